@@ -1,0 +1,205 @@
+/**
+ * What can go wrong, as types that callers catch.
+ *
+ * Every message says what was attempted, what stood in the way and what to do.
+ * `kind` sorts them by who can mend it, and is all that a command needs to
+ * choose its exit code:
+ *
+ * - `input`: the caller passed something wrong; the same call fails again.
+ * - `state`: the call was right, but the state of things refuses it now.
+ * - `store`: the place where the rows live cannot be used.
+ *
+ * @module
+ */
+
+/** Who can mend an error: the caller, time, or whoever keeps the store. */
+export type ErrorKind = "input" | "state" | "store";
+
+/** The base of every error this library throws on purpose. */
+export abstract class MessageBusError extends Error {
+  /** Who can mend it. */
+  abstract readonly kind: ErrorKind;
+}
+
+/** An argument that no state of the bus would make right. */
+export class InvalidInputError extends MessageBusError {
+  override name = "InvalidInputError";
+  readonly kind = "input";
+  /** The argument that is wrong, such as `channel` or `ttlSeconds`. */
+  readonly field: string;
+
+  /** Makes the error for one `field`; `message` is a whole sentence. */
+  constructor(field: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.field = field;
+  }
+}
+
+/** A payload above the configured size. */
+export class PayloadTooLargeError extends InvalidInputError {
+  override name = "PayloadTooLargeError";
+  /** The size of the refused payload in bytes of UTF-8 JSON. */
+  readonly payloadBytes: number;
+  /** The most that is taken, in the same bytes. */
+  readonly payloadBytesMax: number;
+
+  /** Makes the error for a payload of `payloadBytes`. */
+  constructor(channel: string, payloadBytes: number, payloadBytesMax: number) {
+    super(
+      "payload",
+      `Cannot publish on "${channel}": the payload has ${payloadBytes} bytes, ` +
+        `the most is ${payloadBytesMax}; put the data in a file and publish its path.`,
+    );
+    this.payloadBytes = payloadBytes;
+    this.payloadBytesMax = payloadBytesMax;
+  }
+}
+
+/** A session that is not on the bus, or a prefix that fits more than one. */
+export class UnknownSessionError extends InvalidInputError {
+  override name = "UnknownSessionError";
+  /** What was given as the session. */
+  readonly session: string;
+  /** The sessions that it could have meant, by id; empty when there is none. */
+  readonly candidates: readonly string[];
+
+  /** Makes the error; `act` is what was attempted, such as `send to "x"`. */
+  constructor(
+    act: string,
+    session: string,
+    candidates: readonly string[] = [],
+  ) {
+    super(
+      "session",
+      candidates.length === 0
+        ? `Cannot ${act}: no session "${session}" is on this bus; ` +
+          `"mbus sessions" lists those that are.`
+        : `Cannot ${act}: "${session}" fits ${candidates.length} sessions ` +
+          `(${candidates.slice(0, 5).join(", ")}); give more of the id.`,
+    );
+    this.session = session;
+    this.candidates = candidates;
+  }
+}
+
+/** A bus, store or subscription that was closed before the call. */
+export class ClosedError extends MessageBusError {
+  override name = "ClosedError";
+  readonly kind = "state";
+
+  /** Makes the error; `act` is what was attempted. */
+  constructor(act: string) {
+    super(`Cannot ${act}: the bus is closed; open it again with openBus().`);
+  }
+}
+
+/** More messages in a short time than one process may publish. */
+export class RateLimitError extends MessageBusError {
+  override name = "RateLimitError";
+  readonly kind = "state";
+  /** When the next message would be taken, in milliseconds from now. */
+  readonly retryAfterMs: number;
+
+  /** Makes the error for a limit of `perSecond` messages. */
+  constructor(perSecond: number, retryAfterMs: number) {
+    super(
+      `Cannot publish: this process is over ${perSecond} messages a second; ` +
+        `wait ${retryAfterMs} ms, or raise publishesPerSecondMax if it is no runaway loop.`,
+    );
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** A durable name that another living reader holds. */
+export class DurableNameInUseError extends MessageBusError {
+  override name = "DurableNameInUseError";
+  readonly kind = "state";
+  /** The durable name. */
+  readonly durable: string;
+  /** Who reads under that name, such as `pid 4711` or a session id. */
+  readonly reader: string;
+
+  /** Makes the error for `durable`, read by `reader`. */
+  constructor(durable: string, reader: string) {
+    super(
+      `Cannot subscribe as "${durable}": ${reader} reads under that name; ` +
+        `end that reader or choose another name.`,
+    );
+    this.durable = durable;
+    this.reader = reader;
+  }
+}
+
+/** A durable reader whose lease went to another while it was away. */
+export class LeaseLostError extends MessageBusError {
+  override name = "LeaseLostError";
+  readonly kind = "state";
+  /** What was held, such as `durable name "builds"`. */
+  readonly held: string;
+
+  /** Makes the error; `act` is what was attempted with the lost lease. */
+  constructor(act: string, held: string) {
+    super(
+      `Cannot ${act}: the lease on ${held} ran out and went to another; ` +
+        `take it again.`,
+    );
+    this.held = held;
+  }
+}
+
+/** Another writer held the store for longer than the caller would wait. */
+export class BusyError extends MessageBusError {
+  override name = "BusyError";
+  readonly kind = "store";
+  /** How long it was tried, in milliseconds. */
+  readonly waitedMs: number;
+
+  /** Makes the error; `act` is what was attempted. */
+  constructor(act: string, waitedMs: number, options?: ErrorOptions) {
+    super(
+      `Cannot ${act}: another program held the database's write lock for all of ` +
+        `the ${Math.round(waitedMs)} ms that it was tried; look for one that ` +
+        `keeps a transaction open, then try again.`,
+      options,
+    );
+    this.waitedMs = waitedMs;
+  }
+}
+
+/** Why a store cannot be used. */
+export type StoreFault =
+  | "missing"
+  | "not-a-database"
+  | "foreign"
+  | "corrupt"
+  | "newer"
+  | "read-only"
+  | "full"
+  | "permission"
+  | "ownership"
+  | "network-file-system"
+  | "driver"
+  | "io"
+  | "unreachable";
+
+/** The place where the rows live cannot be used; `fault` says why. */
+export class StoreError extends MessageBusError {
+  override name = "StoreError";
+  readonly kind = "store";
+  /** The reason, for programs. */
+  readonly fault: StoreFault;
+  /** The file, folder or server it is about, without credentials. */
+  readonly location: string;
+
+  /** Makes the error; `message` is a whole sentence with the remedy. */
+  constructor(
+    fault: StoreFault,
+    location: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.fault = fault;
+    this.location = location;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * JSON values: what a payload may be, and its two ways between text and value.
+ *
+ * Writing is strict: a value that JSON would drop or bend (a function, a
+ * bigint, NaN, a cycle, an undefined member of an array) is refused before
+ * anything is stored, as the reader would get something else than was sent.
+ * Reading is lenient: any program may have written the row, so text that does
+ * not parse is handed on as `{ raw: text }` instead of stopping the reader.
+ *
+ * @module
+ */
+
+import { InvalidInputError, PayloadTooLargeError } from "./errors.ts";
+
+/** Any value that JSON can carry. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined };
+
+/** The deepest nesting of arrays and objects that is taken. */
+export const JSON_DEPTH_MAX = 64;
+
+const utf8 = new TextEncoder();
+
+/**
+ * The JSON text of a payload.
+ *
+ * @throws {InvalidInputError} If it is not JSON or nested deeper than
+ * {@linkcode JSON_DEPTH_MAX}.
+ * @throws {PayloadTooLargeError} If the text has more than `bytesMax` bytes.
+ */
+export function encodePayload(
+  channel: string,
+  payload: Json,
+  bytesMax: number,
+): string {
+  const flaw = flawIn(payload, 1);
+  if (flaw !== undefined) {
+    throw new InvalidInputError(
+      "payload",
+      `Cannot publish on "${channel}": the payload ${flaw}; pass plain JSON ` +
+        `(null, booleans, finite numbers, strings, arrays, objects).`,
+    );
+  }
+  const text = JSON.stringify(payload);
+  // A UTF-16 unit takes 1 to 3 bytes: only sizes near the limit are counted.
+  if (text.length * 3 > bytesMax) {
+    const bytes = text.length > bytesMax
+      ? text.length
+      : utf8.encode(text).length;
+    if (bytes > bytesMax) {
+      throw new PayloadTooLargeError(channel, bytes, bytesMax);
+    }
+  }
+  return text;
+}
+
+/** What makes `value` no plain JSON, or undefined if it is. */
+function flawIn(value: unknown, depth: number): string | undefined {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return undefined;
+    case "number":
+      return Number.isFinite(value) ? undefined : `holds ${value}`;
+    case "object":
+      return value === null ? undefined : flawInObject(value, depth);
+    default:
+      return value === undefined
+        ? "is or holds undefined"
+        : `holds a ${typeof value}`;
+  }
+}
+
+function flawInObject(value: object, depth: number): string | undefined {
+  // The bound also ends a cycle.
+  if (depth > JSON_DEPTH_MAX) {
+    return `is nested deeper than ${JSON_DEPTH_MAX} or refers to itself`;
+  }
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const flaw = flawIn(value[i], depth + 1);
+      if (flaw !== undefined) return flaw;
+    }
+    return undefined;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    return `holds a ${prototype.constructor?.name ?? "class instance"}`;
+  }
+  for (const key in value) {
+    const member = (value as Record<string, unknown>)[key];
+    // JSON leaves out an undefined member, and so does everybody's reader.
+    if (member === undefined) continue;
+    const flaw = flawIn(member, depth + 1);
+    if (flaw !== undefined) return flaw;
+  }
+  return undefined;
+}
+
+/** The value of a stored payload; what does not parse becomes `{ raw }`. */
+export function decodePayload(stored: unknown): Json {
+  const text = stored instanceof Uint8Array
+    ? new TextDecoder().decode(stored)
+    : String(stored);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { raw: text };
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * How to open a bus: every option with its unit and default, resolved once.
+ *
+ * @module
+ */
+
+import { InvalidInputError } from "./errors.ts";
+
+/** How to open a bus. */
+export interface OpenBusOptions {
+  /**
+   * The store: `sqlite:///absolute/bus/folder`.
+   * @default {`$MBUS_URL`, else SQLite in the bus folder}
+   */
+  readonly url?: string;
+  /**
+   * The bus folder.
+   * @default {`$MBUS_HOME`, else `$CODITECT_HOME/message-bus`, else the platform's folder for state}
+   */
+  readonly home?: string;
+  /**
+   * The id of one's own session.
+   * @default {`$MBUS_SESSION`, else a new one made of the vendor and a random part}
+   */
+  readonly session?: string;
+  /**
+   * Who makes the agent, such as `claude` or `codex`.
+   * @default {"script"}
+   */
+  readonly vendor?: string;
+  /** The model, such as `gpt-5.5`. */
+  readonly model?: string;
+  /** The task that the session is on. */
+  readonly task?: string;
+  /** The terminal that the session runs in, such as `/dev/pts/3`. */
+  readonly tty?: string;
+  /**
+   * The process that lives as long as the session.
+   * @default {this process}
+   */
+  readonly pid?: number;
+  /**
+   * What the session works on; `null` for every project.
+   * @default {the git repository of the working folder, else that folder}
+   */
+  readonly project?: string | null;
+  /**
+   * The SQLite library: `node`, built in, or `ffi`, which is `@db/sqlite`.
+   * @default {`$MBUS_SQLITE_DRIVER`, else "node"}
+   */
+  readonly driver?: "node" | "ffi";
+  /**
+   * How readers are woken: `auto` is pushed to and falls back to polling,
+   * `watch` throws instead, `poll` only polls.
+   * @default {"auto"}
+   */
+  readonly notify?: "auto" | "watch" | "poll";
+  /**
+   * How often to look for what did not ring, in milliseconds, 1 to 60,000.
+   * @default {250}
+   */
+  readonly pollIntervalMs?: number;
+  /**
+   * How long a write waits for other writers, in milliseconds, 0 to 600,000.
+   * @default {5000}
+   */
+  readonly busyTimeoutMs?: number;
+  /**
+   * How a commit reaches the disk: `normal` survives the death of any
+   * process, `full` also a power cut, at about ten times the time.
+   * @default {"normal"}
+   */
+  readonly synchronous?: "normal" | "full";
+  /**
+   * Whether nothing may be written.
+   * @default {false}
+   */
+  readonly readOnly?: boolean;
+  /**
+   * The largest payload, in bytes of JSON, up to 1 MiB.
+   * @default {65536}
+   */
+  readonly payloadBytesMax?: number;
+  /**
+   * Messages kept on a channel; the oldest go first.
+   * @default {10000}
+   */
+  readonly channelMessagesMax?: number;
+  /**
+   * Messages this process may publish in a second, with bursts of ten times
+   * as many: a guard against runaway loops.
+   * @default {1000}
+   */
+  readonly publishesPerSecondMax?: number;
+  /**
+   * How often the session says that it lives, in milliseconds.
+   * @default {10000}
+   */
+  readonly heartbeatIntervalMs?: number;
+  /**
+   * Is told once of what does not stop the bus, such as a fall-back to polling.
+   * @default {console.error}
+   */
+  readonly warn?: (message: string) => void;
+  /**
+   * The clock, in milliseconds since 1970, for tests.
+   * @default {Date.now}
+   */
+  readonly now?: () => number;
+  /** Closes the bus when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options that a bus and its stores share, with every default filled in. */
+export type ResolvedOptions =
+  & OpenBusOptions
+  & Required<
+    Pick<
+      OpenBusOptions,
+      | "vendor"
+      | "notify"
+      | "pollIntervalMs"
+      | "busyTimeoutMs"
+      | "payloadBytesMax"
+      | "channelMessagesMax"
+      | "publishesPerSecondMax"
+      | "heartbeatIntervalMs"
+      | "warn"
+      | "now"
+    >
+  >;
+
+/**
+ * The options with every default filled in.
+ *
+ * @throws {InvalidInputError} If one is out of its range.
+ */
+export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
+  const resolved = {
+    ...options,
+    vendor: options.vendor ?? "script",
+    notify: options.notify ?? "auto",
+    pollIntervalMs: options.pollIntervalMs ?? 250,
+    busyTimeoutMs: options.busyTimeoutMs ?? 5_000,
+    payloadBytesMax: options.payloadBytesMax ?? 64 * 1024,
+    channelMessagesMax: options.channelMessagesMax ?? 10_000,
+    publishesPerSecondMax: options.publishesPerSecondMax ?? 1_000,
+    heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
+    warn: options.warn ?? ((message: string) => console.error(message)),
+    now: options.now ?? Date.now,
+  };
+  refuseUnlessWithin("pollIntervalMs", resolved.pollIntervalMs, 1, 60_000);
+  refuseUnlessWithin("busyTimeoutMs", resolved.busyTimeoutMs, 0, 600_000);
+  refuseUnlessWithin("payloadBytesMax", resolved.payloadBytesMax, 1, 1 << 20);
+  refuseUnlessWithin("channelMessagesMax", resolved.channelMessagesMax, 1, 1e9);
+  refuseUnlessWithin(
+    "publishesPerSecondMax",
+    resolved.publishesPerSecondMax,
+    1,
+    1e9,
+  );
+  refuseUnlessWithin(
+    "heartbeatIntervalMs",
+    resolved.heartbeatIntervalMs,
+    100,
+    600_000,
+  );
+  refuseUnlessOneOf("notify", resolved.notify, ["auto", "watch", "poll"]);
+  refuseUnlessOneOf("synchronous", options.synchronous ?? "normal", [
+    "normal",
+    "full",
+  ]);
+  refuseUnlessName("session", options.session);
+  refuseUnlessName("vendor", resolved.vendor);
+  return resolved;
+}
+
+function refuseUnlessWithin(
+  field: string,
+  value: number,
+  least: number,
+  most: number,
+): void {
+  if (typeof value === "number" && value >= least && value <= most) return;
+  throw new InvalidInputError(
+    field,
+    `Cannot open the bus: ${field} is ${value}; pass a number from ${least} to ${most}.`,
+  );
+}
+
+function refuseUnlessOneOf(
+  field: string,
+  value: string,
+  choices: readonly string[],
+): void {
+  if (choices.includes(value)) return;
+  throw new InvalidInputError(
+    field,
+    `Cannot open the bus: ${field} is ${JSON.stringify(value)}; pass one of ` +
+      `${choices.join(", ")}.`,
+  );
+}
+
+/**
+ * Refuses what can't be the id of a session or the name of a vendor or a
+ * durable reader: it must survive a shell, a table and a URL.
+ *
+ * @throws {InvalidInputError} If `value` is given and is none.
+ */
+export function refuseUnlessName(
+  field: string,
+  value: string | undefined,
+): void {
+  if (value === undefined || /^[\p{L}\p{N}._\-/:~@+]{1,128}$/u.test(value)) {
+    return;
+  }
+  throw new InvalidInputError(
+    field,
+    `Cannot use ${
+      JSON.stringify(value)
+    } as a ${field}: it is 1 to 128 letters, ` +
+      `digits and . _ - / : ~ @ + without spaces.`,
+  );
+}

@@ -1,0 +1,174 @@
+/**
+ * Bells: how a process learns at once that there may be something new.
+ *
+ * A process that watches has one bell, a small file in the folder beside the
+ * database's, and a row for each thing it wants. Whoever commits looks up who
+ * wants that and touches just those bells, which the file system reports to
+ * the process that watches its own.
+ *
+ * ```text
+ * writer   COMMIT ──▶ who wants it? ──▶ touch ‹bells/…›
+ * reader   row, watch ──▶ read by cursor ──▶ wait ◀── event ──▶ read by cursor
+ * ```
+ *
+ * - **A bell is a hint.** Its reader always reads by cursor, so rings may come
+ *   twice, late or for nothing, and several become one.
+ * - **None is missed**: the row and the watch stand before the first read, so
+ *   a message is either found by that read or committed after the row was
+ *   there to be looked up. What a crash between commit and ring leaves unrung
+ *   is found by the safety poll.
+ * - **Bells are never renamed or removed while they are watched**; the row and
+ *   the file of a process that died are removed by whoever purges.
+ * - **Nothing in the database's folder is watched** (location.ts says why).
+ *
+ * The platform's differences are in `touch` alone: on Linux a change of times
+ * is an event (1 to 2 µs); elsewhere a byte is written and the file closed.
+ *
+ * @module
+ */
+
+import { hostId, processAlive, processStart } from "../host.ts";
+import type { Interest, NewMessage } from "../store.ts";
+import type { Connection } from "./connection.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Stands for every channel in a bell's interests. */
+const EVERY_CHANNEL = "*";
+
+const BELLS_LOOKED_AT_MAX = 16;
+
+/** What of a message tells who wants it. */
+export type Addressed = Pick<NewMessage, "channel" | "project" | "to">;
+
+/** A name for a bell of this process that no other has. */
+export function newBellName(): string {
+  return `${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+/** Touches bells; one whose process is gone is passed over. */
+export function ring(folder: string, bells: Iterable<string>): void {
+  for (const bell of bells) {
+    try {
+      touch(`${folder}/${bell}`);
+    } catch (error) {
+      // Its reader has ended, or finds at its next poll that the bell is gone.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+function touch(path: string): void {
+  if (Deno.build.os === "linux") {
+    const now = Date.now() / 1000;
+    Deno.utimeSync(path, now, now);
+  } else {
+    Deno.writeFileSync(path, ONE_BYTE, { create: false });
+  }
+}
+
+const ONE_BYTE = new Uint8Array([1]);
+
+/** The bells of those who want one of these messages. */
+export function bellsFor(
+  connection: Connection,
+  messages: readonly Addressed[],
+): Set<string> {
+  const bells = new Set<string>();
+  const seen = new Set<string>();
+  for (const { channel, project, to } of messages) {
+    const key = `${channel}\0${project ?? ""}\0${to ?? ""}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const rows = connection.sql(
+      `SELECT bell FROM bell_interests
+       WHERE channel IN (?1, '${EVERY_CHANNEL}')
+         AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
+         AND (?3 IS NULL OR session_id = ?3)`,
+    ).all(channel, project, to ?? null);
+    for (const row of rows) bells.add(String(row.bell));
+  }
+  return bells;
+}
+
+/** Whether an interest wants one of these messages. */
+export function wantsAny(
+  interest: Interest,
+  messages: readonly Addressed[],
+): boolean {
+  return messages.some(({ channel, project, to }) =>
+    (interest.channels === null || interest.channels.includes(channel)) &&
+    (interest.project === null || project === null ||
+      interest.project === project) &&
+    (to === undefined || interest.session === to)
+  );
+}
+
+/** Puts a process's bell into the registry. */
+export function addBell(tx: Transaction, bell: string): void {
+  tx.connection.sql(
+    `INSERT INTO bells(bell, host, pid, process_start) VALUES (?, ?, ?, ?)
+     ON CONFLICT (bell) DO NOTHING`,
+  ).run(bell, hostId(), Deno.pid, processStart(Deno.pid) ?? null);
+}
+
+/** Adds what one watch of a process wants. */
+export function addInterest(
+  tx: Transaction,
+  bell: string,
+  watch: number,
+  interest: Interest,
+): void {
+  const insert = tx.connection.sql(
+    `INSERT INTO bell_interests(channel, bell, watch, project_id, session_id)
+     VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+  );
+  for (const channel of interest.channels ?? [EVERY_CHANNEL]) {
+    insert.run(channel, bell, watch, interest.project, interest.session);
+  }
+}
+
+/** Removes what one watch of a process wants. */
+export function removeInterest(
+  tx: Transaction,
+  bell: string,
+  watch: number,
+): void {
+  tx.connection.sql("DELETE FROM bell_interests WHERE bell = ? AND watch = ?")
+    .run(bell, watch);
+}
+
+/** Takes a process's bell out of the registry, with all it wants. */
+export function removeBell(tx: Transaction, bell: string): void {
+  tx.connection.sql("DELETE FROM bells WHERE bell = ?").run(bell);
+}
+
+/**
+ * Removes bells of processes that died, looking at some after `after`;
+ * returns where to go on.
+ */
+export function deleteDeadBells(tx: Transaction, after: string): string {
+  const rows = tx.connection.sql(
+    `SELECT bell, host, pid, process_start FROM bells WHERE bell > ?
+     ORDER BY bell LIMIT ?`,
+  ).all(after, BELLS_LOOKED_AT_MAX);
+  for (const row of rows) {
+    const process = {
+      pid: Number(row.pid),
+      startTime: String(row.process_start ?? ""),
+    };
+    if (processAlive(process, String(row.host)) !== "dead") continue;
+    const bell = String(row.bell);
+    removeBell(tx, bell);
+    removeBellFile(`${tx.connection.location.bellsFolder}/${bell}`);
+  }
+  return rows.length < BELLS_LOOKED_AT_MAX ? "" : String(rows.at(-1)!.bell);
+}
+
+/** Removes a bell's file; one that is gone already is fine. */
+export function removeBellFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

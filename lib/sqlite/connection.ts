@@ -1,0 +1,439 @@
+/**
+ * One open database: how it is opened, and how everything reads and writes.
+ *
+ * - Opening never changes a file that is not a bus's, and never one whose
+ *   schema is too new. A new file is made in one transaction, so a crash
+ *   leaves an empty file that the next opener finishes.
+ * - A write is one transaction: `BEGIN IMMEDIATE`, a look at the schema's
+ *   version, the work, `COMMIT`. The work is synchronous, so nothing of this
+ *   process can come between, and it has no effect if it throws.
+ * - A bus whose file or folder may only be read is opened for reading. Where
+ *   nobody else has it open, SQLite cannot make the shared index it wants for
+ *   that: then a snapshot of the file is read, opened anew for each look.
+ *
+ * @module
+ */
+
+import { StoreError } from "../errors.ts";
+import { retryBusy, retryBusySync } from "./busy.ts";
+import {
+  type Database,
+  type Library,
+  nodeLibrary,
+  SQLITE_VERSION_SAFE,
+  type SqliteDriver,
+  type Statement,
+} from "./driver.ts";
+import { faultOf, readOnlyError, storeError } from "./faults.ts";
+import { type BusLocation, prepareLocation } from "./location.ts";
+import {
+  APPLICATION_ID,
+  COMPATIBLE_FROM,
+  MIGRATIONS,
+  SCHEMA_VERSION,
+} from "./schema.ts";
+
+/** How a commit reaches the disk. */
+export type Synchronous = "normal" | "full";
+
+/** How to open a bus's database. */
+export interface ConnectionOptions {
+  /**
+   * The SQLite library.
+   * @default {nodeLibrary}
+   */
+  readonly library?: Library;
+  /** Whether nothing may be written, although it could. */
+  readonly readOnly?: boolean;
+  /** How long a write waits for other writers, in milliseconds. */
+  readonly busyTimeoutMs: number;
+  /**
+   * `normal` survives the death of any process, `full` also a power cut.
+   * @default {"normal"}
+   */
+  readonly synchronous?: Synchronous;
+}
+
+// While it is opened, SQLite itself waits: ten first openers at once meet
+// locks inside a single statement, where no retry of ours can come between.
+const OPEN_TIMEOUT_MS = 5_000;
+
+// Other programs may bring an SQLite whose checkpoint can corrupt a busy file
+// (before 3.51.3). Ours run early, so that theirs seldom have to: they start
+// theirs at 1,000 pages.
+const CHECKPOINT_PAGES = 250;
+
+/** One open database of a bus. */
+export class Connection {
+  /** Where it lives. */
+  readonly location: BusLocation;
+  readonly #options: ConnectionOptions;
+  readonly #statements = new Map<string, Statement>();
+  #db: Database;
+  #access: Access;
+  #closed = false;
+
+  private constructor(
+    location: BusLocation,
+    options: ConnectionOptions,
+    opened: Opened,
+  ) {
+    this.location = location;
+    this.#options = options;
+    this.#db = opened.db;
+    this.#access = opened.access;
+  }
+
+  /**
+   * Opens the bus in `location`, making it if it is new.
+   *
+   * @throws {StoreError} If it cannot be used; the `fault` says why.
+   */
+  static open(location: BusLocation, options: ConnectionOptions): Connection {
+    return new Connection(location, options, openBest(location, options));
+  }
+
+  /** The library that serves it. */
+  get driver(): SqliteDriver {
+    return this.#db.driver;
+  }
+
+  /** The version of SQLite in use. */
+  get sqliteVersion(): string {
+    return String(this.sql("SELECT sqlite_version() AS v").get()!.v);
+  }
+
+  /** Whether this SQLite can corrupt a file that two write and checkpoint. */
+  get sqliteHasWalResetBug(): boolean {
+    return compareVersions(this.sqliteVersion, SQLITE_VERSION_SAFE) < 0;
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether it may only be read. */
+  get readOnly(): boolean {
+    return this.#access !== "write";
+  }
+
+  /** The statement, prepared once. */
+  sql(text: string): Statement {
+    let statement = this.#statements.get(text);
+    if (statement === undefined) {
+      statement = this.#db.prepare(text);
+      this.#statements.set(text, statement);
+    }
+    return statement;
+  }
+
+  /** Runs `work`, which only reads. */
+  async read<T>(act: string, work: () => T): Promise<T> {
+    return await this.#translated(act, async () => {
+      if (this.#access === "snapshot") this.#reopen();
+      return await retryBusy(act, this.#options.busyTimeoutMs, work);
+    });
+  }
+
+  /** Runs `work` in one write transaction, all or nothing. */
+  async write<T>(act: string, work: () => T): Promise<T> {
+    this.#refuseReadOnly(act);
+    return await this.#translated(
+      act,
+      () =>
+        retryBusy(act, this.#options.busyTimeoutMs, () => this.#transact(work)),
+    );
+  }
+
+  /**
+   * Runs one statement as a transaction of its own. The statement itself must
+   * look at the schema's version (see {@linkcode WHILE_COMPATIBLE}) and change
+   * a row: changing none means that the schema has become too new.
+   */
+  async writeOne<T extends { changes: number }>(
+    act: string,
+    statement: () => T,
+  ): Promise<T> {
+    this.#refuseReadOnly(act);
+    const result = await this.#translated(
+      act,
+      () => retryBusy(act, this.#options.busyTimeoutMs, statement),
+    );
+    if (result.changes === 0) this.#checkVersion();
+    return result;
+  }
+
+  /** {@linkcode Connection.write} that blocks, at most for `deadlineMs`. */
+  writeSync<T>(act: string, deadlineMs: number, work: () => T): T {
+    this.#refuseReadOnly(act);
+    try {
+      return retryBusySync(act, deadlineMs, () => this.#transact(work));
+    } catch (error) {
+      throw storeError(act, this.location.databasePath, error);
+    }
+  }
+
+  /**
+   * Runs `work` so that what it did is undone if it throws; inside a write.
+   */
+  savepoint<T>(work: () => T): T {
+    this.sql("SAVEPOINT one").run();
+    try {
+      const result = work();
+      this.sql("RELEASE one").run();
+      return result;
+    } catch (error) {
+      this.sql("ROLLBACK TO one").run();
+      this.sql("RELEASE one").run();
+      throw error;
+    }
+  }
+
+  /** A number that changes when another connection commits. */
+  dataVersion(): number {
+    if (this.#access === "snapshot") {
+      // A snapshot sees no commits: the file's own times stand in.
+      const info = Deno.statSync(this.location.databasePath);
+      return info.mtime?.getTime() ?? 0;
+    }
+    return Number(this.sql("PRAGMA data_version").get()!.data_version);
+  }
+
+  /** Gives the file back; closing twice is fine. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#statements.clear();
+    this.#db.close();
+  }
+
+  #transact<T>(work: () => T): T {
+    // Prepared, as errors of exec() may carry no code.
+    this.sql("BEGIN IMMEDIATE").run();
+    try {
+      this.#checkVersion();
+      const result = work();
+      this.sql("COMMIT").run();
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      this.sql("ROLLBACK").run();
+    } catch (error) {
+      // SQLite has rolled back by itself after some errors (a full disk, I/O);
+      // then there is no transaction, which is what was wanted.
+      if (!/no transaction is active/.test((error as Error).message)) {
+        throw error;
+      }
+    }
+  }
+
+  #checkVersion(): void {
+    checkVersion(this.location, this.sql(READ_VERSION));
+  }
+
+  #refuseReadOnly(act: string): void {
+    if (this.readOnly) {
+      throw readOnlyError(act, this.location.databaseFolder);
+    }
+  }
+
+  async #translated<T>(act: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw storeError(act, this.location.databasePath, error);
+    }
+  }
+
+  #reopen(): void {
+    const { db, access } = openBest(this.location, {
+      ...this.#options,
+      readOnly: true,
+    });
+    this.#statements.clear();
+    this.#db.close();
+    this.#db = db;
+    this.#access = access;
+  }
+}
+
+/** True in a statement while this program may write the file. */
+export const WHILE_COMPATIBLE =
+  `(SELECT compatible_from FROM _schema_version) <= ${SCHEMA_VERSION}`;
+
+const READ_VERSION = "SELECT version, compatible_from FROM _schema_version";
+
+// How a database can be opened, best first. A snapshot is a file that nobody
+// writes, read without its shared index.
+type Access = "write" | "read" | "snapshot";
+
+interface Opened {
+  readonly db: Database;
+  readonly access: Access;
+}
+
+function openBest(location: BusLocation, options: ConnectionOptions): Opened {
+  let refusal: unknown;
+  if (!options.readOnly) {
+    try {
+      prepareLocation(location);
+      return openAs("write", location, options);
+    } catch (error) {
+      if (!isRefusedWrite(error)) throw error;
+      refusal = error;
+    }
+  }
+  for (const access of ["read", "snapshot"] as const) {
+    try {
+      return openAs(access, location, options);
+    } catch (error) {
+      if (!isRefusedWrite(error)) throw error;
+      refusal ??= error;
+    }
+  }
+  throw storeError("open the bus", location.databasePath, refusal);
+}
+
+function isRefusedWrite(error: unknown): boolean {
+  const fault = error instanceof StoreError ? error.fault : faultOf(error);
+  return fault === "read-only" || fault === "permission";
+}
+
+function openAs(
+  access: Access,
+  location: BusLocation,
+  options: ConnectionOptions,
+): Opened {
+  const path = location.databasePath;
+  try {
+    const db = (options.library ?? nodeLibrary).open(
+      fileName(location, access),
+      {
+        readOnly: access !== "write",
+        timeoutMs: OPEN_TIMEOUT_MS,
+      },
+    );
+    try {
+      if (access === "write") {
+        makeOrMigrate(db, location, options);
+        db.exec(
+          `PRAGMA synchronous=${options.synchronous ?? "normal"};
+           PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`,
+        );
+      } else if (identify(db, path) === "empty") {
+        throw new StoreError(
+          "missing",
+          path,
+          `Cannot open the bus: ${path} has no tables yet and may only be read ` +
+            `from here; run "mbus init" where it may be written.`,
+        );
+      }
+      checkVersion(location, db.prepare(READ_VERSION));
+      db.exec(`PRAGMA foreign_keys=ON; PRAGMA busy_timeout=0`);
+      if (access === "write") refuseSilentReadOnly(db);
+      return { db, access };
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  } catch (error) {
+    throw storeError("open the bus", path, error);
+  }
+}
+
+/** SQLite opens a file for reading without a word where it may not write it. */
+function refuseSilentReadOnly(db: Database): void {
+  try {
+    db.prepare("BEGIN IMMEDIATE").run();
+    db.prepare("ROLLBACK").run();
+  } catch (error) {
+    // Busy is well: only a file that can be written can be locked.
+    if (faultOf(error) !== "busy") throw error;
+  }
+}
+
+function fileName(location: BusLocation, access: Access): string {
+  if (access !== "snapshot") return location.databasePath;
+  const path = location.databasePath.replaceAll("\\", "/");
+  return `file://${
+    path.split("/").map(encodeURIComponent).join("/")
+  }?immutable=1`;
+}
+
+/** Whether a file is a bus's or still empty; refuses everything else. */
+function identify(db: Database, path: string): "bus" | "empty" {
+  const id = Number(db.prepare("PRAGMA application_id").get()!.application_id);
+  if (id === APPLICATION_ID) return "bus";
+  const tables = Number(
+    db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()!.n,
+  );
+  if (id === 0 && tables === 0) return "empty";
+  throw new StoreError(
+    "foreign",
+    path,
+    `Cannot open the bus: ${path} is another program's database; ` +
+      `move it away or choose another folder with MBUS_HOME.`,
+  );
+}
+
+function makeOrMigrate(
+  db: Database,
+  location: BusLocation,
+  options: ConnectionOptions,
+): void {
+  const path = location.databasePath;
+  if (identify(db, path) === "empty") {
+    // Both can only be set before there are tables.
+    retryBusySync("open the bus", options.busyTimeoutMs, () => {
+      db.prepare("PRAGMA auto_vacuum=INCREMENTAL").run();
+      // SQLite does not wait when two switch to WAL at once.
+      db.prepare("PRAGMA journal_mode=WAL").get();
+    });
+  } else if (versionIn(db) >= SCHEMA_VERSION) return;
+  db.prepare("BEGIN IMMEDIATE").run();
+  try {
+    // Another opener may have been here first.
+    const from = identify(db, path) === "empty" ? 0 : versionIn(db);
+    for (const statements of MIGRATIONS.slice(from)) {
+      for (const statement of statements) db.prepare(statement).run();
+    }
+    if (from < SCHEMA_VERSION) {
+      db.exec(`PRAGMA application_id=${APPLICATION_ID}`);
+      db.prepare("UPDATE _schema_version SET version = ?, compatible_from = ?")
+        .run(SCHEMA_VERSION, COMPATIBLE_FROM);
+    }
+    db.prepare("COMMIT").run();
+  } catch (error) {
+    db.prepare("ROLLBACK").run();
+    throw error;
+  }
+}
+
+function versionIn(db: Database): number {
+  return Number(db.prepare(READ_VERSION).get()?.version ?? 0);
+}
+
+function checkVersion(location: BusLocation, readVersion: Statement): void {
+  const row = readVersion.get();
+  const needs = Number(row?.compatible_from ?? 0);
+  if (needs <= SCHEMA_VERSION) return;
+  throw new StoreError(
+    "newer",
+    location.databasePath,
+    `Cannot use ${location.databasePath}: it was made for version ${needs} of ` +
+      `the schema and this program knows ${SCHEMA_VERSION}; upgrade mbus.`,
+  );
+}
+
+function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) => version.split(".").map(Number));
+  const at = left.findIndex((part, i) => part !== (right[i] ?? 0));
+  return at === -1 ? 0 : left[at] - (right[at] ?? 0);
+}

@@ -1,0 +1,180 @@
+/**
+ * Durable names in SQLite: a stored cursor with one leased reader at a time.
+ *
+ * - `cursor` is what was acknowledged. It only grows, and only its reader, told
+ *   by its fencing token, moves it: whoever lost the lease finds out at the
+ *   next step.
+ * - The lease holds while its reader renews it, and no longer than its process
+ *   lives, where that can be judged from here: a reader that was killed can be
+ *   followed at once.
+ * - `lost` counts messages that TTL or cap took before they were acknowledged.
+ *   They are counted in the transaction that deletes them (see purge.ts), and
+ *   a reader purges what expired in its range before it reads on, so none
+ *   vanishes unseen.
+ * - A name unused for seven days is forgotten.
+ *
+ * @module
+ */
+
+import { DurableNameInUseError, LeaseLostError } from "../errors.ts";
+import { hostId, processAlive, processStart } from "../host.ts";
+import type { DurableReader, Interest } from "../store.ts";
+import type { Connection } from "./connection.ts";
+import type { Row } from "./driver.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** How long a reader's lease holds unless renewed. */
+const LEASE_MS = 30_000;
+
+/** How long an unused name is kept. */
+export const NAME_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** A durable name, as the purge needs it. */
+export interface DurableName {
+  /** The project that it belongs to; empty for none. */
+  readonly project: string;
+  /** The name. */
+  readonly name: string;
+  /** What was acknowledged. */
+  readonly cursor: number;
+  /** What it wants. */
+  readonly interest: Interest;
+}
+
+/** Takes a name for this process. */
+export function takeDurable(
+  tx: Transaction,
+  name: string,
+  interest: Interest,
+  from: string,
+): DurableReader {
+  const project = interest.project ?? "";
+  const row = tx.connection.sql(
+    `SELECT cursor, lost, lease_expires_at, reader_host, reader_pid,
+            reader_process_start, session_id
+     FROM durable_names WHERE project_id = ? AND name = ?`,
+  ).get(project, name);
+  if (row !== undefined && isRead(row, tx.nowMs)) {
+    throw new DurableNameInUseError(name, `process ${row.reader_pid}`);
+  }
+  const token = tx.nextFencingToken();
+  const cursor = row === undefined ? Number(from) : Number(row.cursor);
+  tx.connection.sql(
+    `INSERT INTO durable_names
+       (name, project_id, channels, session_id, cursor, token, used_at,
+        lease_expires_at, reader_host, reader_pid, reader_process_start)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (project_id, name) DO UPDATE SET
+       channels = excluded.channels, session_id = excluded.session_id,
+       token = excluded.token, used_at = excluded.used_at,
+       lease_expires_at = excluded.lease_expires_at,
+       reader_host = excluded.reader_host, reader_pid = excluded.reader_pid,
+       reader_process_start = excluded.reader_process_start`,
+  ).run(
+    name,
+    project,
+    interest.channels === null ? null : JSON.stringify(interest.channels),
+    interest.session,
+    cursor,
+    token,
+    tx.nowMs,
+    tx.nowMs + LEASE_MS,
+    hostId(),
+    Deno.pid,
+    processStart(Deno.pid) ?? null,
+  );
+  return {
+    name,
+    project: interest.project,
+    cursor: String(cursor),
+    lost: Number(row?.lost ?? 0),
+    token,
+    leaseMs: LEASE_MS,
+  };
+}
+
+function isRead(row: Row, nowMs: number): boolean {
+  if (Number(row.lease_expires_at) <= nowMs) return false;
+  const life = processAlive(
+    {
+      pid: Number(row.reader_pid),
+      startTime: String(row.reader_process_start ?? ""),
+    },
+    String(row.reader_host ?? ""),
+  );
+  return life !== "dead";
+}
+
+/** Moves what was acknowledged, if a cursor is given, and renews the lease. */
+export function advanceDurable(
+  tx: Transaction,
+  reader: DurableReader,
+  cursor?: string,
+): DurableReader {
+  const row = tx.connection.sql(
+    `UPDATE durable_names SET
+       cursor = max(cursor, coalesce(?1, cursor)),
+       used_at = ?2, lease_expires_at = ?3
+     WHERE project_id = ?4 AND name = ?5 AND token = ?6
+     RETURNING cursor, lost`,
+  ).get(
+    cursor === undefined ? null : Number(cursor),
+    tx.nowMs,
+    tx.nowMs + LEASE_MS,
+    reader.project ?? "",
+    reader.name,
+    reader.token,
+  );
+  if (row === undefined) throw leaseLost("acknowledge", reader);
+  return { ...reader, cursor: String(row.cursor), lost: Number(row.lost) };
+}
+
+/** Gives the lease back, if it is still this reader's. */
+export function releaseDurable(tx: Transaction, reader: DurableReader): void {
+  tx.connection.sql(
+    `UPDATE durable_names SET used_at = ?, lease_expires_at = 0
+     WHERE project_id = ? AND name = ? AND token = ?`,
+  ).run(tx.nowMs, reader.project ?? "", reader.name, reader.token);
+}
+
+/** How many messages the reader's name has lost; refuses a lost lease. */
+export function lostBy(connection: Connection, reader: DurableReader): number {
+  const row = connection.sql(
+    `SELECT lost FROM durable_names
+     WHERE project_id = ? AND name = ? AND token = ?`,
+  ).get(reader.project ?? "", reader.name, reader.token);
+  if (row === undefined) throw leaseLost("read on", reader);
+  return Number(row.lost);
+}
+
+function leaseLost(act: string, reader: DurableReader): LeaseLostError {
+  return new LeaseLostError(act, `durable name "${reader.name}"`);
+}
+
+/** Every durable name. */
+export function durableNames(connection: Connection): DurableName[] {
+  const rows = connection.sql(
+    "SELECT project_id, name, cursor, channels, session_id FROM durable_names",
+  ).all();
+  return rows.map((row) => ({
+    project: String(row.project_id),
+    name: String(row.name),
+    cursor: Number(row.cursor),
+    interest: {
+      channels: row.channels === null ? null : JSON.parse(String(row.channels)),
+      project: row.project_id === "" ? null : String(row.project_id),
+      session: row.session_id === null ? null : String(row.session_id),
+    },
+  }));
+}
+
+/** Adds to a name's count of what it lost. */
+export function addLost(
+  tx: Transaction,
+  name: DurableName,
+  count: number,
+): void {
+  tx.connection.sql(
+    "UPDATE durable_names SET lost = lost + ? WHERE project_id = ? AND name = ?",
+  ).run(count, name.project, name.name);
+}

@@ -1,0 +1,222 @@
+/**
+ * Pushing what programs insert that do not ring.
+ *
+ * Their rows can be recognised: `rung` is 0, as the library's own inserts
+ * write 1. At most one process of a host, which holds the duty by a lease,
+ * watches `messaging.db-wal` for all, and rings the bells of those who want
+ * what it finds there.
+ *
+ * Watching that one file by name is safe, unlike its folder or the database:
+ * a watcher opens and closes what changes, which drops this process's POSIX
+ * locks on that file, and SQLite takes none on the `-wal`.
+ *
+ * The watch sees a commit's writes, but the commit becomes visible only
+ * through the shared index, written after them: one in ten would be seen only
+ * at the next commit. So an event starts a few looks a little apart instead of
+ * one. Looks are bounded in rate, since the file changes at everybody's every
+ * commit.
+ *
+ * @module
+ */
+
+import { hostId, processAlive, processStart } from "../host.ts";
+import { type Addressed, bellsFor, ring } from "./bells.ts";
+import type { Connection } from "./connection.ts";
+import type { Transaction } from "./transaction.ts";
+
+const DUTY = "foreign-rows";
+const LEASE_MS = 30_000;
+
+// How often a process without the duty asks whether it is free, and how often
+// the one that has it renews it.
+const ASK_EVERY_MS = 2_000;
+const RENEW_EVERY_MS = 10_000;
+
+// After an event: the pauses before each look.
+const LOOK_AFTER_MS = [1, 4, 15];
+
+const ROWS_MAX = 1_000;
+
+/** What {@linkcode ForeignRows} needs of its store. */
+export interface ForeignRowsOptions {
+  /** Runs a write transaction of the store. */
+  readonly write: <T>(act: string, work: (tx: Transaction) => T) => Promise<T>;
+  /** Is told of whatever does not stop it. */
+  readonly warn: (message: string) => void;
+}
+
+/** One process's part in watching for foreign rows. */
+export class ForeignRows {
+  readonly #connection: Connection;
+  readonly #bell: string;
+  readonly #options: ForeignRowsOptions;
+  #watch: Deno.FsWatcher | undefined;
+  #running = false;
+  #onDuty = false;
+  #asking = false;
+  #askAt = 0;
+  #looks: { timer: ReturnType<typeof setTimeout>; next: number } | undefined;
+
+  /** Makes one for the process that has `bell`. */
+  constructor(
+    connection: Connection,
+    bell: string,
+    options: ForeignRowsOptions,
+  ) {
+    this.#connection = connection;
+    this.#bell = bell;
+    this.#options = options;
+  }
+
+  /** Begins to ask for the duty. */
+  start(): void {
+    this.#running = true;
+    this.#askAt = 0;
+    this.poll();
+  }
+
+  /** Takes, renews or does the duty; called at every safety poll. */
+  poll(): void {
+    if (!this.#running) return;
+    if (this.#onDuty) {
+      if (this.#watch === undefined) this.#watchLog();
+      this.#look();
+    }
+    const now = performance.now();
+    if (this.#asking || now < this.#askAt) return;
+    this.#asking = true;
+    this.#ask()
+      .catch((error) => {
+        // A busy or failing store: somebody asks again at the next poll, and
+        // every reader's own poll goes on meanwhile.
+        this.#options.warn(`mbus: ${error.message}`);
+      })
+      .finally(() => {
+        this.#asking = false;
+        const pause = this.#onDuty ? RENEW_EVERY_MS : ASK_EVERY_MS;
+        this.#askAt = performance.now() + pause;
+      });
+  }
+
+  /** Ends the watch. */
+  stop(): void {
+    this.#running = false;
+    this.#onDuty = false;
+    this.#closeWatch();
+  }
+
+  /** Gives the duty back, for the next to ask. */
+  release(tx: Transaction): void {
+    tx.connection.sql("DELETE FROM duties WHERE duty = ? AND bell = ?")
+      .run(DUTY, this.#bell);
+  }
+
+  async #ask(): Promise<void> {
+    const onDuty = await this.#options.write(
+      "watch for other programs' rows",
+      (tx) => {
+        const holder = tx.connection.sql(
+          `SELECT bell, host, pid, process_start, expires_at FROM duties
+         WHERE duty = ? AND host = ?`,
+        ).get(DUTY, hostId());
+        if (holder !== undefined && holder.bell !== this.#bell) {
+          const life = processAlive({
+            pid: Number(holder.pid),
+            startTime: String(holder.process_start ?? ""),
+          }, String(holder.host));
+          if (Number(holder.expires_at) > tx.nowMs && life !== "dead") {
+            return false;
+          }
+        }
+        tx.connection.sql(
+          `INSERT OR REPLACE INTO duties
+           (duty, host, bell, pid, process_start, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?)`,
+        ).run(
+          DUTY,
+          hostId(),
+          this.#bell,
+          Deno.pid,
+          processStart(Deno.pid) ?? null,
+          tx.nowMs + LEASE_MS,
+        );
+        return true;
+      },
+    );
+    if (!this.#running) return;
+    this.#onDuty = onDuty;
+    if (!onDuty) this.#closeWatch();
+    else if (this.#watch === undefined) this.#watchLog();
+    if (onDuty) this.#look();
+  }
+
+  #watchLog(): void {
+    const watch = Deno.watchFs(
+      `${this.#connection.location.databasePath}-wal`,
+      {
+        recursive: false,
+      },
+    );
+    this.#watch = watch;
+    this.#listen(watch);
+  }
+
+  async #listen(watch: Deno.FsWatcher): Promise<void> {
+    for await (const event of watch) {
+      if (event.kind === "remove") break;
+      this.#lookSoon(0);
+    }
+    // The log is gone; the next poll watches the one that took its place.
+    if (this.#watch === watch) this.#closeWatch();
+  }
+
+  #lookSoon(next: number): void {
+    // A look that is under way begins its round of pauses anew.
+    if (this.#looks !== undefined) {
+      this.#looks.next = 0;
+      return;
+    }
+    const timer = setTimeout(() => {
+      const after = this.#looks!.next;
+      this.#looks = undefined;
+      this.#look();
+      if (after < LOOK_AFTER_MS.length) this.#lookSoon(after);
+    }, LOOK_AFTER_MS[next]);
+    this.#looks = { timer, next: next + 1 };
+  }
+
+  /** Rings for what other programs inserted. */
+  #look(): void {
+    const rows = this.#connection.sql(
+      `SELECT id, channel, project_id, recipient_id
+       FROM inter_session_messages INDEXED BY idx_messages_unrung
+       WHERE rung = 0 ORDER BY id LIMIT ${ROWS_MAX}`,
+    ).all();
+    if (rows.length === 0) return;
+    const wanted = rows.map((row): Addressed => ({
+      channel: String(row.channel),
+      project: row.project_id === null ? null : String(row.project_id),
+      to: row.recipient_id === null ? undefined : String(row.recipient_id),
+    }));
+    // Our own bell, too: this process's readers are woken as all others are.
+    ring(
+      this.#connection.location.bellsFolder,
+      bellsFor(this.#connection, wanted),
+    );
+    const last = rows[rows.length - 1].id;
+    this.#options.write("mark what was rung", (tx) => {
+      tx.connection.sql(
+        `UPDATE inter_session_messages INDEXED BY idx_messages_unrung
+         SET rung = 1 WHERE rung = 0 AND id <= ?`,
+      ).run(last);
+    }).catch((error) => this.#options.warn(`mbus: ${error.message}`));
+  }
+
+  #closeWatch(): void {
+    clearTimeout(this.#looks?.timer);
+    this.#looks = undefined;
+    const watch = this.#watch;
+    this.#watch = undefined;
+    watch?.close();
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * Messages in SQLite: appending them and reading them by cursor.
+ *
+ * The id is the cursor: SQLite serializes writers, so ids are given in the
+ * order of commits and a reader that asks for `id > cursor` skips nothing.
+ * (Not so in PostgreSQL, where ids are taken before the commit.)
+ *
+ * A reader of several channels merges one index range for each, so its cost
+ * follows what it reads, not what is kept beside it.
+ *
+ * @module
+ */
+
+import { InvalidInputError, UnknownSessionError } from "../errors.ts";
+import { decodePayload } from "../json.ts";
+import type { Interest, Message, NewMessage, Page } from "../store.ts";
+import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
+import type { Row, SqlValue } from "./driver.ts";
+
+// One statement for all, so that it is prepared once. Without a row whose
+// version fits it inserts nothing, which the caller must look at.
+const INSERT = `INSERT INTO inter_session_messages
+  (sender_id, channel, payload, created_at, ttl_seconds, expires_at,
+   project_id, recipient_id, reply_to, rung)
+  SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 WHERE ${WHILE_COMPATIBLE}`;
+
+/** Inserts one message as a transaction of its own; returns its id. */
+export async function insertAlone(
+  connection: Connection,
+  message: NewMessage,
+  nowMs: number,
+): Promise<string> {
+  const values = insertValues(message, nowMs);
+  const { rowId } = await connection.writeOne(
+    "publish",
+    () => connection.sql(INSERT).run(...values),
+  );
+  return String(rowId);
+}
+
+/** Inserts one message inside a write; returns its id. */
+export function insert(
+  connection: Connection,
+  message: NewMessage,
+  nowMs: number,
+): string {
+  if (message.to !== undefined) requireSession(connection, message.to);
+  const { rowId } = connection.sql(INSERT).run(...insertValues(message, nowMs));
+  return String(rowId);
+}
+
+function requireSession(connection: Connection, id: string): void {
+  const found = connection.sql(
+    "SELECT 1 FROM session_registry WHERE session_id = ?",
+  ).get(id);
+  if (found === undefined) throw new UnknownSessionError(`send to "${id}"`, id);
+}
+
+function insertValues(message: NewMessage, nowMs: number): SqlValue[] {
+  return [
+    message.sender,
+    message.channel,
+    message.payloadText,
+    new Date(nowMs).toISOString(),
+    message.ttlSeconds,
+    nowMs + Math.round(message.ttlSeconds * 1000),
+    message.project,
+    message.to ?? null,
+    message.replyTo === undefined ? null : Number(message.replyTo),
+  ];
+}
+
+/** The cursor before everything that is kept. */
+export const START_CURSOR = "0";
+
+/** The cursor after everything that is committed. */
+export function endCursor(connection: Connection): string {
+  // Not max(id): what was purged was there, and its id is never given again.
+  const row = connection.sql(
+    "SELECT seq FROM sqlite_sequence WHERE name = 'inter_session_messages'",
+  ).get();
+  return String(row?.seq ?? START_CURSOR);
+}
+
+/**
+ * The cursor that a text means.
+ *
+ * @throws {InvalidInputError} If it is no id of a message.
+ */
+export function parseCursor(text: string): string {
+  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) {
+    return String(Number(text));
+  }
+  throw new InvalidInputError(
+    "cursor",
+    `Cannot read after ${JSON.stringify(text)}: that is no message id; ` +
+      `pass the "id" of a message or the "cursor" of a poll.`,
+  );
+}
+
+const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
+  project_id, recipient_id, reply_to`;
+
+/** The living messages after `cursor`, in order, at most `limit`. */
+export function read(
+  connection: Connection,
+  interest: Interest,
+  cursor: string,
+  limit: number,
+  nowMs: number,
+): Page {
+  const { channels, project, session } = interest;
+  // What is committed while the rows are read comes with the next page: the
+  // end is fixed first, so that a page can move past what is not wanted.
+  const end = endCursor(connection);
+  const sql = channels === null ? READ_ALL : readChannels(channels.length);
+  const rows = connection.sql(sql).all(
+    Number(cursor),
+    nowMs,
+    project,
+    session,
+    limit,
+    ...(channels ?? []),
+  );
+  const messages = rows.map(toMessage);
+  return {
+    messages,
+    cursor: messages.length < limit
+      ? String(Math.max(Number(end), Number(messages.at(-1)?.id ?? cursor)))
+      : messages[messages.length - 1].id,
+  };
+}
+
+const WANTED = `id > ?1 AND expires_at > ?2
+  AND (?3 IS NULL OR project_id IS NULL OR project_id = ?3)
+  AND (recipient_id IS NULL OR recipient_id = ?4)`;
+
+const READ_ALL = `SELECT ${COLUMNS} FROM inter_session_messages
+  WHERE ${WANTED} ORDER BY id LIMIT ?5`;
+
+function readChannels(count: number): string {
+  const ranges = Array.from(
+    { length: count },
+    (_, i) =>
+      `SELECT * FROM (SELECT ${COLUMNS} FROM inter_session_messages
+        WHERE channel = ?${i + 6} AND ${WANTED} ORDER BY id LIMIT ?5)`,
+  );
+  return `${ranges.join(" UNION ALL ")} ORDER BY id LIMIT ?5`;
+}
+
+function toMessage(row: Row): Message {
+  return {
+    id: String(row.id),
+    sender: String(row.sender_id),
+    channel: String(row.channel),
+    payload: decodePayload(row.payload),
+    createdAt: String(row.created_at),
+    expiresAt: new Date(Number(row.expires_at)).toISOString(),
+    ...(row.project_id !== null && { project: String(row.project_id) }),
+    ...(row.recipient_id !== null && { to: String(row.recipient_id) }),
+    ...(row.reply_to !== null && { replyTo: String(row.reply_to) }),
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * Purging: what is over goes, a bounded step at a time, by whoever is there.
+ *
+ * A message goes when its TTL is over or when its channel holds more than its
+ * cap (the oldest first). No cron and no daemon: a process that has published
+ * a while takes a step, so that more is deleted than was published. A step
+ * holds the write lock for a few hundred rows at the most.
+ *
+ * How many a channel holds is not counted at every insert, as that would be
+ * one more page written by each: `channel_tally` holds a count up to an id,
+ * brought up to date here by looking at what came since, and lowered by a
+ * trigger when a counted row goes.
+ *
+ * What a durable name loses is added to its count in the same transaction.
+ *
+ * @module
+ */
+
+import type { Interest, Purged } from "../store.ts";
+import { deleteDeadBells } from "./bells.ts";
+import { addLost, durableNames, NAME_KEPT_MS } from "./durable.ts";
+import type { Row } from "./driver.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Messages that one step deletes at the most. */
+export const STEP_MESSAGES_MAX = 200;
+
+// Channels whose count one step brings up to date at the most.
+const STEP_CHANNELS_MAX = 64;
+
+// Free pages given back to the file system in a step: twice what the messages
+// of a step fill, so that the file shrinks faster than it grows.
+const STEP_PAGES_MAX = 100;
+
+// A session's row stays for a day after its end, so that "who was that" can
+// still be answered.
+const SESSION_KEPT_MS = 24 * 60 * 60 * 1000;
+const STEP_SESSIONS_MAX = 20;
+
+/** Where the rounds of a process stand: each step looks at some more. */
+export interface PurgeRound {
+  /** The last channel whose count was brought up to date. */
+  channel: string;
+  /** The last bell whose process was looked at. */
+  bell: string;
+}
+
+/** Takes one step. */
+export function purgeStep(
+  tx: Transaction,
+  round: PurgeRound,
+  channelMessagesMax: number,
+): Purged {
+  const expired = deleteExpired(tx, STEP_MESSAGES_MAX);
+  const budget = STEP_MESSAGES_MAX - expired;
+  const { deleted, more } = deleteOverCap(
+    tx,
+    round,
+    channelMessagesMax,
+    budget,
+  );
+  const sessions = deleteSessions(tx);
+  round.bell = deleteDeadBells(tx, round.bell);
+  tx.connection.sql(
+    "DELETE FROM durable_names WHERE used_at < ? AND lease_expires_at < ?",
+  )
+    .run(tx.nowMs - NAME_KEPT_MS, tx.nowMs);
+  tx.connection.sql("UPDATE counters SET value = ? WHERE name = 'purged_at'")
+    .run(tx.nowMs);
+  // Gives free pages back to the file system.
+  tx.connection.sql(`PRAGMA incremental_vacuum(${STEP_PAGES_MAX})`).all();
+  return {
+    expired,
+    overCap: deleted,
+    sessions,
+    more: more || expired === STEP_MESSAGES_MAX ||
+      sessions === STEP_SESSIONS_MAX,
+  };
+}
+
+/** Deletes what a reader would pass over because its TTL is over. */
+export function purgeExpiredAfter(
+  tx: Transaction,
+  cursor: string,
+): number {
+  const doomed = tx.connection.sql(
+    `SELECT ${DOOMED} FROM inter_session_messages INDEXED BY idx_messages_ttl
+     WHERE expires_at <= ? AND id > ? LIMIT ?`,
+  ).all(tx.nowMs, Number(cursor), STEP_MESSAGES_MAX);
+  return deleteMessages(tx, doomed);
+}
+
+const DOOMED = "id, channel, project_id, recipient_id";
+
+function deleteExpired(tx: Transaction, most: number): number {
+  const doomed = tx.connection.sql(
+    `SELECT ${DOOMED} FROM inter_session_messages
+     WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
+  ).all(tx.nowMs, most);
+  return deleteMessages(tx, doomed);
+}
+
+function deleteOverCap(
+  tx: Transaction,
+  round: PurgeRound,
+  cap: number,
+  budget: number,
+): { deleted: number; more: boolean } {
+  let deleted = 0;
+  for (let looked = 0; looked < STEP_CHANNELS_MAX; looked++) {
+    const channel = nextChannel(tx, round.channel);
+    if (channel === undefined) {
+      round.channel = "";
+      return { deleted, more: false };
+    }
+    const over = Math.min(countKept(tx, channel) - cap, budget - deleted);
+    if (over > 0) {
+      const doomed = tx.connection.sql(
+        `SELECT ${DOOMED} FROM inter_session_messages
+         WHERE channel = ? ORDER BY id LIMIT ?`,
+      ).all(channel, over);
+      deleted += deleteMessages(tx, doomed);
+    }
+    // The rest of this channel is the next step's.
+    if (deleted >= budget) return { deleted, more: true };
+    round.channel = channel;
+  }
+  return { deleted, more: true };
+}
+
+function nextChannel(tx: Transaction, after: string): string | undefined {
+  const row = tx.connection.sql(
+    "SELECT min(channel) AS channel FROM inter_session_messages WHERE channel > ?",
+  ).get(after);
+  return typeof row?.channel === "string" ? row.channel : undefined;
+}
+
+function countKept(tx: Transaction, channel: string): number {
+  const row = tx.connection.sql(
+    `INSERT INTO channel_tally(channel, counted_to, kept)
+     SELECT ?1, coalesce(max(id), 0), count(*) FROM inter_session_messages
+     WHERE channel = ?1
+       AND id > coalesce((SELECT counted_to FROM channel_tally WHERE channel = ?1), 0)
+     ON CONFLICT (channel) DO UPDATE SET
+       counted_to = max(counted_to, excluded.counted_to),
+       kept = kept + excluded.kept
+     RETURNING kept`,
+  ).get(channel);
+  return Number(row!.kept);
+}
+
+function deleteMessages(tx: Transaction, doomed: readonly Row[]): number {
+  if (doomed.length === 0) return 0;
+  for (const name of durableNames(tx.connection)) {
+    const lost = doomed.filter((row) =>
+      Number(row.id) > name.cursor && wants(name.interest, row)
+    ).length;
+    if (lost > 0) {
+      addLost(tx, name, lost);
+    }
+  }
+  const remove = tx.connection.sql(
+    "DELETE FROM inter_session_messages WHERE id = ?",
+  );
+  for (const row of doomed) remove.run(row.id);
+  return doomed.length;
+}
+
+function wants(interest: Interest, row: Row): boolean {
+  return (interest.channels === null ||
+    interest.channels.includes(String(row.channel))) &&
+    (interest.project === null || row.project_id === null ||
+      row.project_id === interest.project) &&
+    (row.recipient_id === null || row.recipient_id === interest.session);
+}
+
+function deleteSessions(tx: Transaction): number {
+  const over = tx.nowMs - SESSION_KEPT_MS;
+  // Foreign writers never end: they are over when they were silent for a day.
+  return tx.connection.sql(
+    `DELETE FROM session_registry WHERE session_id IN (
+       SELECT session_id FROM session_registry AS s
+       WHERE (status = 'terminated' AND coalesce(ended_at, 0) < ?1
+           OR llm_vendor = 'unknown' AND heartbeat_at < ?2)
+         AND NOT EXISTS (SELECT 1 FROM inter_session_messages WHERE sender_id = s.session_id)
+         AND NOT EXISTS (SELECT 1 FROM file_locks WHERE session_id = s.session_id)
+       LIMIT ?3)`,
+  ).run(over, new Date(over).toISOString(), STEP_SESSIONS_MAX).changes;
+}

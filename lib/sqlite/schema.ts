@@ -1,0 +1,253 @@
+/**
+ * The tables, as every program may see them, and how they came about.
+ *
+ * **Any program that can insert a row is on the bus.** A plain
+ * `INSERT INTO inter_session_messages(sender_id, channel, payload)` from any
+ * language must be a whole message, so what the library would add is added by
+ * defaults and triggers, and what would harm a reader is refused or mended by
+ * them. Tables and columns named in the first block of each table are fixed:
+ * other programs write them. The rest is ours.
+ *
+ * What the triggers keep true:
+ *
+ * - Every sender is a registered session (a foreign key needs it, and other
+ *   libraries do not enforce it): an unknown one gets vendor `unknown`.
+ * - `expires_at` is always a sane time in milliseconds. A date or TTL that
+ *   cannot be read becomes now plus the channel's default, a date in the
+ *   future becomes now.
+ * - Ids are given by SQLite, one after the other: writers are serialized, so
+ *   id order is commit order and an id is a safe cursor. An explicit id could
+ *   end the table (2⁶³−1), hide its message from readers that are past it, or
+ *   not fit a JavaScript number: it is refused.
+ * - A payload with a NUL is kept as a blob: as text, readers would see it cut.
+ * - A foreign insert over another session's exclusive lock is refused.
+ *
+ * Nothing newer than SQLite 3.37 is used: other programs bring their own.
+ * Times are ISO 8601 in UTC where the column is fixed, else milliseconds
+ * since 1970.
+ *
+ * **Versions.** `_schema_version` holds `version` and `compatible_from`.
+ * Migrations only go forward, each in one transaction, with sessions running.
+ * A program works on any file whose `compatible_from` is not above
+ * {@linkcode SCHEMA_VERSION}, and looks inside each write transaction.
+ *
+ * @module
+ */
+
+import {
+  CHANNEL_TTL_SECONDS,
+  DEFAULT_TTL_SECONDS,
+  TTL_SECONDS_MAX,
+} from "../channels.ts";
+
+/** `mbus` in ASCII: the file is a message bus's. */
+export const APPLICATION_ID = 0x6d627573;
+
+/** The schema that this program writes. */
+export const SCHEMA_VERSION = 1;
+
+/** The oldest schema version whose programs can work on this file. */
+export const COMPATIBLE_FROM = 1;
+
+const NOW_ISO = `(strftime('%Y-%m-%dT%H:%M:%fZ','now'))`;
+const NOW_MS = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`;
+// Beyond these a number is no exact one, and a time no date, in JavaScript.
+const SAFE_INTEGER = 9007199254740991;
+const LAST_DATE_MS = 8640000000000000;
+
+const CHANNEL_TTL = `CASE NEW.channel ${
+  Object.entries(CHANNEL_TTL_SECONDS)
+    .map(([channel, ttl]) => `WHEN '${channel}' THEN ${ttl}`).join(" ")
+} ELSE ${DEFAULT_TTL_SECONDS} END`;
+
+const TTL_IS_SANE = `(typeof(NEW.ttl_seconds) IN ('integer','real')
+    AND NEW.ttl_seconds > 0 AND NEW.ttl_seconds <= ${TTL_SECONDS_MAX})`;
+
+// A date that cannot be read is NULL; min() of a NULL is NULL.
+const CREATED_MS = `coalesce(min(
+    CAST((julianday(NEW.created_at) - 2440587.5) * 86400000 AS INTEGER),
+    ${NOW_MS}), ${NOW_MS})`;
+
+/** Version 1, statement by statement. */
+const VERSION_1 = [
+  `CREATE TABLE _schema_version (
+    version INTEGER NOT NULL,
+    compatible_from INTEGER NOT NULL,
+    migrated_at TEXT NOT NULL DEFAULT ${NOW_ISO}
+  )`,
+
+  `CREATE TABLE session_registry (
+    session_id TEXT PRIMARY KEY NOT NULL CHECK (length(session_id) BETWEEN 1 AND 256),
+    llm_vendor TEXT NOT NULL,
+    llm_model TEXT,
+    tty TEXT,
+    pid INTEGER,
+    project_id TEXT,
+    task_id TEXT,
+    active_files TEXT,
+    heartbeat_at TEXT NOT NULL,
+    registered_at TEXT DEFAULT ${NOW_ISO},
+    status TEXT DEFAULT 'active',
+
+    host TEXT,
+    process_start TEXT,
+    worktree TEXT,
+    branch TEXT,
+    ended_at INTEGER
+  )`,
+  `CREATE INDEX idx_registry_status ON session_registry(status)`,
+  `CREATE INDEX idx_registry_heartbeat ON session_registry(heartbeat_at)`,
+
+  `CREATE TABLE inter_session_messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sender_id TEXT NOT NULL REFERENCES session_registry(session_id),
+    channel TEXT NOT NULL CHECK (length(channel) BETWEEN 1 AND 256),
+    payload TEXT NOT NULL CHECK (length(payload) <= 1048576),
+    created_at TEXT DEFAULT ${NOW_ISO},
+    ttl_seconds NUMERIC DEFAULT ${DEFAULT_TTL_SECONDS},
+
+    expires_at INTEGER CHECK (expires_at IS NULL OR
+      (typeof(expires_at) = 'integer' AND expires_at BETWEEN 0 AND ${LAST_DATE_MS})),
+    project_id TEXT,
+    recipient_id TEXT,
+    reply_to INTEGER CHECK (reply_to IS NULL OR
+      (typeof(reply_to) = 'integer' AND reply_to BETWEEN 1 AND ${SAFE_INTEGER})),
+    rung INTEGER NOT NULL DEFAULT 0 CHECK (rung IN (0, 1))
+  )`,
+  // A rowid table's index ends in the rowid: this one is (channel, id), which
+  // is the order of both publishing and creation.
+  `CREATE INDEX idx_messages_channel_created ON inter_session_messages(channel)`,
+  `CREATE INDEX idx_messages_ttl ON inter_session_messages(expires_at)`,
+  `CREATE INDEX idx_messages_recipient ON inter_session_messages(recipient_id)
+    WHERE recipient_id IS NOT NULL`,
+  `CREATE INDEX idx_messages_sender ON inter_session_messages(sender_id)`,
+  `CREATE INDEX idx_messages_unrung ON inter_session_messages(id) WHERE rung = 0`,
+
+  `CREATE TRIGGER messages_sender BEFORE INSERT ON inter_session_messages
+  WHEN NOT EXISTS (SELECT 1 FROM session_registry WHERE session_id = NEW.sender_id)
+  BEGIN
+    INSERT INTO session_registry(session_id, llm_vendor, heartbeat_at)
+    VALUES (NEW.sender_id, 'unknown', ${NOW_ISO});
+  END`,
+  // Rows of one statement follow each other before sqlite_sequence knows, so
+  // the id before this one counts too.
+  `CREATE TRIGGER messages_id AFTER INSERT ON inter_session_messages
+  WHEN NEW.id <= 0 OR NEW.id <> 1 + max(
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'inter_session_messages'), 0),
+    coalesce((SELECT max(id) FROM inter_session_messages WHERE id < NEW.id), 0))
+  BEGIN
+    SELECT RAISE(ABORT, 'message ids are given by the bus: leave the id column out');
+  END`,
+  `CREATE TRIGGER messages_complete AFTER INSERT ON inter_session_messages
+  WHEN NEW.rung = 0
+  BEGIN
+    UPDATE inter_session_messages SET
+      expires_at = coalesce(NEW.expires_at, ${CREATED_MS} + CAST(1000 *
+        CASE WHEN ${TTL_IS_SANE} THEN NEW.ttl_seconds ELSE ${CHANNEL_TTL} END AS INTEGER)),
+      created_at = strftime('%Y-%m-%dT%H:%M:%fZ', ${CREATED_MS} / 86400000.0 + 2440587.5),
+      ttl_seconds = CASE WHEN ${TTL_IS_SANE} THEN NEW.ttl_seconds ELSE ${CHANNEL_TTL} END,
+      payload = CASE WHEN instr(CAST(NEW.payload AS BLOB), x'00') > 0
+        THEN CAST(NEW.payload AS BLOB) ELSE NEW.payload END,
+      project_id = coalesce(NEW.project_id,
+        (SELECT project_id FROM session_registry WHERE session_id = NEW.sender_id))
+    WHERE id = NEW.id;
+  END`,
+  `CREATE TRIGGER messages_immutable
+  BEFORE UPDATE OF id, sender_id, channel ON inter_session_messages
+  BEGIN
+    SELECT RAISE(ABORT, 'messages are immutable: publish another one');
+  END`,
+
+  // Only what is held: who waits stands elsewhere.
+  `CREATE TABLE file_locks (
+    file_path TEXT NOT NULL,
+    session_id TEXT NOT NULL REFERENCES session_registry(session_id),
+    lock_type TEXT DEFAULT 'advisory',
+    locked_at TEXT DEFAULT ${NOW_ISO}
+  )`,
+  `CREATE INDEX idx_locks_path ON file_locks(file_path)`,
+  `CREATE INDEX idx_locks_session ON file_locks(session_id)`,
+  `CREATE TRIGGER locks_session BEFORE INSERT ON file_locks
+  WHEN NOT EXISTS (SELECT 1 FROM session_registry WHERE session_id = NEW.session_id)
+  BEGIN
+    INSERT INTO session_registry(session_id, llm_vendor, heartbeat_at)
+    VALUES (NEW.session_id, 'unknown', ${NOW_ISO});
+  END`,
+  `CREATE TRIGGER locks_exclusive BEFORE INSERT ON file_locks
+  WHEN EXISTS (SELECT 1 FROM file_locks WHERE file_path = NEW.file_path
+    AND session_id <> NEW.session_id AND lock_type = 'exclusive')
+  BEGIN
+    SELECT RAISE(ABORT, 'another session holds this path exclusively');
+  END`,
+
+  // How many messages of a channel are kept, counted up to an id: what came
+  // later is counted when somebody looks, so that publishing pays nothing.
+  `CREATE TABLE channel_tally (
+    channel TEXT PRIMARY KEY NOT NULL,
+    counted_to INTEGER NOT NULL,
+    kept INTEGER NOT NULL
+  ) WITHOUT ROWID`,
+  `CREATE TRIGGER messages_untally AFTER DELETE ON inter_session_messages
+  BEGIN
+    UPDATE channel_tally SET kept = kept - 1
+    WHERE channel = OLD.channel AND counted_to >= OLD.id;
+  END`,
+
+  // A durable name: cursor is what was acknowledged, the reader_ columns are
+  // the lease of whoever reads under it.
+  `CREATE TABLE durable_names (
+    name TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    channels TEXT,
+    session_id TEXT,
+    cursor INTEGER NOT NULL,
+    lost INTEGER NOT NULL DEFAULT 0,
+    token INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    lease_expires_at INTEGER NOT NULL,
+    reader_host TEXT,
+    reader_pid INTEGER,
+    reader_process_start TEXT,
+    PRIMARY KEY (project_id, name)
+  ) WITHOUT ROWID`,
+
+  // Who wants to be rung for what. One bell for a process; '*' is every channel.
+  `CREATE TABLE bells (
+    bell TEXT PRIMARY KEY NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process_start TEXT
+  ) WITHOUT ROWID`,
+  `CREATE TABLE bell_interests (
+    channel TEXT NOT NULL,
+    bell TEXT NOT NULL REFERENCES bells(bell) ON DELETE CASCADE,
+    watch INTEGER NOT NULL,
+    project_id TEXT,
+    session_id TEXT,
+    PRIMARY KEY (channel, bell, watch)
+  ) WITHOUT ROWID`,
+  `CREATE INDEX idx_bell_interests_bell ON bell_interests(bell)`,
+
+  // What at most one process of a host does for all: watch for foreign rows.
+  `CREATE TABLE duties (
+    duty TEXT NOT NULL,
+    host TEXT NOT NULL,
+    bell TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process_start TEXT,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (duty, host)
+  ) WITHOUT ROWID`,
+
+  // Numbers of the store itself: the fencing counter, the time of the last
+  // purge.
+  `CREATE TABLE counters (
+    name TEXT PRIMARY KEY NOT NULL,
+    value INTEGER NOT NULL
+  ) WITHOUT ROWID`,
+  `INSERT INTO counters(name, value) VALUES ('fencing', 0), ('purged_at', 0)`,
+  `INSERT INTO _schema_version(version, compatible_from) VALUES (1, 1)`,
+];
+
+/** The statements that lead from each version to the next; index 0 makes 1. */
+export const MIGRATIONS: readonly (readonly string[])[] = [VERSION_1];

@@ -1,0 +1,263 @@
+/**
+ * The session registry in SQLite.
+ *
+ * A row is one incarnation of a session at a time. Whoever registers under an
+ * id that another living process has becomes `id~2`, `id~3` and so on; a row
+ * whose process is dead or whose session ended is taken over, so that a
+ * resumed session keeps its id.
+ *
+ * Coming, changing between active and idle, and ending are announced on the
+ * `heartbeat` channel in the same transaction. A mere sign of life is not: it
+ * is one small write that rings nobody.
+ *
+ * @module
+ */
+
+import { ttlOf } from "../channels.ts";
+import { InvalidInputError, UnknownSessionError } from "../errors.ts";
+import { hostId, processAlive } from "../host.ts";
+import type { Json } from "../json.ts";
+import type {
+  Session,
+  SessionChange,
+  SessionStart,
+  SessionStatus,
+} from "../sessions.ts";
+import type { Connection } from "./connection.ts";
+import type { Row } from "./driver.ts";
+import type { Transaction } from "./transaction.ts";
+
+const INCARNATIONS_MAX = 100;
+
+/** Registers a session, and announces that it came unless it was there. */
+export function registerSession(tx: Transaction, start: SessionStart): Session {
+  const id = freeId(tx, start);
+  const before = findSession(tx.connection, id);
+  const nowIso = new Date(tx.nowMs).toISOString();
+  tx.connection.sql(
+    `INSERT INTO session_registry
+       (session_id, llm_vendor, llm_model, tty, pid, project_id, task_id,
+        active_files, heartbeat_at, registered_at, status, host, process_start,
+        worktree, branch, ended_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, '[]', ?, ?, 'active', ?, ?, ?, ?, NULL)
+     ON CONFLICT (session_id) DO UPDATE SET
+       llm_vendor = excluded.llm_vendor,
+       llm_model = coalesce(excluded.llm_model, llm_model),
+       tty = excluded.tty, pid = excluded.pid,
+       project_id = excluded.project_id,
+       task_id = coalesce(excluded.task_id, task_id),
+       heartbeat_at = excluded.heartbeat_at, status = 'active',
+       host = excluded.host, process_start = excluded.process_start,
+       worktree = excluded.worktree, branch = excluded.branch,
+       ended_at = NULL`,
+  ).run(
+    id,
+    start.vendor,
+    start.model ?? null,
+    start.tty ?? null,
+    start.pid ?? null,
+    start.project,
+    start.task ?? null,
+    nowIso,
+    nowIso,
+    hostId(),
+    start.processStart ?? null,
+    start.worktree ?? null,
+    start.branch ?? null,
+  );
+  const session = requireSession(tx.connection, `register "${id}"`, id);
+  const wasThere = before !== undefined && before.status !== "terminated" &&
+    isSameProcess(before, start);
+  if (!wasThere) announce(tx, session, "came");
+  return session;
+}
+
+/** The id that a session may register under. */
+function freeId(tx: Transaction, start: SessionStart): string {
+  for (let incarnation = 1; incarnation <= INCARNATIONS_MAX; incarnation++) {
+    const id = incarnation === 1 ? start.id : `${start.id}~${incarnation}`;
+    const session = findSession(tx.connection, id);
+    if (session === undefined || !heldByAnother(session, start)) return id;
+  }
+  throw new InvalidInputError(
+    "session",
+    `Cannot register "${start.id}": ${INCARNATIONS_MAX} living processes have ` +
+      `that id; choose another.`,
+  );
+}
+
+function heldByAnother(session: Session, start: SessionStart): boolean {
+  if (session.status === "terminated" || session.pid === undefined) {
+    return false;
+  }
+  return !isSameProcess(session, start) && lifeOf(session) === "alive";
+}
+
+function isSameProcess(session: Session, start: SessionStart): boolean {
+  return session.pid === start.pid &&
+    session.processStart === start.processStart;
+}
+
+/** Whether a session's process lives, as far as this host can tell. */
+export function lifeOf(session: Session): "alive" | "dead" | "unknown" {
+  if (session.pid === undefined) return "unknown";
+  return processAlive(
+    { pid: session.pid, startTime: session.processStart ?? "" },
+    session.host ?? "",
+  );
+}
+
+/** Changes what a session says of itself. */
+export function updateSession(
+  tx: Transaction,
+  id: string,
+  change: SessionChange,
+): Session {
+  const act = `update session "${id}"`;
+  const before = requireSession(tx.connection, act, id);
+  tx.connection.sql(
+    `UPDATE session_registry SET
+       heartbeat_at = ?1,
+       status = CASE WHEN status = 'terminated' THEN status ELSE coalesce(?2, status) END,
+       llm_model = coalesce(?3, llm_model),
+       task_id = CASE WHEN ?4 THEN ?5 ELSE task_id END,
+       active_files = coalesce(?6, active_files),
+       branch = coalesce(?7, branch)
+     WHERE session_id = ?8`,
+  ).run(
+    new Date(tx.nowMs).toISOString(),
+    change.status ?? null,
+    change.model ?? null,
+    change.task === undefined ? 0 : 1,
+    change.task ?? null,
+    change.activeFiles === undefined
+      ? null
+      : JSON.stringify(change.activeFiles),
+    change.branch ?? null,
+    id,
+  );
+  const after = requireSession(tx.connection, act, id);
+  if (after.status !== before.status) announce(tx, after, after.status);
+  return after;
+}
+
+/** Ends a session, if it has not ended yet, and announces it. */
+export function endSession(tx: Transaction, id: string): void {
+  const session = requireSession(tx.connection, `end session "${id}"`, id);
+  if (session.status === "terminated") return;
+  tx.connection.sql(
+    `UPDATE session_registry SET status = 'terminated', ended_at = ?, active_files = '[]'
+     WHERE session_id = ?`,
+  ).run(tx.nowMs, id);
+  announce(tx, session, "ended");
+}
+
+function announce(tx: Transaction, session: Session, event: string): void {
+  const payload: Json = {
+    event,
+    session: session.id,
+    vendor: session.vendor,
+    model: session.model,
+    task: session.task,
+  };
+  tx.append({
+    sender: session.id,
+    channel: "heartbeat",
+    payloadText: JSON.stringify(payload),
+    ttlSeconds: ttlOf("heartbeat"),
+    project: session.project ?? null,
+  });
+}
+
+// Foreign programs may have written anything: what does not fit its column is
+// read as absent.
+const COLUMNS = `session_id, llm_vendor, llm_model, tty,
+  CASE WHEN typeof(pid) = 'integer' AND pid BETWEEN 1 AND 4294967295 THEN pid END AS pid,
+  project_id, task_id, active_files, heartbeat_at,
+  coalesce(registered_at, heartbeat_at) AS registered_at, status,
+  host, process_start, worktree, branch,
+  CASE WHEN typeof(ended_at) = 'integer' AND ended_at BETWEEN 0 AND 8640000000000000
+    THEN ended_at END AS ended_at`;
+
+/** The session with exactly this id. */
+export function findSession(
+  connection: Connection,
+  id: string,
+): Session | undefined {
+  const row = connection.sql(
+    `SELECT ${COLUMNS} FROM session_registry WHERE session_id = ?`,
+  ).get(id);
+  return row === undefined ? undefined : toSession(row);
+}
+
+function requireSession(
+  connection: Connection,
+  act: string,
+  id: string,
+): Session {
+  const session = findSession(connection, id);
+  if (session === undefined) throw new UnknownSessionError(act, id);
+  return session;
+}
+
+/** The sessions, those that registered first first. */
+export function listSessions(
+  connection: Connection,
+  filter: { readonly project: string | null; readonly ended: boolean },
+): Session[] {
+  const rows = connection.sql(
+    `SELECT ${COLUMNS} FROM session_registry
+     WHERE (?1 IS NULL OR project_id IS NULL OR project_id = ?1)
+       AND (?2 OR status IS NOT 'terminated')
+     ORDER BY registered_at, rowid`,
+  ).all(filter.project, filter.ended ? 1 : 0);
+  return rows.map(toSession);
+}
+
+function toSession(row: Row): Session {
+  const text = (column: string): string | undefined => {
+    const value = row[column];
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const endedAt = row.ended_at === null ? undefined : Number(row.ended_at);
+  return omitUndefined({
+    id: String(row.session_id),
+    vendor: String(row.llm_vendor),
+    model: text("llm_model"),
+    tty: text("tty"),
+    pid: row.pid === null ? undefined : Number(row.pid),
+    host: text("host"),
+    processStart: text("process_start"),
+    project: text("project_id"),
+    worktree: text("worktree"),
+    branch: text("branch"),
+    task: text("task_id"),
+    activeFiles: parseFiles(row.active_files),
+    status: toStatus(row.status),
+    registeredAt: String(row.registered_at),
+    heartbeatAt: String(row.heartbeat_at),
+    endedAt: endedAt === undefined
+      ? undefined
+      : new Date(endedAt).toISOString(),
+  });
+}
+
+function omitUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, member]) => member !== undefined),
+  ) as T;
+}
+
+function toStatus(value: unknown): SessionStatus {
+  return value === "idle" || value === "terminated" ? value : "active";
+}
+
+function parseFiles(value: unknown): readonly string[] {
+  try {
+    const files: unknown = JSON.parse(String(value));
+    if (!Array.isArray(files)) return [];
+    return files.filter((file) => typeof file === "string");
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,431 @@
+/**
+ * The store in one SQLite file: no daemon, no broker.
+ *
+ * Puts together what the files beside it know: the connection runs
+ * transactions, messages, sessions, durable names and the purge say what
+ * happens in them, and the wake-ups ring after the commit.
+ *
+ * Purging rides along: after every so many messages, or when nobody has done
+ * it for a while, a step is taken behind the publisher's back, and never two
+ * at a time. Closing waits for the one that runs.
+ *
+ * @module
+ */
+
+import { ClosedError, MessageBusError } from "../errors.ts";
+import type { Session, SessionChange, SessionStart } from "../sessions.ts";
+import type {
+  Appended,
+  ChannelStats,
+  DurablePage,
+  DurableReader,
+  Interest,
+  NewMessage,
+  Page,
+  Purged,
+  Stats,
+  Store,
+  StoreCapabilities,
+  Watch,
+} from "../store.ts";
+import {
+  Connection,
+  type ConnectionOptions,
+  type Synchronous,
+} from "./connection.ts";
+import { loadLibrary, requestedDriver, type SqliteDriver } from "./driver.ts";
+import {
+  advanceDurable,
+  lostBy,
+  releaseDurable,
+  takeDurable,
+} from "./durable.ts";
+import { faultOf } from "./faults.ts";
+import { type BusLocation, locateBus } from "./location.ts";
+import {
+  endCursor,
+  insertAlone,
+  parseCursor,
+  read,
+  START_CURSOR,
+} from "./messages.ts";
+import {
+  purgeExpiredAfter,
+  type PurgeRound,
+  purgeStep,
+  STEP_MESSAGES_MAX,
+} from "./purge.ts";
+import {
+  endSession,
+  listSessions,
+  registerSession,
+  updateSession,
+} from "./sessions.ts";
+import { Transaction } from "./transaction.ts";
+import { type Notify, WakeUps } from "./wake_ups.ts";
+
+/** How to open a store in SQLite. */
+export interface SqliteStoreOptions {
+  /** The bus folder; the default is `$MBUS_HOME` and what follows it. */
+  readonly home?: string;
+  /** The SQLite library. */
+  readonly driver?: SqliteDriver;
+  /** Whether nothing may be written, although it could. */
+  readonly readOnly?: boolean;
+  /** How a commit reaches the disk. */
+  readonly synchronous?: Synchronous;
+  /** How readers are woken. */
+  readonly notify: Notify;
+  /** How often to look for what did not ring, in milliseconds. */
+  readonly pollIntervalMs: number;
+  /** How long a write waits for other writers, in milliseconds. */
+  readonly busyTimeoutMs: number;
+  /** Messages kept on a channel at the most. */
+  readonly channelMessagesMax: number;
+  /** The clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** Is told once of whatever does not stop the store. */
+  readonly warn: (message: string) => void;
+}
+
+// A step of the purge after so many messages of this process deletes up to
+// STEP_MESSAGES_MAX: what is over always goes faster than it comes.
+const PURGE_AFTER_MESSAGES = STEP_MESSAGES_MAX / 2;
+
+// Short-lived publishers never reach that: whoever publishes this long after
+// the last step of anybody takes one.
+const PURGE_AFTER_MS = 10_000;
+
+/** A bus in one SQLite file. */
+export class SqliteStore implements Store {
+  readonly capabilities: StoreCapabilities = {
+    pushesWakeUps: true,
+    atomicBatches: true,
+    exactLossCounts: true,
+    acceptsForeignRows: true,
+  };
+  readonly startCursor: string = START_CURSOR;
+  readonly #connection: Connection;
+  readonly #options: SqliteStoreOptions;
+  readonly #wakeUps: WakeUps;
+  readonly #purgeRound: PurgeRound = { channel: "", bell: "" };
+  #sincePurge = 0;
+  #askPurgeAtMs = 0;
+  #purging: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(connection: Connection, options: SqliteStoreOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#wakeUps = new WakeUps(connection, {
+      notify: options.notify,
+      pollIntervalMs: options.pollIntervalMs,
+      warn: options.warn,
+      write: (act, work) => this.#write(act, work),
+    });
+  }
+
+  /**
+   * Opens a bus, making it if it is new.
+   *
+   * @throws {StoreError} If it cannot be used; the `fault` says why.
+   */
+  static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
+    const location = locateBus(options.home);
+    const library = await loadLibrary(requestedDriver(options.driver));
+    const connectionOptions: ConnectionOptions = { ...options, library };
+    const connection = Connection.open(location, connectionOptions);
+    warnOfOldSqlite(connection, options.warn);
+    return new SqliteStore(connection, options);
+  }
+
+  get location(): string {
+    return this.#connection.location.databasePath;
+  }
+
+  /** The connection, for who looks after the file itself. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  async append(
+    messages: readonly NewMessage[],
+    options: { readonly atomic: boolean },
+  ): Promise<readonly Appended[]> {
+    this.#refuseClosed("publish");
+    const results = messages.length === 1 && messages[0].to === undefined
+      // One alone needs no transaction around it.
+      ? [await this.#appendAlone(messages[0])]
+      : await this.#write(
+        "publish",
+        (tx) =>
+          messages.map((message): Appended =>
+            options.atomic
+              ? { id: tx.append(message) }
+              : appendApart(tx, message)
+          ),
+      );
+    this.#purgeInPassing(messages.length);
+    return results;
+  }
+
+  async #appendAlone(message: NewMessage): Promise<Appended> {
+    const id = await insertAlone(
+      this.#connection,
+      message,
+      this.#options.now(),
+    );
+    this.#wakeUps.committed([message]);
+    return { id };
+  }
+
+  async read(interest: Interest, cursor: string, limit: number): Promise<Page> {
+    this.#refuseClosed("read messages");
+    return await this.#connection.read(
+      "read messages",
+      () =>
+        read(this.#connection, interest, cursor, limit, this.#options.now()),
+    );
+  }
+
+  async endCursor(): Promise<string> {
+    this.#refuseClosed("read messages");
+    return await this.#connection.read(
+      "read messages",
+      () => endCursor(this.#connection),
+    );
+  }
+
+  parseCursor(text: string): string {
+    return parseCursor(text);
+  }
+
+  async watch(interest: Interest, wake: () => void): Promise<Watch> {
+    this.#refuseClosed("watch for messages");
+    return await this.#wakeUps.watch(interest, wake);
+  }
+
+  async takeDurable(
+    name: string,
+    interest: Interest,
+    from: string,
+  ): Promise<DurableReader> {
+    return await this.#write(
+      `subscribe as "${name}"`,
+      (tx) => takeDurable(tx, name, interest, from),
+    );
+  }
+
+  async readDurable(
+    reader: DurableReader,
+    interest: Interest,
+    cursor: string,
+    limit: number,
+  ): Promise<DurablePage> {
+    const act = `read on as "${reader.name}"`;
+    // Most of the time nothing has expired, and reading needs no write.
+    const expired = await this.#connection.read(act, () =>
+      this.#connection.sql(
+        `SELECT 1 FROM inter_session_messages INDEXED BY idx_messages_ttl
+         WHERE expires_at <= ? AND id > ? LIMIT 1`,
+      ).get(this.#options.now(), Number(cursor)) !== undefined);
+    if (!expired) {
+      return await this.#connection.read(act, () => ({
+        ...read(this.#connection, interest, cursor, limit, this.#options.now()),
+        lost: lostBy(this.#connection, reader),
+      }));
+    }
+    return await this.#write(act, (tx) => {
+      while (purgeExpiredAfter(tx, cursor) === STEP_MESSAGES_MAX);
+      return {
+        ...read(tx.connection, interest, cursor, limit, tx.nowMs),
+        lost: lostBy(tx.connection, reader),
+      };
+    });
+  }
+
+  async advanceDurable(
+    reader: DurableReader,
+    cursor?: string,
+  ): Promise<DurableReader> {
+    return await this.#write(
+      `acknowledge as "${reader.name}"`,
+      (tx) => advanceDurable(tx, reader, cursor),
+    );
+  }
+
+  async releaseDurable(reader: DurableReader): Promise<void> {
+    await this.#write(
+      `end reading as "${reader.name}"`,
+      (tx) => releaseDurable(tx, reader),
+    );
+  }
+
+  async registerSession(start: SessionStart): Promise<Session> {
+    return await this.#write(
+      `register session "${start.id}"`,
+      (tx) => registerSession(tx, start),
+    );
+  }
+
+  async updateSession(id: string, change: SessionChange): Promise<Session> {
+    return await this.#write(
+      `update session "${id}"`,
+      (tx) => updateSession(tx, id, change),
+    );
+  }
+
+  async endSession(id: string): Promise<void> {
+    await this.#write(`end session "${id}"`, (tx) => endSession(tx, id));
+  }
+
+  async sessions(
+    filter: { readonly project: string | null; readonly ended: boolean },
+  ): Promise<readonly Session[]> {
+    this.#refuseClosed("list sessions");
+    return await this.#connection.read(
+      "list sessions",
+      () => listSessions(this.#connection, filter),
+    );
+  }
+
+  async purge(): Promise<Purged> {
+    return await this.#write(
+      "purge",
+      (tx) => purgeStep(tx, this.#purgeRound, this.#options.channelMessagesMax),
+    );
+  }
+
+  async stats(): Promise<Stats> {
+    this.#refuseClosed("read statistics");
+    return await this.#connection.read("read statistics", () => this.#stats());
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#purging;
+    await this.#wakeUps.close();
+    this.#connection.close();
+  }
+
+  /** Runs one write transaction, and rings when it is through. */
+  async #write<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
+    this.#refuseClosed(act);
+    let appended: readonly NewMessage[] = [];
+    const result = await this.#connection.write(act, () => {
+      const tx = new Transaction(this.#connection, this.#options.now());
+      const result = work(tx);
+      appended = tx.appended;
+      return result;
+    });
+    this.#wakeUps.committed(appended);
+    return result;
+  }
+
+  #refuseClosed(act: string): void {
+    // While it closes, what it does itself still goes through.
+    if (this.#connection.closed) throw new ClosedError(act);
+  }
+
+  #purgeInPassing(published: number): void {
+    this.#sincePurge += published;
+    if (this.#purging !== undefined || this.#closing !== undefined) return;
+    if (this.#sincePurge < PURGE_AFTER_MESSAGES && !this.#isPurgeOverdue()) {
+      return;
+    }
+    this.#purging = this.#purgeSteps().catch((error) => {
+      // Whoever publishes next tries again.
+      this.#options.warn(`mbus: ${error.message}`);
+    }).finally(() => this.#purging = undefined);
+  }
+
+  /** Whether nobody has purged for a while; looked up once in that while. */
+  #isPurgeOverdue(): boolean {
+    const now = this.#options.now();
+    if (now < this.#askPurgeAtMs) return false;
+    this.#askPurgeAtMs = now + PURGE_AFTER_MS;
+    const row = this.#connection.sql(
+      "SELECT value FROM counters WHERE name = 'purged_at'",
+    ).get();
+    return Number(row?.value ?? 0) <= now - PURGE_AFTER_MS;
+  }
+
+  async #purgeSteps(): Promise<void> {
+    // One step for each share of what was published, so that the debt is
+    // paid even by who publishes in large batches.
+    do {
+      await this.purge();
+      this.#sincePurge -= PURGE_AFTER_MESSAGES;
+    } while (this.#sincePurge >= PURGE_AFTER_MESSAGES);
+    this.#sincePurge = Math.max(this.#sincePurge, 0);
+  }
+
+  #stats(): Stats {
+    const count = (sql: string): number =>
+      Number(this.#connection.sql(`SELECT count(*) AS n FROM ${sql}`).get()!.n);
+    const channels = this.#connection.sql(
+      `SELECT channel, count(*) AS n FROM inter_session_messages
+       WHERE expires_at > ? GROUP BY channel ORDER BY n DESC, channel`,
+    ).all(this.#options.now()).map((row): ChannelStats => ({
+      channel: String(row.channel),
+      messages: Number(row.n),
+    }));
+    const { databasePath } = this.#connection.location;
+    return {
+      location: this.location,
+      messages: channels.reduce((sum, { messages }) => sum + messages, 0),
+      channels,
+      sessions: count("session_registry WHERE status IS NOT 'terminated'"),
+      durableNames: count("durable_names"),
+      storeBytes: sizeOf(databasePath),
+      logBytes: sizeOf(`${databasePath}-wal`),
+    };
+  }
+}
+
+/** Where a bus's database file is, for programs that open it themselves. */
+export function messagingDbPath(home?: string): string {
+  const location: BusLocation = locateBus(home);
+  return location.databasePath;
+}
+
+function appendApart(tx: Transaction, message: NewMessage): Appended {
+  try {
+    return { id: tx.savepoint(() => tx.append(message)) };
+  } catch (error) {
+    // What the disk or another writer refuses is no message's own fault.
+    if (error instanceof MessageBusError || faultOf(error) === "constraint") {
+      return { error: error as Error };
+    }
+    throw error;
+  }
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}
+
+function warnOfOldSqlite(
+  connection: Connection,
+  warn: (message: string) => void,
+): void {
+  if (!connection.sqliteHasWalResetBug) return;
+  warn(
+    `mbus: the "${connection.driver}" driver brings SQLite ` +
+      `${connection.sqliteVersion}, which can corrupt a busy database (the ` +
+      `WAL-reset bug, fixed in 3.51.3); use the default driver.`,
+  );
+}

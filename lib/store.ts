@@ -1,0 +1,270 @@
+/**
+ * The seam: what a store must do so that a bus can stand on it.
+ *
+ * A store keeps rows and does each operation of the domain atomically; it
+ * knows nothing of subscriptions, batching by tick, retries of a caller or
+ * what a person sees. The bus knows nothing of SQL. What stores can't all do
+ * is declared in {@linkcode StoreCapabilities}: the bus branches on those and
+ * never on which store it has.
+ *
+ * What every store keeps true:
+ *
+ * - **A message's id is its cursor.** Ids are strings whose order is private
+ *   to the store. A reader that asks for what comes after an id gets every
+ *   message committed later, and none twice.
+ * - **Nothing is read before its commit**, and an operation that was
+ *   acknowledged survives the death of its process.
+ * - **An expired message is never read**, whether or not it was purged yet.
+ * - **A wake-up is a hint.** It carries no truth; it may come late, twice or
+ *   for nothing. Whoever is woken reads again by cursor.
+ * - **Refused means unchanged.** An operation that throws has stored nothing.
+ *
+ * @module
+ */
+
+import type { Json } from "./json.ts";
+import type { Session, SessionChange, SessionStart } from "./sessions.ts";
+
+/** What a store can and cannot do. */
+export interface StoreCapabilities {
+  /** Whether a reader is woken by the store, not only by its own poll. */
+  readonly pushesWakeUps: boolean;
+  /** Whether operations of different kinds can be committed together. */
+  readonly atomicBatches: boolean;
+  /** Whether a durable name's count of lost messages is exact. */
+  readonly exactLossCounts: boolean;
+  /** Whether rows that other programs insert are messages too. */
+  readonly acceptsForeignRows: boolean;
+}
+
+/** One message, as every reader gets it; immutable. */
+export interface Message {
+  /** Its place in the store's order, and so the cursor of "after this one". */
+  readonly id: string;
+  /** The session that published it. */
+  readonly sender: string;
+  /** The channel that it is on. */
+  readonly channel: string;
+  /** What was published; `{ raw: text }` where a foreign row is no JSON. */
+  readonly payload: Json;
+  /** When it was published, as an ISO 8601 time in UTC. */
+  readonly createdAt: string;
+  /** When it ceases to be delivered, as an ISO 8601 time in UTC. */
+  readonly expiresAt: string;
+  /** The project it belongs to; absent when it is for every project. */
+  readonly project?: string;
+  /** The only session it is for; absent when it is for all. */
+  readonly to?: string;
+  /** The id of the message that it answers. */
+  readonly replyTo?: string;
+}
+
+/** A message before the store has given it an id. */
+export interface NewMessage {
+  /** The session that publishes. */
+  readonly sender: string;
+  /** A checked channel name. */
+  readonly channel: string;
+  /** The payload as JSON text, of a checked size. */
+  readonly payloadText: string;
+  /** Its lifetime in seconds. */
+  readonly ttlSeconds: number;
+  /** The project it belongs to; `null` for every project. */
+  readonly project: string | null;
+  /** The only session it is for. */
+  readonly to?: string;
+  /** The id of the message that it answers. */
+  readonly replyTo?: string;
+}
+
+/** What became of a message that was to be appended. */
+export type Appended = { readonly id: string } | { readonly error: Error };
+
+/** Which messages a reader wants. */
+export interface Interest {
+  /** Checked channel names; `null` for every channel. */
+  readonly channels: readonly string[] | null;
+  /** The project whose messages are wanted beside those of none; `null` for all. */
+  readonly project: string | null;
+  /** The session that direct messages must be for; `null` for nobody. */
+  readonly session: string | null;
+}
+
+/** A page of messages. */
+export interface Page {
+  /** The messages, in order. */
+  readonly messages: readonly Message[];
+  /** Where to go on: after everything this page has looked at. */
+  readonly cursor: string;
+}
+
+/** The state in which a durable name was taken. */
+export interface DurableReader {
+  /** The name. */
+  readonly name: string;
+  /** The project it belongs to; `null` for none. */
+  readonly project: string | null;
+  /** Everything up to this cursor was acknowledged. */
+  readonly cursor: string;
+  /** Messages that TTL or cap took before they were acknowledged, ever. */
+  readonly lost: number;
+  /** The fencing token of this reader's lease. */
+  readonly token: number;
+  /** How long the lease holds unless renewed, in milliseconds. */
+  readonly leaseMs: number;
+}
+
+/** A page of messages for a durable reader. */
+export interface DurablePage extends Page {
+  /** Messages that TTL or cap took before they were acknowledged, ever. */
+  readonly lost: number;
+}
+
+/** What a purge did in one bounded step. */
+export interface Purged {
+  /** Messages that were deleted because their TTL was over. */
+  readonly expired: number;
+  /** Messages that were deleted because their channel was over its cap. */
+  readonly overCap: number;
+  /** Session rows that nothing refers to any more, deleted. */
+  readonly sessions: number;
+  /** Whether a further step would find more. */
+  readonly more: boolean;
+}
+
+/** One channel's share of what is kept. */
+export interface ChannelStats {
+  /** The channel. */
+  readonly channel: string;
+  /** Messages kept and not expired. */
+  readonly messages: number;
+}
+
+/** How much a store holds. */
+export interface Stats {
+  /** Where it is, without credentials. */
+  readonly location: string;
+  /** Messages kept and not expired. */
+  readonly messages: number;
+  /** The same, by channel, most first. */
+  readonly channels: readonly ChannelStats[];
+  /** Sessions that have not ended. */
+  readonly sessions: number;
+  /** Durable names. */
+  readonly durableNames: number;
+  /** Size of what is stored, in bytes. */
+  readonly storeBytes: number;
+  /** Size of what is written but not yet folded in, in bytes. */
+  readonly logBytes: number;
+}
+
+/** How a watch learns that there may be something new. */
+export type WatchMode = "push" | "poll";
+
+/** A running watch; closing it twice is fine. */
+export interface Watch extends Disposable {
+  /** How it learns; a push may fall back to polling while it runs. */
+  readonly mode: WatchMode;
+  /** Ends it: `wake` is not called again. */
+  close(): void;
+}
+
+/** Where the rows live. */
+export interface Store extends AsyncDisposable {
+  /** What this store can do. */
+  readonly capabilities: StoreCapabilities;
+  /** Where it is, for people: a path or a URL without credentials. */
+  readonly location: string;
+
+  /**
+   * Appends messages in order, in one transaction, and rings who wants them.
+   * With `atomic` one refusal refuses all and is thrown; without, each stands
+   * for itself. Returns as many results as messages, in their order.
+   */
+  append(
+    messages: readonly NewMessage[],
+    options: { readonly atomic: boolean },
+  ): Promise<readonly Appended[]>;
+
+  /** The living messages after `cursor`, in order, at most `limit`. */
+  read(interest: Interest, cursor: string, limit: number): Promise<Page>;
+
+  /** The cursor before everything that is kept. */
+  readonly startCursor: string;
+
+  /** The cursor after everything that is committed now. */
+  endCursor(): Promise<string>;
+
+  /**
+   * The cursor that a person's or a program's text means.
+   * @throws {InvalidInputError} If it is none of this store's.
+   */
+  parseCursor(text: string): string;
+
+  /**
+   * Calls `wake` whenever there may be something new of `interest`. When it
+   * resolves the watch stands: what is committed later wakes it.
+   */
+  watch(interest: Interest, wake: () => void): Promise<Watch>;
+
+  /**
+   * Takes a durable name for one reader, creating it at `from` if it is new.
+   * @throws {DurableNameInUseError} If a living reader has it.
+   */
+  takeDurable(
+    name: string,
+    interest: Interest,
+    from: string,
+  ): Promise<DurableReader>;
+
+  /**
+   * The living messages after `cursor` that the name wants, in order. What TTL
+   * took there is counted as lost first, so that nothing vanishes between.
+   * @throws {LeaseLostError} If the lease went to another reader.
+   */
+  readDurable(
+    reader: DurableReader,
+    interest: Interest,
+    cursor: string,
+    limit: number,
+  ): Promise<DurablePage>;
+
+  /**
+   * Sets what was acknowledged and renews the lease; returns what it holds now.
+   * Without a `cursor` it only renews.
+   * @throws {LeaseLostError} If the lease went to another reader.
+   */
+  advanceDurable(
+    reader: DurableReader,
+    cursor?: string,
+  ): Promise<DurableReader>;
+
+  /** Gives the lease back; the name and its cursor stay. */
+  releaseDurable(reader: DurableReader): Promise<void>;
+
+  /** Registers a session, or a new incarnation of one, and announces it. */
+  registerSession(start: SessionStart): Promise<Session>;
+
+  /**
+   * Changes what a session says of itself; any change is also its heartbeat.
+   * @throws {UnknownSessionError} If there is no such session.
+   */
+  updateSession(id: string, change: SessionChange): Promise<Session>;
+
+  /** Ends a session and announces it; ending it twice is fine. */
+  endSession(id: string): Promise<void>;
+
+  /** The sessions, those that registered first first. */
+  sessions(
+    filter: { readonly project: string | null; readonly ended: boolean },
+  ): Promise<readonly Session[]>;
+
+  /** Deletes what is over, at most a bounded amount; call again while `more`. */
+  purge(): Promise<Purged>;
+
+  /** How much there is. */
+  stats(): Promise<Stats>;
+
+  /** Ends everything and gives all resources back; closing twice is fine. */
+  close(): Promise<void>;
+}

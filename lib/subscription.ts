@@ -1,0 +1,302 @@
+/**
+ * Subscriptions: messages one by one, from a cursor on.
+ *
+ * ```text
+ *   starting ──▶ reading ──▶ waiting ──▶ reading … ──▶ ended
+ *               (a page)    (a wake-up)              (break, close, signal, error)
+ * ```
+ *
+ * - **Pull, not push.** A page is read when the last one was taken, so a slow
+ *   reader holds at most a page in memory and nothing is dropped: it simply
+ *   reads later.
+ * - **No wake-up is missed**: the watch stands before the first read, and a
+ *   wake-up that comes during a read makes it read once more.
+ * - **Ephemeral**: it begins now, or at a given cursor, and each message comes
+ *   once. **Durable**: it begins where its name was acknowledged, and each
+ *   message comes at least once, until it is acknowledged. One reader at a
+ *   time has the name, by a lease that is renewed while the subscription
+ *   stands; one that lost it is told by the error of its next step.
+ *
+ * @module
+ */
+
+import { ClosedError, InvalidInputError } from "./errors.ts";
+import type {
+  DurableReader,
+  Interest,
+  Message,
+  Store,
+  Watch,
+  WatchMode,
+} from "./store.ts";
+
+/** How to subscribe. */
+export interface SubscribeOptions {
+  /**
+   * Where to begin: `now`, `start` (the oldest that is kept), or after a
+   * cursor. A durable name that exists begins where it was acknowledged.
+   * @default {"now"}
+   */
+  readonly from?: string;
+  /**
+   * The name to read under. Its cursor is stored: messages come at least once
+   * until they are acknowledged with {@linkcode Subscription.ack}. A name that
+   * is unused for seven days is forgotten.
+   */
+  readonly durable?: string;
+  /**
+   * Is told how many further messages the durable name has lost: TTL or cap
+   * took them before they were acknowledged.
+   */
+  readonly onLost?: (count: number) => void;
+  /**
+   * Whether messages of every project are read, not only one's own.
+   * @default {false}
+   */
+  readonly allProjects?: boolean;
+  /** Ends the subscription when aborted: who waits gets its reason. */
+  readonly signal?: AbortSignal;
+}
+
+// Enough to spread the cost of a read, few enough to hold in memory.
+const PAGE_MESSAGES = 256;
+
+/** Messages one by one, as an async iteration. */
+export class Subscription
+  implements AsyncIterableIterator<Message>, AsyncDisposable {
+  /** Resolves when it stands: what is published later is delivered. */
+  readonly ready: Promise<void>;
+  readonly #store: Store;
+  readonly #interest: Interest;
+  readonly #options: SubscribeOptions;
+  readonly #onClose: () => void;
+  #buffer: Message[] = [];
+  #cursor = "";
+  #delivered = "";
+  #more = true;
+  #woken = true;
+  #wakeWaiting: (() => void) | undefined;
+  #watch: Watch | undefined;
+  #reader: DurableReader | undefined;
+  #renewal: ReturnType<typeof setInterval> | undefined;
+  #lostTold = 0;
+  #failure: { readonly error: unknown } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  /** Made by {@linkcode MessageBus.subscribe}. */
+  constructor(
+    store: Store,
+    interest: Interest,
+    options: SubscribeOptions,
+    onClose: () => void,
+  ) {
+    this.#store = store;
+    this.#interest = interest;
+    this.#options = options;
+    this.#onClose = onClose;
+    this.ready = this.#start();
+    // Whoever iterates is told; whoever only looks at `ready` is told there.
+    this.ready.catch(() => {});
+  }
+
+  /** The cursor after the last message delivered. */
+  get cursor(): string {
+    return this.#delivered;
+  }
+
+  /** How it is woken: pushed to, or by polling. */
+  get mode(): WatchMode {
+    return this.#watch?.mode ?? "poll";
+  }
+
+  /**
+   * Messages that TTL or cap took from the durable name before they were
+   * acknowledged, since the name exists; 0 without a name.
+   */
+  get lost(): number {
+    return this.#reader?.lost ?? 0;
+  }
+
+  /**
+   * The next message; waits until there is one.
+   *
+   * @throws {LeaseLostError} If another reader took the durable name over.
+   */
+  next(): Promise<IteratorResult<Message, undefined>> {
+    const turn = this.#turn.then(() => this.#next());
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  /**
+   * Acknowledges a message and all before it: they will not come again under
+   * the durable name.
+   *
+   * @param message A delivered message, or its id.
+   * @throws {InvalidInputError} If the subscription has no durable name.
+   * @throws {LeaseLostError} If another reader took the name over.
+   */
+  async ack(message: Message | string): Promise<void> {
+    if (this.#options.durable === undefined) {
+      throw new InvalidInputError(
+        "durable",
+        "Cannot acknowledge: this subscription has no durable name; " +
+          'subscribe with { durable: "…" }.',
+      );
+    }
+    if (this.#closing !== undefined) throw new ClosedError("acknowledge");
+    await this.ready;
+    const id = typeof message === "string"
+      ? this.#store.parseCursor(message)
+      : message.id;
+    this.#reader = await this.#store.advanceDurable(this.#reader!, id);
+    this.#tellLost(this.#reader.lost);
+  }
+
+  /** Ends it; who waits for a message gets the end. Closing twice is fine. */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  /** Ends it, as `break` does. */
+  async return(): Promise<IteratorResult<Message, undefined>> {
+    await this.close();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #start(): Promise<void> {
+    const { signal, durable, from = "now" } = this.#options;
+    if (signal?.aborted) {
+      this.#abort();
+      throw signal.reason;
+    }
+    signal?.addEventListener("abort", this.#abort);
+    try {
+      const begin = from === "now"
+        ? await this.#store.endCursor()
+        : from === "start"
+        ? this.#store.startCursor
+        : this.#store.parseCursor(from);
+      const watch = await this.#store.watch(this.#interest, this.#wake);
+      if (this.#closing !== undefined) {
+        watch.close();
+        return;
+      }
+      this.#watch = watch;
+      this.#cursor = durable === undefined ? begin : await this.#take(begin);
+      this.#delivered = this.#cursor;
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  async #take(begin: string): Promise<string> {
+    const reader = await this.#store.takeDurable(
+      this.#options.durable!,
+      this.#interest,
+      begin,
+    );
+    this.#reader = reader;
+    this.#tellLost(reader.lost);
+    this.#renewal = setInterval(() => {
+      this.#store.advanceDurable(reader).catch((error) => this.#fail(error));
+    }, reader.leaseMs / 3);
+    return reader.cursor;
+  }
+
+  async #next(): Promise<IteratorResult<Message, undefined>> {
+    await this.ready;
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      if (this.#closing !== undefined) return { done: true, value: undefined };
+      const message = this.#buffer.shift();
+      if (message !== undefined) {
+        this.#delivered = message.id;
+        return { done: false, value: message };
+      }
+      if (this.#more || this.#woken) await this.#readPage();
+      else await new Promise<void>((resolve) => this.#wakeWaiting = resolve);
+    }
+  }
+
+  async #readPage(): Promise<void> {
+    this.#woken = false;
+    try {
+      const page = this.#reader === undefined
+        ? await this.#store.read(this.#interest, this.#cursor, PAGE_MESSAGES)
+        : await this.#readDurablePage(this.#reader);
+      this.#buffer = [...page.messages];
+      this.#cursor = page.cursor;
+      this.#more = page.messages.length === PAGE_MESSAGES;
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #readDurablePage(
+    reader: DurableReader,
+  ): Promise<{ messages: readonly Message[]; cursor: string }> {
+    const page = await this.#store.readDurable(
+      reader,
+      this.#interest,
+      this.#cursor,
+      PAGE_MESSAGES,
+    );
+    this.#tellLost(page.lost);
+    return page;
+  }
+
+  #tellLost(lost: number): void {
+    this.#reader = { ...this.#reader!, lost };
+    const untold = lost - this.#lostTold;
+    this.#lostTold = lost;
+    if (untold > 0) this.#options.onLost?.(untold);
+  }
+
+  readonly #wake = (): void => {
+    this.#woken = true;
+    this.#resume();
+  };
+
+  #resume(): void {
+    const resume = this.#wakeWaiting;
+    this.#wakeWaiting = undefined;
+    resume?.();
+  }
+
+  readonly #abort = (): void => {
+    this.#fail(this.#options.signal!.reason);
+  };
+
+  /** Ends it with an error for who waits, or asks next. */
+  #fail(error: unknown): void {
+    if (this.#closing !== undefined) return;
+    this.#failure ??= { error };
+    this.#resume();
+    this.close().catch(() => {
+      // Who iterates gets the first error, which led here.
+    });
+  }
+
+  async #close(): Promise<void> {
+    this.#options.signal?.removeEventListener("abort", this.#abort);
+    clearInterval(this.#renewal);
+    this.#resume();
+    this.#watch?.close();
+    this.#onClose();
+    if (this.#reader !== undefined) {
+      await this.#store.releaseDurable(this.#reader);
+    }
+  }
+}

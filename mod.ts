@@ -1,0 +1,177 @@
+/**
+ * One bus for every coding-agent session on a machine: who is here, what each
+ * is doing, and messages that arrive in under a millisecond. No daemon and no
+ * broker: one small SQLite file, pushed by file-system notification.
+ *
+ * ```ts
+ * import { openBus } from "@coditect/message-bus";
+ * import assert from "node:assert/strict";
+ *
+ * await using bus = await openBus({ home: await Deno.makeTempDir() });
+ *
+ * const states = bus.subscribe("state");
+ * await states.ready;
+ * await bus.publish("state", { status: "working", on: "src/a.ts" });
+ *
+ * for await (const message of states) {
+ *   assert.deepEqual(message.payload, { status: "working", on: "src/a.ts" });
+ *   break;
+ * }
+ * ```
+ *
+ * @module
+ */
+
+import { MessageBus } from "./lib/bus.ts";
+import { InvalidInputError } from "./lib/errors.ts";
+import { processStart } from "./lib/host.ts";
+import {
+  type OpenBusOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from "./lib/options.ts";
+import { projectOf } from "./lib/project.ts";
+import type { SessionStart } from "./lib/sessions.ts";
+import { messagingDbPath, SqliteStore } from "./lib/sqlite/store.ts";
+import type { Store } from "./lib/store.ts";
+
+export {
+  MessageBus,
+  type PollOptions,
+  type Publication,
+  type Published,
+  type PublishOptions,
+} from "./lib/bus.ts";
+export {
+  BusyError,
+  ClosedError,
+  DurableNameInUseError,
+  type ErrorKind,
+  InvalidInputError,
+  LeaseLostError,
+  MessageBusError,
+  PayloadTooLargeError,
+  RateLimitError,
+  StoreError,
+  type StoreFault,
+  UnknownSessionError,
+} from "./lib/errors.ts";
+export type { Json } from "./lib/json.ts";
+export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
+export {
+  type Session,
+  type SessionChange,
+  type SessionListOptions,
+  Sessions,
+  type SessionSelf,
+  type SessionStart,
+  type SessionStatus,
+  STALE_AFTER_MS,
+} from "./lib/sessions.ts";
+export type {
+  Appended,
+  ChannelStats,
+  DurablePage,
+  DurableReader,
+  Interest,
+  Message,
+  NewMessage,
+  Page,
+  Purged,
+  Stats,
+  Store,
+  StoreCapabilities,
+  Watch,
+  WatchMode,
+} from "./lib/store.ts";
+export { type SubscribeOptions, Subscription } from "./lib/subscription.ts";
+export {
+  CHANNEL_TTL_SECONDS,
+  DEFAULT_TTL_SECONDS,
+  TTL_SECONDS_MAX,
+} from "./lib/channels.ts";
+
+/**
+ * Opens the bus of this machine, making it if it is new.
+ *
+ * @param options The store's URL, or how to open it.
+ * @throws {InvalidInputError} If an option is out of its range.
+ * @throws {StoreError} If the store cannot be used; its `fault` says why.
+ *
+ * @example
+ * ```ts
+ * import { openBus } from "@coditect/message-bus";
+ * import assert from "node:assert/strict";
+ *
+ * const home = await Deno.makeTempDir();
+ * await using bus = await openBus({ home, vendor: "claude", session: "me" });
+ * assert.equal(bus.session, "me");
+ * ```
+ */
+export async function openBus(
+  options: string | OpenBusOptions = {},
+): Promise<MessageBus> {
+  const given = typeof options === "string" ? { url: options } : options;
+  given.signal?.throwIfAborted();
+  const resolved = resolveOptions(given);
+  const store = await openStore(resolved);
+  return new MessageBus(store, sessionStart(resolved), resolved);
+}
+
+/**
+ * Where a bus's database file is, for programs that insert rows themselves.
+ *
+ * @param home The bus folder; by default the one that {@linkcode openBus} uses.
+ *
+ * @example
+ * ```ts
+ * import { getMessagingDbPath } from "@coditect/message-bus";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(getMessagingDbPath("/srv/bus"), "/srv/bus/db/messaging.db");
+ * ```
+ */
+export function getMessagingDbPath(home?: string): string {
+  return messagingDbPath(home);
+}
+
+async function openStore(options: ResolvedOptions): Promise<Store> {
+  const url = options.url ??
+    (options.home === undefined ? Deno.env.get("MBUS_URL") : undefined);
+  const home = url === undefined ? options.home : sqliteHome(url);
+  return await SqliteStore.open({ ...options, home });
+}
+
+/** The bus folder that a URL names. */
+function sqliteHome(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === "sqlite:" && url.host === "" && url.pathname !== "/") {
+    return decodeURIComponent(url.pathname);
+  }
+  // The URL may hold a password: only its scheme is repeated.
+  throw new InvalidInputError(
+    "url",
+    `Cannot open the bus: there is no store for "${
+      url?.protocol ?? "?"
+    }" URLs ` +
+      `of this form; pass sqlite:///absolute/bus/folder.`,
+  );
+}
+
+function sessionStart(options: ResolvedOptions): SessionStart {
+  const pid = options.pid ?? Deno.pid;
+  const place = projectOf(Deno.cwd());
+  const id = options.session ?? Deno.env.get("MBUS_SESSION");
+  return {
+    id: id ?? `${options.vendor}-${crypto.randomUUID().slice(0, 8)}`,
+    vendor: options.vendor,
+    model: options.model,
+    tty: options.tty,
+    pid,
+    processStart: processStart(pid),
+    project: options.project === undefined ? place.project : options.project,
+    worktree: place.worktree,
+    branch: place.branch,
+    task: options.task,
+  };
+}

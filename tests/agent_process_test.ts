@@ -1,0 +1,178 @@
+/**
+ * Which ancestor is the agent: decided on process trees as the agents' own
+ * hooks saw them, and on trees where agents run each other.
+ */
+
+import assert from "node:assert/strict";
+import { nearestAgent, type ProcessEntry } from "../lib/host.ts";
+
+const NODE = "/opt/node22/node_modules/node/bin/node";
+const MODULES = "/usr/lib/node_modules";
+
+/** A process of a recorded tree: its words are given as one line. */
+function entry(
+  pid: number,
+  command: string,
+  executable: string,
+  line: string,
+): ProcessEntry {
+  return {
+    pid,
+    ppid: 1,
+    startTime: `start of ${pid}`,
+    state: "S",
+    command,
+    session: 13875,
+    tty: "",
+    arguments: line.split(" "),
+    executable,
+  };
+}
+
+const HOOK_SHELL = entry(
+  32495,
+  "sh",
+  "/usr/bin/dash",
+  "/bin/sh -c /usr/bin/node /opt/hook",
+);
+const LOGIN_SHELL = entry(13875, "bash", "/usr/bin/bash", "-bash");
+const CLAUDE = entry(
+  32455,
+  "claude",
+  `${MODULES}/@anthropic-ai/claude-code/bin/claude.exe`,
+  `${MODULES}/.bin/claude -p edit`,
+);
+const CODEX_FILE =
+  `${MODULES}/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex`;
+const CODEX = entry(32601, "codex", CODEX_FILE, `${CODEX_FILE} exec edit`);
+const GEMINI = entry(
+  371,
+  "node",
+  NODE,
+  `${NODE} --max-old-space-size=12052 ${MODULES}/.bin/gemini -m gemini-2.5-pro --yolo -p edit`,
+);
+const GEMINI_LAUNCHER = entry(
+  363,
+  "node",
+  NODE,
+  `node ${MODULES}/.bin/gemini -m gemini-2.5-pro --yolo -p edit`,
+);
+const QWEN = entry(
+  512,
+  "node",
+  NODE,
+  `${NODE} --expose-gc ${MODULES}/@qwen-code/qwen-code/cli.js --yolo -p edit`,
+);
+const QWEN_LAUNCHER = entry(
+  505,
+  "node",
+  NODE,
+  `node ${MODULES}/.bin/qwen --yolo -p edit`,
+);
+const KIMI = entry(675, "kimi-code", NODE, "kimi-code");
+const COPILOT_FILE = `${MODULES}/@github/copilot-linux-x64/copilot`;
+const COPILOT = entry(
+  813,
+  "MainThread",
+  COPILOT_FILE,
+  `${COPILOT_FILE} --allow-all-tools -p edit`,
+);
+const COPILOT_LOADER = entry(
+  802,
+  "node",
+  NODE,
+  `node ${MODULES}/.bin/copilot --allow-all-tools -p edit`,
+);
+const OPENCODE = entry(
+  973,
+  ".opencode",
+  `${MODULES}/opencode-ai/bin/.opencode`,
+  "opencode",
+);
+
+const NO_MARKERS = {};
+
+for (
+  const { vendor, tree, agent, markers = NO_MARKERS } of [
+    { vendor: "claude", tree: [HOOK_SHELL, CLAUDE, LOGIN_SHELL], agent: 32455 },
+    { vendor: "codex", tree: [CODEX, LOGIN_SHELL], agent: 32601 },
+    { vendor: "gemini", tree: [GEMINI, GEMINI_LAUNCHER], agent: 371 },
+    { vendor: "qwen", tree: [QWEN, QWEN_LAUNCHER], agent: 512 },
+    { vendor: "kimi", tree: [HOOK_SHELL, KIMI], agent: 675 },
+    { vendor: "copilot", tree: [COPILOT, COPILOT_LOADER], agent: 813 },
+    {
+      vendor: "opencode",
+      tree: [HOOK_SHELL, OPENCODE],
+      agent: 973,
+      markers: { opencode: 973 },
+    },
+  ]
+) {
+  Deno.test(`the tree seen from a hook of ${vendor} leads to its process`, () => {
+    const startTime = `start of ${agent}`;
+    assert.deepEqual(nearestAgent(tree, markers), {
+      vendor,
+      pid: agent,
+      startTime,
+    });
+  });
+}
+
+Deno.test("a Claude under another name is told by CLAUDE_PID", () => {
+  const renamed = entry(32455, "node", NODE, "node cli.js");
+  assert.equal(nearestAgent([HOOK_SHELL, renamed], NO_MARKERS), undefined);
+  const found = nearestAgent([HOOK_SHELL, renamed], { claude: 32455 });
+  assert.equal(found?.vendor, "claude");
+  assert.equal(found?.pid, 32455);
+});
+
+Deno.test("a variable that names no ancestor marks nothing", () => {
+  const tree = [HOOK_SHELL, LOGIN_SHELL];
+  assert.equal(
+    nearestAgent(tree, { claude: 32455, opencode: 973 }),
+    undefined,
+  );
+});
+
+Deno.test("a Codex that a Claude started is Codex, whatever was inherited", () => {
+  const tree = [CODEX, HOOK_SHELL, CLAUDE, LOGIN_SHELL];
+  assert.equal(nearestAgent(tree, { claude: 32455 })?.vendor, "codex");
+});
+
+Deno.test("a Claude that a Gemini started is Claude", () => {
+  const tree = [HOOK_SHELL, CLAUDE, GEMINI, GEMINI_LAUNCHER];
+  assert.equal(nearestAgent(tree, NO_MARKERS)?.pid, 32455);
+});
+
+Deno.test("words that only mention an agent make none", () => {
+  const mentions = [
+    entry(1001, "sh", "/usr/bin/dash", "sh -c gemini -p x | qwen"),
+    entry(1002, "vim", "/usr/bin/vim", "vim /home/dev/.bin/gemini"),
+    entry(1003, "node", NODE, `node /opt/hook ${MODULES}/.bin/qwen`),
+    entry(1004, "node", NODE, "node /home/dev/gemini-tools/index.js"),
+    entry(1005, "bash", "/usr/bin/bash", "bash /home/dev/copilot"),
+    entry(1006, "node", NODE, "node"),
+    entry(1007, "node", NODE, ""),
+  ];
+  assert.equal(nearestAgent(mentions, NO_MARKERS), undefined);
+});
+
+Deno.test("an agent is told by its package when its launcher is not in the way", () => {
+  for (
+    const [vendor, script] of [
+      ["gemini", `${MODULES}/@google/gemini-cli/bundle/index.js`],
+      ["qwen", `${MODULES}/@qwen-code/qwen-code/dist/cli.mjs`],
+      ["kimi", `${MODULES}/@moonshot-ai/kimi-code/dist/main.js`],
+    ]
+  ) {
+    const found = nearestAgent(
+      [entry(700, "MainThread", NODE, `node ${script}`)],
+      NO_MARKERS,
+    );
+    assert.equal(found?.vendor, vendor);
+  }
+});
+
+Deno.test("no ancestors, no agent", () => {
+  assert.equal(nearestAgent([], { claude: 1 }), undefined);
+});

@@ -111,10 +111,18 @@ export class MessageBus implements AsyncDisposable {
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Made by {@linkcode openBus}. */
-  constructor(store: Store, start: SessionStart, options: ResolvedOptions) {
+  /**
+   * Made by {@linkcode openBus}. With `registered` the session is on the bus
+   * already: it is only joined, and its row is left as it is.
+   */
+  constructor(
+    store: Store,
+    start: SessionStart,
+    options: ResolvedOptions,
+    registered = false,
+  ) {
     this.#store = store;
-    this.#self = { id: start.id, owned: false, start };
+    this.#self = { id: start.id, owned: registered, start };
     this.#options = options;
     this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
     this.sessions = new Sessions(store, this.#self);
@@ -293,7 +301,10 @@ export class MessageBus implements AsyncDisposable {
       this.#store,
       this.#interest(channels, options.allProjects),
       options,
-      () => this.#subscriptions.delete(subscription),
+      {
+        now: this.#options.now,
+        onClose: (ended) => this.#subscriptions.delete(ended),
+      },
     );
     this.#subscriptions.add(subscription);
     return subscription;

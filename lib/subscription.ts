@@ -58,6 +58,14 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a subscription needs of the bus that made it. */
+export interface SubscriptionHooks {
+  /** The clock, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** Is told when it has ended and given everything back. */
+  readonly onClose: (subscription: Subscription) => void;
+}
+
 // Enough to spread the cost of a read, few enough to hold in memory.
 const PAGE_MESSAGES = 256;
 
@@ -69,7 +77,7 @@ export class Subscription
   readonly #store: Store;
   readonly #interest: Interest;
   readonly #options: SubscribeOptions;
-  readonly #onClose: () => void;
+  readonly #hooks: SubscriptionHooks;
   #buffer: Message[] = [];
   #cursor = "";
   #delivered = "";
@@ -89,13 +97,14 @@ export class Subscription
     store: Store,
     interest: Interest,
     options: SubscribeOptions,
-    onClose: () => void,
+    hooks: SubscriptionHooks,
   ) {
     this.#store = store;
     this.#interest = interest;
     this.#options = options;
-    this.#onClose = onClose;
-    this.ready = this.#start();
+    this.#hooks = hooks;
+    // Not before it is made: what fails at once closes it.
+    this.ready = Promise.resolve().then(() => this.#start());
     // Whoever iterates is told; whoever only looks at `ready` is told there.
     this.ready.catch(() => {});
   }
@@ -176,6 +185,7 @@ export class Subscription
 
   async #start(): Promise<void> {
     const { signal, durable, from = "now" } = this.#options;
+    if (this.#closing !== undefined) return;
     if (signal?.aborted) {
       this.#abort();
       throw signal.reason;
@@ -187,12 +197,8 @@ export class Subscription
         : from === "start"
         ? this.#store.startCursor
         : this.#store.parseCursor(from);
-      const watch = await this.#store.watch(this.#interest, this.#wake);
-      if (this.#closing !== undefined) {
-        watch.close();
-        return;
-      }
-      this.#watch = watch;
+      this.#watch = await this.#store.watch(this.#interest, this.#wake);
+      if (this.#closing !== undefined) return;
       this.#cursor = durable === undefined ? begin : await this.#take(begin);
       this.#delivered = this.#cursor;
     } catch (error) {
@@ -210,7 +216,9 @@ export class Subscription
     this.#reader = reader;
     this.#tellLost(reader.lost);
     this.#renewal = setInterval(() => {
-      this.#store.advanceDurable(reader).catch((error) => this.#fail(error));
+      this.#store.advanceDurable(reader)
+        .then(({ lost }) => this.#tellLost(lost))
+        .catch((error) => this.#fail(error));
     }, reader.leaseMs / 3);
     return reader.cursor;
   }
@@ -222,12 +230,26 @@ export class Subscription
       if (this.#closing !== undefined) return { done: true, value: undefined };
       const message = this.#buffer.shift();
       if (message !== undefined) {
+        if (Date.parse(message.expiresAt) <= this.#hooks.now()) {
+          this.#rewind();
+          continue;
+        }
         this.#delivered = message.id;
         return { done: false, value: message };
       }
       if (this.#more || this.#woken) await this.#readPage();
       else await new Promise<void>((resolve) => this.#wakeWaiting = resolve);
     }
+  }
+
+  /**
+   * Drops the page that was read ahead: something on it has expired since. The
+   * store leaves that out, and counts it for a durable name.
+   */
+  #rewind(): void {
+    this.#buffer = [];
+    this.#cursor = this.#delivered;
+    this.#more = true;
   }
 
   async #readPage(): Promise<void> {
@@ -258,6 +280,8 @@ export class Subscription
   }
 
   #tellLost(lost: number): void {
+    // Answers may overtake each other; the count only grows.
+    if (lost < this.#lostTold) return;
     this.#reader = { ...this.#reader!, lost };
     const untold = lost - this.#lostTold;
     this.#lostTold = lost;
@@ -291,12 +315,17 @@ export class Subscription
 
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    clearInterval(this.#renewal);
     this.#resume();
+    // What it is about to take is given back, too.
+    await this.ready.catch(() => {});
+    clearInterval(this.#renewal);
     this.#watch?.close();
-    this.#onClose();
-    if (this.#reader !== undefined) {
-      await this.#store.releaseDurable(this.#reader);
+    try {
+      if (this.#reader !== undefined) {
+        await this.#store.releaseDurable(this.#reader);
+      }
+    } finally {
+      this.#hooks.onClose(this);
     }
   }
 }

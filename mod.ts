@@ -23,8 +23,8 @@
  */
 
 import { MessageBus } from "./lib/bus.ts";
-import { InvalidInputError } from "./lib/errors.ts";
 import { processStart } from "./lib/host.ts";
+import { openStore } from "./lib/open_store.ts";
 import {
   type OpenBusOptions,
   type ResolvedOptions,
@@ -32,8 +32,7 @@ import {
 } from "./lib/options.ts";
 import { projectOf } from "./lib/project.ts";
 import type { SessionStart } from "./lib/sessions.ts";
-import { messagingDbPath, SqliteStore } from "./lib/sqlite/store.ts";
-import type { Store } from "./lib/store.ts";
+import { messagingDbPath } from "./lib/sqlite/store.ts";
 
 export {
   MessageBus,
@@ -133,29 +132,6 @@ export async function openBus(
  */
 export function getMessagingDbPath(home?: string): string {
   return messagingDbPath(home);
-}
-
-async function openStore(options: ResolvedOptions): Promise<Store> {
-  const url = options.url ??
-    (options.home === undefined ? Deno.env.get("MBUS_URL") : undefined);
-  const home = url === undefined ? options.home : sqliteHome(url);
-  return await SqliteStore.open({ ...options, home });
-}
-
-/** The bus folder that a URL names. */
-function sqliteHome(text: string): string {
-  const url = URL.parse(text);
-  if (url?.protocol === "sqlite:" && url.host === "" && url.pathname !== "/") {
-    return decodeURIComponent(url.pathname);
-  }
-  // The URL may hold a password: only its scheme is repeated.
-  throw new InvalidInputError(
-    "url",
-    `Cannot open the bus: there is no store for "${
-      url?.protocol ?? "?"
-    }" URLs ` +
-      `of this form; pass sqlite:///absolute/bus/folder.`,
-  );
 }
 
 function sessionStart(options: ResolvedOptions): SessionStart {

@@ -422,6 +422,7 @@ Deno.test("caseInsensitive: literals, classes and their complements", () => {
     ["[!à-þ]", "É"],
     ["i*", "ı"],
     ["ß*", "ss"],
+    ["[à-þ]", "Ω"],
     ["i?", "İ"],
     ["a/*", "A"],
     ["[@]*", "`"],
@@ -450,6 +451,10 @@ Deno.test("caseInsensitive: globs of both kinds compare", () => {
   assert.ok(overlaps(upper, parseGlob("src/*x", ANY_CASE)));
   assert.ok(overlaps(fileGlob("A/b"), fileGlob("a/B", ANY_CASE)));
   assert.ok(overlaps(folderGlob("A"), fileGlob("a/b", ANY_CASE)));
+  // The spelling of the one that minds the case is in both.
+  const [minds, any] = [parseGlob("A/?"), parseGlob("a/*", ANY_CASE)];
+  assert.equal(witness(minds, any), "A/a");
+  assert.equal(witness(any, minds), "A/a");
   // "A" is in [!a], though no path is in it that is not "a" by its fold.
   assert.ok(overlaps(parseGlob("[!a]"), fileGlob("a", ANY_CASE)));
   assert.equal(witness(parseGlob("[!a]"), fileGlob("a", ANY_CASE)), "A");

@@ -1,0 +1,48 @@
+/**
+ * Which store a URL or the environment means.
+ *
+ * Whoever needs a store without a bus around it (a command that first has to
+ * find out which session it is) opens it here; all others use `openBus`.
+ *
+ * @module
+ */
+
+import { InvalidInputError } from "./errors.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { SqliteStore } from "./sqlite/store.ts";
+import type { Store } from "./store.ts";
+
+/**
+ * Opens the store that the options mean, making it if it is new.
+ *
+ * @throws {InvalidInputError} If there is no store for the URL.
+ * @throws {StoreError} If it cannot be used.
+ */
+export async function openStore(options: ResolvedOptions): Promise<Store> {
+  return await SqliteStore.open({ ...options, home: sqliteHome(options) });
+}
+
+/**
+ * The bus folder of an SQLite store; undefined for the default one.
+ *
+ * @throws {InvalidInputError} If the URL means none.
+ */
+export function sqliteHome(
+  options: Pick<ResolvedOptions, "url" | "home">,
+): string | undefined {
+  const text = options.url ??
+    (options.home === undefined ? Deno.env.get("MBUS_URL") : undefined);
+  if (text === undefined || text === "") return options.home;
+  const url = URL.parse(text);
+  if (url?.protocol === "sqlite:" && url.host === "" && url.pathname !== "/") {
+    return decodeURIComponent(url.pathname);
+  }
+  // The URL may hold a password: only its scheme is repeated.
+  throw new InvalidInputError(
+    "url",
+    `Cannot open the bus: there is no store for "${
+      url?.protocol ?? "?"
+    }" URLs ` +
+      `of this form; pass sqlite:///absolute/bus/folder.`,
+  );
+}

@@ -34,7 +34,9 @@ import { projectOf } from "./lib/project.ts";
 import type { SessionStart } from "./lib/sessions.ts";
 import { messagingDbPath } from "./lib/sqlite/store.ts";
 
+export { Batch, type BatchResult } from "./lib/batch.ts";
 export {
+  type AskOptions,
   MessageBus,
   type PollOptions,
   type Publication,
@@ -42,19 +44,62 @@ export {
   type PublishOptions,
 } from "./lib/bus.ts";
 export {
+  AskTimeoutError,
   BusyError,
   ClosedError,
+  DeadlockError,
+  type DeadlockStep,
   DurableNameInUseError,
   type ErrorKind,
   InvalidInputError,
   LeaseLostError,
+  LockHeldError,
   MessageBusError,
+  NotHeldError,
   PayloadTooLargeError,
   RateLimitError,
+  SessionEndedError,
   StoreError,
   type StoreFault,
+  TaskStateError,
   UnknownSessionError,
 } from "./lib/errors.ts";
+export {
+  type Delivery,
+  type DeliveryState,
+  Inbox,
+  type InboxOptions,
+} from "./lib/inbox.ts";
+export type { Extent, LockKind, LockTarget } from "./lib/lock_target.ts";
+export {
+  type AcquireOptions,
+  type Blocker,
+  DEFAULT_LOCK_LEASE_MS,
+  type Hold,
+  Lock,
+  LOCK_LEASE_MS_MAX,
+  type LockListOptions,
+  type LockOutcome,
+  type LockOverlap,
+  type LockRequest,
+  Locks,
+  type LockType,
+} from "./lib/locks.ts";
+export {
+  type Claim,
+  type ClaimEnd,
+  type Claimer,
+  type ClaimOptions,
+  DEFAULT_TASK_LEASE_MS,
+  type NewTask,
+  type Task,
+  TASK_LEASE_MS_MAX,
+  type TaskFilter,
+  type TaskListOptions,
+  type TaskPosting,
+  Tasks,
+  type TaskStatus,
+} from "./lib/tasks.ts";
 export type { Json } from "./lib/json.ts";
 export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
 export {
@@ -65,21 +110,28 @@ export {
   type SessionSelf,
   type SessionStart,
   type SessionStatus,
+  shortName,
   STALE_AFTER_MS,
 } from "./lib/sessions.ts";
 export type {
   Appended,
+  AppendResult,
+  ChangeTopic,
   ChannelStats,
   DurablePage,
   DurableReader,
   Interest,
+  LockQuery,
   Message,
   NewMessage,
+  Operation,
+  OperationResult,
   Page,
   Purged,
   Stats,
   Store,
   StoreCapabilities,
+  TaskQuery,
   Watch,
   WatchMode,
 } from "./lib/store.ts";

@@ -17,15 +17,20 @@
  * @module
  */
 
+import { Batch, type BatchResult } from "./batch.ts";
+import { Changes } from "./changes.ts";
 import { checkChannel, ttlOf } from "./channels.ts";
-import { ClosedError, InvalidInputError } from "./errors.ts";
+import { AskTimeoutError, ClosedError, InvalidInputError } from "./errors.ts";
+import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
 import { encodePayload, type Json } from "./json.ts";
+import { Locks } from "./locks.ts";
 import { refuseUnlessName, type ResolvedOptions } from "./options.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { Sessions, type SessionSelf, type SessionStart } from "./sessions.ts";
 import type {
-  Appended,
+  AppendResult,
   Interest,
+  Message,
   NewMessage,
   Page,
   Purged,
@@ -34,6 +39,7 @@ import type {
   StoreCapabilities,
 } from "./store.ts";
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
+import { Tasks } from "./tasks.ts";
 
 /** How to publish a message. */
 export interface PublishOptions {
@@ -47,6 +53,29 @@ export interface PublishOptions {
    * @default {the bus's project}
    */
   readonly project?: string | null;
+  /**
+   * The only session that gets it: its id, a beginning of it that no other has,
+   * or its short name.
+   */
+  readonly to?: string;
+  /** The id of the message that it answers. */
+  readonly replyTo?: string;
+}
+
+/** How to ask a session. */
+export interface AskOptions {
+  /**
+   * How long to wait for the answer, in milliseconds.
+   * @default {30000}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * The channel that the question is put on.
+   * @default {"ask"}
+   */
+  readonly channel?: string;
+  /** Ends the waiting: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** One message of several to publish. */
@@ -61,6 +90,10 @@ export interface Publication extends PublishOptions {
 export interface Published {
   /** Its id, and the cursor of "after this one". */
   readonly id: string;
+  /** The session that it is for, if it is for one. */
+  readonly to?: string;
+  /** Whether that session has ended: it gets the message if it resumes in time. */
+  readonly notRunning?: boolean;
 }
 
 /** Which messages to poll. */
@@ -99,6 +132,10 @@ interface Pending {
 export class MessageBus implements AsyncDisposable {
   /** Who is on the bus, and what the bus's own session says of itself. */
   readonly sessions: Sessions;
+  /** Whose file this is. */
+  readonly locks: Locks;
+  /** Who does what. */
+  readonly tasks: Tasks;
   readonly #store: Store;
   readonly #self: SessionSelf;
   readonly #options: ResolvedOptions;
@@ -126,6 +163,9 @@ export class MessageBus implements AsyncDisposable {
     this.#options = options;
     this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
     this.sessions = new Sessions(store, this.#self);
+    const register = () => this.#register();
+    this.locks = new Locks(store, this.#self, register);
+    this.tasks = new Tasks(store, this.#self, register);
     options.signal?.addEventListener("abort", this.#closeOnAbort);
   }
 
@@ -311,6 +351,223 @@ export class MessageBus implements AsyncDisposable {
   }
 
   /**
+   * The direct messages for the bus's session: those that it has not
+   * acknowledged, then those that come.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * const home = await Deno.makeTempDir();
+   * await using bus = await openBus({ home, session: "me" });
+   * await using peer = await openBus({ home, session: "peer" });
+   * await bus.sessions.register();
+   *
+   * const { id } = await peer.publish("chat", "hello", { to: "me" });
+   * for await (const message of bus.inbox()) {
+   *   assert.equal(message.payload, "hello");
+   *   await bus.inbox().ack(message);
+   *   break;
+   * }
+   * assert.equal((await peer.delivery(id))?.state, "acked");
+   * ```
+   */
+  inbox(options: InboxOptions = {}): Inbox {
+    this.#refuseClosed("read the inbox");
+    return new Inbox(this.#store, this.#self, options);
+  }
+
+  /**
+   * How far a direct message is proven to have come; undefined if the id is of
+   * no direct message, or of one long gone.
+   */
+  async delivery(id: string): Promise<Delivery | undefined> {
+    this.#refuseClosed("look up a delivery");
+    return await this.#store.delivery(this.#store.parseCursor(id));
+  }
+
+  /** How far it has come, now and at each change, until nothing can follow. */
+  async *watchDelivery(
+    id: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Delivery, void, void> {
+    this.#refuseClosed("watch a delivery");
+    const changes = new Changes(options.signal);
+    using _watch = await this.#store.watchChanges(
+      "deliveries",
+      this.#self.id,
+      changes.wake,
+    );
+    let last: Delivery | undefined;
+    try {
+      for (;;) {
+        const delivery = await this.delivery(id);
+        if (delivery === undefined) return;
+        if (delivery.state !== last?.state) yield delivery;
+        last = delivery;
+        if (["acked", "expired", "undeliverable"].includes(delivery.state)) {
+          return;
+        }
+        await changes.next();
+      }
+    } finally {
+      changes.close();
+    }
+  }
+
+  /**
+   * Asks a session and waits for its answer: a reply to the message that asks.
+   *
+   * @param to The session: its id, a beginning of it, or its short name.
+   * @throws {UnknownSessionError} If it is not there.
+   * @throws {AskTimeoutError} If it does not answer in time.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * const home = await Deno.makeTempDir();
+   * await using bus = await openBus({ home, session: "me" });
+   * await using peer = await openBus({ home, session: "peer" });
+   * await peer.sessions.register();
+   *
+   * const answering = (async () => {
+   *   for await (const question of peer.inbox()) {
+   *     await peer.reply(question, "fine");
+   *     break;
+   *   }
+   * })();
+   * const answer = await bus.ask("peer", "how is it going?");
+   * assert.equal(answer.payload, "fine");
+   * await answering;
+   * ```
+   */
+  async ask(
+    to: string,
+    payload: Json,
+    options: AskOptions = {},
+  ): Promise<Message> {
+    const { timeoutMs = 30_000, channel = "ask", signal } = options;
+    const startedAt = performance.now();
+    await this.#register();
+    const changes = new Changes(signal);
+    const timer = setTimeout(changes.wake, timeoutMs);
+    try {
+      using _watch = await this.#store.watch(
+        { channels: null, project: null, session: this.#self.id },
+        changes.wake,
+      );
+      const published = await this.publish(channel, payload, { to });
+      let after = published.id;
+      for (;;) {
+        const pending = await this.#store.pendingFor(this.#self.id, after, 100);
+        const answer = pending.find(({ replyTo }) => replyTo === published.id);
+        if (answer !== undefined) {
+          await this.#store.moveDeliveries(this.#self.id, [answer.id], "acked");
+          return answer;
+        }
+        after = pending.at(-1)?.id ?? after;
+        const waitedMs = performance.now() - startedAt;
+        if (waitedMs >= timeoutMs) {
+          const delivery = await this.delivery(published.id);
+          throw new AskTimeoutError(
+            to,
+            published.id,
+            waitedMs,
+            delivery?.state ?? "gone",
+          );
+        }
+        await changes.next();
+      }
+    } finally {
+      clearTimeout(timer);
+      changes.close();
+    }
+  }
+
+  /**
+   * Answers a direct message, and acknowledges it.
+   *
+   * @param message The message, as the inbox gave it.
+   */
+  async reply(
+    message: Pick<Message, "id" | "sender" | "channel">,
+    payload: Json,
+    options: Omit<PublishOptions, "to" | "replyTo"> = {},
+  ): Promise<Published> {
+    const published = await this.publish(message.channel, payload, {
+      ...options,
+      to: message.sender,
+      replyTo: message.id,
+    });
+    await this.#store.moveDeliveries(this.#self.id, [message.id], "acked");
+    return published;
+  }
+
+  /**
+   * Does several things in one transaction: all of them, or none. The builder
+   * only records what is to be done.
+   *
+   * @throws {InvalidInputError} If the builder returns a promise, or the store
+   * can't do it.
+   * @throws {NotHeldError} If a lock or claim is not held any more; then nothing
+   * of the batch has happened.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * const lock = await bus.locks.acquire("a.ts", { type: "exclusive" });
+   * await bus.tasks.post({ id: "T-1", title: "write a.ts" });
+   * const claim = await bus.tasks.claim("T-1");
+   *
+   * const { tasks } = await bus.batch((b) => {
+   *   b.release(lock);
+   *   b.complete(claim);
+   *   b.publish("state", { status: "idle" });
+   * });
+   * assert.equal(tasks[0].status, "done");
+   * ```
+   */
+  async batch(build: (batch: Batch) => void): Promise<BatchResult> {
+    this.#refuseClosed("do a batch");
+    if (!this.#store.capabilities.atomicBatches) {
+      throw new InvalidInputError(
+        "batch",
+        "Cannot do a batch: this store can't do several things at once; do " +
+          "them one by one.",
+      );
+    }
+    await this.#register();
+    const batch = new Batch(
+      this.#self,
+      (...message) => this.#toMessage(...message),
+    );
+    const returned: unknown = build(batch);
+    if (returned !== undefined) {
+      throw new InvalidInputError(
+        "build",
+        "Cannot do a batch: its builder returned a value, as an async function " +
+          "does; let it only record, and await before or after.",
+      );
+    }
+    const messages = batch.operations.filter(({ kind }) => kind === "append");
+    this.#rateLimit.take(messages.length);
+    await this.#flushing;
+    const results = await this.#store.batch(batch.operations);
+    return {
+      published: results.flatMap((result) =>
+        result.kind === "append" ? [result.appended] : []
+      ),
+      tasks: results.flatMap((result) => "task" in result ? [result.task] : []),
+    };
+  }
+
+  /**
    * Deletes what is over: a bus does this by itself, a little at a time. Here
    * it is done to the end.
    */
@@ -399,6 +656,10 @@ export class MessageBus implements AsyncDisposable {
       ),
       ttlSeconds: ttlOf(channel, options.ttlSeconds),
       project: options.project === undefined ? this.project : options.project,
+      to: options.to,
+      replyTo: options.replyTo === undefined
+        ? undefined
+        : this.#store.parseCursor(options.replyTo),
     };
   }
 
@@ -417,7 +678,7 @@ export class MessageBus implements AsyncDisposable {
         batch.forEach(({ resolve, reject }, i) => {
           const result = appended[i];
           if ("error" in result) reject(result.error);
-          else resolve({ id: result.id });
+          else resolve(result);
         });
       } catch (error) {
         for (const { reject } of batch) reject(error);
@@ -458,7 +719,7 @@ export class MessageBus implements AsyncDisposable {
   }
 }
 
-function toPublished(appended: Appended): Published {
-  if ("error" in appended) throw appended.error;
-  return { id: appended.id };
+function toPublished(result: AppendResult): Published {
+  if ("error" in result) throw result.error;
+  return result;
 }

@@ -12,6 +12,8 @@
  * @module
  */
 
+import type { Blocker } from "./locks.ts";
+
 /** Who can mend an error: the caller, time, or whoever keeps the store. */
 export type ErrorKind = "input" | "state" | "store";
 
@@ -201,5 +203,157 @@ export class StoreError extends MessageBusError {
     super(message, options);
     this.fault = fault;
     this.location = location;
+  }
+}
+
+/** A lock that another session holds, or waits for since earlier. */
+export class LockHeldError extends MessageBusError {
+  override name = "LockHeldError";
+  readonly kind = "state";
+  /** The absolute path or pattern that was asked for. */
+  readonly path: string;
+  /** Who stands before it. */
+  readonly blockers: readonly Blocker[];
+  /** How long it was waited for, in milliseconds. */
+  readonly waitedMs: number;
+
+  /** Makes the error for `path`. */
+  constructor(path: string, blockers: readonly Blocker[], waitedMs: number) {
+    const waited = waitedMs > 0 ? ` in ${Math.round(waitedMs)} ms` : "";
+    const remedy = blockers.some(({ overdue }) => overdue)
+      ? "it is overdue: ask its holder, or take it over (--take-over)"
+      : "wait for it, ask its holder, or work elsewhere";
+    super(
+      `Cannot lock "${path}"${waited}: ${
+        blockers.map(describeBlocker).join("; ") || "it is held by another"
+      }; ${remedy}.`,
+    );
+    this.path = path;
+    this.blockers = blockers;
+    this.waitedMs = waitedMs;
+  }
+}
+
+/** One blocker in words: who, since when, on what task. */
+export function describeBlocker(blocker: Blocker): string {
+  const { session, vendor, state, type, path, since, task, why } = blocker;
+  const how = state === "waits"
+    ? `waits for ${path} since`
+    : `holds ${path} ${
+      type === "exclusive" ? "exclusively" : "as an advisory lock"
+    } since`;
+  return `${session} (${vendor}) ${how} ${since}` +
+    (blocker.expiresAt === undefined
+      ? ""
+      : blocker.overdue
+      ? `, overdue since ${blocker.expiresAt}`
+      : ` until ${blocker.expiresAt}`) +
+    (task === undefined ? "" : `, on task ${task}`) +
+    (why === undefined ? "" : ` ("${why}")`);
+}
+
+/** A lock or claim that is not, or no longer, held under the token given. */
+export class NotHeldError extends MessageBusError {
+  override name = "NotHeldError";
+  readonly kind = "state";
+  /** The path or task. */
+  readonly held: string;
+  /** The fencing token that is not valid, if one was given. */
+  readonly token: number | undefined;
+
+  /** Makes the error; `act` is what was attempted, such as `renew`. */
+  constructor(act: string, held: string, token?: number) {
+    super(
+      `Cannot ${act} "${held}": ` +
+        (token === undefined
+          ? "this session does not hold it."
+          : `it is not held under token ${token} any more, as it was given ` +
+            `back, ran out or was taken over; take it again.`),
+    );
+    this.held = held;
+    this.token = token;
+  }
+}
+
+/** One edge of a cycle of waiters. */
+export interface DeadlockStep {
+  /** The session that waits. */
+  readonly session: string;
+  /** What it waits for. */
+  readonly path: string;
+  /** The session that it waits for. */
+  readonly waitsFor: string;
+}
+
+/** Waiting that would never end, as everyone would wait for the next. */
+export class DeadlockError extends MessageBusError {
+  override name = "DeadlockError";
+  readonly kind = "state";
+  /** The cycle, beginning with the session that asked. */
+  readonly cycle: readonly DeadlockStep[];
+
+  /** Makes the error for `path`, which closes `cycle`. */
+  constructor(path: string, cycle: readonly DeadlockStep[]) {
+    super(
+      `Cannot wait for "${path}": it would close a cycle (${
+        cycle.map(({ session, path, waitsFor }) =>
+          `${session} waits for ${waitsFor} on ${path}`
+        ).join(", ")
+      }); release one of these first.`,
+    );
+    this.cycle = cycle;
+  }
+}
+
+/** A session that has ended, where a running one is needed. */
+export class SessionEndedError extends MessageBusError {
+  override name = "SessionEndedError";
+  readonly kind = "state";
+  /** The session. */
+  readonly session: string;
+
+  /** Makes the error; `act` is what was attempted. */
+  constructor(act: string, session: string) {
+    super(
+      `Cannot ${act}: session "${session}" has ended; register it again with ` +
+        `"mbus register".`,
+    );
+    this.session = session;
+  }
+}
+
+/** A task that is not in the state that the act needs. */
+export class TaskStateError extends MessageBusError {
+  override name = "TaskStateError";
+  readonly kind = "state";
+  /** The task's id. */
+  readonly task: string;
+
+  /** Makes the error; `state` says what stands in the way, `remedy` what to do. */
+  constructor(act: string, task: string, state: string, remedy: string) {
+    super(`Cannot ${act} task "${task}": ${state}; ${remedy}.`);
+    this.task = task;
+  }
+}
+
+/** A request that nobody answered in time. */
+export class AskTimeoutError extends MessageBusError {
+  override name = "AskTimeoutError";
+  readonly kind = "state";
+  /** The id of the message that asked. */
+  readonly id: string;
+  /** How far that message is proven to have come. */
+  readonly delivery: string;
+
+  /** Makes the error for a question to `to`. */
+  constructor(to: string, id: string, waitedMs: number, delivery: string) {
+    super(
+      `Cannot get an answer from "${to}": none came in ${
+        Math.round(waitedMs)
+      } ms ` +
+        `(the question, message ${id}, is ${delivery}); it may still come to the inbox.`,
+    );
+    this.id = id;
+    this.delivery = delivery;
   }
 }

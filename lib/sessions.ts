@@ -54,6 +54,19 @@ export interface Session {
   readonly endedAt?: string;
 }
 
+// Up to this long an id is its own short name.
+const SHORT_NAME_LENGTH = 16;
+
+/**
+ * A name for a session that is short enough to type: its id if that is short,
+ * else its vendor and the end of the id, as vendors' ids begin with the time.
+ */
+export function shortName(session: Pick<Session, "id" | "vendor">): string {
+  return session.id.length <= SHORT_NAME_LENGTH
+    ? session.id
+    : `${session.vendor}-${session.id.slice(-4)}`;
+}
+
 /** What is known of a session when it registers. */
 export interface SessionStart {
   /** Its id. */

@@ -23,7 +23,19 @@
  */
 
 import type { Json } from "./json.ts";
+import type { Delivery, DeliveryState } from "./inbox.ts";
+import type { LockTarget } from "./lock_target.ts";
+import type { Hold, LockOutcome, LockRequest } from "./locks.ts";
 import type { Session, SessionChange, SessionStart } from "./sessions.ts";
+import type {
+  Claim,
+  ClaimEnd,
+  Claimer,
+  Task,
+  TaskFilter,
+  TaskPosting,
+  TaskStatus,
+} from "./tasks.ts";
 
 /** What a store can and cannot do. */
 export interface StoreCapabilities {
@@ -71,14 +83,76 @@ export interface NewMessage {
   readonly ttlSeconds: number;
   /** The project it belongs to; `null` for every project. */
   readonly project: string | null;
-  /** The only session it is for. */
+  /** The only session it is for: its id, a beginning of it, or a short name. */
   readonly to?: string;
   /** The id of the message that it answers. */
   readonly replyTo?: string;
 }
 
 /** What became of a message that was to be appended. */
-export type Appended = { readonly id: string } | { readonly error: Error };
+export interface Appended {
+  /** Its id. */
+  readonly id: string;
+  /** The id of the session that it is for. */
+  readonly to?: string;
+  /** Whether that session has ended: then it is kept in case it resumes. */
+  readonly notRunning?: boolean;
+}
+
+/** What became of each message that stands for itself. */
+export type AppendResult = Appended | { readonly error: Error };
+
+/** What a watch of changes is about. */
+export type ChangeTopic = "locks" | "grants" | "tasks" | "deliveries";
+
+/** Which locks to list. */
+export interface LockQuery {
+  /** The project that they are in, beside those of none; `null` for all. */
+  readonly project: string | null;
+  /** Only this session's. */
+  readonly session?: string;
+  /** Only those on exactly this path. */
+  readonly path?: string;
+  /** Only the one with this token. */
+  readonly token?: number;
+  /** Only those that overlap this on disk. */
+  readonly overlapping?: LockTarget;
+}
+
+/** Which tasks to list. */
+export interface TaskQuery extends TaskFilter {
+  /** The project; `null` for none. */
+  readonly project: string | null;
+  /** Whether only that project's are listed, or all. */
+  readonly exactProject: boolean;
+  /** Only those that stand so. */
+  readonly status?: TaskStatus;
+  /** Only the one with this id. */
+  readonly id?: string;
+}
+
+/** One step of a batch. */
+export type Operation =
+  | { readonly kind: "append"; readonly message: NewMessage }
+  | { readonly kind: "release-lock"; readonly hold: Hold }
+  | { readonly kind: "post-task"; readonly posting: TaskPosting }
+  | {
+    readonly kind: "end-claim";
+    readonly claim: Claim;
+    readonly end: ClaimEnd;
+  }
+  | {
+    readonly kind: "update-session";
+    readonly id: string;
+    readonly change: SessionChange;
+  };
+
+/** What came of one step of a batch. */
+export type OperationResult =
+  | { readonly kind: "append"; readonly appended: Appended }
+  | { readonly kind: "release-lock" }
+  | { readonly kind: "post-task" | "end-claim"; readonly task: Task }
+  | { readonly kind: "update-session"; readonly session: Session };
 
 /** Which messages a reader wants. */
 export interface Interest {
@@ -184,7 +258,7 @@ export interface Store extends AsyncDisposable {
   append(
     messages: readonly NewMessage[],
     options: { readonly atomic: boolean },
-  ): Promise<readonly Appended[]>;
+  ): Promise<readonly AppendResult[]>;
 
   /** The living messages after `cursor`, in order, at most `limit`. */
   read(interest: Interest, cursor: string, limit: number): Promise<Page>;
@@ -258,6 +332,97 @@ export interface Store extends AsyncDisposable {
   sessions(
     filter: { readonly project: string | null; readonly ended: boolean },
   ): Promise<readonly Session[]>;
+
+  /**
+   * Takes a lock, queues for it, or says who is in the way.
+   * @throws {DeadlockError} If queueing would close a cycle.
+   */
+  acquireLock(request: LockRequest): Promise<LockOutcome>;
+
+  /** How a waiter stands now; looking keeps its place in the queue. */
+  checkWaiter(waiter: string): Promise<LockOutcome>;
+
+  /** Takes a waiter out of the queue, and gives back what it was granted. */
+  leaveQueue(waiter: string): Promise<void>;
+
+  /**
+   * Holds a lock for longer.
+   * @throws {NotHeldError} If it is not held under this token any more.
+   */
+  renewLock(hold: Hold, leaseMs: number): Promise<Hold>;
+
+  /**
+   * Gives a lock back, once or however often it was taken, and grants it to
+   * who waits, all at once.
+   * @throws {NotHeldError} If it is not held under this token any more.
+   */
+  releaseLock(
+    hold: Hold,
+    options?: { readonly entirely: boolean },
+  ): Promise<void>;
+
+  /** The locks that are held, oldest first. */
+  locks(query: LockQuery): Promise<readonly Hold[]>;
+
+  /** Posts a task. */
+  postTask(posting: TaskPosting): Promise<Task>;
+
+  /**
+   * Claims a task.
+   * @throws {TaskStateError} If it can't be claimed.
+   */
+  claimTask(id: string, claimer: Claimer): Promise<Claim>;
+
+  /** Claims the free task that comes first, if there is one. */
+  claimNextTask(
+    filter: TaskFilter,
+    claimer: Claimer,
+  ): Promise<Claim | undefined>;
+
+  /**
+   * Claims a task for longer.
+   * @throws {NotHeldError} If it is not claimed under this token any more.
+   */
+  renewTask(claim: Claim, leaseMs: number): Promise<Claim>;
+
+  /**
+   * Ends a claim.
+   * @throws {NotHeldError} If it is not claimed under this token any more.
+   */
+  endClaim(claim: Claim, end: ClaimEnd): Promise<Task>;
+
+  /** The tasks, in the order in which they are claimed. */
+  tasks(query: TaskQuery): Promise<readonly Task[]>;
+
+  /** Unacknowledged direct messages for a session after a cursor, in order. */
+  pendingFor(
+    session: string,
+    after: string,
+    limit: number,
+  ): Promise<readonly Message[]>;
+
+  /** Moves deliveries to a session forward; what is further already stays. */
+  moveDeliveries(
+    session: string,
+    ids: readonly string[],
+    state: DeliveryState,
+  ): Promise<void>;
+
+  /** What became of a direct message; undefined if it is none or long gone. */
+  delivery(id: string): Promise<Delivery | undefined>;
+
+  /** Calls `wake` when a topic may have changed; for one session, if given. */
+  watchChanges(
+    topic: ChangeTopic,
+    session: string | null,
+    wake: () => void,
+  ): Promise<Watch>;
+
+  /**
+   * Does several things, all or nothing; only with the capability
+   * `atomicBatches`.
+   */
+  batch(operations: readonly Operation[]): Promise<readonly OperationResult[]>;
 
   /** Deletes what is over, at most a bounded amount; call again while `more`. */
   purge(): Promise<Purged>;

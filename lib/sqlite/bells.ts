@@ -28,12 +28,20 @@
  */
 
 import { hostId, processAlive, processStart } from "../host.ts";
-import type { Interest, NewMessage } from "../store.ts";
+import type { ChangeTopic, Interest, NewMessage } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Stands for every channel in a bell's interests. */
 const EVERY_CHANNEL = "*";
+
+/**
+ * The channel that stands for changes of a topic: nothing is published on it,
+ * and no channel's name holds an `@`.
+ */
+export function topicChannel(topic: ChangeTopic): string {
+  return `@${topic}`;
+}
 
 const BELLS_LOOKED_AT_MAX = 16;
 
@@ -81,7 +89,7 @@ export function bellsFor(
     seen.add(key);
     const rows = connection.sql(
       `SELECT bell FROM bell_interests
-       WHERE channel IN (?1, '${EVERY_CHANNEL}')
+       WHERE channel IN (?1, CASE WHEN ?1 LIKE '@%' THEN ?1 ELSE '${EVERY_CHANNEL}' END)
          AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
          AND (?3 IS NULL OR session_id = ?3)`,
     ).all(channel, project, to ?? null);
@@ -96,7 +104,9 @@ export function wantsAny(
   messages: readonly Addressed[],
 ): boolean {
   return messages.some(({ channel, project, to }) =>
-    (interest.channels === null || interest.channels.includes(channel)) &&
+    (interest.channels === null
+      ? !channel.startsWith("@")
+      : interest.channels.includes(channel)) &&
     (interest.project === null || project === null ||
       interest.project === project) &&
     (to === undefined || interest.session === to)

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { InvalidInputError, UnknownSessionError } from "../errors.ts";
+import { InvalidInputError } from "../errors.ts";
 import { decodePayload } from "../json.ts";
 import type { Interest, Message, NewMessage, Page } from "../store.ts";
 import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
@@ -44,16 +44,8 @@ export function insert(
   message: NewMessage,
   nowMs: number,
 ): string {
-  if (message.to !== undefined) requireSession(connection, message.to);
   const { rowId } = connection.sql(INSERT).run(...insertValues(message, nowMs));
   return String(rowId);
-}
-
-function requireSession(connection: Connection, id: string): void {
-  const found = connection.sql(
-    "SELECT 1 FROM session_registry WHERE session_id = ?",
-  ).get(id);
-  if (found === undefined) throw new UnknownSessionError(`send to "${id}"`, id);
 }
 
 function insertValues(message: NewMessage, nowMs: number): SqlValue[] {
@@ -98,7 +90,8 @@ export function parseCursor(text: string): string {
   );
 }
 
-const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
+/** What a message is read from. */
+export const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
   project_id, recipient_id, reply_to`;
 
 /** The living messages after `cursor`, in order, at most `limit`. */
@@ -148,7 +141,8 @@ function readChannels(count: number): string {
   return `${ranges.join(" UNION ALL ")} ORDER BY id LIMIT ?5`;
 }
 
-function toMessage(row: Row): Message {
+/** What the row of a message says. */
+export function toMessage(row: Row): Message {
   return {
     id: String(row.id),
     sender: String(row.sender_id),

@@ -18,8 +18,12 @@
 
 import type { Interest, Purged } from "../store.ts";
 import { deleteDeadBells } from "./bells.ts";
+import { purgeDeliveries, settleDeliveries } from "./deliveries.ts";
 import { addLost, durableNames, NAME_KEPT_MS } from "./durable.ts";
 import type { Row } from "./driver.ts";
+import { buryDeadSessions } from "./liveness.ts";
+import { removeGoneWaiters } from "./lock_queue.ts";
+import { purgeTasks } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Messages that one step deletes at the most. */
@@ -43,6 +47,8 @@ export interface PurgeRound {
   channel: string;
   /** The last bell whose process was looked at. */
   bell: string;
+  /** The last session whose process was looked at. */
+  session: string;
 }
 
 /** Takes one step. */
@@ -61,6 +67,10 @@ export function purgeStep(
   );
   const sessions = deleteSessions(tx);
   round.bell = deleteDeadBells(tx, round.bell);
+  round.session = buryDeadSessions(tx, round.session);
+  removeGoneWaiters(tx);
+  purgeDeliveries(tx);
+  purgeTasks(tx);
   tx.connection.sql(
     "DELETE FROM durable_names WHERE used_at < ? AND lease_expires_at < ?",
   )
@@ -159,6 +169,8 @@ function deleteMessages(tx: Transaction, doomed: readonly Row[]): number {
       addLost(tx, name, lost);
     }
   }
+  const direct = doomed.filter((row) => row.recipient_id !== null);
+  settleDeliveries(tx, direct.map((row) => Number(row.id)));
   const remove = tx.connection.sql(
     "DELETE FROM inter_session_messages WHERE id = ?",
   );
@@ -184,6 +196,7 @@ function deleteSessions(tx: Transaction): number {
            OR llm_vendor = 'unknown' AND heartbeat_at < ?2)
          AND NOT EXISTS (SELECT 1 FROM inter_session_messages WHERE sender_id = s.session_id)
          AND NOT EXISTS (SELECT 1 FROM file_locks WHERE session_id = s.session_id)
+         AND NOT EXISTS (SELECT 1 FROM lock_waiters WHERE session_id = s.session_id)
        LIMIT ?3)`,
   ).run(over, new Date(over).toISOString(), STEP_SESSIONS_MAX).changes;
 }

@@ -34,6 +34,7 @@
  * @module
  */
 
+import { DEFAULT_LOCK_LEASE_MS } from "../locks.ts";
 import {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
@@ -158,15 +159,36 @@ const VERSION_1 = [
     SELECT RAISE(ABORT, 'messages are immutable: publish another one');
   END`,
 
-  // Only what is held: who waits stands elsewhere.
+  // Only what is held: who waits stands in lock_waiters. The token is the row's
+  // id, as both only grow. An extent is what the lock covers, as text that is a
+  // path or a glob; a prefix is its literal beginning, case folded, for finding
+  // what may overlap. prefix is NULL in rows of other programs, until adopted.
   `CREATE TABLE file_locks (
-    file_path TEXT NOT NULL,
+    file_path TEXT NOT NULL CHECK (length(file_path) BETWEEN 1 AND 4096),
     session_id TEXT NOT NULL REFERENCES session_registry(session_id),
-    lock_type TEXT DEFAULT 'advisory',
-    locked_at TEXT DEFAULT ${NOW_ISO}
+    lock_type TEXT DEFAULT 'advisory' CHECK (lock_type IN ('advisory', 'exclusive')),
+    locked_at TEXT DEFAULT ${NOW_ISO},
+
+    token INTEGER PRIMARY KEY,
+    agent_id TEXT NOT NULL DEFAULT '',
+    kind TEXT NOT NULL DEFAULT 'file' CHECK (kind IN ('file', 'folder', 'glob')),
+    extent TEXT,
+    prefix TEXT,
+    repo_extent TEXT,
+    repo_prefix TEXT,
+    folds_case INTEGER NOT NULL DEFAULT 0,
+    worktree TEXT,
+    project_id TEXT,
+    expires_at INTEGER,
+    holds INTEGER NOT NULL DEFAULT 1,
+    why TEXT,
+    waiter INTEGER
   )`,
   `CREATE INDEX idx_locks_path ON file_locks(file_path)`,
   `CREATE INDEX idx_locks_session ON file_locks(session_id)`,
+  `CREATE INDEX idx_locks_prefix ON file_locks(prefix)`,
+  `CREATE INDEX idx_locks_repo_prefix ON file_locks(repo_prefix)
+    WHERE repo_prefix IS NOT NULL`,
   `CREATE TRIGGER locks_session BEFORE INSERT ON file_locks
   WHEN NOT EXISTS (SELECT 1 FROM session_registry WHERE session_id = NEW.session_id)
   BEGIN
@@ -178,6 +200,94 @@ const VERSION_1 = [
     AND session_id <> NEW.session_id AND lock_type = 'exclusive')
   BEGIN
     SELECT RAISE(ABORT, 'another session holds this path exclusively');
+  END`,
+  // A row of another program gets a token from the counter, as its own might
+  // have been somebody's before, and the lease that it left out.
+  `CREATE TRIGGER locks_complete AFTER INSERT ON file_locks
+  WHEN NEW.prefix IS NULL
+  BEGIN
+    UPDATE counters SET value = value + 1 WHERE name = 'fencing';
+    UPDATE file_locks SET
+      token = (SELECT value FROM counters WHERE name = 'fencing'),
+      lock_type = coalesce(NEW.lock_type, 'advisory'),
+      expires_at = coalesce(NEW.expires_at, ${NOW_MS} + ${DEFAULT_LOCK_LEASE_MS})
+    WHERE token = NEW.token;
+  END`,
+
+  `CREATE TABLE lock_waiters (
+    waiter INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id TEXT NOT NULL REFERENCES session_registry(session_id),
+    agent_id TEXT NOT NULL,
+    file_path TEXT NOT NULL,
+    lock_type TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    extent TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    repo_extent TEXT,
+    repo_prefix TEXT,
+    folds_case INTEGER NOT NULL,
+    worktree TEXT,
+    project_id TEXT,
+    lease_ms INTEGER NOT NULL,
+    why TEXT,
+    waits_since INTEGER NOT NULL,
+    wait_expires_at INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process_start TEXT,
+    token INTEGER
+  )`,
+  `CREATE INDEX idx_waiters_session ON lock_waiters(session_id)`,
+
+  // waits_for counts the dependencies that are not done yet.
+  `CREATE TABLE tasks (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    title TEXT NOT NULL,
+    kind TEXT,
+    payload TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('open', 'claimed', 'done', 'failed')),
+    waits_for INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    posted_by TEXT NOT NULL,
+    posted_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    session_id TEXT,
+    agent_id TEXT,
+    token INTEGER,
+    lease_expires_at INTEGER,
+    result TEXT,
+    UNIQUE (project_id, task_id)
+  )`,
+  `CREATE INDEX idx_tasks_next ON tasks(project_id, status, waits_for, priority DESC, seq)`,
+  `CREATE INDEX idx_tasks_session ON tasks(session_id) WHERE status = 'claimed'`,
+  `CREATE INDEX idx_tasks_lease ON tasks(lease_expires_at) WHERE status = 'claimed'`,
+  `CREATE TABLE task_dependencies (
+    seq INTEGER NOT NULL REFERENCES tasks(seq) ON DELETE CASCADE,
+    depends_on INTEGER NOT NULL REFERENCES tasks(seq) ON DELETE CASCADE,
+    PRIMARY KEY (depends_on, seq)
+  ) WITHOUT ROWID`,
+  `CREATE INDEX idx_task_dependencies_seq ON task_dependencies(seq)`,
+
+  // What became of each direct message; outlives the message itself, so that
+  // its sender can still learn that it expired.
+  `CREATE TABLE deliveries (
+    message_id INTEGER PRIMARY KEY,
+    sender_id TEXT NOT NULL,
+    recipient_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    changed_at INTEGER NOT NULL
+  )`,
+  `CREATE INDEX idx_deliveries_open ON deliveries(recipient_id, message_id)
+    WHERE state IN ('queued', 'noticed', 'injected')`,
+  `CREATE INDEX idx_deliveries_changed ON deliveries(changed_at)`,
+  `CREATE TRIGGER messages_delivery AFTER INSERT ON inter_session_messages
+  WHEN NEW.recipient_id IS NOT NULL
+  BEGIN
+    INSERT INTO deliveries(message_id, sender_id, recipient_id, state, changed_at)
+    VALUES (NEW.id, NEW.sender_id, NEW.recipient_id, 'queued', ${NOW_MS});
   END`,
 
   // How many messages of a channel are kept, counted up to an id: what came

@@ -17,11 +17,12 @@ import { ttlOf } from "../channels.ts";
 import { InvalidInputError, UnknownSessionError } from "../errors.ts";
 import { hostId, processAlive } from "../host.ts";
 import type { Json } from "../json.ts";
-import type {
-  Session,
-  SessionChange,
-  SessionStart,
-  SessionStatus,
+import {
+  type Session,
+  type SessionChange,
+  type SessionStart,
+  type SessionStatus,
+  shortName,
 } from "../sessions.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
@@ -141,15 +142,19 @@ export function updateSession(
   return after;
 }
 
-/** Ends a session, if it has not ended yet, and announces it. */
-export function endSession(tx: Transaction, id: string): void {
+/**
+ * Marks a session as ended, if it has not ended yet, and announces it; returns
+ * whether it had not.
+ */
+export function markEnded(tx: Transaction, id: string, event: string): boolean {
   const session = requireSession(tx.connection, `end session "${id}"`, id);
-  if (session.status === "terminated") return;
+  if (session.status === "terminated") return false;
   tx.connection.sql(
     `UPDATE session_registry SET status = 'terminated', ended_at = ?, active_files = '[]'
      WHERE session_id = ?`,
   ).run(tx.nowMs, id);
-  announce(tx, session, "ended");
+  announce(tx, session, event);
+  return true;
 }
 
 function announce(tx: Transaction, session: Session, event: string): void {
@@ -198,6 +203,32 @@ function requireSession(
   const session = findSession(connection, id);
   if (session === undefined) throw new UnknownSessionError(act, id);
   return session;
+}
+
+/**
+ * The session that a text means: its id, a beginning of it that no other has,
+ * or its short name. Those that run come before those that ended.
+ *
+ * @throws {UnknownSessionError} If it means none, or several.
+ */
+export function resolveSession(
+  connection: Connection,
+  act: string,
+  text: string,
+): Session {
+  const exact = findSession(connection, text);
+  if (exact !== undefined) return exact;
+  const rows = connection.sql(
+    `SELECT ${COLUMNS} FROM session_registry
+     WHERE status IS NOT 'terminated' OR substr(session_id, 1, length(?1)) = ?1`,
+  ).all(text);
+  const named = rows.map(toSession).filter((session) =>
+    session.id.startsWith(text) || shortName(session) === text
+  );
+  const running = named.filter(({ status }) => status !== "terminated");
+  const meant = running.length > 0 ? running : named;
+  if (text !== "" && meant.length === 1) return meant[0];
+  throw new UnknownSessionError(act, text, meant.map(({ id }) => id));
 }
 
 /** The sessions, those that registered first first. */

@@ -14,25 +14,43 @@
 
 import { ClosedError, MessageBusError } from "../errors.ts";
 import type { Session, SessionChange, SessionStart } from "../sessions.ts";
+import type { Delivery, DeliveryState } from "../inbox.ts";
+import type { Hold, LockOutcome, LockRequest } from "../locks.ts";
 import type {
-  Appended,
+  AppendResult,
+  ChangeTopic,
   ChannelStats,
   DurablePage,
   DurableReader,
   Interest,
+  LockQuery,
+  Message,
   NewMessage,
+  Operation,
+  OperationResult,
   Page,
   Purged,
   Stats,
   Store,
   StoreCapabilities,
+  TaskQuery,
   Watch,
 } from "../store.ts";
+import type {
+  Claim,
+  ClaimEnd,
+  Claimer,
+  Task,
+  TaskFilter,
+  TaskPosting,
+} from "../tasks.ts";
+import { type Addressed, topicChannel } from "./bells.ts";
 import {
   Connection,
   type ConnectionOptions,
   type Synchronous,
 } from "./connection.ts";
+import { findDelivery, moveDeliveries, pendingFor } from "./deliveries.ts";
 import { loadLibrary, requestedDriver, type SqliteDriver } from "./driver.ts";
 import {
   advanceDurable,
@@ -41,7 +59,15 @@ import {
   takeDurable,
 } from "./durable.ts";
 import { faultOf } from "./faults.ts";
+import { endSession } from "./liveness.ts";
 import { type BusLocation, locateBus } from "./location.ts";
+import {
+  acquire,
+  checkWaiter,
+  grantWaiters,
+  leaveQueue,
+} from "./lock_queue.ts";
+import { giveBack, listHolds, renewHold } from "./locks.ts";
 import {
   endCursor,
   insertAlone,
@@ -55,12 +81,15 @@ import {
   purgeStep,
   STEP_MESSAGES_MAX,
 } from "./purge.ts";
+import { listSessions, registerSession, updateSession } from "./sessions.ts";
 import {
-  endSession,
-  listSessions,
-  registerSession,
-  updateSession,
-} from "./sessions.ts";
+  claimNextTask,
+  claimTask,
+  endClaim,
+  listTasks,
+  postTask,
+  renewTask,
+} from "./tasks.ts";
 import { Transaction } from "./transaction.ts";
 import { type Notify, WakeUps } from "./wake_ups.ts";
 
@@ -108,7 +137,7 @@ export class SqliteStore implements Store {
   readonly #connection: Connection;
   readonly #options: SqliteStoreOptions;
   readonly #wakeUps: WakeUps;
-  readonly #purgeRound: PurgeRound = { channel: "", bell: "" };
+  readonly #purgeRound: PurgeRound = { channel: "", bell: "", session: "" };
   #sincePurge = 0;
   #askPurgeAtMs = 0;
   #purging: Promise<void> | undefined;
@@ -151,7 +180,7 @@ export class SqliteStore implements Store {
   async append(
     messages: readonly NewMessage[],
     options: { readonly atomic: boolean },
-  ): Promise<readonly Appended[]> {
+  ): Promise<readonly AppendResult[]> {
     this.#refuseClosed("publish");
     const results = messages.length === 1 && messages[0].to === undefined
       // One alone needs no transaction around it.
@@ -159,17 +188,15 @@ export class SqliteStore implements Store {
       : await this.#write(
         "publish",
         (tx) =>
-          messages.map((message): Appended =>
-            options.atomic
-              ? { id: tx.append(message) }
-              : appendApart(tx, message)
+          messages.map((message) =>
+            options.atomic ? tx.append(message) : appendApart(tx, message)
           ),
       );
     this.#purgeInPassing(messages.length);
     return results;
   }
 
-  async #appendAlone(message: NewMessage): Promise<Appended> {
+  async #appendAlone(message: NewMessage): Promise<AppendResult> {
     const id = await insertAlone(
       this.#connection,
       message,
@@ -289,6 +316,145 @@ export class SqliteStore implements Store {
     );
   }
 
+  async acquireLock(request: LockRequest): Promise<LockOutcome> {
+    return await this.#write(
+      `lock "${request.target.path}"`,
+      (tx) => acquire(tx, request),
+    );
+  }
+
+  async checkWaiter(waiter: string): Promise<LockOutcome> {
+    return await this.#write(
+      "wait for a lock",
+      (tx) => checkWaiter(tx, waiter),
+    );
+  }
+
+  async leaveQueue(waiter: string): Promise<void> {
+    await this.#write("leave a queue", (tx) => leaveQueue(tx, waiter));
+  }
+
+  async renewLock(hold: Hold, leaseMs: number): Promise<Hold> {
+    return await this.#write(
+      `renew "${hold.path}"`,
+      (tx) => renewHold(tx, hold, leaseMs),
+    );
+  }
+
+  async releaseLock(
+    hold: Hold,
+    options: { readonly entirely: boolean } = { entirely: false },
+  ): Promise<void> {
+    await this.#write(
+      `release "${hold.path}"`,
+      (tx) => giveBack(tx, hold, options.entirely),
+    );
+  }
+
+  async locks(query: LockQuery): Promise<readonly Hold[]> {
+    return await this.#look("list locks", (tx) => listHolds(tx, query));
+  }
+
+  async postTask(posting: TaskPosting): Promise<Task> {
+    return await this.#write(
+      `post task "${posting.id}"`,
+      (tx) => postTask(tx, posting),
+    );
+  }
+
+  async claimTask(id: string, claimer: Claimer): Promise<Claim> {
+    return await this.#write(
+      `claim task "${id}"`,
+      (tx) => claimTask(tx, id, claimer),
+    );
+  }
+
+  async claimNextTask(
+    filter: TaskFilter,
+    claimer: Claimer,
+  ): Promise<Claim | undefined> {
+    return await this.#write(
+      "claim a task",
+      (tx) => claimNextTask(tx, filter, claimer),
+    );
+  }
+
+  async renewTask(claim: Claim, leaseMs: number): Promise<Claim> {
+    return await this.#write(
+      `renew task "${claim.id}"`,
+      (tx) => renewTask(tx, claim, leaseMs),
+    );
+  }
+
+  async endClaim(claim: Claim, end: ClaimEnd): Promise<Task> {
+    return await this.#write(
+      `end task "${claim.id}"`,
+      (tx) => endClaim(tx, claim, end),
+    );
+  }
+
+  async tasks(query: TaskQuery): Promise<readonly Task[]> {
+    return await this.#look("list tasks", (tx) => listTasks(tx, query));
+  }
+
+  async pendingFor(
+    session: string,
+    after: string,
+    limit: number,
+  ): Promise<readonly Message[]> {
+    this.#refuseClosed("read the inbox");
+    return await this.#connection.read(
+      "read the inbox",
+      () =>
+        pendingFor(
+          this.#connection,
+          session,
+          after,
+          limit,
+          this.#options.now(),
+        ),
+    );
+  }
+
+  async moveDeliveries(
+    session: string,
+    ids: readonly string[],
+    state: DeliveryState,
+  ): Promise<void> {
+    await this.#write(
+      "acknowledge a message",
+      (tx) => moveDeliveries(tx, session, ids, state),
+    );
+  }
+
+  async delivery(id: string): Promise<Delivery | undefined> {
+    this.#refuseClosed("look up a delivery");
+    return await this.#connection.read(
+      "look up a delivery",
+      () => findDelivery(this.#connection, id, this.#options.now()),
+    );
+  }
+
+  async watchChanges(
+    topic: ChangeTopic,
+    session: string | null,
+    wake: () => void,
+  ): Promise<Watch> {
+    return await this.watch(
+      { channels: [topicChannel(topic)], project: null, session },
+      wake,
+    );
+  }
+
+  async batch(
+    operations: readonly Operation[],
+  ): Promise<readonly OperationResult[]> {
+    return await this.#write(
+      "do a batch",
+      (tx) => operations.map((operation) => perform(tx, operation)),
+    );
+  }
+
   async purge(): Promise<Purged> {
     return await this.#write(
       "purge",
@@ -319,15 +485,29 @@ export class SqliteStore implements Store {
   /** Runs one write transaction, and rings when it is through. */
   async #write<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
     this.#refuseClosed(act);
-    let appended: readonly NewMessage[] = [];
+    let rings: readonly Addressed[] = [];
     const result = await this.#connection.write(act, () => {
       const tx = new Transaction(this.#connection, this.#options.now());
       const result = work(tx);
-      appended = tx.appended;
+      if (tx.released) grantWaiters(tx);
+      rings = tx.rings;
       return result;
     });
-    this.#wakeUps.committed(appended);
+    this.#wakeUps.committed(rings);
     return result;
+  }
+
+  /**
+   * Reads what looking at may change: whoever looks buries the dead. Where
+   * nothing may be written, it is read as it stands.
+   */
+  async #look<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
+    this.#refuseClosed(act);
+    if (!this.#connection.readOnly) return await this.#write(act, work);
+    return await this.#connection.read(
+      act,
+      () => work(new Transaction(this.#connection, this.#options.now())),
+    );
   }
 
   #refuseClosed(act: string): void {
@@ -397,9 +577,29 @@ export function messagingDbPath(home?: string): string {
   return location.databasePath;
 }
 
-function appendApart(tx: Transaction, message: NewMessage): Appended {
+function perform(tx: Transaction, operation: Operation): OperationResult {
+  const { kind } = operation;
+  switch (kind) {
+    case "append":
+      return { kind, appended: tx.append(operation.message) };
+    case "release-lock":
+      giveBack(tx, operation.hold, false);
+      return { kind };
+    case "post-task":
+      return { kind, task: postTask(tx, operation.posting) };
+    case "end-claim":
+      return { kind, task: endClaim(tx, operation.claim, operation.end) };
+    case "update-session":
+      return {
+        kind,
+        session: updateSession(tx, operation.id, operation.change),
+      };
+  }
+}
+
+function appendApart(tx: Transaction, message: NewMessage): AppendResult {
   try {
-    return { id: tx.savepoint(() => tx.append(message)) };
+    return tx.savepoint(() => tx.append(message));
   } catch (error) {
     // What the disk or another writer refuses is no message's own fault.
     if (error instanceof MessageBusError || faultOf(error) === "constraint") {

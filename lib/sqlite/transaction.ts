@@ -7,9 +7,11 @@
  * @module
  */
 
-import type { NewMessage } from "../store.ts";
+import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
+import { type Addressed, topicChannel } from "./bells.ts";
 import type { Connection } from "./connection.ts";
 import { insert } from "./messages.ts";
+import { resolveSession } from "./sessions.ts";
 
 /** A write transaction that is under way. */
 export class Transaction {
@@ -17,8 +19,10 @@ export class Transaction {
   readonly connection: Connection;
   /** The time at which it happens, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** What it has appended, for ringing. */
-  readonly appended: NewMessage[] = [];
+  /** What it has appended and changed, for ringing. */
+  readonly rings: Addressed[] = [];
+  /** Whether it freed what somebody may wait for. */
+  released = false;
 
   /** Made by the store for each attempt at a write. */
   constructor(connection: Connection, nowMs: number) {
@@ -26,20 +30,50 @@ export class Transaction {
     this.nowMs = nowMs;
   }
 
-  /** Appends a message; returns its id. */
-  append(message: NewMessage): string {
-    const id = insert(this.connection, message, this.nowMs);
-    this.appended.push(message);
-    return id;
+  /**
+   * Appends a message.
+   *
+   * @throws {UnknownSessionError} If it is for a session that is not there.
+   */
+  append(message: NewMessage): Appended {
+    if (message.to === undefined) {
+      const id = insert(this.connection, message, this.nowMs);
+      this.rings.push(message);
+      return { id };
+    }
+    const addressee = resolveSession(
+      this.connection,
+      `send to "${message.to}"`,
+      message.to,
+    );
+    const addressed = { ...message, to: addressee.id };
+    const id = insert(this.connection, addressed, this.nowMs);
+    this.rings.push(addressed);
+    return {
+      id,
+      to: addressee.id,
+      notRunning: addressee.status === "terminated",
+    };
+  }
+
+  /** Notes that who watches a topic is to be woken; `session` narrows it to one. */
+  ring(topic: ChangeTopic, session: string | null): void {
+    this.rings.push({
+      channel: topicChannel(topic),
+      project: null,
+      to: session ?? undefined,
+    });
   }
 
   /** Runs `work` so that nothing of it stays if it throws. */
   savepoint<T>(work: () => T): T {
-    const appended = this.appended.length;
+    const { released } = this;
+    const rings = this.rings.length;
     try {
       return this.connection.savepoint(work);
     } catch (error) {
-      this.appended.length = appended;
+      this.rings.length = rings;
+      this.released = released;
       throw error;
     }
   }

@@ -1,0 +1,94 @@
+/**
+ * A batch: several things that happen together or not at all.
+ *
+ * The builder only records, and the store runs what was recorded in one call.
+ * So no code of the caller runs inside a transaction, which would hold the
+ * machine's only write lock for as long as that code cares to wait.
+ *
+ * @module
+ */
+
+import type { Json } from "./json.ts";
+import type { Lock } from "./locks.ts";
+import type { Appended, NewMessage, Operation } from "./store.ts";
+import type { SessionChange, SessionSelf } from "./sessions.ts";
+import {
+  type Claim,
+  endOf,
+  type NewTask,
+  type Task,
+  toPosting,
+} from "./tasks.ts";
+import type { PublishOptions } from "./bus.ts";
+
+/** What came of a batch. */
+export interface BatchResult {
+  /** What became of its messages, in order. */
+  readonly published: readonly Appended[];
+  /** The tasks that it posted or ended, in order, as they were after it. */
+  readonly tasks: readonly Task[];
+}
+
+/** Records what is to happen together. */
+export class Batch {
+  /** What was recorded, in order. */
+  readonly operations: Operation[] = [];
+  readonly #self: SessionSelf;
+  readonly #toMessage: (
+    channel: string,
+    payload: Json,
+    options: PublishOptions,
+  ) => NewMessage;
+
+  /** Made by the bus: call {@linkcode MessageBus.batch}. */
+  constructor(
+    self: SessionSelf,
+    toMessage: (
+      channel: string,
+      payload: Json,
+      options: PublishOptions,
+    ) => NewMessage,
+  ) {
+    this.#self = self;
+    this.#toMessage = toMessage;
+  }
+
+  /** Publishes a message. */
+  publish(channel: string, payload: Json, options: PublishOptions = {}): void {
+    const message = this.#toMessage(channel, payload, options);
+    this.operations.push({ kind: "append", message });
+  }
+
+  /** Gives a lock back. */
+  release(lock: Lock): void {
+    this.operations.push({ kind: "release-lock", hold: lock.hold });
+  }
+
+  /** Posts a task. */
+  post(task: NewTask): void {
+    const posting = toPosting(task, this.#self);
+    this.operations.push({ kind: "post-task", posting });
+  }
+
+  /** Ends a claimed task as done. */
+  complete(claim: Claim, result: Json = null): void {
+    const end = endOf("done", result);
+    this.operations.push({ kind: "end-claim", claim, end });
+  }
+
+  /** Ends a claimed task as failed. */
+  fail(claim: Claim, reason: Json = null): void {
+    const end = endOf("failed", reason);
+    this.operations.push({ kind: "end-claim", claim, end });
+  }
+
+  /** Gives a claimed task back undone. */
+  giveBack(claim: Claim): void {
+    this.operations.push({ kind: "end-claim", claim, end: { status: "open" } });
+  }
+
+  /** Changes what the session says of itself. */
+  update(change: SessionChange): void {
+    this.operations.push({ kind: "update-session", id: this.#self.id, change });
+  }
+}

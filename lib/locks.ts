@@ -1,0 +1,597 @@
+/**
+ * Locks: whose file this is.
+ *
+ * A lock is a lease on a file, a folder or a glob. *Advisory* says "I am
+ * editing this": it blocks nobody's advisory lock, but where two overlap both
+ * sessions are told. *Exclusive* refuses every other session's overlapping
+ * lock, and is refused by it, or waits for it.
+ *
+ * ```text
+ *            ┌────────── refused ──────────┐
+ *  acquire ──┤                             ▼
+ *            ├─ waiting ─▶ held ─▶ overdue ─▶ free
+ *            └────────────▶ │  ▲     │ │
+ *                           └──┘     │ └─ taken over, explicitly
+ *                          renewed ◀─┘
+ * ```
+ *
+ * - Holds are (session, agent, path), and counted: what was taken twice is
+ *   given back twice.
+ * - Each hold has a fencing token from one counter that only grows. Renewing,
+ *   releasing and upgrading name it, so that a late holder finds out.
+ * - A hold past its expiry whose process lives here is *overdue*: still held,
+ *   visible, and taken over only by who says so. So a laptop that slept frees
+ *   nobody's locks. A hold whose process can't be judged ends at its expiry; one
+ *   whose process is dead is freed by whoever looks next.
+ * - Who waits is served first come, first served, and woken by a push; as a
+ *   killed holder rings nobody, its process is looked at every 25 ms. A cycle
+ *   of waiters is refused at once.
+ *
+ * @module
+ */
+
+import { InvalidInputError, LockHeldError, NotHeldError } from "./errors.ts";
+import { Changes } from "./changes.ts";
+import { processAlive, type ProcessIdentity } from "./host.ts";
+import { type LockKind, type LockTarget, lockTarget } from "./lock_target.ts";
+import type { SessionSelf } from "./sessions.ts";
+import type { Store } from "./store.ts";
+
+/** How a lock stands to others: it warns them, or shuts them out. */
+export type LockType = "advisory" | "exclusive";
+
+/** How long a lock is held unless renewed: 10 minutes. */
+export const DEFAULT_LOCK_LEASE_MS = 10 * 60 * 1000;
+
+/** The longest lease of a lock: a day. */
+export const LOCK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
+
+/** How often a waiter looks whether the holder's process still lives. */
+const HOLDER_LOOK_MS = 25;
+
+/** One hold on a path. */
+export interface Hold {
+  /** The fencing token: a later hold has a greater one. */
+  readonly token: number;
+  /** What it covers. */
+  readonly kind: LockKind;
+  /** The absolute path or pattern. */
+  readonly path: string;
+  /** How it stands to others. */
+  readonly type: LockType;
+  /** The session that holds it. */
+  readonly session: string;
+  /** The part of the session that holds it, such as a subagent. */
+  readonly agent?: string;
+  /** Who makes the agent of that session. */
+  readonly vendor: string;
+  /** The task that the session is on. */
+  readonly task?: string;
+  /** What it is held for, in its holder's words. */
+  readonly why?: string;
+  /** Since when, as an ISO 8601 time in UTC. */
+  readonly since: string;
+  /** Until when unless renewed, as an ISO 8601 time in UTC. */
+  readonly expiresAt: string;
+  /** Whether it is past its expiry, held by a process that lives. */
+  readonly overdue: boolean;
+  /** How many times it was taken and must be given back. */
+  readonly holds: number;
+  /** The project that it lies in. */
+  readonly project?: string;
+  /** The root of the worktree that it lies in. */
+  readonly worktree?: string;
+}
+
+/** Another hold that a lock overlaps. */
+export interface LockOverlap {
+  /**
+   * `conflict`: the same file on disk. `merge-risk`: the same file of a
+   * repository, in another worktree. `same-session`: the same file on disk, by
+   * another agent of one's own session.
+   */
+  readonly risk: "conflict" | "merge-risk" | "same-session";
+  /** The other hold. */
+  readonly hold: Hold;
+}
+
+/** Who stands before a lock that was asked for. */
+export interface Blocker {
+  /** The session. */
+  readonly session: string;
+  /** Whether it holds the path, or waits for it since earlier. */
+  readonly state: "holds" | "waits";
+  /** What it holds or waits for. */
+  readonly path: string;
+  /** How it holds it or will. */
+  readonly type: LockType;
+  /** Who makes the agent of that session. */
+  readonly vendor: string;
+  /** The task that the session is on. */
+  readonly task?: string;
+  /** What it is held for, in its holder's words. */
+  readonly why?: string;
+  /** Since when, as an ISO 8601 time in UTC. */
+  readonly since: string;
+  /** Until when it is held, as an ISO 8601 time in UTC; absent for a waiter. */
+  readonly expiresAt?: string;
+  /** Whether it is a hold past its expiry, which may be taken over. */
+  readonly overdue: boolean;
+  /** The process that must live for it, and where; absent if none is known. */
+  readonly process?: ProcessIdentity & { readonly host: string };
+}
+
+/** What a store is asked for. */
+export interface LockRequest {
+  /** The session that asks. */
+  readonly session: string;
+  /** The part of the session that asks; empty for the session itself. */
+  readonly agent: string;
+  /** What the lock is put on. */
+  readonly target: LockTarget;
+  /** How it stands to others. */
+  readonly type: LockType;
+  /** How long it is held unless renewed, in milliseconds. */
+  readonly leaseMs: number;
+  /** What it is held for. */
+  readonly why?: string;
+  /** Whether overdue holds in the way are ended. */
+  readonly takeOver: boolean;
+  /** Whether to queue where it cannot be had at once. */
+  readonly wait: boolean;
+}
+
+/** What became of a request. */
+export type LockOutcome =
+  | {
+    readonly state: "held";
+    readonly hold: Hold;
+    readonly overlaps: readonly LockOverlap[];
+  }
+  | { readonly state: "refused"; readonly blockers: readonly Blocker[] }
+  | {
+    readonly state: "waiting";
+    readonly waiter: string;
+    readonly blockers: readonly Blocker[];
+  };
+
+/** How to take a lock. */
+export interface AcquireOptions {
+  /**
+   * How it stands to others.
+   * @default {"advisory"}
+   */
+  readonly type?: LockType;
+  /**
+   * How long to wait where it cannot be had at once, in milliseconds.
+   * @default {0}
+   */
+  readonly waitMs?: number;
+  /** Is told whom it waits for, when that changes. */
+  readonly onWait?: (blockers: readonly Blocker[]) => void;
+  /**
+   * How long it is held unless renewed, in milliseconds, up to a day.
+   * @default {600000}
+   */
+  readonly leaseMs?: number;
+  /** What it is held for, shown to who meets it; at most 500 characters. */
+  readonly why?: string;
+  /**
+   * Whether overdue holds in the way are ended: their holders are told.
+   * @default {false}
+   */
+  readonly takeOver?: boolean;
+  /** The part of the session that takes it, such as a subagent's id. */
+  readonly agent?: string;
+  /** Ends the waiting: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Which locks to list. */
+export interface LockListOptions {
+  /** Only those that overlap this path on disk. */
+  readonly path?: string;
+  /**
+   * Whether locks in every project are listed, not only one's own.
+   * @default {false}
+   */
+  readonly allProjects?: boolean;
+}
+
+/** A lock that is held; disposing of it releases it. */
+export class Lock implements AsyncDisposable {
+  /** What else is held there: everyone concerned was told. */
+  readonly overlaps: readonly LockOverlap[];
+  readonly #store: Store;
+  #hold: Hold;
+  #released = false;
+
+  /** Made by {@linkcode Locks.acquire}. */
+  constructor(store: Store, hold: Hold, overlaps: readonly LockOverlap[]) {
+    this.#store = store;
+    this.#hold = hold;
+    this.overlaps = overlaps;
+  }
+
+  /** The hold as it was when it was last taken or renewed. */
+  get hold(): Hold {
+    return this.#hold;
+  }
+
+  /** The absolute path or pattern. */
+  get path(): string {
+    return this.#hold.path;
+  }
+
+  /** The fencing token. */
+  get token(): number {
+    return this.#hold.token;
+  }
+
+  /**
+   * Holds it for longer, from now.
+   *
+   * @throws {NotHeldError} If it is not held any more.
+   */
+  async renew(leaseMs: number = DEFAULT_LOCK_LEASE_MS): Promise<void> {
+    checkLease(leaseMs);
+    this.#hold = await this.#store.renewLock(this.#hold, leaseMs);
+  }
+
+  /**
+   * Gives it back; giving it back twice is fine.
+   *
+   * @throws {NotHeldError} If it was lost before it was given back.
+   */
+  async release(): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    await this.#store.releaseLock(this.#hold);
+  }
+
+  /** Gives it back; one that was lost by then is fine. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.release();
+    } catch (error) {
+      if (!(error instanceof NotHeldError)) throw error;
+    }
+  }
+}
+
+/** The locks on a bus. */
+export class Locks {
+  readonly #store: Store;
+  readonly #self: SessionSelf;
+  readonly #register: () => Promise<void>;
+
+  /** Made by the bus: take {@linkcode MessageBus.locks}. */
+  constructor(
+    store: Store,
+    self: SessionSelf,
+    register: () => Promise<void>,
+  ) {
+    this.#store = store;
+    this.#self = self;
+    this.#register = register;
+  }
+
+  /**
+   * Takes a lock on a file, a folder (and all below it) or a glob.
+   *
+   * @param path The path, relative to the working folder, or a glob of
+   * `*`, `**`, `?`, `[…]` and `{a,b}`.
+   * @throws {InvalidInputError} If the path or an option will not do.
+   * @throws {LockHeldError} If another session is in the way, and still is
+   * after `waitMs`.
+   * @throws {DeadlockError} If waiting would close a cycle of waiters.
+   *
+   * @example
+   * ```ts
+   * import { LockHeldError, openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * const home = await Deno.makeTempDir();
+   * await using mine = await openBus({ home, session: "mine" });
+   * await using yours = await openBus({ home, session: "yours" });
+   *
+   * await using lock = await mine.locks.acquire("src/a.ts", { type: "exclusive" });
+   * await assert.rejects(() => yours.locks.acquire("src"), LockHeldError);
+   * assert.equal((await yours.locks.holders("src/a.ts"))[0].token, lock.token);
+   * ```
+   */
+  async acquire(path: string, options: AcquireOptions = {}): Promise<Lock> {
+    const { waitMs = 0, signal } = options;
+    signal?.throwIfAborted();
+    const wanted = this.#toRequest(path, options);
+    await this.#register();
+    const request = { ...wanted, session: this.#self.id };
+    const outcome = await this.#store.acquireLock(request);
+    switch (outcome.state) {
+      case "held":
+        return new Lock(this.#store, outcome.hold, outcome.overlaps);
+      case "refused":
+        throw new LockHeldError(request.target.path, outcome.blockers, 0);
+      case "waiting": {
+        const wait = new LockWait(
+          this.#store,
+          request,
+          outcome.waiter,
+          options,
+        );
+        const held = await wait.until(
+          performance.now() + waitMs,
+          outcome.blockers,
+        );
+        return new Lock(this.#store, held.hold, held.overlaps);
+      }
+    }
+  }
+
+  /**
+   * Takes a lock, or returns undefined where another session is in the way.
+   *
+   * @throws {InvalidInputError} If the path or an option will not do.
+   */
+  async tryAcquire(
+    path: string,
+    options: AcquireOptions = {},
+  ): Promise<Lock | undefined> {
+    try {
+      return await this.acquire(path, options);
+    } catch (error) {
+      if (error instanceof LockHeldError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Makes an advisory lock exclusive: it stays the same hold, with its token.
+   *
+   * @throws {NotHeldError} If it is not held any more.
+   * @throws {LockHeldError} If another session is in the way.
+   * @throws {DeadlockError} If waiting would close a cycle: two that hold a
+   * path and both upgrade wait for each other.
+   */
+  async upgrade(
+    lock: Lock,
+    options: Omit<AcquireOptions, "type" | "agent"> = {},
+  ): Promise<Lock> {
+    const { agent } = lock.hold;
+    const holds = await this.#store.locks({
+      project: null,
+      token: lock.token,
+    });
+    if (holds.length === 0) {
+      throw new NotHeldError("upgrade", lock.path, lock.token);
+    }
+    const upgraded = await this.acquire(lock.path, {
+      ...options,
+      type: "exclusive",
+      agent,
+    });
+    // Taken once more: given back once, so that the count is as before.
+    await this.#store.releaseLock(upgraded.hold);
+    return upgraded;
+  }
+
+  /**
+   * Gives back what the session holds on a path, however often it was taken.
+   *
+   * @throws {NotHeldError} If it holds nothing there.
+   */
+  async release(path: string, options: { agent?: string } = {}): Promise<void> {
+    const target = lockTarget(path, Deno.cwd());
+    const holds = await this.#store.locks({
+      project: null,
+      session: this.#self.id,
+      path: target.path,
+    });
+    const mine = holds.filter((hold) =>
+      options.agent === undefined || hold.agent === options.agent
+    );
+    if (mine.length === 0) throw new NotHeldError("release", target.path);
+    for (const hold of mine) {
+      await this.#store.releaseLock(hold, { entirely: true });
+    }
+  }
+
+  /** The locks that are held, oldest first. */
+  async list(options: LockListOptions = {}): Promise<readonly Hold[]> {
+    return await this.#store.locks({
+      project: options.allProjects ? null : this.#self.start.project,
+      overlapping: options.path === undefined
+        ? undefined
+        : lockTarget(options.path, Deno.cwd()),
+    });
+  }
+
+  /** Who holds a path, or something that overlaps it on disk. */
+  async holders(path: string): Promise<readonly Hold[]> {
+    return await this.list({ path, allProjects: true });
+  }
+
+  /**
+   * The list of locks, now and again whenever it may have changed.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * for await (const holds of bus.locks.watch()) {
+   *   assert.deepEqual(holds, []);
+   *   break;
+   * }
+   * ```
+   */
+  async *watch(
+    options: LockListOptions & { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<readonly Hold[], void, void> {
+    const { signal } = options;
+    const changes = new Changes(signal);
+    using _watch = await this.#store.watchChanges("locks", null, changes.wake);
+    try {
+      for (;;) {
+        yield await this.list(options);
+        await changes.next();
+      }
+    } finally {
+      changes.close();
+    }
+  }
+
+  #toRequest(
+    path: string,
+    options: AcquireOptions,
+  ): Omit<LockRequest, "session"> {
+    const { type = "advisory", leaseMs = DEFAULT_LOCK_LEASE_MS, waitMs = 0 } =
+      options;
+    checkLease(leaseMs);
+    if (type !== "advisory" && type !== "exclusive") {
+      throw new InvalidInputError(
+        "type",
+        `Cannot lock "${path}": the type is ${JSON.stringify(type)}; pass ` +
+          `"advisory" or "exclusive".`,
+      );
+    }
+    if (!(waitMs >= 0)) {
+      throw new InvalidInputError(
+        "waitMs",
+        `Cannot lock "${path}": waitMs is ${waitMs}; pass 0 or more.`,
+      );
+    }
+    const target = lockTarget(path, Deno.cwd());
+    this.#refuseOutside(target, path);
+    return {
+      agent: options.agent ?? "",
+      target,
+      type,
+      leaseMs,
+      why: options.why?.slice(0, 500),
+      takeOver: options.takeOver ?? false,
+      wait: waitMs > 0,
+    };
+  }
+
+  #refuseOutside(target: LockTarget, path: string): void {
+    const { project, worktree } = this.#self.start;
+    if (project === null || target.project === project) return;
+    const root = worktree ?? project;
+    if (target.path === root || target.path.startsWith(`${root}/`)) return;
+    throw new InvalidInputError(
+      "path",
+      `Cannot lock "${path}": it lies outside of the project ${root}; lock it ` +
+        `from a session in its own project.`,
+    );
+  }
+}
+
+function checkLease(leaseMs: number): void {
+  if (leaseMs > 0 && leaseMs <= LOCK_LEASE_MS_MAX) return;
+  throw new InvalidInputError(
+    "leaseMs",
+    `Cannot hold a lock for ${leaseMs} ms: pass more than 0 and at most ` +
+      `${LOCK_LEASE_MS_MAX} (a day).`,
+  );
+}
+
+/** One waiting for a lock, from the queue to the grant. */
+class LockWait {
+  readonly #store: Store;
+  readonly #path: string;
+  readonly #session: string;
+  readonly #waiter: string;
+  readonly #options: AcquireOptions;
+  #told = "";
+
+  constructor(
+    store: Store,
+    request: LockRequest,
+    waiter: string,
+    options: AcquireOptions,
+  ) {
+    this.#store = store;
+    this.#path = request.target.path;
+    this.#session = request.session;
+    this.#waiter = waiter;
+    this.#options = options;
+  }
+
+  /** Waits until it is granted; leaves the queue if it is not. */
+  async until(
+    deadline: number,
+    blockers: readonly Blocker[],
+  ): Promise<LockOutcome & { state: "held" }> {
+    const startedAt = performance.now();
+    const changes = new Changes(this.#options.signal);
+    let held = false;
+    try {
+      using _watch = await this.#store.watchChanges(
+        "grants",
+        this.#session,
+        changes.wake,
+      );
+      for (;;) {
+        const outcome = await this.#store.checkWaiter(this.#waiter);
+        if (outcome.state === "held") {
+          held = true;
+          return outcome;
+        }
+        if (outcome.state === "waiting") blockers = outcome.blockers;
+        const leftMs = deadline - performance.now();
+        if (outcome.state === "refused" || leftMs <= 0) {
+          throw new LockHeldError(
+            this.#path,
+            blockers,
+            performance.now() - startedAt,
+          );
+        }
+        this.#tell(blockers);
+        await this.#sleep(changes, blockers, leftMs);
+      }
+    } finally {
+      changes.close();
+      if (!held) await this.#store.leaveQueue(this.#waiter);
+    }
+  }
+
+  /** Says whom it waits for, if that changed. */
+  #tell(blockers: readonly Blocker[]): void {
+    const whom = blockers.map(({ session, state, path }) =>
+      `${session} ${state} ${path}`
+    ).join("\n");
+    if (whom === this.#told) return;
+    this.#told = whom;
+    this.#options.onWait?.(blockers);
+  }
+
+  /** Until a push, the death of a blocker, the deadline, or renewal is due. */
+  async #sleep(
+    changes: Changes,
+    blockers: readonly Blocker[],
+    leftMs: number,
+  ): Promise<void> {
+    const look = setInterval(() => {
+      const died = blockers.some(({ process }) =>
+        process !== undefined &&
+        processAlive(process, process.host) === "dead"
+      );
+      if (died) changes.wake();
+    }, HOLDER_LOOK_MS);
+    const deadline = setTimeout(
+      changes.wake,
+      Math.min(leftMs, WAITER_RENEW_MS),
+    );
+    try {
+      await changes.next();
+    } finally {
+      clearInterval(look);
+      clearTimeout(deadline);
+    }
+  }
+}
+
+// A waiter's place in the queue is itself a lease, renewed by looking at it.
+const WAITER_RENEW_MS = 10_000;

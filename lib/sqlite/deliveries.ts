@@ -1,0 +1,129 @@
+/**
+ * What became of direct messages, in SQLite.
+ *
+ * A trigger makes the row with the message, so other programs' direct messages
+ * have one, too. A state only ever moves forward, and never further than what
+ * is proven. The row outlives its message by a day: when the message goes
+ * unread, whoever purges it writes down why.
+ *
+ * @module
+ */
+
+import type { Delivery, DeliveryState } from "../inbox.ts";
+import type { Message } from "../store.ts";
+import type { Connection } from "./connection.ts";
+import type { Row } from "./driver.ts";
+import { COLUMNS, toMessage } from "./messages.ts";
+import type { Transaction } from "./transaction.ts";
+
+const KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** The states in the order in which they are reached. */
+const ORDER: readonly DeliveryState[] = [
+  "queued",
+  "noticed",
+  "injected",
+  "acked",
+];
+
+/** What became of a message; undefined if it is no direct one or long gone. */
+export function findDelivery(
+  connection: Connection,
+  id: string,
+  nowMs: number,
+): Delivery | undefined {
+  const row = connection.sql(
+    `SELECT d.message_id, d.recipient_id, d.state, d.changed_at, m.expires_at,
+            s.status AS session_status
+     FROM deliveries AS d
+     LEFT JOIN inter_session_messages AS m ON m.id = d.message_id
+     LEFT JOIN session_registry AS s ON s.session_id = d.recipient_id
+     WHERE d.message_id = ?`,
+  ).get(Number(id));
+  if (row === undefined) return undefined;
+  const over = row.expires_at !== null && Number(row.expires_at) <= nowMs;
+  return {
+    id: String(row.message_id),
+    to: String(row.recipient_id),
+    state: over ? stateAtExpiry(row) : row.state as DeliveryState,
+    changedAt: new Date(Number(over ? row.expires_at : row.changed_at))
+      .toISOString(),
+  };
+}
+
+function stateAtExpiry(row: Row): DeliveryState {
+  // What the model was given, or acknowledged, has arrived.
+  if (row.state === "injected" || row.state === "acked") return row.state;
+  return row.session_status === "terminated" || row.session_status === null
+    ? "undeliverable"
+    : "expired";
+}
+
+/** The direct messages for a session that are not acknowledged, in order. */
+export function pendingFor(
+  connection: Connection,
+  session: string,
+  after: string,
+  limit: number,
+  nowMs: number,
+): Message[] {
+  const columns = COLUMNS.split(",").map((column) => `m.${column.trim()}`);
+  return connection.sql(
+    `SELECT ${columns.join(", ")}
+     FROM deliveries AS d JOIN inter_session_messages AS m ON m.id = d.message_id
+     WHERE d.recipient_id = ? AND d.message_id > ?
+       AND d.state IN ('queued', 'noticed', 'injected') AND m.expires_at > ?
+     ORDER BY d.message_id LIMIT ?`,
+  ).all(session, Number(after), nowMs, limit).map(toMessage);
+}
+
+/** Moves deliveries to a session forward; what is further already stays. */
+export function moveDeliveries(
+  tx: Transaction,
+  session: string,
+  ids: readonly string[],
+  state: DeliveryState,
+): void {
+  const before = ORDER.slice(0, ORDER.indexOf(state));
+  for (const id of ids) {
+    const moved = tx.connection.sql(
+      `UPDATE deliveries SET state = ?1, changed_at = ?2
+       WHERE message_id = ?3 AND recipient_id = ?4
+         AND state IN (SELECT value FROM json_each(?5))
+       RETURNING sender_id`,
+    ).get(state, tx.nowMs, Number(id), session, JSON.stringify(before));
+    if (moved !== undefined) tx.ring("deliveries", String(moved.sender_id));
+  }
+}
+
+/** Writes down the fate of direct messages that are about to be deleted. */
+export function settleDeliveries(
+  tx: Transaction,
+  ids: readonly number[],
+): void {
+  for (const id of ids) {
+    const row = tx.connection.sql(
+      `SELECT d.sender_id, d.state, s.status AS session_status
+       FROM deliveries AS d
+       LEFT JOIN session_registry AS s ON s.session_id = d.recipient_id
+       WHERE d.message_id = ?`,
+    ).get(id);
+    if (row === undefined) continue;
+    const state = stateAtExpiry(row);
+    if (state === row.state) continue;
+    tx.connection.sql(
+      "UPDATE deliveries SET state = ?, changed_at = ? WHERE message_id = ?",
+    ).run(state, tx.nowMs, id);
+    tx.ring("deliveries", String(row.sender_id));
+  }
+}
+
+/** Forgets deliveries that were settled long ago. */
+export function purgeDeliveries(tx: Transaction): void {
+  tx.connection.sql(
+    `DELETE FROM deliveries WHERE message_id IN (
+       SELECT message_id FROM deliveries AS d WHERE changed_at < ?
+         AND NOT EXISTS (SELECT 1 FROM inter_session_messages WHERE id = d.message_id)
+       LIMIT 200)`,
+  ).run(tx.nowMs - KEPT_MS);
+}

@@ -1,0 +1,77 @@
+/**
+ * Who lives: finding sessions whose process is gone, and burying them.
+ *
+ * Only a process of this host can be judged (host.ts), by pid and start time:
+ * from inside a sandbox every pid of the machine looks dead, so sessions of
+ * other hosts live by their leases alone.
+ *
+ * A burial is whole or not at all, in the transaction of whoever looked: the
+ * session has ended, its locks are free, its tasks are open again, it waits for
+ * nothing, and its end is announced.
+ *
+ * @module
+ */
+
+import { hostId, processAlive } from "../host.ts";
+import type { Row } from "./driver.ts";
+import { markEnded } from "./sessions.ts";
+import { returnTasksOf } from "./task_rows.ts";
+import type { Transaction } from "./transaction.ts";
+
+const SESSIONS_LOOKED_AT_MAX = 32;
+
+/** Whether a session's row names a process that this host can judge. */
+export function isJudgeable(row: Row): boolean {
+  return row.pid !== null && row.process_start !== null &&
+    row.host === hostId();
+}
+
+/**
+ * Ends a session, if it has not ended yet: frees what it holds and announces
+ * it. `event` says how it came.
+ */
+export function endSession(
+  tx: Transaction,
+  id: string,
+  event: "ended" | "died" = "ended",
+): void {
+  if (!markEnded(tx, id, event)) return;
+  for (const table of ["file_locks", "lock_waiters"]) {
+    const { changes } = tx.connection.sql(
+      `DELETE FROM ${table} WHERE session_id = ?`,
+    ).run(id);
+    if (changes > 0) {
+      tx.released = true;
+      tx.ring("locks", null);
+    }
+  }
+  returnTasksOf(tx, id);
+}
+
+/** Buries the session of a row if its process is dead; returns whether it is. */
+export function buryIfDead(tx: Transaction, row: Row): boolean {
+  if (!isJudgeable(row)) return false;
+  const life = processAlive(
+    { pid: Number(row.pid), startTime: String(row.process_start) },
+    String(row.host),
+  );
+  if (life !== "dead") return false;
+  endSession(tx, String(row.session_id), "died");
+  return true;
+}
+
+/**
+ * Looks at some sessions after `after` in the order of their ids, and buries
+ * the dead; returns where to go on.
+ */
+export function buryDeadSessions(tx: Transaction, after: string): string {
+  const rows = tx.connection.sql(
+    `SELECT session_id, pid, host, process_start FROM session_registry
+     WHERE status IS NOT 'terminated' AND session_id > ?
+     ORDER BY session_id LIMIT ?`,
+  ).all(after, SESSIONS_LOOKED_AT_MAX);
+  for (const row of rows) buryIfDead(tx, row);
+  return rows.length < SESSIONS_LOOKED_AT_MAX
+    ? ""
+    : String(rows.at(-1)!.session_id);
+}

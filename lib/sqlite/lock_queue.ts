@@ -1,0 +1,399 @@
+/**
+ * Asking for locks in SQLite: who may have one, who waits, who is next.
+ *
+ * **In the way** of a request stand, of other sessions: holds that overlap it
+ * on disk, and waiters who came earlier, if one of the two is exclusive. So an
+ * acquire never overtakes a waiter, and who waits is served first come, first
+ * served.
+ *
+ * **Granting** happens in the transaction that frees something, before it
+ * commits: each waiter in order gets its hold if nothing stands in its way any
+ * more, and is rung. The hold then carries the waiter's number until its
+ * process has picked it up; if that process died meanwhile, the hold goes back.
+ *
+ * **Deadlock.** Edges lead from a waiter's session to each session in its way,
+ * holder or earlier waiter; two that hold a path and both upgrade thus wait for
+ * each other. A request whose waiting would close a cycle is refused at once.
+ *
+ * A waiter is leased: its process renews by looking at it, and one that is dead
+ * or silent past its lease is removed by whoever looks.
+ *
+ * @module
+ */
+
+import { DeadlockError, type DeadlockStep } from "../errors.ts";
+import { overlaps } from "../glob.ts";
+import { hostId, processAlive, processStart } from "../host.ts";
+import { extentGlob, type LockKind, type LockTarget } from "../lock_target.ts";
+import type {
+  Blocker,
+  Hold,
+  LockOutcome,
+  LockOverlap,
+  LockRequest,
+  LockType,
+} from "../locks.ts";
+import { announceConflict, tellHolders } from "./conflicts.ts";
+import type { Row } from "./driver.ts";
+import {
+  adoptForeignHolds,
+  hold,
+  holdRow,
+  nearPrefix,
+  overlappingHolds,
+  removeHold,
+  riskOf,
+  standing,
+  targetValues,
+  toBlocker,
+  toHold,
+} from "./locks.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** How long a waiter's place is kept unless its process looks at it. */
+const WAIT_LEASE_MS = 30_000;
+
+/** Takes a lock, queues for it, or says who is in the way. */
+export function acquire(tx: Transaction, request: LockRequest): LockOutcome {
+  adoptForeignHolds(tx);
+  let inTheWay = blockersOf(tx, request);
+  if (request.takeOver && inTheWay.some(({ overdue }) => overdue)) {
+    takeOver(tx, request);
+    inTheWay = blockersOf(tx, request);
+  }
+  if (inTheWay.length === 0) return grant(tx, request);
+  if (request.type === "exclusive") tellHolders(tx, request, inTheWay);
+  if (!request.wait) return { state: "refused", blockers: inTheWay };
+  refuseCycle(tx, request, inTheWay);
+  return {
+    state: "waiting",
+    waiter: String(enqueue(tx, request)),
+    blockers: inTheWay,
+  };
+}
+
+function grant(
+  tx: Transaction,
+  request: LockRequest,
+  waiter?: number,
+): LockOutcome & { state: "held" } {
+  const held = hold(tx, request, waiter);
+  const overlaps = overlapsOf(tx, request, held);
+  // Taken once more by the same agent, it is no news.
+  if (held.holds === 1) announceConflict(tx, held, overlaps);
+  return { state: "held", hold: held, overlaps };
+}
+
+/** Everything else that is held there, on disk and in the repository. */
+function overlapsOf(
+  tx: Transaction,
+  request: LockRequest,
+  held: Hold,
+): LockOverlap[] {
+  const found = new Map<number, LockOverlap>();
+  for (const where of ["disk", "repository"] as const) {
+    const holds = overlappingHolds(
+      tx.connection,
+      request.target,
+      tx.nowMs,
+      where,
+    );
+    const others = holds.filter((other) =>
+      other.hold.token !== held.token && !found.has(other.hold.token) &&
+      // A session's own agents meet on the file on disk only.
+      (where === "disk" || other.hold.session !== held.session) &&
+      (other.hold.session !== held.session || other.hold.agent !== held.agent)
+    );
+    for (const { hold } of standing(tx, others)) {
+      found.set(hold.token, { risk: riskOf(request, hold, where), hold });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Who stands in the way of a request, or of a waiter's. */
+function blockersOf(
+  tx: Transaction,
+  request: LockRequest,
+  waiter = Number.MAX_SAFE_INTEGER,
+): Blocker[] {
+  const excludes = (type: unknown) =>
+    request.type === "exclusive" || type === "exclusive";
+  const holds = overlappingHolds(
+    tx.connection,
+    request.target,
+    tx.nowMs,
+    "disk",
+  )
+    .filter(({ hold }) =>
+      hold.session !== request.session && excludes(hold.type)
+    );
+  const holders = standing(tx, holds).map(toBlocker);
+  return [...holders, ...waitersBefore(tx, request, waiter)];
+}
+
+/** Who waits for something that overlaps, since before `waiter`. */
+function waitersBefore(
+  tx: Transaction,
+  request: LockRequest,
+  waiter: number,
+): Blocker[] {
+  const { target } = request;
+  const wanted = extentGlob(target.kind, target.disk.text, target.foldsCase);
+  return nearPrefix(
+    tx.connection,
+    FROM_WAITERS,
+    "w.prefix",
+    target,
+    target.disk,
+  )
+    .filter((row) =>
+      row.token === null && Number(row.waiter) < waiter &&
+      row.session_id !== request.session &&
+      (request.type === "exclusive" || row.lock_type === "exclusive") &&
+      overlaps(wanted, globOf(row)) && !leftIfGone(tx, row)
+    )
+    .map((row): Blocker => ({
+      session: String(row.session_id),
+      state: "waits",
+      path: String(row.file_path),
+      type: row.lock_type as LockType,
+      vendor: String(row.llm_vendor),
+      task: row.task_id === null ? undefined : String(row.task_id),
+      why: row.why === null ? undefined : String(row.why),
+      since: new Date(Number(row.waits_since)).toISOString(),
+      overdue: false,
+      process: {
+        pid: Number(row.pid),
+        startTime: String(row.process_start ?? ""),
+        host: String(row.host),
+      },
+    }));
+}
+
+const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
+    w.lock_type, w.kind, w.extent, w.prefix, w.repo_extent, w.repo_prefix,
+    w.folds_case, w.worktree, w.project_id, w.lease_ms, w.why, w.waits_since,
+    w.wait_expires_at, w.host, w.pid, w.process_start, w.token,
+    s.llm_vendor, s.task_id
+  FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id`;
+
+function globOf(row: Row) {
+  return extentGlob(
+    row.kind as LockKind,
+    String(row.extent),
+    row.folds_case === 1,
+  );
+}
+
+/** Removes a waiter whose process is gone; returns whether it is. */
+function leftIfGone(tx: Transaction, row: Row): boolean {
+  const life = processAlive({
+    pid: Number(row.pid),
+    startTime: String(row.process_start ?? ""),
+  }, String(row.host));
+  const silent = Number(row.wait_expires_at) <= tx.nowMs && life !== "alive";
+  if (life !== "dead" && !silent) return false;
+  leaveQueue(tx, String(row.waiter));
+  return true;
+}
+
+function enqueue(tx: Transaction, request: LockRequest): number {
+  return tx.connection.sql(
+    `INSERT INTO lock_waiters
+       (session_id, agent_id, file_path, lock_type, kind, extent, prefix,
+        repo_extent, repo_prefix, folds_case, worktree, project_id, lease_ms,
+        why, waits_since, wait_expires_at, host, pid, process_start)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    request.session,
+    request.agent,
+    request.target.path,
+    request.type,
+    ...targetValues(request.target),
+    request.leaseMs,
+    request.why ?? null,
+    tx.nowMs,
+    tx.nowMs + WAIT_LEASE_MS,
+    hostId(),
+    Deno.pid,
+    processStart(Deno.pid) ?? null,
+  ).rowId;
+}
+
+/** Gives each waiter its hold that nothing stands in the way of any more. */
+export function grantWaiters(tx: Transaction): void {
+  // Judging who is in the way may free more, which the next round grants.
+  do {
+    tx.released = false;
+    const rows = tx.connection.sql(`${FROM_WAITERS} ORDER BY w.waiter`).all();
+    for (const row of rows) {
+      if (row.token !== null || leftIfGone(tx, row)) continue;
+      const request = toRequest(row);
+      const waiter = Number(row.waiter);
+      if (blockersOf(tx, request, waiter).length > 0) continue;
+      const { hold: held } = grant(tx, request, waiter);
+      tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
+        .run(held.token, waiter);
+      tx.ring("grants", request.session);
+    }
+  } while (tx.released);
+}
+
+function toRequest(row: Row): LockRequest {
+  const extent = (text: unknown, prefix: unknown) =>
+    text === null ? undefined : { text: String(text), prefix: String(prefix) };
+  const target: LockTarget = {
+    kind: row.kind as LockKind,
+    path: String(row.file_path),
+    disk: extent(row.extent, row.prefix)!,
+    repository: extent(row.repo_extent, row.repo_prefix),
+    foldsCase: row.folds_case === 1,
+    project: row.project_id === null ? undefined : String(row.project_id),
+    worktree: row.worktree === null ? undefined : String(row.worktree),
+  };
+  return {
+    session: String(row.session_id),
+    agent: String(row.agent_id),
+    target,
+    type: row.lock_type as LockType,
+    leaseMs: Number(row.lease_ms),
+    why: row.why === null ? undefined : String(row.why),
+    takeOver: false,
+    wait: true,
+  };
+}
+
+/** How a waiter stands; looking renews its place. */
+export function checkWaiter(tx: Transaction, waiter: string): LockOutcome {
+  const row = waiterRow(tx, waiter);
+  // Removed by somebody who took its process for gone, or ended its session.
+  if (row === undefined) return { state: "refused", blockers: [] };
+  const request = toRequest(row);
+  if (row.token !== null) return pickUp(tx, request, row);
+  tx.connection.sql(
+    "UPDATE lock_waiters SET wait_expires_at = ? WHERE waiter = ?",
+  )
+    .run(tx.nowMs + WAIT_LEASE_MS, Number(waiter));
+  const blockers = blockersOf(tx, request, Number(waiter));
+  if (blockers.length > 0) return { state: "waiting", waiter, blockers };
+  grantWaiters(tx);
+  return pickUp(tx, request, waiterRow(tx, waiter)!);
+}
+
+function pickUp(tx: Transaction, request: LockRequest, row: Row): LockOutcome {
+  const held = holdRow(tx.connection, Number(row.token));
+  tx.connection.sql("DELETE FROM lock_waiters WHERE waiter = ?").run(
+    row.waiter,
+  );
+  // Granted, and taken away again before it was picked up.
+  if (held === undefined) return { state: "refused", blockers: [] };
+  tx.connection.sql("UPDATE file_locks SET waiter = NULL WHERE token = ?")
+    .run(row.token);
+  const own = toHold(held, tx.nowMs);
+  return { state: "held", hold: own, overlaps: overlapsOf(tx, request, own) };
+}
+
+function waiterRow(tx: Transaction, waiter: string): Row | undefined {
+  return tx.connection.sql(`${FROM_WAITERS} WHERE w.waiter = ?`).get(
+    Number(waiter),
+  );
+}
+
+/** Takes a waiter out of the queue; what it was granted meanwhile goes back. */
+export function leaveQueue(tx: Transaction, waiter: string): void {
+  const row = waiterRow(tx, waiter);
+  if (row === undefined) return;
+  tx.connection.sql("DELETE FROM lock_waiters WHERE waiter = ?").run(
+    row.waiter,
+  );
+  // Who waited behind it may be next.
+  tx.released = true;
+  if (row.token === null) return;
+  const held = holdRow(tx.connection, Number(row.token));
+  if (held === undefined) return;
+  if (Number(held.holds) > 1) {
+    tx.connection.sql(
+      "UPDATE file_locks SET holds = holds - 1, waiter = NULL WHERE token = ?",
+    ).run(row.token);
+  } else removeHold(tx, { token: Number(row.token) });
+}
+
+/** Removes waiters whose process is gone. */
+export function removeGoneWaiters(tx: Transaction): void {
+  const rows = tx.connection.sql(`${FROM_WAITERS} ORDER BY w.waiter`).all();
+  for (const row of rows) leftIfGone(tx, row);
+}
+
+/** Ends overdue holds in the way; their holders are told. */
+function takeOver(tx: Transaction, request: LockRequest): void {
+  const holds = overlappingHolds(
+    tx.connection,
+    request.target,
+    tx.nowMs,
+    "disk",
+  )
+    .filter(({ hold }) =>
+      hold.session !== request.session && hold.overdue &&
+      (request.type === "exclusive" || hold.type === "exclusive")
+    );
+  for (const { hold } of standing(tx, holds)) {
+    removeHold(tx, hold);
+    tellHolders(tx, request, [], hold);
+  }
+}
+
+function refuseCycle(
+  tx: Transaction,
+  request: LockRequest,
+  inTheWay: readonly Blocker[],
+): void {
+  const waits = new Map<
+    string,
+    { path: string; blockers: readonly Blocker[] }[]
+  >();
+  const rows = tx.connection.sql(`${FROM_WAITERS} WHERE w.token IS NULL`).all();
+  for (const row of rows) {
+    const waiting = toRequest(row);
+    const edges = {
+      path: waiting.target.path,
+      blockers: blockersOf(tx, waiting, Number(row.waiter)),
+    };
+    waits.set(waiting.session, [...waits.get(waiting.session) ?? [], edges]);
+  }
+  const cycle = findCycle(
+    request.session,
+    { path: request.target.path, blockers: inTheWay },
+    waits,
+  );
+  if (cycle !== undefined) throw new DeadlockError(request.target.path, cycle);
+}
+
+/** One session's waiting: for what, and for whom. */
+export interface Waiting {
+  readonly path: string;
+  readonly blockers: readonly Pick<Blocker, "session">[];
+}
+
+/** The way from `session`, waiting as said, back to itself, if there is one. */
+export function findCycle(
+  session: string,
+  wanted: Waiting,
+  waits: ReadonlyMap<string, readonly Waiting[]>,
+): DeadlockStep[] | undefined {
+  const visited = new Set<string>();
+  const walk = (from: string, waiting: Waiting): DeadlockStep[] | undefined => {
+    for (const { session: next } of waiting.blockers) {
+      const step = { session: from, path: waiting.path, waitsFor: next };
+      if (next === session) return [step];
+      if (visited.has(next)) continue;
+      visited.add(next);
+      for (const further of waits.get(next) ?? []) {
+        const rest = walk(next, further);
+        if (rest !== undefined) return [step, ...rest];
+      }
+    }
+    return undefined;
+  };
+  return walk(session, wanted);
+}

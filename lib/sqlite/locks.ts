@@ -1,0 +1,355 @@
+/**
+ * Holds in SQLite: what is held, what overlaps, taking and giving back.
+ *
+ * A hold is a row; its token is the row's id. What may overlap a target is
+ * found by its literal prefix, in a number of index look-ups that depends on
+ * the depth of the path and not on how many locks there are:
+ *
+ * - at the same prefix, and below it (a range of the index);
+ * - at each prefix above it, where only folders and globs reach down.
+ *
+ * Whether it really does is then decided exactly (glob.ts).
+ *
+ * Whoever looks at a hold judges it first: if its session's process is dead,
+ * the session is buried and its holds are gone (liveness.ts); if the process
+ * can't be judged and the lease is over, the hold is gone; if it lives, an
+ * expired hold is overdue and stays.
+ *
+ * @module
+ */
+
+import { NotHeldError } from "../errors.ts";
+import { overlaps } from "../glob.ts";
+import {
+  type Extent,
+  extentGlob,
+  type LockKind,
+  type LockTarget,
+  lockTarget,
+} from "../lock_target.ts";
+import type {
+  Blocker,
+  Hold,
+  LockOverlap,
+  LockRequest,
+  LockType,
+} from "../locks.ts";
+import type { LockQuery } from "../store.ts";
+import type { Connection } from "./connection.ts";
+import type { Row, SqlValue } from "./driver.ts";
+import { buryIfDead, isJudgeable } from "./liveness.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** A hold as it stands in its row, with what is known of its session. */
+export interface HoldRow {
+  readonly row: Row;
+  readonly hold: Hold;
+}
+
+const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
+    l.locked_at, l.agent_id, l.kind, l.extent, l.repo_extent, l.folds_case,
+    l.worktree, l.project_id, l.expires_at, l.holds, l.why, l.waiter,
+    s.llm_vendor, s.task_id, s.pid, s.host, s.process_start, s.status
+  FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id`;
+
+/** The holds that overlap a target on disk, or in its repository. */
+export function overlappingHolds(
+  connection: Connection,
+  target: LockTarget,
+  nowMs: number,
+  where: "disk" | "repository",
+): HoldRow[] {
+  const extent = where === "disk" ? target.disk : target.repository;
+  if (extent === undefined) return [];
+  const column = where === "disk" ? "prefix" : "repo_prefix";
+  const rows = nearPrefix(
+    connection,
+    FROM_HOLDS,
+    `l.${column}`,
+    target,
+    extent,
+  );
+  const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
+  return rows.filter((row) => {
+    const text = where === "disk" ? row.extent : row.repo_extent;
+    return overlaps(
+      wanted,
+      extentGlob(row.kind as LockKind, String(text), row.folds_case === 1),
+    );
+  }).map((row) => ({ row, hold: toHold(row, nowMs) }));
+}
+
+/** The rows whose prefix meets the target's. */
+export function nearPrefix(
+  connection: Connection,
+  from: string,
+  column: string,
+  target: LockTarget,
+  extent: Extent,
+): Row[] {
+  const { prefix } = extent;
+  const above = prefixesAbove(prefix);
+  const rows = connection.sql(
+    `${from} WHERE ${column} IN (SELECT value FROM json_each(?))`,
+  ).all(JSON.stringify([...above, prefix]));
+  if (target.kind === "file") return rows;
+  // A folder or glob also meets what lies below: "/" follows the prefix there,
+  // and "0" is the next character.
+  const folder = prefix === "/" ? "" : prefix;
+  const below = connection.sql(
+    `${from} WHERE ${column} > ? AND ${column} < ?`,
+  ).all(`${folder}/`, `${folder}0`);
+  return [...rows, ...below.filter((row) => !rows.some((r) => same(r, row)))];
+}
+
+function same(a: Row, b: Row): boolean {
+  return a.token === b.token && a.waiter === b.waiter;
+}
+
+function prefixesAbove(prefix: string): string[] {
+  const above = [];
+  for (
+    let end = prefix.lastIndexOf("/");
+    end > 0;
+    end = prefix.lastIndexOf("/", end - 1)
+  ) {
+    above.push(prefix.slice(0, end));
+  }
+  if (prefix !== "/") above.push("/");
+  return above;
+}
+
+/** What the row of a hold says. */
+export function toHold(row: Row, nowMs: number): Hold {
+  const expiresMs = Number(row.expires_at);
+  return {
+    token: Number(row.token),
+    kind: row.kind as LockKind,
+    path: String(row.file_path),
+    type: row.lock_type as LockType,
+    session: String(row.session_id),
+    ...(row.agent_id !== "" && { agent: String(row.agent_id) }),
+    vendor: String(row.llm_vendor),
+    ...(row.task_id !== null && { task: String(row.task_id) }),
+    ...(row.why !== null && { why: String(row.why) }),
+    since: String(row.locked_at),
+    expiresAt: new Date(expiresMs).toISOString(),
+    overdue: expiresMs <= nowMs,
+    holds: Number(row.holds),
+    ...(row.project_id !== null && { project: String(row.project_id) }),
+    ...(row.worktree !== null && { worktree: String(row.worktree) }),
+  };
+}
+
+/** A hold, as what stands in somebody's way. */
+export function toBlocker({ row, hold }: HoldRow): Blocker {
+  return {
+    session: hold.session,
+    state: "holds",
+    path: hold.path,
+    type: hold.type,
+    vendor: hold.vendor,
+    task: hold.task,
+    why: hold.why,
+    since: hold.since,
+    expiresAt: hold.expiresAt,
+    overdue: hold.overdue,
+    process: isJudgeable(row)
+      ? {
+        pid: Number(row.pid),
+        startTime: String(row.process_start),
+        host: String(row.host),
+      }
+      : undefined,
+  };
+}
+
+/**
+ * Removes what holds no more: holds of dead sessions, and expired ones whose
+ * process can't be judged. Returns those that stand.
+ */
+export function standing(
+  tx: Transaction,
+  holds: readonly HoldRow[],
+): HoldRow[] {
+  return holds.filter(({ row, hold }) => {
+    if (buryIfDead(tx, row)) return false;
+    if (!hold.overdue || isJudgeable(row)) return true;
+    removeHold(tx, hold);
+    return false;
+  });
+}
+
+/** Writes a hold, or takes the one that the session has there once more. */
+export function hold(
+  tx: Transaction,
+  request: LockRequest,
+  waiter?: number,
+): Hold {
+  const { target } = request;
+  const own = tx.connection.sql(
+    `SELECT token FROM file_locks
+     WHERE file_path = ? AND session_id = ? AND agent_id = ? AND kind = ?`,
+  ).get(target.path, request.session, request.agent, target.kind);
+  const token = own === undefined
+    ? insertHold(tx, request, waiter)
+    : again(tx, Number(own.token), request, waiter);
+  tx.ring("locks", null);
+  return toHold(holdRow(tx.connection, token)!, tx.nowMs);
+}
+
+function insertHold(
+  tx: Transaction,
+  request: LockRequest,
+  waiter?: number,
+): number {
+  const token = tx.nextFencingToken();
+  tx.connection.sql(
+    `INSERT INTO file_locks
+       (token, file_path, session_id, lock_type, locked_at, agent_id, kind,
+        extent, prefix, repo_extent, repo_prefix, folds_case, worktree,
+        project_id, expires_at, why, waiter)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    token,
+    request.target.path,
+    request.session,
+    request.type,
+    new Date(tx.nowMs).toISOString(),
+    request.agent,
+    ...targetValues(request.target),
+    tx.nowMs + request.leaseMs,
+    request.why ?? null,
+    waiter ?? null,
+  );
+  return token;
+}
+
+/** The columns kind to project_id of a target. */
+export function targetValues(target: LockTarget): SqlValue[] {
+  return [
+    target.kind,
+    target.disk.text,
+    target.disk.prefix,
+    target.repository?.text ?? null,
+    target.repository?.prefix ?? null,
+    target.foldsCase ? 1 : 0,
+    target.worktree ?? null,
+    target.project ?? null,
+  ];
+}
+
+function again(
+  tx: Transaction,
+  token: number,
+  request: LockRequest,
+  waiter?: number,
+): number {
+  tx.connection.sql(
+    `UPDATE file_locks SET
+       holds = holds + 1,
+       lock_type = CASE WHEN ? = 'exclusive' THEN 'exclusive' ELSE lock_type END,
+       expires_at = max(expires_at, ?), why = coalesce(?, why),
+       waiter = coalesce(?, waiter)
+     WHERE token = ?`,
+  ).run(
+    request.type,
+    tx.nowMs + request.leaseMs,
+    request.why ?? null,
+    waiter ?? null,
+    token,
+  );
+  return token;
+}
+
+/** The row of a hold, by its token. */
+export function holdRow(
+  connection: Connection,
+  token: number,
+): Row | undefined {
+  return connection.sql(`${FROM_HOLDS} WHERE l.token = ?`).get(token);
+}
+
+/** Holds it for longer. */
+export function renewHold(tx: Transaction, held: Hold, leaseMs: number): Hold {
+  const { changes } = tx.connection.sql(
+    "UPDATE file_locks SET expires_at = ? WHERE token = ? AND session_id = ?",
+  ).run(tx.nowMs + leaseMs, held.token, held.session);
+  if (changes === 0) throw new NotHeldError("renew", held.path, held.token);
+  return toHold(holdRow(tx.connection, held.token)!, tx.nowMs);
+}
+
+/** Gives it back once, or entirely. */
+export function giveBack(tx: Transaction, held: Hold, entirely: boolean): void {
+  const row = tx.connection.sql(
+    "SELECT holds FROM file_locks WHERE token = ? AND session_id = ?",
+  ).get(held.token, held.session);
+  if (row === undefined) {
+    throw new NotHeldError("release", held.path, held.token);
+  }
+  if (!entirely && Number(row.holds) > 1) {
+    tx.connection.sql("UPDATE file_locks SET holds = holds - 1 WHERE token = ?")
+      .run(held.token);
+  } else removeHold(tx, held);
+}
+
+/** Deletes a hold. */
+export function removeHold(tx: Transaction, held: Pick<Hold, "token">): void {
+  tx.connection.sql("DELETE FROM file_locks WHERE token = ?").run(held.token);
+  tx.released = true;
+  tx.ring("locks", null);
+}
+
+/** How a hold relates to a request that overlaps it. */
+export function riskOf(
+  request: Pick<LockRequest, "session">,
+  hold: Hold,
+  where: "disk" | "repository",
+): LockOverlap["risk"] {
+  if (where === "repository") return "merge-risk";
+  return hold.session === request.session ? "same-session" : "conflict";
+}
+
+/** The holds that stand, oldest first. */
+export function listHolds(tx: Transaction, filter: LockQuery): Hold[] {
+  adoptForeignHolds(tx);
+  const rows: HoldRow[] = filter.overlapping !== undefined
+    ? overlappingHolds(tx.connection, filter.overlapping, tx.nowMs, "disk")
+    : tx.connection.sql(`${FROM_HOLDS}
+        WHERE (?1 IS NULL OR l.session_id = ?1) AND (?2 IS NULL OR l.file_path = ?2)
+          AND (?3 IS NULL OR l.token = ?3)`)
+      .all(filter.session ?? null, filter.path ?? null, filter.token ?? null)
+      .map((row) => ({ row, hold: toHold(row, tx.nowMs) }));
+  return standing(tx, rows).map(({ hold }) => hold)
+    .filter(({ project }) =>
+      filter.project === null || project === undefined ||
+      project === filter.project
+    )
+    .sort((a, b) => a.token - b.token);
+}
+
+/** Completes rows that other programs wrote, so that they are found. */
+export function adoptForeignHolds(tx: Transaction): void {
+  const rows = tx.connection.sql(
+    "SELECT token, file_path FROM file_locks WHERE prefix IS NULL LIMIT 100",
+  ).all();
+  for (const row of rows) {
+    const target = foreignTarget(String(row.file_path));
+    tx.connection.sql(
+      `UPDATE file_locks SET kind = ?, extent = ?, prefix = ?, repo_extent = ?,
+         repo_prefix = ?, folds_case = ?, worktree = ?, project_id = ?
+       WHERE token = ?`,
+    ).run(...targetValues(target), row.token);
+  }
+}
+
+function foreignTarget(path: string): LockTarget {
+  try {
+    return lockTarget(path, "/");
+  } catch (error) {
+    // Whatever was written there stands for itself and meets nothing.
+    void error;
+    const extent = { text: "/\u0000", prefix: "/\u0000" };
+    return { kind: "file", path, disk: extent, foldsCase: false };
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * The rows of tasks in SQLite: reading one, and saying what changed.
+ *
+ * @module
+ */
+
+import { ttlOf } from "../channels.ts";
+import { decodePayload, type Json } from "../json.ts";
+import type { Task, TaskStatus } from "../tasks.ts";
+import type { Connection } from "./connection.ts";
+import type { Row, SqlValue } from "./driver.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What can happen to a task. */
+export type TaskEvent =
+  | "posted"
+  | "claimed"
+  | "completed"
+  | "failed"
+  | "released"
+  | "returned";
+
+/** Reads tasks with their dependencies; conditions follow. */
+export const FROM_TASKS = `SELECT t.*, (
+    SELECT json_group_array(d.task_id) FROM task_dependencies AS x
+    JOIN tasks AS d ON d.seq = x.depends_on WHERE x.seq = t.seq
+  ) AS depends_on
+  FROM tasks AS t`;
+
+/** The row of a task. */
+export function taskRow(
+  connection: Connection,
+  project: string | null,
+  id: string,
+): Row | undefined {
+  return connection.sql(
+    `${FROM_TASKS} WHERE t.project_id = ? AND t.task_id = ?`,
+  )
+    .get(project ?? "", id);
+}
+
+/** What the row of a task says. */
+export function toTask(row: Row): Task {
+  const optional = <T>(value: SqlValue, read: (value: SqlValue) => T) =>
+    value === null || value === "" ? undefined : read(value);
+  const iso = (value: SqlValue) => new Date(Number(value)).toISOString();
+  const task: Task = {
+    id: String(row.task_id),
+    title: String(row.title),
+    kind: optional(row.kind, String),
+    payload: decodePayload(row.payload),
+    priority: Number(row.priority),
+    status: row.status as TaskStatus,
+    dependsOn: JSON.parse(String(row.depends_on)),
+    waitsFor: Number(row.waits_for),
+    attempts: Number(row.attempts),
+    postedBy: String(row.posted_by),
+    postedAt: iso(row.posted_at),
+    changedAt: iso(row.changed_at),
+    session: optional(row.session_id, String),
+    agent: optional(row.agent_id, String),
+    token: optional(row.token, Number),
+    leaseExpiresAt: optional(row.lease_expires_at, iso),
+    result: optional(row.result, decodePayload),
+    project: optional(row.project_id, String),
+  };
+  return JSON.parse(JSON.stringify(task));
+}
+
+/** Says on `task_broadcast` what happened to a task. */
+export function broadcast(
+  tx: Transaction,
+  event: TaskEvent,
+  task: Task,
+  sender: string,
+): void {
+  const payload: Json = {
+    event,
+    task: task.id,
+    title: task.title,
+    kind: task.kind,
+    status: task.status,
+    priority: task.priority,
+    attempts: task.attempts,
+    session: task.session,
+    agent: task.agent,
+    result: task.result,
+  };
+  tx.append({
+    sender,
+    channel: "task_broadcast",
+    payloadText: JSON.stringify(payload),
+    ttlSeconds: ttlOf("task_broadcast"),
+    project: task.project ?? null,
+  });
+  tx.ring("tasks", null);
+}
+
+/** Opens a claimed task again; `event` says why. */
+export function reopen(
+  tx: Transaction,
+  row: Row,
+  event: "released" | "returned",
+): Task {
+  const before = toTask(row);
+  tx.connection.sql(
+    `UPDATE tasks SET status = 'open', session_id = NULL, agent_id = NULL,
+       token = NULL, lease_expires_at = NULL, changed_at = ?
+     WHERE seq = ?`,
+  ).run(tx.nowMs, row.seq);
+  const task = toTask(
+    tx.connection.sql(`${FROM_TASKS} WHERE t.seq = ?`).get(row.seq)!,
+  );
+  // Who had it is what the others want to know.
+  broadcast(tx, event, { ...task, session: before.session }, before.session!);
+  return task;
+}
+
+/** Opens again what a session has claimed. */
+export function returnTasksOf(tx: Transaction, session: string): void {
+  const rows = tx.connection.sql(
+    `${FROM_TASKS} WHERE t.session_id = ? AND t.status = 'claimed'`,
+  ).all(session);
+  for (const row of rows) reopen(tx, row, "returned");
+}

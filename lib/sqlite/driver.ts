@@ -155,8 +155,14 @@ function openWithNode(path: string, options: OpenOptions): Database {
 }
 
 async function loadFfi(): Promise<FfiLibrary> {
+  // Not a literal, so that nobody who does not ask for it downloads it. In a
+  // checkout deno.json maps the bare name; a published module has no such map.
+  const published = !import.meta.url.startsWith("file:");
+  const specifier = `${published ? "jsr:" : ""}@db/sqlite${
+    published ? "@^0.13.0" : ""
+  }`;
   try {
-    return await import("@db/sqlite") as unknown as FfiLibrary;
+    return await import(specifier);
   } catch (error) {
     throw new StoreError(
       "driver",

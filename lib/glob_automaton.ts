@@ -4,11 +4,10 @@
  * A glob is a head, the literal segments that all its paths begin with, and the
  * branches that may follow, one for each way to write out its braces. Each of
  * these is a sequence of segments, and a segment a sequence of sets of code
- * points. In both a {@linkcode GAP} stands for any number of items: `**` among segments,
- * `*` within one. Read as an automaton, the states of a sequence of n items are
- * its n + 1 positions: an item is a step to the next one, a gap a step that
- * stays where it is and may be left for nothing. There is no state in which
- * braces, classes or nesting could multiply.
+ * points. In both a {@linkcode GAP} stands for any number of items: `**` among
+ * segments, `*` within one. Read as an automaton, the states of a sequence of n
+ * items are its n + 1 positions: an item is a step to the next one, a gap a step
+ * that stays where it is and may be left for nothing.
  *
  * A position in one sequence and one in the other make a state of the product.
  * Every step of the product that is of use moves forward in at least one of
@@ -74,7 +73,7 @@ export interface Meter {
 /** What a gap among segments reads: one segment, whatever it holds. */
 const ANY_SEGMENT: Segment = [GAP];
 
-// Lengths stay far below this: both branches are bounded by their parser.
+// Lengths stay far below: no path and no branch has more than 4,096 places.
 const UNREACHABLE = 0xffff;
 
 /** How much there is to look at: ranges, gaps and segments. */

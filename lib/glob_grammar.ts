@@ -30,6 +30,7 @@ export const BRACES_DEPTH_MAX = 16;
 
 /** Text that is no glob, or no path, and where it stops being one. */
 export class GlobSyntaxError extends SyntaxError {
+  /** Always `GlobSyntaxError`. */
   override name = "GlobSyntaxError";
   /** The text that was refused. */
   readonly text: string;
@@ -142,8 +143,11 @@ export type Piece =
 
 /** Braces, with what each alternative holds. */
 export interface Braces {
+  /** Always `braces`. */
   readonly is: "braces";
+  /** The position of the `{`, in code points from 0. */
   readonly at: number;
+  /** What stands before, between and behind the commas. */
   readonly alternatives: readonly (readonly Node[])[];
 }
 
@@ -157,12 +161,14 @@ export class PatternReader {
   readonly #caseInsensitive: boolean;
   #at = 0;
 
+  /** Takes the pattern; throws if it is no text that could be one. */
   constructor(pattern: string, caseInsensitive: boolean) {
     this.#pattern = pattern;
     this.#points = toPoints("glob", pattern);
     this.#caseInsensitive = caseInsensitive;
   }
 
+  /** The nodes of the whole pattern; throws at the first that is wrong. */
   read(): readonly Node[] {
     return this.#sequence(0);
   }

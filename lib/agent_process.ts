@@ -13,7 +13,7 @@
  *    command line: by its short name, by the file it runs, or by the script
  *    that its interpreter runs.
  *
- * How each is told (what was seen of the versions of November 2026):
+ * How each is told, as far as their versions of late 2026 were seen:
  *
  * | vendor | told by |
  * | --- | --- |

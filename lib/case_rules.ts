@@ -14,6 +14,9 @@
  * mounts reach downwards, and elsewhere the system returns the names that exist
  * as they are on disk.
  *
+ * Where no name with a letter tells, as in the empty root of a disk, the rule
+ * is that of the folder above on the same device, else the system's usual one.
+ *
  * Letters fold one by one, as in globs, so that a key and a pattern agree.
  * `ß` and `ss` stay two names, though a few file systems take them for one.
  *
@@ -37,10 +40,10 @@ export function keyOf(real: RealPath): string {
   } else if (real.exists) {
     known = lastName(absolute);
   }
-  // Where the names begin whose folders fold case.
+  // Where the names begin whose folders fold case; a slash has no case.
   let folded = absolute.length;
   while (known !== "" && foldsCase(folder, known)) {
-    folded = joined(folder, "").length;
+    folded = folder.length;
     known = lastName(folder);
     folder = parentOf(folder);
   }
@@ -91,19 +94,20 @@ function answersToBoth(folder: string, name: string): boolean {
   const swapped = entryAt(joined(folder, other));
   if (swapped === undefined) return false;
   const entry = entryAt(joined(folder, name));
-  // A file with a single name that answers to two. Otherwise the two may be
-  // two names of one file, and FUSE numbers a file anew for each spelling: then
-  // the list of the folder decides.
+  // One file with a single name that answers to two.
   if (
     entry !== undefined && entry.ino !== null && entry.ino === swapped.ino &&
     entry.dev === swapped.dev && (entry.isDirectory || entry.nlink === 1)
   ) {
     return true;
   }
-  for (const listed of Deno.readDirSync(folder)) {
-    if (listed.name === other) return false;
+  // Else these may be two files or two links to one, and then both are listed;
+  // or FUSE, which numbers a file anew for each spelling, and lists only one.
+  let listed = 0;
+  for (const { name: found } of Deno.readDirSync(folder)) {
+    if (found === name || found === other) listed++;
   }
-  return true;
+  return listed < 2;
 }
 
 /** Swaps the case of ASCII letters, which every file system folds if any. */

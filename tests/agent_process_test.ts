@@ -151,7 +151,8 @@ Deno.test("words that only mention an agent make none", () => {
     entry(1003, "node", NODE, `node /opt/hook ${MODULES}/.bin/qwen`),
     entry(1004, "node", NODE, "node /home/dev/gemini-tools/index.js"),
     entry(1005, "bash", "/usr/bin/bash", "bash /home/dev/copilot"),
-    entry(1006, "node", NODE, "node"),
+    entry(1006, "node", NODE, `node hook.js ${MODULES}/.bin/qwen`),
+    entry(1008, "node", NODE, "node"),
     entry(1007, "node", NODE, ""),
   ];
   assert.equal(nearestAgent(mentions, NO_MARKERS), undefined);
@@ -171,6 +172,19 @@ Deno.test("an agent is told by its package when its launcher is not in the way",
     );
     assert.equal(found?.vendor, vendor);
   }
+});
+
+Deno.test("a Kimi is told by its short name or by its title", () => {
+  const named = entry(675, "kimi-code", NODE, "node main.js");
+  const titled = entry(675, "MainThread", NODE, "kimi-code");
+  for (const kimi of [named, titled]) {
+    assert.equal(nearestAgent([kimi], NO_MARKERS)?.vendor, "kimi");
+  }
+});
+
+Deno.test("an agent is told by its launcher where that stays", () => {
+  assert.equal(nearestAgent([QWEN_LAUNCHER], NO_MARKERS)?.vendor, "qwen");
+  assert.equal(nearestAgent([GEMINI_LAUNCHER], NO_MARKERS)?.vendor, "gemini");
 });
 
 Deno.test("no ancestors, no agent", () => {

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { ancestors } from "../lib/host.ts";
 import { ANCESTORS_MAX, processEntry, processStart } from "../lib/processes.ts";
+import { outputOf } from "../lib/permissions.ts";
 import { parseStat } from "../lib/procfs.ts";
 import { parsePs, psEntries, psEntry } from "../lib/ps.ts";
 import { program, sleeper, valueOf, works } from "./probe.ts";
@@ -248,5 +249,15 @@ Deno.test({
       { wrapper: ["env", "TZ=Asia/Tokyo", "LC_ALL=de_DE.UTF-8"] },
     );
     assert.equal(elsewhere, psEntry(child.pid)?.startTime);
+  },
+});
+
+Deno.test({
+  name: "a command that fails or is not there has told nothing",
+  ignore: Deno.build.os === "windows",
+  fn() {
+    assert.equal(outputOf("sh", ["-c", "echo all"]), "all\n");
+    assert.equal(outputOf("sh", ["-c", "echo half; exit 1"]), undefined);
+    assert.equal(outputOf("/not/there", []), undefined);
   },
 });

@@ -74,6 +74,7 @@ export type { Extent, LockKind, LockTarget } from "./lib/lock_target.ts";
 export {
   type AcquireOptions,
   type Blocker,
+  type Coverage,
   DEFAULT_LOCK_LEASE_MS,
   type Hold,
   Lock,

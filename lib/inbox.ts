@@ -61,9 +61,15 @@ export class Inbox implements AsyncIterable<Message> {
     this.#options = options;
   }
 
-  /** Those that are there now, oldest first; they count as noticed. */
-  async pending(): Promise<readonly Message[]> {
-    const messages = await this.#peek(this.#store.startCursor);
+  /**
+   * Those that are there now, oldest first, at most 100; they count as noticed.
+   *
+   * @param after Only those after this message.
+   */
+  async pending(
+    after: string = this.#store.startCursor,
+  ): Promise<readonly Message[]> {
+    const messages = await this.#peek(after);
     await this.#move(messages, "noticed");
     return messages;
   }

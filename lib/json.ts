@@ -24,6 +24,10 @@ export type Json =
 /** The deepest nesting of arrays and objects that is taken. */
 export const JSON_DEPTH_MAX = 64;
 
+// More values than any payload has bytes. What is referred to from many places
+// is written out for each, which may be without end for a small object.
+const VALUES_MAX = 4 << 20;
+
 const utf8 = new TextEncoder();
 
 /**
@@ -38,7 +42,7 @@ export function encodePayload(
   payload: Json,
   bytesMax: number,
 ): string {
-  const flaw = flawIn(payload, 1);
+  const flaw = flawIn(payload, 1, { values: VALUES_MAX });
   if (flaw !== undefined) {
     throw new InvalidInputError(
       "payload",
@@ -49,9 +53,7 @@ export function encodePayload(
   const text = JSON.stringify(payload);
   // A UTF-16 unit takes 1 to 3 bytes: only sizes near the limit are counted.
   if (text.length * 3 > bytesMax) {
-    const bytes = text.length > bytesMax
-      ? text.length
-      : utf8.encode(text).length;
+    const bytes = utf8.encode(text).length;
     if (bytes > bytesMax) {
       throw new PayloadTooLargeError(channel, bytes, bytesMax);
     }
@@ -60,7 +62,12 @@ export function encodePayload(
 }
 
 /** What makes `value` no plain JSON, or undefined if it is. */
-function flawIn(value: unknown, depth: number): string | undefined {
+function flawIn(
+  value: unknown,
+  depth: number,
+  left: { values: number },
+): string | undefined {
+  if (--left.values < 0) return `holds more than ${VALUES_MAX} values`;
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -68,7 +75,7 @@ function flawIn(value: unknown, depth: number): string | undefined {
     case "number":
       return Number.isFinite(value) ? undefined : `holds ${value}`;
     case "object":
-      return value === null ? undefined : flawInObject(value, depth);
+      return value === null ? undefined : flawInObject(value, depth, left);
     default:
       return value === undefined
         ? "is or holds undefined"
@@ -76,14 +83,18 @@ function flawIn(value: unknown, depth: number): string | undefined {
   }
 }
 
-function flawInObject(value: object, depth: number): string | undefined {
+function flawInObject(
+  value: object,
+  depth: number,
+  left: { values: number },
+): string | undefined {
   // The bound also ends a cycle.
   if (depth > JSON_DEPTH_MAX) {
     return `is nested deeper than ${JSON_DEPTH_MAX} or refers to itself`;
   }
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      const flaw = flawIn(value[i], depth + 1);
+      const flaw = flawIn(value[i], depth + 1, left);
       if (flaw !== undefined) return flaw;
     }
     return undefined;
@@ -92,11 +103,14 @@ function flawInObject(value: object, depth: number): string | undefined {
   if (prototype !== Object.prototype && prototype !== null) {
     return `holds a ${prototype.constructor?.name ?? "class instance"}`;
   }
+  if (Object.getOwnPropertySymbols(value).length > 0) {
+    return "holds a member that is named by a symbol";
+  }
   for (const key in value) {
     const member = (value as Record<string, unknown>)[key];
     // JSON leaves out an undefined member, and so does everybody's reader.
     if (member === undefined) continue;
-    const flaw = flawIn(member, depth + 1);
+    const flaw = flawIn(member, depth + 1, left);
     if (flaw !== undefined) return flaw;
   }
   return undefined;

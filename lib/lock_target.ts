@@ -148,6 +148,9 @@ function patternTarget(pattern: string, base: string): LockTarget {
 }
 
 function extent(kind: LockKind, text: string, foldsCase = false): Extent {
-  const prefix = literalPrefix(extentGlob(kind, text, foldsCase));
+  // A path is its own literal beginning.
+  const prefix = kind === "glob"
+    ? literalPrefix(extentGlob(kind, text, foldsCase))
+    : text;
   return { text, prefix: foldPrefix(prefix) };
 }

@@ -81,6 +81,18 @@ export interface Hold {
   readonly project?: string;
   /** The root of the worktree that it lies in. */
   readonly worktree?: string;
+  /** What it covers, in the form in which overlaps are decided. */
+  readonly covers: Coverage;
+}
+
+/** What a hold covers: paths or patterns, as `extentGlob` reads them. */
+export interface Coverage {
+  /** What it covers on disk. */
+  readonly disk: string;
+  /** What it covers in its repository; absent outside of one. */
+  readonly repository?: string;
+  /** Whether a glob takes letters of either case for the same. */
+  readonly foldsCase: boolean;
 }
 
 /** Another hold that a lock overlaps. */
@@ -139,6 +151,8 @@ export interface LockRequest {
   readonly takeOver: boolean;
   /** Whether to queue where it cannot be had at once. */
   readonly wait: boolean;
+  /** Sessions that are never in its way. */
+  readonly alongside: readonly string[];
 }
 
 /** What became of a request. */
@@ -183,6 +197,12 @@ export interface AcquireOptions {
   readonly takeOver?: boolean;
   /** The part of the session that takes it, such as a subagent's id. */
   readonly agent?: string;
+  /**
+   * Sessions that are never in the way, nor told: the one that this one acts
+   * for, as a command that runs under a lock does.
+   * @default {none}
+   */
+  readonly alongside?: readonly string[];
   /** Ends the waiting: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -241,12 +261,14 @@ export class Lock implements AsyncDisposable {
   /**
    * Gives it back; giving it back twice is fine.
    *
+   * @param before What the session held there before it took it once more: that
+   * is left as it was.
    * @throws {NotHeldError} If it was lost before it was given back.
    */
-  async release(): Promise<void> {
+  async release(before?: Hold): Promise<void> {
     if (this.#released) return;
     this.#released = true;
-    await this.#store.releaseLock(this.#hold);
+    await this.#store.releaseLock(this.#hold, { before });
   }
 
   /** Gives it back; one that was lost by then is fine. */
@@ -381,19 +403,46 @@ export class Locks {
    * @throws {NotHeldError} If it holds nothing there.
    */
   async release(path: string, options: { agent?: string } = {}): Promise<void> {
-    const target = lockTarget(path, Deno.cwd());
-    const holds = await this.#store.locks({
-      project: null,
-      session: this.#self.id,
-      path: target.path,
-    });
-    const mine = holds.filter((hold) =>
+    const held = await this.held(path);
+    const mine = held.filter((hold) =>
       options.agent === undefined || hold.agent === options.agent
     );
-    if (mine.length === 0) throw new NotHeldError("release", target.path);
-    for (const hold of mine) {
+    if (mine.length === 0) {
+      throw new NotHeldError("release", lockTarget(path, Deno.cwd()).path);
+    }
+    await this.releaseHolds(mine);
+  }
+
+  /** Gives back holds of the session that were listed, however often taken. */
+  async releaseHolds(holds: readonly Hold[]): Promise<void> {
+    for (const hold of holds) {
       await this.#store.releaseLock(hold, { entirely: true });
     }
+  }
+
+  /** What the session itself holds, in all or on exactly one path. */
+  async held(path?: string): Promise<readonly Hold[]> {
+    return await this.#store.locks({
+      project: null,
+      session: this.#self.id,
+      path: path === undefined ? undefined : lockTarget(path, Deno.cwd()).path,
+    });
+  }
+
+  /** Who waits for a path, or something that overlaps it, the first first. */
+  async waiters(path: string): Promise<readonly Blocker[]> {
+    return await this.#store.lockWaiters(lockTarget(path, Deno.cwd()));
+  }
+
+  /**
+   * What a path means to the session's locks; takes nothing.
+   *
+   * @throws {InvalidInputError} If the session could not lock it.
+   */
+  target(path: string): LockTarget {
+    const target = lockTarget(path, Deno.cwd());
+    this.#refuseOutside(target, path);
+    return target;
   }
 
   /** The locks that are held, oldest first. */
@@ -462,16 +511,15 @@ export class Locks {
         `Cannot lock "${path}": waitMs is ${waitMs}; pass 0 or more.`,
       );
     }
-    const target = lockTarget(path, Deno.cwd());
-    this.#refuseOutside(target, path);
     return {
       agent: options.agent ?? "",
-      target,
+      target: this.target(path),
       type,
       leaseMs,
       why: options.why?.slice(0, 500),
       takeOver: options.takeOver ?? false,
       wait: waitMs > 0,
+      alongside: options.alongside ?? [],
     };
   }
 

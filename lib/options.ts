@@ -151,8 +151,8 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
   };
   refuseUnlessWithin("pollIntervalMs", resolved.pollIntervalMs, 1, 60_000);
   refuseUnlessWithin("busyTimeoutMs", resolved.busyTimeoutMs, 0, 600_000);
-  refuseUnlessWithin("payloadBytesMax", resolved.payloadBytesMax, 1, 1 << 20);
-  refuseUnlessWithin("channelMessagesMax", resolved.channelMessagesMax, 1, 1e9);
+  refuseUnlessWhole("payloadBytesMax", resolved.payloadBytesMax, 1, 1 << 20);
+  refuseUnlessWhole("channelMessagesMax", resolved.channelMessagesMax, 1, 1e9);
   refuseUnlessWithin(
     "publishesPerSecondMax",
     resolved.publishesPerSecondMax,
@@ -188,6 +188,20 @@ function refuseUnlessWithin(
   );
 }
 
+function refuseUnlessWhole(
+  field: string,
+  value: number,
+  least: number,
+  most: number,
+): void {
+  refuseUnlessWithin(field, value, least, most);
+  if (Number.isInteger(value)) return;
+  throw new InvalidInputError(
+    field,
+    `Cannot open the bus: ${field} is ${value}; pass a whole number.`,
+  );
+}
+
 function refuseUnlessOneOf(
   field: string,
   value: string,
@@ -211,7 +225,9 @@ export function refuseUnlessName(
   field: string,
   value: string | undefined,
 ): void {
-  if (value === undefined || /^[\p{L}\p{N}._\-/:~@+]{1,128}$/u.test(value)) {
+  // Compiling Unicode classes takes a third of a millisecond: seldom needed.
+  if (value === undefined || /^[\w.\-/:~@+]{1,128}$/.test(value)) return;
+  if (/^[\p{L}\p{N}._\-/:~@+]{1,128}$/u.test(value)) {
     return;
   }
   throw new InvalidInputError(

@@ -25,7 +25,7 @@
 import type { Json } from "./json.ts";
 import type { Delivery, DeliveryState } from "./inbox.ts";
 import type { LockTarget } from "./lock_target.ts";
-import type { Hold, LockOutcome, LockRequest } from "./locks.ts";
+import type { Blocker, Hold, LockOutcome, LockRequest } from "./locks.ts";
 import type { Session, SessionChange, SessionStart } from "./sessions.ts";
 import type {
   Claim,
@@ -352,17 +352,21 @@ export interface Store extends AsyncDisposable {
   renewLock(hold: Hold, leaseMs: number): Promise<Hold>;
 
   /**
-   * Gives a lock back, once or however often it was taken, and grants it to
-   * who waits, all at once.
+   * Gives a lock back, once or (`entirely`) however often it was taken, and
+   * grants it to who waits, all at once. Where it was taken more often, what
+   * is left stands as it did `before`, if told.
    * @throws {NotHeldError} If it is not held under this token any more.
    */
   releaseLock(
     hold: Hold,
-    options?: { readonly entirely: boolean },
+    options?: { readonly entirely?: boolean; readonly before?: Hold },
   ): Promise<void>;
 
   /** The locks that are held, oldest first. */
   locks(query: LockQuery): Promise<readonly Hold[]>;
+
+  /** Who waits for what overlaps this on disk, those that came first first. */
+  lockWaiters(target: LockTarget): Promise<readonly Blocker[]>;
 
   /** Posts a task. */
   postTask(posting: TaskPosting): Promise<Task>;

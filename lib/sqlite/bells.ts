@@ -159,7 +159,7 @@ export function removeBell(tx: Transaction, bell: string): void {
 export function deleteDeadBells(tx: Transaction, after: string): string {
   const rows = tx.connection.sql(
     `SELECT bell, host, pid, process_start FROM bells WHERE bell > ?
-     ORDER BY bell LIMIT ?`,
+     ORDER BY bell LIMIT 0 + ?`,
   ).all(after, BELLS_LOOKED_AT_MAX);
   for (const row of rows) {
     const process = {

@@ -73,7 +73,7 @@ export function pendingFor(
      FROM deliveries AS d JOIN inter_session_messages AS m ON m.id = d.message_id
      WHERE d.recipient_id = ? AND d.message_id > ?
        AND d.state IN ('queued', 'noticed', 'injected') AND m.expires_at > ?
-     ORDER BY d.message_id LIMIT ?`,
+     ORDER BY d.message_id LIMIT 0 + ?`,
   ).all(session, Number(after), nowMs, limit).map(toMessage);
 }
 

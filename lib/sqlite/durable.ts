@@ -16,18 +16,23 @@
  * @module
  */
 
-import { DurableNameInUseError, LeaseLostError } from "../errors.ts";
+import {
+  DurableNameInUseError,
+  InvalidInputError,
+  LeaseLostError,
+} from "../errors.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import type { DurableReader, Interest } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
+import { endCursor } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How long a reader's lease holds unless renewed. */
 const LEASE_MS = 30_000;
 
 /** How long an unused name is kept. */
-export const NAME_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
+const NAME_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** A durable name, as the purge needs it. */
 export interface DurableName {
@@ -49,6 +54,7 @@ export function takeDurable(
   from: string,
 ): DurableReader {
   const project = interest.project ?? "";
+  forgetUnusedNames(tx);
   const row = tx.connection.sql(
     `SELECT cursor, lost, lease_expires_at, reader_host, reader_pid,
             reader_process_start, session_id
@@ -105,12 +111,28 @@ function isRead(row: Row, nowMs: number): boolean {
   return life !== "dead";
 }
 
+/** Forgets the names that nobody has used for long. */
+export function forgetUnusedNames(tx: Transaction): void {
+  tx.connection.sql(
+    "DELETE FROM durable_names WHERE used_at < ? AND lease_expires_at < ?",
+  ).run(tx.nowMs - NAME_KEPT_MS, tx.nowMs);
+}
+
 /** Moves what was acknowledged, if a cursor is given, and renews the lease. */
 export function advanceDurable(
   tx: Transaction,
   reader: DurableReader,
   cursor?: string,
 ): DurableReader {
+  // It would pass over messages that are still to come.
+  const end = endCursor(tx.connection);
+  if (cursor !== undefined && Number(cursor) > Number(end)) {
+    throw new InvalidInputError(
+      "message",
+      `Cannot acknowledge message ${cursor}: the last one is ${end}; pass a ` +
+        `message that was delivered, or its id.`,
+    );
+  }
   const row = tx.connection.sql(
     `UPDATE durable_names SET
        cursor = max(cursor, coalesce(?1, cursor)),

@@ -48,8 +48,9 @@ export interface ForeignRowsOptions {
 /** One process's part in watching for foreign rows. */
 export class ForeignRows {
   readonly #connection: Connection;
-  readonly #bell: string;
   readonly #options: ForeignRowsOptions;
+  readonly #told = new Set<string>();
+  #bell = "";
   #watch: Deno.FsWatcher | undefined;
   #running = false;
   #onDuty = false;
@@ -57,19 +58,16 @@ export class ForeignRows {
   #askAt = 0;
   #looks: { timer: ReturnType<typeof setTimeout>; next: number } | undefined;
 
-  /** Makes one for the process that has `bell`. */
-  constructor(
-    connection: Connection,
-    bell: string,
-    options: ForeignRowsOptions,
-  ) {
+  /** Makes one that does nothing yet. */
+  constructor(connection: Connection, options: ForeignRowsOptions) {
     this.#connection = connection;
-    this.#bell = bell;
     this.#options = options;
   }
 
-  /** Begins to ask for the duty. */
-  start(): void {
+  /** Begins to ask for the duty, for the process that has `bell`, unless it has. */
+  start(bell: string): void {
+    if (this.#running) return;
+    this.#bell = bell;
     this.#running = true;
     this.#askAt = 0;
     this.poll();
@@ -78,24 +76,16 @@ export class ForeignRows {
   /** Takes, renews or does the duty; called at every safety poll. */
   poll(): void {
     if (!this.#running) return;
-    if (this.#onDuty) {
-      if (this.#watch === undefined) this.#watchLog();
-      this.#look();
-    }
+    if (this.#onDuty) this.#do();
     const now = performance.now();
     if (this.#asking || now < this.#askAt) return;
     this.#asking = true;
+    this.#askAt = now + ASK_EVERY_MS;
     this.#ask()
-      .catch((error) => {
-        // A busy or failing store: somebody asks again at the next poll, and
-        // every reader's own poll goes on meanwhile.
-        this.#options.warn(`mbus: ${error.message}`);
-      })
-      .finally(() => {
-        this.#asking = false;
-        const pause = this.#onDuty ? RENEW_EVERY_MS : ASK_EVERY_MS;
-        this.#askAt = performance.now() + pause;
-      });
+      // A busy or failing store: it is asked again at a later poll, and every
+      // reader's own poll goes on meanwhile.
+      .catch((error) => this.#tell("ask", error))
+      .finally(() => this.#asking = false);
   }
 
   /** Ends the watch. */
@@ -105,16 +95,18 @@ export class ForeignRows {
     this.#closeWatch();
   }
 
-  /** Gives the duty back, for the next to ask. */
-  release(tx: Transaction): void {
+  /** Gives the duty of the process that has `bell` back, for the next to ask. */
+  release(tx: Transaction, bell: string): void {
     tx.connection.sql("DELETE FROM duties WHERE duty = ? AND bell = ?")
-      .run(DUTY, this.#bell);
+      .run(DUTY, bell);
   }
 
   async #ask(): Promise<void> {
     const onDuty = await this.#options.write(
       "watch for other programs' rows",
       (tx) => {
+        // It may have waited for other writers until it was stopped.
+        if (!this.#running) return false;
         const holder = tx.connection.sql(
           `SELECT bell, host, pid, process_start, expires_at FROM duties
          WHERE duty = ? AND host = ?`,
@@ -145,20 +137,33 @@ export class ForeignRows {
     );
     if (!this.#running) return;
     this.#onDuty = onDuty;
-    if (!onDuty) this.#closeWatch();
-    else if (this.#watch === undefined) this.#watchLog();
-    if (onDuty) this.#look();
+    if (!onDuty) return this.#closeWatch();
+    this.#askAt = performance.now() + RENEW_EVERY_MS;
+    this.#do();
   }
 
-  #watchLog(): void {
+  /** Does the duty; gives it back where the log cannot be watched. */
+  #do(): void {
+    try {
+      this.#watch ??= this.#watchLog();
+    } catch (error) {
+      this.#tell("watch", error);
+      this.#onDuty = false;
+      this.#askAt = performance.now() + RENEW_EVERY_MS;
+      this.#write("leave the watch for other programs' rows", (tx) => {
+        this.release(tx, this.#bell);
+      });
+    }
+    this.#look();
+  }
+
+  #watchLog(): Deno.FsWatcher {
     const watch = Deno.watchFs(
       `${this.#connection.location.databasePath}-wal`,
-      {
-        recursive: false,
-      },
+      { recursive: false },
     );
-    this.#watch = watch;
     this.#listen(watch);
+    return watch;
   }
 
   async #listen(watch: Deno.FsWatcher): Promise<void> {
@@ -185,8 +190,17 @@ export class ForeignRows {
     this.#looks = { timer, next: next + 1 };
   }
 
-  /** Rings for what other programs inserted. */
   #look(): void {
+    try {
+      this.#ringForeign();
+    } catch (error) {
+      // Every reader finds the rows, or the error, at its own poll.
+      this.#tell("look", error);
+    }
+  }
+
+  /** Rings for what other programs inserted. */
+  #ringForeign(): void {
     const rows = this.#connection.sql(
       `SELECT id, channel, project_id, recipient_id
        FROM inter_session_messages INDEXED BY idx_messages_unrung
@@ -204,12 +218,26 @@ export class ForeignRows {
       bellsFor(this.#connection, wanted),
     );
     const last = rows[rows.length - 1].id;
-    this.#options.write("mark what was rung", (tx) => {
+    this.#write("mark what was rung", (tx) => {
       tx.connection.sql(
         `UPDATE inter_session_messages INDEXED BY idx_messages_unrung
          SET rung = 1 WHERE rung = 0 AND id <= ?`,
       ).run(last);
-    }).catch((error) => this.#options.warn(`mbus: ${error.message}`));
+    });
+  }
+
+  #write(act: string, work: (tx: Transaction) => void): void {
+    this.#options.write(act, work).catch((error) => this.#tell(act, error));
+  }
+
+  /** Warns of an act that failed; once, and not of what closing broke off. */
+  #tell(act: string, error: unknown): void {
+    if (!this.#running || this.#told.has(act)) return;
+    this.#told.add(act);
+    this.#options.warn(
+      `mbus: rows of other programs may be found late: ` +
+        `${(error as Error).message}`,
+    );
   }
 
   #closeWatch(): void {

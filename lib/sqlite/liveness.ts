@@ -68,7 +68,7 @@ export function buryDeadSessions(tx: Transaction, after: string): string {
   const rows = tx.connection.sql(
     `SELECT session_id, pid, host, process_start FROM session_registry
      WHERE status IS NOT 'terminated' AND session_id > ?
-     ORDER BY session_id LIMIT ?`,
+     ORDER BY session_id LIMIT 0 + ?`,
   ).all(after, SESSIONS_LOOKED_AT_MAX);
   for (const row of rows) buryIfDead(tx, row);
   return rows.length < SESSIONS_LOOKED_AT_MAX

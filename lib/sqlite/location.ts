@@ -103,6 +103,7 @@ export function prepareLocation(location: BusLocation): void {
     makeFolder(folder);
   }
   refuseNetworkFileSystem(location.home);
+  if (exists(location.databasePath)) return;
   try {
     // SQLite gives -wal and -shm the rights of the database, so these hold for
     // all three whatever the umask. createNew never opens a file that exists.
@@ -115,6 +116,16 @@ export function prepareLocation(location: BusLocation): void {
     if (!(error instanceof Deno.errors.AlreadyExists)) {
       throw cannotMake(location.databasePath, error);
     }
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    // Whoever makes it is told what else stands in the way.
+    return false;
   }
 }
 
@@ -229,9 +240,14 @@ export function fileSystemOf(folder: string): string | undefined {
   return best?.type;
 }
 
+/** Whether SQLite's locks and shared memory may not hold on a file system. */
+export function isNetworkFileSystem(type: string): boolean {
+  return NETWORK_FILE_SYSTEMS.test(type);
+}
+
 function refuseNetworkFileSystem(folder: string): void {
   const type = fileSystemOf(folder);
-  if (type === undefined || !NETWORK_FILE_SYSTEMS.test(type)) return;
+  if (type === undefined || !isNetworkFileSystem(type)) return;
   throw new StoreError(
     "network-file-system",
     folder,

@@ -102,7 +102,9 @@ function overlapsOf(
       other.hold.token !== held.token && !found.has(other.hold.token) &&
       // A session's own agents meet on the file on disk only.
       (where === "disk" || other.hold.session !== held.session) &&
-      (other.hold.session !== held.session || other.hold.agent !== held.agent)
+      (other.hold.session !== held.session ||
+        other.hold.agent !== held.agent) &&
+      !request.alongside.includes(other.hold.session)
     );
     for (const { hold } of standing(tx, others)) {
       found.set(hold.token, { risk: riskOf(request, hold, where), hold });
@@ -126,10 +128,32 @@ function blockersOf(
     "disk",
   )
     .filter(({ hold }) =>
-      hold.session !== request.session && excludes(hold.type)
+      isOther(request, hold.session) && excludes(hold.type)
     );
   const holders = standing(tx, holds).map(toBlocker);
   return [...holders, ...waitersBefore(tx, request, waiter)];
+}
+
+/** Whether a session may be in the way of a request at all. */
+function isOther(request: LockRequest, session: string): boolean {
+  return session !== request.session && !request.alongside.includes(session);
+}
+
+/** Who waits for what overlaps a target, those that came first first. */
+export function waitersFor(tx: Transaction, target: LockTarget): Blocker[] {
+  // Nobody's exclusive request meets every waiter.
+  const request: LockRequest = {
+    session: "",
+    agent: "",
+    target,
+    type: "exclusive",
+    leaseMs: 1,
+    takeOver: false,
+    wait: false,
+    alongside: [],
+  };
+  return waitersBefore(tx, request, Number.MAX_SAFE_INTEGER)
+    .sort((a, b) => a.since < b.since ? -1 : a.since > b.since ? 1 : 0);
 }
 
 /** Who waits for something that overlaps, since before `waiter`. */
@@ -149,7 +173,7 @@ function waitersBefore(
   )
     .filter((row) =>
       row.token === null && Number(row.waiter) < waiter &&
-      row.session_id !== request.session &&
+      isOther(request, String(row.session_id)) &&
       (request.type === "exclusive" || row.lock_type === "exclusive") &&
       overlaps(wanted, globOf(row)) && !leftIfGone(tx, row)
     )
@@ -174,7 +198,7 @@ function waitersBefore(
 const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
     w.lock_type, w.kind, w.extent, w.prefix, w.repo_extent, w.repo_prefix,
     w.folds_case, w.worktree, w.project_id, w.lease_ms, w.why, w.waits_since,
-    w.wait_expires_at, w.host, w.pid, w.process_start, w.token,
+    w.wait_expires_at, w.host, w.pid, w.process_start, w.token, w.alongside,
     s.llm_vendor, s.task_id
   FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id`;
 
@@ -203,8 +227,8 @@ function enqueue(tx: Transaction, request: LockRequest): number {
     `INSERT INTO lock_waiters
        (session_id, agent_id, file_path, lock_type, kind, extent, prefix,
         repo_extent, repo_prefix, folds_case, worktree, project_id, lease_ms,
-        why, waits_since, wait_expires_at, host, pid, process_start)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        why, waits_since, wait_expires_at, host, pid, process_start, alongside)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     request.session,
     request.agent,
@@ -218,6 +242,7 @@ function enqueue(tx: Transaction, request: LockRequest): number {
     hostId(),
     Deno.pid,
     processStart(Deno.pid) ?? null,
+    JSON.stringify(request.alongside),
   ).rowId;
 }
 
@@ -261,6 +286,7 @@ function toRequest(row: Row): LockRequest {
     why: row.why === null ? undefined : String(row.why),
     takeOver: false,
     wait: true,
+    alongside: JSON.parse(String(row.alongside)),
   };
 }
 
@@ -334,7 +360,7 @@ function takeOver(tx: Transaction, request: LockRequest): void {
     "disk",
   )
     .filter(({ hold }) =>
-      hold.session !== request.session && hold.overdue &&
+      isOther(request, hold.session) && hold.overdue &&
       (request.type === "exclusive" || hold.type === "exclusive")
     );
   for (const { hold } of standing(tx, holds)) {

@@ -138,6 +138,11 @@ export function toHold(row: Row, nowMs: number): Hold {
     holds: Number(row.holds),
     ...(row.project_id !== null && { project: String(row.project_id) }),
     ...(row.worktree !== null && { worktree: String(row.worktree) }),
+    covers: {
+      disk: String(row.extent),
+      ...(row.repo_extent !== null && { repository: String(row.repo_extent) }),
+      foldsCase: row.folds_case === 1,
+    },
   };
 }
 
@@ -280,17 +285,36 @@ export function renewHold(tx: Transaction, held: Hold, leaseMs: number): Hold {
 }
 
 /** Gives it back once, or entirely. */
-export function giveBack(tx: Transaction, held: Hold, entirely: boolean): void {
+export function giveBack(
+  tx: Transaction,
+  held: Hold,
+  options: { readonly entirely?: boolean; readonly before?: Hold } = {},
+): void {
   const row = tx.connection.sql(
     "SELECT holds FROM file_locks WHERE token = ? AND session_id = ?",
   ).get(held.token, held.session);
   if (row === undefined) {
     throw new NotHeldError("release", held.path, held.token);
   }
-  if (!entirely && Number(row.holds) > 1) {
-    tx.connection.sql("UPDATE file_locks SET holds = holds - 1 WHERE token = ?")
-      .run(held.token);
-  } else removeHold(tx, held);
+  if (options.entirely || Number(row.holds) === 1) {
+    removeHold(tx, held);
+    return;
+  }
+  tx.connection.sql("UPDATE file_locks SET holds = holds - 1 WHERE token = ?")
+    .run(held.token);
+  const { before } = options;
+  if (before === undefined || before.token !== held.token) return;
+  tx.connection.sql(
+    "UPDATE file_locks SET lock_type = ?, expires_at = ?, why = ? WHERE token = ?",
+  ).run(
+    before.type,
+    Date.parse(before.expiresAt),
+    before.why ?? null,
+    held.token,
+  );
+  // Advisory again, it may let somebody in who waits.
+  tx.released = true;
+  tx.ring("locks", null);
 }
 
 /** Deletes a hold. */

@@ -6,7 +6,8 @@
  * (Not so in PostgreSQL, where ids are taken before the commit.)
  *
  * A reader of several channels merges one index range for each, so its cost
- * follows what it reads, not what is kept beside it.
+ * follows what it reads, not what is kept beside it. One that is close to the
+ * end, as a subscription nearly always is, looks at what came since instead.
  *
  * @module
  */
@@ -17,12 +18,13 @@ import type { Interest, Message, NewMessage, Page } from "../store.ts";
 import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
 import type { Row, SqlValue } from "./driver.ts";
 
-// One statement for all, so that it is prepared once. Without a row whose
-// version fits it inserts nothing, which the caller must look at.
+// One statement for all, so that it is prepared once. Where the schema's version
+// does not fit there is no sender, and NOT NULL refuses the row. (The same by
+// INSERT … SELECT … WHERE would go through a temporary table.)
 const INSERT = `INSERT INTO inter_session_messages
   (sender_id, channel, payload, created_at, ttl_seconds, expires_at,
    project_id, recipient_id, reply_to, rung)
-  SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 WHERE ${WHILE_COMPATIBLE}`;
+  VALUES ((SELECT ? WHERE ${WHILE_COMPATIBLE}), ?, ?, ?, ?, ?, ?, ?, ?, 1)`;
 
 /** Inserts one message as a transaction of its own; returns its id. */
 export async function insertAlone(
@@ -106,8 +108,9 @@ export function read(
   // What is committed while the rows are read comes with the next page: the
   // end is fixed first, so that a page can move past what is not wanted.
   const end = endCursor(connection);
-  const sql = channels === null ? READ_ALL : readChannels(channels.length);
-  const rows = connection.sql(sql).all(
+  const behind = Number(end) - Number(cursor);
+  if (behind <= 0) return { messages: [], cursor };
+  const rows = connection.sql(readSql(channels?.length, behind)).all(
     Number(cursor),
     nowMs,
     project,
@@ -129,16 +132,43 @@ const WANTED = `id > ?1 AND expires_at > ?2
   AND (recipient_id IS NULL OR recipient_id = ?4)`;
 
 const READ_ALL = `SELECT ${COLUMNS} FROM inter_session_messages
-  WHERE ${WANTED} ORDER BY id LIMIT ?5`;
+  WHERE ${WANTED} ORDER BY id LIMIT 0 + ?5`;
 
-function readChannels(count: number): string {
+// A reader that is this close to the end looks at all that came: that is less
+// work than to begin a range for each channel.
+const CLOSE_MESSAGES = 64;
+
+const readSqls = new Map<string, string>();
+
+/** The statement for so many channels, or all, at so many ids from the end. */
+function readSql(channels: number | undefined, behind: number): string {
+  if (channels === undefined) return READ_ALL;
+  const close = behind <= CLOSE_MESSAGES;
+  const key = `${close} ${channels}`;
+  let sql = readSqls.get(key);
+  if (sql === undefined) {
+    sql = close ? readClose(channels) : readRanges(channels);
+    readSqls.set(key, sql);
+  }
+  return sql;
+}
+
+function readClose(count: number): string {
+  const names = Array.from({ length: count }, (_, i) => `?${i + 6}`);
+  // The + keeps the planner off the channel's index.
+  return `SELECT ${COLUMNS} FROM inter_session_messages
+    WHERE +channel IN (${names.join()}) AND ${WANTED}
+    ORDER BY id LIMIT 0 + ?5`;
+}
+
+function readRanges(count: number): string {
   const ranges = Array.from(
     { length: count },
     (_, i) =>
       `SELECT * FROM (SELECT ${COLUMNS} FROM inter_session_messages
-        WHERE channel = ?${i + 6} AND ${WANTED} ORDER BY id LIMIT ?5)`,
+        WHERE channel = ?${i + 6} AND ${WANTED} ORDER BY id LIMIT 0 + ?5)`,
   );
-  return `${ranges.join(" UNION ALL ")} ORDER BY id LIMIT ?5`;
+  return `${ranges.join(" UNION ALL ")} ORDER BY id LIMIT 0 + ?5`;
 }
 
 /** What the row of a message says. */

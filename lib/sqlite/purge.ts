@@ -19,7 +19,8 @@
 import type { Interest, Purged } from "../store.ts";
 import { deleteDeadBells } from "./bells.ts";
 import { purgeDeliveries, settleDeliveries } from "./deliveries.ts";
-import { addLost, durableNames, NAME_KEPT_MS } from "./durable.ts";
+import { addLost, durableNames, forgetUnusedNames } from "./durable.ts";
+import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import { buryDeadSessions } from "./liveness.ts";
 import { removeGoneWaiters } from "./lock_queue.ts";
@@ -36,6 +37,9 @@ const STEP_CHANNELS_MAX = 64;
 // of a step fill, so that the file shrinks faster than it grows.
 const STEP_PAGES_MAX = 100;
 
+/** Before every channel. */
+export const FIRST_CHANNEL: Uint8Array = new Uint8Array();
+
 // A session's row stays for a day after its end, so that "who was that" can
 // still be answered.
 const SESSION_KEPT_MS = 24 * 60 * 60 * 1000;
@@ -43,8 +47,11 @@ const STEP_SESSIONS_MAX = 20;
 
 /** Where the rounds of a process stand: each step looks at some more. */
 export interface PurgeRound {
-  /** The last channel whose count was brought up to date. */
-  channel: string;
+  /**
+   * The last channel whose count was brought up to date: its bytes, as what
+   * other programs insert need be no text that can be read and given back.
+   */
+  channel: Uint8Array;
   /** The last bell whose process was looked at. */
   bell: string;
   /** The last session whose process was looked at. */
@@ -71,10 +78,7 @@ export function purgeStep(
   removeGoneWaiters(tx);
   purgeDeliveries(tx);
   purgeTasks(tx);
-  tx.connection.sql(
-    "DELETE FROM durable_names WHERE used_at < ? AND lease_expires_at < ?",
-  )
-    .run(tx.nowMs - NAME_KEPT_MS, tx.nowMs);
+  forgetUnusedNames(tx);
   tx.connection.sql("UPDATE counters SET value = ? WHERE name = 'purged_at'")
     .run(tx.nowMs);
   // Gives free pages back to the file system.
@@ -88,14 +92,26 @@ export function purgeStep(
   };
 }
 
-/** Deletes what a reader would pass over because its TTL is over. */
+/** Whether a reader would pass something over because its TTL is over. */
+export function hasExpiredAfter(
+  connection: Connection,
+  cursor: string,
+  nowMs: number,
+): boolean {
+  return connection.sql(
+    `SELECT 1 FROM inter_session_messages INDEXED BY idx_messages_ttl
+     WHERE expires_at <= ? AND id > ? LIMIT 1`,
+  ).get(nowMs, Number(cursor)) !== undefined;
+}
+
+/** Deletes that, up to {@linkcode STEP_MESSAGES_MAX}; returns how many. */
 export function purgeExpiredAfter(
   tx: Transaction,
   cursor: string,
 ): number {
   const doomed = tx.connection.sql(
     `SELECT ${DOOMED} FROM inter_session_messages INDEXED BY idx_messages_ttl
-     WHERE expires_at <= ? AND id > ? LIMIT ?`,
+     WHERE expires_at <= ? AND id > ? LIMIT 0 + ?`,
   ).all(tx.nowMs, Number(cursor), STEP_MESSAGES_MAX);
   return deleteMessages(tx, doomed);
 }
@@ -105,7 +121,7 @@ const DOOMED = "id, channel, project_id, recipient_id";
 function deleteExpired(tx: Transaction, most: number): number {
   const doomed = tx.connection.sql(
     `SELECT ${DOOMED} FROM inter_session_messages
-     WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
+     WHERE expires_at <= ? ORDER BY expires_at LIMIT 0 + ?`,
   ).all(tx.nowMs, most);
   return deleteMessages(tx, doomed);
 }
@@ -120,14 +136,14 @@ function deleteOverCap(
   for (let looked = 0; looked < STEP_CHANNELS_MAX; looked++) {
     const channel = nextChannel(tx, round.channel);
     if (channel === undefined) {
-      round.channel = "";
+      round.channel = FIRST_CHANNEL;
       return { deleted, more: false };
     }
     const over = Math.min(countKept(tx, channel) - cap, budget - deleted);
     if (over > 0) {
       const doomed = tx.connection.sql(
         `SELECT ${DOOMED} FROM inter_session_messages
-         WHERE channel = ? ORDER BY id LIMIT ?`,
+         WHERE channel = CAST(? AS TEXT) ORDER BY id LIMIT 0 + ?`,
       ).all(channel, over);
       deleted += deleteMessages(tx, doomed);
     }
@@ -138,19 +154,25 @@ function deleteOverCap(
   return { deleted, more: true };
 }
 
-function nextChannel(tx: Transaction, after: string): string | undefined {
+function nextChannel(
+  tx: Transaction,
+  after: Uint8Array,
+): Uint8Array | undefined {
+  // No bytes at all are bound as NULL.
   const row = tx.connection.sql(
-    "SELECT min(channel) AS channel FROM inter_session_messages WHERE channel > ?",
+    `SELECT CAST(min(channel) AS BLOB) AS channel FROM inter_session_messages
+     WHERE channel > coalesce(CAST(? AS TEXT), '')`,
   ).get(after);
-  return typeof row?.channel === "string" ? row.channel : undefined;
+  return row?.channel instanceof Uint8Array ? row.channel : undefined;
 }
 
-function countKept(tx: Transaction, channel: string): number {
+function countKept(tx: Transaction, channel: Uint8Array): number {
   const row = tx.connection.sql(
     `INSERT INTO channel_tally(channel, counted_to, kept)
-     SELECT ?1, coalesce(max(id), 0), count(*) FROM inter_session_messages
-     WHERE channel = ?1
-       AND id > coalesce((SELECT counted_to FROM channel_tally WHERE channel = ?1), 0)
+     SELECT CAST(?1 AS TEXT), coalesce(max(id), 0), count(*)
+     FROM inter_session_messages
+     WHERE channel = CAST(?1 AS TEXT) AND id > coalesce(
+       (SELECT counted_to FROM channel_tally WHERE channel = CAST(?1 AS TEXT)), 0)
      ON CONFLICT (channel) DO UPDATE SET
        counted_to = max(counted_to, excluded.counted_to),
        kept = kept + excluded.kept
@@ -197,6 +219,6 @@ function deleteSessions(tx: Transaction): number {
          AND NOT EXISTS (SELECT 1 FROM inter_session_messages WHERE sender_id = s.session_id)
          AND NOT EXISTS (SELECT 1 FROM file_locks WHERE session_id = s.session_id)
          AND NOT EXISTS (SELECT 1 FROM lock_waiters WHERE session_id = s.session_id)
-       LIMIT ?3)`,
+       LIMIT 0 + ?3)`,
   ).run(over, new Date(over).toISOString(), STEP_SESSIONS_MAX).changes;
 }

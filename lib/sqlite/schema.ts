@@ -14,11 +14,12 @@
  *   libraries do not enforce it): an unknown one gets vendor `unknown`.
  * - `expires_at` is always a sane time in milliseconds. A date or TTL that
  *   cannot be read becomes now plus the channel's default, a date in the
- *   future becomes now.
+ *   future or before 2020 becomes now.
  * - Ids are given by SQLite, one after the other: writers are serialized, so
  *   id order is commit order and an id is a safe cursor. An explicit id could
  *   end the table (2⁶³−1), hide its message from readers that are past it, or
  *   not fit a JavaScript number: it is refused.
+ * - A `pid` that can be none is absent.
  * - A payload with a NUL is kept as a blob: as text, readers would see it cut.
  * - A foreign insert over another session's exclusive lock is refused.
  *
@@ -54,6 +55,7 @@ const NOW_ISO = `(strftime('%Y-%m-%dT%H:%M:%fZ','now'))`;
 const NOW_MS = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`;
 // Beyond these a number is no exact one, and a time no date, in JavaScript.
 const SAFE_INTEGER = 9007199254740991;
+const PID_MAX = 4294967295;
 const LAST_DATE_MS = 8640000000000000;
 
 const CHANNEL_TTL = `CASE NEW.channel ${
@@ -64,10 +66,19 @@ const CHANNEL_TTL = `CASE NEW.channel ${
 const TTL_IS_SANE = `(typeof(NEW.ttl_seconds) IN ('integer','real')
     AND NEW.ttl_seconds > 0 AND NEW.ttl_seconds <= ${TTL_SECONDS_MAX})`;
 
-// A date that cannot be read is NULL; min() of a NULL is NULL.
-const CREATED_MS = `coalesce(min(
-    CAST((julianday(NEW.created_at) - 2440587.5) * 86400000 AS INTEGER),
-    ${NOW_MS}), ${NOW_MS})`;
+// What is no date is NULL, but SQLite reads one out of a bare number or time,
+// too: in the year -4713 or 2000. Nothing is from before there were buses.
+const FIRST_MS = Date.UTC(2020, 0);
+const GIVEN_MS =
+  `CAST((julianday(NEW.created_at) - 2440587.5) * 86400000 AS INTEGER)`;
+const CREATED_MS =
+  `CASE WHEN ${GIVEN_MS} BETWEEN ${FIRST_MS} AND ${NOW_MS} THEN ${GIVEN_MS}
+    ELSE ${NOW_MS} END`;
+
+/** Text that every program reads whole: many take a NUL for its end. */
+const isText = (column: string) =>
+  `typeof(${column}) = 'text' AND length(${column}) BETWEEN 1 AND 256
+      AND instr(CAST(${column} AS BLOB), x'00') = 0`;
 
 /** Version 1, statement by statement. */
 const VERSION_1 = [
@@ -78,7 +89,7 @@ const VERSION_1 = [
   )`,
 
   `CREATE TABLE session_registry (
-    session_id TEXT PRIMARY KEY NOT NULL CHECK (length(session_id) BETWEEN 1 AND 256),
+    session_id TEXT PRIMARY KEY NOT NULL CHECK (${isText("session_id")}),
     llm_vendor TEXT NOT NULL,
     llm_model TEXT,
     tty TEXT,
@@ -96,13 +107,24 @@ const VERSION_1 = [
     branch TEXT,
     ended_at INTEGER
   )`,
+  // Everybody judges by it who lives, and a number beyond JavaScript's would
+  // throw at whoever reads it.
+  ...["INSERT", "UPDATE OF pid"].map((change) =>
+    `CREATE TRIGGER registry_pid_${change.slice(0, 6).toLowerCase()}
+    AFTER ${change} ON session_registry
+    WHEN NEW.pid IS NOT NULL
+      AND NOT (typeof(NEW.pid) = 'integer' AND NEW.pid BETWEEN 1 AND ${PID_MAX})
+    BEGIN
+      UPDATE session_registry SET pid = NULL WHERE rowid = NEW.rowid;
+    END`
+  ),
   `CREATE INDEX idx_registry_status ON session_registry(status)`,
   `CREATE INDEX idx_registry_heartbeat ON session_registry(heartbeat_at)`,
 
   `CREATE TABLE inter_session_messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     sender_id TEXT NOT NULL REFERENCES session_registry(session_id),
-    channel TEXT NOT NULL CHECK (length(channel) BETWEEN 1 AND 256),
+    channel TEXT NOT NULL CHECK (${isText("channel")}),
     payload TEXT NOT NULL CHECK (length(payload) <= 1048576),
     created_at TEXT DEFAULT ${NOW_ISO},
     ttl_seconds NUMERIC DEFAULT ${DEFAULT_TTL_SECONDS},
@@ -140,7 +162,7 @@ const VERSION_1 = [
     SELECT RAISE(ABORT, 'message ids are given by the bus: leave the id column out');
   END`,
   `CREATE TRIGGER messages_complete AFTER INSERT ON inter_session_messages
-  WHEN NEW.rung = 0
+  WHEN NEW.rung = 0 OR NEW.expires_at IS NULL
   BEGIN
     UPDATE inter_session_messages SET
       expires_at = coalesce(NEW.expires_at, ${CREATED_MS} + CAST(1000 *
@@ -154,7 +176,12 @@ const VERSION_1 = [
     WHERE id = NEW.id;
   END`,
   `CREATE TRIGGER messages_immutable
-  BEFORE UPDATE OF id, sender_id, channel ON inter_session_messages
+  BEFORE UPDATE ON inter_session_messages
+  WHEN NEW.id <> OLD.id OR NEW.sender_id <> OLD.sender_id
+    OR NEW.channel <> OLD.channel OR NEW.recipient_id IS NOT OLD.recipient_id
+    OR CAST(NEW.payload AS BLOB) <> CAST(OLD.payload AS BLOB)
+    OR (OLD.expires_at IS NOT NULL AND NEW.expires_at IS NOT OLD.expires_at)
+    OR (OLD.project_id IS NOT NULL AND NEW.project_id IS NOT OLD.project_id)
   BEGIN
     SELECT RAISE(ABORT, 'messages are immutable: publish another one');
   END`,
@@ -196,8 +223,9 @@ const VERSION_1 = [
     VALUES (NEW.session_id, 'unknown', ${NOW_ISO});
   END`,
   `CREATE TRIGGER locks_exclusive BEFORE INSERT ON file_locks
-  WHEN EXISTS (SELECT 1 FROM file_locks WHERE file_path = NEW.file_path
-    AND session_id <> NEW.session_id AND lock_type = 'exclusive')
+  WHEN NEW.prefix IS NULL
+    AND EXISTS (SELECT 1 FROM file_locks WHERE file_path = NEW.file_path
+      AND session_id <> NEW.session_id AND lock_type = 'exclusive')
   BEGIN
     SELECT RAISE(ABORT, 'another session holds this path exclusively');
   END`,
@@ -235,7 +263,8 @@ const VERSION_1 = [
     host TEXT NOT NULL,
     pid INTEGER NOT NULL,
     process_start TEXT,
-    token INTEGER
+    token INTEGER,
+    alongside TEXT NOT NULL DEFAULT '[]'
   )`,
   `CREATE INDEX idx_waiters_session ON lock_waiters(session_id)`,
 

@@ -177,8 +177,7 @@ function announce(tx: Transaction, session: Session, event: string): void {
 // Foreign programs may have written anything: what does not fit its column is
 // read as absent.
 const COLUMNS = `session_id, llm_vendor, llm_model, tty,
-  CASE WHEN typeof(pid) = 'integer' AND pid BETWEEN 1 AND 4294967295 THEN pid END AS pid,
-  project_id, task_id, active_files, heartbeat_at,
+  pid, project_id, task_id, active_files, heartbeat_at,
   coalesce(registered_at, heartbeat_at) AS registered_at, status,
   host, process_start, worktree, branch,
   CASE WHEN typeof(ended_at) = 'integer' AND ended_at BETWEEN 0 AND 8640000000000000

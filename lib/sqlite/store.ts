@@ -15,7 +15,8 @@
 import { ClosedError, MessageBusError } from "../errors.ts";
 import type { Session, SessionChange, SessionStart } from "../sessions.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
-import type { Hold, LockOutcome, LockRequest } from "../locks.ts";
+import type { LockTarget } from "../lock_target.ts";
+import type { Blocker, Hold, LockOutcome, LockRequest } from "../locks.ts";
 import type {
   AppendResult,
   ChangeTopic,
@@ -66,6 +67,7 @@ import {
   checkWaiter,
   grantWaiters,
   leaveQueue,
+  waitersFor,
 } from "./lock_queue.ts";
 import { giveBack, listHolds, renewHold } from "./locks.ts";
 import {
@@ -76,6 +78,8 @@ import {
   START_CURSOR,
 } from "./messages.ts";
 import {
+  FIRST_CHANNEL,
+  hasExpiredAfter,
   purgeExpiredAfter,
   type PurgeRound,
   purgeStep,
@@ -137,7 +141,11 @@ export class SqliteStore implements Store {
   readonly #connection: Connection;
   readonly #options: SqliteStoreOptions;
   readonly #wakeUps: WakeUps;
-  readonly #purgeRound: PurgeRound = { channel: "", bell: "", session: "" };
+  readonly #purgeRound: PurgeRound = {
+    channel: FIRST_CHANNEL,
+    bell: "",
+    session: "",
+  };
   #sincePurge = 0;
   #askPurgeAtMs = 0;
   #purging: Promise<void> | undefined;
@@ -250,25 +258,29 @@ export class SqliteStore implements Store {
     limit: number,
   ): Promise<DurablePage> {
     const act = `read on as "${reader.name}"`;
+    // One time for the whole look: what is not over at its start is delivered.
+    const nowMs = this.#options.now();
     // Most of the time nothing has expired, and reading needs no write.
-    const expired = await this.#connection.read(act, () =>
-      this.#connection.sql(
-        `SELECT 1 FROM inter_session_messages INDEXED BY idx_messages_ttl
-         WHERE expires_at <= ? AND id > ? LIMIT 1`,
-      ).get(this.#options.now(), Number(cursor)) !== undefined);
-    if (!expired) {
-      return await this.#connection.read(act, () => ({
-        ...read(this.#connection, interest, cursor, limit, this.#options.now()),
-        lost: lostBy(this.#connection, reader),
-      }));
+    const expired = await this.#connection.read(
+      act,
+      () => hasExpiredAfter(this.#connection, cursor, nowMs),
+    );
+    if (expired) await this.#purgeExpiredAfter(act, cursor);
+    return await this.#connection.read(act, () => ({
+      ...read(this.#connection, interest, cursor, limit, nowMs),
+      lost: lostBy(this.#connection, reader),
+    }));
+  }
+
+  /** Purges what expired after a cursor, by bounded steps. */
+  async #purgeExpiredAfter(act: string, cursor: string): Promise<void> {
+    for (;;) {
+      const deleted = await this.#write(
+        act,
+        (tx) => purgeExpiredAfter(tx, cursor),
+      );
+      if (deleted < STEP_MESSAGES_MAX) return;
     }
-    return await this.#write(act, (tx) => {
-      while (purgeExpiredAfter(tx, cursor) === STEP_MESSAGES_MAX);
-      return {
-        ...read(tx.connection, interest, cursor, limit, tx.nowMs),
-        lost: lostBy(tx.connection, reader),
-      };
-    });
   }
 
   async advanceDurable(
@@ -343,16 +355,20 @@ export class SqliteStore implements Store {
 
   async releaseLock(
     hold: Hold,
-    options: { readonly entirely: boolean } = { entirely: false },
+    options: { readonly entirely?: boolean; readonly before?: Hold } = {},
   ): Promise<void> {
     await this.#write(
       `release "${hold.path}"`,
-      (tx) => giveBack(tx, hold, options.entirely),
+      (tx) => giveBack(tx, hold, options),
     );
   }
 
   async locks(query: LockQuery): Promise<readonly Hold[]> {
     return await this.#look("list locks", (tx) => listHolds(tx, query));
+  }
+
+  async lockWaiters(target: LockTarget): Promise<readonly Blocker[]> {
+    return await this.#look("list waiters", (tx) => waitersFor(tx, target));
   }
 
   async postTask(posting: TaskPosting): Promise<Task> {
@@ -583,7 +599,7 @@ function perform(tx: Transaction, operation: Operation): OperationResult {
     case "append":
       return { kind, appended: tx.append(operation.message) };
     case "release-lock":
-      giveBack(tx, operation.hold, false);
+      giveBack(tx, operation.hold);
       return { kind };
     case "post-task":
       return { kind, task: postTask(tx, operation.posting) };

@@ -285,6 +285,6 @@ export function purgeTasks(tx: Transaction): void {
          AND NOT EXISTS (
            SELECT 1 FROM task_dependencies AS x JOIN tasks AS d ON d.seq = x.seq
            WHERE x.depends_on = t.seq AND d.status IN ('open', 'claimed'))
-       LIMIT ?)`,
+       LIMIT 0 + ?)`,
   ).run(tx.nowMs - ENDED_KEPT_MS, STEP_TASKS_MAX);
 }

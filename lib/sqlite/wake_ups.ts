@@ -19,6 +19,7 @@
  * @module
  */
 
+import { StoreError } from "../errors.ts";
 import type { Interest, Watch, WatchMode } from "../store.ts";
 import {
   addBell,
@@ -57,10 +58,12 @@ interface Watcher {
 export class WakeUps {
   readonly #connection: Connection;
   readonly #options: WakeUpsOptions;
-  readonly #bell = newBellName();
   readonly #foreignRows: ForeignRows;
   readonly #watchers = new Map<number, Watcher>();
   #nextWatch = 1;
+  // A name of its own each time it starts: what removes the last one's bell may
+  // still be under way. Empty while it is silent.
+  #bell = "";
   #mode: WatchMode = "poll";
   #bellWatch: Deno.FsWatcher | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -73,18 +76,19 @@ export class WakeUps {
   constructor(connection: Connection, options: WakeUpsOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#foreignRows = new ForeignRows(connection, this.#bell, options);
+    this.#foreignRows = new ForeignRows(connection, options);
   }
 
   /** Calls `wake` whenever there may be something new of `interest`. */
   async watch(interest: Interest, wake: () => void): Promise<Watch> {
     const watcher: Watcher = { id: this.#nextWatch++, interest, wake };
     this.#watchers.set(watcher.id, watcher);
-    if (this.#watchers.size === 1) this.#start();
     try {
+      if (this.#watchers.size === 1) this.#start();
+      const bell = this.#bell;
       await this.#change("watch for messages", (tx) => {
-        addBell(tx, this.#bell);
-        addInterest(tx, this.#bell, watcher.id, interest);
+        addBell(tx, bell);
+        addInterest(tx, bell, watcher.id, interest);
       });
     } catch (error) {
       this.#close(watcher);
@@ -107,15 +111,20 @@ export class WakeUps {
     for (const watcher of this.#watchers.values()) {
       if (wantsAny(watcher.interest, messages)) watcher.wake();
     }
-    const bells = bellsFor(this.#connection, messages);
-    bells.delete(this.#bell);
-    if (bells.size > 0) ring(this.#connection.location.bellsFolder, bells);
+    try {
+      const bells = bellsFor(this.#connection, messages);
+      bells.delete(this.#bell);
+      if (bells.size > 0) ring(this.#connection.location.bellsFolder, bells);
+    } catch (error) {
+      // It is committed, and found by the safety poll of who was not rung.
+      this.#warnOnce(`a bell cannot be rung (${(error as Error).message})`);
+    }
   }
 
   /** Ends all watches and gives the bell back. */
   async close(): Promise<void> {
     this.#watchers.clear();
-    this.#stop();
+    if (this.#timer !== undefined) this.#stop();
     await this.#rows;
   }
 
@@ -124,17 +133,14 @@ export class WakeUps {
   }
 
   #start(): void {
+    this.#bell = newBellName();
     this.#dataVersion = this.#connection.dataVersion();
     this.#timer = setInterval(() => this.#poll(), this.#options.pollIntervalMs);
     if (this.#options.notify === "poll" || this.#connection.readOnly) return;
     try {
       this.#watchBell();
-      this.#foreignRows.start();
     } catch (error) {
-      if (this.#options.notify === "watch") {
-        this.#stop();
-        throw error;
-      }
+      if (this.#options.notify === "watch") throw this.#noWatch(error);
       this.#fallBack(error);
     }
   }
@@ -145,6 +151,7 @@ export class WakeUps {
     this.#bellWatch = Deno.watchFs(this.#bellPath, { recursive: false });
     this.#mode = "push";
     this.#listen(this.#bellWatch);
+    this.#foreignRows.start(this.#bell);
   }
 
   async #listen(watch: Deno.FsWatcher): Promise<void> {
@@ -169,14 +176,32 @@ export class WakeUps {
     }
   }
 
+  #noWatch(error: unknown): StoreError {
+    const { bellsFolder } = this.#connection.location;
+    return new StoreError(
+      "io",
+      bellsFolder,
+      `Cannot watch for messages: no file watch can be had in ${bellsFolder} ` +
+        `(${
+          (error as Error).message
+        }); end programs that watch many files, or ` +
+        `open the bus with notify "auto" to poll instead.`,
+      { cause: error },
+    );
+  }
+
   #fallBack(error: unknown): void {
     this.#mode = "poll";
+    this.#warnOnce(
+      `no file watch can be had (${(error as Error).message}); polling every ` +
+        `${this.#options.pollIntervalMs} ms instead`,
+    );
+  }
+
+  #warnOnce(state: string): void {
     if (this.#warned) return;
     this.#warned = true;
-    this.#options.warn(
-      `mbus: no file watch can be had (${(error as Error).message}); polling ` +
-        `every ${this.#options.pollIntervalMs} ms instead.`,
-    );
+    this.#options.warn(`mbus: ${state}.`);
   }
 
   #poll(): void {
@@ -186,13 +211,17 @@ export class WakeUps {
         this.#dataVersion = dataVersion;
         this.#wakeAll();
       }
-      if (this.#options.notify !== "poll" && !this.#connection.readOnly) {
-        if (!this.#bellStands()) this.#watchBell();
-        this.#foreignRows.poll();
-      }
+    } catch {
+      // Who reads next gets the error, in its own words.
+      this.#wakeAll();
+    }
+    if (this.#options.notify === "poll" || this.#connection.readOnly) return;
+    try {
+      if (!this.#bellStands()) this.#watchBell();
     } catch (error) {
       this.#fallBack(error);
     }
+    this.#foreignRows.poll();
   }
 
   #bellStands(): boolean {
@@ -215,9 +244,10 @@ export class WakeUps {
     if (!this.#watchers.delete(watcher.id)) return;
     if (this.#watchers.size === 0) this.#stop();
     else {
+      const bell = this.#bell;
       this.#change(
         "end a watch",
-        (tx) => removeInterest(tx, this.#bell, watcher.id),
+        (tx) => removeInterest(tx, bell, watcher.id),
       ).catch((error) => this.#options.warn(`mbus: ${error.message}`));
     }
   }
@@ -227,11 +257,14 @@ export class WakeUps {
     this.#timer = undefined;
     this.#closeBellWatch();
     this.#foreignRows.stop();
+    const bell = this.#bell;
+    const path = this.#bellPath;
+    this.#bell = "";
     this.#change("end a watch", (tx) => {
-      this.#foreignRows.release(tx);
-      removeBell(tx, this.#bell);
+      this.#foreignRows.release(tx, bell);
+      removeBell(tx, bell);
     })
-      .then(() => removeBellFile(this.#bellPath))
+      .then(() => removeBellFile(path))
       .catch((error) => this.#options.warn(`mbus: ${error.message}`));
   }
 

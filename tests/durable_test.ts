@@ -1,0 +1,361 @@
+import assert from "node:assert/strict";
+import {
+  ClosedError,
+  DurableNameInUseError,
+  InvalidInputError,
+  LeaseLostError,
+  type Message,
+} from "../mod.ts";
+import { Clock, Home, numbers, take, within } from "./fixture.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+const payloads = (messages: readonly Message[]) =>
+  messages.map((message) => message.payload);
+
+Deno.test("a durable name goes on after what was acknowledged", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const first = bus.subscribe("a", { durable: "builds" });
+  await first.ready;
+  await bus.publishMany(
+    numbers(0, 6).map((payload) => ({ channel: "a", payload })),
+  );
+  const seen = await take(first, 4);
+  // Cumulative: the second stands for the first, too.
+  await first.ack(seen[1]);
+  await first.close();
+
+  const second = bus.subscribe("a", { durable: "builds" });
+  assert.deepEqual(payloads(await take(second, 4)), [2, 3, 4, 5]);
+  await second.ack(seen[3].id);
+  // An older one takes nothing back.
+  await second.ack(seen[0]);
+  await second.close();
+
+  const third = bus.subscribe("a", { durable: "builds", from: "start" });
+  assert.deepEqual(payloads(await take(third, 2)), [4, 5]);
+});
+
+Deno.test("a durable name is stored across processes", async () => {
+  await using home = new Home();
+  const reader = await home.start();
+  const writer = await home.start();
+  const subscribing = { name: "s", channels: "a", durable: "d", ack: true };
+  await reader.call("subscribe", subscribing);
+  await writer.call("flood", { channel: "a", first: 0, count: 10 });
+  await reader.wait("s", 10);
+  await reader.end();
+  await writer.call("flood", { channel: "a", first: 10, count: 10 });
+  const follower = await home.start();
+  await follower.call("subscribe", { ...subscribing, ack: false });
+  const seen = await follower.wait<Message>("s", 10);
+  assert.deepEqual(payloads(seen), numbers(10, 10));
+});
+
+Deno.test("a killed reader is followed at once and nothing is missed", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const publishing = (async () => {
+    for (let i = 0; i < 400; i++) {
+      await bus.publish("a", i);
+      if (i % 20 === 0) await new Promise((done) => setTimeout(done, 1));
+    }
+  })();
+  const seen = new Set<unknown>();
+  let last = -1;
+  while (last < 399) {
+    const reader = await home.start();
+    await within(
+      "the name",
+      reader.call("subscribe", {
+        name: "s",
+        channels: "a",
+        durable: "d",
+        from: "start",
+        ack: true,
+      }),
+    );
+    const wanted = Math.min(130, 399 - last);
+    await reader.wait("s", wanted);
+    await reader.kill();
+    const got = payloads(reader.seen<Message>("s")) as number[];
+    // In order, and from no later than where the last reader was.
+    assert.deepEqual(got, numbers(got[0], got.length));
+    assert.ok(got[0] <= last + 1, `${got[0]} after ${last}`);
+    for (const payload of got) seen.add(payload);
+    last = got.at(-1)!;
+  }
+  await publishing;
+  assert.equal(seen.size, 400);
+});
+
+Deno.test("a second reader of a durable name is refused", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const peer = await home.start();
+  const mine = bus.subscribe("a", { durable: "d" });
+  await mine.ready;
+  await assert.rejects(
+    peer.call("subscribe", { name: "s", channels: "a", durable: "d" }),
+    {
+      type: "DurableNameInUseError",
+      message: new RegExp(`process ${Deno.pid}\\b`),
+    },
+  );
+  const second = bus.subscribe("a", { durable: "d" });
+  await assert.rejects(second.next(), (error) => {
+    assert.ok(error instanceof DurableNameInUseError);
+    assert.equal(error.durable, "d");
+    return true;
+  });
+  // The first is not disturbed, and ending it frees the name.
+  await peer.call("publish", { channel: "a", payload: 1 });
+  assert.deepEqual(payloads(await take(mine, 1)), [1]);
+  await mine.close();
+  await peer.call("subscribe", { name: "s", channels: "a", durable: "d" });
+  assert.deepEqual(payloads(await peer.wait<Message>("s", 1)), [1]);
+});
+
+Deno.test("a name in one project is none of another's", async () => {
+  await using home = new Home();
+  const [a, b, none] = await Promise.all(
+    ["/a", "/b", null].map((project) => home.open({ project })),
+  );
+  const readers = [a, b, none].map((bus) =>
+    bus.subscribe("c", { durable: "d" })
+  );
+  await Promise.all(readers.map(({ ready }) => ready));
+  await a.publish("c", "a");
+  await b.publish("c", "b");
+  await none.publish("c", "none");
+  assert.deepEqual(payloads(await take(readers[0], 2)), ["a", "none"]);
+  assert.deepEqual(payloads(await take(readers[1], 2)), ["b", "none"]);
+  assert.deepEqual(payloads(await take(readers[2], 3)), ["a", "b", "none"]);
+});
+
+Deno.test("a reader whose lease ran out is told by its token", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const late = await home.open({ now: clock.now });
+  const next = await home.open({ now: clock.now });
+  await late.publish("a", 1);
+  const first = late.subscribe("a", { durable: "d", from: "start" });
+  const [message] = await take(first, 1);
+  clock.advance(29_000);
+  const early = next.subscribe("a", { durable: "d" });
+  await assert.rejects(early.ready, DurableNameInUseError);
+  clock.advance(2_000);
+  const second = next.subscribe("a", { durable: "d" });
+  assert.deepEqual(payloads(await take(second, 1)), [1]);
+
+  const lost = (error: unknown) => {
+    assert.ok(error instanceof LeaseLostError);
+    assert.match(error.held, /"d"/);
+    return true;
+  };
+  await assert.rejects(first.ack(message), lost);
+  await next.publish("a", 2);
+  await assert.rejects(first.next(), lost);
+  await assert.rejects(first.next(), lost);
+  // Its end does not free what the other holds.
+  await first.close();
+  const third = late.subscribe("a", { durable: "d" });
+  await assert.rejects(third.ready, DurableNameInUseError);
+  assert.deepEqual(payloads(await take(second, 1)), [2]);
+  await second.ack(message);
+});
+
+Deno.test("a stopped reader is told when it goes on", async () => {
+  await using home = new Home();
+  const stopped = await home.start();
+  const subscribing = { name: "s", channels: "a", durable: "d" };
+  await stopped.call("subscribe", subscribing);
+  stopped.signal("SIGSTOP");
+  const follower = await home.start();
+  // It may be slow, or stopped: its lease decides, not its pid.
+  await assert.rejects(follower.call("subscribe", subscribing), {
+    type: "DurableNameInUseError",
+  });
+  await follower.call("skew", 31_000);
+  await follower.call("subscribe", subscribing);
+  stopped.signal("SIGCONT");
+  await follower.call("publish", { channel: "a", payload: 1 });
+  await follower.wait("s", 1);
+  const [error] = await within(
+    "the error",
+    stopped.wait<{ type: string }>("s.error", 1),
+  );
+  assert.equal(error.type, "LeaseLostError");
+  assert.deepEqual(stopped.seen("s"), []);
+});
+
+Deno.test("what TTL took is counted exactly, and told", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const bus = await home.open({ now: clock.now });
+  const told: number[] = [];
+  const onLost = (count: number) => told.push(count);
+  const reader = bus.subscribe("a", { durable: "d", onLost });
+  await reader.ready;
+  const publish = (count: number, ttlSeconds: number, channel = "a") =>
+    bus.publishMany(
+      numbers(0, count).map((payload) => ({ channel, payload, ttlSeconds })),
+    );
+  await publish(7, 5);
+  await publish(5, 5, "other");
+  await publish(1, 3_600);
+  clock.advance(6_000);
+  // Not purged yet: they are counted before they are passed over.
+  assert.deepEqual(payloads(await take(reader, 1)), [0]);
+  assert.equal(reader.lost, 7);
+  assert.deepEqual(told, [7]);
+
+  // Purged by somebody, with the reader away.
+  await reader.ack(reader.cursor);
+  await reader.close();
+  await publish(450, 5);
+  clock.advance(6_000);
+  await publish(1, 3_600);
+  await bus.purge();
+  const again = bus.subscribe("a", { durable: "d" });
+  assert.deepEqual(payloads(await take(again, 1)), [0]);
+  assert.equal(again.lost, 457);
+});
+
+Deno.test("what expires on a page that was read ahead is lost, too", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const bus = await home.open({ now: clock.now });
+  const told: number[] = [];
+  const reader = bus.subscribe("a", {
+    durable: "d",
+    onLost: (count) => told.push(count),
+  });
+  await reader.ready;
+  await bus.publish("a", 0, { ttlSeconds: 60 });
+  await bus.publish("a", 1, { ttlSeconds: 5 });
+  await bus.publish("a", 2, { ttlSeconds: 5 });
+  await bus.publish("a", 3, { ttlSeconds: 60 });
+  const [zero] = await take(reader, 1);
+  await reader.ack(zero);
+  clock.advance(6_000);
+  const [three] = await take(reader, 1);
+  assert.equal(three.payload, 3);
+  assert.deepEqual(told, [2]);
+  await reader.ack(three);
+  await bus.purge();
+  assert.equal(reader.lost, 2);
+});
+
+Deno.test("what the cap took is counted exactly, and told", async () => {
+  await using home = new Home();
+  const bus = await home.open({ channelMessagesMax: 10 });
+  const reader = bus.subscribe("a", { durable: "d" });
+  await reader.ready;
+  await bus.publish("a", 0);
+  const [zero] = await take(reader, 1);
+  await reader.ack(zero);
+  await reader.close();
+  await bus.publishMany(
+    numbers(1, 24).map((payload) => ({ channel: "a", payload })),
+  );
+  await bus.purge();
+  const told: number[] = [];
+  const again = bus.subscribe("a", {
+    durable: "d",
+    onLost: (count) => told.push(count),
+  });
+  assert.deepEqual(payloads(await take(again, 10)), numbers(15, 10));
+  // The first was acknowledged: 14 of 15 are lost.
+  assert.equal(again.lost, 14);
+  assert.deepEqual(told, [14]);
+});
+
+Deno.test("a waiting reader is told of what it loses unacknowledged", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const bus = await home.open({ now: clock.now, pollIntervalMs: 10 });
+  const other = await home.open({ now: clock.now });
+  const told = Promise.withResolvers<number>();
+  const reader = bus.subscribe("a", { durable: "d", onLost: told.resolve });
+  await reader.ready;
+  await bus.publish("a", 0, { ttlSeconds: 5 });
+  await take(reader, 1);
+  const waiting = reader.next();
+  clock.advance(6_000);
+  await other.purge();
+  assert.equal(await within("the loss", told.promise), 1);
+  await reader.close();
+  await waiting;
+});
+
+Deno.test("a name unused for seven days is forgotten", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const bus = await home.open({ now: clock.now });
+  const use = async (durable: string) => {
+    await using reader = bus.subscribe("a", { durable, from: "start" });
+    await reader.ready;
+    return (await take(reader, 1))[0].payload;
+  };
+  const publish = (payload: string) =>
+    bus.publish("a", payload, { ttlSeconds: 30 * 86_400 });
+  const first = await publish("first");
+  await publish("second");
+  for (const durable of ["kept", "purged", "late"]) {
+    await using reader = bus.subscribe("a", { durable, from: "start" });
+    await take(reader, 1);
+    await reader.ack(first.id);
+  }
+  clock.advance(6 * DAY_MS);
+  assert.equal(await use("kept"), "second");
+  await bus.purge();
+  assert.equal((await bus.stats()).durableNames, 3);
+  clock.advance(DAY_MS + 60_000);
+  // Forgotten, whether or not somebody has purged.
+  assert.equal(await use("late"), "first");
+  await bus.purge();
+  assert.equal((await bus.stats()).durableNames, 2);
+  assert.equal(await use("purged"), "first");
+  assert.equal(await use("kept"), "second");
+});
+
+Deno.test("only what a durable name was given can be acknowledged", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const { id } = await bus.publish("a", 1);
+  const plain = bus.subscribe("a", { from: "start" });
+  await take(plain, 1);
+  await assert.rejects(plain.ack(id), InvalidInputError);
+
+  const reader = bus.subscribe("a", { durable: "d", from: "start" });
+  await take(reader, 1);
+  for (const wrong of ["x", "-1", "1.5", `${Number(id) + 1}`, "9".repeat(15)]) {
+    await assert.rejects(reader.ack(wrong), InvalidInputError, wrong);
+  }
+  // A cursor that is ahead of everything would have lost this one.
+  await bus.publish("a", 2);
+  assert.deepEqual(payloads(await take(reader, 1)), [2]);
+  await reader.close();
+  await assert.rejects(reader.ack(id), ClosedError);
+  for (const durable of ["", "a b", "a\n", "x".repeat(129)]) {
+    assert.throws(() => bus.subscribe("a", { durable }), { field: "durable" });
+  }
+});
+
+Deno.test("the bus's end frees its durable names though the database is busy", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const reader = bus.subscribe("a", { durable: "d" });
+  await reader.ready;
+  const other = home.foreign();
+  other.exec("BEGIN IMMEDIATE");
+  reader.close();
+  const closing = bus.close();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  other.exec("COMMIT");
+  await closing;
+  const next = await home.open();
+  await next.subscribe("a", { durable: "d" }).ready;
+});

@@ -1,0 +1,435 @@
+import assert from "node:assert/strict";
+import {
+  type Hold,
+  InvalidInputError,
+  LimitError,
+  LockHeldError,
+  type LockType,
+  type Message,
+  type MessageBus,
+  NotHeldError,
+  SessionEndedError,
+} from "../mod.ts";
+import { Clock, Home, numbers, within } from "./fixture.ts";
+
+const EXCLUSIVE = { type: "exclusive" } as const;
+
+/** What was said on `file_conflict`, the last last. */
+async function conflicts(bus: MessageBus): Promise<Record<string, unknown>[]> {
+  const { messages } = await bus.poll("file_conflict", { limit: 1_000 });
+  return messages.map(({ payload }) => payload as Record<string, unknown>);
+}
+
+/** Two sessions, and a path of their own. */
+async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
+  const ann = await home.open({ session: "ann", vendor: "claude", task: "T-1" });
+  const bob = await home.open({ session: "bob", vendor: "codex", task: "T-2" });
+  return [ann, bob, `${home.root}/a.ts`];
+}
+
+Deno.test("advisory lets advisory in, and exclusive nobody", async () => {
+  const types: LockType[] = ["advisory", "exclusive"];
+  for (const held of types) {
+    for (const asked of types) {
+      await using home = new Home();
+      const [ann, bob, path] = await two(home);
+      await ann.locks.acquire(path, { type: held });
+      const both = held === "advisory" && asked === "advisory";
+      const got = await bob.locks.tryAcquire(path, { type: asked });
+      assert.equal(got !== undefined, both, `${asked} over ${held}`);
+      const holders = (await bob.locks.holders(path)).map((h) => h.session);
+      assert.deepEqual(holders, both ? ["ann", "bob"] : ["ann"]);
+    }
+  }
+});
+
+Deno.test("a session's own locks are never in its way", async () => {
+  await using home = new Home();
+  const [ann, , path] = await two(home);
+  await ann.locks.acquire(path, EXCLUSIVE);
+  await ann.locks.acquire(`${home.root}/`, EXCLUSIVE);
+  await ann.locks.acquire(path, { ...EXCLUSIVE, agent: "helper" });
+  assert.equal((await ann.locks.list()).length, 3);
+});
+
+Deno.test("whoever is refused learns the holder, its task, why and until when", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const [ann, bob, path] = [
+    await home.open({ session: "ann", task: "T-1", now: clock.now }),
+    await home.open({ session: "bob", now: clock.now }),
+    `${home.root}/a.ts`,
+  ];
+  const since = new Date(clock.nowMs).toISOString();
+  await ann.locks.acquire(path, { ...EXCLUSIVE, leaseMs: 60_000, why: "mend" });
+  await assert.rejects(() => bob.locks.acquire(path), (error) => {
+    assert.ok(error instanceof LockHeldError);
+    const [{ process, ...blocker }] = error.blockers;
+    assert.equal(process?.pid, Deno.pid);
+    assert.deepEqual(blocker, {
+      session: "ann",
+      state: "holds",
+      path,
+      type: "exclusive",
+      vendor: "script",
+      task: "T-1",
+      why: "mend",
+      since,
+      expiresAt: new Date(clock.nowMs + 60_000).toISOString(),
+      overdue: false,
+    });
+    for (const part of ["ann", "T-1", "mend", "exclusively", path]) {
+      assert.ok(error.message.includes(part), part);
+    }
+    return true;
+  });
+});
+
+Deno.test("both are told of an overlap, with who, what, since when and on what task", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  const told = [ann, bob].map((bus) => bus.subscribe("file_conflict"));
+  await Promise.all(told.map(({ ready }) => ready));
+  const first = await ann.locks.acquire(path, { why: "tidy" });
+  const lock = await bob.locks.acquire(path, { agent: "sub" });
+  assert.deepEqual(lock.overlaps, [{ risk: "conflict", hold: first.hold }]);
+  for (const subscription of told) {
+    const { value } = await within("the conflict", subscription.next());
+    const payload = value!.payload as Record<string, unknown>;
+    assert.equal(payload.event, "overlap");
+    assert.deepEqual(payload.sessions, ["bob", "ann"]);
+    const [mine, other] = payload.holds as Record<string, unknown>[];
+    assert.deepEqual(other, {
+      session: "ann",
+      vendor: "claude",
+      path,
+      type: "advisory",
+      task: "T-1",
+      why: "tidy",
+      since: first.hold.since,
+    });
+    assert.equal(mine.agent, "sub");
+    assert.equal(mine.task, "T-2");
+  }
+});
+
+Deno.test("taking a lock once more is no news", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  await ann.locks.acquire(path);
+  await bob.locks.acquire(path);
+  await bob.locks.acquire(path);
+  assert.equal((await conflicts(ann)).length, 1);
+});
+
+Deno.test("two agents of one session on a file are a notice", async () => {
+  await using home = new Home();
+  const [ann, , path] = await two(home);
+  await ann.locks.acquire(path, { agent: "one" });
+  const { overlaps } = await ann.locks.acquire(path, { agent: "two" });
+  assert.deepEqual(overlaps.map(({ risk }) => risk), ["same-session"]);
+  const [told] = await conflicts(ann);
+  assert.equal(told.event, "same-session");
+});
+
+Deno.test("a hold is given back as often as it was taken", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  const outer = await ann.locks.acquire(path, EXCLUSIVE);
+  const inner = await ann.locks.acquire(path, EXCLUSIVE);
+  assert.equal(inner.token, outer.token);
+  assert.equal(inner.hold.holds, 2);
+  await inner.release();
+  await inner.release();
+  assert.equal(await bob.locks.tryAcquire(path), undefined);
+  await outer.release();
+  await (await bob.locks.acquire(path, EXCLUSIVE)).release();
+});
+
+Deno.test("agents of a session hold and give back on their own", async () => {
+  await using home = new Home();
+  const [ann, , path] = await two(home);
+  const one = await ann.locks.acquire(path, { agent: "one" });
+  const two_ = await ann.locks.acquire(path, { agent: "two" });
+  assert.notEqual(one.token, two_.token);
+  await ann.locks.release(path, { agent: "one" });
+  assert.deepEqual((await ann.locks.list()).map((h) => h.agent), ["two"]);
+  await assert.rejects(() => one.release(), NotHeldError);
+});
+
+Deno.test("release by path gives back however often it was taken", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  await ann.locks.acquire(path, EXCLUSIVE);
+  await ann.locks.acquire(path, EXCLUSIVE);
+  await assert.rejects(() => bob.locks.release(path), NotHeldError);
+  await ann.locks.release(path);
+  assert.deepEqual(await ann.locks.list(), []);
+  await assert.rejects(() => ann.locks.release(path), NotHeldError);
+});
+
+Deno.test("tokens only grow, and old ones are refused everywhere", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  let last = 0;
+  for (let round = 0; round < 5; round++) {
+    const bus = round % 2 === 0 ? ann : bob;
+    const lock = await bus.locks.acquire(path, EXCLUSIVE);
+    assert.ok(lock.token > last);
+    last = lock.token;
+    await bus.locks.release(path);
+    await assert.rejects(() => lock.renew(), NotHeldError);
+    await assert.rejects(() => bus.locks.upgrade(lock), NotHeldError);
+    await assert.rejects(() => lock.release(), (error) => {
+      assert.ok(error instanceof NotHeldError);
+      assert.equal(error.token, lock.token);
+      return true;
+    });
+    assert.deepEqual(await bus.locks.list(), []);
+  }
+});
+
+Deno.test("another session's lock is nobody else's to renew, upgrade or give back", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  const lock = await ann.locks.acquire(path);
+  await assert.rejects(() => bob.locks.upgrade(lock), NotHeldError);
+  assert.deepEqual(await ann.locks.list(), [lock.hold]);
+});
+
+Deno.test("renewing holds it for longer, from now", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const ann = await home.open({ now: clock.now });
+  const lock = await ann.locks.acquire(`${home.root}/a`, { leaseMs: 1_000 });
+  clock.advance(900);
+  await lock.renew(5_000);
+  const at = new Date(clock.nowMs + 5_000).toISOString();
+  assert.equal(lock.hold.expiresAt, at);
+  assert.equal((await ann.locks.list())[0].expiresAt, at);
+});
+
+Deno.test("upgrading keeps the hold, its token and its count", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  const lock = await ann.locks.acquire(path, { agent: "a" });
+  const upgraded = await ann.locks.upgrade(lock);
+  assert.equal(upgraded.token, lock.token);
+  assert.equal(upgraded.hold.type, "exclusive");
+  assert.equal(upgraded.hold.holds, 1);
+  assert.equal(await bob.locks.tryAcquire(path), undefined);
+  await upgraded.release();
+  assert.deepEqual(await bob.locks.list(), []);
+});
+
+Deno.test("an upgrade that is refused leaves the advisory lock", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  const lock = await ann.locks.acquire(path);
+  await bob.locks.acquire(path);
+  await assert.rejects(() => ann.locks.upgrade(lock), LockHeldError);
+  const [hold] = await ann.locks.list();
+  assert.deepEqual(hold, lock.hold);
+});
+
+Deno.test("upgrading a glob keeps what it covers", async () => {
+  await using home = new Home();
+  const ann = await home.open();
+  Deno.mkdirSync(`${home.root}/[id]`);
+  const lock = await ann.locks.acquire(`${home.root}/\\[id\\]/*.ts`);
+  const upgraded = await ann.locks.upgrade(lock);
+  assert.equal(upgraded.token, lock.token);
+  assert.equal((await ann.locks.list()).length, 1);
+});
+
+Deno.test("asking for exclusive what others hold tells them, once in a while", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const ann = await home.open({ session: "ann", now: clock.now });
+  const bob = await home.open({ session: "bob", now: clock.now });
+  const path = `${home.root}/a.ts`;
+  const before = [await ann.locks.acquire(path)].map(({ hold }) => hold);
+  const ask = () => bob.locks.tryAcquire(path, { ...EXCLUSIVE, why: "mine" });
+  assert.equal(await ask(), undefined);
+  assert.equal(await ask(), undefined);
+  assert.deepEqual(await conflicts(ann), [{
+    event: "wanted",
+    path,
+    sessions: ["bob", "ann"],
+    why: "mine",
+  }]);
+  clock.advance(31_000);
+  await ask();
+  assert.equal((await conflicts(ann)).length, 2);
+  // Refused means unchanged.
+  assert.deepEqual(await ann.locks.list(), before);
+});
+
+Deno.test("a lock disposes of itself", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  {
+    await using _lock = await ann.locks.acquire(path, EXCLUSIVE);
+    assert.equal(await bob.locks.tryAcquire(path), undefined);
+  }
+  await using lost = await bob.locks.acquire(path, EXCLUSIVE);
+  await bob.locks.release(path);
+  assert.equal(lost.path, path);
+});
+
+Deno.test("a release that fails can be tried again", async () => {
+  await using home = new Home();
+  const ann = await home.open({ busyTimeoutMs: 0 });
+  const lock = await ann.locks.acquire(`${home.root}/a`);
+  const other = home.foreign();
+  other.exec("BEGIN IMMEDIATE");
+  await assert.rejects(() => lock.release(), { name: "BusyError" });
+  other.exec("COMMIT");
+  await lock.release();
+  assert.deepEqual(await ann.locks.list(), []);
+});
+
+Deno.test("watch tells of every change by push", async () => {
+  await using home = new Home();
+  const [ann, , path] = await two(home);
+  const watcher = await home.start({ pollIntervalMs: 60_000 });
+  await watcher.call("watchLocks", "w");
+  await watcher.wait("w", 1);
+  const lock = await ann.locks.acquire(path);
+  const [, held] = await within("held", watcher.wait<Hold[]>("w", 2));
+  assert.deepEqual(held, [lock.hold]);
+  await lock.release();
+  const [, , none] = await within("free", watcher.wait<Hold[]>("w", 3));
+  assert.deepEqual(none, []);
+});
+
+Deno.test("a session has at most locksMax locks", async () => {
+  await using home = new Home();
+  const ann = await home.open({ session: "ann", locksMax: 3 });
+  const path = (i: number) => `${home.root}/${i}`;
+  const locks = [];
+  for (const i of numbers(0, 3)) locks.push(await ann.locks.acquire(path(i)));
+  await assert.rejects(() => ann.locks.acquire(path(3)), (error) => {
+    assert.ok(error instanceof LimitError);
+    assert.equal(error.kind, "state");
+    assert.equal(error.most, 3);
+    return true;
+  });
+  // What is held already is no further one.
+  await ann.locks.acquire(path(0));
+  assert.equal((await ann.locks.list()).length, 3);
+  await locks[1].release();
+  await ann.locks.acquire(path(3));
+  await assert.rejects(() => home.open({ locksMax: 0 }), InvalidInputError);
+});
+
+Deno.test("a thousand locks a session are the most unless configured", async () => {
+  await using home = new Home();
+  const ann = await home.open();
+  await ann.sessions.register();
+  const insert = home.foreign().prepare(
+    `INSERT INTO file_locks(file_path, session_id, expires_at)
+     VALUES (?, ?, ${Date.now() + 600_000})`,
+  );
+  for (const i of numbers(0, 999)) insert.run(`/nowhere/${i}`, ann.session);
+  await ann.locks.acquire("/nowhere/a");
+  await assert.rejects(() => ann.locks.acquire("/nowhere/b"), LimitError);
+});
+
+Deno.test("an ended session gets no lock until it registers again", async () => {
+  await using home = new Home();
+  const [ann, bob, path] = await two(home);
+  await ann.locks.acquire(path, EXCLUSIVE);
+  await ann.sessions.end();
+  assert.deepEqual(await bob.locks.list(), []);
+  await assert.rejects(() => ann.locks.acquire(path), SessionEndedError);
+  await ann.sessions.register();
+  await (await ann.locks.acquire(path)).release();
+  // Ended by somebody else it is the same.
+  await bob.sessions.end("ann");
+  await assert.rejects(() => ann.locks.acquire(path), SessionEndedError);
+  assert.deepEqual(await bob.locks.list(), []);
+  await ann.sessions.register();
+  await ann.locks.acquire(path);
+});
+
+Deno.test("a read-only bus lists what stands and changes nothing", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const ann = await home.open({ now: clock.now });
+  await ann.locks.acquire(`${home.root}/a`, { leaseMs: 1_000 });
+  await ann.tasks.post({ id: "T", title: "t" });
+  await ann.tasks.claim("T", { leaseMs: 1_000 });
+  const dead = await home.start({ session: "dead" });
+  await dead.call("acquire", { name: "l", path: `${home.root}/b` });
+  await dead.kill();
+  home.foreign().exec(
+    `INSERT INTO file_locks(file_path, session_id) VALUES ('/c', 'foreign')`,
+  );
+  clock.advance(2_000);
+  const reader = await home.open({ readOnly: true, now: clock.now });
+  const paths = async (bus: MessageBus) =>
+    (await bus.locks.list()).map(({ path }) => path);
+  assert.deepEqual(await paths(reader), [`${home.root}/a`, "/c"]);
+  assert.equal((await reader.tasks.list()).length, 1);
+  const count = home.foreign().prepare("SELECT count(*) AS n FROM file_locks");
+  assert.equal(count.get()!.n, 3);
+});
+
+Deno.test("bad options are refused before anything is written", async () => {
+  await using home = new Home();
+  const ann = await home.open();
+  const path = `${home.root}/a`;
+  const wrong = [
+    { leaseMs: 0 },
+    { leaseMs: -1 },
+    { leaseMs: NaN },
+    { leaseMs: 25 * 60 * 60 * 1000 },
+    { waitMs: -1 },
+    { waitMs: NaN },
+    { type: "shared" as LockType },
+  ];
+  for (const options of wrong) {
+    await assert.rejects(
+      () => ann.locks.acquire(path, options),
+      InvalidInputError,
+      JSON.stringify(options),
+    );
+  }
+  assert.deepEqual(await ann.sessions.list(), []);
+});
+
+Deno.test("text of a project's conflict is not shown in another", async () => {
+  await using home = new Home();
+  const path = `${home.root}/work/a.ts`;
+  Deno.mkdirSync(`${home.root}/work`);
+  const work = `${home.root}/work`;
+  const ann = await home.open({ session: "ann", project: work });
+  const bob = await home.open({ session: "bob", project: work });
+  const eve = await home.open({ session: "eve", project: "/elsewhere" });
+  await ann.locks.acquire(path);
+  await bob.locks.acquire(path);
+  await bob.locks.tryAcquire(path, EXCLUSIVE);
+  const seen = async (bus: MessageBus): Promise<readonly Message[]> =>
+    (await bus.poll("file_conflict")).messages;
+  assert.equal((await seen(ann)).length, 2);
+  assert.equal((await seen(bob)).length, 2);
+  assert.deepEqual(await seen(eve), []);
+  assert.equal((await ann.locks.list()).length, 2);
+  assert.deepEqual(await eve.locks.list(), []);
+  assert.equal((await eve.locks.list({ allProjects: true })).length, 2);
+});
+
+Deno.test("where two projects meet on a file, both are told", async () => {
+  await using home = new Home();
+  Deno.mkdirSync(`${home.root}/outer/inner`, { recursive: true });
+  const outer = `${home.root}/outer`;
+  const ann = await home.open({ session: "ann", project: outer });
+  const bob = await home.open({ session: "bob", project: `${outer}/inner` });
+  await ann.locks.acquire(`${outer}/inner/a`);
+  await bob.locks.acquire(`${outer}/inner/a`);
+  for (const bus of [ann, bob]) {
+    const events = (await conflicts(bus)).map(({ event }) => event);
+    assert.deepEqual(events, ["overlap"], bus.session);
+  }
+});

@@ -1,0 +1,172 @@
+/**
+ * Another process on the bus, moved by lines of JSON.
+ *
+ * @module
+ */
+
+import { TextLineStream } from "./text_lines.ts";
+
+/** How to start a peer. */
+export interface PeerOptions {
+  /** A command that runs the peer, such as `["strace", "-f"]`. */
+  readonly prefix?: readonly string[];
+  /** Variables of its environment. */
+  readonly env?: Record<string, string>;
+  /** Its working folder. */
+  readonly cwd?: string;
+}
+
+/** An error that a peer met. */
+export class PeerError extends Error {
+  override name = "PeerError";
+  /** The error's own name, such as `BusyError`. */
+  readonly type: string;
+  /** Its fields. */
+  readonly fields: Record<string, unknown>;
+
+  /** Made from what the peer said of it. */
+  constructor(type: string, message: string, fields: Record<string, unknown>) {
+    super(message);
+    this.type = type;
+    this.fields = fields;
+  }
+}
+
+interface Line {
+  readonly id?: number;
+  readonly result?: unknown;
+  readonly error?: {
+    readonly type: string;
+    readonly message: string;
+    readonly fields: Record<string, unknown>;
+  };
+  readonly event?: string;
+  readonly value?: unknown;
+}
+
+const SCRIPT = new URL("./peers/bus_peer.ts", import.meta.url).pathname;
+
+/** A process that runs `peers/bus_peer.ts`. */
+export class Peer {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #answers = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #events = new Map<string, unknown[]>();
+  readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
+  readonly #reading: Promise<void>;
+  #nextId = 1;
+  #ended = false;
+
+  /** Starts one. */
+  constructor(options: PeerOptions = {}) {
+    const [program, ...args] = [
+      ...(options.prefix ?? []),
+      Deno.execPath(),
+      "run",
+      "-A",
+      SCRIPT,
+    ];
+    this.#child = new Deno.Command(program, {
+      args,
+      cwd: options.cwd,
+      env: { NO_COLOR: "1", ...options.env },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#reading = this.#read();
+  }
+
+  /** Its pid. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Resolves when it has ended, with the code that it ended with. */
+  get ended(): Promise<number> {
+    return this.#child.status.then(({ code }) => code);
+  }
+
+  /** Has it do something; the answer is what came of it. */
+  async call<T = unknown>(act: string, args: unknown = {}): Promise<T> {
+    const id = this.#nextId++;
+    const answer = Promise.withResolvers<unknown>();
+    answer.promise.catch(() => {});
+    this.#answers.set(id, answer);
+    await this.#input.write(
+      new TextEncoder().encode(`${JSON.stringify({ id, act, args })}\n`),
+    );
+    return await answer.promise as T;
+  }
+
+  /** Its events of a kind so far. */
+  seen<T = unknown>(event: string): readonly T[] {
+    return (this.#events.get(event) ?? []) as T[];
+  }
+
+  /** Waits until there are `count` events of a kind; returns all of them. */
+  async wait<T = unknown>(event: string, count: number): Promise<T[]> {
+    while (this.seen(event).length < count) {
+      if (this.#ended) throw new Error(`The peer ended before "${event}"`);
+      const waiting = this.#waiting.get(event) ??
+        Promise.withResolvers<void>();
+      this.#waiting.set(event, waiting);
+      await waiting.promise;
+    }
+    return [...this.seen<T>(event)];
+  }
+
+  /** Sends it a signal. */
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Kills it as nothing can be caught, and waits until it is gone. */
+  async kill(): Promise<void> {
+    if (!this.#ended) this.#child.kill("SIGKILL");
+    await this.end();
+  }
+
+  /** Lets it close its bus and end. */
+  async end(): Promise<void> {
+    try {
+      await this.#input.close();
+    } catch {
+      // It has ended by itself.
+    }
+    await this.#reading;
+    await this.#child.status;
+  }
+
+  async #read(): Promise<void> {
+    const lines = this.#child.stdout
+      .pipeThrough(new TextDecoderStream())
+      .pipeThrough(new TextLineStream());
+    for await (const line of lines) this.#take(JSON.parse(line) as Line);
+    this.#ended = true;
+    for (const answer of this.#answers.values()) {
+      answer.reject(new Error("The peer ended before it answered"));
+    }
+    for (const waiting of this.#waiting.values()) waiting.resolve();
+  }
+
+  #take(line: Line): void {
+    if (line.id !== undefined) {
+      const answer = this.#answers.get(line.id)!;
+      this.#answers.delete(line.id);
+      if (line.error === undefined) answer.resolve(line.result);
+      else {
+        const { type, message, fields } = line.error;
+        answer.reject(new PeerError(type, message, fields));
+      }
+      return;
+    }
+    const event = line.event!;
+    const seen = this.#events.get(event) ?? [];
+    seen.push(line.value);
+    this.#events.set(event, seen);
+    this.#waiting.get(event)?.resolve();
+    this.#waiting.delete(event);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * A process on the bus for tests: does what lines of JSON on stdin say, and
+ * answers on stdout. It ends when stdin does.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import {
+  type Json,
+  type Message,
+  type MessageBus,
+  openBus,
+  type OpenBusOptions,
+  type Publication,
+  type SessionChange,
+  type SessionStart,
+  type SubscribeOptions,
+  type Subscription,
+} from "../../mod.ts";
+import { TextLineStream } from "../text_lines.ts";
+import { coordination } from "./coordination.ts";
+
+let bus!: MessageBus;
+let skewMs = 0;
+const subscriptions = new Map<string, Subscription>();
+const databases = new Map<string, DatabaseSync>();
+
+function say(line: unknown): void {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+  for (let done = 0; done < bytes.length;) {
+    done += Deno.stdout.writeSync(bytes.subarray(done));
+  }
+}
+
+interface Subscribing extends SubscribeOptions {
+  readonly name: string;
+  readonly channels: string[] | string | null;
+  readonly ack?: boolean;
+  readonly paused?: boolean;
+}
+
+async function iterate(
+  subscription: Subscription,
+  { name, ack }: Subscribing,
+): Promise<void> {
+  try {
+    for await (const message of subscription) {
+      say({ event: name, value: message });
+      if (ack) await subscription.ack(message);
+    }
+    say({ event: `${name}.ended` });
+  } catch (error) {
+    say({ event: `${name}.error`, value: told(error) });
+  }
+}
+
+function told(error: unknown): unknown {
+  const { name, message, cause: _, ...fields } = error as Error & {
+    cause: unknown;
+  };
+  return { type: name, message, fields };
+}
+
+// deno-lint-ignore no-explicit-any
+type Act = (args: any) => unknown;
+
+const acts: Record<string, Act> = {
+  async open(options: OpenBusOptions) {
+    bus = await openBus({
+      ...options,
+      now: () => Date.now() + skewMs,
+      warn: (message) => say({ event: "warning", value: message }),
+    });
+    return bus.session;
+  },
+  skew(ms: number) {
+    skewMs = ms;
+  },
+  async publish(args: { channel: string; payload: Json; ttlSeconds?: number }) {
+    return (await bus.publish(args.channel, args.payload, args)).id;
+  },
+  publishMany: (publications: Publication[]) => bus.publishMany(publications),
+  async flood(
+    args: { channel: string; first: number; count: number; apart?: boolean },
+  ) {
+    const ids: string[] = [];
+    const one = async (i: number) => {
+      const { id } = await bus.publish(args.channel, args.first + i);
+      ids.push(id);
+    };
+    for (let i = 0; i < args.count; i++) {
+      if (args.apart) await one(i);
+      else one(i);
+    }
+    while (ids.length < args.count) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return ids;
+  },
+  async poll(args: { channels: string[] | null; after?: string }) {
+    return (await bus.poll(args.channels, args)).messages;
+  },
+  async subscribe(args: Subscribing) {
+    const subscription = bus.subscribe(args.channels, {
+      ...args,
+      onLost: (count) => say({ event: `${args.name}.lost`, value: count }),
+    });
+    subscriptions.set(args.name, subscription);
+    await subscription.ready;
+    if (!args.paused) iterate(subscription, args);
+    return subscription.mode;
+  },
+  async next(name: string) {
+    const { done, value } = await subscriptions.get(name)!.next();
+    return done ? null : value;
+  },
+  ack: (args: { name: string; message: Message | string }) =>
+    subscriptions.get(args.name)!.ack(args.message),
+  unsubscribe: (name: string) => subscriptions.get(name)!.close(),
+  /** Answers each ping on a channel with a pong, by push alone. */
+  async echo(args: { from: string; to: string }) {
+    const subscription = bus.subscribe(args.from);
+    subscriptions.set(`echo ${args.from}`, subscription);
+    await subscription.ready;
+    (async () => {
+      for await (const { payload } of subscription) {
+        await bus.publish(args.to, payload);
+      }
+    })();
+  },
+  register: (known: Partial<SessionStart>) => bus.sessions.register(known),
+  update: (change: SessionChange) => bus.sessions.update(change),
+  heartbeat: () => bus.sessions.heartbeat(),
+  end: (id?: string) => bus.sessions.end(id ?? undefined),
+  session: () => bus.session,
+  purge: () => bus.purge(),
+  close: () => bus.close(),
+  /** Runs SQL on a connection of its own, as another program does. */
+  sql(args: { path: string; sql: string; name?: string }) {
+    const name = args.name ?? "sql";
+    const database = databases.get(name) ??
+      new DatabaseSync(args.path, { enableForeignKeyConstraints: false });
+    databases.set(name, database);
+    database.exec(args.sql);
+  },
+  closeSql(name: string) {
+    databases.get(name)?.close();
+    databases.delete(name);
+  },
+  /** Opens and closes the database, as short-lived programs do. */
+  comeAndGo(args: { path: string; times: number }) {
+    for (let i = 0; i < args.times; i++) {
+      const database = new DatabaseSync(args.path);
+      database.prepare("SELECT count(*) FROM session_registry").get();
+      database.close();
+    }
+  },
+  mode: (name: string) => subscriptions.get(name)!.mode,
+  write: (args: { path: string; text: string }) =>
+    Deno.writeTextFileSync(args.path, args.text),
+};
+
+Object.assign(acts, coordination(() => bus, say));
+
+async function perform(line: string): Promise<void> {
+  const { id, act, args } = JSON.parse(line);
+  try {
+    say({ id, result: await acts[act](args) ?? null });
+  } catch (error) {
+    say({ id, error: told(error) });
+  }
+}
+
+const lines = Deno.stdin.readable
+  .pipeThrough(new TextDecoderStream())
+  .pipeThrough(new TextLineStream());
+for await (const line of lines) perform(line);
+await bus?.close();
+for (const database of databases.values()) database.close();

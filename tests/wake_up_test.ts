@@ -1,0 +1,312 @@
+import assert from "node:assert/strict";
+import type { Message } from "../mod.ts";
+import {
+  canLimitWatches,
+  Home,
+  numbers,
+  take,
+  until,
+  WATCH_LIMITS,
+  watchesAtMost,
+  within,
+} from "./fixture.ts";
+
+// So far apart that what comes in a test has not come by polling.
+const NO_POLL = { pollIntervalMs: 60_000 };
+
+const unlessLimited = canLimitWatches
+  ? ""
+  : " (ignored: needs unshare and user namespaces)";
+
+Deno.test("no wake-up is lost between reading and waiting", async () => {
+  await using home = new Home();
+  const bus = await home.open(NO_POLL);
+  const peer = await home.start(NO_POLL);
+  await peer.call("echo", { from: "ping", to: "pong" });
+  const pongs = bus.subscribe("pong");
+  await pongs.ready;
+  assert.equal(pongs.mode, "push");
+  for (let round = 0; round < 3_000; round++) {
+    await bus.publish("ping", round);
+    const { value } = await within(`pong ${round}`, pongs.next());
+    assert.equal(value!.payload, round);
+  }
+});
+
+Deno.test("several processes are pushed to at once", async () => {
+  await using home = new Home();
+  const bus = await home.open(NO_POLL);
+  const peers = await Promise.all(numbers(0, 3).map(() => home.start(NO_POLL)));
+  for (const peer of peers) {
+    assert.equal(
+      await peer.call("subscribe", { name: "s", channels: null }),
+      "push",
+    );
+  }
+  for (let i = 0; i < 200; i++) await bus.publish("state", i);
+  for (const peer of peers) {
+    const seen = await within("all", peer.wait<Message>("s", 201));
+    assert.deepEqual(
+      seen.filter(({ channel }) => channel === "state").map((m) => m.payload),
+      numbers(0, 200),
+    );
+  }
+});
+
+Deno.test("only the bells of those who want a message are rung", async () => {
+  await using home = new Home();
+  const bus = await home.open(NO_POLL);
+  const [a, b, elsewhere] = await Promise.all([
+    home.start(NO_POLL),
+    home.start(NO_POLL),
+    home.start({ ...NO_POLL, project: "/elsewhere" }),
+  ]);
+  await a.call("subscribe", { name: "s", channels: "a" });
+  await b.call("subscribe", { name: "s", channels: ["b", "heartbeat"] });
+  await elsewhere.call("subscribe", { name: "s", channels: "a" });
+  await bus.sessions.register();
+  await b.wait("s", 1);
+  const bellOf = (pid: number) => {
+    const [{ name }] = [...Deno.readDirSync(`${home.path}/bells`)]
+      .filter(({ name }) => name.startsWith(`${pid}-`));
+    return Deno.statSync(`${home.path}/bells/${name}`).mtime!.getTime();
+  };
+  const before = [a, b, elsewhere].map(({ pid }) => bellOf(pid));
+  await bus.sessions.heartbeat();
+  assert.deepEqual([a, b, elsewhere].map(({ pid }) => bellOf(pid)), before);
+  await bus.publish("a", 1, { project: "/mine" });
+  await a.wait("s", 1);
+  assert.notEqual(bellOf(a.pid), before[0]);
+  assert.equal(bellOf(b.pid), before[1]);
+  assert.equal(bellOf(elsewhere.pid), before[2]);
+});
+
+Deno.test("a commit between two watches of a process does not take the bell away", async () => {
+  await using home = new Home();
+  const bus = await home.open(NO_POLL);
+  const peer = await home.start(NO_POLL);
+  const first = bus.subscribe("state", { from: "start" });
+  await first.ready;
+  const other = home.foreign();
+  // Keeps the first watch's end waiting until the second one has begun.
+  other.exec("BEGIN IMMEDIATE");
+  await first.close();
+  const second = bus.subscribe("state", { from: "start" });
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  other.exec("COMMIT");
+  await second.ready;
+  await peer.call("publish", { channel: "state", payload: 1 });
+  await within("the message", second.next());
+  assert.equal(second.mode, "push");
+});
+
+Deno.test("a bell that was deleted is made anew", async () => {
+  await using home = new Home();
+  const bus = await home.open({ pollIntervalMs: 10 });
+  const peer = await home.start(NO_POLL);
+  const states = bus.subscribe("state");
+  await states.ready;
+  const bells = () => [...Deno.readDirSync(`${home.path}/bells`)];
+  assert.equal(bells().length, 1);
+  Deno.removeSync(`${home.path}/bells/${bells()[0].name}`);
+  await peer.call("publish", { channel: "state", payload: "unrung" });
+  assert.equal((await take(states, 1))[0].payload, "unrung");
+  await until("the new bell", () => bells().length === 1);
+  await until("the new watch", () => states.mode === "push");
+  assert.deepEqual(home.warnings, []);
+});
+
+Deno.test("what a crash left unrung is found by the safety poll", async () => {
+  await using home = new Home();
+  const bus = await home.open({ pollIntervalMs: 10 });
+  const states = bus.subscribe("state");
+  await states.ready;
+  home.foreign().exec(`INSERT INTO inter_session_messages
+    (sender_id, channel, payload, expires_at, rung)
+    VALUES ('crashed', 'state', '1', ${Date.now() + 60_000}, 1)`);
+  assert.equal((await take(states, 1))[0].payload, 1);
+});
+
+Deno.test("notify poll makes no bell and still delivers", async () => {
+  await using home = new Home();
+  const bus = await home.open({ notify: "poll", pollIntervalMs: 10 });
+  const peer = await home.start();
+  const states = bus.subscribe("state");
+  await states.ready;
+  assert.equal(states.mode, "poll");
+  assert.deepEqual([...Deno.readDirSync(`${home.path}/bells`)], []);
+  await peer.call("publish", { channel: "state", payload: 1 });
+  assert.equal((await take(states, 1))[0].payload, 1);
+  // One's own comes without waiting for the poll, too.
+  await bus.publish("state", 2);
+  assert.equal((await take(states, 1))[0].payload, 2);
+});
+
+Deno.test({
+  name: `where no watch can be had it is polled, said once${unlessLimited}`,
+  ignore: !canLimitWatches,
+  async fn() {
+    await using home = new Home();
+    const bus = await home.open();
+    const peer = await home.start({ pollIntervalMs: 10 }, {
+      prefix: watchesAtMost(0, "instances"),
+    });
+    const mode = await peer.call("subscribe", { name: "s", channels: "a" });
+    assert.equal(mode, "poll");
+    await peer.call("subscribe", { name: "t", channels: "a" });
+    for (let i = 1; i <= 20; i++) {
+      await bus.publish("a", i);
+      await peer.wait("s", i);
+    }
+    const warnings = peer.seen<string>("warning");
+    assert.equal(warnings.length, 1, warnings.join("\n"));
+    assert.match(warnings[0], /polling every 10 ms/);
+    // It goes back to pushing once it can.
+    await peer.call("write", { path: WATCH_LIMITS.instances, text: "10" });
+    await until(
+      "push",
+      async () => await peer.call("mode", "s") === "push",
+    );
+  },
+});
+
+Deno.test({
+  name: `a bell is watched where the log cannot be${unlessLimited}`,
+  ignore: !canLimitWatches,
+  async fn() {
+    await using home = new Home();
+    const bus = await home.open();
+    const poor = await home.start({ pollIntervalMs: 10 }, {
+      prefix: watchesAtMost(1, "files"),
+    });
+    const mode = await poor.call("subscribe", { name: "s", channels: "a" });
+    assert.equal(mode, "push");
+    for (let i = 1; i <= 20; i++) {
+      await bus.publish("a", i);
+      await poor.wait("s", i);
+    }
+    await until("the warning", () => poor.seen("warning").length > 0);
+    assert.equal(await poor.call("mode", "s"), "push");
+    // Others' rows are found all the same, and whoever can watch for them may.
+    home.foreign().exec(`INSERT INTO inter_session_messages
+      (sender_id, channel, payload) VALUES ('x', 'a', '"foreign"')`);
+    assert.equal((await poor.wait<Message>("s", 21))[20].payload, "foreign");
+    const rich = bus.subscribe("a");
+    await rich.ready;
+    await until("the duty", () => dutyHolders(home).includes(Deno.pid));
+    const warnings = poor.seen<string>("warning");
+    assert.equal(warnings.length, 1, warnings.join("\n"));
+  },
+});
+
+Deno.test({
+  name: `notify watch refuses to poll${unlessLimited}`,
+  ignore: !canLimitWatches,
+  async fn() {
+    await using home = new Home();
+    const peer = await home.start({ notify: "watch" }, {
+      prefix: watchesAtMost(0, "instances"),
+    });
+    for (const name of ["first", "second"]) {
+      await assert.rejects(
+        peer.call("subscribe", { name, channels: "a" }),
+        { type: "StoreError", message: /Cannot watch for messages: / },
+      );
+    }
+    await peer.call("write", { path: WATCH_LIMITS.instances, text: "10" });
+    assert.equal(
+      await peer.call("subscribe", { name: "third", channels: "a" }),
+      "push",
+    );
+    const bus = await home.open();
+    await bus.publish("a", 1);
+    await peer.wait("third", 1);
+  },
+});
+
+function dutyHolders(home: Home): number[] {
+  return home.foreign().prepare("SELECT pid FROM duties").all()
+    .map(({ pid }) => Number(pid));
+}
+
+Deno.test("one process watches for foreign rows, and another when it is killed", async () => {
+  await using home = new Home();
+  const peers = await Promise.all(
+    numbers(0, 3).map(() => home.start({ pollIntervalMs: 50 })),
+  );
+  for (const peer of peers) {
+    await peer.call("subscribe", { name: "s", channels: "a" });
+  }
+  await until("a holder", () => dutyHolders(home).length === 1);
+  const holders = () =>
+    peers.filter(({ pid }) => watchesLog(home, pid)).map(({ pid }) => pid);
+  await until("its watch", () => holders().length === 1);
+  assert.deepEqual(holders(), dutyHolders(home));
+  const holder = peers.find(({ pid }) => pid === holders()[0])!;
+  await holder.kill();
+  peers.splice(peers.indexOf(holder), 1);
+  await until("a follower", () => holders().length === 1);
+  assert.deepEqual(holders(), dutyHolders(home));
+  assert.notEqual(holders()[0], holder.pid);
+  // Ending in order hands it on, too.
+  const second = peers.find(({ pid }) => pid === holders()[0])!;
+  await second.end();
+  peers.splice(peers.indexOf(second), 1);
+  await until("the last", () => holders().length === 1);
+});
+
+/** Whether a process has an inotify watch on the database's log. */
+function watchesLog(home: Home, pid: number): boolean {
+  if (Deno.build.os !== "linux") return dutyHolders(home).includes(pid);
+  const log = Deno.statSync(`${home.database}-wal`).ino!;
+  const needle = ` ino:${log.toString(16)} `;
+  return [...Deno.readDirSync(`/proc/${pid}/fdinfo`)].some(({ name }) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`)
+        .includes(needle);
+    } catch {
+      return false;
+    }
+  });
+}
+
+Deno.test("purging removes the bells of processes that died", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const dead = await home.start();
+  const alive = await home.start();
+  await dead.call("subscribe", { name: "s", channels: "a" });
+  await alive.call("subscribe", { name: "s", channels: "a" });
+  const bells = () =>
+    [...Deno.readDirSync(`${home.path}/bells`)].map(({ name }) => name);
+  assert.equal(bells().length, 2);
+  await dead.kill();
+  await bus.purge();
+  assert.equal(bells().length, 1);
+  assert.ok(bells()[0].startsWith(`${alive.pid}-`));
+  const interests = home.foreign().prepare("SELECT bell FROM bell_interests");
+  assert.deepEqual(interests.all().map(({ bell }) => bell), bells());
+});
+
+Deno.test("a bell that cannot be rung refuses no message", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const reader = bus.subscribe("a");
+  await reader.ready;
+  Deno.writeTextFileSync(`${home.path}/bells/file`, "");
+  home.foreign().exec(`
+    INSERT INTO bells VALUES ('file/in-it', 'nowhere', 1, NULL);
+    INSERT INTO bell_interests VALUES ('a', 'file/in-it', 1, NULL, NULL);`);
+  for (let i = 0; i < 3; i++) await bus.publish("a", i);
+  await bus.publishMany([{ channel: "a", payload: 3 }]);
+  assert.deepEqual((await take(reader, 4)).map((m) => m.payload), [0, 1, 2, 3]);
+  assert.equal(home.warnings.length, 1, home.warnings.join("\n"));
+});
+
+Deno.test("a bus that never watched closes without waiting for writers", async () => {
+  await using home = new Home();
+  const bus = await home.open({ busyTimeoutMs: 600_000 });
+  const other = home.foreign();
+  other.exec("BEGIN IMMEDIATE");
+  await within("the end", bus.close());
+});

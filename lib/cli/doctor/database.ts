@@ -1,0 +1,208 @@
+/**
+ * Whether the database is sound and what is in it belongs to living processes.
+ *
+ * It is opened for reading first, so that looking changes nothing; only when
+ * it has turned out to be a bus is a write tried, which stores nothing.
+ *
+ * @module
+ */
+
+import { StoreError } from "../../errors.ts";
+import { processAlive } from "../../host.ts";
+import { STALE_AFTER_MS } from "../../sessions.ts";
+import { Connection } from "../../sqlite/connection.ts";
+import type { Library } from "../../sqlite/driver.ts";
+import type { BusLocation } from "../../sqlite/location.ts";
+import { SCHEMA_VERSION } from "../../sqlite/schema.ts";
+import { lifeOf, listSessions } from "../../sqlite/sessions.ts";
+import { renderBytes } from "../bytes.ts";
+import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
+
+// A checkpoint takes place at 1 MB; this much means that none comes through.
+const LOG_BYTES_HIGH = 64 << 20;
+const BUSY_TIMEOUT_MS = 1_000;
+const CLOCK_AHEAD_MS = 5_000;
+const FLAWS_SHOWN_MAX = 3;
+
+/** Looks at the database, if there is one. */
+export async function checkDatabase(
+  location: BusLocation,
+  library: Library,
+): Promise<Finding[]> {
+  const size = sizeOf(location.databasePath);
+  if (!size) {
+    return [warn(
+      "database",
+      `there is no bus yet at ${location.databasePath}`,
+      'run "mbus init", or any other command, which makes it',
+    )];
+  }
+  let connection: Connection;
+  try {
+    connection = Connection.open(location, {
+      library,
+      readOnly: true,
+      busyTimeoutMs: BUSY_TIMEOUT_MS,
+    });
+  } catch (error) {
+    return [
+      error instanceof StoreError && error.fault === "missing"
+        ? warn("database", error.message, 'run "mbus init"')
+        : failBy("database", error),
+    ];
+  }
+  const findings: Finding[] = [];
+  const attempts: readonly [string, () => Finding | readonly Finding[]][] = [
+    ["database", () => identity(connection, size)],
+    ["integrity", () => integrity(connection)],
+    ["log", () => checkLog(location)],
+    ["sessions", () => sessions(connection)],
+    ["bells", () => bells(connection)],
+    ["clock", () => clock(connection)],
+  ];
+  try {
+    for (const [check, attempt] of attempts) {
+      // The retry on a busy file, and SQLite's errors in sentences, are its own.
+      findings.push(
+        ...await connection.read(
+          `look at the ${check}`,
+          () => [attempt()].flat(),
+        )
+          .catch((error: unknown) => [failBy(check, error)]),
+      );
+    }
+  } finally {
+    connection.close();
+  }
+  if (!findings.some(({ status }) => status === "fail")) {
+    findings.push(await tryWrite(location, library));
+  }
+  return findings;
+}
+
+function identity(connection: Connection, size: number): Finding {
+  const row = connection.sql(
+    "SELECT version, compatible_from FROM _schema_version",
+  ).get()!;
+  const told = `${connection.location.databasePath}, ${renderBytes(size)}, ` +
+    `schema ${row.version}`;
+  return Number(row.version) > SCHEMA_VERSION
+    ? warn(
+      "database",
+      `${told}, newer than this program's ${SCHEMA_VERSION}, which it still works with`,
+      "upgrade mbus",
+    )
+    : ok("database", told);
+}
+
+function integrity(connection: Connection): Finding {
+  const flaws = [
+    ...connection.sql("PRAGMA quick_check(10)").all()
+      .map((row) => String(Object.values(row)[0]))
+      .filter((text) => text !== "ok"),
+    ...connection.sql("PRAGMA foreign_key_check").all()
+      .map((row) => `a row of ${row.table} refers to nothing in ${row.parent}`),
+  ];
+  return flaws.length === 0
+    ? ok("integrity", "the file is sound and its rows refer to each other")
+    : fail(
+      "integrity",
+      [...new Set(flaws)].slice(0, FLAWS_SHOWN_MAX).join("; "),
+      "end the programs that use it, keep a copy of its folder, and restore it " +
+        'with "sqlite3 messaging.db .recover" or move it away',
+    );
+}
+
+function checkLog(location: BusLocation): Finding {
+  const size = sizeOf(`${location.databasePath}-wal`) ?? 0;
+  return size < LOG_BYTES_HIGH
+    ? ok("log", `${renderBytes(size)} not yet folded in`)
+    : warn(
+      "log",
+      `${
+        renderBytes(size)
+      } not yet folded in: some program keeps reading an old state`,
+      "end the program that keeps a transaction open; the log then shrinks by itself",
+    );
+}
+
+function sessions(connection: Connection): Finding {
+  const now = Date.now();
+  const all = listSessions(connection, { project: null, ended: false });
+  const dead = all.filter((session) => lifeOf(session) === "dead");
+  const stale = all.filter((session) =>
+    !(now - Date.parse(session.heartbeatAt) < STALE_AFTER_MS)
+  );
+  const told =
+    `${all.length} here, ${stale.length} stale (no sign of life for ` +
+    `${STALE_AFTER_MS / 1000} s), ${dead.length} dead`;
+  return dead.length === 0 ? ok("sessions", told) : warn(
+    "sessions",
+    `${told}: ${dead.slice(0, 5).map(({ id }) => id).join(", ")}`,
+    'run "mbus purge", which ends sessions whose process is gone',
+  );
+}
+
+function bells(connection: Connection): Finding {
+  const rows = connection.sql(
+    "SELECT bell, host, pid, process_start FROM bells",
+  ).all();
+  const dead = rows.filter((row) =>
+    processAlive(
+      { pid: Number(row.pid), startTime: String(row.process_start ?? "") },
+      String(row.host),
+    ) === "dead"
+  ).length;
+  const told = `${rows.length} readers wait, ${dead} of them are gone`;
+  return dead === 0
+    ? ok("bells", told)
+    : warn("bells", told, 'run "mbus purge", which removes their bells');
+}
+
+function clock(connection: Connection): Finding {
+  const row = connection.sql(
+    `SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS now,
+       max(CAST((julianday(created_at) - 2440587.5) * 86400000 AS INTEGER)) AS last
+     FROM inter_session_messages`,
+  ).get()!;
+  const ahead = row.last === null ? 0 : Number(row.last) - Number(row.now);
+  return ahead <= CLOCK_AHEAD_MS
+    ? ok("clock", "no message comes from the future")
+    : warn(
+      "clock",
+      `the last message is ${
+        Math.round(ahead / 1000)
+      } s ahead: the clock was set back`,
+      "check the clock; messages are over later than they should be until it catches up",
+    );
+}
+
+async function tryWrite(
+  location: BusLocation,
+  library: Library,
+): Promise<Finding> {
+  let connection: Connection | undefined;
+  try {
+    connection = Connection.open(location, {
+      library,
+      busyTimeoutMs: BUSY_TIMEOUT_MS,
+    });
+    const began = performance.now();
+    await connection.write("try a write", () => {});
+    const took = (performance.now() - began).toFixed(1);
+    return ok("write", `the write lock was had after ${took} ms`);
+  } catch (error) {
+    return failBy("write", error);
+  } finally {
+    connection?.close();
+  }
+}
+
+function sizeOf(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    // What stands in the way of looking is found with its folder.
+    return undefined;
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * `mbus help`: explains the commands, from what each declares.
+ *
+ * JSON: a line for each command: `{ command, summary, usage, positionals:
+ * [{ name, help, optional, repeated }], options: [{ name, kind, help }] }`.
+ *
+ * @module
+ */
+
+import {
+  GLOBAL_OPTIONS,
+  type OptionDeclaration,
+  type OptionDeclarations,
+  placeholderOf,
+  positionalUsage,
+  UsageError,
+} from "./arguments.ts";
+import { type Command, defineCommand, EXIT } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { printJson, printLine } from "./output.ts";
+import { didYouMean } from "./spelling.ts";
+import { tableLines } from "./table.ts";
+import { paint } from "./terminal.ts";
+
+const help: Command = defineCommand({
+  name: "help",
+  summary: "Explain the commands, or one of them",
+  positionals: [{
+    name: "COMMAND",
+    help: "The command to explain, such as send or task post",
+    optional: true,
+    repeated: true,
+  }],
+  options: {},
+  async run({ positionals: names, options }) {
+    if (names.length === 0) return await printOverview(options.json);
+    let commands: Command["commands"] = COMMANDS;
+    let command: Command | undefined;
+    for (const name of names) {
+      if (commands === undefined || !Object.hasOwn(commands, name)) {
+        const known = Object.keys(commands ?? {});
+        throw new UsageError(
+          "command",
+          `Cannot explain ${JSON.stringify(names.join(" "))}: there is no ` +
+            `such command; ${didYouMean(name, known)}"mbus help" lists them.`,
+        );
+      }
+      command = (await commands[name]()).default;
+      commands = command.commands;
+    }
+    const parts = await partsOf(command!);
+    return explain(command!, options.json, parts);
+  },
+});
+
+export default help;
+
+/** Prints what a command is for and how it is called; `parts` if it is a group. */
+export function explain(
+  command: Command,
+  json: boolean,
+  parts: readonly Command[] = [],
+): number {
+  if (json) [command, ...parts].map(toJson).forEach(printJson);
+  else explanation(command, parts).forEach(printLine);
+  return EXIT.done;
+}
+
+/** The commands that a group consists of. */
+export async function partsOf(group: Command): Promise<readonly Command[]> {
+  const loaders = Object.values(group.commands ?? {});
+  const modules = await Promise.all(loaders.map((load) => load()));
+  return modules.map((module) => module.default);
+}
+
+/** Prints which commands there are. */
+export async function printOverview(json: boolean): Promise<number> {
+  if (json) (await allCommands()).map(toJson).forEach(printJson);
+  else (await overviewLines()).forEach(printLine);
+  return EXIT.done;
+}
+
+/** Which commands there are, as lines. */
+export async function overviewLines(): Promise<string[]> {
+  return [
+    "Every coding-agent session of this machine on one bus.",
+    "",
+    heading("Commands"),
+    ...commandLines(await allCommands()),
+    "",
+    heading("Options of every command"),
+    ...optionLines(GLOBAL_OPTIONS),
+    "",
+    "More of a command: mbus help COMMAND",
+  ];
+}
+
+/** Prints which program this is. */
+export async function printVersion(json: boolean): Promise<number> {
+  const { default: config } = await import("../../deno.json", {
+    with: { type: "json" },
+  });
+  const { name, version } = config;
+  if (json) printJson({ name, version, deno: Deno.version.deno });
+  else printLine(`mbus ${version} (Deno ${Deno.version.deno})`);
+  return EXIT.done;
+}
+
+function commandLines(commands: readonly Command[]): string[] {
+  return tableLines(
+    [{}, {}],
+    commands.map((command) => [
+      { text: `  ${usageOf(command)}` },
+      { text: command.summary },
+    ]),
+  );
+}
+
+function explanation(command: Command, parts: readonly Command[]): string[] {
+  const own = optionLines(command.options);
+  return [
+    `${command.summary}.`,
+    "",
+    `${heading("Usage")} mbus ${usageOf(command)}`,
+    ...section("Commands", commandLines(parts)),
+    ...section(
+      "Arguments",
+      tableLines(
+        [{}, {}],
+        command.positionals.map((positional) => [
+          { text: `  ${positional.name}` },
+          { text: positional.help },
+        ]),
+      ),
+    ),
+    ...section("Options", own),
+    ...section("Options of every command", optionLines(GLOBAL_OPTIONS)),
+    ...(command.details ?? []).flatMap((text) => ["", ...wrapped(text)]),
+    ...section(
+      "Examples",
+      (command.examples ?? []).map((example) => `  mbus ${example}`),
+    ),
+  ];
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ["", heading(title), ...lines];
+}
+
+function heading(title: string): string {
+  return paint("bold", `${title}:`);
+}
+
+function usageOf(command: Command): string {
+  const options = Object.entries(command.options).map(([name, declaration]) =>
+    `[${optionUsage(name, declaration)}]`
+  );
+  const positionals = command.positionals.map(positionalUsage);
+  // A command line of its own stands after everything else.
+  const last = positionals.findIndex((text) => text.startsWith("-- "));
+  const behind = last === -1 ? [] : positionals.splice(last);
+  return [command.name, ...positionals, ...options, ...behind].join(" ");
+}
+
+function optionUsage(name: string, declaration: OptionDeclaration): string {
+  return declaration.kind === "flag"
+    ? `--${name}`
+    : `--${name} ${placeholderOf(declaration)}`;
+}
+
+function optionLines(options: OptionDeclarations): string[] {
+  const rows = Object.entries(options).map(([name, declaration]) => {
+    const short = declaration.short === undefined
+      ? ""
+      : `-${declaration.short}, `;
+    return [
+      { text: `  ${short}${optionUsage(name, declaration)}` },
+      { text: declaration.help },
+    ];
+  });
+  return tableLines([{ least: 22 }, {}], rows);
+}
+
+const TEXT_COLUMNS = 78;
+
+function wrapped(text: string): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines[lines.length - 1];
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (longer.length <= TEXT_COLUMNS) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+async function allCommands(): Promise<Command[]> {
+  const modules = await Promise.all(
+    Object.values(COMMANDS).map((load) => load()),
+  );
+  return modules.map((module) => module.default);
+}
+
+function toJson(command: Command): unknown {
+  return {
+    command: command.name,
+    summary: command.summary,
+    usage: `mbus ${usageOf(command)}`,
+    positionals: command.positionals.map((positional) => ({
+      name: positional.name,
+      help: positional.help,
+      optional: positional.optional ?? false,
+      repeated: positional.repeated ?? false,
+    })),
+    options: Object.entries({ ...command.options, ...GLOBAL_OPTIONS }).map(
+      ([name, { kind, help }]) => ({ name, kind, help }),
+    ),
+  };
+}

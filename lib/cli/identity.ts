@@ -1,0 +1,262 @@
+/**
+ * Which session a command acts for.
+ *
+ * A command's own process ends at once, so it is never the session: that is
+ * the agent, or the person's shell, that runs it. In order:
+ *
+ * 1. `--session`, or `MBUS_SESSION`;
+ * 2. the variable that an agent sets for what it runs. Agents start each other
+ *    and variables are inherited, so one that is not the nearest agent's own
+ *    counts only where no agent can be seen;
+ * 3. the nearest ancestor that is registered and has not ended, or that is an
+ *    agent, whichever is nearer: a session `shell` further out is the person's;
+ * 4. the shell that leads the terminal's session, as vendor `shell`;
+ * 5. without a terminal the leader of the process session, else the nearest
+ *    ancestor that is not a shell run for one command: a script, a service.
+ *
+ * A session that is registered is joined: its row stays as it is but for the
+ * sign of life. It begins anew (under its id, or as `id~2`) if its process is
+ * dead, or if another agent resumed it and runs us. Where its process cannot
+ * be judged, as in a sandbox, it is joined.
+ *
+ * Ids that are made here follow from the process, so that two commands that
+ * come first at the same time make the same session.
+ *
+ * @module
+ */
+
+import type { AgentProcess, Life, ProcessIdentity } from "../host.ts";
+import type { Session } from "../sessions.ts";
+
+/** A session id that an agent hands on in a variable. */
+export interface HandedOn {
+  /** Whose variable it is. */
+  readonly vendor: string;
+  /** What it says. */
+  readonly id: string;
+}
+
+/** What the decision is made on. */
+export interface IdentityFacts {
+  /** `--session` or `MBUS_SESSION`. */
+  readonly given: string | undefined;
+  /** Who a session that begins says it is, if it does. */
+  readonly vendor?: string;
+  /** What agents' variables say, the surest first. */
+  readonly handedOn: readonly HandedOn[];
+  /** Our host. */
+  readonly host: string;
+  /** Our ancestors, the parent first. */
+  readonly ancestors: Iterable<ProcessIdentity>;
+  /** The nearest of them that is an agent. */
+  readonly agent: AgentProcess | undefined;
+  /** What agent one of them is, if it is one. */
+  agentAt(ancestor: ProcessIdentity): AgentProcess | undefined;
+  /** The shell that leads the terminal's session, or what stands in for it. */
+  readonly keeper: (ProcessIdentity & { readonly tty?: string }) | undefined;
+  /** The sessions of the bus that have not ended. */
+  readonly sessions: readonly Session[];
+  /** Whether a session's process lives. */
+  lifeOf(session: Session): Life;
+}
+
+/** Which session it is. */
+export interface Identity {
+  /** Its id, or the one it will ask for. */
+  readonly id: string;
+  /** The registered session that is joined; not set for one that begins. */
+  readonly joined?: Session;
+  /** Who makes the agent. */
+  readonly vendor: string;
+  /** The process that lives as long as the session, if there is one. */
+  readonly process?: ProcessIdentity;
+  /** Its terminal. */
+  readonly tty?: string;
+  /** Why it is this one, to go on after "because". */
+  readonly because: string;
+}
+
+/** The variables that agents set, the vendor's own session id in each. */
+export const SESSION_VARIABLES: readonly (readonly [string, string])[] = [
+  ["CLAUDE_CODE_SESSION_ID", "claude"],
+  ["CODEX_THREAD_ID", "codex"],
+  ["CODEX_SESSION_ID", "codex"],
+  ["GEMINI_SESSION_ID", "gemini"],
+  ["QWEN_CODE_SESSION_ID", "qwen"],
+  ["COPILOT_AGENT_SESSION_ID", "copilot"],
+];
+
+/** The vendor of a person's shell. */
+export const SHELL_VENDOR = "shell";
+
+/** Decides which session it is. */
+export function identify(facts: IdentityFacts): Identity {
+  if (facts.given !== undefined) {
+    return named(facts, facts.given, undefined, "it was named");
+  }
+  const handed = handedOnByOurs(facts);
+  if (handed !== undefined) {
+    return named(
+      facts,
+      handed.id,
+      handed.vendor,
+      "the agent's variable says so",
+    );
+  }
+  return byAncestors(facts) ?? byKeeper(facts);
+}
+
+function handedOnByOurs(facts: IdentityFacts): HandedOn | undefined {
+  const first = facts.handedOn[0];
+  if (first === undefined || facts.agent === undefined) return first;
+  const { vendor } = facts.agent;
+  return facts.handedOn.find((handed) => handed.vendor === vendor);
+}
+
+function named(
+  facts: IdentityFacts,
+  id: string,
+  vendor: string | undefined,
+  because: string,
+): Identity {
+  const incarnations = facts.sessions.filter((session) =>
+    session.id === id || session.id.startsWith(`${id}~`)
+  );
+  // Whose process runs us is it; looked for only where there is a choice.
+  const ours = incarnations.length > 1
+    ? incarnations.find((session) => runsUs(session, facts))
+    : undefined;
+  const session = ours ?? incarnations.find((each) => each.id === id);
+  if (session !== undefined && !beginsAnew(facts, session, vendor)) {
+    return joining(session, because);
+  }
+  return {
+    id,
+    vendor: facts.vendor ?? vendor ?? facts.agent?.vendor ??
+      session?.vendor ?? "script",
+    ...keptBy(facts.agent ?? facts.keeper),
+    because,
+  };
+}
+
+/** Whether a registered session's process is no longer, or not, the one that runs us. */
+function beginsAnew(
+  facts: IdentityFacts,
+  session: Session,
+  vendor: string | undefined,
+): boolean {
+  const life = facts.lifeOf(session);
+  if (life === "dead") return true;
+  // Only an agent's own variable tells that the same session was resumed: a
+  // name that was given may be used by several processes at once.
+  return life === "alive" && vendor !== undefined &&
+    facts.agent !== undefined && facts.agent.vendor === vendor &&
+    !runsUs(session, facts);
+}
+
+function byAncestors(facts: IdentityFacts): Identity | undefined {
+  const { host } = facts;
+  for (const process of facts.ancestors) {
+    const session = facts.sessions.findLast((each) =>
+      isProcessOf(each, process, host)
+    );
+    if (session !== undefined) {
+      return joining(
+        session,
+        `process ${process.pid}, which runs us, is registered`,
+      );
+    }
+    // Asked one by one, from near to far: looking at a process takes time.
+    const agent = facts.agentAt(process);
+    if (agent !== undefined) {
+      const vendor = facts.vendor ?? agent.vendor;
+      return {
+        id: madeId(vendor, agent, host),
+        vendor,
+        ...keptBy(agent),
+        because: `process ${process.pid}, which runs us, is ${agent.vendor}`,
+      };
+    }
+  }
+  return undefined;
+}
+
+function byKeeper(facts: IdentityFacts): Identity {
+  const { keeper, host } = facts;
+  const vendor = facts.vendor ??
+    (keeper?.tty === undefined ? "script" : SHELL_VENDOR);
+  // A keeper that is no ancestor (a terminal left by its shell) may be known.
+  const session = keeper === undefined
+    ? undefined
+    : facts.sessions.findLast((each) => isProcessOf(each, keeper, host));
+  const because = keeper === undefined
+    ? "no process can be seen that runs us"
+    : keeper.tty === undefined
+    ? `process ${keeper.pid} runs us without a terminal`
+    : `process ${keeper.pid} is the shell of terminal ${keeper.tty}`;
+  if (session !== undefined) return joining(session, because);
+  return {
+    id: keeper === undefined
+      ? `${vendor}-${shortHash(host)}`
+      : madeId(vendor, keeper, host),
+    vendor,
+    ...keptBy(keeper),
+    because,
+  };
+}
+
+/** An id that follows from the process, for a session that has no other. */
+export function madeId(
+  vendor: string,
+  process: ProcessIdentity,
+  host: string,
+): string {
+  const rest = shortHash(`${host} ${process.pid} ${process.startTime}`);
+  return `${vendor}-${process.pid}-${rest}`;
+}
+
+function joining(session: Session, because: string): Identity {
+  return {
+    id: session.id,
+    joined: session,
+    vendor: session.vendor,
+    tty: session.tty,
+    ...(session.pid !== undefined && {
+      process: { pid: session.pid, startTime: session.processStart ?? "" },
+    }),
+    because,
+  };
+}
+
+function keptBy(
+  process: (ProcessIdentity & { readonly tty?: string }) | undefined,
+): Pick<Identity, "process" | "tty"> {
+  if (process === undefined) return {};
+  const { pid, startTime, tty } = process;
+  return { process: { pid, startTime }, ...(tty !== undefined && { tty }) };
+}
+
+function runsUs(session: Session, facts: IdentityFacts): boolean {
+  for (const each of facts.ancestors) {
+    if (isProcessOf(session, each, facts.host)) return true;
+  }
+  return false;
+}
+
+function isProcessOf(
+  session: Session,
+  process: ProcessIdentity,
+  host: string,
+): boolean {
+  return session.pid === process.pid && session.host === host &&
+    session.processStart === process.startTime;
+}
+
+/** Four letters and digits that follow from a text (FNV-1a). */
+function shortHash(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  }
+  return (hash % 36 ** 4).toString(36).padStart(4, "0");
+}

@@ -1,0 +1,50 @@
+/**
+ * `mbus init`: makes the bus if it is new, and says where it is.
+ *
+ * JSON: `{ location, home, created, session }`; `session` is the id that this
+ * place would act for, nothing is registered.
+ *
+ * @module
+ */
+
+import { messagingDbPath } from "../sqlite/store.ts";
+import { sqliteHome } from "../open_store.ts";
+import { type Command, defineCommand, EXIT } from "./command.ts";
+import { openBusFor } from "./open.ts";
+import { printJson, printLine } from "./output.ts";
+import { visible } from "./visible_text.ts";
+
+const init: Command = defineCommand({
+  name: "init",
+  summary: "Make the bus, if it is new, and say where it is",
+  positionals: [],
+  options: {},
+  async run({ options }) {
+    const path = messagingDbPath(sqliteHome({ home: options.home }));
+    const created = !isFilled(path);
+    await using opened = await openBusFor(options);
+    const location = opened.bus.location;
+    const home = location.replace(/[\\/]db[\\/][^\\/]+$/, "");
+    if (options.json) {
+      printJson({ location, home, created, session: opened.identity.id });
+    } else {
+      printLine(
+        created
+          ? `Made the bus in ${visible(home)}.`
+          : `The bus is in ${visible(home)} already.`,
+      );
+    }
+    return EXIT.done;
+  },
+});
+
+export default init;
+
+function isFilled(path: string): boolean {
+  try {
+    return Deno.statSync(path).size > 0;
+  } catch {
+    // What stands in the way is told by whoever opens it.
+    return false;
+  }
+}

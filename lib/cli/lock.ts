@@ -1,0 +1,132 @@
+/**
+ * `mbus lock`: says whose a file, a folder or a glob is.
+ *
+ * The lock is the caller's session's and outlives the command. While it waits
+ * it says on standard error whom it waits for; Ctrl-C leaves the queue.
+ *
+ * JSON: a line for each lock: `{ token, kind, path, type, session, agent?,
+ * vendor, task?, why?, since, expiresAt, overdue, holds, project?, worktree?,
+ * overlaps: [{ risk, hold }] }`, with `risk` `conflict`, `merge-risk` or
+ * `same-session` and the same fields in `hold`. On standard error, whenever it
+ * changes: `{ waiting: { path, blockers: [{ session, state, path, type, vendor,
+ * task?, why?, since, expiresAt?, overdue, process? }] } }`.
+ *
+ * @module
+ */
+
+import type { Lock } from "../locks.ts";
+import type { OptionDeclarations } from "./arguments.ts";
+import { type Command, defineCommand, EXIT } from "./command.ts";
+import { expiryOf, holdJson, shownPath, warnOfOverlaps } from "./hold_lines.ts";
+import { openBusToWrite } from "./open.ts";
+import { printJson, printLine } from "./output.ts";
+import { untilStopped } from "./until_stopped.ts";
+import { tableLines } from "./table.ts";
+import { takeLocks } from "./taking.ts";
+import { withinLocks } from "./within_locks.ts";
+
+/** The options of taking a lock. */
+export const LOCK_OPTIONS = {
+  exclusive: {
+    kind: "flag",
+    help: "Shut all others out (else they are only told)",
+  },
+  wait: {
+    kind: "duration",
+    placeholder: "TIME",
+    help: "Wait so long for others to release: 30s, 5m",
+  },
+  "take-over": {
+    kind: "flag",
+    help: "End holds in the way that are overdue; their holders are told",
+  },
+  why: {
+    kind: "string",
+    placeholder: "TEXT",
+    help: "What it is for, shown to who meets it",
+  },
+} as const satisfies OptionDeclarations;
+
+const lock: Command = defineCommand({
+  name: "lock",
+  summary: "Lock files, folders or globs for this session",
+  details: [
+    "An advisory lock says that you edit there: it blocks nobody, and where " +
+    "two overlap both are told. An exclusive one shuts all others out. Several " +
+    "paths are locked all or none.",
+    "The lock is the session's: it is held until mbus unlock, the end of the " +
+    "session or of its process; past its time it is overdue, and others may " +
+    "take it over with --take-over.",
+    "A glob has * ? ** [abc] {a,b}; put it into single quotes. What exists " +
+    "under the name that is written is meant before a glob.",
+  ],
+  examples: [
+    "lock src/a.ts",
+    "lock src/db docs/db.md --exclusive --wait 30s --why 'moving the schema'",
+    "lock 'src/**/*.sql' --exclusive --for 1h",
+  ],
+  positionals: [{
+    name: "PATH",
+    help: "A file, a folder with all below it, or a glob",
+    repeated: true,
+  }],
+  options: {
+    ...LOCK_OPTIONS,
+    for: {
+      kind: "duration",
+      placeholder: "TIME",
+      help: "How long it is held unless taken again (else 10m)",
+    },
+  },
+  async run({ positionals, options }) {
+    await using opened = await openBusToWrite(options);
+    const locks = await untilStopped((signal) =>
+      takeLocks(opened.bus, positionals, {
+        type: options.exclusive ? "exclusive" : "advisory",
+        waitMs: options.wait,
+        leaseMs: options.for,
+        takeOver: options["take-over"],
+        why: options.why,
+        alongside: withinLocks(),
+        signal,
+        json: options.json,
+      })
+    );
+    if (typeof locks === "number") return locks;
+    printLocks(locks, options.json);
+    return EXIT.done;
+  },
+});
+
+export default lock;
+
+function printLocks(locks: readonly Lock[], json: boolean): void {
+  if (json) {
+    for (const { hold, overlaps } of locks) {
+      printJson({
+        ...holdJson(hold),
+        overlaps: overlaps.map(({ risk, hold }) => ({
+          risk,
+          hold: holdJson(hold),
+        })),
+      });
+    }
+    return;
+  }
+  const rows = locks.map(({ hold }) => [
+    { text: shownPath(hold.path) },
+    { text: hold.type },
+    { text: String(hold.token) },
+    { text: expiryOf(hold) },
+  ]);
+  tableLines(
+    [
+      { heading: "LOCKED" },
+      { heading: "TYPE" },
+      { heading: "TOKEN", align: "right" },
+      { heading: "EXPIRES" },
+    ],
+    rows,
+  ).forEach(printLine);
+  locks.forEach(({ overlaps }) => warnOfOverlaps(overlaps));
+}

@@ -1,0 +1,13 @@
+/**
+ * What a command itself refuses, where the library has no objection.
+ *
+ * @module
+ */
+
+import { MessageBusError } from "../errors.ts";
+
+/** A command that fits, but that the state of things refuses now. */
+export class RefusalError extends MessageBusError {
+  override name = "RefusalError";
+  readonly kind = "state";
+}

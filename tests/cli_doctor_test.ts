@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { Mbus } from "./cli/mbus.ts";
+
+interface Finding {
+  readonly check: string;
+  readonly status: "ok" | "warn" | "fail";
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+async function examine(
+  mbus: Mbus,
+  code: number,
+  ...args: string[]
+): Promise<Map<string, Finding>> {
+  const ended = await mbus.run(["doctor", "--json", ...args]);
+  assert.equal(ended.code, code, ended.stdout + ended.stderr);
+  assert.equal(ended.stderr, "");
+  const findings = ended.stdout.trim().split("\n").map((line): Finding =>
+    JSON.parse(line)
+  );
+  for (const { status, remedy, check } of findings) {
+    assert.equal(status === "ok", remedy === undefined, check);
+  }
+  return new Map(findings.map((finding) => [finding.check, finding]));
+}
+
+Deno.test("a sound bus passes every check, in words and as JSON", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["send", "state", "1"]);
+  const findings = await examine(mbus, 0);
+  for (
+    const check
+      of "runtime sqlite host folder watch database integrity log sessions bells clock write session"
+        .split(" ")
+  ) assert.equal(findings.get(check)?.status, "ok", check);
+  assert.match(
+    findings.get("session")!.message,
+    /^tester \(script\), as it was named/,
+  );
+  const shown = await mbus.done(["doctor"]);
+  assert.match(shown, /^ok {4}integrity {4}the file is sound/m);
+  assert.match(shown, /\nThe bus can be used\.\n$/);
+  assert.deepEqual([...Deno.readDirSync(`${mbus.home}/bells`)], []);
+});
+
+Deno.test("a bus that is not there is not made", async () => {
+  await using mbus = new Mbus();
+  const findings = await examine(mbus, 0);
+  assert.equal(findings.get("database")?.status, "warn");
+  assert.match(findings.get("database")!.remedy!, /mbus init/);
+  assert.throws(() => Deno.statSync(mbus.home), Deno.errors.NotFound);
+
+  const file = `${mbus.folder}/file`;
+  Deno.writeTextFileSync(file, "");
+  const nowhere = await examine(mbus, 3, "--home", `${file}/bus`);
+  assert.equal(nowhere.get("folder")?.status, "fail");
+});
+
+Deno.test("what is broken is found, and left as it is", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["send", "state", "1"]);
+  const whole = Deno.readFileSync(mbus.database);
+  const broken = whole.slice();
+  broken.fill(0xa5, 4096, 16_384);
+  Deno.writeFileSync(mbus.database, broken);
+  const corrupt = await examine(mbus, 3);
+  const fails = [...corrupt.values()].filter(({ status }) => status === "fail");
+  assert.notEqual(fails.length, 0);
+  assert.ok(fails.some(({ remedy }) => /\.recover/.test(remedy!)));
+  assert.deepEqual(Deno.readFileSync(mbus.database), broken);
+
+  Deno.writeTextFileSync(mbus.database, "no database ".repeat(100));
+  const other = await examine(mbus, 3);
+  assert.equal(other.get("database")?.status, "fail");
+  assert.equal(
+    Deno.readTextFileSync(mbus.database),
+    "no database ".repeat(100),
+  );
+});
+
+Deno.test("rows that refer to nothing are found", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["send", "state", "1"]);
+  const db = new DatabaseSync(mbus.database, {
+    enableForeignKeyConstraints: false,
+  });
+  db.exec("DELETE FROM session_registry");
+  db.close();
+  const findings = await examine(mbus, 3);
+  assert.match(
+    findings.get("integrity")!.message,
+    /a row of inter_session_messages refers to nothing in session_registry/,
+  );
+});
+
+Deno.test("the dead are named, and purge is what helps", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using mbus = new Mbus();
+  const tail = mbus.start(["tail", "--json"]);
+  // The shell between is the process that it registers.
+  await mbus.done(["register", "--vendor", "kimi"], {
+    env: { MBUS_SESSION: undefined },
+    through: ["sh", "-c", '"$@"; exit', "kimi-code"],
+  });
+  await tail.line();
+  const alive = await examine(mbus, 0);
+  assert.equal(alive.get("bells")?.status, "ok");
+  assert.match(
+    alive.get("bells")!.message,
+    /^1 readers wait, 0 of them are gone/,
+  );
+
+  await tail.kill();
+  const db = new DatabaseSync(mbus.database);
+  // A process that there was: the tail's.
+  db.exec(`UPDATE session_registry SET pid = ${tail.pid}`);
+  db.close();
+  const dead = await examine(mbus, 0);
+  assert.equal(dead.get("bells")?.status, "warn");
+  assert.equal(dead.get("sessions")?.status, "warn");
+  await mbus.done(["purge"]);
+  const after = await examine(mbus, 0);
+  assert.deepEqual(
+    ["bells", "sessions"].map((check) => after.get(check)?.status),
+    ["ok", "ok"],
+  );
+});

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import type { AgentProcess } from "../lib/host.ts";
+import {
+  identify,
+  type Identity,
+  type IdentityFacts,
+} from "../lib/cli/identity.ts";
+import type { Session } from "../lib/sessions.ts";
+
+const HOST = "linux:boot:4026531836";
+const SHELL = { pid: 10, startTime: "100" };
+const AGENT = { pid: 20, startTime: "200" };
+const TOOL_SHELL = { pid: 30, startTime: "300" };
+
+function session(
+  id: string,
+  process: { pid: number; startTime: string } | undefined,
+  more: Partial<Session> = {},
+): Session {
+  return {
+    id,
+    vendor: "claude",
+    ...(process && { pid: process.pid, processStart: process.startTime }),
+    host: HOST,
+    activeFiles: [],
+    status: "active",
+    registeredAt: "2026-11-22T00:00:00.000Z",
+    heartbeatAt: "2026-11-22T00:00:00.000Z",
+    ...more,
+  };
+}
+
+/** A command in an agent's tool shell, in a person's terminal. */
+function decide(
+  facts: Partial<IdentityFacts> & {
+    agentVendor?: AgentProcess["vendor"];
+    dead?: readonly string[];
+  },
+): Identity {
+  const { agentVendor, dead = [], ...rest } = facts;
+  const agent = agentVendor === undefined
+    ? undefined
+    : { vendor: agentVendor, ...AGENT };
+  return identify({
+    given: undefined,
+    handedOn: [],
+    host: HOST,
+    ancestors: [TOOL_SHELL, AGENT, SHELL],
+    agent,
+    agentAt: (process) => process.pid === agent?.pid ? agent : undefined,
+    keeper: { ...SHELL, tty: "pts/3" },
+    sessions: [],
+    lifeOf: (each) =>
+      each.host !== HOST || each.pid === undefined
+        ? "unknown"
+        : dead.includes(each.id)
+        ? "dead"
+        : "alive",
+    ...rest,
+  });
+}
+
+Deno.test("a name that was given comes first", () => {
+  const identity = decide({
+    given: "builder",
+    handedOn: [{ vendor: "claude", id: "c1" }],
+    agentVendor: "claude",
+    sessions: [session("c1", AGENT)],
+  });
+  assert.equal(identity.id, "builder");
+  assert.equal(identity.joined, undefined);
+  assert.deepEqual(identity.process, AGENT);
+});
+
+Deno.test("a name that was given joins whoever has it", () => {
+  for (const process of [AGENT, { pid: 99, startTime: "9" }, undefined]) {
+    const identity = decide({
+      given: "builder",
+      sessions: [session("builder", process)],
+    });
+    assert.equal(identity.joined?.id, "builder");
+  }
+});
+
+Deno.test("a name whose process is dead begins anew, with ours", () => {
+  const identity = decide({
+    given: "builder",
+    agentVendor: "codex",
+    sessions: [session("builder", { pid: 99, startTime: "9" })],
+    dead: ["builder"],
+  });
+  assert.equal(identity.joined, undefined);
+  assert.deepEqual(identity.process, AGENT);
+});
+
+Deno.test("the agent's variable names the session, with the agent's process", () => {
+  const identity = decide({
+    handedOn: [{ vendor: "claude", id: "c1" }],
+    agentVendor: "claude",
+  });
+  assert.deepEqual(
+    [identity.id, identity.vendor, identity.process],
+    ["c1", "claude", AGENT],
+  );
+});
+
+Deno.test("a variable inherited from an outer agent does not count", () => {
+  const identity = decide({
+    handedOn: [
+      { vendor: "claude", id: "c1" },
+      { vendor: "codex", id: "x1" },
+    ],
+    agentVendor: "codex",
+  });
+  assert.equal(identity.id, "x1");
+  const kimi = decide({
+    handedOn: [{ vendor: "claude", id: "c1" }],
+    agentVendor: "kimi",
+  });
+  assert.equal(kimi.vendor, "kimi");
+  assert.match(kimi.id, /^kimi-20-[0-9a-z]{4}$/);
+});
+
+Deno.test("where no agent can be seen, as in a sandbox, the variable counts", () => {
+  const elsewhere = session("x1", { pid: 4711, startTime: "1" }, {
+    vendor: "codex",
+    host: "linux:boot:other",
+  });
+  const identity = decide({
+    handedOn: [{ vendor: "codex", id: "x1" }],
+    ancestors: [],
+    keeper: undefined,
+    sessions: [elsewhere],
+  });
+  assert.equal(identity.joined, elsewhere);
+});
+
+Deno.test("a resumed session asks for its id again, beside the living one", () => {
+  const first = session("c1", { pid: 77, startTime: "7" });
+  const resumed = decide({
+    handedOn: [{ vendor: "claude", id: "c1" }],
+    agentVendor: "claude",
+    sessions: [first],
+  });
+  assert.equal(resumed.joined, undefined);
+  assert.deepEqual([resumed.id, resumed.process], ["c1", AGENT]);
+  const second = session("c1~2", AGENT);
+  const later = decide({
+    handedOn: [{ vendor: "claude", id: "c1" }],
+    agentVendor: "claude",
+    sessions: [first, second],
+  });
+  assert.equal(later.joined, second);
+});
+
+Deno.test("without a variable the nearest registered process counts", () => {
+  const shell = session("shell-1", SHELL, { vendor: "shell" });
+  const agent = session("kimi-1", AGENT, { vendor: "kimi" });
+  assert.equal(decide({ sessions: [agent, shell] }).joined, agent);
+  assert.equal(decide({ sessions: [shell] }).joined, shell);
+});
+
+Deno.test("an agent that is nearer than the person's shell is not the person", () => {
+  const identity = decide({
+    agentVendor: "kimi",
+    sessions: [session("shell-1", SHELL, { vendor: "shell" })],
+  });
+  assert.equal(identity.joined, undefined);
+  assert.deepEqual([identity.vendor, identity.process], ["kimi", AGENT]);
+});
+
+Deno.test("a pid that is used again, or means another host's, is not the session", () => {
+  const identity = decide({
+    sessions: [
+      session("old", { pid: SHELL.pid, startTime: "1" }),
+      session("far", SHELL, { host: "linux:boot:other" }),
+    ],
+  });
+  assert.equal(identity.joined, undefined);
+  assert.equal(identity.vendor, "shell");
+});
+
+Deno.test("else the terminal's shell, the same one for every command", () => {
+  const one = decide({});
+  assert.match(one.id, /^shell-10-[0-9a-z]{4}$/);
+  assert.deepEqual([one.process, one.tty], [SHELL, "pts/3"]);
+  assert.equal(decide({}).id, one.id);
+  const other = decide({
+    keeper: { ...SHELL, startTime: "101", tty: "pts/3" },
+  });
+  assert.notEqual(other.id, one.id);
+});
+
+Deno.test("without a terminal a script; without any process still one id", () => {
+  assert.equal(decide({ keeper: AGENT }).vendor, "script");
+  const nobody = decide({ ancestors: [], keeper: undefined });
+  assert.equal(nobody.process, undefined);
+  assert.match(nobody.id, /^script-[0-9a-z]{4}$/);
+});
+
+Deno.test("a session that begins is who it says", () => {
+  const identity = decide({ vendor: "aider" });
+  assert.equal(identity.vendor, "aider");
+  assert.match(identity.id, /^aider-10-/);
+});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { Mbus, ROOT } from "./cli/mbus.ts";
+
+interface Installed {
+  readonly code: number;
+  readonly text: string;
+}
+
+async function install(mbus: Mbus, ...args: string[]): Promise<Installed> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--cached-only",
+      "--allow-all",
+      `${ROOT}/lib/cli/launcher.ts`,
+      ...args,
+    ],
+    cwd: `${mbus.folder}/work`,
+    env: mbus.environment({ XDG_DATA_HOME: undefined }),
+    clearEnv: true,
+  }).output();
+  const text = new TextDecoder();
+  return { code, text: text.decode(stdout) + text.decode(stderr) };
+}
+
+Deno.test(
+  "install puts a command on the PATH that works alone, and removes it",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using mbus = new Mbus();
+    const launcher = `${mbus.folder}/home/.local/bin/mbus`;
+    const installed = await install(mbus);
+    assert.equal(installed.code, 0, installed.text);
+    assert.match(installed.text, /is not on your PATH: add\n {2}export PATH=/);
+
+    const command = async (...args: string[]) => {
+      const { code, stdout, stderr } = await new Deno.Command(launcher, {
+        args,
+        cwd: `${mbus.folder}/work`,
+        env: mbus.environment(),
+        clearEnv: true,
+      }).output();
+      const text = new TextDecoder();
+      assert.equal(code, 0, text.decode(stderr));
+      return text.decode(stdout);
+    };
+    await command("send", "state", '{"it\'s":"$HOME `x` \\\\"}');
+    const { payload } = JSON.parse(await command("poll", "state", "--json"));
+    assert.deepEqual(payload, { "it's": "$HOME `x` \\" });
+    assert.match(await command("help"), /^ {2}doctor /m);
+    assert.match(await command("doctor"), /The bus can be used/);
+
+    const again = await install(mbus);
+    assert.equal(again.code, 0, again.text);
+    assert.match(await command("--version"), /^mbus /);
+
+    assert.equal((await install(mbus, "--remove")).code, 0);
+    assert.throws(() => Deno.statSync(launcher), Deno.errors.NotFound);
+    assert.throws(
+      () => Deno.statSync(`${mbus.folder}/home/.local/share/message-bus`),
+      Deno.errors.NotFound,
+    );
+    assert.equal((await install(mbus, "--remove")).code, 0, "twice is fine");
+  },
+);
+
+Deno.test("another program's mbus is never overwritten or removed", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using mbus = new Mbus();
+  const bin = `${mbus.folder}/it's a bin`;
+  Deno.mkdirSync(bin);
+  Deno.writeTextFileSync(`${bin}/mbus`, "#!/bin/sh\necho theirs\n");
+  for (const args of [[], ["--remove"]]) {
+    const { code, text } = await install(mbus, "--bin", bin, ...args);
+    assert.equal(code, 1);
+    assert.match(text, /another program's; move it away, or choose another/);
+  }
+  assert.equal(
+    Deno.readTextFileSync(`${bin}/mbus`),
+    "#!/bin/sh\necho theirs\n",
+  );
+  const link = `${mbus.folder}/links`;
+  Deno.mkdirSync(link);
+  Deno.symlinkSync(`${mbus.folder}/nowhere`, `${link}/mbus`);
+  assert.equal((await install(mbus, "--bin", link)).code, 1, "a broken link");
+});

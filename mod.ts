@@ -53,6 +53,7 @@ export {
   type ErrorKind,
   InvalidInputError,
   LeaseLostError,
+  LimitError,
   LockHeldError,
   MessageBusError,
   NotHeldError,
@@ -189,7 +190,10 @@ export function getMessagingDbPath(home?: string): string {
 
 function sessionStart(options: ResolvedOptions): SessionStart {
   const pid = options.pid ?? Deno.pid;
-  const place = projectOf(Deno.cwd());
+  const here = projectOf(Deno.cwd());
+  const { project = here.project } = options;
+  // Who works on another project does not do so in this worktree.
+  const place = project === null || project === here.project ? here : undefined;
   const id = options.session ?? Deno.env.get("MBUS_SESSION");
   return {
     id: id ?? `${options.vendor}-${crypto.randomUUID().slice(0, 8)}`,
@@ -198,9 +202,9 @@ function sessionStart(options: ResolvedOptions): SessionStart {
     tty: options.tty,
     pid,
     processStart: processStart(pid),
-    project: options.project === undefined ? place.project : options.project,
-    worktree: place.worktree,
-    branch: place.branch,
+    project,
+    worktree: place?.worktree,
+    branch: place?.branch,
     task: options.task,
   };
 }

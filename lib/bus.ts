@@ -20,7 +20,12 @@
 import { Batch, type BatchResult } from "./batch.ts";
 import { Changes } from "./changes.ts";
 import { checkChannel, ttlOf } from "./channels.ts";
-import { AskTimeoutError, ClosedError, InvalidInputError } from "./errors.ts";
+import {
+  AskTimeoutError,
+  ClosedError,
+  InvalidInputError,
+  SessionEndedError,
+} from "./errors.ts";
 import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
 import { encodePayload, type Json } from "./json.ts";
 import { Locks } from "./locks.ts";
@@ -164,11 +169,17 @@ export class MessageBus implements AsyncDisposable {
     registered = false,
   ) {
     this.#store = store;
-    this.#self = { id: start.id, owned: registered, start };
+    this.#self = {
+      id: start.id,
+      owned: registered,
+      ended: false,
+      process: start,
+      start,
+    };
     this.#options = options;
     this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
     this.sessions = new Sessions(store, this.#self);
-    const register = () => this.#register();
+    const register = (act: string) => this.#register(act);
     this.locks = new Locks(store, this.#self, register);
     this.tasks = new Tasks(store, this.#self, register);
     options.signal?.addEventListener("abort", this.#closeOnAbort);
@@ -264,7 +275,7 @@ export class MessageBus implements AsyncDisposable {
     );
     this.#rateLimit.take(messages.length);
     return await this.#inTurn(async () => {
-      await this.#register();
+      await this.#register("publish");
       const appended = await this.#store.append(this.#signed(messages), {
         atomic: true,
       });
@@ -455,7 +466,7 @@ export class MessageBus implements AsyncDisposable {
   ): Promise<Message> {
     const { timeoutMs = 30_000, channel = "ask", signal } = options;
     const startedAt = performance.now();
-    await this.#register();
+    await this.#register(`ask "${to}"`);
     const changes = new Changes(signal);
     const timer = setTimeout(changes.wake, timeoutMs);
     try {
@@ -464,15 +475,13 @@ export class MessageBus implements AsyncDisposable {
         changes.wake,
       );
       const published = await this.publish(channel, payload, { to });
-      let after = published.id;
       for (;;) {
-        const pending = await this.#store.pendingFor(this.#self.id, after, 100);
-        const answer = pending.find(({ replyTo }) => replyTo === published.id);
+        // Whoever reads the inbox meanwhile may have acknowledged it already.
+        const answer = await this.#store.answerTo(this.#self.id, published.id);
         if (answer !== undefined) {
           await this.#store.moveDeliveries(this.#self.id, [answer.id], "acked");
           return answer;
         }
-        after = pending.at(-1)?.id ?? after;
         const waitedMs = performance.now() - startedAt;
         if (waitedMs >= timeoutMs) {
           const delivery = await this.delivery(published.id);
@@ -546,7 +555,7 @@ export class MessageBus implements AsyncDisposable {
           "them one by one.",
       );
     }
-    await this.#register();
+    await this.#register("do a batch");
     const batch = new Batch(
       this.#self,
       (...message) => this.#toMessage(...message),
@@ -614,7 +623,7 @@ export class MessageBus implements AsyncDisposable {
       await this.#flushing;
       await Promise.all([...this.#subscriptions].map((each) => each.close()));
       if (this.#self.owned && this.#self.start.pid === Deno.pid) {
-        await this.#store.endSession(this.#self.id);
+        await this.#store.endSession(this.#self.id, this.#self.process);
       }
     } finally {
       await this.#store.close();
@@ -706,7 +715,7 @@ export class MessageBus implements AsyncDisposable {
 
   async #publishTogether(batch: readonly Pending[]): Promise<void> {
     try {
-      if (!this.#self.owned) await this.#register();
+      if (!this.#self.owned) await this.#register("publish");
       const messages = this.#signed(batch.map(({ message }) => message));
       const appended = await this.#store.append(messages, { atomic: false });
       batch.forEach(({ resolve, reject }, i) => {
@@ -727,8 +736,10 @@ export class MessageBus implements AsyncDisposable {
     );
   }
 
-  async #register(): Promise<void> {
+  /** Has the session on the bus before it does something there. */
+  async #register(act: string): Promise<void> {
     if (this.#self.owned) return;
+    if (this.#self.ended) throw new SessionEndedError(act, this.session);
     this.#registering ??= this.sessions.register()
       .then(() => this.#startHeartbeat())
       .finally(() => this.#registering = undefined);

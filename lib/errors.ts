@@ -275,6 +275,26 @@ export class NotHeldError extends MessageBusError {
   }
 }
 
+/** More of something than one session may have. */
+export class LimitError extends MessageBusError {
+  override name = "LimitError";
+  readonly kind = "state";
+  /** The option that sets the limit, such as `locksMax`. */
+  readonly option: string;
+  /** The most that there may be. */
+  readonly most: number;
+
+  /** Makes the error; `act` is what was attempted, `things` what there is of. */
+  constructor(act: string, things: string, option: string, most: number) {
+    super(
+      `Cannot ${act}: this session has ${most} ${things}, the most there may ` +
+        `be; give some back, or raise ${option} if it is no runaway loop.`,
+    );
+    this.option = option;
+    this.most = most;
+  }
+}
+
 /** One edge of a cycle of waiters. */
 export interface DeadlockStep {
   /** The session that waits. */

@@ -147,7 +147,12 @@ function patternTarget(pattern: string, base: string): LockTarget {
   };
 }
 
-function extent(kind: LockKind, text: string, foldsCase = false): Extent {
+/** The extent that is written as `text`. */
+export function extent(
+  kind: LockKind,
+  text: string,
+  foldsCase = false,
+): Extent {
   // A path is its own literal beginning.
   const prefix = kind === "glob"
     ? literalPrefix(extentGlob(kind, text, foldsCase))

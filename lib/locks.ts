@@ -33,7 +33,12 @@
 import { InvalidInputError, LockHeldError, NotHeldError } from "./errors.ts";
 import { Changes } from "./changes.ts";
 import { processAlive, type ProcessIdentity } from "./host.ts";
-import { type LockKind, type LockTarget, lockTarget } from "./lock_target.ts";
+import {
+  extent,
+  type LockKind,
+  type LockTarget,
+  lockTarget,
+} from "./lock_target.ts";
 import type { SessionSelf } from "./sessions.ts";
 import type { Store } from "./store.ts";
 
@@ -151,6 +156,8 @@ export interface LockRequest {
   readonly takeOver: boolean;
   /** Whether to queue where it cannot be had at once. */
   readonly wait: boolean;
+  /** The token of the session's own hold that becomes exclusive by it. */
+  readonly upgrades?: number;
   /** Sessions that are never in its way. */
   readonly alongside: readonly string[];
 }
@@ -218,13 +225,23 @@ export interface LockListOptions {
   readonly allProjects?: boolean;
 }
 
+let setHold: (lock: Lock, hold: Hold) => void;
+
+/** Notes that a lock was given back by other means than its own. */
+export let markReleased: (lock: Lock) => void;
+
 /** A lock that is held; disposing of it releases it. */
 export class Lock implements AsyncDisposable {
+  static {
+    setHold = (lock, hold) => lock.#hold = hold;
+    markReleased = (lock) => lock.#releasing = Promise.resolve();
+  }
+
   /** What else is held there: everyone concerned was told. */
   readonly overlaps: readonly LockOverlap[];
   readonly #store: Store;
   #hold: Hold;
-  #released = false;
+  #releasing: Promise<void> | undefined;
 
   /** Made by {@linkcode Locks.acquire}. */
   constructor(store: Store, hold: Hold, overlaps: readonly LockOverlap[]) {
@@ -266,9 +283,18 @@ export class Lock implements AsyncDisposable {
    * @throws {NotHeldError} If it was lost before it was given back.
    */
   async release(before?: Hold): Promise<void> {
-    if (this.#released) return;
-    this.#released = true;
-    await this.#store.releaseLock(this.#hold, { before });
+    this.#releasing ??= this.#release(before);
+    await this.#releasing;
+  }
+
+  async #release(before: Hold | undefined): Promise<void> {
+    try {
+      await this.#store.releaseLock(this.#hold, { before });
+    } catch (error) {
+      // Anything but its loss may pass: then it can be tried again.
+      if (!(error instanceof NotHeldError)) this.#releasing = undefined;
+      throw error;
+    }
   }
 
   /** Gives it back; one that was lost by then is fine. */
@@ -285,13 +311,13 @@ export class Lock implements AsyncDisposable {
 export class Locks {
   readonly #store: Store;
   readonly #self: SessionSelf;
-  readonly #register: () => Promise<void>;
+  readonly #register: (act: string) => Promise<void>;
 
   /** Made by the bus: take {@linkcode MessageBus.locks}. */
   constructor(
     store: Store,
     self: SessionSelf,
-    register: () => Promise<void>,
+    register: (act: string) => Promise<void>,
   ) {
     this.#store = store;
     this.#self = self;
@@ -323,15 +349,24 @@ export class Locks {
    * ```
    */
   async acquire(path: string, options: AcquireOptions = {}): Promise<Lock> {
-    const { waitMs = 0, signal } = options;
-    signal?.throwIfAborted();
-    const wanted = this.#toRequest(path, options);
-    await this.#register();
-    const request = { ...wanted, session: this.#self.id };
+    options.signal?.throwIfAborted();
+    const wanted = this.#toRequest(path, options, this.target(path));
+    await this.#register(`lock "${path}"`);
+    const { hold, overlaps } = await this.#obtain({
+      ...wanted,
+      session: this.#self.id,
+    }, options);
+    return new Lock(this.#store, hold, overlaps);
+  }
+
+  async #obtain(
+    request: LockRequest,
+    options: AcquireOptions,
+  ): Promise<LockOutcome & { state: "held" }> {
     const outcome = await this.#store.acquireLock(request);
     switch (outcome.state) {
       case "held":
-        return new Lock(this.#store, outcome.hold, outcome.overlaps);
+        return outcome;
       case "refused":
         throw new LockHeldError(request.target.path, outcome.blockers, 0);
       case "waiting": {
@@ -341,11 +376,10 @@ export class Locks {
           outcome.waiter,
           options,
         );
-        const held = await wait.until(
-          performance.now() + waitMs,
+        return await wait.until(
+          performance.now() + (options.waitMs ?? 0),
           outcome.blockers,
         );
-        return new Lock(this.#store, held.hold, held.overlaps);
       }
     }
   }
@@ -368,7 +402,8 @@ export class Locks {
   }
 
   /**
-   * Makes an advisory lock exclusive: it stays the same hold, with its token.
+   * Makes an advisory lock exclusive: it stays the same lock, with its token
+   * and its count.
    *
    * @throws {NotHeldError} If it is not held any more.
    * @throws {LockHeldError} If another session is in the way.
@@ -379,22 +414,22 @@ export class Locks {
     lock: Lock,
     options: Omit<AcquireOptions, "type" | "agent"> = {},
   ): Promise<Lock> {
-    const { agent } = lock.hold;
-    const holds = await this.#store.locks({
-      project: null,
-      token: lock.token,
-    });
-    if (holds.length === 0) {
-      throw new NotHeldError("upgrade", lock.path, lock.token);
+    options.signal?.throwIfAborted();
+    const { agent, path, session, token } = lock.hold;
+    if (!this.#self.owned || session !== this.#self.id) {
+      throw new NotHeldError("upgrade", path, token);
     }
-    const upgraded = await this.acquire(lock.path, {
-      ...options,
-      type: "exclusive",
-      agent,
-    });
-    // Taken once more: given back once, so that the count is as before.
-    await this.#store.releaseLock(upgraded.hold);
-    return upgraded;
+    const wanted = this.#toRequest(
+      path,
+      { ...options, type: "exclusive", agent },
+      targetOf(lock.hold),
+    );
+    const { hold } = await this.#obtain(
+      { ...wanted, session, upgrades: token },
+      options,
+    );
+    setHold(lock, hold);
+    return lock;
   }
 
   /**
@@ -422,6 +457,8 @@ export class Locks {
 
   /** What the session itself holds, in all or on exactly one path. */
   async held(path?: string): Promise<readonly Hold[]> {
+    // Until it is registered, its id may be another's.
+    if (!this.#self.owned) return [];
     return await this.#store.locks({
       project: null,
       session: this.#self.id,
@@ -494,6 +531,7 @@ export class Locks {
   #toRequest(
     path: string,
     options: AcquireOptions,
+    target: LockTarget,
   ): Omit<LockRequest, "session"> {
     const { type = "advisory", leaseMs = DEFAULT_LOCK_LEASE_MS, waitMs = 0 } =
       options;
@@ -513,7 +551,11 @@ export class Locks {
     }
     return {
       agent: options.agent ?? "",
-      target: this.target(path),
+      // What lies in no repository belongs to what its session works on.
+      target: {
+        ...target,
+        project: target.project ?? this.#self.start.project ?? undefined,
+      },
       type,
       leaseMs,
       why: options.why?.slice(0, 500),
@@ -527,13 +569,31 @@ export class Locks {
     const { project, worktree } = this.#self.start;
     if (project === null || target.project === project) return;
     const root = worktree ?? project;
-    if (target.path === root || target.path.startsWith(`${root}/`)) return;
+    const below = root.endsWith("/") ? root : `${root}/`;
+    if (target.path === root || target.path.startsWith(below)) return;
     throw new InvalidInputError(
       "path",
       `Cannot lock "${path}": it lies outside of the project ${root}; lock it ` +
         `from a session in its own project.`,
     );
   }
+}
+
+/** What a hold is put on. */
+function targetOf(hold: Hold): LockTarget {
+  const { kind, path, project, worktree } = hold;
+  const { disk, repository, foldsCase } = hold.covers;
+  return {
+    kind,
+    path,
+    disk: extent(kind, disk, foldsCase),
+    repository: repository === undefined
+      ? undefined
+      : extent(kind, repository, foldsCase),
+    foldsCase,
+    project,
+    worktree,
+  };
 }
 
 function checkLease(leaseMs: number): void {
@@ -582,7 +642,10 @@ class LockWait {
         changes.wake,
       );
       for (;;) {
-        const outcome = await this.#store.checkWaiter(this.#waiter);
+        const outcome = await this.#store.checkWaiter(
+          this.#waiter,
+          this.#session,
+        );
         if (outcome.state === "held") {
           held = true;
           return outcome;

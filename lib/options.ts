@@ -93,6 +93,12 @@ export interface OpenBusOptions {
    */
   readonly publishesPerSecondMax?: number;
   /**
+   * Locks a session may hold and wait for at a time, 1 to 1,000,000: a guard
+   * against runaway loops.
+   * @default {1000}
+   */
+  readonly locksMax?: number;
+  /**
    * How often the session says that it lives, in milliseconds.
    * @default {10000}
    */
@@ -124,6 +130,7 @@ export type ResolvedOptions =
       | "payloadBytesMax"
       | "channelMessagesMax"
       | "publishesPerSecondMax"
+      | "locksMax"
       | "heartbeatIntervalMs"
       | "warn"
       | "now"
@@ -145,6 +152,7 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
     payloadBytesMax: options.payloadBytesMax ?? 64 * 1024,
     channelMessagesMax: options.channelMessagesMax ?? 10_000,
     publishesPerSecondMax: options.publishesPerSecondMax ?? 1_000,
+    locksMax: options.locksMax ?? 1_000,
     heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
     warn: options.warn ?? ((message: string) => console.error(message)),
     now: options.now ?? Date.now,
@@ -159,6 +167,7 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
     1,
     1e9,
   );
+  refuseUnlessWhole("locksMax", resolved.locksMax, 1, 1_000_000);
   refuseUnlessWithin(
     "heartbeatIntervalMs",
     resolved.heartbeatIntervalMs,

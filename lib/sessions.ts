@@ -9,7 +9,11 @@
  * @module
  */
 
-import { InvalidInputError } from "./errors.ts";
+import {
+  InvalidInputError,
+  SessionEndedError,
+  UnknownSessionError,
+} from "./errors.ts";
 import type { Store } from "./store.ts";
 
 /** How a session stands: at work, waiting for its person, or ended. */
@@ -125,6 +129,10 @@ export interface SessionSelf {
   id: string;
   /** Whether this bus has registered it, and so ends it. */
   owned: boolean;
+  /** Whether it was ended here: then nothing is done in its name. */
+  ended: boolean;
+  /** The process that it was registered with; no other's is ended here. */
+  process?: Pick<Session, "pid" | "processStart">;
   /** What is known of it. */
   readonly start: SessionStart;
 }
@@ -166,11 +174,15 @@ export class Sessions {
     });
     this.#self.id = session.id;
     this.#self.owned = true;
+    this.#self.ended = false;
+    this.#self.process = session;
     return session;
   }
 
   /** Says that the session lives; one small write that wakes nobody. */
   async heartbeat(): Promise<void> {
+    // By then its id may be another's.
+    if (!this.#self.owned) return;
     await this.#store.updateSession(this.#self.id, {});
   }
 
@@ -178,8 +190,12 @@ export class Sessions {
    * Says what the session does now; any change is also a heartbeat.
    *
    * @throws {UnknownSessionError} If it is not registered.
+   * @throws {SessionEndedError} If it was ended.
    */
   async update(change: SessionChange): Promise<Session> {
+    const { id, owned, ended } = this.#self;
+    if (ended) throw new SessionEndedError(`update session "${id}"`, id);
+    if (!owned) throw new UnknownSessionError(`update session "${id}"`, id);
     for (const file of change.activeFiles ?? []) {
       if (typeof file !== "string" || file === "") {
         throw new InvalidInputError(
@@ -192,10 +208,19 @@ export class Sessions {
     return await this.#store.updateSession(this.#self.id, change);
   }
 
-  /** Ends the session, or another by its id; ending one twice is fine. */
-  async end(id: string = this.#self.id): Promise<void> {
-    await this.#store.endSession(id);
-    if (id === this.#self.id) this.#self.owned = false;
+  /**
+   * Ends the session, or another by its id; ending one twice is fine. What it
+   * holds is free at once. The bus does nothing more in the name of its own
+   * session until that is registered again.
+   */
+  async end(id?: string): Promise<void> {
+    const self = this.#self;
+    if (id !== undefined) await this.#store.endSession(id);
+    else if (self.owned) await this.#store.endSession(self.id, self.process);
+    if (id === undefined || id === self.id) {
+      self.owned = false;
+      self.ended = true;
+    }
   }
 
   /** The sessions on the bus, those that registered first first. */

@@ -325,8 +325,14 @@ export interface Store extends AsyncDisposable {
    */
   updateSession(id: string, change: SessionChange): Promise<Session>;
 
-  /** Ends a session and announces it; ending it twice is fine. */
-  endSession(id: string): Promise<void>;
+  /**
+   * Ends a session and announces it; ending it twice is fine. With `process`
+   * only the incarnation that has it.
+   */
+  endSession(
+    id: string,
+    process?: Pick<Session, "pid" | "processStart">,
+  ): Promise<void>;
 
   /** The sessions, those that registered first first. */
   sessions(
@@ -339,8 +345,11 @@ export interface Store extends AsyncDisposable {
    */
   acquireLock(request: LockRequest): Promise<LockOutcome>;
 
-  /** How a waiter stands now; looking keeps its place in the queue. */
-  checkWaiter(waiter: string): Promise<LockOutcome>;
+  /**
+   * How a session's waiter stands now; looking keeps its place in the queue.
+   * @throws {SessionEndedError} If the session was ended meanwhile.
+   */
+  checkWaiter(waiter: string, session: string): Promise<LockOutcome>;
 
   /** Takes a waiter out of the queue, and gives back what it was granted. */
   leaveQueue(waiter: string): Promise<void>;
@@ -404,6 +413,9 @@ export interface Store extends AsyncDisposable {
     after: string,
     limit: number,
   ): Promise<readonly Message[]>;
+
+  /** The answer to a message that the session sent, if it has come. */
+  answerTo(session: string, id: string): Promise<Message | undefined>;
 
   /** Moves deliveries to a session forward; what is further already stays. */
   moveDeliveries(

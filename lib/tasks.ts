@@ -172,13 +172,13 @@ export type ClaimEnd =
 export class Tasks {
   readonly #store: Store;
   readonly #self: SessionSelf;
-  readonly #register: () => Promise<void>;
+  readonly #register: (act: string) => Promise<void>;
 
   /** Made by the bus: take {@linkcode MessageBus.tasks}. */
   constructor(
     store: Store,
     self: SessionSelf,
-    register: () => Promise<void>,
+    register: (act: string) => Promise<void>,
   ) {
     this.#store = store;
     this.#self = self;
@@ -209,7 +209,7 @@ export class Tasks {
    */
   async post(task: NewTask): Promise<Task> {
     const posting = toPosting(task, this.#self);
-    await this.#register();
+    await this.#register(`post task "${posting.id}"`);
     return await this.#store.postTask({ ...posting, session: this.#self.id });
   }
 
@@ -315,7 +315,7 @@ export class Tasks {
   async #claimer(options: ClaimOptions): Promise<Claimer> {
     const { leaseMs = DEFAULT_TASK_LEASE_MS, agent } = options;
     checkLease(leaseMs);
-    await this.#register();
+    await this.#register("claim a task");
     return {
       session: this.#self.id,
       project: this.#self.start.project,

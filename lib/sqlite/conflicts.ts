@@ -32,12 +32,20 @@ export function announceConflict(
   overlaps: readonly LockOverlap[],
 ): void {
   for (const { risk, hold: other } of overlaps) {
-    say(tx, held.session, held.project, {
-      event: risk === "conflict" ? "overlap" : risk,
-      path: held.path,
-      sessions: [held.session, other.session],
-      holds: [shown(held), shown(other)],
-    });
+    // Both are told, even where each works on a project of its own; who works
+    // on none sees all.
+    const projects = new Set([
+      held.project ?? other.project,
+      other.project ?? held.project,
+    ]);
+    for (const project of projects) {
+      say(tx, held.session, project, {
+        event: risk === "conflict" ? "overlap" : risk,
+        path: held.path,
+        sessions: [held.session, other.session],
+        holds: [shown(held), shown(other)],
+      });
+    }
   }
 }
 

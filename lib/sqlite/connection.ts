@@ -370,11 +370,13 @@ function fileName(location: BusLocation, access: Access): string {
 
 /** Whether a file is a bus's or still empty; refuses everything else. */
 function identify(db: Database, path: string): "bus" | "empty" {
-  const id = Number(db.prepare("PRAGMA application_id").get()!.application_id);
-  if (id === APPLICATION_ID) return "bus";
+  // In this order: tables and id come with one commit, so that whoever makes
+  // the bus between the two reads is not taken for another program.
   const tables = Number(
     db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()!.n,
   );
+  const id = Number(db.prepare("PRAGMA application_id").get()!.application_id);
+  if (id === APPLICATION_ID) return "bus";
   if (id === 0 && tables === 0) return "empty";
   throw new StoreError(
     "foreign",

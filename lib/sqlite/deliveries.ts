@@ -77,7 +77,25 @@ export function pendingFor(
   ).all(session, Number(after), nowMs, limit).map(toMessage);
 }
 
-/** Moves deliveries to a session forward; what is further already stays. */
+/** The answer to a message that a session sent, if it came in time. */
+export function answerTo(
+  connection: Connection,
+  session: string,
+  id: string,
+  nowMs: number,
+): Message | undefined {
+  const row = connection.sql(
+    `SELECT ${COLUMNS} FROM inter_session_messages
+     WHERE recipient_id = ? AND reply_to = ? AND expires_at > ?
+     ORDER BY id LIMIT 1`,
+  ).get(session, Number(id), nowMs);
+  return row === undefined ? undefined : toMessage(row);
+}
+
+/**
+ * Moves deliveries to a session forward; what is further already stays, and
+ * so does what is over: it came too late.
+ */
 export function moveDeliveries(
   tx: Transaction,
   session: string,
@@ -90,6 +108,8 @@ export function moveDeliveries(
       `UPDATE deliveries SET state = ?1, changed_at = ?2
        WHERE message_id = ?3 AND recipient_id = ?4
          AND state IN (SELECT value FROM json_each(?5))
+         AND (state = 'injected' OR EXISTS (SELECT 1 FROM inter_session_messages
+           WHERE id = message_id AND expires_at > ?2))
        RETURNING sender_id`,
     ).get(state, tx.nowMs, Number(id), session, JSON.stringify(before));
     if (moved !== undefined) tx.ring("deliveries", String(moved.sender_id));

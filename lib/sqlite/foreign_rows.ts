@@ -12,9 +12,14 @@
  *
  * The watch sees a commit's writes, but the commit becomes visible only
  * through the shared index, written after them: one in ten would be seen only
- * at the next commit. So an event starts a few looks a little apart instead of
- * one. Looks are bounded in rate, since the file changes at everybody's every
- * commit.
+ * at the next commit. So an event starts looks that go on until nobody has
+ * written for a while. The watch is closed meanwhile: under steady traffic it
+ * would report each page of everybody's every commit, which costs several times
+ * what the looks do.
+ *
+ * ```text
+ *  watching ──event──▶ looking every few ms ──quiet──▶ watching, one more look
+ * ```
  *
  * @module
  */
@@ -32,8 +37,11 @@ const LEASE_MS = 30_000;
 const ASK_EVERY_MS = 2_000;
 const RENEW_EVERY_MS = 10_000;
 
-// After an event: the pauses before each look.
-const LOOK_AFTER_MS = [1, 4, 15];
+// After the first event, and from then on until nobody has written for so many
+// looks.
+const FIRST_LOOK_AFTER_MS = 1;
+const LOOK_EVERY_MS = 5;
+const QUIET_LOOKS = 3;
 
 const ROWS_MAX = 1_000;
 
@@ -56,7 +64,8 @@ export class ForeignRows {
   #onDuty = false;
   #asking = false;
   #askAt = 0;
-  #looks: { timer: ReturnType<typeof setTimeout>; next: number } | undefined;
+  #nextLook: ReturnType<typeof setTimeout> | undefined;
+  #dataVersion = -1;
 
   /** Makes one that does nothing yet. */
   constructor(connection: Connection, options: ForeignRowsOptions) {
@@ -144,6 +153,7 @@ export class ForeignRows {
 
   /** Does the duty; gives it back where the log cannot be watched. */
   #do(): void {
+    if (this.#nextLook !== undefined) return;
     try {
       this.#watch ??= this.#watchLog();
     } catch (error) {
@@ -167,36 +177,33 @@ export class ForeignRows {
   }
 
   async #listen(watch: Deno.FsWatcher): Promise<void> {
-    for await (const event of watch) {
-      if (event.kind === "remove") break;
-      this.#lookSoon(0);
-    }
-    // The log is gone; the next poll watches the one that took its place.
-    if (this.#watch === watch) this.#closeWatch();
+    await watch[Symbol.asyncIterator]().next();
+    if (this.#watch !== watch) return;
+    this.#closeWatch();
+    this.#lookUntilQuiet(FIRST_LOOK_AFTER_MS, 0);
   }
 
-  #lookSoon(next: number): void {
-    // A look that is under way begins its round of pauses anew.
-    if (this.#looks !== undefined) {
-      this.#looks.next = 0;
-      return;
-    }
-    const timer = setTimeout(() => {
-      const after = this.#looks!.next;
-      this.#looks = undefined;
-      this.#look();
-      if (after < LOOK_AFTER_MS.length) this.#lookSoon(after);
-    }, LOOK_AFTER_MS[next]);
-    this.#looks = { timer, next: next + 1 };
+  #lookUntilQuiet(pauseMs: number, quietLooks: number): void {
+    this.#nextLook = setTimeout(() => {
+      this.#nextLook = undefined;
+      if (quietLooks === QUIET_LOOKS) return this.#do();
+      const changed = this.#look();
+      this.#lookUntilQuiet(LOOK_EVERY_MS, changed ? 0 : quietLooks + 1);
+    }, pauseMs);
   }
 
-  #look(): void {
+  /** Looks, if others have committed since the last look; tells whether. */
+  #look(): boolean {
     try {
+      const dataVersion = this.#connection.dataVersion();
+      if (dataVersion === this.#dataVersion) return false;
+      this.#dataVersion = dataVersion;
       this.#ringForeign();
     } catch (error) {
       // Every reader finds the rows, or the error, at its own poll.
       this.#tell("look", error);
     }
+    return true;
   }
 
   /** Rings for what other programs inserted. */
@@ -241,8 +248,8 @@ export class ForeignRows {
   }
 
   #closeWatch(): void {
-    clearTimeout(this.#looks?.timer);
-    this.#looks = undefined;
+    clearTimeout(this.#nextLook);
+    this.#nextLook = undefined;
     const watch = this.#watch;
     this.#watch = undefined;
     watch?.close();

@@ -12,9 +12,16 @@
  * @module
  */
 
+import { SessionEndedError } from "../errors.ts";
 import { hostId, processAlive } from "../host.ts";
+import type { Session, SessionStart } from "../sessions.ts";
 import type { Row } from "./driver.ts";
-import { markEnded } from "./sessions.ts";
+import {
+  findSession,
+  incarnationIds,
+  insertSession,
+  markEnded,
+} from "./sessions.ts";
 import { returnTasksOf } from "./task_rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -35,7 +42,8 @@ export function endSession(
   id: string,
   event: "ended" | "died" = "ended",
 ): void {
-  if (!markEnded(tx, id, event)) return;
+  markEnded(tx, id, event);
+  // Even if it had ended: nothing stays with a session that is over.
   for (const table of ["file_locks", "lock_waiters"]) {
     const { changes } = tx.connection.sql(
       `DELETE FROM ${table} WHERE session_id = ?`,
@@ -48,6 +56,46 @@ export function endSession(
   returnTasksOf(tx, id);
 }
 
+/** Ends a session if it is still the one with that process. */
+export function endIncarnation(
+  tx: Transaction,
+  id: string,
+  process: Pick<Session, "pid" | "processStart">,
+): void {
+  const session = findSession(tx.connection, id);
+  if (
+    session?.pid === process.pid &&
+    session?.processStart === process.processStart
+  ) endSession(tx, id);
+}
+
+/**
+ * Refuses what only a session that runs may do.
+ *
+ * @throws {SessionEndedError} If it has ended.
+ */
+export function refuseEnded(tx: Transaction, act: string, id: string): void {
+  if (findSession(tx.connection, id)?.status === "terminated") {
+    throw new SessionEndedError(act, id);
+  }
+}
+
+/**
+ * Registers a session, and announces that it came unless it was there. One of
+ * that id whose process died is buried first: what it held was not this one's.
+ */
+export function registerSession(tx: Transaction, start: SessionStart): Session {
+  for (const id of incarnationIds(start.id)) {
+    const row = tx.connection.sql(
+      `SELECT session_id, pid, host, process_start FROM session_registry
+       WHERE session_id = ? AND status IS NOT 'terminated'`,
+    ).get(id);
+    // The first one that is free is the one that it gets.
+    if (row === undefined || buryIfDead(tx, row)) break;
+  }
+  return insertSession(tx, start);
+}
+
 /** Buries the session of a row if its process is dead; returns whether it is. */
 export function buryIfDead(tx: Transaction, row: Row): boolean {
   if (!isJudgeable(row)) return false;
@@ -56,6 +104,8 @@ export function buryIfDead(tx: Transaction, row: Row): boolean {
     String(row.host),
   );
   if (life !== "dead") return false;
+  // Where nothing may be written, it is only left out.
+  if (tx.connection.readOnly) return true;
   endSession(tx, String(row.session_id), "died");
   return true;
 }

@@ -21,7 +21,11 @@
  * @module
  */
 
-import { DeadlockError, type DeadlockStep } from "../errors.ts";
+import {
+  DeadlockError,
+  type DeadlockStep,
+  NotHeldError,
+} from "../errors.ts";
 import { overlaps } from "../glob.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import { extentGlob, type LockKind, type LockTarget } from "../lock_target.ts";
@@ -35,31 +39,54 @@ import type {
 } from "../locks.ts";
 import { announceConflict, tellHolders } from "./conflicts.ts";
 import type { Row } from "./driver.ts";
+import type { LockBudget } from "./lock_budget.ts";
 import {
   adoptForeignHolds,
   hold,
   holdRow,
   nearPrefix,
   overlappingHolds,
+  ownHold,
   removeHold,
   riskOf,
   standing,
   targetValues,
   toBlocker,
   toHold,
+  ungrant,
 } from "./locks.ts";
+import { refuseEnded } from "./liveness.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How long a waiter's place is kept unless its process looks at it. */
 const WAIT_LEASE_MS = 30_000;
 
 /** Takes a lock, queues for it, or says who is in the way. */
-export function acquire(tx: Transaction, request: LockRequest): LockOutcome {
+export function acquire(
+  tx: Transaction,
+  request: LockRequest,
+  budget: LockBudget,
+): LockOutcome {
   adoptForeignHolds(tx);
+  const { session, target, upgrades } = request;
+  const own = ownHold(tx, request);
+  if (own === undefined) {
+    if (upgrades !== undefined) {
+      throw new NotHeldError("upgrade", target.path, upgrades);
+    }
+    budget.take(tx, session, target.path);
+  }
+  if (own === undefined ? isCovered(tx, request) : isEnough(own, request)) {
+    return grant(tx, request);
+  }
   let inTheWay = blockersOf(tx, request);
-  if (request.takeOver && inTheWay.some(({ overdue }) => overdue)) {
+  // Nobody's hold is ended for a lock that is not had then.
+  const ends = request.takeOver && (request.wait
+    ? inTheWay.some(({ overdue }) => overdue)
+    : inTheWay.every(({ overdue }) => overdue));
+  if (ends) {
     takeOver(tx, request);
-    inTheWay = blockersOf(tx, request);
+    inTheWay = inTheWay.filter(({ overdue }) => !overdue);
   }
   if (inTheWay.length === 0) return grant(tx, request);
   if (request.type === "exclusive") tellHolders(tx, request, inTheWay);
@@ -72,15 +99,33 @@ export function acquire(tx: Transaction, request: LockRequest): LockOutcome {
   };
 }
 
+/** Whether a hold of one's own is already what is asked for. */
+function isEnough(own: Hold, request: LockRequest): boolean {
+  return request.type === "advisory" || own.type === "exclusive";
+}
+
+/**
+ * Whether a file lies in what the session holds exclusively: nobody else can
+ * hold it, and who waits for it waits for this session anyway.
+ */
+function isCovered(tx: Transaction, request: LockRequest): boolean {
+  return request.target.kind === "file" &&
+    overlappingHolds(tx.connection, request.target, tx.nowMs, "disk")
+      .some(({ hold }) =>
+        hold.session === request.session && hold.type === "exclusive"
+      );
+}
+
 function grant(
   tx: Transaction,
   request: LockRequest,
   waiter?: number,
 ): LockOutcome & { state: "held" } {
-  const held = hold(tx, request, waiter);
+  const before = ownHold(tx, request);
+  const held = hold(tx, request, before, waiter);
   const overlaps = overlapsOf(tx, request, held);
   // Taken once more by the same agent, it is no news.
-  if (held.holds === 1) announceConflict(tx, held, overlaps);
+  if (before === undefined) announceConflict(tx, held, overlaps);
   return { state: "held", hold: held, overlaps };
 }
 
@@ -199,6 +244,7 @@ const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
     w.lock_type, w.kind, w.extent, w.prefix, w.repo_extent, w.repo_prefix,
     w.folds_case, w.worktree, w.project_id, w.lease_ms, w.why, w.waits_since,
     w.wait_expires_at, w.host, w.pid, w.process_start, w.token, w.alongside,
+    w.upgrades,
     s.llm_vendor, s.task_id
   FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id`;
 
@@ -227,8 +273,9 @@ function enqueue(tx: Transaction, request: LockRequest): number {
     `INSERT INTO lock_waiters
        (session_id, agent_id, file_path, lock_type, kind, extent, prefix,
         repo_extent, repo_prefix, folds_case, worktree, project_id, lease_ms,
-        why, waits_since, wait_expires_at, host, pid, process_start, alongside)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        why, waits_since, wait_expires_at, host, pid, process_start, alongside,
+        upgrades)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     request.session,
     request.agent,
@@ -243,6 +290,7 @@ function enqueue(tx: Transaction, request: LockRequest): number {
     Deno.pid,
     processStart(Deno.pid) ?? null,
     JSON.stringify(request.alongside),
+    request.upgrades ?? null,
   ).rowId;
 }
 
@@ -251,12 +299,22 @@ export function grantWaiters(tx: Transaction): void {
   // Judging who is in the way may free more, which the next round grants.
   do {
     tx.released = false;
-    const rows = tx.connection.sql(`${FROM_WAITERS} ORDER BY w.waiter`).all();
-    for (const row of rows) {
-      if (row.token !== null || leftIfGone(tx, row)) continue;
+    const waiters = tx.connection.sql(
+      "SELECT waiter FROM lock_waiters WHERE token IS NULL ORDER BY waiter",
+    ).all().map((row) => Number(row.waiter));
+    for (const waiter of waiters) {
+      // Judging those before it may have removed it.
+      const row = waiterRow(tx, String(waiter));
+      if (row === undefined || leftIfGone(tx, row)) continue;
       const request = toRequest(row);
-      const waiter = Number(row.waiter);
       if (blockersOf(tx, request, waiter).length > 0) continue;
+      // Judging who is in the way may have buried the waiter's own session.
+      if (waiterRow(tx, String(waiter)) === undefined) continue;
+      if (request.upgrades !== undefined && !ownHold(tx, request)) {
+        // What was to become exclusive was given back meanwhile.
+        leaveQueue(tx, String(waiter));
+        continue;
+      }
       const { hold: held } = grant(tx, request, waiter);
       tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
         .run(held.token, waiter);
@@ -287,14 +345,22 @@ function toRequest(row: Row): LockRequest {
     takeOver: false,
     wait: true,
     alongside: JSON.parse(String(row.alongside)),
+    upgrades: row.upgrades === null ? undefined : Number(row.upgrades),
   };
 }
 
 /** How a waiter stands; looking renews its place. */
-export function checkWaiter(tx: Transaction, waiter: string): LockOutcome {
+export function checkWaiter(
+  tx: Transaction,
+  waiter: string,
+  session: string,
+): LockOutcome {
   const row = waiterRow(tx, waiter);
-  // Removed by somebody who took its process for gone, or ended its session.
-  if (row === undefined) return { state: "refused", blockers: [] };
+  if (row === undefined) {
+    refuseEnded(tx, "wait for a lock", session);
+    // Removed by somebody who took its process for gone.
+    return { state: "refused", blockers: [] };
+  }
   const request = toRequest(row);
   if (row.token !== null) return pickUp(tx, request, row);
   tx.connection.sql(
@@ -304,7 +370,10 @@ export function checkWaiter(tx: Transaction, waiter: string): LockOutcome {
   const blockers = blockersOf(tx, request, Number(waiter));
   if (blockers.length > 0) return { state: "waiting", waiter, blockers };
   grantWaiters(tx);
-  return pickUp(tx, request, waiterRow(tx, waiter)!);
+  const granted = waiterRow(tx, waiter);
+  // What it was to upgrade was given back.
+  if (granted === undefined) return { state: "refused", blockers: [] };
+  return pickUp(tx, request, granted);
 }
 
 function pickUp(tx: Transaction, request: LockRequest, row: Row): LockOutcome {
@@ -338,11 +407,7 @@ export function leaveQueue(tx: Transaction, waiter: string): void {
   if (row.token === null) return;
   const held = holdRow(tx.connection, Number(row.token));
   if (held === undefined) return;
-  if (Number(held.holds) > 1) {
-    tx.connection.sql(
-      "UPDATE file_locks SET holds = holds - 1, waiter = NULL WHERE token = ?",
-    ).run(row.token);
-  } else removeHold(tx, { token: Number(row.token) });
+  ungrant(tx, held, row.upgrades !== null);
 }
 
 /** Removes waiters whose process is gone. */

@@ -20,6 +20,7 @@
 
 import { NotHeldError } from "../errors.ts";
 import { overlaps } from "../glob.ts";
+import { processAlive } from "../host.ts";
 import {
   type Extent,
   extentGlob,
@@ -49,8 +50,11 @@ export interface HoldRow {
 const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
     l.locked_at, l.agent_id, l.kind, l.extent, l.repo_extent, l.folds_case,
     l.worktree, l.project_id, l.expires_at, l.holds, l.why, l.waiter,
-    s.llm_vendor, s.task_id, s.pid, s.host, s.process_start, s.status
-  FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id`;
+    s.llm_vendor, s.task_id, s.pid, s.host, s.process_start, s.status,
+    w.pid AS waiter_pid, w.host AS waiter_host,
+    w.process_start AS waiter_start, w.upgrades AS waiter_upgrades
+  FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id
+    LEFT JOIN lock_waiters AS w ON w.waiter = l.waiter`;
 
 /** The holds that overlap a target on disk, or in its repository. */
 export function overlappingHolds(
@@ -159,14 +163,56 @@ export function toBlocker({ row, hold }: HoldRow): Blocker {
     since: hold.since,
     expiresAt: hold.expiresAt,
     overdue: hold.overdue,
-    process: isJudgeable(row)
+    process: waiterOf(row) ?? (isJudgeable(row)
       ? {
         pid: Number(row.pid),
         startTime: String(row.process_start),
         host: String(row.host),
       }
-      : undefined,
+      : undefined),
   };
+}
+
+/** The process that has yet to pick up what it was granted. */
+function waiterOf(row: Row): Blocker["process"] {
+  return row.waiter_pid === null ? undefined : {
+    pid: Number(row.waiter_pid),
+    startTime: String(row.waiter_start ?? ""),
+    host: String(row.waiter_host),
+  };
+}
+
+/** Takes back what was granted to a process that died before it picked it up. */
+function ungrantIfDead(tx: Transaction, row: Row): boolean {
+  const waiter = waiterOf(row);
+  if (waiter === undefined || processAlive(waiter, waiter.host) !== "dead") {
+    return false;
+  }
+  if (tx.connection.readOnly) return true;
+  tx.connection.sql("DELETE FROM lock_waiters WHERE waiter = ?").run(
+    row.waiter,
+  );
+  return ungrant(tx, row, row.waiter_upgrades !== null);
+}
+
+/** Takes a grant back; returns whether the hold is gone by it. */
+export function ungrant(
+  tx: Transaction,
+  row: Row,
+  upgraded: boolean,
+): boolean {
+  if (!upgraded && Number(row.holds) === 1) {
+    removeHold(tx, { token: Number(row.token) });
+    return true;
+  }
+  tx.connection.sql(
+    upgraded
+      ? "UPDATE file_locks SET lock_type = 'advisory', waiter = NULL WHERE token = ?"
+      : "UPDATE file_locks SET holds = holds - 1, waiter = NULL WHERE token = ?",
+  ).run(row.token);
+  tx.released = true;
+  tx.ring("locks", null);
+  return false;
 }
 
 /**
@@ -178,27 +224,43 @@ export function standing(
   holds: readonly HoldRow[],
 ): HoldRow[] {
   return holds.filter(({ row, hold }) => {
-    if (buryIfDead(tx, row)) return false;
+    if (buryIfDead(tx, row) || ungrantIfDead(tx, row)) return false;
     if (!hold.overdue || isJudgeable(row)) return true;
-    removeHold(tx, hold);
+    if (!tx.connection.readOnly) removeHold(tx, hold);
     return false;
   });
 }
 
-/** Writes a hold, or takes the one that the session has there once more. */
+/**
+ * What the session's agent holds there already: what is upgraded, or would be
+ * taken once more.
+ */
+export function ownHold(
+  tx: Transaction,
+  request: LockRequest,
+): Hold | undefined {
+  const { target, session, agent, upgrades } = request;
+  const row = upgrades === undefined
+    ? tx.connection.sql(
+      `${FROM_HOLDS}
+       WHERE l.file_path = ? AND l.session_id = ? AND l.agent_id = ? AND l.kind = ?`,
+    ).get(target.path, session, agent, target.kind)
+    : tx.connection.sql(
+      `${FROM_HOLDS} WHERE l.token = ? AND l.session_id = ? AND l.agent_id = ?`,
+    ).get(upgrades, session, agent);
+  return row === undefined ? undefined : toHold(row, tx.nowMs);
+}
+
+/** Writes a hold, or takes the session's `own` there once more. */
 export function hold(
   tx: Transaction,
   request: LockRequest,
+  own: Hold | undefined,
   waiter?: number,
 ): Hold {
-  const { target } = request;
-  const own = tx.connection.sql(
-    `SELECT token FROM file_locks
-     WHERE file_path = ? AND session_id = ? AND agent_id = ? AND kind = ?`,
-  ).get(target.path, request.session, request.agent, target.kind);
   const token = own === undefined
     ? insertHold(tx, request, waiter)
-    : again(tx, Number(own.token), request, waiter);
+    : again(tx, own.token, request, waiter);
   tx.ring("locks", null);
   return toHold(holdRow(tx.connection, token)!, tx.nowMs);
 }
@@ -252,12 +314,13 @@ function again(
 ): number {
   tx.connection.sql(
     `UPDATE file_locks SET
-       holds = holds + 1,
+       holds = holds + ?,
        lock_type = CASE WHEN ? = 'exclusive' THEN 'exclusive' ELSE lock_type END,
        expires_at = max(expires_at, ?), why = coalesce(?, why),
        waiter = coalesce(?, waiter)
      WHERE token = ?`,
   ).run(
+    request.upgrades === undefined ? 1 : 0,
     request.type,
     tx.nowMs + request.leaseMs,
     request.why ?? null,
@@ -277,11 +340,20 @@ export function holdRow(
 
 /** Holds it for longer. */
 export function renewHold(tx: Transaction, held: Hold, leaseMs: number): Hold {
-  const { changes } = tx.connection.sql(
-    "UPDATE file_locks SET expires_at = ? WHERE token = ? AND session_id = ?",
-  ).run(tx.nowMs + leaseMs, held.token, held.session);
-  if (changes === 0) throw new NotHeldError("renew", held.path, held.token);
+  requireHold(tx, "renew", held);
+  tx.connection.sql("UPDATE file_locks SET expires_at = ? WHERE token = ?")
+    .run(tx.nowMs + leaseMs, held.token);
   return toHold(holdRow(tx.connection, held.token)!, tx.nowMs);
+}
+
+/** The row of a hold that stands: its token is good and its time is not over. */
+function requireHold(tx: Transaction, act: string, held: Hold): Row {
+  const row = holdRow(tx.connection, held.token);
+  if (row !== undefined && row.session_id === held.session) {
+    const hold = toHold(row, tx.nowMs);
+    if (standing(tx, [{ row, hold }]).length === 1) return row;
+  }
+  throw new NotHeldError(act, held.path, held.token);
 }
 
 /** Gives it back once, or entirely. */
@@ -290,12 +362,7 @@ export function giveBack(
   held: Hold,
   options: { readonly entirely?: boolean; readonly before?: Hold } = {},
 ): void {
-  const row = tx.connection.sql(
-    "SELECT holds FROM file_locks WHERE token = ? AND session_id = ?",
-  ).get(held.token, held.session);
-  if (row === undefined) {
-    throw new NotHeldError("release", held.path, held.token);
-  }
+  const row = requireHold(tx, "release", held);
   if (options.entirely || Number(row.holds) === 1) {
     removeHold(tx, held);
     return;
@@ -354,8 +421,9 @@ export function listHolds(tx: Transaction, filter: LockQuery): Hold[] {
 
 /** Completes rows that other programs wrote, so that they are found. */
 export function adoptForeignHolds(tx: Transaction): void {
+  if (tx.connection.readOnly) return;
   const rows = tx.connection.sql(
-    "SELECT token, file_path FROM file_locks WHERE prefix IS NULL LIMIT 100",
+    "SELECT token, file_path FROM file_locks WHERE prefix IS NULL",
   ).all();
   for (const row of rows) {
     const target = foreignTarget(String(row.file_path));

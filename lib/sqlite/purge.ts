@@ -79,6 +79,8 @@ export function purgeStep(
   purgeDeliveries(tx);
   purgeTasks(tx);
   forgetUnusedNames(tx);
+  // What is not counted is zero.
+  tx.connection.sql("DELETE FROM channel_tally WHERE kept <= 0").run();
   tx.connection.sql("UPDATE counters SET value = ? WHERE name = 'purged_at'")
     .run(tx.nowMs);
   // Gives free pages back to the file system.

@@ -238,7 +238,11 @@ const VERSION_1 = [
     UPDATE file_locks SET
       token = (SELECT value FROM counters WHERE name = 'fencing'),
       lock_type = coalesce(NEW.lock_type, 'advisory'),
-      expires_at = coalesce(NEW.expires_at, ${NOW_MS} + ${DEFAULT_LOCK_LEASE_MS})
+      locked_at = coalesce(NEW.locked_at, ${NOW_ISO}),
+      holds = 1,
+      expires_at = CASE WHEN typeof(NEW.expires_at) = 'integer'
+          AND NEW.expires_at BETWEEN 0 AND ${LAST_DATE_MS}
+        THEN NEW.expires_at ELSE ${NOW_MS} + ${DEFAULT_LOCK_LEASE_MS} END
     WHERE token = NEW.token;
   END`,
 
@@ -264,7 +268,8 @@ const VERSION_1 = [
     pid INTEGER NOT NULL,
     process_start TEXT,
     token INTEGER,
-    alongside TEXT NOT NULL DEFAULT '[]'
+    alongside TEXT NOT NULL DEFAULT '[]',
+    upgrades INTEGER
   )`,
   `CREATE INDEX idx_waiters_session ON lock_waiters(session_id)`,
 

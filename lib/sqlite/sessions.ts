@@ -23,6 +23,7 @@ import {
   type SessionStart,
   type SessionStatus,
   shortName,
+  STALE_AFTER_MS,
 } from "../sessions.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
@@ -31,7 +32,7 @@ import type { Transaction } from "./transaction.ts";
 const INCARNATIONS_MAX = 100;
 
 /** Registers a session, and announces that it came unless it was there. */
-export function registerSession(tx: Transaction, start: SessionStart): Session {
+export function insertSession(tx: Transaction, start: SessionStart): Session {
   const id = freeId(tx, start);
   const before = findSession(tx.connection, id);
   const nowIso = new Date(tx.nowMs).toISOString();
@@ -75,10 +76,9 @@ export function registerSession(tx: Transaction, start: SessionStart): Session {
 
 /** The id that a session may register under. */
 function freeId(tx: Transaction, start: SessionStart): string {
-  for (let incarnation = 1; incarnation <= INCARNATIONS_MAX; incarnation++) {
-    const id = incarnation === 1 ? start.id : `${start.id}~${incarnation}`;
+  for (const id of incarnationIds(start.id)) {
     const session = findSession(tx.connection, id);
-    if (session === undefined || !heldByAnother(session, start)) return id;
+    if (session === undefined || !heldByAnother(tx, session, start)) return id;
   }
   throw new InvalidInputError(
     "session",
@@ -87,15 +87,29 @@ function freeId(tx: Transaction, start: SessionStart): string {
   );
 }
 
-function heldByAnother(session: Session, start: SessionStart): boolean {
-  if (session.status === "terminated" || session.pid === undefined) {
-    return false;
-  }
-  return !isSameProcess(session, start) && lifeOf(session) === "alive";
+/** The ids that the incarnations of a session have, in order. */
+export function* incarnationIds(id: string): Generator<string, void, void> {
+  yield id;
+  for (let n = 2; n <= INCARNATIONS_MAX; n++) yield `${id}~${n}`;
+}
+
+function heldByAnother(
+  tx: Transaction,
+  session: Session,
+  start: SessionStart,
+): boolean {
+  if (
+    session.status === "terminated" || session.pid === undefined ||
+    isSameProcess(session, start)
+  ) return false;
+  const life = lifeOf(session);
+  // Who cannot be judged, as in a sandbox, lives by its signs of life.
+  return life === "alive" || life === "unknown" &&
+      Date.parse(session.heartbeatAt) > tx.nowMs - STALE_AFTER_MS;
 }
 
 function isSameProcess(session: Session, start: SessionStart): boolean {
-  return session.pid === start.pid &&
+  return session.pid === start.pid && session.host === hostId() &&
     session.processStart === start.processStart;
 }
 

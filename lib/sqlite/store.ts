@@ -51,7 +51,12 @@ import {
   type ConnectionOptions,
   type Synchronous,
 } from "./connection.ts";
-import { findDelivery, moveDeliveries, pendingFor } from "./deliveries.ts";
+import {
+  answerTo,
+  findDelivery,
+  moveDeliveries,
+  pendingFor,
+} from "./deliveries.ts";
 import { loadLibrary, requestedDriver, type SqliteDriver } from "./driver.ts";
 import {
   advanceDurable,
@@ -60,8 +65,14 @@ import {
   takeDurable,
 } from "./durable.ts";
 import { faultOf } from "./faults.ts";
-import { endSession } from "./liveness.ts";
+import {
+  endIncarnation,
+  endSession,
+  refuseEnded,
+  registerSession,
+} from "./liveness.ts";
 import { type BusLocation, locateBus } from "./location.ts";
+import { LockBudget } from "./lock_budget.ts";
 import {
   acquire,
   checkWaiter,
@@ -85,7 +96,7 @@ import {
   purgeStep,
   STEP_MESSAGES_MAX,
 } from "./purge.ts";
-import { listSessions, registerSession, updateSession } from "./sessions.ts";
+import { listSessions, updateSession } from "./sessions.ts";
 import {
   claimNextTask,
   claimTask,
@@ -115,6 +126,8 @@ export interface SqliteStoreOptions {
   readonly busyTimeoutMs: number;
   /** Messages kept on a channel at the most. */
   readonly channelMessagesMax: number;
+  /** Locks a session may hold and wait for at a time. */
+  readonly locksMax: number;
   /** The clock, in milliseconds since 1970. */
   readonly now: () => number;
   /** Is told once of whatever does not stop the store. */
@@ -146,6 +159,7 @@ export class SqliteStore implements Store {
     bell: "",
     session: "",
   };
+  readonly #lockBudget: LockBudget;
   #sincePurge = 0;
   #askPurgeAtMs = 0;
   #purging: Promise<void> | undefined;
@@ -154,6 +168,7 @@ export class SqliteStore implements Store {
   private constructor(connection: Connection, options: SqliteStoreOptions) {
     this.#connection = connection;
     this.#options = options;
+    this.#lockBudget = new LockBudget(options.locksMax);
     this.#wakeUps = new WakeUps(connection, {
       notify: options.notify,
       pollIntervalMs: options.pollIntervalMs,
@@ -314,8 +329,14 @@ export class SqliteStore implements Store {
     );
   }
 
-  async endSession(id: string): Promise<void> {
-    await this.#write(`end session "${id}"`, (tx) => endSession(tx, id));
+  async endSession(
+    id: string,
+    process?: Pick<Session, "pid" | "processStart">,
+  ): Promise<void> {
+    await this.#write(`end session "${id}"`, (tx) => {
+      if (process === undefined) endSession(tx, id);
+      else endIncarnation(tx, id, process);
+    });
   }
 
   async sessions(
@@ -331,14 +352,17 @@ export class SqliteStore implements Store {
   async acquireLock(request: LockRequest): Promise<LockOutcome> {
     return await this.#write(
       `lock "${request.target.path}"`,
-      (tx) => acquire(tx, request),
+      (tx) => {
+        refuseEnded(tx, `lock "${request.target.path}"`, request.session);
+        return acquire(tx, request, this.#lockBudget);
+      },
     );
   }
 
-  async checkWaiter(waiter: string): Promise<LockOutcome> {
+  async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
     return await this.#write(
       "wait for a lock",
-      (tx) => checkWaiter(tx, waiter),
+      (tx) => checkWaiter(tx, waiter, session),
     );
   }
 
@@ -429,6 +453,14 @@ export class SqliteStore implements Store {
           limit,
           this.#options.now(),
         ),
+    );
+  }
+
+  async answerTo(session: string, id: string): Promise<Message | undefined> {
+    this.#refuseClosed("wait for an answer");
+    return await this.#connection.read(
+      "wait for an answer",
+      () => answerTo(this.#connection, session, id, this.#options.now()),
     );
   }
 
@@ -551,7 +583,8 @@ export class SqliteStore implements Store {
     const row = this.#connection.sql(
       "SELECT value FROM counters WHERE name = 'purged_at'",
     ).get();
-    return Number(row?.value ?? 0) <= now - PURGE_AFTER_MS;
+    // Either way: the clock may have been set back since.
+    return Math.abs(now - Number(row?.value ?? 0)) >= PURGE_AFTER_MS;
   }
 
   async #purgeSteps(): Promise<void> {

@@ -14,7 +14,6 @@
 import {
   InvalidInputError,
   NotHeldError,
-  SessionEndedError,
   TaskStateError,
 } from "../errors.ts";
 import type {
@@ -28,8 +27,7 @@ import type {
 import type { TaskQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
-import { buryIfDead } from "./liveness.ts";
-import { findSession } from "./sessions.ts";
+import { buryIfDead, refuseEnded } from "./liveness.ts";
 import { broadcast, FROM_TASKS, reopen, taskRow, toTask } from "./task_rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -177,14 +175,9 @@ function taskBySeq(connection: Connection, row: Row): Task {
   return toTask(connection.sql(`${FROM_TASKS} WHERE t.seq = ?`).get(row.seq)!);
 }
 
-function refuseEnded(tx: Transaction, act: string, session: string): void {
-  if (findSession(tx.connection, session)?.status === "terminated") {
-    throw new SessionEndedError(act, session);
-  }
-}
-
 /** Opens again what nobody has renewed. */
 function returnExpired(tx: Transaction): void {
+  if (tx.connection.readOnly) return;
   const rows = tx.connection.sql(
     `${FROM_TASKS} WHERE t.status = 'claimed' AND t.lease_expires_at <= ?`,
   ).all(tx.nowMs);

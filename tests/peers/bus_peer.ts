@@ -156,6 +156,18 @@ const acts: Record<string, Act> = {
       database.close();
     }
   },
+  /** Publishes until it is refused. */
+  async fill(args: { channel: string; payload: Json; most: number }) {
+    for (let count = 0; count < args.most; count++) {
+      try {
+        await bus.publish(args.channel, args.payload);
+      } catch (error) {
+        return { count, error: told(error) };
+      }
+    }
+    return { count: args.most };
+  },
+  location: () => bus.location,
   mode: (name: string) => subscriptions.get(name)!.mode,
   write: (args: { path: string; text: string }) =>
     Deno.writeTextFileSync(args.path, args.text),

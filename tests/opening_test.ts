@@ -1,0 +1,367 @@
+import assert from "node:assert/strict";
+import { getMessagingDbPath, openBus, StoreError } from "../mod.ts";
+import { DatabaseSync } from "node:sqlite";
+import { Home, numbers } from "./fixture.ts";
+
+/** What a refused opening's error must say. */
+function refusal(fault: string, words: RegExp) {
+  return (error: unknown): true => {
+    assert.ok(error instanceof StoreError, String(error));
+    assert.equal(error.fault, fault);
+    assert.equal(error.kind, "store");
+    assert.match(error.message, /^Cannot [^\n]+; [^\n]+\.$/);
+    assert.match(error.message, words);
+    return true;
+  };
+}
+
+/** Puts a file where the database would be. */
+function place(home: Home, bytes: Uint8Array): void {
+  Deno.mkdirSync(`${home.path}/db`, { recursive: true, mode: 0o700 });
+  Deno.chmodSync(home.path, 0o700);
+  Deno.writeFileSync(home.database, bytes);
+}
+
+/** Whatever is in the database's folder but the shared index. */
+function contents(home: Home): Record<string, string> {
+  const files: Record<string, string> = {};
+  for (const { name } of Deno.readDirSync(`${home.path}/db`)) {
+    if (name.endsWith("-shm")) continue;
+    const bytes = Deno.readFileSync(`${home.path}/db/${name}`);
+    if (bytes.length > 0) files[name] = bytes.toBase64();
+  }
+  return files;
+}
+
+Deno.test("ten processes open a fresh folder at once", async () => {
+  await using home = new Home();
+  const peers = numbers(0, 10).map(() => home.spawn());
+  await Promise.all(peers.map((peer) => peer.call("pid")));
+  const opening = { home: home.path, project: null };
+  await Promise.all(peers.map((peer) => peer.call("open", opening)));
+  await Promise.all(
+    peers.map((peer, payload) =>
+      peer.call("publish", { channel: "a", payload })
+    ),
+  );
+  const bus = await home.open();
+  const { messages } = await bus.poll("a");
+  assert.deepEqual(
+    messages.map(({ payload }) => Number(payload)).sort(),
+    numbers(0, 10),
+  );
+  const database = home.foreign();
+  const read = (pragma: string) =>
+    Object.values(database.prepare(`PRAGMA ${pragma}`).get()!)[0];
+  assert.equal(read("integrity_check"), "ok");
+  assert.equal(read("journal_mode"), "wal");
+  assert.equal(read("auto_vacuum"), 2);
+  assert.equal(read("application_id"), 0x6d627573);
+});
+
+Deno.test("an empty file becomes a bus", async () => {
+  await using home = new Home();
+  place(home, new Uint8Array());
+  const bus = await home.open();
+  await bus.publish("a", 1);
+  assert.equal((await bus.poll("a")).messages.length, 1);
+});
+
+Deno.test("a file that is no database is refused and left alone", async () => {
+  await using home = new Home();
+  place(home, new TextEncoder().encode("my only copy\n".repeat(1_000)));
+  const before = contents(home);
+  for (const readOnly of [false, true]) {
+    await assert.rejects(
+      home.open({ readOnly }),
+      refusal("not-a-database", /move that file away/),
+    );
+  }
+  assert.deepEqual(contents(home), before);
+});
+
+for (const journal of ["delete", "wal", "wal with a log"]) {
+  Deno.test(`another program's database (${journal}) is refused and left alone`, async () => {
+    await using home = new Home();
+    const path = `${home.root}/other.db`;
+    const other = new DatabaseSync(path);
+    other.exec(`PRAGMA journal_mode=${journal.split(" ")[0]};
+      CREATE TABLE cookies(a); INSERT INTO cookies VALUES (1)`);
+    if (journal !== "wal with a log") other.close();
+    // As after a crash: what is committed is not folded in yet.
+    place(home, Deno.readFileSync(path));
+    if (other.isOpen) {
+      Deno.copyFileSync(`${path}-wal`, `${home.database}-wal`);
+      other.close();
+    }
+    const before = contents(home);
+    for (const readOnly of [false, true]) {
+      await assert.rejects(
+        home.open({ readOnly }),
+        refusal("foreign", /another program's database/),
+      );
+      assert.deepEqual(contents(home), before);
+    }
+  });
+}
+
+Deno.test("a damaged file is refused and left alone", async () => {
+  await using home = new Home();
+  const first = await home.open();
+  await first.publishMany(
+    numbers(0, 200).map((payload) => ({ channel: "a", payload })),
+  );
+  await first.close();
+  const bytes = Deno.readFileSync(home.database);
+  bytes.fill(0xa5, 4096);
+  Deno.writeFileSync(home.database, bytes);
+  const before = contents(home);
+  await assert.rejects(home.open(), refusal("corrupt", /is damaged/));
+  assert.deepEqual(contents(home), before);
+});
+
+Deno.test("damage is told to who reads", async () => {
+  await using home = new Home();
+  const bus = await home.open({ pollIntervalMs: 10 });
+  await bus.publishMany(
+    numbers(0, 2_000).map((payload) => ({ channel: "a", payload })),
+  );
+  await bus.close();
+  const pages = Deno.statSync(home.database).size / 4096;
+  const bytes = Deno.readFileSync(home.database);
+  // The schema is sound, the messages are not.
+  bytes.fill(0xa5, 4096 * (pages - 20));
+  Deno.writeFileSync(home.database, bytes);
+  const again = await home.open();
+  await assert.rejects(
+    again.poll("a", { limit: 10_000 }),
+    refusal("corrupt", /is damaged/),
+  );
+  const reader = again.subscribe("a", { from: "start" });
+  await assert.rejects(
+    (async () => {
+      for await (const _ of reader);
+    })(),
+    refusal("corrupt", /is damaged/),
+  );
+});
+
+Deno.test("a newer schema is refused, and at the next write of an open bus", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  await bus.publish("a", 1);
+  const database = home.foreign();
+  const newer = refusal("newer", /version 99 .* upgrade mbus/);
+  database.exec(
+    "UPDATE _schema_version SET compatible_from = 99, version = 99",
+  );
+  await assert.rejects(home.open(), newer);
+  await assert.rejects(home.open({ readOnly: true }), newer);
+  await assert.rejects(bus.publish("a", 2), newer);
+  await assert.rejects(
+    Promise.all([bus.publish("a", 2), bus.publish("a", 3)]),
+    newer,
+  );
+  await assert.rejects(bus.publishMany([{ channel: "a", payload: 2 }]), newer);
+  await assert.rejects(bus.sessions.update({ status: "idle" }), newer);
+  await assert.rejects(bus.subscribe("a", { durable: "d" }).ready, newer);
+  await assert.rejects(bus.purge(), newer);
+  const count = database.prepare(
+    "SELECT count(*) AS n FROM inter_session_messages WHERE channel = 'a'",
+  );
+  assert.equal(count.get()!.n, 1);
+
+  // A newer program that others can still work with disturbs nobody.
+  database.exec("UPDATE _schema_version SET compatible_from = 1");
+  await bus.publish("a", 2);
+  const again = await home.open();
+  assert.equal((await again.poll("a")).messages.length, 2);
+});
+
+Deno.test("nothing is acknowledged where the version is missing", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  await bus.publish("a", 1);
+  home.foreign().exec("DELETE FROM _schema_version");
+  const lacking = refusal("corrupt", /version/);
+  await assert.rejects(bus.publish("a", 2), lacking);
+  await assert.rejects(
+    bus.publishMany([{ channel: "a", payload: 2 }]),
+    lacking,
+  );
+  await assert.rejects(home.open(), lacking);
+});
+
+Deno.test("a bus folder may be called anything", async () => {
+  const names = [
+    "a b",
+    "100%25",
+    "what?mode=memory",
+    "a#b",
+    "file:x",
+    "ü界😀",
+    'it\'s "quoted"',
+    "back\\slash\\",
+    "a\nb",
+  ];
+  for (const name of names) {
+    await using home = new Home(name);
+    const bus = await home.open({ pollIntervalMs: 60_000 });
+    const peer = await home.start();
+    const reader = bus.subscribe("a");
+    await reader.ready;
+    await peer.call("publish", { channel: "a", payload: name });
+    assert.equal((await reader.next()).value!.payload, name);
+    assert.equal(bus.location, `${home.path}/db/messaging.db`);
+    assert.ok(Deno.statSync(home.database).size > 0, name);
+    assert.deepEqual(
+      [...Deno.readDirSync(home.root)].map((entry) => entry.name),
+      [name],
+    );
+  }
+});
+
+Deno.test("the bus folder is found by the environment", async () => {
+  await using home = new Home();
+  const base = {
+    HOME: `${home.root}/user`,
+    MBUS_HOME: "",
+    CODITECT_HOME: "",
+    XDG_STATE_HOME: "",
+    MBUS_URL: "",
+  };
+  const cases: [Record<string, string>, string][] = [
+    [{}, `${home.root}/user/.local/state/message-bus`],
+    [{ XDG_STATE_HOME: `${home.root}/xdg` }, `${home.root}/xdg/message-bus`],
+    [
+      { CODITECT_HOME: `${home.root}/co`, XDG_STATE_HOME: "/nowhere" },
+      `${home.root}/co/message-bus`,
+    ],
+    [
+      { MBUS_HOME: `${home.root}/own/`, CODITECT_HOME: "/nowhere" },
+      `${home.root}/own`,
+    ],
+    [{ MBUS_HOME: "relative/bus" }, `${home.root}/relative/bus`],
+    [
+      { MBUS_URL: `sqlite://${home.root}/by-url`, MBUS_HOME: "/nowhere" },
+      `${home.root}/by-url`,
+    ],
+  ];
+  for (const [env, folder] of cases) {
+    const peer = home.spawn({ env: { ...base, ...env }, cwd: home.root });
+    await peer.call("open", { project: null });
+    assert.equal(await peer.call("location"), `${folder}/db/messaging.db`);
+    assert.ok(Deno.statSync(`${folder}/db/messaging.db`).isFile);
+    await peer.end();
+  }
+  const lost = home.spawn({ env: { ...base, HOME: "" } });
+  await assert.rejects(lost.call("open", {}), {
+    type: "InvalidInputError",
+    message: /set MBUS_HOME/,
+  });
+});
+
+Deno.test("a URL names the bus folder", async () => {
+  await using home = new Home("a b");
+  const path = home.path.replace(" ", "%20");
+  for (const url of [`sqlite://${path}`, `sqlite://${home.path}`]) {
+    await using bus = await openBus(url);
+    assert.equal(bus.location, home.database);
+  }
+  const wrong = [
+    "nonsense",
+    "sqlite:///",
+    "sqlite:relative",
+    "sqlite://host/folder",
+    `sqlite://${path}?mode=memory`,
+    `sqlite://${path}#part`,
+    "sqlite:///%zz",
+    "sqlite:///a%00b",
+    "postgres://user:secret@host/db",
+  ];
+  for (const url of wrong) {
+    await assert.rejects(openBus(url), (error: Error) => {
+      assert.equal(error.name, "InvalidInputError", url);
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    });
+  }
+  assert.equal(getMessagingDbPath("/srv/bus/"), "/srv/bus/db/messaging.db");
+  for (const home of ["", "a\0b"]) {
+    await assert.rejects(openBus({ home }), { field: "home" });
+  }
+});
+
+Deno.test("what is open to the wrong options is refused before anything is made", async () => {
+  await using home = new Home();
+  const wrong = {
+    pollIntervalMs: [0, 60_001, NaN],
+    busyTimeoutMs: [-1, 600_001],
+    heartbeatIntervalMs: [0, 99],
+    notify: ["push"],
+    synchronous: ["off"],
+    driver: ["better"],
+    session: ["", "a b", "a\n"],
+    vendor: ["", "a b"],
+  };
+  for (const [field, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      await assert.rejects(home.open({ [field]: value }), {
+        name: "InvalidInputError",
+        field,
+      });
+    }
+  }
+  const peer = home.spawn({ env: { MBUS_SESSION: "a b" } });
+  await assert.rejects(peer.call("open", { home: home.path }), {
+    type: "InvalidInputError",
+  });
+  const driver = home.spawn({ env: { MBUS_SQLITE_DRIVER: "better" } });
+  await assert.rejects(driver.call("open", { home: home.path }), {
+    type: "InvalidInputError",
+    message: /"node" or "ffi"/,
+  });
+  assert.deepEqual([...Deno.readDirSync(home.root)], []);
+});
+
+Deno.test("a second SQLite library in a process is refused", async () => {
+  await using home = new Home();
+  await home.open();
+  await assert.rejects(
+    home.open({ driver: "ffi" }),
+    refusal("driver", /two SQLite libraries in one process/),
+  );
+});
+
+Deno.test("two buses in one process see each other", async () => {
+  await using home = new Home();
+  const [one, two] = [await home.open(), await home.open()];
+  const reader = two.subscribe("a");
+  await reader.ready;
+  await one.publish("a", 1);
+  assert.equal((await reader.next()).value!.payload, 1);
+  await one.close();
+  await two.publish("a", 2);
+  assert.equal((await reader.next()).value!.payload, 2);
+});
+
+Deno.test("a signal closes the bus, and none opens it", async () => {
+  await using home = new Home();
+  const reason = new Error("no");
+  await assert.rejects(
+    home.open({ signal: AbortSignal.abort(reason) }),
+    (error) => error === reason,
+  );
+  const late = new AbortController();
+  const opening = home.open({ signal: late.signal });
+  late.abort(reason);
+  await assert.rejects(opening, (error) => error === reason);
+  const controller = new AbortController();
+  const bus = await home.open({ signal: controller.signal });
+  const reader = bus.subscribe("a");
+  await reader.ready;
+  const next = reader.next();
+  controller.abort();
+  assert.equal((await next).done, true);
+  await assert.rejects(bus.publish("a", 1), { name: "ClosedError" });
+});

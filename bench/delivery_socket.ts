@@ -1,0 +1,73 @@
+/**
+ * One session of the delivery benchmark, over a mesh of Unix sockets; run by
+ * delivery.ts. Nothing is stored: this is what a wake-up alone costs, with the
+ * message in it.
+ *
+ * @module
+ */
+
+import { argumentOfChild, say, words } from "./children.ts";
+import { sharedNowMs } from "./clock.ts";
+import {
+  type Said,
+  saySomeWhile,
+  type SessionAccount,
+  type SessionTask,
+} from "./workload.ts";
+
+const task = argumentOfChild<SessionTask>();
+const orders = words();
+const heard: [number, number, number][] = [];
+const utf8 = new TextEncoder();
+
+const server = Deno.listen({ transport: "unix", path: socketOf(task.session) });
+const accepting = accept();
+say("standing");
+await orders.next();
+const others = await Promise.all(
+  Array.from({ length: task.sessions }, (_, session) => session)
+    .filter((session) => session !== task.session)
+    .map((session) =>
+      Deno.connect({ transport: "unix", path: socketOf(session) })
+    ),
+);
+say("joined");
+await orders.next();
+const said = await saySomeWhile(task, async (channel, said) => {
+  const line = utf8.encode(`${JSON.stringify({ channel, ...said })}\n`);
+  await Promise.all(others.map((other) => other.write(line)));
+});
+const account: SessionAccount = { said, heard };
+say(account);
+await orders.next();
+for (const other of others) other.close();
+server.close();
+await accepting;
+
+function socketOf(session: number): string {
+  return `${task.folder}/${session}.sock`;
+}
+
+async function accept(): Promise<void> {
+  const hearing: Promise<void>[] = [];
+  for await (const connection of server) hearing.push(hear(connection));
+  await Promise.all(hearing);
+}
+
+async function hear(connection: Deno.Conn): Promise<void> {
+  let rest = "";
+  const utf8 = new TextDecoder();
+  const buffer = new Uint8Array(64 * 1024);
+  for (;;) {
+    const length = await connection.read(buffer);
+    if (length === null) break;
+    rest += utf8.decode(buffer.subarray(0, length), { stream: true });
+    const lines = rest.split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const { session, number } = JSON.parse(line) as Said;
+      heard.push([session, number, sharedNowMs()]);
+    }
+  }
+  connection.close();
+}

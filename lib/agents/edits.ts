@@ -221,6 +221,7 @@ async function take(hook: Case, target: LockTarget): Promise<void> {
     leaseMs: LEASE_MS,
     takeOver: false,
     wait: false,
+    alongside: [],
   });
 }
 

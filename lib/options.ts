@@ -66,6 +66,12 @@ export interface OpenBusOptions {
    */
   readonly busyTimeoutMs?: number;
   /**
+   * How long all operations together wait for other writers, opening included,
+   * in milliseconds: for processes that live for one call.
+   * @default {Infinity}
+   */
+  readonly busyTotalMs?: number;
+  /**
    * How a commit reaches the disk: `normal` survives the death of any
    * process, `full` also a power cut, at about ten times the time.
    * @default {"normal"}

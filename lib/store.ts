@@ -131,6 +131,14 @@ export interface TaskQuery extends TaskFilter {
   readonly id?: string;
 }
 
+/** That a session changed a file. */
+export interface FileTouch {
+  /** The session. */
+  readonly session: string;
+  /** When, in milliseconds since 1970. */
+  readonly touchedAtMs: number;
+}
+
 /** One step of a batch. */
 export type Operation =
   | { readonly kind: "append"; readonly message: NewMessage }
@@ -433,6 +441,27 @@ export interface Store extends AsyncDisposable {
     session: string | null,
     wake: () => void,
   ): Promise<Watch>;
+
+  /**
+   * What a session keeps for itself between processes that live for one call:
+   * the texts whose keys begin with `prefix`. They are kept for a day.
+   */
+  readNotes(
+    session: string,
+    prefix: string,
+  ): Promise<ReadonlyMap<string, string>>;
+
+  /** Writes such texts, all or none; `null` deletes one. */
+  writeNotes(
+    session: string,
+    notes: ReadonlyMap<string, string | null>,
+  ): Promise<void>;
+
+  /** Writes down that a session has just changed files, by absolute path. */
+  touchFiles(session: string, paths: readonly string[]): Promise<void>;
+
+  /** Who changed a file at or after a time, latest first; kept for a day. */
+  touchesOf(path: string, sinceMs: number): Promise<readonly FileTouch[]>;
 
   /**
    * Does several things, all or nothing; only with the capability

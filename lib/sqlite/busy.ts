@@ -26,7 +26,8 @@ function pauseMs(attempt: number): number {
 }
 
 /**
- * Repeats `attempt` while the database is busy, at most for `deadlineMs`.
+ * Repeats `attempt` while the database is busy, at most for `deadlineMs`;
+ * `onWaited` is told how long it waited, if it did.
  *
  * @throws {BusyError} If it was busy all that time.
  */
@@ -34,11 +35,14 @@ export async function retryBusy<T>(
   act: string,
   deadlineMs: number,
   attempt: () => T,
+  onWaited: (waitedMs: number) => void = () => {},
 ): Promise<T> {
   const startedAt = performance.now();
   for (let attempts = 0;; attempts++) {
     try {
-      return attempt();
+      const result = attempt();
+      if (attempts > 0) onWaited(performance.now() - startedAt);
+      return result;
     } catch (error) {
       refuseUnlessBusy(act, deadlineMs, startedAt, error);
     }

@@ -48,6 +48,11 @@ export interface ConnectionOptions {
   /** How long a write waits for other writers, in milliseconds. */
   readonly busyTimeoutMs: number;
   /**
+   * How long all operations together wait, opening included, in milliseconds.
+   * @default {Infinity}
+   */
+  readonly busyTotalMs?: number;
+  /**
    * `normal` survives the death of any process, `full` also a power cut.
    * @default {"normal"}
    */
@@ -72,6 +77,7 @@ export class Connection {
   #db: Database;
   #access: Access;
   #closed = false;
+  #waitedMs = 0;
 
   private constructor(
     location: BusLocation,
@@ -138,7 +144,7 @@ export class Connection {
   async read<T>(act: string, work: () => T): Promise<T> {
     try {
       if (this.#access === "snapshot") this.#reopen();
-      return await retryBusy(act, this.#options.busyTimeoutMs, work);
+      return await this.#retry(act, work);
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
     }
@@ -148,11 +154,7 @@ export class Connection {
   async write<T>(act: string, work: () => T): Promise<T> {
     this.#refuseReadOnly(act);
     try {
-      return await retryBusy(
-        act,
-        this.#options.busyTimeoutMs,
-        () => this.#transact(work),
-      );
+      return await this.#retry(act, () => this.#transact(work));
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
     }
@@ -166,7 +168,7 @@ export class Connection {
   async writeOne<T>(act: string, statement: () => T): Promise<T> {
     this.#refuseReadOnly(act);
     try {
-      return await retryBusy(act, this.#options.busyTimeoutMs, statement);
+      return await this.#retry(act, statement);
     } catch (error) {
       if (faultOf(error) === "constraint") this.#checkVersion();
       throw storeError(act, this.location.databasePath, error);
@@ -247,6 +249,20 @@ export class Connection {
     checkVersion(this.location, this.sql(READ_VERSION));
   }
 
+  /** Tries while the database is busy, within what is left of the time. */
+  #retry<T>(act: string, attempt: () => T): Promise<T> {
+    const { busyTimeoutMs, busyTotalMs = Infinity } = this.#options;
+    const leftMs = Math.max(0, busyTotalMs - this.#waitedMs);
+    return retryBusy(
+      act,
+      Math.min(busyTimeoutMs, leftMs),
+      attempt,
+      (waitedMs) => {
+        this.#waitedMs += waitedMs;
+      },
+    );
+  }
+
   #refuseReadOnly(act: string): void {
     if (this.readOnly) {
       throw readOnlyError(act, this.location.databaseFolder);
@@ -318,7 +334,7 @@ function openAs(
       fileName(location, access),
       {
         readOnly: access !== "write",
-        timeoutMs: OPEN_TIMEOUT_MS,
+        timeoutMs: Math.min(OPEN_TIMEOUT_MS, options.busyTotalMs ?? Infinity),
       },
     );
     try {
@@ -394,7 +410,8 @@ function makeOrMigrate(
   const path = location.databasePath;
   if (identify(db, path) === "empty") {
     // Both can only be set before there are tables.
-    retryBusySync("open the bus", options.busyTimeoutMs, () => {
+    const { busyTimeoutMs, busyTotalMs = Infinity } = options;
+    retryBusySync("open the bus", Math.min(busyTimeoutMs, busyTotalMs), () => {
       db.prepare("PRAGMA auto_vacuum=INCREMENTAL").run();
       // SQLite does not wait when two switch to WAL at once.
       db.prepare("PRAGMA journal_mode=WAL").get();

@@ -24,6 +24,7 @@ import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import { buryDeadSessions } from "./liveness.ts";
 import { removeGoneWaiters } from "./lock_queue.ts";
+import { purgeNotes } from "./notes.ts";
 import { purgeTasks } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -79,6 +80,7 @@ export function purgeStep(
   purgeDeliveries(tx);
   purgeTasks(tx);
   forgetUnusedNames(tx);
+  purgeNotes(tx);
   // What is not counted is zero.
   tx.connection.sql("DELETE FROM channel_tally WHERE kept <= 0").run();
   tx.connection.sql("UPDATE counters SET value = ? WHERE name = 'purged_at'")

@@ -324,6 +324,24 @@ const VERSION_1 = [
     VALUES (NEW.id, NEW.sender_id, NEW.recipient_id, 'queued', ${NOW_MS});
   END`,
 
+  // What a session keeps for itself between processes that live for one call.
+  `CREATE TABLE session_notes (
+    session_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (session_id, key)
+  ) WITHOUT ROWID`,
+  `CREATE INDEX idx_notes_changed ON session_notes(changed_at)`,
+  // Who changed a file last, for who has read it before.
+  `CREATE TABLE file_touches (
+    path TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    touched_at INTEGER NOT NULL,
+    PRIMARY KEY (path, session_id)
+  ) WITHOUT ROWID`,
+  `CREATE INDEX idx_touches_touched ON file_touches(touched_at)`,
+
   // How many messages of a channel are kept, counted up to an id: what came
   // later is counted when somebody looks, so that publishing pays nothing.
   `CREATE TABLE channel_tally (

@@ -23,6 +23,7 @@ import type {
   ChannelStats,
   DurablePage,
   DurableReader,
+  FileTouch,
   Interest,
   LockQuery,
   Message,
@@ -88,6 +89,7 @@ import {
   read,
   START_CURSOR,
 } from "./messages.ts";
+import { readNotes, touchesOf, touchFiles, writeNotes } from "./notes.ts";
 import {
   FIRST_CHANNEL,
   hasExpiredAfter,
@@ -124,6 +126,8 @@ export interface SqliteStoreOptions {
   readonly pollIntervalMs: number;
   /** How long a write waits for other writers, in milliseconds. */
   readonly busyTimeoutMs: number;
+  /** How long all operations together wait for other writers, in milliseconds. */
+  readonly busyTotalMs?: number;
   /** Messages kept on a channel at the most. */
   readonly channelMessagesMax: number;
   /** Locks a session may hold and wait for at a time. */
@@ -491,6 +495,41 @@ export class SqliteStore implements Store {
     return await this.watch(
       { channels: [topicChannel(topic)], project: null, session },
       wake,
+    );
+  }
+
+  async readNotes(
+    session: string,
+    prefix: string,
+  ): Promise<ReadonlyMap<string, string>> {
+    this.#refuseClosed("read notes");
+    return await this.#connection.read(
+      "read notes",
+      () => readNotes(this.#connection, session, prefix),
+    );
+  }
+
+  async writeNotes(
+    session: string,
+    notes: ReadonlyMap<string, string | null>,
+  ): Promise<void> {
+    if (notes.size === 0) return;
+    await this.#write("write notes", (tx) => writeNotes(tx, session, notes));
+  }
+
+  async touchFiles(session: string, paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
+    await this.#write("note a change", (tx) => touchFiles(tx, session, paths));
+  }
+
+  async touchesOf(
+    path: string,
+    sinceMs: number,
+  ): Promise<readonly FileTouch[]> {
+    this.#refuseClosed("look up changes");
+    return await this.#connection.read(
+      "look up changes",
+      () => touchesOf(this.#connection, path, sinceMs),
     );
   }
 

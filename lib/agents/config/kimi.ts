@@ -1,0 +1,69 @@
+/**
+ * Where Kimi's hooks are configured: `config.toml`, in seconds; one for
+ * kimi-code (`KIMI_CODE_HOME` moves it), one for the older kimi-cli
+ * (`KIMI_SHARE_DIR`). Neither has hooks for a project.
+ *
+ * A hook has four keys and no other: a fifth makes the configuration fail to
+ * load. A matcher is a regular expression that may match anywhere, so it is
+ * anchored; it names the tools of both programs.
+ *
+ * @module
+ */
+
+import { kimi } from "../kimi.ts";
+import {
+  type AgentConfig,
+  type ConfigFile,
+  type ConfigPlace,
+  type ConfigScope,
+  hookCommand,
+  TIMEOUT_SECONDS,
+} from "./config.ts";
+import { tomlString } from "./toml.ts";
+import { type TomlHook, tomlHooksFile } from "./toml_hooks.ts";
+
+const EDITS = "Edit|Write|StrReplaceFile|WriteFile|Bash|Shell";
+const MATCHERS: readonly (readonly [string, string?])[] = [
+  ["SessionStart"],
+  ["UserPromptSubmit"],
+  ["PreToolUse", `^(${EDITS})$`],
+  ["PostToolUse", `^(${EDITS}|Read|ReadFile)$`],
+  ["PostToolUseFailure", "^(Bash|Shell)$"],
+  ["Stop"],
+  ["SessionEnd"],
+];
+
+/** Kimi's configuration. */
+export const kimiConfig: AgentConfig = {
+  name: "kimi",
+  files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
+    if (scope === "project") return [];
+    const code = place.env("KIMI_CODE_HOME") || `${place.home}/.kimi-code`;
+    const cli = place.env("KIMI_SHARE_DIR") || `${place.home}/.kimi`;
+    return [file("kimi-code", code), file("kimi-cli", cli)];
+  },
+};
+
+function file(program: string, folder: string): ConfigFile {
+  return tomlHooksFile({
+    path: `${folder}/config.toml`,
+    agent: "kimi",
+    program,
+    root: ["hooks"],
+    hooks: MATCHERS.map(([event, matcher]) => hookOf(event, matcher)),
+  });
+}
+
+function hookOf(event: string, matcher?: string): TomlHook {
+  const pairs = [
+    `event = ${tomlString(event)}`,
+    ...(matcher === undefined ? [] : [`matcher = ${tomlString(matcher)}`]),
+    `command = ${tomlString(hookCommand(kimi))}`,
+    `timeout = ${TIMEOUT_SECONDS}`,
+  ];
+  return {
+    list: ["hooks"],
+    block: ["[[hooks]]", ...pairs],
+    inline: `{ ${pairs.join(", ")} }`,
+  };
+}

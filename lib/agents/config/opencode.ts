@@ -1,0 +1,60 @@
+/**
+ * Where opencode's hooks are configured: a plugin file of our own.
+ *
+ * The person's folder is `OPENCODE_CONFIG_DIR`, else `opencode` below
+ * `XDG_CONFIG_HOME`. A file of that name which does not start with our mark is
+ * somebody else's: it is neither replaced nor removed.
+ *
+ * @module
+ */
+
+import {
+  type AgentConfig,
+  ConfigError,
+  type ConfigFile,
+  type ConfigPlace,
+  type ConfigScope,
+} from "./config.ts";
+import { opencodePlugin, PLUGIN_MARK } from "./opencode_plugin.ts";
+
+/** opencode's configuration. */
+export const opencodeConfig: AgentConfig = {
+  name: "opencode",
+  files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
+    const folder = scope === "project"
+      ? `${place.project}/.opencode`
+      : userFolder(place);
+    return [pluginFile(`${folder}/plugins/message-bus.js`)];
+  },
+};
+
+function userFolder(place: ConfigPlace): string {
+  const xdg = place.env("XDG_CONFIG_HOME") || `${place.home}/.config`;
+  return place.env("OPENCODE_CONFIG_DIR") || `${xdg}/opencode`;
+}
+
+function pluginFile(path: string): ConfigFile {
+  return {
+    path,
+    format: "plugin",
+    install(text: string | undefined): string {
+      if (text === undefined || isOurs(text)) return opencodePlugin();
+      throw new ConfigError(
+        { path, format: "plugin" },
+        "it is not a plugin that `mbus install` wrote",
+        "Move it away, then try again.",
+      );
+    },
+    uninstall(text: string): string | undefined {
+      return isOurs(text) ? undefined : text;
+    },
+    status(text: string | undefined): "current" | "outdated" | "absent" {
+      if (text === undefined || !isOurs(text)) return "absent";
+      return text === opencodePlugin() ? "current" : "outdated";
+    },
+  };
+}
+
+function isOurs(text: string): boolean {
+  return text.startsWith(PLUGIN_MARK);
+}

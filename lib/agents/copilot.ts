@@ -1,0 +1,135 @@
+/**
+ * GitHub Copilot CLI: reads its hook input, writes its hook output.
+ *
+ * - Under camel-case event names its input does not say which event it is: the
+ *   command line does (`mbus hook copilot preToolUse`), else it is read off the
+ *   fields. Under Pascal-case names, which it uses for hooks of Claude's
+ *   settings, the input is snake case and names the event.
+ * - A non-zero exit before a tool denies, so the answer is always JSON and 0.
+ *   The answer is flat: no `hookSpecificOutput`.
+ * - A subagent has a session id of its own and names its parent session in
+ *   `parentAgentId`: it becomes an agent of that session.
+ * - After a tool that failed nothing reaches the model.
+ *
+ * Read at 1.0.102.
+ *
+ * @module
+ */
+
+import type {
+  Agent,
+  Decision,
+  HookEvent,
+  HookKind,
+  ReadVariable,
+  Rendered,
+} from "./agent.ts";
+import {
+  answer,
+  continuation,
+  neutralAnswer,
+  reasonWithContext,
+} from "./answer.ts";
+import { nameField, objectField, type Payload, payloadOf } from "./payload.ts";
+import { parseShape, type Shape } from "./shape.ts";
+
+const SHAPE: Shape = {
+  agent: "copilot",
+  events: {
+    sessionStart: "session-start",
+    userPromptSubmitted: "prompt",
+    preToolUse: "before-tool",
+    postToolUse: "after-tool",
+    postToolUseFailure: "after-tool",
+    agentStop: "stop",
+    subagentStop: "stop",
+    sessionEnd: "session-end",
+    SessionStart: "session-start",
+    UserPromptSubmit: "prompt",
+    PreToolUse: "before-tool",
+    PostToolUse: "after-tool",
+    PostToolUseFailure: "after-tool",
+    Stop: "stop",
+    SubagentStop: "stop",
+    SessionEnd: "session-end",
+  },
+  tools: {
+    edit: [
+      "edit",
+      "create",
+      "str_replace_editor",
+      "apply_patch",
+      "Edit",
+      "Write",
+    ],
+    shell: ["bash", "Bash"],
+    read: ["view", "Read"],
+  },
+  sessionVariables: ["COPILOT_AGENT_SESSION_ID"],
+  folderVariables: ["COPILOT_PROJECT_DIR"],
+  modelVariables: ["COPILOT_MODEL"],
+  succeeded: hasSucceeded,
+};
+
+const NEUTRAL = "{}";
+const CONTEXT_KINDS: readonly HookKind[] = [
+  "session-start",
+  "prompt",
+  "before-tool",
+  "after-tool",
+];
+
+/** GitHub Copilot CLI's hook contract. */
+export const copilot: Agent = {
+  name: "copilot",
+  neutral: NEUTRAL,
+  parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
+    const payload = payloadOf(input);
+    const named = event ?? eventOf(payload);
+    const parsed = parseShape(SHAPE, input, env, named);
+    const parent = nameField(payload, "parentAgentId", "parent_agent_id");
+    if (parent === undefined || parsed.agentId === undefined) return parsed;
+    return { ...parsed, sessionId: parent };
+  },
+  render(event: HookEvent, decision: Decision): Rendered {
+    if (event.kind === "before-tool" && decision.verdict === "deny") {
+      return answer({
+        permissionDecision: "deny",
+        permissionDecisionReason: reasonWithContext(decision),
+      }, { reason: true, context: !!decision.context });
+    }
+    const more = continuation(event, decision);
+    if (more !== undefined) {
+      return answer({ decision: "block", reason: more }, {
+        continueWith: true,
+      });
+    }
+    const failed = event.kind === "after-tool" && event.succeeded === false;
+    if (decision.context && !failed && CONTEXT_KINDS.includes(event.kind)) {
+      return answer(
+        { additionalContext: decision.context },
+        { context: true },
+      );
+    }
+    return neutralAnswer(NEUTRAL);
+  },
+};
+
+/** Each event has a field that no other has. */
+function eventOf(payload: Payload): string | undefined {
+  if ("toolResult" in payload) return "postToolUse";
+  if ("toolName" in payload) {
+    return "error" in payload ? "postToolUseFailure" : "preToolUse";
+  }
+  if ("stopReason" in payload) return "agentStop";
+  if ("source" in payload) return "sessionStart";
+  if ("reason" in payload) return "sessionEnd";
+  if ("prompt" in payload) return "userPromptSubmitted";
+}
+
+function hasSucceeded(payload: Payload, event: string): boolean | undefined {
+  if (event.endsWith("Failure")) return false;
+  const result = objectField(payload, "toolResult", "tool_result");
+  const type = nameField(result, "resultType", "result_type");
+  return type === undefined ? undefined : type === "success";
+}

@@ -1,0 +1,77 @@
+/**
+ * The decision core: what happens at each point of an agent's work, the same
+ * for all agents.
+ *
+ * | event | what is done | what the model may be told |
+ * | --- | --- | --- |
+ * | session start | registered (by whoever decides) | its mail |
+ * | prompt | at work again | its mail |
+ * | before a tool | edits judged and locked, shell writes too | a denial |
+ * | after a tool | reads and edits noted, overwritten files found | its mail |
+ * | stop | idle | its mail, if the policy holds it |
+ * | session end | ended: locks and claims are free | |
+ *
+ * @module
+ */
+
+import type { AfterToolEvent, BeforeToolEvent } from "./agent.ts";
+import { ALLOW, type Case, type Verdict } from "./case.ts";
+import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
+import { withMail, withMailAtStop } from "./mail.ts";
+import { afterShell, beforeShell } from "./shell_edits.ts";
+
+/** Decides on one call of a hook. */
+export async function decide(hook: Case): Promise<Verdict> {
+  const { event, store, session } = hook;
+  switch (event.kind) {
+    case "session-start":
+      return await withMail(hook);
+    case "prompt":
+      await setStatus(hook, "active");
+      return await withMail(hook);
+    case "before-tool":
+      return await beforeTool(hook, event);
+    case "after-tool":
+      await afterTool(hook, event);
+      return await withMail(hook);
+    case "stop": {
+      const verdict = await withMailAtStop(hook);
+      const stays = "continueWith" in verdict.decision ||
+        event.agentId !== undefined;
+      if (!stays) await setStatus(hook, "idle");
+      return verdict;
+    }
+    case "session-end":
+      await store.endSession(session.id);
+      return ALLOW;
+    case "other":
+      return ALLOW;
+  }
+}
+
+async function beforeTool(
+  hook: Case,
+  event: BeforeToolEvent,
+): Promise<Verdict> {
+  const { kind, paths, command } = event.tool;
+  if (kind === "edit") return await beforeEdit(hook, paths);
+  if (kind === "shell" && command !== undefined) {
+    return await beforeShell(hook, command);
+  }
+  return ALLOW;
+}
+
+async function afterTool(hook: Case, event: AfterToolEvent): Promise<void> {
+  const { kind, paths, command } = event.tool;
+  // A failed edit may have changed something all the same: it is noted, too.
+  if (kind === "edit") await afterEdit(hook, paths);
+  else if (kind === "read") await afterRead(hook, paths);
+  else if (kind === "shell" && command !== undefined) {
+    await afterShell(hook, command);
+  }
+}
+
+async function setStatus(hook: Case, status: "active" | "idle"): Promise<void> {
+  if (hook.session.status === status) return;
+  await hook.store.updateSession(hook.session.id, { status });
+}

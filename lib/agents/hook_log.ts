@@ -1,0 +1,94 @@
+/**
+ * Where hooks leave a line when something went wrong: `hooks.log` in the bus
+ * folder, one JSON object a line, begun anew at 1 MB with the last one kept.
+ *
+ * @module
+ */
+
+import { locateBus } from "../sqlite/location.ts";
+
+const BYTES_MAX = 1_000_000;
+const MESSAGE_CHARS_MAX = 500;
+
+/** A line of the log. */
+export interface HookLogLine {
+  /** When, as an ISO 8601 time in UTC. */
+  readonly at: string;
+  /** The agent whose hook it was. */
+  readonly agent: string;
+  /** What happened. */
+  readonly message: string;
+}
+
+/** The log as one hook writes it. */
+export class HookLog {
+  readonly #home: string | undefined;
+  readonly #agent: string;
+
+  /** Makes one for a hook of `agent`; opens nothing yet. */
+  constructor(home: string | undefined, agent: string) {
+    this.#home = home;
+    this.#agent = agent;
+  }
+
+  /** Adds a line; where none can be written, there is nobody to tell. */
+  add(trouble: unknown): void {
+    const message = trouble instanceof Error
+      ? trouble.message
+      : String(trouble);
+    const line: HookLogLine = {
+      at: new Date().toISOString(),
+      agent: this.#agent,
+      message: message.slice(0, MESSAGE_CHARS_MAX),
+    };
+    try {
+      const path = hookLogPath(this.#home);
+      rotate(path);
+      Deno.writeTextFileSync(path, `${JSON.stringify(line)}\n`, {
+        append: true,
+        mode: 0o600,
+      });
+    } catch {
+      // The agent goes on all the same.
+    }
+  }
+}
+
+/** Where the log is. */
+export function hookLogPath(home?: string): string {
+  return `${locateBus(home).home}/hooks.log`;
+}
+
+/** The last lines of the log, oldest first; none if there is no log. */
+export function readHookLog(
+  home: string | undefined,
+  most: number,
+): HookLogLine[] {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(hookLogPath(home));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+  return text.split("\n").filter((line) => line !== "").slice(-most)
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as HookLogLine];
+      } catch {
+        // A line that was cut short by a full disk.
+        return [];
+      }
+    });
+}
+
+function rotate(path: string): void {
+  let size: number;
+  try {
+    ({ size } = Deno.statSync(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (size >= BYTES_MAX) Deno.renameSync(path, `${path}.1`);
+}

@@ -1,0 +1,55 @@
+/**
+ * Which agent really calls: read off its input.
+ *
+ * Copilot and Cursor also run the hooks that stand in Claude's settings, with
+ * input and answers of their own. Answered in Claude's form, a refusal would be
+ * lost. So the input is looked at for what only one agent sends. What is not
+ * clear stays with the agent that the command line names.
+ *
+ * The marks, each seen in recorded inputs but Cursor's, which is documented:
+ * `cursor_version`; kimi-code's `client_type`; camel-case `sessionId` with a
+ * `timestamp` for Copilot; Gemini's own event names; `turn_id` with `model` for
+ * Codex; `timestamp` with `permission_mode` for Qwen; a `timestamp` without
+ * `permission_mode` under Claude's event names for Copilot again.
+ *
+ * @module
+ */
+
+import type { AgentName } from "./agent.ts";
+import { nameField, type Payload, payloadOf } from "./payload.ts";
+
+const GEMINI_EVENTS: readonly string[] = [
+  "BeforeTool",
+  "AfterTool",
+  "BeforeAgent",
+  "AfterAgent",
+  "BeforeModel",
+  "AfterModel",
+  "BeforeToolSelection",
+  "PreCompress",
+];
+
+/**
+ * Says which agent sent an input.
+ *
+ * @param input The parsed JSON, or anything else.
+ * @returns The agent, or `undefined` if the input does not give it away.
+ */
+export function hostOf(input: unknown): AgentName | undefined {
+  const payload = payloadOf(input);
+  const event = nameField(payload, "hook_event_name") ?? "";
+  if ("cursor_version" in payload) return "cursor";
+  if (nameField(payload, "client_type")?.startsWith("kimi")) return "kimi";
+  if ("sessionId" in payload && "timestamp" in payload) return "copilot";
+  if ("ev" in payload) return "opencode";
+  if (GEMINI_EVENTS.includes(event)) return "gemini";
+  if ("turn_id" in payload && "model" in payload) return "codex";
+  if (typeof payload.timestamp !== "string" || event === "") return undefined;
+  if ("permission_mode" in payload) return "qwen";
+  return isSharedWithGemini(payload, event) ? undefined : "copilot";
+}
+
+/** Start and end are called the same in both; only Gemini has a transcript. */
+function isSharedWithGemini(payload: Payload, event: string): boolean {
+  return "transcript_path" in payload && event !== "Stop";
+}

@@ -1,0 +1,112 @@
+/**
+ * One untrusted JSON object, read field by field.
+ *
+ * Agents differ in spelling (`session_id`, `sessionId`), versions of one agent
+ * differ in types, and a broken one sends anything. So a field is asked for by
+ * all names it goes by, and is there only if it has the type that is wanted
+ * and a size that is sane: names and ids up to 1,024 characters, paths up to
+ * 4,096, without NUL. What is not there is `undefined`; nothing throws.
+ *
+ * @module
+ */
+
+/** A JSON object of unknown content. */
+export type Payload = Readonly<Record<string, unknown>>;
+
+const NAME_CHARS_MAX = 1024;
+const PATH_CHARS_MAX = 4096;
+const EMPTY: Payload = Object.freeze({});
+
+/**
+ * Takes a value as an object.
+ *
+ * @param value Anything.
+ * @returns The value if it is an object, else an empty one.
+ */
+export function payloadOf(value: unknown): Payload {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as Payload
+    : EMPTY;
+}
+
+/**
+ * Reads a string of any length.
+ *
+ * @param payload The object.
+ * @param names The field's names, the first that is there wins.
+ * @returns The string, which may be empty.
+ */
+export function textField(
+  payload: Payload,
+  ...names: readonly string[]
+): string | undefined {
+  for (const name of names) {
+    const value = Object.hasOwn(payload, name) ? payload[name] : undefined;
+    if (typeof value === "string") return value;
+  }
+}
+
+/**
+ * Reads a name or an id: not empty, without control characters.
+ *
+ * @param payload The object.
+ * @param names The field's names, the first that is there wins.
+ * @returns The name, cut to 1,024 characters.
+ */
+export function nameField(
+  payload: Payload,
+  ...names: readonly string[]
+): string | undefined {
+  for (const name of names) {
+    const value = Object.hasOwn(payload, name) ? payload[name] : undefined;
+    if (typeof value === "string" && value !== "") return cleanName(value);
+  }
+}
+
+/**
+ * Reads an object.
+ *
+ * @param payload The object that holds it.
+ * @param names The field's names, the first that is there wins.
+ * @returns The object, empty if there is none.
+ */
+export function objectField(
+  payload: Payload,
+  ...names: readonly string[]
+): Payload {
+  for (const name of names) {
+    const value = Object.hasOwn(payload, name) ? payload[name] : undefined;
+    if (value !== undefined) return payloadOf(value);
+  }
+  return EMPTY;
+}
+
+/**
+ * Says whether a field is `true`.
+ *
+ * @param payload The object.
+ * @param names The field's names.
+ * @returns Whether one of them is `true`.
+ */
+export function isTrue(payload: Payload, ...names: readonly string[]): boolean {
+  return names.some((name) =>
+    Object.hasOwn(payload, name) && payload[name] === true
+  );
+}
+
+/**
+ * Says whether a value can be a path.
+ *
+ * @param value Anything.
+ * @returns Whether it is a string of sane size without NUL.
+ */
+export function isPath(value: unknown): value is string {
+  return typeof value === "string" && value !== "" &&
+    value.length <= PATH_CHARS_MAX && !value.includes("\0");
+}
+
+/** An id ends up in tables and on terminals: no control characters in it. */
+function cleanName(value: string): string {
+  // deno-lint-ignore no-control-regex
+  return value.slice(0, NAME_CHARS_MAX).replace(/[\x00-\x1f\x7f]/g, "?");
+}

@@ -1,0 +1,303 @@
+/**
+ * The writes that can be read off a shell command.
+ *
+ * A model that writes through its shell shows us one string. This reads from it
+ * the paths that it will write, so that they are checked as an edit's are. It
+ * runs nothing, never throws, and takes time linear in the text.
+ *
+ * What is read: redirections into files; `tee`, `sed -i`, `perl -i`, `mv`,
+ * `cp`, `install`, `ln`, `rm`, `touch`, `truncate`, `dd of=`, `patch`,
+ * `apply_patch` and `git` with the diff in a here-document, `git checkout --`,
+ * `restore`, `rm`, `mv`, output options of `curl`, `wget`, `sort`, `tar`; these
+ * behind `cd dir &&`, pipes, `( … )`, `if` and loops, inside `$(…)` and
+ * backquotes, behind `sudo`, `env`, `xargs`, `find -exec`, `timeout` and their
+ * like, and inside `bash -c '…'` and `eval`. `cd` is followed; a subshell's and
+ * a pipeline's `cd` ends with it. `cd` is taken to succeed.
+ *
+ * What is not: variables other than `$HOME` (the word becomes unknown, and
+ * `unknown` is set if it is written to); what programs and scripts do by
+ * themselves (builds, formatters, `make`); commands inside `${…}` and inside a
+ * here-document's body. Globs are given as they stand. Where something is surely
+ * written but nobody can say where, `unknown` is set; so it is for a script of
+ * another language given on the spot (`python -c`).
+ *
+ * Bounds: 64 Ki characters, 1,000 writes, 8 scripts within each other; past
+ * one, `unknown` is set.
+ *
+ * @module
+ */
+
+import { isPath } from "./payload.ts";
+import { PROGRAMS } from "./shell_programs.ts";
+import type { Recorder } from "./shell_recorder.ts";
+import { lexShell, RESERVED_BEFORE_COMMAND } from "./shell_words.ts";
+import type { Redirect, Token, Word } from "./shell_word.ts";
+
+/** One file or folder that a command writes. */
+export interface ShellWrite {
+  /** The path as it stands in the command, without quotes. */
+  readonly path: string;
+  /**
+   * The folder it is relative to, if the command changed folder before; itself
+   * relative to the shell's.
+   */
+  readonly base?: string;
+  /** If the path is a folder, the name in it that is written. */
+  readonly entry?: string;
+  /** The path is a glob. */
+  readonly isGlob?: true;
+}
+
+/** What a command writes. */
+export interface ShellWrites {
+  /** What can be read off, in order, each once. */
+  readonly writes: readonly ShellWrite[];
+  /** Something is written that cannot be read off. */
+  readonly unknown: boolean;
+}
+
+/** Options for {@linkcode shellWrites}. */
+export interface ShellWritesOptions {
+  /**
+   * The home directory, for `~/` and `$HOME`.
+   *
+   * @default {undefined} They are unknown.
+   */
+  readonly home?: string;
+}
+
+/** Where a command runs: a folder as given, or nobody knows. */
+interface Site {
+  readonly folder?: string;
+  readonly isKnown: boolean;
+}
+
+const CHARS_MAX = 65_536;
+const WRITES_MAX = 1000;
+const SCRIPTS_MAX = 8;
+const WRITING = new Set([">", ">>", ">|", "&>", "&>>", ">&", "<>"]);
+const DEVICES = /^\/dev\/(null|zero|full|tty|stdout|stderr|stdin|fd\/\d+)$/;
+const START: Site = Object.freeze({ isKnown: true });
+const NOWHERE: Site = Object.freeze({ isKnown: false });
+
+/**
+ * Reads the writes off a shell command.
+ *
+ * @example
+ * ```ts
+ * import { shellWrites } from "./shell.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const { writes } = shellWrites("cd src && sed -i s/a/b/ main.ts");
+ * assert.deepEqual(writes, [{ path: "main.ts", base: "src" }]);
+ * ```
+ *
+ * @param command The command, as the model gave it.
+ * @param options Where home is.
+ * @returns The writes.
+ */
+export function shellWrites(
+  command: string,
+  options: ShellWritesOptions = {},
+): ShellWrites {
+  const reading = new Reading(options.home);
+  if (command.length > CHARS_MAX) reading.lose();
+  reading.script(command.slice(0, CHARS_MAX), START);
+  return reading.result();
+}
+
+/** The reading of one command, with all that is within it. */
+class Reading {
+  readonly #home: string | undefined;
+  readonly #writes = new Map<string, ShellWrite>();
+  #isLost = false;
+  #depth = 0;
+
+  constructor(home: string | undefined) {
+    this.#home = home;
+  }
+
+  result(): ShellWrites {
+    return { writes: [...this.#writes.values()], unknown: this.#isLost };
+  }
+
+  lose(): void {
+    this.#isLost = true;
+  }
+
+  script(text: string, site: Site): void {
+    if (this.#depth >= SCRIPTS_MAX) return this.lose();
+    this.#depth++;
+    const { tokens, isWhole } = lexShell(text, this.#home);
+    if (!isWhole) this.lose();
+    this.#list(tokens, site);
+    this.#depth--;
+  }
+
+  /** A list of commands; each `cd` holds for those after it. */
+  #list(tokens: readonly Token[], start: Site): void {
+    const outer: Site[] = [];
+    let site = start;
+    let words: Word[] = [];
+    let redirects: Redirect[] = [];
+    let before = "";
+    const end = (operator: string): void => {
+      const after = this.#simple(words, redirects, site);
+      const isApart = before.startsWith("|") && before !== "||" ||
+        operator === "|" || operator === "|&" || operator === "&";
+      if (!isApart) site = after;
+      words = [];
+      redirects = [];
+      before = operator;
+    };
+    for (const token of tokens) {
+      if (token.kind === "word") words.push(token);
+      else if (token.kind === "redirect") redirects.push(token);
+      else {
+        end(token.text);
+        if (token.text === "(") outer.push(site);
+        if (token.text === ")") site = outer.pop() ?? site;
+      }
+    }
+    end("");
+  }
+
+  /** One command: says where the shell is after it. */
+  #simple(
+    words: readonly Word[],
+    redirects: readonly Redirect[],
+    site: Site,
+  ): Site {
+    for (const word of words) this.#nested(word, site);
+    for (const redirect of redirects) this.#redirect(redirect, site);
+    const start = words.findIndex((word) => !isBeforeCommand(word));
+    if (start < 0) return site;
+    const [name, ...args] = words.slice(start);
+    if (name.isKnown && (name.text === "cd" || name.text === "pushd")) {
+      return this.#enter(args, site);
+    }
+    if (name.isKnown && name.text === "popd") return NOWHERE;
+    this.#command([name, ...args], site, inputOf(redirects));
+    return site;
+  }
+
+  #nested(word: Word, site: Site): void {
+    for (const tokens of word.nested) this.#list(tokens, site);
+  }
+
+  #redirect(redirect: Redirect, site: Site): void {
+    const { target } = redirect;
+    if (target === undefined) return;
+    this.#nested(target, site);
+    if (!WRITING.has(redirect.text)) return;
+    if (redirect.text === ">&" && /^(\d+|-)$/.test(target.text)) return;
+    this.#file(target, site);
+  }
+
+  #enter(args: readonly Word[], site: Site): Site {
+    const folder = args.find((word) => !/^-[A-Za-z@-]+$/.test(word.text));
+    if (folder === undefined) {
+      return this.#home === undefined
+        ? NOWHERE
+        : { folder: this.#home, isKnown: true };
+    }
+    if (!folder.isKnown || folder.isGlob || folder.text === "-") return NOWHERE;
+    return joined(site, folder.text);
+  }
+
+  #command(words: readonly Word[], site: Site, input?: string): void {
+    const start = words.findIndex((word) => !isBeforeCommand(word));
+    const name = words[start];
+    if (name === undefined || !name.isKnown) return;
+    const program = PROGRAMS.get(
+      name.text.slice(name.text.lastIndexOf("/") + 1),
+    );
+    if (program === undefined) return;
+    if (this.#depth >= SCRIPTS_MAX) return this.lose();
+    this.#depth++;
+    program(words.slice(start + 1), this.#recorder(site), input);
+    this.#depth--;
+  }
+
+  #recorder(site: Site): Recorder {
+    return {
+      file: (word) => this.#file(word, site),
+      into: (folder, source) => {
+        const name = nameOf(source);
+        if (name === undefined || !folder.isKnown) return this.lose();
+        const path = `${folder.text.replace(/\/+$/, "")}/${name}`;
+        const isGlob = folder.isGlob || source.isGlob;
+        this.#file({ ...folder, text: path, isGlob }, site);
+      },
+      onto: (target, source) => this.#file(target, site, nameOf(source)),
+      paths: (paths) => {
+        for (const path of paths) this.#add({ path }, site);
+      },
+      lost: () => this.lose(),
+      command: (words) => this.#command(words, site),
+      script: (source) => {
+        if (typeof source === "string") this.script(source, site);
+        else if (source?.isKnown) this.script(source.text, site);
+        else this.lose();
+      },
+      within: (folder) =>
+        this.#recorder(
+          folder?.isKnown && !folder.isGlob
+            ? joined(site, folder.text)
+            : NOWHERE,
+        ),
+    };
+  }
+
+  #file(word: Word, site: Site, entry?: string): void {
+    // What the command behind `>(…)` writes has been read with the word.
+    if (word.isProcess) return;
+    if (!word.isKnown) return this.lose();
+    if (DEVICES.test(word.text) || word.text === "-") return;
+    this.#add({
+      path: word.text,
+      ...(entry === undefined ? {} : { entry }),
+      ...(word.isGlob ? { isGlob: true } : {}),
+    }, site);
+  }
+
+  #add(write: ShellWrite, site: Site): void {
+    if (!isPath(write.path)) return;
+    const isRelative = !write.path.startsWith("/");
+    if (isRelative && !site.isKnown) return this.lose();
+    if (this.#writes.size >= WRITES_MAX) return this.lose();
+    const found = isRelative && site.folder !== undefined
+      ? { ...write, base: site.folder }
+      : write;
+    const key = JSON.stringify([found.base, found.path, found.entry]);
+    if (!this.#writes.has(key)) this.#writes.set(key, found);
+  }
+}
+
+/** Reserved words and assignments stand before a command's name. */
+function isBeforeCommand(word: Word): boolean {
+  if (/^\w+\+?=/.test(word.text)) return true;
+  return !word.isQuoted && RESERVED_BEFORE_COMMAND.has(word.text);
+}
+
+function inputOf(redirects: readonly Redirect[]): string | undefined {
+  const last = redirects.findLast(({ text }) => text.startsWith("<"));
+  if (last?.body !== undefined) return last.body;
+  if (last?.text === "<<<" && last.target?.isKnown) return last.target.text;
+}
+
+function joined(site: Site, folder: string): Site {
+  if (folder.startsWith("/")) return { folder, isKnown: true };
+  if (!site.isKnown) return NOWHERE;
+  const base = site.folder === undefined
+    ? folder
+    : `${site.folder.replace(/\/+$/, "")}/${folder}`;
+  return isPath(base) ? { folder: base, isKnown: true } : NOWHERE;
+}
+
+/** The last part of a path; of a glob, the glob. */
+function nameOf(word: Word): string | undefined {
+  if (!word.isKnown) return undefined;
+  const name = word.text.replace(/\/+$/, "").split("/").at(-1);
+  return name === "" || name === "." || name === ".." ? undefined : name;
+}

@@ -1,0 +1,316 @@
+/**
+ * Which files the usual programs write, read off their arguments.
+ *
+ * One small function for each program. It tells a recorder the
+ * operands that are written, or that something is written nobody knows where
+ * (`lost`): an archive unpacked, a diff from elsewhere applied, a script in
+ * another language run. Programs that are not in the table are taken to write
+ * nothing that can be read off their command line.
+ *
+ * Folders made (`mkdir`) and attributes changed (`chmod`) are no writes.
+ *
+ * @module
+ */
+
+import { diffPaths, patchPaths } from "./patch.ts";
+import { afterOptions, Arguments } from "./shell_arguments.ts";
+import { git } from "./shell_git.ts";
+import type { Program, Recorder } from "./shell_recorder.ts";
+import type { Word } from "./shell_word.ts";
+
+/** A word whose value nobody knows. */
+export const UNKNOWN_WORD: Word = Object.freeze({
+  kind: "word",
+  text: "",
+  isKnown: false,
+  isGlob: false,
+  isQuoted: false,
+  isProcess: false,
+  nested: [],
+});
+
+function allOperands(short = "", long: readonly string[] = []): Program {
+  return (words, recorder) => {
+    const { operands } = new Arguments(words, { short, long });
+    for (const operand of operands) recorder.file(operand);
+  };
+}
+
+/** `sed`: with -i, all operands but the script. */
+function sed(words: readonly Word[], recorder: Recorder): void {
+  const args = new Arguments(words, {
+    short: "efl",
+    attached: "iI",
+    long: ["expression", "file", "line-length"],
+  });
+  if (!args.has("i", "I", "in-place")) return;
+  // BSD's -i takes its suffix as the next argument, often an empty one.
+  const operands = args.operands.filter((word) =>
+    word.text !== "" || !word.isKnown
+  );
+  const hasScript = args.has("e", "f", "expression", "file");
+  for (const operand of operands.slice(hasScript ? 0 : 1)) {
+    recorder.file(operand);
+  }
+}
+
+/** `perl` and `ruby`: with -i, all operands but the script. */
+function inPlace(words: readonly Word[], recorder: Recorder): void {
+  const args = new Arguments(words, { short: "eE", attached: "iIMmFl0xCD" });
+  if (!args.has("i")) return;
+  const hasScript = args.has("e", "E");
+  for (const operand of args.operands.slice(hasScript ? 0 : 1)) {
+    recorder.file(operand);
+  }
+}
+
+/** `mv`, `cp`, `install`, `ln`: sources, then a file or a folder. */
+function copies(isMove: boolean): Program {
+  return (words, recorder) => {
+    const args = new Arguments(words, {
+      short: "tSmgo",
+      long: ["target-directory", "suffix", "mode", "owner", "group"],
+    });
+    if (args.has("d", "directory") && !isMove) return;
+    const folder = args.value("t", "target-directory");
+    const sources = folder === undefined
+      ? args.operands.slice(0, -1)
+      : args.operands;
+    if (isMove) { for (const source of sources) recorder.file(source); }
+    const target = args.operands.at(-1);
+    for (const source of sources) {
+      if (folder !== undefined) recorder.into(folder, source);
+      else if (target === undefined) recorder.lost();
+      else if (args.has("T", "no-target-directory")) recorder.file(target);
+      else if (sources.length > 1 || target.text.endsWith("/")) {
+        recorder.into(target, source);
+      } else recorder.onto(target, source);
+    }
+  };
+}
+
+/** `cp -d` keeps links; only `install -d` makes folders. */
+function cp(words: readonly Word[], recorder: Recorder): void {
+  const kept = words.map((word) =>
+    /^-[a-zA-Z]*d[a-zA-Z]*$/.test(word.text)
+      ? { ...word, text: word.text.replaceAll("d", "a") }
+      : word
+  );
+  copies(false)(kept, recorder);
+}
+
+function dd(words: readonly Word[], recorder: Recorder): void {
+  for (const word of words) {
+    if (word.text.startsWith("of=")) {
+      recorder.file({ ...word, text: word.text.slice(3) });
+    }
+  }
+}
+
+/** A shell: the text after -c, or a script on its input. */
+function shell(
+  words: readonly Word[],
+  recorder: Recorder,
+  input?: string,
+): void {
+  let isText = false;
+  for (let at = 0; at < words.length; at++) {
+    const { text } = words[at];
+    if (/^[-+][oO]$/.test(text) || text === "--rcfile") at++;
+    else if (/^[-+]\w/.test(text)) isText ||= text.includes("c");
+    else if (!text.startsWith("--") && text !== "-") {
+      if (isText) recorder.script(words[at]);
+      return;
+    }
+  }
+  if (isText) recorder.lost();
+  else if (input !== undefined) recorder.script(input);
+}
+
+function evaluate(words: readonly Word[], recorder: Recorder): void {
+  if (words.some((word) => !word.isKnown)) recorder.lost();
+  else recorder.script(words.map((word) => word.text).join(" "));
+}
+
+/** A program of another language given on the spot: it may write anywhere. */
+function interpreter(flags: readonly string[]): Program {
+  return (words, recorder, input) => {
+    const isInline = words.some((word) => flags.includes(word.text));
+    const isStdin = input !== undefined &&
+      words.every((word) => word.text.startsWith("-"));
+    if (isInline || isStdin) recorder.lost();
+  };
+}
+
+/** A program that runs another: its options, then so many operands. */
+function prefix(short: string, operands = 0): Program {
+  return (words, recorder) =>
+    recorder.command(afterOptions(words, short).slice(operands));
+}
+
+function env(words: readonly Word[], recorder: Recorder): void {
+  const split = words.findIndex((word) =>
+    /^(-S|--split-string)$/.test(word.text)
+  );
+  if (split >= 0) return recorder.script(words[split + 1]);
+  const folder = words.findIndex((word) => /^(-C|--chdir)$/.test(word.text));
+  const target = folder < 0 ? recorder : recorder.within(words[folder + 1]);
+  const rest = afterOptions(words, "uC");
+  const start = rest.findIndex((word) => !/^\w+=/.test(word.text));
+  target.command(start < 0 ? [] : rest.slice(start));
+}
+
+/** `command -v` only looks. */
+function command(words: readonly Word[], recorder: Recorder): void {
+  if (!/^-[vV]/.test(words[0]?.text ?? "")) prefix("")(words, recorder);
+}
+
+/** `xargs` adds operands that nobody knows. */
+function xargs(words: readonly Word[], recorder: Recorder): void {
+  const rest = afterOptions(words, "adEeIiLlnPs");
+  if (rest.length > 0) recorder.command([...rest, UNKNOWN_WORD]);
+}
+
+function find(words: readonly Word[], recorder: Recorder): void {
+  for (let at = 0; at < words.length; at++) {
+    if (words[at].text === "-delete") recorder.lost();
+    if (!/^-(exec|execdir|ok|okdir)$/.test(words[at].text)) continue;
+    const run: Word[] = [];
+    while (++at < words.length && !/^[;+]$/.test(words[at].text)) {
+      run.push(words[at].text.includes("{}") ? UNKNOWN_WORD : words[at]);
+    }
+    recorder.command(run);
+  }
+}
+
+function applyPatch(
+  words: readonly Word[],
+  recorder: Recorder,
+  input?: string,
+): void {
+  const word = words.find((each) => !each.text.startsWith("-"));
+  const text = word?.isKnown ? word.text : input;
+  const paths = text === undefined ? [] : patchPaths(text);
+  if (paths.length === 0) recorder.lost();
+  else recorder.paths(paths);
+}
+
+/** `patch`: the file it names, or the paths of a diff that is told. */
+function patch(
+  words: readonly Word[],
+  recorder: Recorder,
+  input?: string,
+): void {
+  const args = new Arguments(words, {
+    short: "pdiorBDFgVYz",
+    long: ["strip", "directory", "input", "output"],
+  });
+  if (args.has("dry-run")) return;
+  const folder = args.value("d", "directory");
+  const target = folder === undefined ? recorder : recorder.within(folder);
+  const strip = args.value("p", "strip");
+  const output = args.value("o", "output") ?? args.operands[0];
+  if (output !== undefined) return target.file(output);
+  if (input === undefined || strip === undefined) return target.lost();
+  const paths = diffPaths(input, Number(strip.text) || 0);
+  if (paths.length === 0) target.lost();
+  else target.paths(paths);
+}
+
+/** Programs that write the file an option names, else elsewhere or nothing. */
+function output(
+  short: string,
+  long: readonly string[],
+  isElseLost: (args: Arguments) => boolean,
+): Program {
+  return (words, recorder) => {
+    const args = new Arguments(words, { short, long });
+    const file = args.value(short[0], ...long);
+    if (file !== undefined) recorder.file(file);
+    else if (isElseLost(args)) recorder.lost();
+  };
+}
+
+/** `tar`: unpacks anywhere; packs into the file of -f. */
+function tar(words: readonly Word[], recorder: Recorder): void {
+  const mode = words[0]?.text ?? "";
+  const flags = mode.startsWith("--") ? "" : mode.replace(/^-/, "");
+  if (flags.includes("x") || words.some((each) => each.text === "--extract")) {
+    return recorder.lost();
+  }
+  if (!/[cru]/.test(flags)) return;
+  const file = flags.endsWith("f") ? words[1] : undefined;
+  if (file === undefined) recorder.lost();
+  else recorder.file(file);
+}
+
+function lost(_words: readonly Word[], recorder: Recorder): void {
+  recorder.lost();
+}
+
+const PYTHON = interpreter(["-c"]);
+const SCRIPT = interpreter(["-e", "--eval", "-p", "eval"]);
+const RENAME = copies(true);
+
+/** The programs that are known, by name. */
+export const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ["tee", allOperands()],
+  ["rm", allOperands()],
+  ["unlink", allOperands()],
+  ["rmdir", allOperands()],
+  ["shred", allOperands("ns")],
+  ["touch", allOperands("drt", ["date", "reference", "time"])],
+  ["truncate", allOperands("sr", ["size", "reference"])],
+  ["gzip", allOperands("S")],
+  ["gunzip", allOperands("S")],
+  ["ed", allOperands("p")],
+  ["sed", sed],
+  ["gsed", sed],
+  ["perl", inPlace],
+  ["ruby", (words, recorder, input): void => {
+    inPlace(words, recorder);
+    SCRIPT(words, recorder, input);
+  }],
+  ["mv", RENAME],
+  ["cp", cp],
+  ["ln", cp],
+  ["install", copies(false)],
+  ["dd", dd],
+  ["git", git],
+  ["patch", patch],
+  ["apply_patch", applyPatch],
+  ["applypatch", applyPatch],
+  ["sort", output("o", ["output"], () => false)],
+  ["curl", output("o", ["output"], (args) => args.has("O", "remote-name"))],
+  ["wget", output("O", ["output-document"], () => true)],
+  ["tar", tar],
+  ["unzip", lost],
+  ["rsync", lost],
+  ["sh", shell],
+  ["bash", shell],
+  ["dash", shell],
+  ["zsh", shell],
+  ["ksh", shell],
+  ["eval", evaluate],
+  ["python", PYTHON],
+  ["python3", PYTHON],
+  ["node", SCRIPT],
+  ["deno", SCRIPT],
+  ["bun", SCRIPT],
+  ["php", interpreter(["-r"])],
+  ["sudo", prefix("ugCDhprtUT")],
+  ["doas", prefix("uC")],
+  ["env", env],
+  ["nohup", prefix("")],
+  ["setsid", prefix("")],
+  ["command", command],
+  ["builtin", prefix("")],
+  ["exec", prefix("a")],
+  ["nice", prefix("n")],
+  ["ionice", prefix("cnp")],
+  ["stdbuf", prefix("ioe")],
+  ["timeout", prefix("ks", 1)],
+  ["time", prefix("fo")],
+  ["xargs", xargs],
+  ["find", find],
+]);

@@ -1,0 +1,146 @@
+/**
+ * The installed command is run by a real shell, with and without `mbus`.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { parse as parseToml } from "smol-toml";
+import { AGENT_NAMES } from "../../lib/agents/agent.ts";
+import {
+  type ConfigPlace,
+  hookCommand,
+} from "../../lib/agents/config/config.ts";
+import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
+import { loadAgent } from "../../lib/agents/roster.ts";
+
+const SHELL = "/bin/sh";
+const IGNORE = Deno.build.os === "windows";
+const PLACE: ConfigPlace = {
+  home: "/home/dev",
+  project: "/p",
+  env: () => undefined,
+};
+
+interface Ran {
+  readonly code: number;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** Runs a command as an agent does, with this text on its input. */
+async function run(
+  command: string,
+  path: string,
+  input: string,
+): Promise<Ran> {
+  const child = new Deno.Command(SHELL, {
+    args: ["-c", command],
+    env: { PATH: path },
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  // A closed pipe here is the failure that the command must not cause.
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    output: decoder.decode(stdout),
+    errors: decoder.decode(stderr),
+  };
+}
+
+/** A folder with a program called `mbus`. */
+async function withProgram(
+  script: string,
+  use: (path: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const program = `${folder}/mbus`;
+    await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`);
+    await Deno.chmod(program, 0o755);
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** More than a pipe holds. */
+const LONG = JSON.stringify({ text: "x".repeat(200_000) });
+
+for (const name of AGENT_NAMES) {
+  Deno.test({
+    name: `${name}: without mbus its hook is neutral`,
+    ignore: IGNORE,
+    async fn() {
+      const agent = await loadAgent(name);
+      for (const input of ["", '{"a":1}', LONG]) {
+        for (const path of ["", "/nowhere"]) {
+          const ran = await run(hookCommand(agent), path, input);
+          assert.deepEqual({ ...ran, output: ran.output.trim() }, {
+            code: 0,
+            output: agent.neutral,
+            errors: "",
+          });
+        }
+      }
+    },
+  });
+
+  Deno.test({
+    name: `${name}: an mbus that fails to start leaves its hook neutral`,
+    ignore: IGNORE,
+    async fn() {
+      const agent = await loadAgent(name);
+      await withProgram("exit 127", async (path) => {
+        const ran = await run(hookCommand(agent), path, "{}");
+        assert.equal(ran.code, 0);
+        assert.equal(ran.output.trim(), agent.neutral);
+      });
+    },
+  });
+
+  Deno.test({
+    name: `${name}: its hook hands on arguments, input and output`,
+    ignore: IGNORE,
+    async fn() {
+      const agent = await loadAgent(name);
+      const script =
+        'printf "%s|" "$@"; while read -r l; do printf "%s\\n" "$l"; done';
+      const input = `{"q":"it's \\"$HOME\\" \`x\` \\\\ %s"}\n`;
+      await withProgram(script, async (path) => {
+        const plain = await run(hookCommand(agent), path, input);
+        assert.equal(plain.code, 0);
+        assert.equal(plain.output, `hook|${name}|${input}`);
+        const told = await run(hookCommand(agent, "someEvent"), path, input);
+        assert.equal(told.output, `hook|${name}|someEvent|${input}`);
+      });
+    },
+  });
+
+  Deno.test(`${name}: its command comes back whole from its configuration`, async () => {
+    const agent = await loadAgent(name);
+    for (const file of AGENT_CONFIGS[name].files("user", PLACE)) {
+      if (file.format === "plugin") continue;
+      const text = file.install(undefined);
+      const read: unknown = file.format === "toml"
+        ? parseToml(text)
+        : JSON.parse(text);
+      const commands = new Set<string>();
+      JSON.stringify(read, (key, value: unknown) => {
+        const isCommand = (key === "command" || key === "bash") &&
+          typeof value === "string";
+        if (isCommand) commands.add(value);
+        return value;
+      });
+      assert.equal(commands.size, name === "copilot" ? 7 : 1);
+      if (name !== "copilot") assert.ok(commands.has(hookCommand(agent)));
+    }
+  });
+}

@@ -1,0 +1,202 @@
+/**
+ * What exactly is installed for each agent, and where.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { parse as parseToml } from "smol-toml";
+import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
+import {
+  type ConfigFile,
+  type ConfigPlace,
+  hookCommand,
+} from "../../lib/agents/config/config.ts";
+import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
+import { loadAgent } from "../../lib/agents/roster.ts";
+
+const PLACE: ConfigPlace = {
+  home: "/home/dev",
+  project: "/p",
+  env: () => undefined,
+};
+
+function userFile(name: AgentName): ConfigFile {
+  return AGENT_CONFIGS[name].files("user", PLACE)[0];
+}
+
+function paths(name: AgentName, env: Record<string, string> = {}): string[] {
+  const place = {
+    ...PLACE,
+    env: (key: string): string | undefined => env[key],
+  };
+  return (["user", "project"] as const).flatMap((scope) =>
+    AGENT_CONFIGS[name].files(scope, place).map(({ path }) => path)
+  );
+}
+
+const PATHS: readonly (readonly [
+  AgentName,
+  Record<string, string>,
+  readonly string[],
+])[] = [
+  ["claude", {}, [
+    "/home/dev/.claude/settings.json",
+    "/p/.claude/settings.json",
+  ]],
+  ["claude", { CLAUDE_CONFIG_DIR: "/c" }, [
+    "/c/settings.json",
+    "/p/.claude/settings.json",
+  ]],
+  ["codex", {}, ["/home/dev/.codex/config.toml", "/p/.codex/config.toml"]],
+  ["codex", { CODEX_HOME: "/c" }, ["/c/config.toml", "/p/.codex/config.toml"]],
+  ["gemini", {}, [
+    "/home/dev/.gemini/settings.json",
+    "/p/.gemini/settings.json",
+  ]],
+  ["kimi", {}, [
+    "/home/dev/.kimi-code/config.toml",
+    "/home/dev/.kimi/config.toml",
+  ]],
+  ["kimi", { KIMI_CODE_HOME: "/k" }, [
+    "/k/config.toml",
+    "/home/dev/.kimi/config.toml",
+  ]],
+  ["qwen", {}, ["/home/dev/.qwen/settings.json", "/p/.qwen/settings.json"]],
+  ["copilot", {}, [
+    "/home/dev/.copilot/hooks/message-bus.json",
+    "/p/.github/hooks/message-bus.json",
+  ]],
+  ["cursor", {}, ["/home/dev/.cursor/hooks.json", "/p/.cursor/hooks.json"]],
+  ["opencode", {}, [
+    "/home/dev/.config/opencode/plugins/message-bus.js",
+    "/p/.opencode/plugins/message-bus.js",
+  ]],
+  ["opencode", { XDG_CONFIG_HOME: "/x" }, [
+    "/x/opencode/plugins/message-bus.js",
+    "/p/.opencode/plugins/message-bus.js",
+  ]],
+];
+
+for (const [name, env, expected] of PATHS) {
+  Deno.test(`${name}: is configured in ${expected[0]}`, () => {
+    assert.deepEqual(paths(name, env), expected);
+  });
+}
+
+/** Each hook with its matcher, timeout and command, whatever the form. */
+function installedHooks(name: AgentName): [string, string, number, string][] {
+  const text = userFile(name).install(undefined);
+  const isToml = name === "codex" || name === "kimi";
+  const { hooks } = isToml ? parseToml(text) : JSON.parse(text);
+  const entries: [string, Record<string, unknown>][] = Array.isArray(hooks)
+    ? hooks.map((hook) => [hook.event, hook])
+    : Object.entries(hooks).map(([event, list]) => {
+      const [entry] = list as Record<string, unknown>[];
+      return [event, entry];
+    });
+  return entries.map(([event, entry]) => {
+    const inner = (entry.hooks as Record<string, unknown>[] | undefined)?.[0];
+    const hook = inner ?? entry;
+    return [
+      event,
+      String(entry.matcher ?? ""),
+      Number(hook.timeout ?? hook.timeoutSec),
+      String(hook.command ?? hook.bash),
+    ];
+  });
+}
+
+const UNITS: Partial<Record<AgentName, number>> = { gemini: 2000, qwen: 2000 };
+
+for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
+  Deno.test(`${name}: every hook has two seconds and one constant command`, async () => {
+    const agent = await loadAgent(name);
+    const hooks = installedHooks(name);
+    assert.ok(hooks.length >= 6);
+    for (const [event, , timeout, command] of hooks) {
+      const told = name === "copilot" ? event : undefined;
+      assert.equal(timeout, UNITS[name] ?? 2);
+      assert.equal(command, hookCommand(agent, told));
+    }
+  });
+
+  Deno.test(`${name}: tool hooks match the tools that matter, and no others`, async () => {
+    const agent = await loadAgent(name);
+    for (const [event, matcher] of installedHooks(name)) {
+      const kind = agent.parse({ hook_event_name: event }, () =>
+        undefined).kind;
+      assert.notEqual(kind, "other", event);
+      const isTool = kind === "before-tool" || kind === "after-tool";
+      assert.equal(matcher !== "", isTool, event);
+      if (!isTool) continue;
+      const names = matcher.replace(/^\^\(?|\)?\$$/g, "").split("|");
+      for (const tool of names) {
+        const read = agent.parse(
+          { hook_event_name: event, tool_name: tool },
+          () => undefined,
+        );
+        assert.ok("tool" in read);
+        assert.notEqual(read.tool.kind, "other", tool);
+        if (kind === "before-tool") assert.notEqual(read.tool.kind, "read");
+      }
+    }
+  });
+}
+
+Deno.test("claude: what is installed, to the letter", () => {
+  const { hooks } = JSON.parse(userFile("claude").install(undefined));
+  assert.deepEqual(hooks.PreToolUse, [{
+    matcher: "Edit|Write|MultiEdit|NotebookEdit|Bash",
+    hooks: [{
+      type: "command",
+      command: "if command -v mbus >/dev/null 2>&1; then mbus hook claude " +
+        "|| :; else while read -r _; do :; done; :; fi",
+      timeout: 2,
+    }],
+  }]);
+});
+
+Deno.test("codex: what is installed, to the letter", () => {
+  assert.ok(
+    userFile("codex").install(undefined).startsWith(
+      "# message-bus: put here by `mbus install codex`\n" +
+        "[[hooks.SessionStart]]\n[[hooks.SessionStart.hooks]]\n" +
+        'type = "command"\n' +
+        "command = \"/bin/sh -c 'if command -v mbus >/dev/null 2>&1; " +
+        "then mbus hook codex || :; else while read -r _; do :; done; :; fi'\"\n" +
+        "timeout = 2\n\n",
+    ),
+  );
+});
+
+Deno.test("kimi: a hook has the four keys it may have", () => {
+  for (const file of AGENT_CONFIGS.kimi.files("user", PLACE)) {
+    const { hooks } = parseToml(file.install(undefined));
+    assert.ok(Array.isArray(hooks));
+    const allowed = ["event", "matcher", "command", "timeout"];
+    for (const hook of hooks) {
+      assert.ok(Object.keys(hook).every((key) => allowed.includes(key)));
+    }
+  }
+});
+
+Deno.test("copilot and cursor: a new file has the version it needs", () => {
+  for (const name of ["copilot", "cursor"] as const) {
+    const file = userFile(name);
+    assert.equal(JSON.parse(file.install(undefined)).version, 1);
+    assert.equal(JSON.parse(file.install("{}")).version, 1);
+    assert.equal(JSON.parse(file.install('{"version":2}')).version, 2);
+  }
+});
+
+Deno.test("opencode: somebody's file of our name is left alone", () => {
+  const file = userFile("opencode");
+  const text = "export default {};\n";
+  assert.throws(
+    () => file.install(text),
+    /not a plugin that `mbus install` wrote/,
+  );
+  assert.equal(file.uninstall(text), text);
+  assert.equal(file.status(text), "absent");
+});

@@ -1,0 +1,81 @@
+/**
+ * The guide for models goes into a text and out again.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { AGENT_NAMES } from "../../lib/agents/agent.ts";
+import {
+  addGuide,
+  GUIDE,
+  guidePath,
+  removeGuide,
+} from "../../lib/agents/config/guide.ts";
+
+const TEXTS: readonly (readonly [string, string | undefined])[] = [
+  ["no file", undefined],
+  ["nothing", ""],
+  ["a line end", "\n"],
+  ["text", "# My rules\n\n- be kind\n"],
+  ["text without a last line end", "# My rules"],
+  ["empty lines at the end", "# My rules\n\n\n"],
+  ["CRLF", "# My rules\r\n- x\r\n"],
+  ["CRLF without a last line end", "# My rules\r\n- x"],
+  ["a byte order mark", "\ufeff# My rules\n"],
+  ["talk of our marks", "We use `<!-- message-bus: start -->` here.\n"],
+];
+
+for (const [what, text] of TEXTS) {
+  Deno.test(`the guide comes and goes in ${what}`, () => {
+    const added = addGuide(text);
+    assert.ok(added.startsWith(text ?? ""));
+    assert.ok(added.replaceAll("\r\n", "\n").includes(GUIDE));
+    assert.equal(addGuide(added), added);
+    assert.equal(removeGuide(added), text);
+    if (text !== undefined) assert.equal(removeGuide(text), text);
+  });
+}
+
+Deno.test("an older guide is replaced, and what was added behind it stays", () => {
+  const old = addGuide("# Mine\n").replace("who is here", "who was here");
+  const text = `${old}\n# More\n`;
+  const added = addGuide(text);
+  assert.ok(added.includes("who is here") && !added.includes("who was here"));
+  assert.equal(removeGuide(added), "# Mine\n\n# More\n");
+});
+
+Deno.test("the guide is short and names what there is", () => {
+  assert.ok(GUIDE.trimEnd().split("\n").length <= 25);
+  for (
+    const command of ["sessions", "who", "send", "ask", "inbox", "lock", "task"]
+  ) {
+    assert.ok(GUIDE.includes(`\`mbus ${command}`), command);
+  }
+});
+
+Deno.test("each agent reads the guide where it looks for instructions", () => {
+  const place = { home: "/h", project: "/p", env: (): undefined => undefined };
+  const user = AGENT_NAMES.map((name) => guidePath(name, "user", place));
+  assert.deepEqual(user, [
+    "/h/.claude/CLAUDE.md",
+    "/h/.codex/AGENTS.md",
+    "/h/.gemini/GEMINI.md",
+    "/h/.kimi-code/AGENTS.md",
+    "/h/.qwen/QWEN.md",
+    "/h/.copilot/copilot-instructions.md",
+    undefined,
+    "/h/.config/opencode/AGENTS.md",
+  ]);
+  const project = AGENT_NAMES.map((name) => guidePath(name, "project", place));
+  assert.deepEqual(project, [
+    "/p/CLAUDE.md",
+    "/p/AGENTS.md",
+    "/p/GEMINI.md",
+    "/p/AGENTS.md",
+    "/p/QWEN.md",
+    "/p/AGENTS.md",
+    "/p/AGENTS.md",
+    "/p/AGENTS.md",
+  ]);
+});

@@ -1,0 +1,59 @@
+/**
+ * Who calls is read off the input only where it is plain.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { AGENT_NAMES } from "../../lib/agents/agent.ts";
+import { hostOf } from "../../lib/agents/host.ts";
+import { isAgentName, loadAgent } from "../../lib/agents/roster.ts";
+import { readFixture } from "./golden.ts";
+
+const HOSTS: readonly (readonly [string, string, string | undefined])[] = [
+  ["claude-2.1.330", "PreToolUse-Write", undefined],
+  ["claude-2.1.330", "SessionStart", undefined],
+  ["codex-0.169.0", "PreToolUse-apply_patch", "codex"],
+  ["codex-0.169.0", "SessionEnd", undefined],
+  ["gemini-0.61.0", "BeforeTool-write_file", "gemini"],
+  ["gemini-0.61.0", "SessionStart", undefined],
+  ["kimi-2.1.0", "Stop", "kimi"],
+  ["qwen-0.24.4", "PreToolUse-edit", "qwen"],
+  ["copilot-1.0.102", "preToolUse-edit", "copilot"],
+  ["copilot-1.0.102", "PAPreToolUse-Write", "copilot"],
+  ["copilot-1.0.102", "PAStop", "copilot"],
+  ["copilot-1.0.102", "PASessionStart", "copilot"],
+  ["opencode-1.18.33", "chat.message", "opencode"],
+];
+
+for (const [folder, file, host] of HOSTS) {
+  Deno.test(`${folder} ${file} comes from ${host ?? "nobody in particular"}`, () => {
+    assert.equal(hostOf(readFixture(folder, file)), host);
+  });
+}
+
+Deno.test("Cursor is known by its version", () => {
+  const input = { hook_event_name: "PreToolUse", cursor_version: "1.7" };
+  assert.equal(hostOf(input), "cursor");
+});
+
+Deno.test("every agent loads under its name", async () => {
+  for (const name of AGENT_NAMES) {
+    assert.ok(isAgentName(name));
+    assert.equal((await loadAgent(name)).name, name);
+  }
+  assert.ok(!isAgentName("constructor"));
+});
+
+Deno.test("the hook half imports nothing but itself", () => {
+  const folder = new URL("../../lib/agents/", import.meta.url);
+  const files = [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile);
+  assert.ok(files.length > 20);
+  for (const { name } of files) {
+    const source = Deno.readTextFileSync(new URL(name, folder));
+    const code = source.replaceAll(/\/\*[\s\S]*?\*\//g, "");
+    for (const [, from] of code.matchAll(/(?:from|import\()\s*"([^"]+)"/g)) {
+      assert.match(from, /^\.\/[a-z_]+\.ts$/, `${name} imports ${from}`);
+    }
+  }
+});

@@ -1,0 +1,381 @@
+/**
+ * The writes that are read off a shell command.
+ *
+ * A write is spelled `path`, `base : path`, `target [entry]` or `glob path`.
+ * LOST means that something is written and nobody can say where.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type ShellWrite, shellWrites } from "../../lib/agents/shell.ts";
+
+const HOME = "/home/dev";
+const LOST = "lost";
+
+type Row = readonly [string, readonly string[], typeof LOST?];
+
+const ROWS: readonly Row[] = [
+  // Redirections.
+  ["echo a > b.txt", ["b.txt"]],
+  ["echo a>b", ["b"]],
+  ["echo a >> b", ["b"]],
+  ["echo a >| b", ["b"]],
+  ["cmd &> log", ["log"]],
+  ["cmd &>> log", ["log"]],
+  ["cmd 2> err", ["err"]],
+  ["cmd 2>err >out", ["err", "out"]],
+  ["cmd >out 2>&1", ["out"]],
+  ["cmd >&2", []],
+  ["cmd >& log", ["log"]],
+  ["cmd 3<> both", ["both"]],
+  ["> made", ["made"]],
+  [": > made", ["made"]],
+  ["exec > log", ["log"]],
+  ["cat < in", []],
+  ["cat << EOF\n> x\nEOF", []],
+  ["cat <<< text", []],
+  ["echo a > /dev/null 2>/dev/stderr", []],
+  ["{ a; b; } > both", ["both"]],
+  ["for f in a b; do echo $f; done > list", ["list"]],
+  ["( a; b ) >> sub", ["sub"]],
+  ["a > one > two", ["one", "two"]],
+  ["echo '>' x \\> y \"> z\"", []],
+  // Words.
+  ["echo x > 'a b'", ["a b"]],
+  ['echo x > "a b"', ["a b"]],
+  ["echo x > a\\ b", ["a b"]],
+  ["echo x > $'a\\tb'", ["a\tb"]],
+  ["echo x > 'it'\\''s'", ["it's"]],
+  ["echo x > ~/f", ["/home/dev/f"]],
+  ["echo x > $HOME/f", ["/home/dev/f"]],
+  ["echo x > ${HOME}/f", ["/home/dev/f"]],
+  ['echo x > "$F"', [], LOST],
+  ["echo x > out/$F.txt", [], LOST],
+  ["echo x > ~other/f", [], LOST],
+  ["echo x > '$F'", ["$F"]],
+  ["echo x > \\$F", ["$F"]],
+  ["echo x > a$", ["a$"]],
+  ["rm *.log", ["glob *.log"]],
+  ["rm 'a*'", ["a*"]],
+  ["touch {a,b}.ts", ["glob {a,b}.ts"]],
+  ["# rm a", []],
+  ["echo a # > b", []],
+  ["echo a#b > c", ["c"]],
+  ["rm \\\n a", ["a"]],
+  // Here-documents.
+  ["cat <<'EOF' > x.md\nrm y > z\nEOF\nrm w", ["x.md", "w"]],
+  ["cat > a <<A > b <<B\n1\nA\n2\nB\nrm c", ["a", "b", "c"]],
+  ["cat <<-EOF > x\n\trm y\n\tEOF\nrm z", ["x", "z"]],
+  ["cat <<EOF > x", ["x"]],
+  ["tee a <<EOF >/dev/null\nrm b\nEOF", ["a"]],
+  ["(cat <<EOF\nx\nEOF\n) > y", ["y"]],
+  // Programs.
+  ["tee a b", ["a", "b"]],
+  ["echo x | tee -a a", ["a"]],
+  ["sed -i s/a/b/ f g", ["f", "g"]],
+  ["sed -i.bak -e s/a/b/ f", ["f"]],
+  ["sed -i '' s/a/b/ f", ["f"]],
+  ["sed -ni '/x/p' f", ["f"]],
+  ["sed --in-place=.orig -f script f", ["f"]],
+  ["sed --expression=s/a/b/ -i f", ["f"]],
+  ["sed s/a/b/ f", []],
+  ["gsed -Ei s/a/b/ f", ["f"]],
+  ["perl -pi -e 's/x/y/' f g", ["f", "g"]],
+  ["perl -i.bak -pe 's/x/y/' f", ["f"]],
+  ["perl -ne print f", []],
+  ["mv a b", ["a", "b [a]"]],
+  ["mv a b c/", ["a", "b", "c/a", "c/b"]],
+  ["mv -t dir a b", ["a", "b", "dir/a", "dir/b"]],
+  ["mv -f a dir/", ["a", "dir/a"]],
+  ["cp a b", ["b [a]"]],
+  ["cp -r a b c", ["c/a", "c/b"]],
+  ["cp -a src dst", ["dst [src]"]],
+  ["cp -T a b", ["b"]],
+  ["cp --target-directory=d a", ["d/a"]],
+  ["ln -sf a b", ["b [a]"]],
+  ["install -m 755 a bin/a", ["bin/a [a]"]],
+  ["install -d x/y", []],
+  ["rm -rf dist a", ["dist", "a"]],
+  ["rm -- -x", ["-x"]],
+  ["unlink a", ["a"]],
+  ["touch -d yesterday a", ["a"]],
+  ["truncate -s 0 a", ["a"]],
+  ["truncate --size=0 a", ["a"]],
+  ["dd if=a of=b bs=1M", ["b"]],
+  ["sort -o out in", ["out"]],
+  ["sort in", []],
+  ["curl -o f http://x", ["f"]],
+  ["curl -O http://x/f", [], LOST],
+  ["curl http://x", []],
+  ["wget http://x", [], LOST],
+  ["wget -O f http://x", ["f"]],
+  ["tar xf a.tgz", [], LOST],
+  ["tar czf a.tgz src", ["a.tgz"]],
+  ["tar -cf a.tar src", ["a.tar"]],
+  ["tar tf a.tgz", []],
+  ["unzip a.zip", [], LOST],
+  ["rsync -a a b", [], LOST],
+  ["patch -p1 < fix.diff", [], LOST],
+  ["patch -p1 <<EOF\n--- a/x\n+++ b/x\nEOF", ["x"]],
+  ["patch f fix.diff", ["f"]],
+  ["patch --dry-run -p1 < d", []],
+  ["mkdir -p a/b", []],
+  ["chmod +x a", []],
+  ["ls > /dev/tty", []],
+  // Git.
+  ["git checkout -- a b", ["a", "b"]],
+  ["git checkout HEAD~1 -- a", ["a"]],
+  ["git checkout main", [], LOST],
+  ["git checkout -b new", []],
+  ["git restore a b", ["a", "b"]],
+  ["git restore --source=HEAD a", ["a"]],
+  ["git restore -s HEAD a", ["a"]],
+  ["git restore --staged a", []],
+  ["git restore -SW a", ["a"]],
+  ["git rm -f a", ["a"]],
+  ["git rm --cached a", []],
+  ["git mv a b", ["a", "b [a]"]],
+  ["git apply fix.diff", [], LOST],
+  ["git apply --check fix.diff", []],
+  ["git apply <<EOF\n--- a/x\n+++ b/y\nEOF", ["x", "y"]],
+  ["git -C sub restore a", ["sub : a"]],
+  ["git -c x=y rm a", ["a"]],
+  ["git stash", [], LOST],
+  ["git stash list", []],
+  ["git reset --hard", [], LOST],
+  ["git reset a", []],
+  ["git pull", [], LOST],
+  ["git status", []],
+  ["git commit -m 'x > y'", []],
+  ["git clean -fd", [], LOST],
+  // Patches.
+  [
+    "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: a.txt\n+hi\n*** Update File: /b\n*** End Patch\nEOF",
+    ["a.txt", "/b"],
+  ],
+  ["apply_patch '*** Begin Patch\n*** Delete File: d\n*** End Patch'", ["d"]],
+  ["cd sub && apply_patch <<EOF\n*** Add File: a\nEOF", ["sub : a"]],
+  ['apply_patch "$P"', [], LOST],
+  // Folders.
+  ["cd src && touch a", ["src : a"]],
+  ["cd src; touch a", ["src : a"]],
+  ["cd /abs && touch a ../b /c", ["/abs : a", "/abs : ../b", "/c"]],
+  ["cd a && cd b && touch c", ["a/b : c"]],
+  ["cd a && cd .. && touch c", ["a/.. : c"]],
+  ["cd a || exit 1; touch b", ["a : b"]],
+  ["(cd a; touch x); touch y", ["a : x", "y"]],
+  ["cd a | touch c", ["c"]],
+  ["cd a & touch b", ["b"]],
+  ["cd $X && touch y /abs", ["/abs"], LOST],
+  ["cd && touch a", ["/home/dev : a"]],
+  ["cd - && touch a", [], LOST],
+  ["pushd a; touch b; popd; touch c", ["a : b"], LOST],
+  ["cd -P a && touch b", ["a : b"]],
+  ["cd ~/p && touch a", ["/home/dev/p : a"]],
+  ["git -C a -C b restore c", ["a/b : c"]],
+  // Scripts and substitutions.
+  ["bash -c 'echo x > y'", ["y"]],
+  ["bash -lc 'cd q && echo x >> y'", ["q : y"]],
+  ['sh -ec "rm a"', ["a"]],
+  ['bash -c "$X"', [], LOST],
+  ["bash script.sh", []],
+  ["bash <<EOF\nrm a\nEOF", ["a"]],
+  ["bash <<< 'rm a'", ["a"]],
+  ["eval 'rm a'", ["a"]],
+  ["eval rm a", ["a"]],
+  ['eval "$X"', [], LOST],
+  ["zsh -o pipefail -c 'rm a'", ["a"]],
+  ["bash -c 'bash -c \"rm a\"'", ["a"]],
+  ["echo $(touch a)", ["a"]],
+  ['echo "$(touch a; echo $(rm b))"', ["a", "b"]],
+  ["echo `rm a`", ["a"]],
+  ["echo `echo \\`rm a\\``", ["a"]],
+  ["x=$(cat f) && rm a", ["a"]],
+  ["diff <(sort a > s1) <(sort b)", ["s1"]],
+  ["tee >(cat > a) b", ["a", "b"]],
+  ["cmd > >(tee log)", ["log"]],
+  // Programs that run others.
+  ["sudo rm a", ["a"]],
+  ["sudo -u me -E tee a", ["a"]],
+  ["env A=1 B=2 touch a", ["a"]],
+  ["env -i -u X touch a", ["a"]],
+  ["env -C d touch a", ["d : a"]],
+  ["env -S 'rm a'", ["a"]],
+  ["A=1 touch a", ["a"]],
+  ["nohup touch a &", ["a"]],
+  ["timeout 5 touch a", ["a"]],
+  ["timeout -k 1 5s touch a", ["a"]],
+  ["nice -n 5 touch a", ["a"]],
+  ["stdbuf -oL tee a", ["a"]],
+  ["command rm a", ["a"]],
+  ["command -v rm", []],
+  ["exec -a x rm a", ["a"]],
+  ["time touch a", ["a"]],
+  ["time -p touch a", ["a"]],
+  ["! rm a", ["a"]],
+  ["xargs rm < list", [], LOST],
+  ["find . | xargs -n 1 sed -i s/a/b/", [], LOST],
+  ["ls | xargs echo", []],
+  ["find . -name '*.o' -delete", [], LOST],
+  ["find . -exec rm {} +", [], LOST],
+  ["find . -exec sed -i s/a/b/ fixed.txt \\;", ["fixed.txt"]],
+  ["find . -name x", []],
+  ["/bin/rm a", ["a"]],
+  ["sudo env X=1 timeout 1 bash -c 'rm a'", ["a"]],
+  // Compound commands.
+  ["if test -f a; then rm a; else touch b; fi", ["a", "b"]],
+  ["while read f; do rm x; done < list", ["x"]],
+  ["for f in a b; do rm $f; done", [], LOST],
+  ["case x in a) rm f;; *) rm g;; esac", ["f", "g"]],
+  ["f() { rm h; }; f", ["h"]],
+  ["[[ a > b ]] && touch c", ["c"]],
+  ['[[ -n "x ]]" ]] && rm a', ["a"]],
+  ["(( a > b )) && rm c", ["c"]],
+  ["echo $((1 > 2)) > r", ["r"]],
+  ["[ a -gt b ] || rm x", ["x"]],
+  ["a && b || c > d; e | f > g", ["d", "g"]],
+  ["true&&rm a", ["a"]],
+  ["rm a;rm b", ["a", "b"]],
+  ["rm a\nrm b\r\nrm c", ["a", "b", "c"]],
+  // Other languages.
+  ["python3 -c 'open(1)'", [], LOST],
+  ["python - <<EOF\nx\nEOF", [], LOST],
+  ["python script.py", []],
+  ["node -e 'x'", [], LOST],
+  ["deno eval x", [], LOST],
+  ["ruby -i -pe x f", ["f"]],
+  ["ruby x.rb", []],
+  ["php -r x", [], LOST],
+  ["make > log", ["log"]],
+  ["npm run build", []],
+  // Nothing written.
+  ["ls -la", []],
+  ["cat a b | grep x", []],
+  ["", []],
+  ["   ", []],
+  // Broken text.
+  ['"', []],
+  ["'", []],
+  ["$(", []],
+  ["`", []],
+  ["<<", []],
+  ["> ", []],
+  ["cat <<", []],
+  ["((", []],
+  ["[[", []],
+  ["&& rm a", ["a"]],
+  [")rm a", ["a"]],
+  ["(((", []],
+  ["$'", []],
+];
+
+function spelled({ path, base, entry, isGlob }: ShellWrite): string {
+  const placed = base === undefined ? path : `${base} : ${path}`;
+  const whole = entry === undefined ? placed : `${placed} [${entry}]`;
+  return isGlob ? `glob ${whole}` : whole;
+}
+
+for (const [command, writes, lost] of ROWS) {
+  Deno.test(`shellWrites: ${JSON.stringify(command)}`, () => {
+    const found = shellWrites(command, { home: HOME });
+    assert.deepEqual(found.writes.map(spelled), writes);
+    assert.equal(found.unknown, lost === LOST);
+  });
+}
+
+Deno.test("shellWrites: without a home, what is in it is not known", () => {
+  for (const command of ["touch ~/f", "touch $HOME/f", "cd && touch f"]) {
+    assert.deepEqual(shellWrites(command), { writes: [], unknown: true });
+  }
+});
+
+Deno.test("shellWrites: one write is told once", () => {
+  const { writes } = shellWrites("echo a > f; echo b >> f");
+  assert.deepEqual(writes, [{ path: "f" }]);
+});
+
+Deno.test("shellWrites: past a bound it says that it is not whole", () => {
+  const files = Array.from({ length: 2000 }, (_, at) => `f${at}`);
+  const many = shellWrites(`touch ${files.join(" ")}`);
+  assert.equal(many.writes.length, 1000);
+  assert.equal(many.unknown, true);
+
+  const long = shellWrites(`${"# ".padEnd(70_000, "x")}\nrm a`);
+  assert.deepEqual(long, { writes: [], unknown: true });
+
+  const deep = shellWrites(`${"$(".repeat(200)}rm a${")".repeat(200)}`);
+  assert.equal(deep.unknown, true);
+
+  let script = "rm a";
+  for (let at = 0; at < 12; at++) {
+    script = `eval '${script.replaceAll("'", `'\\''`)}'`;
+    if (script.length > 60_000) break;
+  }
+  assert.equal(shellWrites(script).unknown, true);
+});
+
+Deno.test("shellWrites: any text is read without a throw", () => {
+  const pieces = fc.constantFrom(
+    "rm",
+    "a",
+    " ",
+    ">",
+    "<<E",
+    "\n",
+    "E",
+    "$(",
+    ")",
+    "`",
+    "'",
+    '"',
+    "\\",
+    "${",
+    "}",
+    "((",
+    "[[",
+    "]]",
+    "&&",
+    "|",
+    ";",
+    "sed -i",
+    "-e",
+    "bash -c",
+    "env",
+    "git",
+    "checkout",
+    "--",
+    "cd",
+    "find -exec",
+    "xargs",
+    "*",
+    "~",
+    "case",
+    "esac",
+  );
+  const commands = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 200 }),
+    fc.array(pieces, { maxLength: 60 }).map((parts) => parts.join("")),
+    fc.array(pieces, { maxLength: 60 }).map((parts) => parts.join(" ")),
+  );
+  const property = fc.property(commands, (command) => {
+    const { writes, unknown } = shellWrites(command, { home: HOME });
+    assert.equal(typeof unknown, "boolean");
+    assert.ok(writes.every(({ path }) => path !== "" && !path.includes("\0")));
+  });
+  fc.assert(property, { numRuns: 2000 });
+});
+
+Deno.test("shellWrites: what is quoted is never a write", () => {
+  const property = fc.property(fc.string(), (text) => {
+    const quoted = `'${text.replaceAll("'", `'\\''`)}'`;
+    const found = shellWrites(`echo ${quoted}`);
+    assert.deepEqual(found, { writes: [], unknown: false });
+    const named = shellWrites(`touch -- ${quoted}`);
+    const path = text.replaceAll("\r\n", "\n");
+    if (path === "" || path === "-" || path.startsWith("/dev/")) return;
+    assert.deepEqual(named, { writes: [{ path }], unknown: false });
+  });
+  fc.assert(property, { numRuns: 500 });
+});

@@ -1,0 +1,194 @@
+/**
+ * Hooks in TOML that is written in other ways, and the sandbox's roots.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { parse } from "smol-toml";
+import {
+  addWritableRoot,
+  codexConfig,
+  removeWritableRoot,
+} from "../../lib/agents/config/codex.ts";
+import {
+  ConfigError,
+  type ConfigPlace,
+} from "../../lib/agents/config/config.ts";
+import { kimiConfig } from "../../lib/agents/config/kimi.ts";
+import { tomlString, tomlValue } from "../../lib/agents/config/toml.ts";
+
+const PLACE: ConfigPlace = {
+  home: "/home/dev",
+  project: "/p",
+  env: () => undefined,
+};
+const [CODEX] = codexConfig.files("user", PLACE);
+const [KIMI] = kimiConfig.files("user", PLACE);
+const PATH = "/home/dev/.codex/config.toml";
+const FOLDER = "/home/dev/.local/state/message-bus";
+
+const KIMI_LISTS: readonly (readonly [string, string])[] = [
+  ["an empty array", "hooks = []\n"],
+  ["an empty array with a comment", "hooks = [ # none\n]\n\n[a]\nb = 1\n"],
+  ["an array on one line", "hooks = [{ event = 'Stop', command = 'x' }]\n"],
+  [
+    "an array over lines",
+    "hooks = [\n  { event = 'Stop', command = 'x' }, # mine\n" +
+    "  { event = 'Stop', command = 'y' } # too\n]\nz = 1\n",
+  ],
+  ["a trailing comma", "hooks = [\n  { event = 'a', command = 'x' },\n]\n"],
+  ["tables of somebody's", "[[hooks]]\nevent = 'Stop'\ncommand = 'x'\n"],
+  [
+    "tables of somebody's with a comment below",
+    "[[hooks]]\nevent = 'Stop'\ncommand = 'x'\n# end\n\n[a]\nb = 1\n",
+  ],
+];
+
+for (const [what, text] of KIMI_LISTS) {
+  Deno.test(`kimi: hooks come and go in ${what}`, () => {
+    const installed = KIMI.install(text);
+    const { hooks, ...rest } = parse(installed);
+    const { hooks: before, ...others } = parse(text);
+    assert.ok(Array.isArray(hooks) && Array.isArray(before));
+    assert.deepEqual(hooks.slice(0, before.length), before);
+    assert.equal(hooks.length, before.length + 7);
+    assert.deepEqual(rest, others);
+    assert.equal(KIMI.status(installed), "current");
+    assert.equal(KIMI.install(installed), installed);
+    assert.equal(KIMI.uninstall(installed), text);
+  });
+}
+
+const CODEX_LISTS: readonly (readonly [string, string])[] = [
+  ["a table with an array", "[hooks]\nPreToolUse = []\n"],
+  ["a dotted array", "hooks.Stop = [{ hooks = [{ command = 'x' }] }]\n"],
+  [
+    "tables of somebody's",
+    "[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = 'command'\ncommand = 'x'\n",
+  ],
+  ["its own state of hooks", "[hooks.state.'x:0']\ntrusted_hash = 'y'\n"],
+];
+
+for (const [what, text] of CODEX_LISTS) {
+  Deno.test(`codex: hooks come and go in ${what}`, () => {
+    const installed = CODEX.install(text);
+    assert.ok(parse(installed));
+    assert.equal(CODEX.status(installed), "current");
+    assert.equal(CODEX.install(installed), installed);
+    assert.equal(CODEX.uninstall(installed), text);
+  });
+}
+
+Deno.test("codex: refuses hooks as an inline table, and says where", () => {
+  assert.throws(
+    () => CODEX.install("a = 1\nhooks = { Stop = [] }\n"),
+    (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.equal(error.line, 2);
+      assert.match(error.message, /inline table at line 2, column 1/);
+      return true;
+    },
+  );
+});
+
+Deno.test("codex: what it writes between our hooks stays", () => {
+  const installed = CODEX.install('model = "x"\n');
+  const own = '\n[projects."/p"]\ntrust_level = "trusted"\n';
+  const at = installed.indexOf("\n[[hooks.PreToolUse]]");
+  const text = installed.slice(0, at) + own + installed.slice(at) + own
+    .replace("/p", "/q");
+  assert.equal(CODEX.status(text), "current");
+  const bare = CODEX.uninstall(text);
+  assert.equal(bare, `model = "x"\n${own}${own.replace("/p", "/q")}`);
+});
+
+Deno.test("codex: somebody's command in our group stays", () => {
+  const installed = CODEX.install(undefined);
+  const own = '[[hooks.Stop.hooks]]\ntype = "command"\ncommand = "mine"\n';
+  const text = installed.replace("\n[[hooks.SessionEnd]]", `${own}$&`);
+  assert.notEqual(text, installed);
+  const bare = CODEX.uninstall(text) ?? "";
+  const { hooks } = parse(bare);
+  assert.deepEqual(structuredClone(hooks), {
+    Stop: [{ hooks: [{ type: "command", command: "mine" }] }],
+  });
+});
+
+const ROOTS: readonly (readonly [string, string | undefined])[] = [
+  ["no file", undefined],
+  ["nothing", ""],
+  ["a pair without a line end", 'model = "x"'],
+  ["CRLF", 'model = "x"\r\n[a]\r\nb = 1\r\n'],
+  ["an empty table", "[sandbox_workspace_write]\n"],
+  ["an empty table without a line end", "[sandbox_workspace_write]"],
+  [
+    "a table",
+    "[sandbox_workspace_write]\nnetwork_access = true\n\n[b]\nc = 1\n",
+  ],
+  ["an empty array", "[sandbox_workspace_write]\nwritable_roots = []\n"],
+  [
+    "other roots",
+    "[sandbox_workspace_write]\nwritable_roots = ['/a', \"/b\"] # mine\n",
+  ],
+  [
+    "roots over lines",
+    "[sandbox_workspace_write]\nwritable_roots = [\n  '/a', # one\n]\nx = 1\n",
+  ],
+  ["a dotted key", "sandbox_workspace_write.writable_roots = ['/a']\n"],
+];
+
+for (const [what, text] of ROOTS) {
+  Deno.test(`codex: a writable root comes and goes in ${what}`, () => {
+    const added = addWritableRoot(text, FOLDER, PATH);
+    const { sandbox_workspace_write: sandbox, ...rest } = parse(added);
+    const { ...before } = parse(text ?? "");
+    const was = before.sandbox_workspace_write as Record<string, unknown>;
+    assert.deepEqual(structuredClone(sandbox), {
+      ...was,
+      writable_roots: [...(was?.writable_roots as string[] ?? []), FOLDER],
+    });
+    delete before.sandbox_workspace_write;
+    assert.deepEqual(rest, before);
+    assert.equal(addWritableRoot(added, FOLDER, PATH), added);
+    assert.equal(removeWritableRoot(added, FOLDER, PATH), text);
+    if (text === undefined) return;
+    assert.equal(removeWritableRoot(text, FOLDER, PATH), text);
+  });
+}
+
+Deno.test("codex: hooks and a root come and go together", () => {
+  for (const text of [undefined, "", 'model = "x"']) {
+    const hooks = CODEX.install(text);
+    const both = addWritableRoot(hooks, FOLDER, PATH);
+    assert.equal(CODEX.install(both), both);
+    const one = removeWritableRoot(both, FOLDER, PATH);
+    assert.equal(one, hooks);
+    assert.equal(CODEX.uninstall(hooks), text);
+  }
+});
+
+Deno.test("codex: a table of ours that has grown keeps what was added", () => {
+  const added = addWritableRoot("", FOLDER, PATH);
+  const grown = `${added}network_access = true\n`;
+  const left = removeWritableRoot(grown, FOLDER, PATH) ?? "";
+  assert.deepEqual(structuredClone(parse(left).sandbox_workspace_write), {
+    writable_roots: [],
+    network_access: true,
+  });
+});
+
+Deno.test("codex: refuses a sandbox that is an inline table", () => {
+  const text = "sandbox_workspace_write = { network_access = true }\n";
+  assert.throws(
+    () => addWritableRoot(text, FOLDER, PATH),
+    /Cannot edit ".*": no room in "sandbox_workspace_write" at line 1/,
+  );
+  assert.throws(() => addWritableRoot("a =", FOLDER, PATH), ConfigError);
+});
+
+Deno.test("tomlString writes what TOML reads", () => {
+  for (const text of ["a", "it's", 'say "x"', "'\"\\\n\t\x7f\u0001é👩", ""]) {
+    assert.equal(tomlValue(tomlString(text)), text);
+  }
+});

@@ -12,6 +12,13 @@
  * @module
  */
 
-import { main } from "./lib/cli/main.ts";
-
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  const [command, ...rest] = Deno.args;
+  if (command === "hook" && !Deno.stdin.isTerminal()) {
+    const { hookMain } = await import("./lib/cli/hook_entry.ts");
+    await hookMain(rest);
+    Deno.exit(0);
+  }
+  const { main } = await import("./lib/cli/main.ts");
+  Deno.exit(await main(Deno.args));
+}

@@ -7,8 +7,8 @@
  * @module
  */
 
-import { InvalidInputError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { sqliteHome } from "./store_url.ts";
 import { SqliteStore } from "./sqlite/store.ts";
 import type { Store } from "./store.ts";
 
@@ -20,29 +20,4 @@ import type { Store } from "./store.ts";
  */
 export async function openStore(options: ResolvedOptions): Promise<Store> {
   return await SqliteStore.open({ ...options, home: sqliteHome(options) });
-}
-
-/**
- * The bus folder of an SQLite store; undefined for the default one.
- *
- * @throws {InvalidInputError} If the URL means none.
- */
-export function sqliteHome(
-  options: Pick<ResolvedOptions, "url" | "home">,
-): string | undefined {
-  const text = options.url ??
-    (options.home === undefined ? Deno.env.get("MBUS_URL") : undefined);
-  if (text === undefined || text === "") return options.home;
-  const url = URL.parse(text);
-  if (url?.protocol === "sqlite:" && url.host === "" && url.pathname !== "/") {
-    return decodeURIComponent(url.pathname);
-  }
-  // The URL may hold a password: only its scheme is repeated.
-  throw new InvalidInputError(
-    "url",
-    `Cannot open the bus: there is no store for "${
-      url?.protocol ?? "?"
-    }" URLs ` +
-      `of this form; pass sqlite:///absolute/bus/folder.`,
-  );
 }

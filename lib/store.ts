@@ -139,6 +139,63 @@ export interface FileTouch {
   readonly touchedAtMs: number;
 }
 
+/** What a session just did, for itself and for others to find. */
+export interface Activity {
+  /** What it says of itself, if that changed. */
+  readonly change?: SessionChange;
+  /** Texts that it keeps, by key; `null` deletes one. */
+  readonly notes?: ReadonlyMap<string, string | null>;
+  /** Files that it changed just now, by absolute path. */
+  readonly touched?: readonly string[];
+  /** Nothing is written down unless this note is so; `null`: not there. */
+  readonly expects?: { readonly key: string; readonly value: string | null };
+}
+
+/** A file that another session is at. */
+export interface OthersFile {
+  /** Its absolute path. */
+  readonly path: string;
+  /** The session that holds it or shows it as active. */
+  readonly session: string;
+}
+
+/** What is to be edited. */
+export interface EditTarget {
+  /** The file, or what else may be. */
+  readonly target: LockTarget;
+  /** When the session read it last, in milliseconds since 1970. */
+  readonly readAtMs?: number;
+}
+
+/** An edit that a session is about to make. */
+export interface EditRequest {
+  /** The session. */
+  readonly session: string;
+  /** The agent of the session, or empty. */
+  readonly agent: string;
+  /** What it edits. */
+  readonly targets: readonly EditTarget[];
+  /** How long its locks hold unless renewed, in milliseconds. */
+  readonly leaseMs: number;
+  /** The files that it shows as its active ones then, if they change. */
+  readonly activeFiles?: readonly string[];
+  /**
+   * Whether it was told of advisory holds and changes by others, and edits all
+   * the same.
+   */
+  readonly informed: boolean;
+}
+
+/** What speaks against an edit. */
+export interface EditObstacle {
+  /** Which of the targets. */
+  readonly target: LockTarget;
+  /** The holds of other sessions that overlap it. */
+  readonly holds: readonly Hold[];
+  /** Changes of it by other sessions since it was read, latest first. */
+  readonly touches: readonly FileTouch[];
+}
+
 /** One step of a batch. */
 export type Operation =
   | { readonly kind: "append"; readonly message: NewMessage }
@@ -342,6 +399,9 @@ export interface Store extends AsyncDisposable {
     process?: Pick<Session, "pid" | "processStart">,
   ): Promise<void>;
 
+  /** The session with exactly this id. */
+  session(id: string): Promise<Session | undefined>;
+
   /** The sessions, those that registered first first. */
   sessions(
     filter: { readonly project: string | null; readonly ended: boolean },
@@ -382,6 +442,16 @@ export interface Store extends AsyncDisposable {
   /** The locks that are held, oldest first. */
   locks(query: LockQuery): Promise<readonly Hold[]>;
 
+  /**
+   * The files that other sessions hold or show as active, in a project (`null`
+   * for all), at most `limit`; nobody is judged.
+   */
+  othersFiles(
+    session: string,
+    project: string | null,
+    limit: number,
+  ): Promise<readonly OthersFile[]>;
+
   /** Who waits for what overlaps this on disk, those that came first first. */
   lockWaiters(target: LockTarget): Promise<readonly Blocker[]>;
 
@@ -415,11 +485,15 @@ export interface Store extends AsyncDisposable {
   /** The tasks, in the order in which they are claimed. */
   tasks(query: TaskQuery): Promise<readonly Task[]>;
 
-  /** Unacknowledged direct messages for a session after a cursor, in order. */
+  /**
+   * Unacknowledged direct messages for a session after a cursor, in order; with
+   * `untold` only those that no model was given yet.
+   */
   pendingFor(
     session: string,
     after: string,
     limit: number,
+    options?: { readonly untold?: boolean },
   ): Promise<readonly Message[]>;
 
   /** The answer to a message that the session sent, if it has come. */
@@ -444,21 +518,26 @@ export interface Store extends AsyncDisposable {
 
   /**
    * What a session keeps for itself between processes that live for one call:
-   * the texts whose keys begin with `prefix`. They are kept for a day.
+   * the texts with these keys, as far as there are any. They are kept for a day.
    */
   readNotes(
     session: string,
-    prefix: string,
+    keys: readonly string[],
   ): Promise<ReadonlyMap<string, string>>;
 
-  /** Writes such texts, all or none; `null` deletes one. */
-  writeNotes(
-    session: string,
-    notes: ReadonlyMap<string, string | null>,
-  ): Promise<void>;
+  /**
+   * Writes down what a session just did, which is also its heartbeat; together
+   * where the store can. Returns whether it was, see {@linkcode Activity.expects}.
+   */
+  noteActivity(session: string, activity: Activity): Promise<boolean>;
 
-  /** Writes down that a session has just changed files, by absolute path. */
-  touchFiles(session: string, paths: readonly string[]): Promise<void>;
+  /**
+   * Takes advisory locks on all that a session is about to edit, or says what
+   * speaks against it and takes none. Exclusive holds of others always do,
+   * their advisory holds and changes only where it is not `informed`. What it
+   * holds already is held for longer, and not once more.
+   */
+  guardEdit(request: EditRequest): Promise<readonly EditObstacle[]>;
 
   /** Who changed a file at or after a time, latest first; kept for a day. */
   touchesOf(path: string, sinceMs: number): Promise<readonly FileTouch[]>;
@@ -478,3 +557,26 @@ export interface Store extends AsyncDisposable {
   /** Ends everything and gives all resources back; closing twice is fine. */
   close(): Promise<void>;
 }
+
+/**
+ * What a process needs of a store that lives for one call of an agent's hook:
+ * a store may have a smaller way in for it, as starting up is all it pays.
+ */
+export type BriefStore = Pick<
+  Store,
+  | "startCursor"
+  | "session"
+  | "registerSession"
+  | "updateSession"
+  | "endSession"
+  | "othersFiles"
+  | "guardEdit"
+  | "readNotes"
+  | "noteActivity"
+  | "touchesOf"
+  | "pendingFor"
+  | "moveDeliveries"
+  | "read"
+  | "append"
+  | "close"
+>;

@@ -6,7 +6,7 @@
  */
 
 import type { Session } from "../sessions.ts";
-import type { Store } from "../store.ts";
+import type { Activity, BriefStore } from "../store.ts";
 import type { Carried, Decision, HookEvent } from "./agent.ts";
 import type { Policy } from "./policy.ts";
 
@@ -17,11 +17,13 @@ export interface Case {
   /** The session to which it happened, as the bus has it. */
   readonly session: Session;
   /** The bus's rows. */
-  readonly store: Store;
-  /** What the person chose. */
-  readonly policy: Policy;
+  readonly store: BriefStore;
+  /** What the person chose: read only when somebody else is concerned. */
+  readonly policy: () => Policy;
   /** The time, in milliseconds since 1970. */
   readonly nowMs: number;
+  /** Whether the agent shows its model text that is given at this event. */
+  readonly tells: Pick<Carried, "context" | "continueWith">;
   /** Is told of what is left out. */
   readonly log: (message: string) => void;
 }
@@ -45,23 +47,18 @@ export async function readNote<T>(
   { store, session }: Case,
   key: string,
 ): Promise<T | undefined> {
-  const notes = await store.readNotes(session.id, key);
-  const text = notes.get(key);
+  const text = (await store.readNotes(session.id, [key])).get(key);
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-/** Writes notes of a session as JSON; `undefined` deletes one. */
-export async function writeNotes(
-  { store, session }: Case,
+/** Notes as JSON, for the store; `undefined` deletes one. */
+export function notesOf(
   notes: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  await store.writeNotes(
-    session.id,
-    new Map(
-      Object.entries(notes).map(([key, value]) => [
-        key,
-        value === undefined ? null : JSON.stringify(value),
-      ]),
-    ),
+): NonNullable<Activity["notes"]> {
+  return new Map(
+    Object.entries(notes).map(([key, value]) => [
+      key,
+      value === undefined ? null : JSON.stringify(value),
+    ]),
   );
 }

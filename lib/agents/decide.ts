@@ -20,6 +20,9 @@ import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
 import { withMail, withMailAtStop } from "./mail.ts";
 import { afterShell, beforeShell } from "./shell_edits.ts";
 
+// A session is shown as stale after 30 s without a sign of life.
+const BEAT_MS = 5_000;
+
 /** Decides on one call of a hook. */
 export async function decide(hook: Case): Promise<Verdict> {
   const { event, store, session } = hook;
@@ -27,7 +30,7 @@ export async function decide(hook: Case): Promise<Verdict> {
     case "session-start":
       return await withMail(hook);
     case "prompt":
-      await setStatus(hook, "active");
+      await beat(hook, "active");
       return await withMail(hook);
     case "before-tool":
       return await beforeTool(hook, event);
@@ -38,7 +41,7 @@ export async function decide(hook: Case): Promise<Verdict> {
       const verdict = await withMailAtStop(hook);
       const stays = "continueWith" in verdict.decision ||
         event.agentId !== undefined;
-      if (!stays) await setStatus(hook, "idle");
+      await beat(hook, stays ? "active" : "idle");
       return verdict;
     }
     case "session-end":
@@ -63,15 +66,17 @@ async function beforeTool(
 
 async function afterTool(hook: Case, event: AfterToolEvent): Promise<void> {
   const { kind, paths, command } = event.tool;
-  // A failed edit may have changed something all the same: it is noted, too.
-  if (kind === "edit") await afterEdit(hook, paths);
-  else if (kind === "read") await afterRead(hook, paths);
+  if (kind === "edit" && paths.length > 0) await afterEdit(hook, paths);
+  else if (kind === "read" && paths.length > 0) await afterRead(hook, paths);
   else if (kind === "shell" && command !== undefined) {
     await afterShell(hook, command);
-  }
+  } else await beat(hook, "active");
 }
 
-async function setStatus(hook: Case, status: "active" | "idle"): Promise<void> {
-  if (hook.session.status === status) return;
-  await hook.store.updateSession(hook.session.id, { status });
+/** Gives the session its sign of life, unless it has given one just now. */
+async function beat(hook: Case, status: "active" | "idle"): Promise<void> {
+  const { session, nowMs, store } = hook;
+  const silentMs = nowMs - Date.parse(session.heartbeatAt);
+  if (session.status === status && silentMs >= 0 && silentMs < BEAT_MS) return;
+  await store.noteActivity(session.id, { change: { status } });
 }

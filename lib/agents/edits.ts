@@ -5,40 +5,32 @@
  * Before the edit, for every path of the call:
  *
  * 1. Held exclusively by another session: denied, as long as it is.
- * 2. Edited by another session (an advisory lock): as the policy says.
- * 3. Changed by another session since this one read it: as the policy says, for
- *    this is the lost update that no lock catches.
- * 4. Else an advisory lock is taken, for ten minutes, renewed by touching the
+ * 2. Edited by another session (an advisory lock), or changed by another since
+ *    this one read it, which is the lost update that no lock catches: as the
+ *    policy says. `warn` denies once and lets the retry pass, `block` denies,
+ *    `inform` lets pass and tells after.
+ * 3. Else an advisory lock is taken, for ten minutes, renewed by touching the
  *    file again.
  *
- * One denial is enough for all paths, and a denied edit takes no lock.
+ * One denial is enough for all paths, and a denied edit takes no lock. Nobody
+ * else's business is one transaction: the store says what speaks against it,
+ * or takes the locks.
  *
  * @module
  */
 
 import { InvalidInputError } from "../errors.ts";
 import { type LockTarget, lockTarget } from "../lock_target.ts";
-import type { Hold } from "../locks.ts";
-import type { Case, Verdict } from "./case.ts";
-import { ALLOW, readNote, writeNotes } from "./case.ts";
+import type { EditObstacle, EditTarget } from "../store.ts";
+import { ALLOW, type Case, notesOf, type Verdict } from "./case.ts";
 import { type Denial, judge } from "./denials.ts";
 import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
-import { plainText } from "./frame.ts";
+import { informNotes } from "./informing.ts";
+import { LEASE_MS } from "./lease.ts";
+import { type Objection, objectionTo } from "./objection.ts";
 
-const LEASE_MS = 10 * 60 * 1000;
 const PATHS_MAX = 100;
 const ACTIVE_FILES_MAX = 20;
-
-/** What stands against an edit of one path. */
-interface Objection {
-  readonly path: string;
-  /** What it consists of: another one is denied anew. */
-  readonly key: string;
-  /** Whether it holds as long as it lasts, or gives way to a retry. */
-  readonly firm: boolean;
-  /** The facts, for the model. */
-  readonly facts: string;
-}
 
 /** What a session read, and when. */
 interface ReadNote extends FileStamp {
@@ -51,30 +43,43 @@ export async function beforeEdit(
   paths: readonly string[],
 ): Promise<Verdict> {
   const targets = targetsOf(hook, paths);
-  const standing: Objection[] = [];
-  for (const target of targets) {
-    const objection = await objectionTo(hook, target);
-    if (objection !== undefined && await isDenied(hook, objection)) {
-      standing.push(objection);
-    }
-  }
-  if (standing.length > 0) return denial(standing);
-  for (const target of targets) await take(hook, target);
-  await showActive(hook, targets);
-  return ALLOW;
+  if (targets.length === 0) return ALLOW;
+  const reads = await readNotesOf(hook, targets);
+  const edited = targets.map((target): EditTarget => ({
+    target,
+    readAtMs: reads.get(target.path)?.atMs,
+  }));
+  const obstacles = await guard(hook, edited, false);
+  if (obstacles.length === 0) return ALLOW;
+  const objections = obstacles
+    .map((obstacle) => withoutSame(obstacle, reads))
+    .map((obstacle) => objectionTo(obstacle, hook.policy(), hook.nowMs))
+    .filter((objection) => objection !== undefined);
+  if (await isDenied(hook, objections)) return denial(objections);
+  // Meanwhile somebody may have come who holds it exclusively.
+  const firm = await guard(hook, edited, true);
+  if (firm.length === 0) return ALLOW;
+  return denial(
+    firm.map((obstacle) => objectionTo(obstacle, hook.policy(), hook.nowMs))
+      .filter((objection) => objection !== undefined),
+  );
 }
 
-/** Notes that the session has changed `paths`. */
+/** Notes that the session has changed `paths`, and knows them as they are now. */
 export async function afterEdit(
   hook: Case,
   paths: readonly string[],
 ): Promise<void> {
   const targets = targetsOf(hook, paths);
-  await hook.store.touchFiles(
-    hook.session.id,
-    targets.map(({ path }) => path),
-  );
-  await noteRead(hook, targets);
+  // An edit that failed may have changed something all the same, but whoever
+  // made it does not know what.
+  const failed = hook.event.kind === "after-tool" &&
+    hook.event.succeeded === false;
+  await hook.store.noteActivity(hook.session.id, {
+    change: { status: "active" },
+    touched: targets.map(({ path }) => path),
+    notes: failed ? undefined : stampNotes(hook, targets),
+  });
 }
 
 /** Notes that the session has read `paths`. */
@@ -82,112 +87,108 @@ export async function afterRead(
   hook: Case,
   paths: readonly string[],
 ): Promise<void> {
-  await noteRead(hook, targetsOf(hook, paths));
+  await hook.store.noteActivity(hook.session.id, {
+    change: { status: "active" },
+    notes: stampNotes(hook, targetsOf(hook, paths)),
+  });
 }
 
 /** The paths as targets of locks; what can be none is left out. */
 export function targetsOf(hook: Case, paths: readonly string[]): LockTarget[] {
-  const targets: LockTarget[] = [];
-  for (const path of new Set(paths.slice(0, PATHS_MAX))) {
+  const targets = new Map<string, LockTarget>();
+  for (const path of paths.slice(0, PATHS_MAX)) {
     try {
-      targets.push(lockTarget(path, hook.event.cwd || Deno.cwd()));
+      const target = lockTarget(path, hook.event.cwd || Deno.cwd());
+      const { project } = hook.session;
+      targets.set(
+        target.path,
+        target.project === undefined ? { ...target, project } : target,
+      );
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       hook.log(error.message);
     }
   }
-  return targets;
+  return [...targets.values()];
 }
 
-async function objectionTo(
+async function guard(
   hook: Case,
-  target: LockTarget,
-): Promise<Objection | undefined> {
-  const holds = await hook.store.locks({ project: null, overlapping: target });
-  const others = holds.filter(({ session }) => session !== hook.session.id);
-  const exclusive = others.filter(({ type }) => type === "exclusive");
-  if (exclusive.length > 0) {
-    return {
-      path: target.path,
-      key: keyOf(exclusive),
-      firm: true,
-      facts: `${describe(exclusive)}. Do not edit it now: wait for it ` +
-        `("mbus lock ${target.path} --wait 60s"), ask its holder ` +
-        `("mbus ask ${exclusive[0].session} '\\"…\\"'"), or work elsewhere.`,
-    };
-  }
-  if (others.length > 0 && hook.policy.onOverlap !== "inform") {
-    return {
-      path: target.path,
-      key: keyOf(others),
-      firm: hook.policy.onOverlap === "block",
-      facts: `${describe(others)}. ` +
-        (hook.policy.onOverlap === "block"
-          ? "Work elsewhere, or ask them to release it."
-          : "If your edit is still right, read the file again and retry: the " +
-            "retry passes."),
-    };
-  }
-  return await staleness(hook, target);
+  targets: readonly EditTarget[],
+  informed: boolean,
+): Promise<readonly EditObstacle[]> {
+  const { store, session, event } = hook;
+  return await store.guardEdit({
+    session: session.id,
+    agent: event.agentId ?? "",
+    targets,
+    leaseMs: LEASE_MS,
+    activeFiles: activeFiles(
+      session.activeFiles,
+      targets.map(({ target }) => target.path),
+    ),
+    informed,
+  });
 }
 
-async function staleness(
+/** The files that are active then, if they change. */
+function activeFiles(
+  before: readonly string[],
+  paths: readonly string[],
+): readonly string[] | undefined {
+  if (paths.every((path) => before.includes(path))) return undefined;
+  return [...paths, ...before.filter((path) => !paths.includes(path))]
+    .slice(0, ACTIVE_FILES_MAX);
+}
+
+/** Leaves out changes after which the file is what it was when it was read. */
+function withoutSame(
+  obstacle: EditObstacle,
+  reads: ReadonlyMap<string, ReadNote>,
+): EditObstacle {
+  const { path } = obstacle.target;
+  const read = reads.get(path);
+  const differs = obstacle.touches.length > 0 && read !== undefined &&
+    hasChanged(path, read);
+  return differs ? obstacle : { ...obstacle, touches: [] };
+}
+
+/**
+ * Whether any of the objections stands, and remembers what was said: each has
+ * its own denial and its own retry.
+ */
+async function isDenied(
   hook: Case,
-  target: LockTarget,
-): Promise<Objection | undefined> {
-  if (target.kind !== "file" || hook.policy.onOverlap === "inform") {
-    return undefined;
-  }
-  const read = await readNote<ReadNote>(hook, readKey(target.path));
-  if (read === undefined || !hasChanged(target.path, read)) return undefined;
-  const touches = await hook.store.touchesOf(target.path, read.atMs);
-  const [touch] = touches.filter(({ session }) => session !== hook.session.id);
-  if (touch === undefined) return undefined;
-  return {
-    path: target.path,
-    key: `changed:${touch.session}:${touch.touchedAtMs}`,
-    firm: false,
-    facts: `${plainText(touch.session)} has changed ${target.path} ` +
-      `${ago(hook.nowMs - touch.touchedAtMs)}, after you read it. Read it ` +
-      `again before you edit it: the retry passes.`,
-  };
-}
-
-function keyOf(holds: readonly Hold[]): string {
-  return holds.map(({ session, token, type }) => `${session}:${token}:${type}`)
-    .sort().join(" ");
-}
-
-function describe(holds: readonly Hold[]): string {
-  return holds.map((hold) => {
-    const how = hold.type === "exclusive" ? "holds exclusively" : "is editing";
-    const what = hold.kind === "file"
-      ? hold.path
-      : `${hold.path} (a ${hold.kind})`;
-    return `${plainText(hold.session)} (${
-      plainText(hold.vendor)
-    }) ${how} ${what} ` +
-      `since ${hold.since}` +
-      (hold.task === undefined ? "" : `, on task ${plainText(hold.task)}`) +
-      (hold.why === undefined ? "" : `, saying: "${plainText(hold.why)}"`);
-  }).join("; ");
-}
-
-function ago(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  return seconds < 120
-    ? `${seconds} s ago`
-    : `${Math.round(seconds / 60)} min ago`;
-}
-
-async function isDenied(hook: Case, objection: Objection): Promise<boolean> {
-  if (objection.firm) return true;
-  const { event, nowMs } = hook;
-  const key = `denied:${event.agentId ?? ""}:${objection.path}`;
+  objections: readonly Objection[],
+): Promise<boolean> {
+  const { event, nowMs, store, session } = hook;
   const call = event.kind === "before-tool" ? event.tool.callId : undefined;
-  const before = await readNote<Denial>(hook, key);
-  const { denied, denial } = judge(before, objection.key, call, nowMs);
-  if (denial !== before) await writeNotes(hook, { [key]: denial });
+  const soft = objections.filter(({ force }) => force !== "firm");
+  const keys = soft.map(({ path }) => `denied:${event.agentId ?? ""}:${path}`);
+  const notes = await store.readNotes(session.id, keys);
+  const changed: Record<string, unknown> = {};
+  const untold: Objection[] = [];
+  let denied = soft.length < objections.length;
+  for (const [at, objection] of soft.entries()) {
+    const text = notes.get(keys[at]);
+    const before: Denial | undefined = text && JSON.parse(text);
+    const judged = judge(before, objection.key, call, nowMs);
+    if (objection.force === "inform") {
+      if (!judged.denied) continue;
+      untold.push(objection);
+      changed[keys[at]] = { ...judged.denial, calls: [], passedAtMs: nowMs };
+    } else {
+      if (judged.denied) denied = true;
+      if (judged.denial !== before) changed[keys[at]] = judged.denial;
+    }
+  }
+  await store.noteActivity(session.id, {
+    change: { status: "active" },
+    notes: new Map([
+      ...notesOf(changed),
+      ...await informNotes(hook, untold),
+    ]),
+  });
   return denied;
 }
 
@@ -199,60 +200,36 @@ function denial(objections: readonly Objection[]): Verdict {
   };
 }
 
-async function take(hook: Case, target: LockTarget): Promise<void> {
-  const { store, session, event } = hook;
-  const own = await store.locks({
-    project: null,
-    session: session.id,
-    path: target.path,
-  });
-  const held = own.find((hold) => (hold.agent ?? "") === (event.agentId ?? ""));
-  if (held !== undefined) {
-    // Renewed by touching that file, and by nothing else; never shortened.
-    const left = Date.parse(held.expiresAt) - hook.nowMs;
-    await store.renewLock(held, Math.max(LEASE_MS, left));
-    return;
-  }
-  await store.acquireLock({
-    session: session.id,
-    agent: event.agentId ?? "",
-    target: { ...target, project: target.project ?? session.project },
-    type: "advisory",
-    leaseMs: LEASE_MS,
-    takeOver: false,
-    wait: false,
-    alongside: [],
-  });
-}
-
-async function showActive(
+async function readNotesOf(
   hook: Case,
   targets: readonly LockTarget[],
-): Promise<void> {
-  const paths = targets.map(({ path }) => path);
-  const before = hook.session.activeFiles;
-  if (paths.every((path) => before.includes(path))) return;
-  const active = [...paths, ...before.filter((path) => !paths.includes(path))];
-  await hook.store.updateSession(hook.session.id, {
-    status: "active",
-    activeFiles: active.slice(0, ACTIVE_FILES_MAX),
-  });
-}
-
-async function noteRead(
-  hook: Case,
-  targets: readonly LockTarget[],
-): Promise<void> {
-  const notes = targets.filter(({ kind }) => kind === "file").map(
-    ({ path }) => {
-      const note: ReadNote = {
-        ...stampOf(path, { hash: true }),
-        atMs: hook.nowMs,
-      };
-      return [readKey(path), note] as const;
-    },
+): Promise<Map<string, ReadNote>> {
+  const texts = await hook.store.readNotes(
+    hook.session.id,
+    targets.map(({ path }) => readKey(path)),
   );
-  if (notes.length > 0) await writeNotes(hook, Object.fromEntries(notes));
+  const reads = new Map<string, ReadNote>();
+  for (const { path } of targets) {
+    const text = texts.get(readKey(path));
+    if (text !== undefined) reads.set(path, JSON.parse(text));
+  }
+  return reads;
+}
+
+function stampNotes(
+  hook: Case,
+  targets: readonly LockTarget[],
+): ReadonlyMap<string, string> {
+  const notes = new Map<string, string>();
+  for (const { kind, path } of targets) {
+    if (kind !== "file") continue;
+    const note: ReadNote = {
+      ...stampOf(path, { hash: true }),
+      atMs: hook.nowMs,
+    };
+    notes.set(readKey(path), JSON.stringify(note));
+  }
+  return notes;
 }
 
 function readKey(path: string): string {

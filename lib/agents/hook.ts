@@ -23,25 +23,16 @@
  * @module
  */
 
-import { nearestAgent } from "../host.ts";
-import { openStore } from "../open_store.ts";
-import { resolveOptions } from "../options.ts";
-import { processEntry } from "../processes.ts";
-import { projectOf } from "../project.ts";
-import type { Session } from "../sessions.ts";
-import type { Store } from "../store.ts";
-import type { Agent, AgentName, HookEvent } from "./agent.ts";
-import { ALLOW } from "./case.ts";
-import { decide } from "./decide.ts";
-import { hostOf } from "./host.ts";
+import type { AgentName, Decision } from "./agent.ts";
 import { HookLog } from "./hook_log.ts";
-import { readPolicy } from "./policy.ts";
+import { hostOf } from "./host.ts";
+import { answerQuickly } from "./quick_answer.ts";
 import { loadAgent } from "./roster.ts";
 
 // The largest input that is read; what an agent sends beyond is left unread.
 const INPUT_BYTES_MAX = 16 * 1024 * 1024;
 
-const BUSY_TOTAL_MS = 200;
+const ALLOW: Decision = { verdict: "allow" };
 
 /** How to answer a hook. */
 export interface HookOptions {
@@ -49,6 +40,12 @@ export interface HookOptions {
   readonly home?: string;
   /** The event's name, for agents whose input does not tell it. */
   readonly event?: string;
+  /**
+   * Whether the process ends right after: then the store is left open, as
+   * closing it may wait for the disk.
+   * @default {false}
+   */
+  readonly ends?: boolean;
 }
 
 /** Answers one call of a hook on standard output; never throws. */
@@ -61,82 +58,31 @@ export async function answerHook(
   let written = false;
   const write = (output: string) => {
     written = true;
-    writeAll(output === "" ? "" : `${output}\n`);
+    if (output !== "") writeAll(`${output}\n`);
   };
   try {
     const input: unknown = JSON.parse(readInput());
     const caller = hostOf(input) ?? name;
     if (caller !== name) agent = await loadAgent(caller);
     const event = agent.parse(input, (key) => Deno.env.get(key), options.event);
-    await answer(agent, event, options, log, write);
+    if (event.kind === "other" || event.sessionId === "") {
+      // Nothing to do on the bus, or nobody to do it for.
+      write(agent.render(event, ALLOW).output);
+      return;
+    }
+    const { home, ends = false } = options;
+    const { goesOn, bus } = answerQuickly(event, home, Date.now());
+    if (goesOn) {
+      write(agent.render(event, ALLOW).output);
+      bus?.leave(ends);
+      return;
+    }
+    const { answerCall } = await import("./answering.ts");
+    await answerCall({ agent, event, home, db: bus?.db, ends, log, write });
   } catch (error) {
     log.add(error);
     if (!written) write(agent.neutral);
   }
-}
-
-async function answer(
-  agent: Agent,
-  event: HookEvent,
-  options: HookOptions,
-  log: HookLog,
-  write: (output: string) => void,
-): Promise<void> {
-  // Nothing to do on the bus, or nobody to do it for.
-  if (event.kind === "other" || event.sessionId === "") {
-    write(agent.render(event, ALLOW.decision).output);
-    return;
-  }
-  const store = await openStore(resolveOptions({
-    home: options.home,
-    busyTimeoutMs: BUSY_TOTAL_MS,
-    busyTotalMs: BUSY_TOTAL_MS,
-    warn: (message) => log.add(message),
-  }));
-  try {
-    const session = await register(agent, event, store);
-    const verdict = await decide({
-      event,
-      session,
-      store,
-      policy: readPolicy(session.worktree, (message) => log.add(message)),
-      nowMs: Date.now(),
-      log: (message) => log.add(message),
-    });
-    const { output, carried } = agent.render(event, verdict.decision);
-    write(output);
-    await verdict.told(carried);
-  } finally {
-    await store.close();
-  }
-}
-
-/** Puts the session on the bus, or gives it its sign of life. */
-async function register(
-  agent: Agent,
-  event: HookEvent,
-  store: Store,
-): Promise<Session> {
-  const process = nearestAgent();
-  // An agent that another agent started is not that one's process.
-  const own = process?.vendor === agent.name ? process : undefined;
-  const place = projectOf(event.cwd || Deno.cwd());
-  return await store.registerSession({
-    id: sessionId(event.sessionId),
-    vendor: agent.name,
-    model: event.model,
-    tty: own === undefined ? undefined : processEntry(own.pid)?.tty,
-    pid: own?.pid,
-    processStart: own?.startTime,
-    project: place.project,
-    worktree: place.worktree,
-    branch: place.branch,
-  });
-}
-
-/** An agent's id in the letters that an id may have. */
-function sessionId(id: string): string {
-  return id.replace(/[^\p{L}\p{N}._\-/:~@+]/gu, "_").slice(0, 128);
 }
 
 function readInput(): string {
@@ -160,7 +106,18 @@ function readInput(): string {
     bytes.set(chunk, at);
     at += chunk.length;
   }
-  return new TextDecoder().decode(bytes);
+  return textOf(bytes);
+}
+
+const PLAIN_BYTES_MAX = 4096;
+
+/** The text of UTF-8; a decoder costs more to make than a short text to spell. */
+function textOf(bytes: Uint8Array): string {
+  const isPlain = bytes.length <= PLAIN_BYTES_MAX &&
+    bytes.findLast((byte) => byte >= 0x80) === undefined;
+  return isPlain
+    ? String.fromCharCode.apply(null, bytes as unknown as number[])
+    : new TextDecoder().decode(bytes);
 }
 
 function writeAll(text: string): void {

@@ -1,113 +1,224 @@
 /**
  * What peers have to say to a session, put before its model: pending direct
- * messages and conflicts that concern it, framed as data, capped, oldest first.
+ * messages, conflicts that concern it and what an edit was let pass with,
+ * framed as data, capped, oldest first.
  *
- * A message is marked `injected` only when the answer that carries it was
- * written, and a conflict is not told twice: the cursor moves at that moment.
+ * Told once, and not lost:
+ *
+ * ```text
+ *  queued ─▶ taken by this hook ─▶ answer written ─▶ injected
+ *     ▲            └─ killed before: free again after 5 s ─┐
+ *     └────────────────────────────────────────────────────┘
+ * ```
+ *
+ * Hooks of one session run at once where its agent calls tools at once. Who
+ * takes the mail writes that down before the answer, by comparing and setting
+ * one note, so that no other tells it too; it is marked as told only when the
+ * answer was written. The cursor of the conflicts moves at that moment.
  *
  * @module
  */
 
 import type { Json } from "../json.ts";
 import type { Message } from "../store.ts";
-import type { Case, Verdict } from "./case.ts";
-import { ALLOW, readNote, writeNotes } from "./case.ts";
+import { ALLOW, type Case, notesOf, type Verdict } from "./case.ts";
 import { frameTexts, type PeerText } from "./frame.ts";
+import { INFORM, type Information } from "./informing.ts";
 
 const PENDING_MAX = 50;
 const CONFLICTS_MAX = 200;
 const CONFLICTS_TOLD = "conflicts-told";
+const TAKEN = "mail-taken";
+const TAKEN_MS = 5_000;
+const FREE = "free:";
 
 interface Letter {
-  readonly message: Message;
   readonly text: PeerText;
+  /** The direct message that it is. */
+  readonly direct?: string;
+  /** The conflict that it is. */
+  readonly conflict?: string;
+}
+
+/** What there is to tell. */
+interface Mail {
+  readonly letters: readonly Letter[];
+  /** Who had it last and when, as it stands in the notes. */
+  readonly taken: string | undefined;
+  /** Conflicts up to here concern others. */
+  readonly passed: string | undefined;
 }
 
 /** The verdict that lets the agent go on and brings it its mail, if there is any. */
 export async function withMail(hook: Case): Promise<Verdict> {
-  const letters = await pendingLetters(hook);
-  if (letters.length === 0) return ALLOW;
-  const framed = frameTexts(letters.map(({ text }) => text), {
-    bytesMax: hook.policy.contextBytesMax,
-  });
-  return {
-    decision: { verdict: "allow", context: framed.text },
-    told: async (carried) => {
-      if (carried.context) {
-        await markTold(hook, letters.slice(0, framed.included));
-      }
-    },
-  };
+  return hook.tells.context ? await mailed(hook, "context") : ALLOW;
 }
 
 /** The verdict at the end of a turn: mail may hold the agent for one more. */
 export async function withMailAtStop(hook: Case): Promise<Verdict> {
-  const { event, policy } = hook;
-  if (event.kind !== "stop" || event.wasContinued || !policy.holdAtStop) {
+  const { event, policy, tells } = hook;
+  const holds = event.kind === "stop" && event.agentId === undefined &&
+    !event.wasContinued && tells.continueWith && policy().holdAtStop;
+  return holds ? await mailed(hook, "continueWith") : ALLOW;
+}
+
+async function mailed(
+  hook: Case,
+  as: "context" | "continueWith",
+): Promise<Verdict> {
+  const mail = await mailOf(hook);
+  // Only who is written to is held; a notice can wait.
+  const letters = as === "context"
+    ? mail.letters
+    : mail.letters.filter(({ direct }) => direct !== undefined);
+  if (letters.length === 0) {
+    if (mail.passed !== undefined) await pass(hook, mail.passed);
     return ALLOW;
   }
-  const letters = (await pendingLetters(hook))
-    .filter(({ message }) => message.to !== undefined);
-  if (letters.length === 0) return ALLOW;
-  const framed = frameTexts(letters.map(({ text }) => text), {
-    bytesMax: policy.contextBytesMax,
+  const { text, included } = frameTexts(letters.map(({ text }) => text), {
+    bytesMax: hook.policy().contextBytesMax,
   });
+  const told = letters.slice(0, included);
+  if (!await take(hook, mail.taken)) return ALLOW;
   return {
-    decision: { verdict: "allow", continueWith: framed.text },
-    told: async (carried) => {
-      if (carried.continueWith) {
-        await markTold(hook, letters.slice(0, framed.included));
-      }
-    },
+    decision: { verdict: "allow", [as]: text },
+    told: (carried) => settle(hook, carried[as] ? told : []),
   };
 }
 
-async function pendingLetters(hook: Case): Promise<Letter[]> {
+/** Takes the mail for this hook; returns whether no other has it. */
+async function take(hook: Case, before: string | undefined): Promise<boolean> {
+  if (before !== undefined && !before.startsWith(FREE)) {
+    const age = hook.nowMs - Number(before);
+    if (age >= 0 && age < TAKEN_MS) return false;
+  }
+  return await hook.store.noteActivity(hook.session.id, {
+    notes: new Map([[TAKEN, String(hook.nowMs)]]),
+    expects: { key: TAKEN, value: before ?? null },
+  });
+}
+
+/** Writes down what the model was told, and gives the rest back. */
+async function settle(
+  hook: Case,
+  told: readonly Letter[],
+): Promise<void> {
   const { store, session } = hook;
+  const direct = told.flatMap(({ direct }) => direct ?? []);
+  if (direct.length > 0) {
+    await store.moveDeliveries(session.id, direct, "injected");
+  }
+  const last = told.findLast(({ conflict }) => conflict !== undefined);
+  const informed = told.some(({ direct, conflict }) =>
+    direct === undefined && conflict === undefined
+  );
+  await store.noteActivity(session.id, {
+    notes: new Map([
+      // Never the same twice: who looked before this round must not take the
+      // mail as it was then.
+      [TAKEN, `${FREE}${crypto.randomUUID()}`],
+      ...notesOf({
+        ...(last !== undefined && { [CONFLICTS_TOLD]: last.conflict }),
+        ...(informed && { [INFORM]: undefined }),
+      }),
+    ]),
+  });
+}
+
+/** Does not look again at conflicts that concern others. */
+async function pass(hook: Case, cursor: string): Promise<void> {
+  await hook.store.noteActivity(hook.session.id, {
+    notes: notesOf({ [CONFLICTS_TOLD]: cursor }),
+  });
+}
+
+async function mailOf(hook: Case): Promise<Mail> {
+  const { store, session } = hook;
+  const notes = await store.readNotes(session.id, [
+    TAKEN,
+    CONFLICTS_TOLD,
+    INFORM,
+  ]);
   const pending = await store.pendingFor(
     session.id,
     store.startCursor,
     PENDING_MAX,
+    { untold: true },
   );
-  // What was injected already waits for its answer; it is not told again.
-  const direct: Letter[] = [];
-  for (const message of pending) {
-    const delivery = await store.delivery(message.id);
-    if (delivery?.state === "injected") continue;
-    direct.push({
-      message,
-      text: {
-        session: message.sender,
-        label: `message ${message.id} on ${message.channel}`,
-        sentAt: message.createdAt,
-        text: typeof message.payload === "string"
-          ? message.payload
-          : JSON.stringify(message.payload),
-      },
-    });
-  }
-  return [...direct, ...await conflictLetters(hook)]
-    .sort((a, b) => a.message.createdAt < b.message.createdAt ? -1 : 1);
+  const told = notes.get(CONFLICTS_TOLD);
+  const { letters, passed } = await conflicts(
+    hook,
+    told === undefined ? store.startCursor : JSON.parse(told),
+  );
+  return {
+    letters: [
+      ...merged(pending.map(directLetter), letters),
+      ...information(notes.get(INFORM)),
+    ],
+    taken: notes.get(TAKEN),
+    passed,
+  };
 }
 
-async function conflictLetters(hook: Case): Promise<Letter[]> {
-  const { store, session } = hook;
-  const told = await readNote<string>(hook, CONFLICTS_TOLD);
-  const { messages } = await store.read(
+/** Both in one order by time, each list keeping its own. */
+function merged(a: readonly Letter[], b: readonly Letter[]): Letter[] {
+  const all: Letter[] = [];
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    const first = j >= b.length ||
+      i < a.length && (a[i].text.sentAt ?? "") <= (b[j].text.sentAt ?? "");
+    all.push(first ? a[i++] : b[j++]);
+  }
+  return all;
+}
+
+function directLetter(message: Message): Letter {
+  return {
+    direct: message.id,
+    text: {
+      session: message.sender,
+      label: `message ${message.id} on ${message.channel}`,
+      sentAt: message.createdAt,
+      text: typeof message.payload === "string"
+        ? message.payload
+        : JSON.stringify(message.payload),
+    },
+  };
+}
+
+function information(note: string | undefined): Letter[] {
+  if (note === undefined) return [];
+  const kept: readonly Information[] = JSON.parse(note);
+  // They are told together or not at all, as one note keeps them.
+  return [{
+    text: {
+      session: kept[0].session,
+      label: "conflict",
+      sentAt: new Date(kept[0].atMs).toISOString(),
+      text: kept.map(({ text }) => text).join("\n"),
+    },
+  }];
+}
+
+async function conflicts(
+  { store, session }: Case,
+  after: string,
+): Promise<{ letters: Letter[]; passed: string | undefined }> {
+  const { messages, cursor } = await store.read(
     {
       channels: ["file_conflict"],
       project: session.project ?? null,
       session: session.id,
     },
-    told ?? store.startCursor,
+    after,
     CONFLICTS_MAX,
   );
-  return messages.flatMap((message) => {
+  const letters = messages.flatMap((message): Letter[] => {
     if (message.sender === session.id) return [];
     const text = conflictText(message.payload, session.id);
     if (text === undefined) return [];
     return [{
-      message,
+      conflict: message.id,
       text: {
         session: message.sender,
         label: "conflict",
@@ -116,16 +227,15 @@ async function conflictLetters(hook: Case): Promise<Letter[]> {
       },
     }];
   });
+  // Written down only now and then: a hook that tells nothing writes nothing.
+  const passed = messages.length >= CONFLICTS_MAX / 4 && letters.length === 0;
+  return { letters, passed: passed ? cursor : undefined };
 }
 
 /** A conflict in words, if it concerns the session. */
 function conflictText(payload: Json, session: string): string | undefined {
-  const { event, path, sessions, why } = payload as {
-    event?: unknown;
-    path?: unknown;
-    sessions?: unknown;
-    why?: unknown;
-  };
+  if (typeof payload !== "object" || payload === null) return undefined;
+  const { event, path, sessions, why } = payload as Record<string, unknown>;
   if (!Array.isArray(sessions) || !sessions.includes(session)) return undefined;
   const file = String(path);
   const reason = typeof why === "string" ? ` (${why})` : "";
@@ -144,21 +254,5 @@ function conflictText(payload: Json, session: string): string | undefined {
         `again before you edit it.`;
     default:
       return undefined;
-  }
-}
-
-async function markTold(hook: Case, letters: readonly Letter[]): Promise<void> {
-  const direct = letters.filter(({ message }) => message.to !== undefined);
-  const conflicts = letters.filter(({ message }) => message.to === undefined);
-  if (direct.length > 0) {
-    await hook.store.moveDeliveries(
-      hook.session.id,
-      direct.map(({ message }) => message.id),
-      "injected",
-    );
-  }
-  const last = conflicts.at(-1);
-  if (last !== undefined) {
-    await writeNotes(hook, { [CONFLICTS_TOLD]: last.message.id });
   }
 }

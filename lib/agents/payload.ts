@@ -107,6 +107,14 @@ export function isPath(value: unknown): value is string {
 
 /** An id ends up in tables and on terminals: no control characters in it. */
 function cleanName(value: string): string {
-  // deno-lint-ignore no-control-regex
-  return value.slice(0, NAME_CHARS_MAX).replace(/[\x00-\x1f\x7f]/g, "?");
+  const name = value.slice(0, NAME_CHARS_MAX);
+  // Looked at by hand, as a pattern costs more to compile than to do without.
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    // deno-lint-ignore no-control-regex
+    if (code < 0x20 || code === 0x7f) {
+      return name.replace(/[\x00-\x1f\x7f]/g, "?");
+    }
+  }
+  return name;
 }

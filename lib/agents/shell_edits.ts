@@ -11,12 +11,16 @@
 
 import { ttlOf } from "../channels.ts";
 import type { Case, Verdict } from "./case.ts";
-import { readNote, writeNotes } from "./case.ts";
+import { notesOf, readNote } from "./case.ts";
 import { afterEdit, beforeEdit } from "./edits.ts";
 import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
+import { plainName } from "./frame.ts";
+import { informNotes } from "./informing.ts";
 import { shellWrites } from "./shell.ts";
 
 const FILES_MAX = 100;
+// What is larger in all is told by its size and time alone.
+const HASHED_BYTES_MAX = 1024 * 1024;
 
 /** A file that another session was at when the command began. */
 interface Watched {
@@ -35,35 +39,42 @@ export async function beforeShell(
   hook: Case,
   command: string,
 ): Promise<Verdict> {
-  const verdict = await beforeEdit(hook, writtenBy(hook, command));
+  const verdict = await beforeEdit(hook, writtenBy(command));
   if (verdict.decision.verdict === "deny") return verdict;
   const files = await othersFiles(hook);
-  const note: ShellNote = { atMs: hook.nowMs, files };
-  await writeNotes(hook, {
-    [noteKey(hook)]: files.length > 0 ? note : undefined,
-  });
+  if (files.length > 0) {
+    const note: ShellNote = { atMs: hook.nowMs, files };
+    await hook.store.noteActivity(hook.session.id, {
+      change: { status: "active" },
+      notes: notesOf({ [noteKey(hook)]: note }),
+    });
+  }
   return verdict;
 }
 
 /** Finds what a command that ran has changed of others' files. */
 export async function afterShell(hook: Case, command: string): Promise<void> {
-  await afterEdit(hook, writtenBy(hook, command));
+  await afterEdit(hook, writtenBy(command));
   const key = noteKey(hook);
   const note = await readNote<ShellNote>(hook, key);
   if (note === undefined) return;
-  await writeNotes(hook, { [key]: undefined });
-  for (const { path, session, stamp } of note.files) {
-    if (!hasChanged(path, stamp)) continue;
-    const touches = await hook.store.touchesOf(path, note.atMs);
+  const overwritten: Watched[] = [];
+  for (const watched of note.files) {
+    if (!hasChanged(watched.path, watched.stamp)) continue;
+    const touches = await hook.store.touchesOf(watched.path, note.atMs);
     // Its holder, or somebody else who says so, has changed it meanwhile.
     if (touches.some((touch) => touch.session !== hook.session.id)) continue;
-    await hook.store.touchFiles(hook.session.id, [path]);
-    await announce(hook, path, session);
+    overwritten.push(watched);
   }
+  await hook.store.noteActivity(hook.session.id, {
+    touched: overwritten.map(({ path }) => path),
+    notes: notesOf({ [key]: undefined }),
+  });
+  await announce(hook, overwritten);
 }
 
 /** The paths that a command writes to, resolved as far as can be known. */
-function writtenBy(hook: Case, command: string): string[] {
+function writtenBy(command: string): string[] {
   const { writes } = shellWrites(command, { home: Deno.env.get("HOME") });
   return writes.flatMap(({ path, base, entry }) => {
     const whole = base === undefined || path.startsWith("/")
@@ -76,46 +87,49 @@ function writtenBy(hook: Case, command: string): string[] {
 
 async function othersFiles(hook: Case): Promise<Watched[]> {
   const { store, session } = hook;
-  const project = session.project ?? null;
-  const [holds, sessions] = await Promise.all([
-    store.locks({ project }),
-    store.sessions({ project, ended: false }),
-  ]);
-  const files = new Map<string, string>();
-  for (const other of sessions) {
-    if (other.id === session.id) continue;
-    for (const path of other.activeFiles) files.set(path, other.id);
-  }
-  for (const hold of holds) {
-    if (hold.session !== session.id && hold.kind === "file") {
-      files.set(hold.path, hold.session);
-    }
-  }
-  return [...files].slice(0, FILES_MAX).map(([path, session]) => ({
-    path,
-    session,
-    stamp: stampOf(path, { hash: true }),
-  }));
+  const files = await store.othersFiles(
+    session.id,
+    session.project ?? null,
+    FILES_MAX,
+  );
+  let hashed = 0;
+  return files.map(({ path, session }) => {
+    const stamp = stampOf(path, { hash: hashed < HASHED_BYTES_MAX });
+    if (stamp.hash !== undefined) hashed += stamp.size;
+    return { path, session, stamp };
+  });
 }
 
+/** Says on the bus whose files were overwritten: to them, and to who did it. */
 async function announce(
   hook: Case,
-  path: string,
-  holder: string,
+  overwritten: readonly Watched[],
 ): Promise<void> {
+  if (overwritten.length === 0) return;
   const { store, session } = hook;
-  const payload = JSON.stringify({
-    event: "overwritten",
+  await store.append(
+    overwritten.map(({ path, session: holder }) => ({
+      sender: session.id,
+      channel: "file_conflict",
+      payloadText: JSON.stringify({
+        event: "overwritten",
+        path,
+        sessions: [session.id, holder],
+      }),
+      ttlSeconds: ttlOf("file_conflict"),
+      project: session.project ?? null,
+    })),
+    { atomic: true },
+  );
+  const facts = overwritten.map(({ path, session: holder }) => ({
     path,
-    sessions: [session.id, holder],
+    session: holder,
+    facts: `Your command has changed ${path}, which ${plainName(holder)} is ` +
+      `working on: tell them, or put it back.`,
+  }));
+  await store.noteActivity(session.id, {
+    notes: await informNotes(hook, facts),
   });
-  await store.append([{
-    sender: session.id,
-    channel: "file_conflict",
-    payloadText: payload,
-    ttlSeconds: ttlOf("file_conflict"),
-    project: session.project ?? null,
-  }], { atomic: true });
 }
 
 function noteKey({ event }: Case): string {

@@ -32,6 +32,9 @@ export const COMMANDS: Readonly<Record<string, CommandLoader>> = {
   reply: () => import("./reply.ts"),
   who: () => import("./who.ts"),
   guard: () => import("./guard.ts"),
+  hook: () => import("./hook.ts"),
+  install: () => import("./install.ts"),
+  uninstall: () => import("./uninstall.ts"),
   doctor: () => import("./doctor.ts"),
   help: () => import("./help.ts"),
 };

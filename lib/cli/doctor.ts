@@ -10,7 +10,7 @@
  * @module
  */
 
-import { sqliteHome } from "../open_store.ts";
+import { sqliteHome } from "../store_url.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import type { GlobalValues } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";

@@ -53,6 +53,12 @@ export function reportFailure(error: unknown, json: boolean): number {
   return failure.kind === "program" ? EXIT.unusable : EXIT_OF[failure.kind];
 }
 
+/** Whether a command line asks for JSON, as far as can be told of a wrong one. */
+export function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end === -1 ? undefined : end).includes("--json");
+}
+
 /** What is told of an error. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof MessageBusError) {

@@ -109,6 +109,11 @@ export function removeHook(folder: string, hook: HookName): HookResult {
   return { hook, path, done: "removed" };
 }
 
+/** Whether one hook of that folder is the guard. */
+export function isGuard(folder: string, hook: HookName): boolean {
+  return isOurs(read(`${folder}/${hook}`) ?? "");
+}
+
 /** What git runs; POSIX sh. Only what was refused stops git, no other failure. */
 function scriptOf(hook: HookName): string {
   const chain = `before="\${0%/*}/${hook}${BEFORE}"`;

@@ -8,7 +8,7 @@
  */
 
 import { messagingDbPath } from "../sqlite/store.ts";
-import { sqliteHome } from "../open_store.ts";
+import { sqliteHome } from "../store_url.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { openBusFor } from "./open.ts";
 import { printJson, printLine } from "./output.ts";

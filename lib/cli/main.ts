@@ -22,7 +22,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await run(args);
   } catch (error) {
-    const { reportFailure } = await import("./failure.ts");
+    const { asksForJson, reportFailure } = await import("./failure.ts");
     return reportFailure(error, asksForJson(args));
   }
 }
@@ -75,9 +75,4 @@ async function runWithoutCommand(args: readonly string[]): Promise<number> {
   }
   (await overviewLines()).forEach(printAside);
   return EXIT.usage;
-}
-
-function asksForJson(args: readonly string[]): boolean {
-  const end = args.indexOf("--");
-  return args.slice(0, end === -1 ? undefined : end).includes("--json");
 }

@@ -14,13 +14,9 @@ import { openStore } from "../open_store.ts";
 import { resolveOptions } from "../options.ts";
 import { type Project, projectOf } from "../project.ts";
 import type { SessionStart } from "../sessions.ts";
-import type { Store } from "../store.ts";
+import { identityIn, startOf, warn } from "./acting.ts";
 import type { GlobalValues } from "./arguments.ts";
-import { identify, type Identity } from "./identity.ts";
-import { printAside } from "./output.ts";
-import { surroundings } from "./surroundings.ts";
-import { visible, visibleJson } from "./visible_text.ts";
-import { withinLocks } from "./within_locks.ts";
+import type { Identity } from "./identity.ts";
 
 /** A bus, open for one command. */
 export interface OpenedBus extends AsyncDisposable {
@@ -87,35 +83,4 @@ export async function openBusToWrite(
 export function isOfAnotherHost(identity: Identity): boolean {
   const host = identity.joined?.host;
   return host !== undefined && host !== hostId();
-}
-
-async function identityIn(
-  store: Store,
-  option: string | undefined,
-  vendor: string | undefined,
-): Promise<Identity> {
-  const all = await store.sessions({ project: null, ended: false });
-  // What runs in a with-lock acts for whoever called that.
-  const within = withinLocks();
-  const sessions = all.filter(({ id }) => !within.includes(id));
-  return identify(surroundings(option, sessions, vendor));
-}
-
-function startOf(identity: Identity, place: Project): SessionStart {
-  const { id, vendor, process, tty } = identity;
-  return {
-    id,
-    vendor,
-    tty,
-    pid: process?.pid,
-    processStart: process?.startTime,
-    project: place.project,
-    worktree: place.worktree,
-    branch: place.branch,
-  };
-}
-
-function warn(text: string, json: boolean): void {
-  const told = text.replace(/^mbus: /, "");
-  printAside(json ? visibleJson({ warning: told }) : `mbus: ${visible(told)}`);
 }

@@ -8,8 +8,14 @@
  * @module
  */
 
+import { checkChannel, ttlOf } from "../channels.ts";
+import { encodePayload } from "../json.ts";
+import { sqliteHome } from "../store_url.ts";
+import { resolveOptions } from "../options.ts";
+import { SqliteBriefStore } from "../sqlite/brief_store.ts";
+import { locateBus } from "../sqlite/location.ts";
+import { identityIn, placeOf, startOf, warn } from "./acting.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
-import { openBusToWrite } from "./open.ts";
 import { printAside, printJson, printLine } from "./output.ts";
 import { readPayload } from "./payload.ts";
 import { visible } from "./visible_text.ts";
@@ -52,19 +58,41 @@ const send: Command = defineCommand({
       act: `send on "${channel}"`,
       usage: `mbus send ${channel}`,
     });
-    await using opened = await openBusToWrite(options);
-    const { bus } = opened;
-    const project = options["all-projects"] ? null : bus.project;
-    const { id, to, notRunning } = await bus.publish(channel, payload, {
-      project,
-      to: options.to,
-      ...(options.ttl !== undefined && { ttlSeconds: options.ttl / 1000 }),
+    const resolved = resolveOptions({
+      home: options.home,
+      warn: (message: string): void => warn(message, options.json),
     });
+    const ttlSeconds = options.ttl === undefined
+      ? undefined
+      : options.ttl / 1000;
+    const message = {
+      channel: checkChannel(channel),
+      payloadText: encodePayload(channel, payload, resolved.payloadBytesMax),
+      ttlSeconds: ttlOf(channel, ttlSeconds),
+      to: options.to,
+    };
+    // The process ends without closing it: closing the database as the last
+    // one waits for the disk.
+    const store = new SqliteBriefStore({
+      ...resolved,
+      location: locateBus(sqliteHome(resolved)),
+      locksMax: resolved.locksMax,
+      busyTotalMs: resolved.busyTimeoutMs,
+    });
+    const identity = await identityIn(store, options.session);
+    const place = placeOf(identity);
+    const project = options["all-projects"] ? null : place.project;
+    const { id, sender, to, notRunning } = await store.speak(
+      identity.joined === undefined
+        ? startOf(identity, place)
+        : { joined: identity.joined.id },
+      { ...message, project },
+    );
     if (options.json) {
       printJson({
         id,
         channel,
-        sender: bus.session,
+        sender,
         ...(project !== null && { project }),
         ...(to !== undefined && { to, notRunning }),
       });
@@ -79,6 +107,8 @@ const send: Command = defineCommand({
         );
       }
     }
+    await store.purgeIfOverdue(resolved.channelMessagesMax);
+    store.leave();
     return EXIT.done;
   },
 });

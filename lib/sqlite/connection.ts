@@ -26,6 +26,7 @@ import {
 } from "./driver.ts";
 import { faultOf, readOnlyError, storeError } from "./faults.ts";
 import { type BusLocation, prepareLocation } from "./location.ts";
+import { fileUri } from "./sound.ts";
 import {
   APPLICATION_ID,
   COMPATIBLE_FROM,
@@ -52,6 +53,12 @@ export interface ConnectionOptions {
    * @default {Infinity}
    */
   readonly busyTotalMs?: number;
+  /**
+   * Whether the process ends without closing it, and looks after the log by
+   * itself (see sound.ts).
+   * @default {false}
+   */
+  readonly brief?: boolean;
   /**
    * `normal` survives the death of any process, `full` also a power cut.
    * @default {"normal"}
@@ -99,9 +106,23 @@ export class Connection {
     return new Connection(location, options, openBest(location, options));
   }
 
+  /** The bus in `location` that is open as `db`, see sound.ts. */
+  static over(
+    db: Database,
+    location: BusLocation,
+    options: ConnectionOptions,
+  ): Connection {
+    return new Connection(location, options, { db, access: "write" });
+  }
+
   /** The library that serves it. */
   get driver(): SqliteDriver {
     return this.#db.driver;
+  }
+
+  /** The database itself, for sound.ts. */
+  get db(): Database {
+    return this.#db;
   }
 
   /** The version of SQLite in use. */
@@ -331,7 +352,7 @@ function openAs(
   const path = location.databasePath;
   try {
     const db = (options.library ?? nodeLibrary).open(
-      fileName(location, access),
+      access === "snapshot" ? fileUri(path, "immutable=1") : path,
       {
         readOnly: access !== "write",
         timeoutMs: Math.min(OPEN_TIMEOUT_MS, options.busyTotalMs ?? Infinity),
@@ -342,7 +363,7 @@ function openAs(
         makeOrMigrate(db, location, options);
         db.exec(
           `PRAGMA synchronous=${options.synchronous ?? "normal"};
-           PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`,
+           PRAGMA wal_autocheckpoint=${options.brief ? 0 : CHECKPOINT_PAGES}`,
         );
       } else if (identify(db, path) === "empty") {
         throw new StoreError(
@@ -374,14 +395,6 @@ function refuseSilentReadOnly(db: Database): void {
     // Busy is well: only a file that can be written can be locked.
     if (faultOf(error) !== "busy") throw error;
   }
-}
-
-function fileName(location: BusLocation, access: Access): string {
-  if (access !== "snapshot") return location.databasePath;
-  const path = location.databasePath.replaceAll("\\", "/");
-  return `file://${
-    path.split("/").map(encodeURIComponent).join("/")
-  }?immutable=1`;
 }
 
 /** Whether a file is a bus's or still empty; refuses everything else. */

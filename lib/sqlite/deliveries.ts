@@ -59,13 +59,17 @@ function stateAtExpiry(row: Row): DeliveryState {
     : "expired";
 }
 
-/** The direct messages for a session that are not acknowledged, in order. */
+/**
+ * The direct messages for a session that are not acknowledged, in order; with
+ * `untold` only those that no model was given.
+ */
 export function pendingFor(
   connection: Connection,
   session: string,
   after: string,
   limit: number,
   nowMs: number,
+  { untold = false }: { readonly untold?: boolean } = {},
 ): Message[] {
   const columns = COLUMNS.split(",").map((column) => `m.${column.trim()}`);
   return connection.sql(
@@ -73,8 +77,9 @@ export function pendingFor(
      FROM deliveries AS d JOIN inter_session_messages AS m ON m.id = d.message_id
      WHERE d.recipient_id = ? AND d.message_id > ?
        AND d.state IN ('queued', 'noticed', 'injected') AND m.expires_at > ?
+       AND (d.state <> 'injected' OR NOT ?)
      ORDER BY d.message_id LIMIT 0 + ?`,
-  ).all(session, Number(after), nowMs, limit).map(toMessage);
+  ).all(session, Number(after), nowMs, untold ? 1 : 0, limit).map(toMessage);
 }
 
 /** The answer to a message that a session sent, if it came in time. */

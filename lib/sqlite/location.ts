@@ -102,8 +102,9 @@ export function prepareLocation(location: BusLocation): void {
   ) {
     makeFolder(folder);
   }
-  refuseNetworkFileSystem(location.home);
   if (exists(location.databasePath)) return;
+  // Reading the mounts is half of what opening costs, so only for a new one.
+  refuseNetworkFileSystem(location.home);
   try {
     // SQLite gives -wal and -shm the rights of the database, so these hold for
     // all three whatever the umask. createNew never opens a file that exists.

@@ -5,38 +5,48 @@
  * @module
  */
 
-import type { FileTouch } from "../store.ts";
+import type { Activity, FileTouch } from "../store.ts";
 import type { Connection } from "./connection.ts";
+import { beat } from "./sessions.ts";
 import type { Transaction } from "./transaction.ts";
 
 const KEPT_MS = 24 * 60 * 60 * 1000;
 const STEP_ROWS_MAX = 200;
 
-/** The notes of a session whose keys begin with `prefix`. */
+/** The notes of a session with these keys. */
 export function readNotes(
   connection: Connection,
   session: string,
-  prefix: string,
+  keys: readonly string[],
 ): Map<string, string> {
-  const rows = connection.sql(
-    `SELECT key, value FROM session_notes
-     WHERE session_id = ?1 AND substr(key, 1, length(?2)) = ?2`,
-  ).all(session, prefix);
-  return new Map(rows.map((row) => [String(row.key), String(row.value)]));
+  const notes = new Map<string, string>();
+  for (const key of keys) {
+    const row = connection.sql(
+      "SELECT value FROM session_notes WHERE session_id = ? AND key = ?",
+    ).get(session, key);
+    if (row !== undefined) notes.set(key, String(row.value));
+  }
+  return notes;
 }
 
-/** Writes notes of a session; `null` deletes one. */
-export function writeNotes(
+/** Writes down what a session just did, unless a note is not as expected. */
+export function noteActivity(
   tx: Transaction,
   session: string,
-  notes: ReadonlyMap<string, string | null>,
-): void {
+  { change = {}, notes = new Map(), touched = [], expects }: Activity,
+): boolean {
+  if (
+    expects !== undefined &&
+    expects.value !==
+      (readNotes(tx.connection, session, [expects.key]).get(expects.key) ??
+        null)
+  ) return false;
+  beat(tx, session, change);
   for (const [key, value] of notes) {
     if (value === null) {
       tx.connection.sql(
         "DELETE FROM session_notes WHERE session_id = ? AND key = ?",
-      )
-        .run(session, key);
+      ).run(session, key);
     } else {
       tx.connection.sql(
         `INSERT OR REPLACE INTO session_notes(session_id, key, value, changed_at)
@@ -44,19 +54,12 @@ export function writeNotes(
       ).run(session, key, value, tx.nowMs);
     }
   }
-}
-
-/** Writes down that a session has just changed files. */
-export function touchFiles(
-  tx: Transaction,
-  session: string,
-  paths: readonly string[],
-): void {
-  for (const path of paths) {
+  for (const path of touched) {
     tx.connection.sql(
       "INSERT OR REPLACE INTO file_touches(path, session_id, touched_at) VALUES (?, ?, ?)",
     ).run(path, session, tx.nowMs);
   }
+  return true;
 }
 
 /** Who changed a file at or after a time, latest first. */

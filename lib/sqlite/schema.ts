@@ -42,14 +42,11 @@ import {
   TTL_SECONDS_MAX,
 } from "../channels.ts";
 
-/** `mbus` in ASCII: the file is a message bus's. */
-export const APPLICATION_ID = 0x6d627573;
-
-/** The schema that this program writes. */
-export const SCHEMA_VERSION = 1;
-
-/** The oldest schema version whose programs can work on this file. */
-export const COMPATIBLE_FROM = 1;
+export {
+  APPLICATION_ID,
+  COMPATIBLE_FROM,
+  SCHEMA_VERSION,
+} from "./schema_version.ts";
 
 const NOW_ISO = `(strftime('%Y-%m-%dT%H:%M:%fZ','now'))`;
 const NOW_MS = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`;

@@ -25,6 +25,7 @@ import {
   shortName,
   STALE_AFTER_MS,
 } from "../sessions.ts";
+import type { OthersFile } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import type { Transaction } from "./transaction.ts";
@@ -120,6 +121,26 @@ export function lifeOf(session: Session): "alive" | "dead" | "unknown" {
     { pid: session.pid, startTime: session.processStart ?? "" },
     session.host ?? "",
   );
+}
+
+/**
+ * Gives a session its sign of life, with what it says of itself. The common
+ * case, in which it is at work and nothing is announced, is one statement.
+ */
+export function beat(tx: Transaction, id: string, change: SessionChange): void {
+  const { status = "active", activeFiles, model, task, branch } = change;
+  const isPlain = status === "active" && model === undefined &&
+    task === undefined && branch === undefined;
+  const plain = isPlain && tx.connection.sql(
+        `UPDATE session_registry SET heartbeat_at = ?,
+       active_files = coalesce(?, active_files)
+     WHERE session_id = ? AND status = 'active'`,
+      ).run(
+        new Date(tx.nowMs).toISOString(),
+        activeFiles === undefined ? null : JSON.stringify(activeFiles),
+        id,
+      ).changes === 1;
+  if (!plain) updateSession(tx, id, change);
 }
 
 /** Changes what a session says of itself. */
@@ -256,6 +277,39 @@ export function listSessions(
      ORDER BY registered_at, rowid`,
   ).all(filter.project, filter.ended ? 1 : 0);
   return rows.map(toSession);
+}
+
+/** The files that other sessions hold or show as active. */
+export function othersFiles(
+  connection: Connection,
+  session: string,
+  project: string | null,
+  limit: number,
+): OthersFile[] {
+  const files = new Map<string, string>();
+  const active = connection.sql(
+    `SELECT session_id, active_files FROM session_registry
+     WHERE session_id <> ?1 AND status IS NOT 'terminated'
+       AND active_files NOT IN ('', '[]')
+       AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
+     ORDER BY heartbeat_at DESC LIMIT 0 + ?3`,
+  ).all(session, project, limit);
+  for (const row of active) {
+    for (const path of parseFiles(row.active_files)) {
+      files.set(path, String(row.session_id));
+    }
+  }
+  const held = connection.sql(
+    `SELECT session_id, file_path FROM file_locks
+     WHERE session_id <> ?1 AND kind = 'file'
+       AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
+     ORDER BY token DESC LIMIT 0 + ?3`,
+  ).all(session, project, limit);
+  for (const row of held) {
+    files.set(String(row.file_path), String(row.session_id));
+  }
+  return [...files].slice(-limit)
+    .map(([path, session]) => ({ path, session }));
 }
 
 function toSession(row: Row): Session {

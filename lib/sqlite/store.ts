@@ -18,11 +18,14 @@ import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { LockTarget } from "../lock_target.ts";
 import type { Blocker, Hold, LockOutcome, LockRequest } from "../locks.ts";
 import type {
+  Activity,
   AppendResult,
   ChangeTopic,
   ChannelStats,
   DurablePage,
   DurableReader,
+  EditObstacle,
+  EditRequest,
   FileTouch,
   Interest,
   LockQuery,
@@ -30,6 +33,7 @@ import type {
   NewMessage,
   Operation,
   OperationResult,
+  OthersFile,
   Page,
   Purged,
   Stats,
@@ -65,6 +69,7 @@ import {
   releaseDurable,
   takeDurable,
 } from "./durable.ts";
+import { guardEdit } from "./edit_guard.ts";
 import { faultOf } from "./faults.ts";
 import {
   endIncarnation,
@@ -89,7 +94,7 @@ import {
   read,
   START_CURSOR,
 } from "./messages.ts";
-import { readNotes, touchesOf, touchFiles, writeNotes } from "./notes.ts";
+import { noteActivity, readNotes, touchesOf } from "./notes.ts";
 import {
   FIRST_CHANNEL,
   hasExpiredAfter,
@@ -98,7 +103,12 @@ import {
   purgeStep,
   STEP_MESSAGES_MAX,
 } from "./purge.ts";
-import { listSessions, updateSession } from "./sessions.ts";
+import {
+  findSession,
+  listSessions,
+  othersFiles,
+  updateSession,
+} from "./sessions.ts";
 import {
   claimNextTask,
   claimTask,
@@ -343,6 +353,14 @@ export class SqliteStore implements Store {
     });
   }
 
+  async session(id: string): Promise<Session | undefined> {
+    this.#refuseClosed("look up a session");
+    return await this.#connection.read(
+      "look up a session",
+      () => findSession(this.#connection, id),
+    );
+  }
+
   async sessions(
     filter: { readonly project: string | null; readonly ended: boolean },
   ): Promise<readonly Session[]> {
@@ -395,6 +413,18 @@ export class SqliteStore implements Store {
     return await this.#look("list locks", (tx) => listHolds(tx, query));
   }
 
+  async othersFiles(
+    session: string,
+    project: string | null,
+    limit: number,
+  ): Promise<readonly OthersFile[]> {
+    this.#refuseClosed("list files");
+    return await this.#connection.read(
+      "list files",
+      () => othersFiles(this.#connection, session, project, limit),
+    );
+  }
+
   async lockWaiters(target: LockTarget): Promise<readonly Blocker[]> {
     return await this.#look("list waiters", (tx) => waitersFor(tx, target));
   }
@@ -445,6 +475,7 @@ export class SqliteStore implements Store {
     session: string,
     after: string,
     limit: number,
+    options: { readonly untold?: boolean } = {},
   ): Promise<readonly Message[]> {
     this.#refuseClosed("read the inbox");
     return await this.#connection.read(
@@ -456,6 +487,7 @@ export class SqliteStore implements Store {
           after,
           limit,
           this.#options.now(),
+          options,
         ),
     );
   }
@@ -500,26 +532,27 @@ export class SqliteStore implements Store {
 
   async readNotes(
     session: string,
-    prefix: string,
+    keys: readonly string[],
   ): Promise<ReadonlyMap<string, string>> {
     this.#refuseClosed("read notes");
     return await this.#connection.read(
       "read notes",
-      () => readNotes(this.#connection, session, prefix),
+      () => readNotes(this.#connection, session, keys),
     );
   }
 
-  async writeNotes(
-    session: string,
-    notes: ReadonlyMap<string, string | null>,
-  ): Promise<void> {
-    if (notes.size === 0) return;
-    await this.#write("write notes", (tx) => writeNotes(tx, session, notes));
+  async noteActivity(session: string, activity: Activity): Promise<boolean> {
+    return await this.#write(
+      "note an activity",
+      (tx) => noteActivity(tx, session, activity),
+    );
   }
 
-  async touchFiles(session: string, paths: readonly string[]): Promise<void> {
-    if (paths.length === 0) return;
-    await this.#write("note a change", (tx) => touchFiles(tx, session, paths));
+  async guardEdit(request: EditRequest): Promise<readonly EditObstacle[]> {
+    return await this.#write(
+      "take locks for an edit",
+      (tx) => guardEdit(tx, request, this.#lockBudget),
+    );
   }
 
   async touchesOf(

@@ -13,6 +13,7 @@ import {
 } from "../../lib/agents/config/config.ts";
 import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
 import { loadAgent } from "../../lib/agents/roster.ts";
+import { within } from "../fixture.ts";
 
 const SHELL = "/bin/sh";
 const IGNORE = Deno.build.os === "windows";
@@ -144,3 +145,30 @@ for (const name of AGENT_NAMES) {
     }
   });
 }
+
+Deno.test({
+  name: "gemini: whoever ends its hook's shell ends mbus, too",
+  ignore: IGNORE,
+  async fn() {
+    const agent = await loadAgent("gemini");
+    await withProgram("echo begun; exec /bin/sleep 60", async (path) => {
+      await using shell = new Deno.Command(SHELL, {
+        args: ["-c", hookCommand(agent)],
+        env: { PATH: path },
+        clearEnv: true,
+        stdin: "null",
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+      const lines = shell.stdout.pipeThrough(new TextDecoderStream())
+        .getReader();
+      assert.equal((await lines.read()).value, "begun\n");
+      shell.kill("SIGTERM");
+      // The output ends when nobody is left who could write.
+      const rest = await within("the end of the output", lines.read());
+      assert.equal(rest.value, `${agent.neutral}\n`);
+      const last = await within("the end of the output", lines.read());
+      assert.ok(last.done);
+    });
+  },
+});

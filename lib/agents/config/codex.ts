@@ -152,6 +152,24 @@ export function removeWritableRoot(
   return toml.edited(takeOut(array, new Set([at])));
 }
 
+/**
+ * Says whether Codex goes by permission profiles, beside which it does not
+ * heed `writable_roots`.
+ *
+ * @param text The text of `config.toml`.
+ * @param path The file's path, for messages.
+ * @returns Whether a profile is chosen and no `sandbox_mode` overrules it.
+ * @throws {ConfigError} If the text cannot be read.
+ */
+export function usesPermissionProfiles(text: string, path: string): boolean {
+  const { statements } = read(text, path);
+  const has = (key: string): boolean =>
+    statements.some(({ kind, path: at }) =>
+      kind === "pair" && at.length === 1 && at[0] === key
+    );
+  return has("default_permissions") && !has("sandbox_mode");
+}
+
 /** We made the table if its header carries our mark; it may have grown. */
 function isMadeTable(toml: TomlText, index: number): boolean {
   const header = toml.statements[index - 1];

@@ -164,7 +164,9 @@ export function isOurCommand(command: unknown, agent: AgentName): boolean {
  * an edit. What the agent writes is read to its end also then, so that it does
  * not meet a closed pipe. Only what a POSIX shell has built in is used, so it
  * works with an empty PATH. Codex starts hooks with the person's own shell,
- * which may be none of POSIX: for it the command names `/bin/sh`.
+ * which may be none of POSIX: for it the command names `/bin/sh`. Gemini CLI
+ * ends only the shell when the time is up, and then waits until nobody holds its
+ * output any more: so the shell ends `mbus` in its turn.
  *
  * @param agent The agent.
  * @param event The event, for agents whose input does not tell it.
@@ -178,8 +180,14 @@ export function hookCommand(
     ? `mbus hook ${agent.name}`
     : `mbus hook ${agent.name} ${event}`;
   const neutral = agent.neutral === "" ? ":" : `echo "${agent.neutral}"`;
+  const run = agent.name === "gemini" ? endedWithShell(hook) : hook;
   const drain = "while read -r _; do :; done";
   const command = "if command -v mbus >/dev/null 2>&1; " +
-    `then ${hook} || ${neutral}; else ${drain}; ${neutral}; fi`;
+    `then ${run} || ${neutral}; else ${drain}; ${neutral}; fi`;
   return agent.name === "codex" ? `/bin/sh -c '${command}'` : command;
+}
+
+/** A program in the background loses its input, unless that is handed on. */
+function endedWithShell(hook: string): string {
+  return `exec 3<&0; ${hook} <&3 3<&- & p=$!; trap 'kill -9 $p' TERM; wait $p`;
 }

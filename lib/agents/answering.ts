@@ -1,0 +1,99 @@
+/**
+ * Answering a hook, the whole way: the session is put on the bus, its case is
+ * decided, and what the model was told is written down after the answer.
+ *
+ * @module
+ */
+
+import { SqliteBriefStore } from "../sqlite/brief_store.ts";
+import type { Database } from "../sqlite/driver.ts";
+import { locateBus } from "../sqlite/location.ts";
+import type { BriefStore } from "../store.ts";
+import type { Agent, HookEvent } from "./agent.ts";
+import type { Case } from "./case.ts";
+import { decide } from "./decide.ts";
+import type { HookLog } from "./hook_log.ts";
+import { readPolicy } from "./policy.ts";
+import { sessionOf } from "./registration.ts";
+
+/** How long a hook waits for a busy database in all, in milliseconds. */
+export const BUSY_TOTAL_MS = 200;
+
+const LOCKS_MAX = 1_000;
+
+/** One call that is to be answered. */
+export interface Call {
+  /** The agent that called. */
+  readonly agent: Agent;
+  /** What it says. */
+  readonly event: HookEvent;
+  /** The bus folder, if not the default one. */
+  readonly home: string | undefined;
+  /** The bus, if it is open already. */
+  readonly db: Database | undefined;
+  /** Whether the process ends right after. */
+  readonly ends: boolean;
+  /** Where trouble is left. */
+  readonly log: HookLog;
+  /** Writes the answer. */
+  readonly write: (output: string) => void;
+}
+
+/** Answers a call of a session. */
+export async function answerCall(call: Call): Promise<void> {
+  const { agent, event, log, write } = call;
+  const store = await openBrief(call);
+  try {
+    const session = await sessionOf(event, store);
+    if (session === undefined) {
+      write(agent.neutral);
+      return;
+    }
+    const verdict = await decide({
+      event,
+      session,
+      store,
+      policy: () => readPolicy(session.worktree, (message) => log.add(message)),
+      nowMs: Date.now(),
+      tells: tells(agent, event),
+      log: (message) => log.add(message),
+    });
+    const { output, carried } = agent.render(event, verdict.decision);
+    write(output);
+    await verdict.told(carried);
+  } finally {
+    if (call.ends && store instanceof SqliteBriefStore) store.leave();
+    else await store.close();
+  }
+}
+
+/** What of a decision the agent would show its model at this event. */
+function tells(agent: Agent, event: HookEvent): Case["tells"] {
+  const shown = (decision: { context?: string; continueWith?: string }) =>
+    agent.render(event, { verdict: "allow", ...decision }).carried;
+  return {
+    context: shown({ context: "…" }).context,
+    continueWith: shown({ continueWith: "…" }).continueWith,
+  };
+}
+
+async function openBrief({ home, db, log }: Call): Promise<BriefStore> {
+  const warn = (message: string) => log.add(message);
+  if (home === undefined && Deno.env.get("MBUS_URL")) {
+    const { openStore } = await import("../open_store.ts");
+    const { resolveOptions } = await import("../options.ts");
+    return await openStore(resolveOptions({
+      busyTimeoutMs: BUSY_TOTAL_MS,
+      busyTotalMs: BUSY_TOTAL_MS,
+      warn,
+    }));
+  }
+  return new SqliteBriefStore({
+    location: locateBus(home),
+    db,
+    busyTotalMs: BUSY_TOTAL_MS,
+    locksMax: LOCKS_MAX,
+    now: Date.now,
+    warn,
+  });
+}

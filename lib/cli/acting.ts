@@ -1,0 +1,63 @@
+/**
+ * The session that a command acts for: found among those on the bus, or one
+ * that begins here.
+ *
+ * @module
+ */
+
+import { type Project, projectOf } from "../project.ts";
+import type { SessionStart } from "../sessions.ts";
+import type { Store } from "../store.ts";
+import { identify, type Identity } from "./identity.ts";
+import { printAside } from "./output.ts";
+import { surroundings } from "./surroundings.ts";
+import { visible, visibleJson } from "./visible_text.ts";
+import { withinLocks } from "./within_locks.ts";
+
+/** Which session a command acts for, among those on the bus. */
+export async function identityIn(
+  store: Pick<Store, "sessions">,
+  option: string | undefined,
+  vendor?: string,
+): Promise<Identity> {
+  const all = await store.sessions({ project: null, ended: false });
+  // What runs in a with-lock acts for whoever called that.
+  const within = withinLocks();
+  const sessions = all.filter(({ id }) => !within.includes(id));
+  return identify(surroundings(option, sessions, vendor));
+}
+
+/**
+ * What is worked on in the working folder: what the session works on, if the
+ * folder lies in its working copy, as looking that up costs milliseconds.
+ */
+export function placeOf(identity: Identity): Project {
+  const folder = Deno.cwd();
+  const { project, worktree, branch } = identity.joined ?? {};
+  const within = worktree !== undefined &&
+    (folder === worktree || folder.startsWith(`${worktree}/`));
+  return project !== undefined && within
+    ? { project, worktree, branch }
+    : projectOf(folder);
+}
+
+/** What is known of that session, if it begins here. */
+export function startOf(identity: Identity, place: Project): SessionStart {
+  const { id, vendor, process, tty } = identity;
+  return {
+    id,
+    vendor,
+    tty,
+    pid: process?.pid,
+    processStart: process?.startTime,
+    project: place.project,
+    worktree: place.worktree,
+    branch: place.branch,
+  };
+}
+
+/** Says what does not stop a command. */
+export function warn(text: string, json: boolean): void {
+  const told = text.replace(/^mbus: /, "");
+  printAside(json ? visibleJson({ warning: told }) : `mbus: ${visible(told)}`);
+}

@@ -1,0 +1,67 @@
+/**
+ * Where installing looks: the home folder, the project of this folder, and
+ * the bus folder.
+ *
+ * @module
+ */
+
+import type { ConfigPlace, ConfigScope } from "../../agents/config/config.ts";
+import { InvalidInputError } from "../../errors.ts";
+import { sqliteHome } from "../../store_url.ts";
+import { projectOf } from "../../project.ts";
+import { locateBus } from "../../sqlite/location.ts";
+
+/** What the options say about scopes. */
+export interface ScopeOptions {
+  readonly user: boolean;
+  readonly project: boolean;
+}
+
+/** The scopes that are meant; where none is said, those of `otherwise`. */
+export function scopesOf(
+  { user, project }: ScopeOptions,
+  otherwise: readonly ConfigScope[],
+): readonly ConfigScope[] {
+  const said: ConfigScope[] = [];
+  if (user) said.push("user");
+  if (project) said.push("project");
+  return said.length === 0 ? otherwise : said;
+}
+
+/**
+ * The place of this process.
+ *
+ * @throws {InvalidInputError} If there is no home folder.
+ */
+export function placeOfProcess(): ConfigPlace {
+  const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE");
+  if (!home) {
+    throw new InvalidInputError(
+      "home",
+      "Cannot find the agents' configuration: HOME is not set; set it to your " +
+        "home folder.",
+    );
+  }
+  return {
+    home: home.replace(/(?<=.)\/+$/, ""),
+    project: projectOf(Deno.cwd()).worktree,
+    env: (name: string): string | undefined => Deno.env.get(name) || undefined,
+  };
+}
+
+/** The bus folder, links followed; undefined if the bus is in none. */
+export function busFolder(home: string | undefined): string | undefined {
+  let folder: string;
+  try {
+    folder = locateBus(sqliteHome({ home })).home;
+  } catch (error) {
+    if (error instanceof InvalidInputError) return undefined;
+    throw error;
+  }
+  try {
+    return Deno.realPathSync(folder);
+  } catch {
+    // It is not made yet.
+    return folder;
+  }
+}

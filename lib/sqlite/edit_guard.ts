@@ -1,0 +1,98 @@
+/**
+ * An edit's locks, in one transaction: a hook that asks and takes step by step
+ * would pay for each, and others could come in between.
+ *
+ * ```text
+ *  for each target: others' holds? others' changes? ──▶ some: said, nothing taken
+ *                                 └─ none, or informed ─▶ held for longer, or taken
+ * ```
+ *
+ * @module
+ */
+
+import type { LockTarget } from "../lock_target.ts";
+import type { Hold, LockRequest } from "../locks.ts";
+import type { EditObstacle, EditRequest } from "../store.ts";
+import type { LockBudget } from "./lock_budget.ts";
+import { acquire } from "./lock_queue.ts";
+import {
+  adoptForeignHolds,
+  overlappingHolds,
+  ownHold,
+  standing,
+} from "./locks.ts";
+import { touchesOf } from "./notes.ts";
+import { beat } from "./sessions.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Takes an edit's locks, or says what speaks against it. */
+export function guardEdit(
+  tx: Transaction,
+  request: EditRequest,
+  budget: LockBudget,
+): EditObstacle[] {
+  adoptForeignHolds(tx);
+  const obstacles = obstaclesTo(tx, request);
+  beat(tx, request.session, {
+    status: "active",
+    activeFiles: obstacles.length > 0 ? undefined : request.activeFiles,
+  });
+  if (obstacles.length === 0) takeLocks(tx, request, budget);
+  return obstacles;
+}
+
+function obstaclesTo(tx: Transaction, request: EditRequest): EditObstacle[] {
+  const { session, informed } = request;
+  const obstacles: EditObstacle[] = [];
+  for (const { target, readAtMs } of request.targets) {
+    const holds = othersHolds(tx, session, target)
+      .filter(({ type }) => !informed || type === "exclusive");
+    const touches = informed || readAtMs === undefined
+      ? []
+      : touchesOf(tx.connection, target.path, readAtMs)
+        .filter((touch) => touch.session !== session);
+    if (holds.length > 0 || touches.length > 0) {
+      obstacles.push({ target, holds, touches });
+    }
+  }
+  return obstacles;
+}
+
+function othersHolds(
+  tx: Transaction,
+  session: string,
+  target: LockTarget,
+): Hold[] {
+  const holds = overlappingHolds(tx.connection, target, tx.nowMs, "disk")
+    .filter(({ hold }) => hold.session !== session);
+  return standing(tx, holds).map(({ hold }) => hold);
+}
+
+function takeLocks(
+  tx: Transaction,
+  { session, agent, targets, leaseMs }: EditRequest,
+  budget: LockBudget,
+): void {
+  for (const { target } of targets) {
+    const request: LockRequest = {
+      session,
+      agent,
+      target,
+      type: "advisory",
+      leaseMs,
+      takeOver: false,
+      wait: false,
+      alongside: [],
+    };
+    const own = ownHold(tx, request);
+    if (own === undefined) {
+      // Refused where somebody waits to hold it exclusively: then the edit has
+      // no lock, as an advisory one stops nobody anyway.
+      acquire(tx, request, budget);
+    } else {
+      tx.connection.sql(
+        "UPDATE file_locks SET expires_at = max(expires_at, ?) WHERE token = ?",
+      ).run(tx.nowMs + leaseMs, own.token);
+    }
+  }
+}

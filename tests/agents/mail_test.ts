@@ -1,0 +1,85 @@
+/**
+ * A letter is told once, however the hooks of a session overlap.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { HookEvent } from "../../lib/agents/agent.ts";
+import type { Case } from "../../lib/agents/case.ts";
+import { withMail } from "../../lib/agents/mail.ts";
+import { DEFAULT_POLICY } from "../../lib/agents/policy.ts";
+import { openStore } from "../../lib/open_store.ts";
+import { resolveOptions } from "../../lib/options.ts";
+import type { Session } from "../../lib/sessions.ts";
+import type { BriefStore } from "../../lib/store.ts";
+import { Home } from "../fixture.ts";
+
+const EVENT: HookEvent = {
+  kind: "prompt",
+  agent: "copilot",
+  event: "userPromptSubmitted",
+  sessionId: "agent",
+  cwd: "/",
+  isRepeatPrompt: false,
+};
+const TOLD = { reason: false, context: true, continueWith: false };
+
+function caseOf(store: BriefStore, session: Session): Case {
+  return {
+    event: EVENT,
+    session,
+    store,
+    policy: () => DEFAULT_POLICY,
+    nowMs: Date.now(),
+    tells: { context: true, continueWith: false },
+    log: () => {},
+  };
+}
+
+/** The same store, which tells when it is first asked to note, and waits. */
+function paused(
+  store: BriefStore,
+  asked: () => void,
+  goOn: Promise<void>,
+): BriefStore {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === "noteActivity") {
+        return async (...args: Parameters<BriefStore["noteActivity"]>) => {
+          asked();
+          await goOn;
+          return await target.noteActivity(...args);
+        };
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+Deno.test("a letter is told once, also by a hook that saw it and comes late", async () => {
+  await using home = new Home();
+  const ada = await home.open({ session: "ada" });
+  await using store = await openStore(resolveOptions({ home: home.path }));
+  const session = await store.registerSession({
+    id: "agent",
+    vendor: "copilot",
+    project: null,
+  });
+  const { id } = await ada.publish("chat", "hello", { to: "agent" });
+
+  const asked = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const slow = paused(store, asked.resolve, goOn.promise);
+  const late = withMail(caseOf(slow, session));
+  await asked.promise;
+
+  const verdict = await withMail(caseOf(store, session));
+  assert.ok("context" in verdict.decision);
+  await verdict.told(TOLD);
+  assert.equal((await ada.delivery(id))?.state, "injected");
+
+  goOn.resolve();
+  assert.deepEqual((await late).decision, { verdict: "allow" });
+});

@@ -60,6 +60,29 @@ export function startChild(script: string, argument: unknown): Child {
   };
 }
 
+/** Starts `script` by itself: it is neither heard nor told anything. */
+export function startProgram(
+  script: string,
+  args: readonly string[],
+): Pick<Child, "pid"> & AsyncDisposable {
+  const { href } = new URL(script, import.meta.url);
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-config", "-A", href, ...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  running.add(process);
+  const ended = process.status.finally(() => running.delete(process));
+  return {
+    pid: process.pid,
+    async [Symbol.asyncDispose](): Promise<void> {
+      kill(process);
+      await ended;
+    },
+  };
+}
+
 /** Ends every child that still runs. */
 export function endChildren(): void {
   for (const process of running) kill(process);

@@ -33,6 +33,8 @@ export interface BatchResult {
 export class Batch {
   /** What was recorded, in order. */
   readonly operations: Operation[] = [];
+  /** The locks that it gives back. */
+  readonly released: Lock[] = [];
   readonly #self: SessionSelf;
   readonly #toMessage: (
     channel: string,
@@ -62,6 +64,7 @@ export class Batch {
   /** Gives a lock back. */
   release(lock: Lock): void {
     this.operations.push({ kind: "release-lock", hold: lock.hold });
+    this.released.push(lock);
   }
 
   /** Posts a task. */

@@ -25,7 +25,7 @@ import {
   type Statement,
 } from "./driver.ts";
 import { faultOf, readOnlyError, storeError } from "./faults.ts";
-import { type BusLocation, prepareLocation } from "./location.ts";
+import { type BusLocation, checkFolders, prepareLocation } from "./location.ts";
 import {
   APPLICATION_ID,
   COMPATIBLE_FROM,
@@ -201,12 +201,13 @@ export class Connection {
     }
   }
 
-  /** A number that changes when another connection commits. */
-  dataVersion(): number {
+  /** What changes when another connection commits. */
+  dataVersion(): number | string {
     if (this.#access === "snapshot") {
-      // A snapshot sees no commits: the file's own times stand in.
-      const info = Deno.statSync(this.location.databasePath);
-      return info.mtime?.getTime() ?? 0;
+      // A snapshot sees no commits: the times of the file, and of the log that
+      // somebody who came may have begun, stand in.
+      const { databasePath } = this.location;
+      return `${stateOf(databasePath)} ${stateOf(`${databasePath}-wal`)}`;
     }
     return Number(this.sql("PRAGMA data_version").get()!.data_version);
   }
@@ -297,6 +298,7 @@ interface Opened {
 }
 
 function openBest(location: BusLocation, options: ConnectionOptions): Opened {
+  checkFolders(location);
   let refusal: unknown;
   if (!options.readOnly) {
     try {
@@ -316,6 +318,17 @@ function openBest(location: BusLocation, options: ConnectionOptions): Opened {
     }
   }
   throw storeError("open the bus", location.databasePath, refusal);
+}
+
+/** What of a file changes when it is written. */
+function stateOf(path: string): string {
+  try {
+    const { mtime, size } = Deno.statSync(path);
+    return `${mtime?.getTime()} ${size}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "none";
+    throw error;
+  }
 }
 
 function isRefusedWrite(error: unknown): boolean {
@@ -357,7 +370,8 @@ function openAs(
       if (access === "write") refuseSilentReadOnly(db);
       return { db, access };
     } catch (error) {
-      db.close();
+      if (isAnothers(error)) closeUnchanged(db, path, options);
+      else db.close();
       throw error;
     }
   } catch (error) {
@@ -365,11 +379,37 @@ function openAs(
   }
 }
 
+function isAnothers(error: unknown): boolean {
+  return error instanceof StoreError &&
+    (error.fault === "foreign" || error.fault === "newer");
+}
+
+/**
+ * Closes a file that is not for us as it was: the last one that closes a file
+ * folds its log in, unless that one may only read.
+ */
+function closeUnchanged(
+  db: Database,
+  path: string,
+  options: ConnectionOptions,
+): void {
+  const last = (options.library ?? nodeLibrary).open(path, {
+    readOnly: true,
+    timeoutMs: OPEN_TIMEOUT_MS,
+  });
+  try {
+    last.prepare("PRAGMA application_id").get();
+    db.close();
+  } finally {
+    last.close();
+  }
+}
+
 /** SQLite opens a file for reading without a word where it may not write it. */
 function refuseSilentReadOnly(db: Database): void {
   try {
-    db.prepare("BEGIN IMMEDIATE").run();
-    db.prepare("ROLLBACK").run();
+    // Not BEGIN IMMEDIATE: on such a file it only begins to read.
+    db.prepare("UPDATE _schema_version SET version = version WHERE 0").run();
   } catch (error) {
     // Busy is well: only a file that can be written can be locked.
     if (faultOf(error) !== "busy") throw error;
@@ -416,7 +456,10 @@ function makeOrMigrate(
       // SQLite does not wait when two switch to WAL at once.
       db.prepare("PRAGMA journal_mode=WAL").get();
     });
-  } else if (versionIn(db) >= SCHEMA_VERSION) return;
+  } else {
+    checkVersion(location, db.prepare(READ_VERSION));
+    if (versionIn(db) >= SCHEMA_VERSION) return;
+  }
   db.prepare("BEGIN IMMEDIATE").run();
   try {
     // Another opener may have been here first.
@@ -442,7 +485,15 @@ function versionIn(db: Database): number {
 
 function checkVersion(location: BusLocation, readVersion: Statement): void {
   const row = readVersion.get();
-  const needs = Number(row?.compatible_from ?? 0);
+  if (row === undefined) {
+    throw new StoreError(
+      "corrupt",
+      location.databasePath,
+      `Cannot use ${location.databasePath}: the version of its schema is ` +
+        `missing; another program deleted it, move the file away.`,
+    );
+  }
+  const needs = Number(row.compatible_from);
   if (needs <= SCHEMA_VERSION) return;
   throw new StoreError(
     "newer",

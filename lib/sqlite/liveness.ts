@@ -51,6 +51,8 @@ export function endSession(
     if (changes > 0) {
       tx.released = true;
       tx.ring("locks", null);
+      // Who waits in its name learns that it does so in vain.
+      tx.ring("grants", id);
     }
   }
   returnTasksOf(tx, id);

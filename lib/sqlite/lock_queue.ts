@@ -21,11 +21,7 @@
  * @module
  */
 
-import {
-  DeadlockError,
-  type DeadlockStep,
-  NotHeldError,
-} from "../errors.ts";
+import { DeadlockError, type DeadlockStep, NotHeldError } from "../errors.ts";
 import { overlaps } from "../glob.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import { extentGlob, type LockKind, type LockTarget } from "../lock_target.ts";
@@ -81,9 +77,10 @@ export function acquire(
   }
   let inTheWay = blockersOf(tx, request);
   // Nobody's hold is ended for a lock that is not had then.
-  const ends = request.takeOver && (request.wait
-    ? inTheWay.some(({ overdue }) => overdue)
-    : inTheWay.every(({ overdue }) => overdue));
+  const ends = request.takeOver &&
+    (request.wait
+      ? inTheWay.some(({ overdue }) => overdue)
+      : inTheWay.every(({ overdue }) => overdue));
   if (ends) {
     takeOver(tx, request);
     inTheWay = inTheWay.filter(({ overdue }) => !overdue);

@@ -11,11 +11,7 @@
  * @module
  */
 
-import {
-  InvalidInputError,
-  NotHeldError,
-  TaskStateError,
-} from "../errors.ts";
+import { InvalidInputError, NotHeldError, TaskStateError } from "../errors.ts";
 import type {
   Claim,
   ClaimEnd,

@@ -103,6 +103,7 @@ export {
   Tasks,
   type TaskStatus,
 } from "./lib/tasks.ts";
+export type { ProcessIdentity } from "./lib/host.ts";
 export type { Json } from "./lib/json.ts";
 export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
 export {
@@ -123,6 +124,7 @@ export type {
   ChannelStats,
   DurablePage,
   DurableReader,
+  FileTouch,
   Interest,
   LockQuery,
   Message,

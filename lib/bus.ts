@@ -621,6 +621,7 @@ export class MessageBus implements AsyncDisposable {
     await this.#closing;
   }
 
+  /** Ends everything, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

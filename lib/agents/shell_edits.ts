@@ -35,7 +35,7 @@ export async function beforeShell(
   hook: Case,
   command: string,
 ): Promise<Verdict> {
-  const verdict = await beforeEdit(hook, writtenBy(hook, command));
+  const verdict = await beforeEdit(hook, writtenBy(command));
   if (verdict.decision.verdict === "deny") return verdict;
   const files = await othersFiles(hook);
   const note: ShellNote = { atMs: hook.nowMs, files };
@@ -47,7 +47,7 @@ export async function beforeShell(
 
 /** Finds what a command that ran has changed of others' files. */
 export async function afterShell(hook: Case, command: string): Promise<void> {
-  await afterEdit(hook, writtenBy(hook, command));
+  await afterEdit(hook, writtenBy(command));
   const key = noteKey(hook);
   const note = await readNote<ShellNote>(hook, key);
   if (note === undefined) return;
@@ -63,7 +63,7 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
 }
 
 /** The paths that a command writes to, resolved as far as can be known. */
-function writtenBy(hook: Case, command: string): string[] {
+function writtenBy(command: string): string[] {
   const { writes } = shellWrites(command, { home: Deno.env.get("HOME") });
   return writes.flatMap(({ path, base, entry }) => {
     const whole = base === undefined || path.startsWith("/")

@@ -51,12 +51,6 @@ interface Places {
   readonly bundle: string;
 }
 
-/** Something that keeps it from being installed. */
-class InstallError extends MessageBusError {
-  override name = "InstallError";
-  readonly kind = "state";
-}
-
 if (import.meta.main) Deno.exit(await main());
 
 async function main(): Promise<number> {
@@ -81,7 +75,7 @@ async function main(): Promise<number> {
 
 function placesOf(bin: string | undefined): Places {
   if (Deno.build.os === "windows") {
-    throw new InstallError(
+    throw new RefusalError(
       "Cannot install: the launcher is a shell script; on Windows run " +
         `"deno install --global --allow-all --name mbus ${root()}/cli.ts".`,
     );
@@ -157,7 +151,7 @@ function refuseForeign(launcher: string): void {
     text = "";
   }
   if (text.includes(MARK)) return;
-  throw new InstallError(
+  throw new RefusalError(
     `Cannot install: ${launcher} is another program's; move it away, or choose ` +
       `another folder with "deno task install --bin DIR".`,
   );

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { StoreError } from "../errors.ts";
+import { ClosedError, StoreError } from "../errors.ts";
 import { retryBusy, retryBusySync } from "./busy.ts";
 import {
   type Database,
@@ -257,7 +257,11 @@ export class Connection {
     return retryBusy(
       act,
       Math.min(busyTimeoutMs, leftMs),
-      attempt,
+      () => {
+        // It may have been closed while this waited.
+        if (this.#closed) throw new ClosedError(act);
+        return attempt();
+      },
       (waitedMs) => {
         this.#waitedMs += waitedMs;
       },

@@ -112,6 +112,15 @@ export function buryIfDead(tx: Transaction, row: Row): boolean {
   return true;
 }
 
+/** Buries a session if it runs and its process is dead. */
+export function bury(tx: Transaction, id: string): void {
+  const row = tx.connection.sql(
+    `SELECT session_id, pid, host, process_start FROM session_registry
+     WHERE session_id = ? AND status IS NOT 'terminated'`,
+  ).get(id);
+  if (row !== undefined) buryIfDead(tx, row);
+}
+
 /**
  * Looks at some sessions after `after` in the order of their ids, and buries
  * the dead; returns where to go on.

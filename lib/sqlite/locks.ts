@@ -92,10 +92,11 @@ export function nearPrefix(
   extent: Extent,
 ): Row[] {
   const { prefix } = extent;
-  const above = prefixesAbove(prefix);
+  const near = [...prefixesAbove(prefix), prefix];
+  // One statement for each depth, so that it is prepared once.
   const rows = connection.sql(
-    `${from} WHERE ${column} IN (SELECT value FROM json_each(?))`,
-  ).all(JSON.stringify([...above, prefix]));
+    `${from} WHERE ${column} IN (${near.map(() => "?").join(", ")})`,
+  ).all(...near);
   if (target.kind === "file") return rows;
   // A folder or glob also meets what lies below: "/" follows the prefix there,
   // and "0" is the next character.

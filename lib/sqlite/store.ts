@@ -67,6 +67,7 @@ import {
 } from "./durable.ts";
 import { faultOf } from "./faults.ts";
 import {
+  bury,
   endIncarnation,
   endSession,
   refuseEnded,
@@ -98,7 +99,7 @@ import {
   purgeStep,
   STEP_MESSAGES_MAX,
 } from "./purge.ts";
-import { listSessions, updateSession } from "./sessions.ts";
+import { lifeOf, listSessions, updateSession } from "./sessions.ts";
 import {
   claimNextTask,
   claimTask,
@@ -346,11 +347,20 @@ export class SqliteStore implements Store {
   async sessions(
     filter: { readonly project: string | null; readonly ended: boolean },
   ): Promise<readonly Session[]> {
-    this.#refuseClosed("list sessions");
-    return await this.#connection.read(
-      "list sessions",
-      () => listSessions(this.#connection, filter),
+    const act = "list sessions";
+    this.#refuseClosed(act);
+    const list = () =>
+      this.#connection.read(act, () => listSessions(this.#connection, filter));
+    const found = await list();
+    const dead = found.filter((session) =>
+      session.status !== "terminated" && lifeOf(session) === "dead"
     );
+    if (dead.length === 0) return found;
+    if (this.#connection.readOnly) {
+      return found.filter((session) => !dead.includes(session));
+    }
+    await this.#write(act, (tx) => dead.forEach(({ id }) => bury(tx, id)));
+    return await list();
   }
 
   async acquireLock(request: LockRequest): Promise<LockOutcome> {

@@ -22,6 +22,7 @@
 
 import { parseArguments } from "./arguments.ts";
 import { InvalidInputError, MessageBusError } from "../errors.ts";
+import { RefusalError } from "./refusal.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** How it is called. */

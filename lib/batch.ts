@@ -55,6 +55,25 @@ export class Batch {
     this.#toMessage = toMessage;
   }
 
+  /** What was recorded, done by a session: the bus's own, by now registered. */
+  operationsOf(session: string): readonly Operation[] {
+    return this.operations.map((operation) => {
+      switch (operation.kind) {
+        case "append":
+          return {
+            ...operation,
+            message: { ...operation.message, sender: session },
+          };
+        case "post-task":
+          return { ...operation, posting: { ...operation.posting, session } };
+        case "update-session":
+          return { ...operation, id: session };
+        default:
+          return operation;
+      }
+    });
+  }
+
   /** Publishes a message. */
   publish(channel: string, payload: Json, options: PublishOptions = {}): void {
     const message = this.#toMessage(channel, payload, options);

@@ -562,7 +562,6 @@ export class MessageBus implements AsyncDisposable {
           "them one by one.",
       );
     }
-    await this.#register("do a batch");
     const batch = new Batch(
       this.#self,
       (...message) => this.#toMessage(...message),
@@ -579,9 +578,10 @@ export class MessageBus implements AsyncDisposable {
     }
     const messages = batch.operations.filter(({ kind }) => kind === "append");
     this.#rateLimit.take(messages.length);
-    const results = await this.#inTurn(() =>
-      this.#store.batch(batch.operations)
-    );
+    const results = await this.#inTurn(async () => {
+      await this.#register("do a batch");
+      return await this.#store.batch(batch.operationsOf(this.session));
+    });
     batch.released.forEach(markReleased);
     return {
       published: results.flatMap((result) =>

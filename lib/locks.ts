@@ -349,7 +349,7 @@ export class Locks {
    * await using yours = await openBus({ home, session: "yours" });
    *
    * await using lock = await mine.locks.acquire("src/a.ts", { type: "exclusive" });
-   * await assert.rejects(() => yours.locks.acquire("src"), LockHeldError);
+   * await assert.rejects(() => yours.locks.acquire("src/"), LockHeldError);
    * assert.equal((await yours.locks.holders("src/a.ts"))[0].token, lock.token);
    * ```
    */

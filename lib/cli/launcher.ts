@@ -21,7 +21,7 @@
  */
 
 import { parseArguments } from "./arguments.ts";
-import { InvalidInputError, MessageBusError } from "../errors.ts";
+import { InvalidInputError } from "../errors.ts";
 import { RefusalError } from "./refusal.ts";
 import config from "../../deno.json" with { type: "json" };
 

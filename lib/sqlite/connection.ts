@@ -28,8 +28,8 @@ import { faultOf, readOnlyError, storeError } from "./faults.ts";
 import { type BusLocation, checkFolders, prepareLocation } from "./location.ts";
 import {
   APPLICATION_ID,
-  COMPATIBLE_FROM,
-  MIGRATIONS,
+  SCHEMA,
+  type Schema,
   SCHEMA_VERSION,
 } from "./schema.ts";
 
@@ -57,6 +57,11 @@ export interface ConnectionOptions {
    * @default {"normal"}
    */
   readonly synchronous?: Synchronous;
+  /**
+   * The schema to make or migrate to.
+   * @default {the one of this program}
+   */
+  readonly schema?: Schema;
 }
 
 // While it is opened, SQLite itself waits: ten first openers at once meet
@@ -229,25 +234,13 @@ export class Connection {
       this.sql("COMMIT").run();
       return result;
     } catch (error) {
-      this.#rollBack();
+      rollBack(this.sql("ROLLBACK"));
       throw error;
     }
   }
 
-  #rollBack(): void {
-    try {
-      this.sql("ROLLBACK").run();
-    } catch (error) {
-      // SQLite has rolled back by itself after some errors (a full disk, I/O);
-      // then there is no transaction, which is what was wanted.
-      if (!/no transaction is active/.test((error as Error).message)) {
-        throw error;
-      }
-    }
-  }
-
   #checkVersion(): void {
-    checkVersion(this.location, this.sql(READ_VERSION));
+    checkVersion(this.location, this.#options, this.sql(READ_VERSION));
   }
 
   /** Tries while the database is busy, within what is left of the time. */
@@ -369,7 +362,7 @@ function openAs(
             `from here; run "mbus init" where it may be written.`,
         );
       }
-      checkVersion(location, db.prepare(READ_VERSION));
+      checkVersion(location, options, db.prepare(READ_VERSION));
       db.exec(`PRAGMA foreign_keys=ON; PRAGMA busy_timeout=0`);
       if (access === "write") refuseSilentReadOnly(db);
       return { db, access };
@@ -452,6 +445,7 @@ function makeOrMigrate(
   options: ConnectionOptions,
 ): void {
   const path = location.databasePath;
+  const { version, compatibleFrom, migrations } = options.schema ?? SCHEMA;
   if (identify(db, path) === "empty") {
     // Both can only be set before there are tables.
     const { busyTimeoutMs, busyTotalMs = Infinity } = options;
@@ -461,25 +455,37 @@ function makeOrMigrate(
       db.prepare("PRAGMA journal_mode=WAL").get();
     });
   } else {
-    checkVersion(location, db.prepare(READ_VERSION));
-    if (versionIn(db) >= SCHEMA_VERSION) return;
+    checkVersion(location, options, db.prepare(READ_VERSION));
+    if (versionIn(db) >= version) return;
   }
   db.prepare("BEGIN IMMEDIATE").run();
   try {
     // Another opener may have been here first.
     const from = identify(db, path) === "empty" ? 0 : versionIn(db);
-    for (const statements of MIGRATIONS.slice(from)) {
+    for (const statements of migrations.slice(from)) {
       for (const statement of statements) db.prepare(statement).run();
     }
-    if (from < SCHEMA_VERSION) {
+    if (from < version) {
       db.exec(`PRAGMA application_id=${APPLICATION_ID}`);
       db.prepare("UPDATE _schema_version SET version = ?, compatible_from = ?")
-        .run(SCHEMA_VERSION, COMPATIBLE_FROM);
+        .run(version, compatibleFrom);
     }
     db.prepare("COMMIT").run();
   } catch (error) {
-    db.prepare("ROLLBACK").run();
+    rollBack(db.prepare("ROLLBACK"));
     throw error;
+  }
+}
+
+function rollBack(rollback: Statement): void {
+  try {
+    rollback.run();
+  } catch (error) {
+    // SQLite has rolled back by itself after some errors (a full disk, I/O);
+    // then there is no transaction, which is what was wanted.
+    if (!/no transaction is active/.test((error as Error).message)) {
+      throw error;
+    }
   }
 }
 
@@ -487,7 +493,12 @@ function versionIn(db: Database): number {
   return Number(db.prepare(READ_VERSION).get()?.version ?? 0);
 }
 
-function checkVersion(location: BusLocation, readVersion: Statement): void {
+function checkVersion(
+  location: BusLocation,
+  options: ConnectionOptions,
+  readVersion: Statement,
+): void {
+  const { version } = options.schema ?? SCHEMA;
   const row = readVersion.get();
   if (row === undefined) {
     throw new StoreError(
@@ -498,12 +509,12 @@ function checkVersion(location: BusLocation, readVersion: Statement): void {
     );
   }
   const needs = Number(row.compatible_from);
-  if (needs <= SCHEMA_VERSION) return;
+  if (needs <= version) return;
   throw new StoreError(
     "newer",
     location.databasePath,
     `Cannot use ${location.databasePath}: it was made for version ${needs} of ` +
-      `the schema and this program knows ${SCHEMA_VERSION}; upgrade mbus.`,
+      `the schema and this program knows ${version}; upgrade mbus.`,
   );
 }
 

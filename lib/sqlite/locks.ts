@@ -234,21 +234,23 @@ export function standing(
 
 /**
  * What the session's agent holds there already: what is upgraded, or would be
- * taken once more.
+ * taken once more. `near` is what overlaps it.
  */
 export function ownHold(
   tx: Transaction,
   request: LockRequest,
+  near: readonly HoldRow[],
 ): Hold | undefined {
   const { target, session, agent, upgrades } = request;
-  const row = upgrades === undefined
-    ? tx.connection.sql(
-      `${FROM_HOLDS}
-       WHERE l.file_path = ? AND l.session_id = ? AND l.agent_id = ? AND l.kind = ?`,
-    ).get(target.path, session, agent, target.kind)
-    : tx.connection.sql(
-      `${FROM_HOLDS} WHERE l.token = ? AND l.session_id = ? AND l.agent_id = ?`,
-    ).get(upgrades, session, agent);
+  if (upgrades === undefined) {
+    return near.find(({ hold }) =>
+      hold.path === target.path && hold.kind === target.kind &&
+      hold.session === session && (hold.agent ?? "") === agent
+    )?.hold;
+  }
+  const row = tx.connection.sql(
+    `${FROM_HOLDS} WHERE l.token = ? AND l.session_id = ? AND l.agent_id = ?`,
+  ).get(upgrades, session, agent);
   return row === undefined ? undefined : toHold(row, tx.nowMs);
 }
 

@@ -22,11 +22,16 @@ export interface Child extends AsyncDisposable {
 
 const running = new Set<Deno.ChildProcess>();
 
+/** How the runtime is told to run a script of this folder. */
+export function runScript(script: string, ...args: string[]): string[] {
+  const { href } = new URL(script, import.meta.url);
+  return ["run", "--no-config", "--allow-all", href, ...args];
+}
+
 /** Starts `script`, handing it `argument` as JSON. */
 export function startChild(script: string, argument: unknown): Child {
-  const { href } = new URL(script, import.meta.url);
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-config", "-A", href, JSON.stringify(argument)],
+    args: runScript(script, JSON.stringify(argument)),
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
@@ -60,14 +65,15 @@ export function startChild(script: string, argument: unknown): Child {
   };
 }
 
-/** Starts `script` by itself: it is neither heard nor told anything. */
+/** Starts a program by itself: it is neither heard nor told anything. */
 export function startProgram(
-  script: string,
+  program: string,
   args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Pick<Child, "pid"> & AsyncDisposable {
-  const { href } = new URL(script, import.meta.url);
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-config", "-A", href, ...args],
+  const process = new Deno.Command(program, {
+    args: [...args],
+    env,
     stdin: "null",
     stdout: "null",
     stderr: "inherit",

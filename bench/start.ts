@@ -11,6 +11,7 @@
  */
 
 import { openBus } from "../mod.ts";
+import { installed, succeed } from "./installation.ts";
 import { distributionOf } from "./quantiles.ts";
 import type { Finding } from "./report.ts";
 
@@ -70,45 +71,6 @@ export async function benchStart(folder: string): Promise<Finding> {
   };
 }
 
-/** Installs the command; returns its launcher. */
-async function installed(folder: string): Promise<string> {
-  const bin = `${folder}/bin`;
-  await succeed(
-    new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        "--allow-all",
-        new URL("../lib/cli/launcher.ts", import.meta.url).href,
-        "--bin",
-        bin,
-      ],
-      env: {
-        XDG_DATA_HOME: `${folder}/data`,
-        DENO_DIR: await denoDir(),
-        HOME: folder,
-      },
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }),
-  );
-  return `${bin}/mbus`;
-}
-
-/** Where this runtime keeps what it has loaded. */
-async function denoDir(): Promise<string> {
-  const { stdout } = await succeed(
-    new Deno.Command(Deno.execPath(), {
-      args: ["info", "--json"],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }),
-  );
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
-}
-
 /** How long a whole process takes, in ms. */
 async function timeOf(
   program: string,
@@ -125,12 +87,4 @@ async function timeOf(
   const beganAt = performance.now();
   await succeed(command);
   return performance.now() - beganAt;
-}
-
-async function succeed(command: Deno.Command): Promise<Deno.CommandOutput> {
-  const output = await command.output();
-  if (!output.success) {
-    throw new Error(new TextDecoder().decode(output.stderr).trim());
-  }
-  return output;
 }

@@ -1,96 +1,8 @@
 import assert from "node:assert/strict";
-import { type Ended, Mbus, ROOT } from "./cli/mbus.ts";
+import { existsIn, Repository } from "./cli/repository.ts";
 import { Shell } from "./cli/shell.ts";
 
 const AS_HOLDER = { env: { MBUS_SESSION: "holder" } };
-
-/** A bus, a repository in its working folder, and `mbus` on the PATH. */
-class Repository extends Mbus {
-  /** The repository. */
-  readonly root: string = `${this.folder}/work`;
-  /** Where the program `mbus` is. */
-  readonly programs: string = `${this.folder}/bin`;
-
-  /** Makes one with a first commit. */
-  static async make(): Promise<Repository> {
-    const repository = new Repository();
-    const { programs } = repository;
-    await Deno.mkdir(programs);
-    const program = `#!/bin/sh\nexec '${Deno.execPath()}' run -q ` +
-      `--cached-only -A '${ROOT}/cli.ts' "$@"\n`;
-    await repository.script(`${programs}/mbus`, program);
-    await repository.git("init", "-q", "-b", "main");
-    await repository.write("first", "1");
-    await repository.git("commit", "-q", "-m", "first");
-    return repository;
-  }
-
-  /** Runs git to its end, wherever it is told to. */
-  async tryGit(
-    args: readonly string[],
-    options: { cwd?: string; env?: Record<string, string> } = {},
-  ): Promise<Ended> {
-    const env = this.environment(options.env);
-    const { code, stdout, stderr } = await new Deno.Command("git", {
-      args: [...args],
-      cwd: options.cwd ?? this.root,
-      env: {
-        PATH: `${this.programs}:${env.PATH}`,
-        GIT_CONFIG_GLOBAL: "/dev/null",
-        GIT_CONFIG_NOSYSTEM: "1",
-        GIT_AUTHOR_NAME: "n",
-        GIT_AUTHOR_EMAIL: "e",
-        GIT_COMMITTER_NAME: "n",
-        GIT_COMMITTER_EMAIL: "e",
-        ...env,
-        ...(options.env?.PATH === undefined && {
-          PATH: `${this.programs}:${env.PATH}`,
-        }),
-      },
-      clearEnv: true,
-      stdin: "null",
-    }).output();
-    const text = new TextDecoder();
-    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-  }
-
-  /** Runs git, which must do its work; returns what it printed. */
-  async git(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.tryGit(args);
-    assert.equal(code, 0, `git ${args.join(" ")}: ${stderr}`);
-    return stdout;
-  }
-
-  /** Writes files and stages them. */
-  async write(path: string, text: string): Promise<void> {
-    const folder = path.slice(0, path.lastIndexOf("/") + 1);
-    await Deno.mkdir(`${this.root}/${folder}`, { recursive: true });
-    await Deno.writeTextFile(`${this.root}/${path}`, text);
-    await this.git("add", "--", path);
-  }
-
-  /** Writes a script that can be run. */
-  async script(path: string, text: string, mode = 0o755): Promise<void> {
-    await Deno.writeTextFile(path, text);
-    await Deno.chmod(path, mode);
-  }
-
-  /** How many commits there are. */
-  async commits(): Promise<number> {
-    return Number(await this.git("rev-list", "--count", "--all"));
-  }
-}
-
-/** What is in a folder: names, modes, and what they hold. */
-async function contents(folder: string): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
-  for await (const { name } of Deno.readDir(folder)) {
-    const { mode } = await Deno.lstat(`${folder}/${name}`);
-    found[name] = `${(mode! & 0o7777).toString(8)} ` +
-      await Deno.readTextFile(`${folder}/${name}`);
-  }
-  return found;
-}
 
 Deno.test("a file that another session holds exclusively is not committed", async () => {
   await using repository = await Repository.make();
@@ -120,12 +32,10 @@ Deno.test("a file that another session holds exclusively is not committed", asyn
   assert.equal("covers" in found.hold, false);
 
   // Its holder may, and so may everybody once it is dead.
-  await repository.git("reset", "-q");
-  await repository.git("add", "--", "src");
-  assert.equal(
-    (await repository.tryGit([...commit, "--dry-run"])).code,
-    0,
-  );
+  assert.deepEqual(await holder.run("mbus guard check 2>&1"), {
+    code: 0,
+    lines: [],
+  });
   await holder.kill();
   assert.equal((await repository.tryGit(commit)).stderr, "");
   assert.equal(await repository.commits(), 2);
@@ -250,6 +160,11 @@ Deno.test("commits that change a locked file are not pushed", async () => {
     { code: 0, stdout: "", stderr: "" },
     "what the remote has is no matter",
   );
+  assert.equal(
+    (await repository.tryGit(["push", "-q", "origin", "main:fresh"])).code,
+    0,
+    "nor under another name",
+  );
   await repository.write("a.ts", "1");
   await repository.git("commit", "-q", "--no-verify", "-m", "4");
   await repository.write("c.ts", "1");
@@ -277,119 +192,30 @@ Deno.test("commits that change a locked file are not pushed", async () => {
   );
 });
 
-Deno.test("hooks that were there run first, and come back as they were", async () => {
+Deno.test("of a merge counts what it decided, not what it brings", async () => {
   await using repository = await Repository.make();
-  const hooks = `${repository.root}/.git/hooks`;
-  await Deno.mkdir(hooks, { recursive: true });
-  for await (const { name } of Deno.readDir(hooks)) {
-    await Deno.remove(`${hooks}/${name}`);
-  }
-  const log = `${repository.folder}/log`;
-  // Not one's own line ends, nor one at the end.
-  await repository.script(
-    `${hooks}/pre-commit`,
-    `#!/bin/sh\necho "commit $#" >> '${log}' #\xff\nexit \${STOP:-0}`,
-    0o751,
-  );
-  await repository.script(
-    `${hooks}/pre-push`,
-    `#!/bin/sh\n{ echo "push $1"; cat; } >> '${log}'\n`,
-    0o700,
-  );
-  const before = await contents(hooks);
-  const [commit, push] = await repository.json(["guard", "install"]);
-  assert.deepEqual(commit, {
-    hook: "pre-commit",
-    path: `${hooks}/pre-commit`,
-    done: "installed",
-    chained: `${hooks}/pre-commit.before-mbus`,
-  });
-  assert.equal(push.done, "installed");
-  const installed = await contents(hooks);
-  const again = await repository.json(["guard", "install"]);
-  assert.deepEqual(again.map(({ done }) => done), ["unchanged", "unchanged"]);
-  assert.deepEqual(await contents(hooks), installed);
-
-  await repository.write("a.ts", "1");
-  const stopped = await repository.tryGit(["commit", "-q", "-m", "2"], {
-    env: { STOP: "3" },
-  });
-  assert.equal(stopped.code, 1, "git's own code of a hook that fails");
-  await repository.done(["lock", "a.ts", "--exclusive"], AS_HOLDER);
-  assert.match(
-    (await repository.tryGit(["commit", "-q", "-m", "2"])).stderr,
-    /Cannot commit a\.ts/,
-  );
-  await repository.done(["unlock", "a.ts"], AS_HOLDER);
-  await repository.git("commit", "-q", "-m", "2");
   const remote = `${repository.folder}/remote.git`;
   await repository.git("init", "-q", "--bare", remote);
-  await repository.git("push", "-q", remote, "main");
-  const head = (await repository.git("rev-parse", "main")).trim();
-  assert.equal(
-    await Deno.readTextFile(log),
-    "commit 0\n".repeat(3) + `push ${remote}\n` +
-      `refs/heads/main ${head} refs/heads/main ${"0".repeat(head.length)}\n`,
-  );
-
-  const removed = await repository.json(["guard", "remove"]);
-  assert.deepEqual(removed.map(({ done }) => done), ["removed", "removed"]);
-  assert.deepEqual(await contents(hooks), before);
-  const gone = await repository.json(["guard", "remove"]);
-  assert.deepEqual(gone.map(({ done }) => done), ["absent", "absent"]);
-  assert.deepEqual(await contents(hooks), before);
-});
-
-Deno.test("the folder that git really uses has the hooks", async () => {
-  await using repository = await Repository.make();
-  await Deno.mkdir(`${repository.root}/deep/er`, { recursive: true });
-  const cwd = `${repository.root}/deep/er`;
-  await repository.git("config", "core.hooksPath", ".hooks");
-  const [relative] = await repository.json(["guard", "install"], { cwd });
-  assert.equal(relative.path, `${repository.root}/.hooks/pre-commit`);
-  await repository.done(["lock", "a.ts", "--exclusive"], AS_HOLDER);
-  await repository.write("a.ts", "1");
-  assert.equal(
-    (await repository.tryGit(["commit", "-q", "-m", "2"], { cwd })).code,
-    1,
-  );
-  await repository.done(["guard", "remove"], { cwd });
-  assert.deepEqual(await contents(`${repository.root}/.hooks`), {});
-
-  const shared = `${repository.folder}/shared`;
-  await repository.git("config", "core.hooksPath", shared);
-  const { code, stdout, stderr } = await repository.run(["guard", "install"]);
-  assert.equal(code, 0);
-  assert.match(stdout, new RegExp(`^${shared}/pre-commit: installed`));
-  assert.match(stderr, /outside of this repository/);
-
-  await repository.git("config", "core.hooksPath", "/dev/null");
-  for (const act of ["install", "remove"]) {
-    const refused = await repository.run(["guard", act]);
-    assert.equal(refused.code, act === "install" ? 1 : 0, refused.stderr);
+  await repository.git("remote", "add", "origin", remote);
+  for (const branch of ["one", "two"]) {
+    await repository.git("checkout", "-q", "-b", branch, "main");
+    await repository.write("both.ts", branch);
+    await repository.write(`${branch}.ts`, branch);
+    await repository.git("commit", "-q", "-m", branch);
+    await repository.git("push", "-q", "origin", branch);
   }
-});
+  assert.equal((await repository.tryGit(["merge", "-q", "one"])).code, 1);
+  await repository.write("both.ts", "three");
+  await repository.git("commit", "-q", "-m", "merged");
+  await repository.done(["guard", "install"]);
 
-Deno.test("a hook that was put over the guard is left to a person", async () => {
-  await using repository = await Repository.make();
-  const hooks = `${repository.root}/.git/hooks`;
-  await Deno.mkdir(hooks, { recursive: true });
-  await repository.script(`${hooks}/pre-commit`, "#!/bin/sh\n# one\n");
-  await repository.done(["guard", "install"]);
-  await repository.script(`${hooks}/pre-commit`, "#!/bin/sh\n# two\n");
-  const before = await contents(hooks);
-  for (const act of ["install", "remove"]) {
-    const { code, stderr } = await repository.run(["guard", act]);
-    assert.equal(code, 1);
-    assert.match(stderr, /^mbus: Cannot (install|remove) the guard: [^\n]*\n$/);
-    assert.deepEqual(await contents(hooks), before);
-  }
-  // Interrupted between the two steps, either goes on.
-  await Deno.remove(`${hooks}/pre-commit`);
-  await repository.done(["guard", "install"]);
-  await Deno.remove(`${hooks}/pre-commit`);
-  await repository.done(["guard", "remove"]);
-  assert.equal((await contents(hooks))["pre-commit"], "755 #!/bin/sh\n# one\n");
+  await repository.done(["lock", "one.ts", "two.ts", "--exclusive"], AS_HOLDER);
+  const dry = ["push", "-q", "--dry-run", "origin", "two"];
+  assert.equal((await repository.tryGit(dry)).code, 0);
+  await repository.done(["lock", "both.ts", "--exclusive"], AS_HOLDER);
+  const refused = await repository.tryGit(["push", "-q", "origin", "two"]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^mbus: Cannot push both\.ts: [^\n]*\n/);
 });
 
 Deno.test("what keeps the guard from checking stops nobody", async () => {
@@ -413,7 +239,11 @@ Deno.test("what keeps the guard from checking stops nobody", async () => {
     `${broken}/db/messaging.db`,
     "no database ".repeat(99),
   );
-  for (const env of [{ MBUS_HOME: broken }, { MBUS_SESSION: "a b" }]) {
+  const wrong: Record<string, string>[] = [
+    { MBUS_HOME: broken },
+    { MBUS_SESSION: "a b" },
+  ];
+  for (const env of wrong) {
     const { code, stderr } = await repository.tryGit(commit, { env });
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^mbus: Cannot [^\n]* Locks were not checked\.\n$/);
@@ -450,12 +280,3 @@ Deno.test("thousands of staged files are checked in one look", async () => {
   const two = await repository.run(["guard", "check"]);
   assert.match(two.stderr, /Cannot commit many\/12\.ts, many\/34\.ts: holder/);
 });
-
-function existsIn(folder: string, name: string): boolean {
-  try {
-    Deno.statSync(`${folder}/${name}`);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -112,6 +112,18 @@ Deno.test("inbox waits for the next, or for so many, or for so long", async () =
   }
   assert.equal(await three.end(), 0);
 
+  // What was there counts, and comes once.
+  await mbus.done(["send", "chat", "5", "--to", "peer"]);
+  const peeking = mbus.start(
+    ["inbox", "--wait", "--count", "2", "--peek", "--json"],
+    AS_PEER,
+  );
+  assert.equal(JSON.parse((await peeking.line())!).payload, 5);
+  await mbus.done(["send", "chat", "6", "--to", "peer"]);
+  assert.equal(JSON.parse((await peeking.line())!).payload, 6);
+  assert.equal(await peeking.end(), 0);
+  assert.equal((await mbus.json(["inbox"], AS_PEER)).length, 2);
+
   const late = await mbus.run(["inbox", "--timeout", "1ms"], AS_PEER);
   assert.deepEqual(late, {
     code: 1,

@@ -36,7 +36,7 @@ Deno.test("who says who holds, waits for and edits a file, here and elsewhere", 
     AS_TWO,
   );
   await waiting.aside();
-  await using editor = await Shell.open(mbus, "editor", { task: "T-7" });
+  await using _editor = await Shell.open(mbus, "editor", { task: "T-7" });
   await using gone = await Shell.open(mbus, "gone");
   const edit = async (session: string, files: string[]) => {
     const { stdout } = await mbus.run(["sessions", "--json"]);

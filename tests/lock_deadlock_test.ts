@@ -142,29 +142,36 @@ Deno.test("an upgrade that was given back meanwhile is refused", async () => {
 Deno.test("the waits-for graph: a cycle is found if and only if there is one", () => {
   const edges = fc.array(fc.tuple(fc.nat(5), fc.nat(5)), { maxLength: 14 });
   fc.assert(
-    fc.property(edges, fc.array(fc.nat(5), { maxLength: 3 }), (pairs, first) => {
-      const waits = new Map<string, Waiting[]>();
-      for (const [from, to] of pairs) {
-        const waiting = { path: `${from}-${to}`, blockers: [{ session: `${to}` }] };
-        waits.set(`${from}`, [...waits.get(`${from}`) ?? [], waiting]);
-      }
-      // Session 0 asks; what it waits for otherwise counts as well.
-      const wanted: Waiting = {
-        path: "wanted",
-        blockers: first.map((session) => ({ session: `${session}` })),
-      };
-      const cycle = findCycle("0", wanted, waits);
-      assert.equal(cycle !== undefined, reaches(first, pairs, 0));
-      if (cycle === undefined) return;
-      assert.equal(cycle[0].session, "0");
-      assert.equal(cycle.at(-1)!.waitsFor, "0");
-      cycle.forEach((step, i) => {
-        const next = cycle[i + 1];
-        if (next !== undefined) assert.equal(step.waitsFor, next.session);
-        if (i === 0) assert.ok(first.includes(Number(step.waitsFor)));
-        else assert.equal(step.path, `${step.session}-${step.waitsFor}`);
-      });
-    }),
+    fc.property(
+      edges,
+      fc.array(fc.nat(5), { maxLength: 3 }),
+      (pairs, first) => {
+        const waits = new Map<string, Waiting[]>();
+        for (const [from, to] of pairs) {
+          const waiting = {
+            path: `${from}-${to}`,
+            blockers: [{ session: `${to}` }],
+          };
+          waits.set(`${from}`, [...waits.get(`${from}`) ?? [], waiting]);
+        }
+        // Session 0 asks; what it waits for otherwise counts as well.
+        const wanted: Waiting = {
+          path: "wanted",
+          blockers: first.map((session) => ({ session: `${session}` })),
+        };
+        const cycle = findCycle("0", wanted, waits);
+        assert.equal(cycle !== undefined, reaches(first, pairs, 0));
+        if (cycle === undefined) return;
+        assert.equal(cycle[0].session, "0");
+        assert.equal(cycle.at(-1)!.waitsFor, "0");
+        cycle.forEach((step, i) => {
+          const next = cycle[i + 1];
+          if (next !== undefined) assert.equal(step.waitsFor, next.session);
+          if (i === 0) assert.ok(first.includes(Number(step.waitsFor)));
+          else assert.equal(step.path, `${step.session}-${step.waitsFor}`);
+        });
+      },
+    ),
     { numRuns: 2_000 },
   );
 });

@@ -15,6 +15,9 @@ const NO_POLL = { pollIntervalMs: 60_000 };
 const EXCLUSIVE = { type: "exclusive" } as const;
 const LONG = { waitMs: 60_000 };
 
+// Who waits looks every 10 s, too: what is pushed comes before.
+const PUSHED_MS = 5_000;
+
 /** Has a peer wait for a path; resolves once it stands in the queue. */
 async function queue(
   peer: Peer,
@@ -42,7 +45,7 @@ Deno.test("a waiter gets a released lock by push, and was told whom it waits for
   assert.equal(blocker.session, "ann");
   assert.equal(blocker.why, "mend");
   await lock.release();
-  const hold = await within("the lock", got);
+  const hold = await within("the lock", got, PUSHED_MS);
   assert.ok(hold.token > lock.token);
   assert.equal(hold.session, "bob");
   assert.equal(waitersIn(home), 0);
@@ -64,18 +67,18 @@ Deno.test("waiters are served first come, first served, whatever they ask for", 
   const holders = async () =>
     (await ann.locks.list()).map(({ session }) => session);
   await lock.release();
-  await within("the first two", Promise.all([got[0], got[1]]));
+  await within("the first two", Promise.all([got[0], got[1]]), PUSHED_MS);
   assert.deepEqual(await holders(), ["p0", "p1"]);
   await peers[0].call("release", "l");
   assert.deepEqual(await holders(), ["p1"]);
   await peers[1].call("release", "l");
-  await within("the third", got[2]);
+  await within("the third", got[2], PUSHED_MS);
   assert.deepEqual(await holders(), ["p2"]);
   await peers[2].call("release", "l");
-  await within("the fourth", got[3]);
+  await within("the fourth", got[3], PUSHED_MS);
   assert.deepEqual(await holders(), ["p3"]);
   await peers[3].call("release", "l");
-  await within("the fifth", got[4]);
+  await within("the fifth", got[4], PUSHED_MS);
   assert.deepEqual(await holders(), ["p4"]);
 });
 
@@ -167,7 +170,7 @@ Deno.test("a waiter that was killed is passed over", async () => {
   const { got } = await queue(next, "l", path, "exclusive");
   await doomed.kill();
   await lock.release();
-  await within("the lock", got);
+  await within("the lock", got, PUSHED_MS);
   assert.deepEqual(
     (await ann.locks.list()).map(({ session }) => session),
     ["next"],
@@ -188,7 +191,7 @@ Deno.test("a killed holder's lock goes to the waiter, though nobody rings", asyn
   });
   await waiter.wait("l.waits", 1);
   await holder.kill();
-  assert.equal((await within("the lock", got)).session, "waiter");
+  assert.equal((await within("the lock", got, PUSHED_MS)).session, "waiter");
 });
 
 Deno.test("what was granted to a process that died before it knew goes back", async () => {
@@ -212,7 +215,7 @@ Deno.test("what was granted to a process that died before it knew goes back", as
     ["shell"],
   );
   await command.kill();
-  await within("the lock", got);
+  await within("the lock", got, PUSHED_MS);
 });
 
 Deno.test("aborting and running out of time leave the queue", async () => {
@@ -263,11 +266,11 @@ Deno.test("who waits is told when its bus closes or its session ends", async () 
   const bob = await home.open({ session: "bob" });
   const [closed] = await waitOf(bob);
   await bob.close();
-  await assert.rejects(within("the end", closed), ClosedError);
+  await assert.rejects(within("the end", closed, PUSHED_MS), ClosedError);
   const eve = await home.open({ ...NO_POLL, session: "eve" });
   const [ended] = await waitOf(eve);
   await ann.sessions.end("eve");
-  await assert.rejects(within("the end", ended), SessionEndedError);
+  await assert.rejects(within("the end", ended, PUSHED_MS), SessionEndedError);
   assert.equal(waitersIn(home), 0);
 });
 

@@ -212,21 +212,27 @@ Deno.test({
   name: `a disk that is full from the start is said${unlessMounts}`,
   ignore: !canMount,
   async fn() {
-    await using home = new Home();
-    Deno.mkdirSync(home.path, { mode: 0o700 });
-    const peer = home.spawn({
-      prefix: withMount(
-        'mount -t tmpfs -o size=16k,mode=700 none "$folder"',
-        home.path,
-      ),
-    });
-    await assert.rejects(
-      peer.call("open", { home: home.path }),
-      (error: Error & { fields: { fault: string } }) => {
-        assert.equal(error.fields.fault, "full", error.message);
-        return true;
-      },
-    );
+    for (const size of [4, 8, 16, 40, 64, 100]) {
+      await using home = new Home();
+      Deno.mkdirSync(home.path, { mode: 0o700 });
+      const peer = home.spawn({
+        prefix: withMount(
+          `mount -t tmpfs -o size=${size}k,mode=700 none "$folder"`,
+          home.path,
+        ),
+      });
+      await assert.rejects(
+        peer.call("open", { home: home.path }),
+        (error: Error & { fields: { fault: string } }) => {
+          assert.equal(error.fields.fault, "full", `${size}: ${error.message}`);
+          return true;
+        },
+      );
+      // It can be opened once there is room.
+      await peer.call("remount", { folder: home.path, size: "10m" });
+      await peer.call("open", { home: home.path });
+      await peer.call("publish", { channel: "a", payload: 1 });
+    }
   },
 });
 

@@ -19,13 +19,20 @@ export async function until(
   }
 }
 
-/** Fails if something does not come in a time far above what it takes. */
-export async function within<T>(what: string, coming: Promise<T>): Promise<T> {
+/**
+ * Fails if something does not come in a time far above what it takes, and
+ * below that of whatever would bring it otherwise.
+ */
+export async function within<T>(
+  what: string,
+  coming: Promise<T>,
+  latestMs = LATEST_MS,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new Error(`Never came: ${what}`)),
-      LATEST_MS,
+      latestMs,
     );
   });
   try {

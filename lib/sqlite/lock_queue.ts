@@ -67,7 +67,7 @@ export function acquire(
   adoptForeignHolds(tx);
   const { session, target, upgrades } = request;
   // Looked up once: what is judged dead on the way is judged so again.
-  const near = nearbyHolds(tx, request);
+  let near = nearbyHolds(tx, request);
   const own = ownHold(tx, request, near);
   if (own === undefined) {
     if (upgrades !== undefined) {
@@ -86,6 +86,7 @@ export function acquire(
       : inTheWay.every(({ overdue }) => overdue));
   if (ends) {
     takeOver(tx, request);
+    near = nearbyHolds(tx, request);
     inTheWay = inTheWay.filter(({ overdue }) => !overdue);
   }
   if (inTheWay.length === 0) return grant(tx, request, near);

@@ -213,8 +213,11 @@ Deno.test({
     assert.deepEqual(sessions(await bus.locks.list()), both);
     assert.equal(statusOf(home, "inside"), "active");
     assert.equal(statusOf(home, "outside"), "active");
-    // Even killed it lives by its lease, as nobody here can tell.
-    await inside.kill();
+    // Even killed it lives by its lease, as nobody here can tell. Its input is
+    // closed only then, as that would let it end in order.
+    inside.signal("SIGKILL");
+    await inside.ended;
+    await inside.end();
     assert.deepEqual(sessions(await bus.locks.list()), both);
   },
 });

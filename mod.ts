@@ -27,6 +27,7 @@ import { processStart } from "./lib/host.ts";
 import { openStore } from "./lib/open_store.ts";
 import {
   type OpenBusOptions,
+  refuseUnlessName,
   type ResolvedOptions,
   resolveOptions,
 } from "./lib/options.ts";
@@ -102,6 +103,7 @@ export {
   Tasks,
   type TaskStatus,
 } from "./lib/tasks.ts";
+export type { ProcessIdentity } from "./lib/host.ts";
 export type { Json } from "./lib/json.ts";
 export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
 export {
@@ -122,6 +124,7 @@ export type {
   ChannelStats,
   DurablePage,
   DurableReader,
+  FileTouch,
   Interest,
   LockQuery,
   Message,
@@ -167,8 +170,13 @@ export async function openBus(
   const given = typeof options === "string" ? { url: options } : options;
   given.signal?.throwIfAborted();
   const resolved = resolveOptions(given);
+  const start = sessionStart(resolved);
   const store = await openStore(resolved);
-  return new MessageBus(store, sessionStart(resolved), resolved);
+  if (given.signal?.aborted) {
+    await store.close();
+    throw given.signal.reason;
+  }
+  return new MessageBus(store, start, resolved);
 }
 
 /**
@@ -194,7 +202,8 @@ function sessionStart(options: ResolvedOptions): SessionStart {
   const { project = here.project } = options;
   // Who works on another project does not do so in this worktree.
   const place = project === null || project === here.project ? here : undefined;
-  const id = options.session ?? Deno.env.get("MBUS_SESSION");
+  const id = options.session ?? (Deno.env.get("MBUS_SESSION") || undefined);
+  refuseUnlessName("MBUS_SESSION", id);
   return {
     id: id ?? `${options.vendor}-${crypto.randomUUID().slice(0, 8)}`,
     vendor: options.vendor,

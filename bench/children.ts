@@ -22,11 +22,16 @@ export interface Child extends AsyncDisposable {
 
 const running = new Set<Deno.ChildProcess>();
 
+/** How the runtime is told to run a script of this folder. */
+export function runScript(script: string, ...args: string[]): string[] {
+  const { href } = new URL(script, import.meta.url);
+  return ["run", "--no-config", "--allow-all", href, ...args];
+}
+
 /** Starts `script`, handing it `argument` as JSON. */
 export function startChild(script: string, argument: unknown): Child {
-  const { href } = new URL(script, import.meta.url);
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-config", "-A", href, JSON.stringify(argument)],
+    args: runScript(script, JSON.stringify(argument)),
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
@@ -55,6 +60,30 @@ export function startChild(script: string, argument: unknown): Child {
     async [Symbol.asyncDispose](): Promise<void> {
       kill(process);
       await input.close().catch(() => {});
+      await ended;
+    },
+  };
+}
+
+/** Starts a program by itself: it is neither heard nor told anything. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Pick<Child, "pid"> & AsyncDisposable {
+  const process = new Deno.Command(program, {
+    args: [...args],
+    env,
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  running.add(process);
+  const ended = process.status.finally(() => running.delete(process));
+  return {
+    pid: process.pid,
+    async [Symbol.asyncDispose](): Promise<void> {
+      kill(process);
       await ended;
     },
   };

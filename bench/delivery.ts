@@ -1,91 +1,153 @@
 /**
  * Delivery between processes: from publishing to the reader's hands.
  *
- * Ten sessions, each a process, publish 100 messages a second together on
- * mixed channels, and each gets what the nine others say. Beside it a mesh of
- * Unix sockets between the same number of processes does the same work without
- * storing anything. They take turns; each round has processes of its own.
+ * Ten sessions, each a process, publish 100 messages a second together: first
+ * each gets what the nine others say, on mixed channels; then each message has
+ * one reader. Beside it a mesh of Unix sockets between as many processes does
+ * the same without storing anything. They take turns; each round has processes
+ * of its own.
  *
- * Two times are reported: from the start of `publish` (or of the writes), which
- * has the commit in it, and from its end. The second can be negative: the
- * reader may have the message before its publisher is told that it is stored.
+ * Three times are reported: from the commit; from the start of `publish`, which
+ * has the commit in it; and from its end, when it has rung all. The last can be
+ * negative: a reader may have the message before its publisher is told. A
+ * socket's commit is its start, as nothing is stored.
  *
  * @module
  */
 
 import { type Child, startChild } from "./children.ts";
 import { pause } from "./clock.ts";
-import { memoryOf, processorMs, TELLS_PROCESS_COST } from "./process_cost.ts";
+import {
+  memoryOf,
+  ProcessorMeter,
+  TELLS_PROCESS_COST,
+} from "./process_cost.ts";
 import { type Distribution, distributionOf } from "./quantiles.ts";
 import type { Bar, Finding, Row } from "./report.ts";
-import type { SessionAccount, SessionTask } from "./workload.ts";
+import type { Audience, SessionAccount, SessionTask } from "./workload.ts";
 
 const SESSIONS = 10;
 const MESSAGES_PER_SECOND = 100;
 const ROUNDS = 3;
-const WARM_UP_MS = 1_000;
-const MEASURED_MS = 4_000;
+const WARM_UP_MS = 800;
+const MEASURED_MS = 3_500;
 
-interface Round {
-  readonly fromStart: Distribution;
-  readonly fromEnd: Distribution;
+interface Latencies {
+  readonly start: Distribution;
+  readonly commit: Distribution;
+  readonly end: Distribution;
+}
+
+interface Round extends Latencies {
   /** Share of one core that all processes used together, in percent. */
   readonly processorPercent: number;
-  /** What all processes would free together, in MB. */
-  readonly privateMb: number;
+  /** What all processes would free together, in MiB. */
+  readonly privateMib: number;
+}
+
+interface Rounds {
+  readonly bus: readonly Round[];
+  readonly socket: readonly Round[];
 }
 
 /** Measures it. */
 export async function benchDelivery(folder: string): Promise<Finding> {
-  const [bus, socket]: [Round[], Round[]] = [[], []];
-  for (let round = 0; round < ROUNDS; round++) {
-    bus.push(await runRound("delivery_bus.ts", `${folder}/bus-${round}`));
-    socket.push(
-      await runRound("delivery_socket.ts", `${folder}/socket-${round}`),
-    );
-  }
-  const row = (
-    what: string,
-    unit: string,
-    of: (round: Round) => number,
-    bar?: Bar,
-  ): Row => ({
-    bench: "delivery",
-    what,
-    unit,
-    rounds: bus.map(of),
-    baseline: { name: "Unix sockets", rounds: socket.map(of) },
-    bar,
-  });
-  const p50: Bar = { of: "figure", most: 0.6 };
-  const p99: Bar = { of: "figure", most: 2 };
+  const all = await runRounds(folder, "all");
+  const one = await runRounds(folder, "one");
+  const [p50, p99]: [Bar, Bar] = [
+    { of: "figure", most: 0.6 },
+    { of: "figure", most: 2 },
+  ];
   return {
     rows: [
-      row("p50 from start", "ms", ({ fromStart }) => fromStart.p50, p50),
-      row("p90 from start", "ms", ({ fromStart }) => fromStart.p90),
-      row("p99 from start", "ms", ({ fromStart }) => fromStart.p99, p99),
-      row("max from start", "ms", ({ fromStart }) => fromStart.max),
-      row("p50 from commit", "ms", ({ fromEnd }) => fromEnd.p50, p50),
-      row("p90 from commit", "ms", ({ fromEnd }) => fromEnd.p90),
-      row("p99 from commit", "ms", ({ fromEnd }) => fromEnd.p99, p99),
-      row("max from commit", "ms", ({ fromEnd }) => fromEnd.max),
-      ...(TELLS_PROCESS_COST
-        ? [
-          row("processor, all", "%", (round) => round.processorPercent),
-          row("private memory, all", "MB", (round) => round.privateMb),
-        ]
-        : []),
+      ...(["commit", "start", "end"] as const).flatMap((from) => {
+        // What is judged is the delivery, from the commit on.
+        const bars = from === "commit" ? { p50, p99 } : {};
+        return [
+          ...rowsOf("to nine", all, from, bars),
+          ...rowsOf("to one", one, from, bars),
+        ];
+      }),
+      ...(TELLS_PROCESS_COST ? costRows("to nine", all) : []),
+      ...(TELLS_PROCESS_COST ? costRows("to one", one) : []),
     ],
     contestants: [
       `this bus: stored, WAL, synchronous=NORMAL: survives the death of any ` +
-      `process, ${SESSIONS} sessions, each message to ${SESSIONS - 1} readers`,
+      `process; ${SESSIONS} sessions, ${MESSAGES_PER_SECOND} messages/s`,
       "Unix sockets: a mesh, nothing stored: what was not read yet dies with " +
       "its reader",
     ],
   };
 }
 
-async function runRound(script: string, folder: string): Promise<Round> {
+function rowsOf(
+  audience: string,
+  rounds: Rounds,
+  from: keyof Latencies,
+  bars: { readonly p50?: Bar; readonly p99?: Bar },
+): Row[] {
+  return (["p50", "p90", "p99", "max"] as const).map((quantile) =>
+    row(
+      `${audience}, from ${from}, ${quantile}`,
+      "ms",
+      rounds,
+      (round) => round[from][quantile],
+      quantile === "p50" || quantile === "p99" ? bars[quantile] : undefined,
+    )
+  );
+}
+
+function costRows(audience: string, rounds: Rounds): Row[] {
+  return [
+    row(
+      `${audience}, processor of all`,
+      "%",
+      rounds,
+      (round) => round.processorPercent,
+    ),
+    row(
+      `${audience}, private memory of all`,
+      "MiB",
+      rounds,
+      (round) => round.privateMib,
+    ),
+  ];
+}
+
+function row(
+  what: string,
+  unit: string,
+  { bus, socket }: Rounds,
+  of: (round: Round) => number,
+  bar?: Bar,
+): Row {
+  return {
+    bench: "delivery",
+    what,
+    unit,
+    rounds: bus.map(of),
+    baseline: { name: "Unix sockets", rounds: socket.map(of) },
+    bar,
+  };
+}
+
+async function runRounds(folder: string, audience: Audience): Promise<Rounds> {
+  const [bus, socket]: [Round[], Round[]] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    const place = `${folder}/${audience}-${round}`;
+    bus.push(await runRound("delivery_bus.ts", `${place}-bus`, audience));
+    socket.push(
+      await runRound("delivery_socket.ts", `${place}-socket`, audience),
+    );
+  }
+  return { bus, socket };
+}
+
+async function runRound(
+  script: string,
+  folder: string,
+  audience: Audience,
+): Promise<Round> {
   await Deno.mkdir(folder, { mode: 0o700 });
   await using started = new AsyncDisposableStack();
   const children: Child[] = [];
@@ -93,6 +155,7 @@ async function runRound(script: string, folder: string): Promise<Round> {
     const task: SessionTask = {
       session,
       sessions: SESSIONS,
+      audience,
       folder,
       messagesPerSecond: MESSAGES_PER_SECOND / SESSIONS,
       warmUpMs: WARM_UP_MS,
@@ -110,30 +173,31 @@ async function runRound(script: string, folder: string): Promise<Round> {
   const accounts = await all((child) => child.next<SessionAccount>());
   // Together, as each waits for the others to hang up.
   await all((child) => child.end());
-  return { ...latencies(accounts), ...cost };
+  const readers = audience === "all" ? SESSIONS - 1 : 1;
+  return { ...latencies(accounts, readers), ...cost };
 }
 
 async function costOf(
   children: readonly Child[],
-): Promise<Pick<Round, "processorPercent" | "privateMb">> {
-  if (!TELLS_PROCESS_COST) return { processorPercent: NaN, privateMb: NaN };
-  const used = (): number =>
-    children.reduce((sum, { pid }) => sum + processorMs(pid), 0);
+): Promise<Pick<Round, "processorPercent" | "privateMib">> {
+  if (!TELLS_PROCESS_COST) return { processorPercent: NaN, privateMib: NaN };
   await pause(WARM_UP_MS);
-  const [before, beganAt] = [used(), performance.now()];
+  const meters = children.map(({ pid }) => new ProcessorMeter(pid));
   await pause(MEASURED_MS * 0.9);
   return {
-    processorPercent: 100 * (used() - before) / (performance.now() - beganAt),
-    privateMb: children.reduce(
-      (sum, { pid }) => sum + memoryOf(pid).privateMb,
-      0,
-    ),
+    processorPercent: sum(meters.map((meter) => meter.percent())),
+    privateMib: sum(children.map(({ pid }) => memoryOf(pid).privateMib)),
   };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function latencies(
   accounts: readonly SessionAccount[],
-): Pick<Round, "fromStart" | "fromEnd"> {
+  readers: number,
+): Latencies {
   const arrivals = new Map<string, number[]>();
   for (const { heard } of accounts) {
     for (const [session, number, at] of heard) {
@@ -143,24 +207,26 @@ function latencies(
       else times.push(at);
     }
   }
-  const [fromStart, fromEnd]: [number[], number[]] = [[], []];
+  const [start, commit, end]: [number[], number[], number[]] = [[], [], []];
   accounts.forEach(({ said }, session) => {
-    for (const [number, start, end] of said) {
-      const times = arrivals.get(`${session}#${number}`) ?? [];
-      if (times.length !== accounts.length - 1) {
+    for (const [number, times] of said) {
+      const arrived = arrivals.get(`${session}#${number}`) ?? [];
+      if (arrived.length !== readers) {
         throw new Error(
-          `message ${number} of session ${session} came ${times.length} times ` +
-            `to ${accounts.length - 1} readers`,
+          `message ${number} of session ${session} came ${arrived.length} ` +
+            `times to ${readers} readers`,
         );
       }
-      for (const at of times) {
-        fromStart.push(at - start);
-        fromEnd.push(at - end);
+      for (const at of arrived) {
+        start.push(at - times.start);
+        commit.push(at - times.commit);
+        end.push(at - times.end);
       }
     }
   });
   return {
-    fromStart: distributionOf(fromStart),
-    fromEnd: distributionOf(fromEnd),
+    start: distributionOf(start),
+    commit: distributionOf(commit),
+    end: distributionOf(end),
   };
 }

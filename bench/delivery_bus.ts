@@ -1,14 +1,18 @@
 /**
  * One session of the delivery benchmark, over this bus; run by delivery.ts.
  *
+ * When a message was stored is known only inside, between the commit and the
+ * first ring; so the store is listened to there.
+ *
  * @module
  */
 
+import { WakeUps } from "../lib/sqlite/wake_ups.ts";
 import { type Message, openBus } from "../mod.ts";
 import { argumentOfChild, say, words } from "./children.ts";
 import { sharedNowMs } from "./clock.ts";
 import {
-  CHANNELS,
+  channelsOf,
   type Said,
   saySomeWhile,
   type SessionAccount,
@@ -19,23 +23,30 @@ const task = argumentOfChild<SessionTask>();
 const orders = words();
 const heard: [number, number, number][] = [];
 
+let committedAt = 0;
+const { committed } = WakeUps.prototype;
+WakeUps.prototype.committed = function (...args): void {
+  committedAt = sharedNowMs();
+  committed.apply(this, args);
+};
+
 await using bus = await openBus({
   home: task.folder,
   session: `session-${task.session}`,
   vendor: "bench",
 });
 await bus.sessions.register();
-const messages = bus.subscribe(CHANNELS);
+const messages = bus.subscribe(channelsOf(task));
 await messages.ready;
 const hearing = hear(messages);
 say("standing");
 await orders.next();
 say("joined");
 await orders.next();
-const said = await saySomeWhile(
-  task,
-  (channel, said) => bus.publish(channel, { ...said }),
-);
+const said = await saySomeWhile(task, async (channel, said) => {
+  await bus.publish(channel, { ...said });
+  return committedAt;
+});
 await messages.close();
 await hearing;
 const account: SessionAccount = { said, heard };

@@ -24,23 +24,25 @@ const server = Deno.listen({ transport: "unix", path: socketOf(task.session) });
 const accepting = accept();
 say("standing");
 await orders.next();
-const others = await Promise.all(
-  Array.from({ length: task.sessions }, (_, session) => session)
-    .filter((session) => session !== task.session)
-    .map((session) =>
-      Deno.connect({ transport: "unix", path: socketOf(session) })
-    ),
-);
+const others = new Map<number, Deno.UnixConn>();
+for (let session = 0; session < task.sessions; session++) {
+  if (session === task.session) continue;
+  const path = socketOf(session);
+  others.set(session, await Deno.connect({ transport: "unix", path }));
+}
 say("joined");
 await orders.next();
-const said = await saySomeWhile(task, async (channel, said) => {
+const said = await saySomeWhile(task, async (channel, said, to) => {
+  const beganAt = sharedNowMs();
   const line = utf8.encode(`${JSON.stringify({ channel, ...said })}\n`);
-  await Promise.all(others.map((other) => other.write(line)));
+  const readers = to === "all" ? [...others.values()] : [others.get(to)!];
+  await Promise.all(readers.map((reader) => reader.write(line)));
+  return beganAt;
 });
 const account: SessionAccount = { said, heard };
 say(account);
 await orders.next();
-for (const other of others) other.close();
+for (const other of others.values()) other.close();
 server.close();
 await accepting;
 

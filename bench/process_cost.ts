@@ -4,14 +4,14 @@
  * @module
  */
 
-/** Memory of a process, in MB (10⁶ bytes). */
+/** Memory of a process, in MiB. */
 export interface Memory {
   /** Resident, shared pages of the program counted in full. */
-  readonly residentMb: number;
+  readonly residentMib: number;
   /** Its own: what would be free if it ended. */
-  readonly privateMb: number;
+  readonly privateMib: number;
   /** Resident, each shared page divided among those who share it. */
-  readonly proportionalMb: number;
+  readonly proportionalMib: number;
 }
 
 /** Whether this system tells what a process costs. */
@@ -20,36 +20,70 @@ export const TELLS_PROCESS_COST: boolean = Deno.build.os === "linux";
 // The unit of utime and stime in /proc, fixed for user space on every Linux.
 const TICK_MS = 10;
 
-/** Processor time that a process has used, all its threads, in ms. */
-export function processorMs(pid: number): number {
-  let ns = 0;
-  try {
-    // Finer than utime and stime, where the kernel keeps it.
-    for (const thread of Deno.readDirSync(`/proc/${pid}/task`)) {
-      const text = Deno.readTextFileSync(
-        `/proc/${pid}/task/${thread.name}/schedstat`,
-      );
-      ns += Number(text.split(" ")[0]);
-    }
-    if (ns > 0) return ns / 1e6;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+/** Processor time of a process, counted from when the meter was made. */
+export class ProcessorMeter {
+  readonly #pid: number;
+  readonly #before: ReadonlyMap<string, number>;
+  readonly #beganAt = performance.now();
+
+  /** Begins to count. */
+  constructor(pid: number) {
+    this.#pid = pid;
+    this.#before = threadMs(pid);
   }
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+
+  /** The share of one core that it has used since, in percent. */
+  percent(): number {
+    let ms = 0;
+    for (const [thread, now] of threadMs(this.#pid)) {
+      ms += now - (this.#before.get(thread) ?? 0);
+    }
+    return 100 * ms / (performance.now() - this.#beganAt);
+  }
+}
+
+/** Processor time of each thread, in ms. */
+function threadMs(pid: number): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    try {
+      times.set(name, timeOf(`/proc/${pid}/task/${name}`));
+    } catch (error) {
+      // It has ended since it was listed.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return times;
+}
+
+function timeOf(folder: string): number {
+  // In ns, and so finer than utime and stime, where the kernel keeps it.
+  const ns = Number(readText(`${folder}/schedstat`)?.split(" ")[0] ?? 0);
+  if (ns > 0) return ns / 1e6;
+  const stat = Deno.readTextFileSync(`${folder}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /** The memory of a process. */
 export function memoryOf(pid: number): Memory {
   const text = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
-  const mb = (field: string): number => {
+  const mib = (field: string): number => {
     const kib = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
-    return Number(kib ?? NaN) * 1024 / 1e6;
+    return Number(kib ?? NaN) / 1024;
   };
   return {
-    residentMb: mb("Rss"),
-    privateMb: mb("Private_Clean") + mb("Private_Dirty"),
-    proportionalMb: mb("Pss"),
+    residentMib: mib("Rss"),
+    privateMib: mib("Private_Clean") + mib("Private_Dirty"),
+    proportionalMib: mib("Pss"),
   };
 }

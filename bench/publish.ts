@@ -105,7 +105,10 @@ function medianUs(
     what,
     unit: "µs",
     rounds: bus.map((round) => round.medianUs),
-    baseline: { name: "raw insert", rounds: raw.map((round) => round.medianUs) },
+    baseline: {
+      name: "raw insert",
+      rounds: raw.map((round) => round.medianUs),
+    },
   };
 }
 
@@ -214,7 +217,11 @@ function batch(from: number): Publishable[] {
   return Array.from({ length: BATCH_MESSAGES }, (_, i) => message(from + i));
 }
 
-function roundOf(times: readonly number[], messages: number, ms: number): Round {
+function roundOf(
+  times: readonly number[],
+  messages: number,
+  ms: number,
+): Round {
   return {
     perSecond: MESSAGES * 1000 / ms,
     medianUs: distributionOf(times).p50 * 1000 / messages,

@@ -114,5 +114,5 @@ function spread({ median, least, most }: Spread): string {
 function short(value: number): string {
   if (value === 0) return "0";
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
-  return value.toPrecision(Math.abs(value) >= 100 ? 3 : 2);
+  return value.toPrecision(Math.abs(value) >= 10 ? 3 : 2);
 }

@@ -33,6 +33,8 @@ export interface BatchResult {
 export class Batch {
   /** What was recorded, in order. */
   readonly operations: Operation[] = [];
+  /** The locks that it gives back. */
+  readonly released: Lock[] = [];
   readonly #self: SessionSelf;
   readonly #toMessage: (
     channel: string,
@@ -53,6 +55,25 @@ export class Batch {
     this.#toMessage = toMessage;
   }
 
+  /** What was recorded, done by a session: the bus's own, by now registered. */
+  operationsOf(session: string): readonly Operation[] {
+    return this.operations.map((operation) => {
+      switch (operation.kind) {
+        case "append":
+          return {
+            ...operation,
+            message: { ...operation.message, sender: session },
+          };
+        case "post-task":
+          return { ...operation, posting: { ...operation.posting, session } };
+        case "update-session":
+          return { ...operation, id: session };
+        default:
+          return operation;
+      }
+    });
+  }
+
   /** Publishes a message. */
   publish(channel: string, payload: Json, options: PublishOptions = {}): void {
     const message = this.#toMessage(channel, payload, options);
@@ -62,6 +83,7 @@ export class Batch {
   /** Gives a lock back. */
   release(lock: Lock): void {
     this.operations.push({ kind: "release-lock", hold: lock.hold });
+    this.released.push(lock);
   }
 
   /** Posts a task. */

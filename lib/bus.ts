@@ -28,7 +28,7 @@ import {
 } from "./errors.ts";
 import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
 import { encodePayload, type Json } from "./json.ts";
-import { Locks } from "./locks.ts";
+import { Locks, markReleased } from "./locks.ts";
 import { refuseUnlessName, type ResolvedOptions } from "./options.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { Sessions, type SessionSelf, type SessionStart } from "./sessions.ts";
@@ -151,6 +151,7 @@ export class MessageBus implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #rateLimit: RateLimit;
   readonly #subscriptions = new Set<Subscription>();
+  readonly #ended = new AbortController();
   readonly #closeOnAbort = (): void => void this.close();
   readonly #pending: (Pending | Turn)[] = [];
   #flushing: Promise<void> | undefined;
@@ -175,6 +176,7 @@ export class MessageBus implements AsyncDisposable {
       ended: false,
       process: start,
       start,
+      closing: this.#ended.signal,
     };
     this.#options = options;
     this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
@@ -390,7 +392,12 @@ export class MessageBus implements AsyncDisposable {
    */
   inbox(options: InboxOptions = {}): Inbox {
     this.#refuseClosed("read the inbox");
-    return new Inbox(this.#store, this.#self, options);
+    return new Inbox(
+      this.#store,
+      this.#self,
+      (act) => this.#register(act),
+      options,
+    );
   }
 
   /**
@@ -408,7 +415,7 @@ export class MessageBus implements AsyncDisposable {
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Delivery, void, void> {
     this.#refuseClosed("watch a delivery");
-    const changes = new Changes(options.signal);
+    const changes = new Changes(this.#self.closing, options.signal);
     using _watch = await this.#store.watchChanges(
       "deliveries",
       this.#self.id,
@@ -424,7 +431,7 @@ export class MessageBus implements AsyncDisposable {
         if (["acked", "expired", "undeliverable"].includes(delivery.state)) {
           return;
         }
-        await changes.next();
+        if (!await changes.next()) return;
       }
     } finally {
       changes.close();
@@ -467,7 +474,7 @@ export class MessageBus implements AsyncDisposable {
     const { timeoutMs = 30_000, channel = "ask", signal } = options;
     const startedAt = performance.now();
     await this.#register(`ask "${to}"`);
-    const changes = new Changes(signal);
+    const changes = new Changes(this.#self.closing, signal);
     const timer = setTimeout(changes.wake, timeoutMs);
     try {
       using _watch = await this.#store.watch(
@@ -492,7 +499,7 @@ export class MessageBus implements AsyncDisposable {
             delivery?.state ?? "gone",
           );
         }
-        await changes.next();
+        if (!await changes.next()) throw new ClosedError(`ask "${to}"`);
       }
     } finally {
       clearTimeout(timer);
@@ -555,13 +562,14 @@ export class MessageBus implements AsyncDisposable {
           "them one by one.",
       );
     }
-    await this.#register("do a batch");
     const batch = new Batch(
       this.#self,
       (...message) => this.#toMessage(...message),
     );
     const returned: unknown = build(batch);
     if (returned !== undefined) {
+      // What it does after this is nobody's.
+      if (returned instanceof Promise) returned.catch(() => {});
       throw new InvalidInputError(
         "build",
         "Cannot do a batch: its builder returned a value, as an async function " +
@@ -570,9 +578,11 @@ export class MessageBus implements AsyncDisposable {
     }
     const messages = batch.operations.filter(({ kind }) => kind === "append");
     this.#rateLimit.take(messages.length);
-    const results = await this.#inTurn(() =>
-      this.#store.batch(batch.operations)
-    );
+    const results = await this.#inTurn(async () => {
+      await this.#register("do a batch");
+      return await this.#store.batch(batch.operationsOf(this.session));
+    });
+    batch.released.forEach(markReleased);
     return {
       published: results.flatMap((result) =>
         result.kind === "append" ? [result.appended] : []
@@ -611,6 +621,7 @@ export class MessageBus implements AsyncDisposable {
     await this.#closing;
   }
 
+  /** Ends everything, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -622,6 +633,7 @@ export class MessageBus implements AsyncDisposable {
     try {
       await this.#flushing;
       await Promise.all([...this.#subscriptions].map((each) => each.close()));
+      this.#ended.abort();
       if (this.#self.owned && this.#self.start.pid === Deno.pid) {
         await this.#store.endSession(this.#self.id, this.#self.process);
       }
@@ -649,10 +661,14 @@ export class MessageBus implements AsyncDisposable {
       }
       names.forEach(checkChannel);
     }
+    const self = this.#self;
     return {
       channels: names === null ? null : [...new Set(names)],
       project: allProjects ? null : this.project,
-      session: this.#self.id,
+      // Until it is registered, its id may be another's.
+      get session(): string | null {
+        return self.owned ? self.id : null;
+      },
     };
   }
 

@@ -20,26 +20,36 @@ export type ErrorKind = "input" | "state" | "store";
 /** The base of every error this library throws on purpose. */
 export abstract class MessageBusError extends Error {
   /** Who can mend it. */
-  abstract readonly kind: ErrorKind;
+  readonly kind: ErrorKind;
+
+  /** Makes the error of the class `name`; `message` is a whole sentence. */
+  constructor(
+    name: string,
+    kind: ErrorKind,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    // Spelled out, as a bundle may call the class something else.
+    this.name = name;
+    this.kind = kind;
+  }
 }
 
 /** An argument that no state of the bus would make right. */
 export class InvalidInputError extends MessageBusError {
-  override name = "InvalidInputError";
-  readonly kind = "input";
   /** The argument that is wrong, such as `channel` or `ttlSeconds`. */
   readonly field: string;
 
   /** Makes the error for one `field`; `message` is a whole sentence. */
   constructor(field: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super("InvalidInputError", "input", message, options);
     this.field = field;
   }
 }
 
 /** A payload above the configured size. */
 export class PayloadTooLargeError extends InvalidInputError {
-  override name = "PayloadTooLargeError";
   /** The size of the refused payload in bytes of UTF-8 JSON. */
   readonly payloadBytes: number;
   /** The most that is taken, in the same bytes. */
@@ -52,6 +62,7 @@ export class PayloadTooLargeError extends InvalidInputError {
       `Cannot publish on "${channel}": the payload has ${payloadBytes} bytes, ` +
         `the most is ${payloadBytesMax}; put the data in a file and publish its path.`,
     );
+    this.name = "PayloadTooLargeError";
     this.payloadBytes = payloadBytes;
     this.payloadBytesMax = payloadBytesMax;
   }
@@ -59,7 +70,6 @@ export class PayloadTooLargeError extends InvalidInputError {
 
 /** A session that is not on the bus, or a prefix that fits more than one. */
 export class UnknownSessionError extends InvalidInputError {
-  override name = "UnknownSessionError";
   /** What was given as the session. */
   readonly session: string;
   /** The sessions that it could have meant, by id; empty when there is none. */
@@ -79,6 +89,7 @@ export class UnknownSessionError extends InvalidInputError {
         : `Cannot ${act}: "${session}" fits ${candidates.length} sessions ` +
           `(${candidates.slice(0, 5).join(", ")}); give more of the id.`,
     );
+    this.name = "UnknownSessionError";
     this.session = session;
     this.candidates = candidates;
   }
@@ -86,25 +97,26 @@ export class UnknownSessionError extends InvalidInputError {
 
 /** A bus, store or subscription that was closed before the call. */
 export class ClosedError extends MessageBusError {
-  override name = "ClosedError";
-  readonly kind = "state";
-
   /** Makes the error; `act` is what was attempted. */
   constructor(act: string) {
-    super(`Cannot ${act}: the bus is closed; open it again with openBus().`);
+    super(
+      "ClosedError",
+      "state",
+      `Cannot ${act}: the bus is closed; open it again with openBus().`,
+    );
   }
 }
 
 /** More messages in a short time than one process may publish. */
 export class RateLimitError extends MessageBusError {
-  override name = "RateLimitError";
-  readonly kind = "state";
   /** When the next message would be taken, in milliseconds from now. */
   readonly retryAfterMs: number;
 
   /** Makes the error for a limit of `perSecond` messages. */
   constructor(perSecond: number, retryAfterMs: number) {
     super(
+      "RateLimitError",
+      "state",
       `Cannot publish: this process is over ${perSecond} messages a second; ` +
         `wait ${retryAfterMs} ms, or raise publishesPerSecondMax if it is no runaway loop.`,
     );
@@ -114,8 +126,6 @@ export class RateLimitError extends MessageBusError {
 
 /** A durable name that another living reader holds. */
 export class DurableNameInUseError extends MessageBusError {
-  override name = "DurableNameInUseError";
-  readonly kind = "state";
   /** The durable name. */
   readonly durable: string;
   /** Who reads under that name, such as `pid 4711` or a session id. */
@@ -124,6 +134,8 @@ export class DurableNameInUseError extends MessageBusError {
   /** Makes the error for `durable`, read by `reader`. */
   constructor(durable: string, reader: string) {
     super(
+      "DurableNameInUseError",
+      "state",
       `Cannot subscribe as "${durable}": ${reader} reads under that name; ` +
         `end that reader or choose another name.`,
     );
@@ -134,14 +146,14 @@ export class DurableNameInUseError extends MessageBusError {
 
 /** A durable reader whose lease went to another while it was away. */
 export class LeaseLostError extends MessageBusError {
-  override name = "LeaseLostError";
-  readonly kind = "state";
   /** What was held, such as `durable name "builds"`. */
   readonly held: string;
 
   /** Makes the error; `act` is what was attempted with the lost lease. */
   constructor(act: string, held: string) {
     super(
+      "LeaseLostError",
+      "state",
       `Cannot ${act}: the lease on ${held} ran out and went to another; ` +
         `take it again.`,
     );
@@ -151,14 +163,14 @@ export class LeaseLostError extends MessageBusError {
 
 /** Another writer held the store for longer than the caller would wait. */
 export class BusyError extends MessageBusError {
-  override name = "BusyError";
-  readonly kind = "store";
   /** How long it was tried, in milliseconds. */
   readonly waitedMs: number;
 
   /** Makes the error; `act` is what was attempted. */
   constructor(act: string, waitedMs: number, options?: ErrorOptions) {
     super(
+      "BusyError",
+      "store",
       `Cannot ${act}: another program held the database's write lock for all of ` +
         `the ${Math.round(waitedMs)} ms that it was tried; look for one that ` +
         `keeps a transaction open, then try again.`,
@@ -186,8 +198,6 @@ export type StoreFault =
 
 /** The place where the rows live cannot be used; `fault` says why. */
 export class StoreError extends MessageBusError {
-  override name = "StoreError";
-  readonly kind = "store";
   /** The reason, for programs. */
   readonly fault: StoreFault;
   /** The file, folder or server it is about, without credentials. */
@@ -200,7 +210,7 @@ export class StoreError extends MessageBusError {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super("StoreError", "store", message, options);
     this.fault = fault;
     this.location = location;
   }
@@ -208,8 +218,6 @@ export class StoreError extends MessageBusError {
 
 /** A lock that another session holds, or waits for since earlier. */
 export class LockHeldError extends MessageBusError {
-  override name = "LockHeldError";
-  readonly kind = "state";
   /** The absolute path or pattern that was asked for. */
   readonly path: string;
   /** Who stands before it. */
@@ -224,6 +232,8 @@ export class LockHeldError extends MessageBusError {
       ? "it is overdue: ask its holder, or take it over (--take-over)"
       : "wait for it, ask its holder, or work elsewhere";
     super(
+      "LockHeldError",
+      "state",
       `Cannot lock "${path}"${waited}: ${
         blockers.map(describeBlocker).join("; ") || "it is held by another"
       }; ${remedy}.`,
@@ -254,8 +264,6 @@ export function describeBlocker(blocker: Blocker): string {
 
 /** A lock or claim that is not, or no longer, held under the token given. */
 export class NotHeldError extends MessageBusError {
-  override name = "NotHeldError";
-  readonly kind = "state";
   /** The path or task. */
   readonly held: string;
   /** The fencing token that is not valid, if one was given. */
@@ -264,6 +272,8 @@ export class NotHeldError extends MessageBusError {
   /** Makes the error; `act` is what was attempted, such as `renew`. */
   constructor(act: string, held: string, token?: number) {
     super(
+      "NotHeldError",
+      "state",
       `Cannot ${act} "${held}": ` +
         (token === undefined
           ? "this session does not hold it."
@@ -277,8 +287,6 @@ export class NotHeldError extends MessageBusError {
 
 /** More of something than one session may have. */
 export class LimitError extends MessageBusError {
-  override name = "LimitError";
-  readonly kind = "state";
   /** The option that sets the limit, such as `locksMax`. */
   readonly option: string;
   /** The most that there may be. */
@@ -287,6 +295,8 @@ export class LimitError extends MessageBusError {
   /** Makes the error; `act` is what was attempted, `things` what there is of. */
   constructor(act: string, things: string, option: string, most: number) {
     super(
+      "LimitError",
+      "state",
       `Cannot ${act}: this session has ${most} ${things}, the most there may ` +
         `be; give some back, or raise ${option} if it is no runaway loop.`,
     );
@@ -307,14 +317,14 @@ export interface DeadlockStep {
 
 /** Waiting that would never end, as everyone would wait for the next. */
 export class DeadlockError extends MessageBusError {
-  override name = "DeadlockError";
-  readonly kind = "state";
   /** The cycle, beginning with the session that asked. */
   readonly cycle: readonly DeadlockStep[];
 
   /** Makes the error for `path`, which closes `cycle`. */
   constructor(path: string, cycle: readonly DeadlockStep[]) {
     super(
+      "DeadlockError",
+      "state",
       `Cannot wait for "${path}": it would close a cycle (${
         cycle.map(({ session, path, waitsFor }) =>
           `${session} waits for ${waitsFor} on ${path}`
@@ -327,14 +337,14 @@ export class DeadlockError extends MessageBusError {
 
 /** A session that has ended, where a running one is needed. */
 export class SessionEndedError extends MessageBusError {
-  override name = "SessionEndedError";
-  readonly kind = "state";
   /** The session. */
   readonly session: string;
 
   /** Makes the error; `act` is what was attempted. */
   constructor(act: string, session: string) {
     super(
+      "SessionEndedError",
+      "state",
       `Cannot ${act}: session "${session}" has ended; register it again with ` +
         `"mbus register".`,
     );
@@ -344,22 +354,22 @@ export class SessionEndedError extends MessageBusError {
 
 /** A task that is not in the state that the act needs. */
 export class TaskStateError extends MessageBusError {
-  override name = "TaskStateError";
-  readonly kind = "state";
   /** The task's id. */
   readonly task: string;
 
   /** Makes the error; `state` says what stands in the way, `remedy` what to do. */
   constructor(act: string, task: string, state: string, remedy: string) {
-    super(`Cannot ${act} task "${task}": ${state}; ${remedy}.`);
+    super(
+      "TaskStateError",
+      "state",
+      `Cannot ${act} task "${task}": ${state}; ${remedy}.`,
+    );
     this.task = task;
   }
 }
 
 /** A request that nobody answered in time. */
 export class AskTimeoutError extends MessageBusError {
-  override name = "AskTimeoutError";
-  readonly kind = "state";
   /** The id of the message that asked. */
   readonly id: string;
   /** How far that message is proven to have come. */
@@ -368,6 +378,8 @@ export class AskTimeoutError extends MessageBusError {
   /** Makes the error for a question to `to`. */
   constructor(to: string, id: string, waitedMs: number, delivery: string) {
     super(
+      "AskTimeoutError",
+      "state",
       `Cannot get an answer from "${to}": none came in ${
         Math.round(waitedMs)
       } ms ` +

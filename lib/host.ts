@@ -82,6 +82,9 @@ export function hostId(): string {
 export function processAlive(identity: ProcessIdentity, host: string): Life {
   const { pid, startTime } = identity;
   if (host !== hostId() || !isPid(pid)) return "unknown";
+  if (pid === Deno.pid && startTime !== "" && startTime === ownStart()) {
+    return "alive";
+  }
   const entry = processEntry(pid);
   if (entry === undefined) {
     const used = isUsed(pid);
@@ -91,6 +94,14 @@ export function processAlive(identity: ProcessIdentity, host: string): Life {
   if (startTime !== "" && startTime !== entry.startTime) return "dead";
   return /[ZXx]/.test(entry.state) ? "dead" : "alive";
 }
+
+/** When this process started; it does not change, and is asked for often. */
+function ownStart(): string | undefined {
+  started ??= processEntry(Deno.pid)?.startTime;
+  return started;
+}
+
+let started: string | undefined;
 
 /** Whether a living process was met that could not be seen. */
 let hidden = false;

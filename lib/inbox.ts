@@ -52,11 +52,18 @@ const PAGE_MESSAGES = 100;
 export class Inbox implements AsyncIterable<Message> {
   readonly #store: Store;
   readonly #self: SessionSelf;
+  readonly #register: (act: string) => Promise<void>;
   readonly #options: InboxOptions;
 
   /** Made by the bus: call {@linkcode MessageBus.inbox}. */
-  constructor(store: Store, self: SessionSelf, options: InboxOptions) {
+  constructor(
+    store: Store,
+    self: SessionSelf,
+    register: (act: string) => Promise<void>,
+    options: InboxOptions,
+  ) {
     this.#store = store;
+    this.#register = register;
     this.#self = self;
     this.#options = options;
   }
@@ -69,6 +76,8 @@ export class Inbox implements AsyncIterable<Message> {
   async pending(
     after: string = this.#store.startCursor,
   ): Promise<readonly Message[]> {
+    // Until it is registered, its id may be another's.
+    await this.#register("read the inbox");
     const messages = await this.#peek(after);
     await this.#move(messages, "noticed");
     return messages;
@@ -86,7 +95,8 @@ export class Inbox implements AsyncIterable<Message> {
 
   /** Those that are there, then those that come, each once. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
-    const changes = new Changes(this.#options.signal);
+    await this.#register("read the inbox");
+    const changes = new Changes(this.#self.closing, this.#options.signal);
     using _watch = await this.#store.watch(
       { channels: null, project: null, session: this.#self.id },
       changes.wake,
@@ -100,7 +110,7 @@ export class Inbox implements AsyncIterable<Message> {
           await this.#move([message], "noticed");
           yield message;
         }
-        if (messages.length < PAGE_MESSAGES) await changes.next();
+        if (messages.length < PAGE_MESSAGES && !await changes.next()) return;
       }
     } finally {
       changes.close();
@@ -121,6 +131,7 @@ export class Inbox implements AsyncIterable<Message> {
         ? this.#store.parseCursor(message)
         : message.id
     );
+    await this.#register("read the inbox");
     await this.#store.moveDeliveries(this.#self.id, ids, state);
   }
 }

@@ -30,7 +30,12 @@
  * @module
  */
 
-import { InvalidInputError, LockHeldError, NotHeldError } from "./errors.ts";
+import {
+  ClosedError,
+  InvalidInputError,
+  LockHeldError,
+  NotHeldError,
+} from "./errors.ts";
 import { Changes } from "./changes.ts";
 import { processAlive, type ProcessIdentity } from "./host.ts";
 import {
@@ -344,7 +349,7 @@ export class Locks {
    * await using yours = await openBus({ home, session: "yours" });
    *
    * await using lock = await mine.locks.acquire("src/a.ts", { type: "exclusive" });
-   * await assert.rejects(() => yours.locks.acquire("src"), LockHeldError);
+   * await assert.rejects(() => yours.locks.acquire("src/"), LockHeldError);
    * assert.equal((await yours.locks.holders("src/a.ts"))[0].token, lock.token);
    * ```
    */
@@ -375,6 +380,7 @@ export class Locks {
           request,
           outcome.waiter,
           options,
+          this.#self.closing,
         );
         return await wait.until(
           performance.now() + (options.waitMs ?? 0),
@@ -457,12 +463,15 @@ export class Locks {
 
   /** What the session itself holds, in all or on exactly one path. */
   async held(path?: string): Promise<readonly Hold[]> {
+    const target = path === undefined
+      ? undefined
+      : lockTarget(path, Deno.cwd());
     // Until it is registered, its id may be another's.
     if (!this.#self.owned) return [];
     return await this.#store.locks({
       project: null,
       session: this.#self.id,
-      path: path === undefined ? undefined : lockTarget(path, Deno.cwd()).path,
+      path: target?.path,
     });
   }
 
@@ -516,12 +525,12 @@ export class Locks {
     options: LockListOptions & { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<readonly Hold[], void, void> {
     const { signal } = options;
-    const changes = new Changes(signal);
+    const changes = new Changes(this.#self.closing, signal);
     using _watch = await this.#store.watchChanges("locks", null, changes.wake);
     try {
       for (;;) {
         yield await this.list(options);
-        await changes.next();
+        if (!await changes.next()) return;
       }
     } finally {
       changes.close();
@@ -612,6 +621,7 @@ class LockWait {
   readonly #session: string;
   readonly #waiter: string;
   readonly #options: AcquireOptions;
+  readonly #closing: AbortSignal;
   #told = "";
 
   constructor(
@@ -619,8 +629,10 @@ class LockWait {
     request: LockRequest,
     waiter: string,
     options: AcquireOptions,
+    closing: AbortSignal,
   ) {
     this.#store = store;
+    this.#closing = closing;
     this.#path = request.target.path;
     this.#session = request.session;
     this.#waiter = waiter;
@@ -633,7 +645,7 @@ class LockWait {
     blockers: readonly Blocker[],
   ): Promise<LockOutcome & { state: "held" }> {
     const startedAt = performance.now();
-    const changes = new Changes(this.#options.signal);
+    const changes = new Changes(this.#closing, this.#options.signal);
     let held = false;
     try {
       using _watch = await this.#store.watchChanges(
@@ -696,7 +708,8 @@ class LockWait {
       Math.min(leftMs, WAITER_RENEW_MS),
     );
     try {
-      await changes.next();
+      if (await changes.next()) return;
+      throw new ClosedError(`wait for "${this.#path}"`);
     } finally {
       clearInterval(look);
       clearTimeout(deadline);

@@ -135,6 +135,8 @@ export interface SessionSelf {
   process?: Pick<Session, "pid" | "processStart">;
   /** What is known of it. */
   readonly start: SessionStart;
+  /** Is aborted when the bus is closed: it ends whatever waits. */
+  readonly closing: AbortSignal;
 }
 
 /** The sessions on a bus, and what the bus's own one says of itself. */

@@ -19,9 +19,8 @@ export function sqliteHome(
     (options.home === undefined ? Deno.env.get("MBUS_URL") : undefined);
   if (text === undefined || text === "") return options.home;
   const url = URL.parse(text);
-  if (url?.protocol === "sqlite:" && url.host === "" && url.pathname !== "/") {
-    return decodeURIComponent(url.pathname);
-  }
+  const folder = url?.protocol === "sqlite:" ? folderOf(url) : undefined;
+  if (folder !== undefined) return folder;
   // The URL may hold a password: only its scheme is repeated.
   throw new InvalidInputError(
     "url",
@@ -30,4 +29,16 @@ export function sqliteHome(
     }" URLs ` +
       `of this form; pass sqlite:///absolute/bus/folder.`,
   );
+}
+
+/** The absolute path that a URL is; undefined if it is more than that. */
+function folderOf(url: URL): string | undefined {
+  if (`${url.host}${url.search}${url.hash}` !== "") return undefined;
+  if (!/^\/./.test(url.pathname)) return undefined;
+  try {
+    return decodeURIComponent(url.pathname);
+  } catch {
+    // A % that begins no byte.
+    return undefined;
+  }
 }

@@ -175,10 +175,12 @@ export class Subscription
     return { done: true, value: undefined };
   }
 
+  /** Itself: it is iterated once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** Ends it, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -300,12 +300,12 @@ export class Tasks {
   async *watch(
     options: TaskListOptions & { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<readonly Task[], void, void> {
-    const changes = new Changes(options.signal);
+    const changes = new Changes(this.#self.closing, options.signal);
     using _watch = await this.#store.watchChanges("tasks", null, changes.wake);
     try {
       for (;;) {
         yield await this.list(options);
-        await changes.next();
+        if (!await changes.next()) return;
       }
     } finally {
       changes.close();

@@ -100,12 +100,7 @@ Deno.test("the dead are named, and purge is what helps", {
 }, async () => {
   await using mbus = new Mbus();
   const tail = mbus.start(["tail", "--json"]);
-  // The shell between is the process that it registers.
-  await mbus.done(["register", "--vendor", "kimi"], {
-    env: { MBUS_SESSION: undefined },
-    through: ["sh", "-c", '"$@"; exit', "kimi-code"],
-  });
-  await tail.line();
+  await mbus.reach(tail);
   const alive = await examine(mbus, 0);
   assert.equal(alive.get("bells")?.status, "ok");
   assert.match(

@@ -14,6 +14,8 @@ import {
 } from "../mod.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 
+export { until, within } from "./waiting.ts";
+
 /** A time for tests to begin at, near the real one as foreign rows use that. */
 export class Clock {
   /** What it shows, in milliseconds since 1970. */
@@ -104,19 +106,6 @@ export class Home implements AsyncDisposable {
   }
 }
 
-/** Waits until something holds that nothing tells of. */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-): Promise<void> {
-  // Far above what any condition takes: only a failing test waits this long.
-  const deadline = performance.now() + 20_000;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`Never came: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 /** Takes messages from an iteration until there are `count`. */
 export async function take<T>(
   from: AsyncIterator<T>,
@@ -179,19 +168,6 @@ export async function run(
   const text = new TextDecoder();
   if (!success) throw new Error(`${program}: ${text.decode(stderr)}`);
   return text.decode(stdout);
-}
-
-/** Fails if something does not come in a time far above what it takes. */
-export async function within<T>(what: string, coming: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Never came: ${what}`)), 20_000);
-  });
-  try {
-    return await Promise.race([coming, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** What limits the file watches of a process in a user namespace. */

@@ -15,6 +15,11 @@ connection.execute(
 connection.close()
 `;
 
+/** What the shell says to SQL, which waits for other writers as we do. */
+function shell(path: string, sql: string): Promise<string> {
+  return run("sqlite3", ["-cmd", ".timeout 5000", path, sql]);
+}
+
 const PLAIN = `INSERT INTO inter_session_messages(sender_id, channel, payload)
   VALUES ('shell', 'state', '{"from":"shell"}')`;
 
@@ -44,7 +49,7 @@ function assertWhole(message: Message, from: string): void {
 
 for (
   const [program, insert] of [
-    ["sqlite3", (path: string) => run("sqlite3", [path, PLAIN])],
+    ["sqlite3", (path: string) => shell(path, PLAIN)],
     ["python3", (path: string) => run("python3", ["-c", PYTHON, path])],
   ] as const
 ) {
@@ -91,6 +96,18 @@ Deno.test("a foreign row is pushed after any commit before it", async () => {
     other.prepare(
       "SELECT count(*) AS n FROM inter_session_messages WHERE rung = 0",
     ).get()!.n === 0);
+});
+
+Deno.test("many foreign rows at once are all pushed", async () => {
+  await using home = new Home();
+  const bus = await home.open(NO_POLL);
+  const reader = await pushedReader(home, bus);
+  home.foreign().exec(`WITH RECURSIVE n(i) AS
+      (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+    INSERT INTO inter_session_messages(sender_id, channel, payload)
+    SELECT 'x', iif(i = 2500, 'state', 'other'), i FROM n`);
+  const [message] = await within("the last", take(reader, 1));
+  assert.equal(message.payload, 2500);
 });
 
 Deno.test("a foreign row takes its sender's project", async () => {
@@ -287,7 +304,7 @@ for (const program of ["node:sqlite", "sqlite3"]) {
       await Promise.all([reader.ready, durable.ready]);
       const database = home.foreign();
       const perform = async (sql: string) => {
-        if (program === "sqlite3") await run("sqlite3", [home.database, sql]);
+        if (program === "sqlite3") await shell(home.database, sql);
         else database.exec(sql);
       };
       for (const sql of HOSTILE.refused) {
@@ -328,7 +345,7 @@ for (const program of ["node:sqlite", "sqlite3"]) {
       assert.equal(database.prepare(check).get()!.integrity_check, "ok");
       if (program === "sqlite3") {
         assert.equal(
-          (await run("sqlite3", [home.database, check])).trim(),
+          (await shell(home.database, check)).trim(),
           "ok",
         );
       }
@@ -381,23 +398,23 @@ Deno.test({
     await using home = new Home();
     const bus = await home.open();
     await bus.publish("a", { n: 1 });
-    const shell = (sql: string) => run("sqlite3", [home.database, sql]);
+    const sql = (text: string) => shell(home.database, text);
     // Alone, it creates and deletes the log; with us, it shares it.
     for (const alone of [false, true]) {
       if (alone) await bus.close();
-      await shell(PLAIN);
+      await sql(PLAIN);
       assert.match(
-        await shell("SELECT payload FROM inter_session_messages"),
+        await sql("SELECT payload FROM inter_session_messages"),
         /\{"n":1\}/,
       );
-      assert.equal((await shell("PRAGMA integrity_check")).trim(), "ok");
-      assert.equal((await shell("PRAGMA journal_mode")).trim(), "wal");
+      assert.equal((await sql("PRAGMA integrity_check")).trim(), "ok");
+      assert.equal((await sql("PRAGMA journal_mode")).trim(), "wal");
     }
     const again = await home.open();
     assert.equal((await again.poll("state")).messages.length, 2);
     // What the shell's dump says is a whole database, too.
     const copy = `${home.root}/copy.db`;
-    const dump = await shell(".dump");
+    const dump = await sql(".dump");
     await run("sqlite3", [copy], dump);
     assert.equal(
       (await run("sqlite3", [copy, "PRAGMA integrity_check"])).trim(),

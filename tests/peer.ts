@@ -5,6 +5,7 @@
  */
 
 import { TextLineStream } from "./text_lines.ts";
+import { within } from "./waiting.ts";
 
 /** How to start a peer. */
 export interface PeerOptions {
@@ -97,7 +98,7 @@ export class Peer {
     await this.#input.write(
       new TextEncoder().encode(`${JSON.stringify({ id, act, args })}\n`),
     );
-    return await answer.promise as T;
+    return await within(`the answer to ${act}`, answer.promise) as T;
   }
 
   /** Its events of a kind so far. */
@@ -112,7 +113,7 @@ export class Peer {
       const waiting = this.#waiting.get(event) ??
         Promise.withResolvers<void>();
       this.#waiting.set(event, waiting);
-      await waiting.promise;
+      await within(`${event} ${count}`, waiting.promise);
     }
     return [...this.seen<T>(event)];
   }
@@ -128,15 +129,20 @@ export class Peer {
     await this.end();
   }
 
-  /** Lets it close its bus and end. */
+  /** Lets it close its bus and end; fails if it does not. */
   async end(): Promise<void> {
     try {
       await this.#input.close();
     } catch {
       // It has ended by itself.
     }
-    await this.#reading;
-    await this.#child.status;
+    try {
+      await within("the peer's end", this.#reading);
+    } finally {
+      if (!this.#ended) this.#child.kill("SIGKILL");
+      await this.#reading;
+      await this.#child.status;
+    }
   }
 
   async #read(): Promise<void> {

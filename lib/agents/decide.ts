@@ -11,14 +11,14 @@
  * | stop | idle | its mail, if the policy holds it |
  * | session end | ended: locks and claims are free | |
  *
+ * What not every event needs is loaded when it does: a hook lives for one.
+ *
  * @module
  */
 
 import type { AfterToolEvent, BeforeToolEvent } from "./agent.ts";
 import { ALLOW, type Case, type Verdict } from "./case.ts";
 import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
-import { withMail, withMailAtStop } from "./mail.ts";
-import { afterShell, beforeShell } from "./shell_edits.ts";
 
 // A session is shown as stale after 30 s without a sign of life.
 const BEAT_MS = 5_000;
@@ -28,16 +28,17 @@ export async function decide(hook: Case): Promise<Verdict> {
   const { event, store, session } = hook;
   switch (event.kind) {
     case "session-start":
-      return await withMail(hook);
+      return await mail(hook);
     case "prompt":
       await beat(hook, "active");
-      return await withMail(hook);
+      return await mail(hook);
     case "before-tool":
       return await beforeTool(hook, event);
     case "after-tool":
       await afterTool(hook, event);
-      return await withMail(hook);
+      return await mail(hook);
     case "stop": {
+      const { withMailAtStop } = await import("./mail.ts");
       const verdict = await withMailAtStop(hook);
       const stays = "continueWith" in verdict.decision ||
         event.agentId !== undefined;
@@ -52,6 +53,12 @@ export async function decide(hook: Case): Promise<Verdict> {
   }
 }
 
+async function mail(hook: Case): Promise<Verdict> {
+  if (!hook.tells.context) return ALLOW;
+  const { withMail } = await import("./mail.ts");
+  return await withMail(hook);
+}
+
 async function beforeTool(
   hook: Case,
   event: BeforeToolEvent,
@@ -59,6 +66,7 @@ async function beforeTool(
   const { kind, paths, command } = event.tool;
   if (kind === "edit") return await beforeEdit(hook, paths);
   if (kind === "shell" && command !== undefined) {
+    const { beforeShell } = await import("./shell_edits.ts");
     return await beforeShell(hook, command);
   }
   return ALLOW;
@@ -69,6 +77,7 @@ async function afterTool(hook: Case, event: AfterToolEvent): Promise<void> {
   if (kind === "edit" && paths.length > 0) await afterEdit(hook, paths);
   else if (kind === "read" && paths.length > 0) await afterRead(hook, paths);
   else if (kind === "shell" && command !== undefined) {
+    const { afterShell } = await import("./shell_edits.ts");
     await afterShell(hook, command);
   } else await beat(hook, "active");
 }

@@ -22,18 +22,15 @@
 import { InvalidInputError } from "../errors.ts";
 import { type LockTarget, lockTarget } from "../lock_target.ts";
 import type { EditObstacle, EditTarget } from "../store.ts";
-import { ALLOW, type Case, notesOf, type Verdict } from "./case.ts";
-import { type Denial, judge } from "./denials.ts";
-import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
-import { informNotes } from "./informing.ts";
+import { ALLOW, type Case, type Verdict } from "./case.ts";
+import { type FileStamp, stampOf } from "./file_stamp.ts";
 import { LEASE_MS } from "./lease.ts";
-import { type Objection, objectionTo } from "./objection.ts";
 
 const PATHS_MAX = 100;
 const ACTIVE_FILES_MAX = 20;
 
 /** What a session read, and when. */
-interface ReadNote extends FileStamp {
+export interface ReadNote extends FileStamp {
   readonly atMs: number;
 }
 
@@ -51,18 +48,14 @@ export async function beforeEdit(
   }));
   const obstacles = await guard(hook, edited, false);
   if (obstacles.length === 0) return ALLOW;
-  const objections = obstacles
-    .map((obstacle) => withoutSame(obstacle, reads))
-    .map((obstacle) => objectionTo(obstacle, hook.policy(), hook.nowMs))
-    .filter((objection) => objection !== undefined);
-  if (await isDenied(hook, objections)) return denial(objections);
+  const { judgeObstacles } = await import("./objecting.ts");
+  const stopped = await judgeObstacles(hook, obstacles, reads);
+  if (stopped !== undefined) return stopped;
   // Meanwhile somebody may have come who holds it exclusively.
   const firm = await guard(hook, edited, true);
-  if (firm.length === 0) return ALLOW;
-  return denial(
-    firm.map((obstacle) => objectionTo(obstacle, hook.policy(), hook.nowMs))
-      .filter((objection) => objection !== undefined),
-  );
+  return firm.length === 0
+    ? ALLOW
+    : await judgeObstacles(hook, firm, reads) ?? ALLOW;
 }
 
 /** Notes that the session has changed `paths`, and knows them as they are now. */
@@ -139,65 +132,6 @@ function activeFiles(
   if (paths.every((path) => before.includes(path))) return undefined;
   return [...paths, ...before.filter((path) => !paths.includes(path))]
     .slice(0, ACTIVE_FILES_MAX);
-}
-
-/** Leaves out changes after which the file is what it was when it was read. */
-function withoutSame(
-  obstacle: EditObstacle,
-  reads: ReadonlyMap<string, ReadNote>,
-): EditObstacle {
-  const { path } = obstacle.target;
-  const read = reads.get(path);
-  const differs = obstacle.touches.length > 0 && read !== undefined &&
-    hasChanged(path, read);
-  return differs ? obstacle : { ...obstacle, touches: [] };
-}
-
-/**
- * Whether any of the objections stands, and remembers what was said: each has
- * its own denial and its own retry.
- */
-async function isDenied(
-  hook: Case,
-  objections: readonly Objection[],
-): Promise<boolean> {
-  const { event, nowMs, store, session } = hook;
-  const call = event.kind === "before-tool" ? event.tool.callId : undefined;
-  const soft = objections.filter(({ force }) => force !== "firm");
-  const keys = soft.map(({ path }) => `denied:${event.agentId ?? ""}:${path}`);
-  const notes = await store.readNotes(session.id, keys);
-  const changed: Record<string, unknown> = {};
-  const untold: Objection[] = [];
-  let denied = soft.length < objections.length;
-  for (const [at, objection] of soft.entries()) {
-    const text = notes.get(keys[at]);
-    const before: Denial | undefined = text && JSON.parse(text);
-    const judged = judge(before, objection.key, call, nowMs);
-    if (objection.force === "inform") {
-      if (!judged.denied) continue;
-      untold.push(objection);
-      changed[keys[at]] = { ...judged.denial, calls: [], passedAtMs: nowMs };
-    } else {
-      if (judged.denied) denied = true;
-      if (judged.denial !== before) changed[keys[at]] = judged.denial;
-    }
-  }
-  await store.noteActivity(session.id, {
-    change: { status: "active" },
-    notes: new Map([
-      ...notesOf(changed),
-      ...await informNotes(hook, untold),
-    ]),
-  });
-  return denied;
-}
-
-function denial(objections: readonly Objection[]): Verdict {
-  const reason = objections.map(({ facts }) => facts).join("\n");
-  return {
-    decision: { verdict: "deny", reason: `[message-bus] ${reason}` },
-    told: () => Promise.resolve(),
-  };
 }
 
 async function readNotesOf(

@@ -89,13 +89,21 @@ async function mailed(
 /** Takes the mail for this hook; returns whether no other has it. */
 async function take(hook: Case, before: string | undefined): Promise<boolean> {
   if (before !== undefined && !before.startsWith(FREE)) {
-    const age = hook.nowMs - Number(before);
+    const age = hook.nowMs - parseInt(before);
     if (age >= 0 && age < TAKEN_MS) return false;
   }
   return await hook.store.noteActivity(hook.session.id, {
-    notes: new Map([[TAKEN, String(hook.nowMs)]]),
+    notes: new Map([[TAKEN, mark(hook.nowMs)]]),
     expects: { key: TAKEN, value: before ?? null },
   });
+}
+
+/**
+ * A time at which the mail was taken, or 0, unlike any other: who looked before
+ * and comes late must find that something has happened.
+ */
+function mark(atMs: number): string {
+  return `${atMs} ${crypto.randomUUID()}`;
 }
 
 /** Writes down what the model was told, and gives the rest back. */

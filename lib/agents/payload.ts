@@ -111,10 +111,12 @@ function cleanName(value: string): string {
   // Looked at by hand, as a pattern costs more to compile than to do without.
   for (let at = 0; at < name.length; at++) {
     const code = name.charCodeAt(at);
-    // deno-lint-ignore no-control-regex
-    if (code < 0x20 || code === 0x7f) {
-      return name.replace(/[\x00-\x1f\x7f]/g, "?");
-    }
+    if (code < 0x20 || code === 0x7f) return withoutControls(name);
   }
   return name;
+}
+
+function withoutControls(name: string): string {
+  // deno-lint-ignore no-control-regex
+  return name.replace(/[\x00-\x1f\x7f]/g, "?");
 }

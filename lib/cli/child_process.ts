@@ -21,7 +21,6 @@ const NOT_RUNNABLE = 126;
 
 /** A program that can't be started. */
 export class NotStartedError extends RefusalError {
-  override name = "NotStartedError";
   /** What a shell would end with. */
   readonly exitCode: number;
 
@@ -35,6 +34,7 @@ export class NotStartedError extends RefusalError {
       }.`,
       options,
     );
+    this.name = "NotStartedError";
     this.exitCode = missing ? NOT_FOUND : NOT_RUNNABLE;
   }
 }

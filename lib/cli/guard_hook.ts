@@ -175,7 +175,11 @@ function exists(path: string): boolean {
     Deno.lstatSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    const { NotADirectory, NotFound } = Deno.errors;
+    // core.hooksPath may name what is no folder, to have no hooks.
+    if (error instanceof NotFound || error instanceof NotADirectory) {
+      return false;
+    }
     throw error;
   }
 }

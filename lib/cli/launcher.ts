@@ -22,7 +22,8 @@
  */
 
 import { parseArguments } from "./arguments.ts";
-import { InvalidInputError, MessageBusError } from "../errors.ts";
+import { InvalidInputError } from "../errors.ts";
+import { RefusalError } from "./refusal.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** How it is called. */
@@ -59,12 +60,6 @@ interface Places {
   readonly bundle: string;
 }
 
-/** Something that keeps it from being installed. */
-class InstallError extends MessageBusError {
-  override name = "InstallError";
-  readonly kind = "state";
-}
-
 // For what runs for long: slower to start, as it has no cached code, and 3 MB
 // smaller from then on.
 const SMALL_MEMORY = "--v8-flags=--max-semi-space-size=1,--optimize-for-size";
@@ -93,7 +88,7 @@ async function main(): Promise<number> {
 
 function placesOf(bin: string | undefined): Places {
   if (Deno.build.os === "windows") {
-    throw new InstallError(
+    throw new RefusalError(
       "Cannot install: the launcher is a shell script; on Windows run " +
         `"deno install --global --allow-all --name mbus ${root()}/cli.ts".`,
     );
@@ -175,7 +170,7 @@ function refuseForeign(launcher: string): void {
     text = "";
   }
   if (text.includes(MARK)) return;
-  throw new InstallError(
+  throw new RefusalError(
     `Cannot install: ${launcher} is another program's; move it away, or choose ` +
       `another folder with "deno task install --bin DIR".`,
   );

@@ -8,6 +8,8 @@ import { MessageBusError } from "../errors.ts";
 
 /** A command that fits, but that the state of things refuses now. */
 export class RefusalError extends MessageBusError {
-  override name = "RefusalError";
-  readonly kind = "state";
+  /** Makes the error; `message` is a whole sentence. */
+  constructor(message: string, options?: ErrorOptions) {
+    super("RefusalError", "state", message, options);
+  }
 }

@@ -4,7 +4,8 @@
  * JSON: a line for each message,
  * `{ id, sender, channel, payload, createdAt, expiresAt, project?, to?, replyTo? }`,
  * and, under a durable name, `{ lost, durable }` where TTL or cap took
- * messages before they were acknowledged.
+ * messages before they were acknowledged. The first such count is of the name's
+ * whole life, each further one of what was lost since.
  *
  * Under a durable name a message is acknowledged after its line was written:
  * what a killed reader had not written comes again, and the last line it wrote

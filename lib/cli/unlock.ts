@@ -13,6 +13,7 @@
 
 import type { MessageBus } from "../bus.ts";
 import { NotHeldError } from "../errors.ts";
+import { lockTarget } from "../lock_target.ts";
 import type { Hold } from "../locks.ts";
 import { UsageError } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
@@ -79,11 +80,14 @@ async function heldOn(
 ): Promise<readonly Hold[]> {
   const found = new Map<number, Hold>();
   for (const path of paths) {
+    const target = lockTarget(path, Deno.cwd());
     const held = await bus.locks.held(path);
     const meant = held.filter((hold) =>
       token === undefined || hold.token === token
     );
-    if (meant.length === 0) throw new NotHeldError("release", path, token);
+    if (meant.length === 0) {
+      throw new NotHeldError("release", target.path, token);
+    }
     meant.forEach((hold) => found.set(hold.token, hold));
   }
   return [...found.values()];

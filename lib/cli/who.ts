@@ -27,7 +27,6 @@ import { ageOf, holdJson, shownPath } from "./hold_lines.ts";
 import { openBusFor } from "./open.ts";
 import { printJson, printLine } from "./output.ts";
 import { meeting, type Reach, reachOf, reachOfHold } from "./reach.ts";
-import { surroundings } from "./surroundings.ts";
 import { type Cell, tableLines } from "./table.ts";
 
 const MESSAGES_MAX = 10_000;
@@ -132,17 +131,14 @@ async function editors(
   isSelf: IsSelf,
 ): Promise<Touch[]> {
   const sessions = await bus.sessions.list({ allProjects: true });
-  const { lifeOf } = surroundings(undefined, []);
-  return sessions.flatMap((session) => {
-    const touched = session.activeFiles.flatMap((file) => {
+  return sessions.flatMap((session) =>
+    session.activeFiles.flatMap((file) => {
       const met = meetingAt(reach, file, session.worktree);
-      return met === undefined ? [] : [{ file, where: whereOf(met) }];
-    });
-    if (touched.length === 0 || lifeOf(session) === "dead") return [];
-    return touched.map(({ file, where }) =>
-      editing(session, file, where, isSelf)
-    );
-  });
+      return met === undefined
+        ? []
+        : [editing(session, file, whereOf(met), isSelf)];
+    })
+  );
 }
 
 function editing(

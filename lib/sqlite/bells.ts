@@ -76,7 +76,10 @@ function touch(path: string): void {
 
 const ONE_BYTE = new Uint8Array([1]);
 
-/** The bells of those who want one of these messages. */
+/**
+ * The bells of those who want one of these messages. A watch of no session is
+ * rung for every session's: by the time it reads it may have become that one.
+ */
 export function bellsFor(
   connection: Connection,
   messages: readonly Addressed[],
@@ -91,7 +94,7 @@ export function bellsFor(
       `SELECT bell FROM bell_interests
        WHERE channel IN (?1, CASE WHEN ?1 LIKE '@%' THEN ?1 ELSE '${EVERY_CHANNEL}' END)
          AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
-         AND (?3 IS NULL OR session_id = ?3)`,
+         AND (?3 IS NULL OR session_id IS NULL OR session_id = ?3)`,
     ).all(channel, project, to ?? null);
     for (const row of rows) bells.add(String(row.bell));
   }
@@ -109,7 +112,7 @@ export function wantsAny(
       : interest.channels.includes(channel)) &&
     (interest.project === null || project === null ||
       interest.project === project) &&
-    (to === undefined || interest.session === to)
+    (to === undefined || interest.session === null || interest.session === to)
   );
 }
 

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { StoreError } from "../errors.ts";
+import { ClosedError, StoreError } from "../errors.ts";
 import { retryBusy, retryBusySync } from "./busy.ts";
 import {
   type Database,
@@ -25,12 +25,12 @@ import {
   type Statement,
 } from "./driver.ts";
 import { faultOf, readOnlyError, storeError } from "./faults.ts";
-import { type BusLocation, prepareLocation } from "./location.ts";
+import { type BusLocation, checkFolders, prepareLocation } from "./location.ts";
 import { fileUri } from "./sound.ts";
 import {
   APPLICATION_ID,
-  COMPATIBLE_FROM,
-  MIGRATIONS,
+  SCHEMA,
+  type Schema,
   SCHEMA_VERSION,
 } from "./schema.ts";
 
@@ -64,6 +64,11 @@ export interface ConnectionOptions {
    * @default {"normal"}
    */
   readonly synchronous?: Synchronous;
+  /**
+   * The schema to make or migrate to.
+   * @default {the one of this program}
+   */
+  readonly schema?: Schema;
 }
 
 // While it is opened, SQLite itself waits: ten first openers at once meet
@@ -222,12 +227,13 @@ export class Connection {
     }
   }
 
-  /** A number that changes when another connection commits. */
-  dataVersion(): number {
+  /** What changes when another connection commits. */
+  dataVersion(): number | string {
     if (this.#access === "snapshot") {
-      // A snapshot sees no commits: the file's own times stand in.
-      const info = Deno.statSync(this.location.databasePath);
-      return info.mtime?.getTime() ?? 0;
+      // A snapshot sees no commits: the times of the file, and of the log that
+      // somebody who came may have begun, stand in.
+      const { databasePath } = this.location;
+      return `${stateOf(databasePath)} ${stateOf(`${databasePath}-wal`)}`;
     }
     return Number(this.sql("PRAGMA data_version").get()!.data_version);
   }
@@ -249,25 +255,13 @@ export class Connection {
       this.sql("COMMIT").run();
       return result;
     } catch (error) {
-      this.#rollBack();
+      rollBack(this.sql("ROLLBACK"));
       throw error;
     }
   }
 
-  #rollBack(): void {
-    try {
-      this.sql("ROLLBACK").run();
-    } catch (error) {
-      // SQLite has rolled back by itself after some errors (a full disk, I/O);
-      // then there is no transaction, which is what was wanted.
-      if (!/no transaction is active/.test((error as Error).message)) {
-        throw error;
-      }
-    }
-  }
-
   #checkVersion(): void {
-    checkVersion(this.location, this.sql(READ_VERSION));
+    checkVersion(this.location, this.#options, this.sql(READ_VERSION));
   }
 
   /** Tries while the database is busy, within what is left of the time. */
@@ -277,7 +271,11 @@ export class Connection {
     return retryBusy(
       act,
       Math.min(busyTimeoutMs, leftMs),
-      attempt,
+      () => {
+        // It may have been closed while this waited.
+        if (this.#closed) throw new ClosedError(act);
+        return attempt();
+      },
       (waitedMs) => {
         this.#waitedMs += waitedMs;
       },
@@ -318,6 +316,7 @@ interface Opened {
 }
 
 function openBest(location: BusLocation, options: ConnectionOptions): Opened {
+  checkFolders(location);
   let refusal: unknown;
   if (!options.readOnly) {
     try {
@@ -337,6 +336,17 @@ function openBest(location: BusLocation, options: ConnectionOptions): Opened {
     }
   }
   throw storeError("open the bus", location.databasePath, refusal);
+}
+
+/** What of a file changes when it is written. */
+function stateOf(path: string): string {
+  try {
+    const { mtime, size } = Deno.statSync(path);
+    return `${mtime?.getTime()} ${size}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "none";
+    throw error;
+  }
 }
 
 function isRefusedWrite(error: unknown): boolean {
@@ -373,12 +383,13 @@ function openAs(
             `from here; run "mbus init" where it may be written.`,
         );
       }
-      checkVersion(location, db.prepare(READ_VERSION));
+      checkVersion(location, options, db.prepare(READ_VERSION));
       db.exec(`PRAGMA foreign_keys=ON; PRAGMA busy_timeout=0`);
       if (access === "write") refuseSilentReadOnly(db);
       return { db, access };
     } catch (error) {
-      db.close();
+      if (isAnothers(error)) closeUnchanged(db, path, options);
+      else db.close();
       throw error;
     }
   } catch (error) {
@@ -386,11 +397,37 @@ function openAs(
   }
 }
 
+function isAnothers(error: unknown): boolean {
+  return error instanceof StoreError &&
+    (error.fault === "foreign" || error.fault === "newer");
+}
+
+/**
+ * Closes a file that is not for us as it was: the last one that closes a file
+ * folds its log in, unless that one may only read.
+ */
+function closeUnchanged(
+  db: Database,
+  path: string,
+  options: ConnectionOptions,
+): void {
+  const last = (options.library ?? nodeLibrary).open(path, {
+    readOnly: true,
+    timeoutMs: OPEN_TIMEOUT_MS,
+  });
+  try {
+    last.prepare("PRAGMA application_id").get();
+    db.close();
+  } finally {
+    last.close();
+  }
+}
+
 /** SQLite opens a file for reading without a word where it may not write it. */
 function refuseSilentReadOnly(db: Database): void {
   try {
-    db.prepare("BEGIN IMMEDIATE").run();
-    db.prepare("ROLLBACK").run();
+    // Not BEGIN IMMEDIATE: on such a file it only begins to read.
+    db.prepare("UPDATE _schema_version SET version = version WHERE 0").run();
   } catch (error) {
     // Busy is well: only a file that can be written can be locked.
     if (faultOf(error) !== "busy") throw error;
@@ -421,6 +458,7 @@ function makeOrMigrate(
   options: ConnectionOptions,
 ): void {
   const path = location.databasePath;
+  const { version, compatibleFrom, migrations } = options.schema ?? SCHEMA;
   if (identify(db, path) === "empty") {
     // Both can only be set before there are tables.
     const { busyTimeoutMs, busyTotalMs = Infinity } = options;
@@ -429,23 +467,38 @@ function makeOrMigrate(
       // SQLite does not wait when two switch to WAL at once.
       db.prepare("PRAGMA journal_mode=WAL").get();
     });
-  } else if (versionIn(db) >= SCHEMA_VERSION) return;
+  } else {
+    checkVersion(location, options, db.prepare(READ_VERSION));
+    if (versionIn(db) >= version) return;
+  }
   db.prepare("BEGIN IMMEDIATE").run();
   try {
     // Another opener may have been here first.
     const from = identify(db, path) === "empty" ? 0 : versionIn(db);
-    for (const statements of MIGRATIONS.slice(from)) {
+    for (const statements of migrations.slice(from)) {
       for (const statement of statements) db.prepare(statement).run();
     }
-    if (from < SCHEMA_VERSION) {
+    if (from < version) {
       db.exec(`PRAGMA application_id=${APPLICATION_ID}`);
       db.prepare("UPDATE _schema_version SET version = ?, compatible_from = ?")
-        .run(SCHEMA_VERSION, COMPATIBLE_FROM);
+        .run(version, compatibleFrom);
     }
     db.prepare("COMMIT").run();
   } catch (error) {
-    db.prepare("ROLLBACK").run();
+    rollBack(db.prepare("ROLLBACK"));
     throw error;
+  }
+}
+
+function rollBack(rollback: Statement): void {
+  try {
+    rollback.run();
+  } catch (error) {
+    // SQLite has rolled back by itself after some errors (a full disk, I/O);
+    // then there is no transaction, which is what was wanted.
+    if (!/no transaction is active/.test((error as Error).message)) {
+      throw error;
+    }
   }
 }
 
@@ -453,15 +506,28 @@ function versionIn(db: Database): number {
   return Number(db.prepare(READ_VERSION).get()?.version ?? 0);
 }
 
-function checkVersion(location: BusLocation, readVersion: Statement): void {
+function checkVersion(
+  location: BusLocation,
+  options: ConnectionOptions,
+  readVersion: Statement,
+): void {
+  const { version } = options.schema ?? SCHEMA;
   const row = readVersion.get();
-  const needs = Number(row?.compatible_from ?? 0);
-  if (needs <= SCHEMA_VERSION) return;
+  if (row === undefined) {
+    throw new StoreError(
+      "corrupt",
+      location.databasePath,
+      `Cannot use ${location.databasePath}: the version of its schema is ` +
+        `missing; another program deleted it, move the file away.`,
+    );
+  }
+  const needs = Number(row.compatible_from);
+  if (needs <= version) return;
   throw new StoreError(
     "newer",
     location.databasePath,
     `Cannot use ${location.databasePath}: it was made for version ${needs} of ` +
-      `the schema and this program knows ${SCHEMA_VERSION}; upgrade mbus.`,
+      `the schema and this program knows ${version}; upgrade mbus.`,
   );
 }
 

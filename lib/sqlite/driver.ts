@@ -98,6 +98,8 @@ export const nodeLibrary: Library = {
  */
 export async function loadLibrary(driver: SqliteDriver): Promise<Library> {
   if (driver === "node") return nodeLibrary;
+  // Not even loaded where the other one is in use.
+  refuseOther(driver);
   const library = await loadFfi();
   return {
     driver: "ffi",
@@ -109,6 +111,11 @@ export async function loadLibrary(driver: SqliteDriver): Promise<Library> {
 }
 
 function fixDriver(driver: SqliteDriver): void {
+  refuseOther(driver);
+  chosen = driver;
+}
+
+function refuseOther(driver: SqliteDriver): void {
   if (chosen !== undefined && chosen !== driver) {
     throw new StoreError(
       "driver",
@@ -118,7 +125,6 @@ function fixDriver(driver: SqliteDriver): void {
         `drop each other's file locks; use one driver in a process.`,
     );
   }
-  chosen = driver;
 }
 
 function readEnv(name: string): string | undefined {

@@ -84,7 +84,8 @@ function takeLocks(
       wait: false,
       alongside: [],
     };
-    const own = ownHold(tx, request);
+    const near = overlappingHolds(tx.connection, target, tx.nowMs, "disk");
+    const own = ownHold(tx, request, near);
     if (own === undefined) {
       // Refused where somebody waits to hold it exclusively: then the edit has
       // no lock, as an advisory one stops nobody anyway.

@@ -39,11 +39,15 @@ const FAULTS: readonly [number, RegExp, SqliteFault][] = [
   [26, /file is not a database/, "not-a-database"],
 ];
 
+// The shared index cannot grow: an I/O error to SQLite, and a full disk to us.
+const IOERR_SHMSIZE = 4874;
+
 /** The fault of an SQLite error, or undefined for any other error. */
 export function faultOf(error: unknown): SqliteFault | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = (error as { errcode?: unknown }).errcode;
   if (typeof code === "number") {
+    if (code === IOERR_SHMSIZE) return "full";
     const fault = FAULTS.find(([primary]) => primary === (code & 0xff))?.[2];
     if (fault !== undefined) return fault;
   }

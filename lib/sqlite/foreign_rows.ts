@@ -65,7 +65,7 @@ export class ForeignRows {
   #asking = false;
   #askAt = 0;
   #nextLook: ReturnType<typeof setTimeout> | undefined;
-  #dataVersion = -1;
+  #dataVersion: number | string = -1;
 
   /** Makes one that does nothing yet. */
   constructor(connection: Connection, options: ForeignRowsOptions) {

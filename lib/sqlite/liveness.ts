@@ -51,6 +51,8 @@ export function endSession(
     if (changes > 0) {
       tx.released = true;
       tx.ring("locks", null);
+      // Who waits in its name learns that it does so in vain.
+      tx.ring("grants", id);
     }
   }
   returnTasksOf(tx, id);
@@ -108,6 +110,15 @@ export function buryIfDead(tx: Transaction, row: Row): boolean {
   if (tx.connection.readOnly) return true;
   endSession(tx, String(row.session_id), "died");
   return true;
+}
+
+/** Buries a session if it runs and its process is dead. */
+export function bury(tx: Transaction, id: string): void {
+  const row = tx.connection.sql(
+    `SELECT session_id, pid, host, process_start FROM session_registry
+     WHERE session_id = ? AND status IS NOT 'terminated'`,
+  ).get(id);
+  if (row !== undefined) buryIfDead(tx, row);
 }
 
 /**

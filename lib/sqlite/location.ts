@@ -82,7 +82,9 @@ function absolute(path: string): string {
     ? /^([a-zA-Z]:[\\/]|[\\/])/.test(path)
     : path.startsWith("/");
   const full = rooted ? path : `${Deno.cwd()}/${path}`;
-  return full.replace(/(?<=.)[\\/]+$/, "");
+  // A backslash is a letter of a name but on Windows.
+  const end = Deno.build.os === "windows" ? /(?<=.)[\\/]+$/ : /(?<=.)\/+$/;
+  return full.replace(end, "");
 }
 
 /**
@@ -148,6 +150,25 @@ function makeFolder(folder: string): void {
   // The umask may have taken rights away from a folder that is ours to use.
   if (made && Deno.build.os !== "windows") Deno.chmodSync(folder, 0o700);
   checkFolder(folder);
+}
+
+/**
+ * Refuses a bus in whose folders somebody else can have a hand, as far as they
+ * are there.
+ *
+ * @throws {StoreError} If one is no folder, is another user's, or its group or
+ * others may write to it.
+ */
+export function checkFolders(location: BusLocation): void {
+  const { home, databaseFolder, bellsFolder } = location;
+  for (const folder of [home, databaseFolder, bellsFolder]) {
+    try {
+      checkFolder(folder);
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      // What cannot be looked at is not there, or cannot be used either.
+    }
+  }
 }
 
 /**

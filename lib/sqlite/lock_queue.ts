@@ -39,6 +39,7 @@ import type { LockBudget } from "./lock_budget.ts";
 import {
   adoptForeignHolds,
   hold,
+  type HoldRow,
   holdRow,
   nearPrefix,
   overlappingHolds,
@@ -65,17 +66,19 @@ export function acquire(
 ): LockOutcome {
   adoptForeignHolds(tx);
   const { session, target, upgrades } = request;
-  const own = ownHold(tx, request);
+  // Looked up once: what is judged dead on the way is judged so again.
+  let near = nearbyHolds(tx, request);
+  const own = ownHold(tx, request, near);
   if (own === undefined) {
     if (upgrades !== undefined) {
       throw new NotHeldError("upgrade", target.path, upgrades);
     }
     budget.take(tx, session, target.path);
   }
-  if (own === undefined ? isCovered(tx, request) : isEnough(own, request)) {
-    return grant(tx, request);
+  if (own === undefined ? isCovered(request, near) : isEnough(own, request)) {
+    return grant(tx, request, near);
   }
-  let inTheWay = blockersOf(tx, request);
+  let inTheWay = blockersOf(tx, request, undefined, near);
   // Nobody's hold is ended for a lock that is not had then.
   const ends = request.takeOver &&
     (request.wait
@@ -83,9 +86,10 @@ export function acquire(
       : inTheWay.every(({ overdue }) => overdue));
   if (ends) {
     takeOver(tx, request);
+    near = nearbyHolds(tx, request);
     inTheWay = inTheWay.filter(({ overdue }) => !overdue);
   }
-  if (inTheWay.length === 0) return grant(tx, request);
+  if (inTheWay.length === 0) return grant(tx, request, near);
   if (request.type === "exclusive") tellHolders(tx, request, inTheWay);
   if (!request.wait) return { state: "refused", blockers: inTheWay };
   refuseCycle(tx, request, inTheWay);
@@ -105,22 +109,27 @@ function isEnough(own: Hold, request: LockRequest): boolean {
  * Whether a file lies in what the session holds exclusively: nobody else can
  * hold it, and who waits for it waits for this session anyway.
  */
-function isCovered(tx: Transaction, request: LockRequest): boolean {
+function isCovered(request: LockRequest, near: readonly HoldRow[]): boolean {
   return request.target.kind === "file" &&
-    overlappingHolds(tx.connection, request.target, tx.nowMs, "disk")
-      .some(({ hold }) =>
-        hold.session === request.session && hold.type === "exclusive"
-      );
+    near.some(({ hold }) =>
+      hold.session === request.session && hold.type === "exclusive"
+    );
+}
+
+/** The holds that overlap what is asked for on disk. */
+function nearbyHolds(tx: Transaction, request: LockRequest): HoldRow[] {
+  return overlappingHolds(tx.connection, request.target, tx.nowMs, "disk");
 }
 
 function grant(
   tx: Transaction,
   request: LockRequest,
+  near: readonly HoldRow[],
   waiter?: number,
 ): LockOutcome & { state: "held" } {
-  const before = ownHold(tx, request);
+  const before = ownHold(tx, request, near);
   const held = hold(tx, request, before, waiter);
-  const overlaps = overlapsOf(tx, request, held);
+  const overlaps = overlapsOf(tx, request, held, near);
   // Taken once more by the same agent, it is no news.
   if (before === undefined) announceConflict(tx, held, overlaps);
   return { state: "held", hold: held, overlaps };
@@ -131,15 +140,13 @@ function overlapsOf(
   tx: Transaction,
   request: LockRequest,
   held: Hold,
+  near: readonly HoldRow[] = nearbyHolds(tx, request),
 ): LockOverlap[] {
   const found = new Map<number, LockOverlap>();
   for (const where of ["disk", "repository"] as const) {
-    const holds = overlappingHolds(
-      tx.connection,
-      request.target,
-      tx.nowMs,
-      where,
-    );
+    const holds = where === "disk"
+      ? near
+      : overlappingHolds(tx.connection, request.target, tx.nowMs, where);
     const others = holds.filter((other) =>
       other.hold.token !== held.token && !found.has(other.hold.token) &&
       // A session's own agents meet on the file on disk only.
@@ -159,19 +166,14 @@ function overlapsOf(
 function blockersOf(
   tx: Transaction,
   request: LockRequest,
-  waiter = Number.MAX_SAFE_INTEGER,
+  waiter: number = Number.MAX_SAFE_INTEGER,
+  near: readonly HoldRow[] = nearbyHolds(tx, request),
 ): Blocker[] {
   const excludes = (type: unknown) =>
     request.type === "exclusive" || type === "exclusive";
-  const holds = overlappingHolds(
-    tx.connection,
-    request.target,
-    tx.nowMs,
-    "disk",
-  )
-    .filter(({ hold }) =>
-      isOther(request, hold.session) && excludes(hold.type)
-    );
+  const holds = near.filter(({ hold }) =>
+    isOther(request, hold.session) && excludes(hold.type)
+  );
   const holders = standing(tx, holds).map(toBlocker);
   return [...holders, ...waitersBefore(tx, request, waiter)];
 }
@@ -304,15 +306,16 @@ export function grantWaiters(tx: Transaction): void {
       const row = waiterRow(tx, String(waiter));
       if (row === undefined || leftIfGone(tx, row)) continue;
       const request = toRequest(row);
-      if (blockersOf(tx, request, waiter).length > 0) continue;
+      const near = nearbyHolds(tx, request);
+      if (blockersOf(tx, request, waiter, near).length > 0) continue;
       // Judging who is in the way may have buried the waiter's own session.
       if (waiterRow(tx, String(waiter)) === undefined) continue;
-      if (request.upgrades !== undefined && !ownHold(tx, request)) {
+      if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
         // What was to become exclusive was given back meanwhile.
         leaveQueue(tx, String(waiter));
         continue;
       }
-      const { hold: held } = grant(tx, request, waiter);
+      const { hold: held } = grant(tx, request, near, waiter);
       tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
         .run(held.token, waiter);
       tx.ring("grants", request.session);

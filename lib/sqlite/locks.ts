@@ -92,10 +92,11 @@ export function nearPrefix(
   extent: Extent,
 ): Row[] {
   const { prefix } = extent;
-  const above = prefixesAbove(prefix);
+  const near = [...prefixesAbove(prefix), prefix];
+  // One statement for each depth, so that it is prepared once.
   const rows = connection.sql(
-    `${from} WHERE ${column} IN (SELECT value FROM json_each(?))`,
-  ).all(JSON.stringify([...above, prefix]));
+    `${from} WHERE ${column} IN (${near.map(() => "?").join(", ")})`,
+  ).all(...near);
   if (target.kind === "file") return rows;
   // A folder or glob also meets what lies below: "/" follows the prefix there,
   // and "0" is the next character.
@@ -233,21 +234,23 @@ export function standing(
 
 /**
  * What the session's agent holds there already: what is upgraded, or would be
- * taken once more.
+ * taken once more. `near` is what overlaps it.
  */
 export function ownHold(
   tx: Transaction,
   request: LockRequest,
+  near: readonly HoldRow[],
 ): Hold | undefined {
   const { target, session, agent, upgrades } = request;
-  const row = upgrades === undefined
-    ? tx.connection.sql(
-      `${FROM_HOLDS}
-       WHERE l.file_path = ? AND l.session_id = ? AND l.agent_id = ? AND l.kind = ?`,
-    ).get(target.path, session, agent, target.kind)
-    : tx.connection.sql(
-      `${FROM_HOLDS} WHERE l.token = ? AND l.session_id = ? AND l.agent_id = ?`,
-    ).get(upgrades, session, agent);
+  if (upgrades === undefined) {
+    return near.find(({ hold }) =>
+      hold.path === target.path && hold.kind === target.kind &&
+      hold.session === session && (hold.agent ?? "") === agent
+    )?.hold;
+  }
+  const row = tx.connection.sql(
+    `${FROM_HOLDS} WHERE l.token = ? AND l.session_id = ? AND l.agent_id = ?`,
+  ).get(upgrades, session, agent);
   return row === undefined ? undefined : toHold(row, tx.nowMs);
 }
 

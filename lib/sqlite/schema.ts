@@ -41,12 +41,19 @@ import {
   DEFAULT_TTL_SECONDS,
   TTL_SECONDS_MAX,
 } from "../channels.ts";
+import { COMPATIBLE_FROM, SCHEMA_VERSION } from "./schema_version.ts";
 
-export {
-  APPLICATION_ID,
-  COMPATIBLE_FROM,
-  SCHEMA_VERSION,
-} from "./schema_version.ts";
+export { APPLICATION_ID, SCHEMA_VERSION } from "./schema_version.ts";
+
+/** A schema, as a program knows it. */
+export interface Schema {
+  /** The version that it writes. */
+  readonly version: number;
+  /** The oldest version whose programs can work on its file. */
+  readonly compatibleFrom: number;
+  /** The statements that lead from each version to the next; index 0 makes 1. */
+  readonly migrations: readonly (readonly string[])[];
+}
 
 const NOW_ISO = `(strftime('%Y-%m-%dT%H:%M:%fZ','now'))`;
 const NOW_MS = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`;
@@ -408,5 +415,9 @@ const VERSION_1 = [
   `INSERT INTO _schema_version(version, compatible_from) VALUES (1, 1)`,
 ];
 
-/** The statements that lead from each version to the next; index 0 makes 1. */
-export const MIGRATIONS: readonly (readonly string[])[] = [VERSION_1];
+/** The schema of this program. */
+export const SCHEMA: Schema = {
+  version: SCHEMA_VERSION,
+  compatibleFrom: COMPATIBLE_FROM,
+  migrations: [VERSION_1],
+};

@@ -72,6 +72,7 @@ import {
 import { guardEdit } from "./edit_guard.ts";
 import { faultOf } from "./faults.ts";
 import {
+  bury,
   endIncarnation,
   endSession,
   refuseEnded,
@@ -105,6 +106,7 @@ import {
 } from "./purge.ts";
 import {
   findSession,
+  lifeOf,
   listSessions,
   othersFiles,
   updateSession,
@@ -364,11 +366,20 @@ export class SqliteStore implements Store {
   async sessions(
     filter: { readonly project: string | null; readonly ended: boolean },
   ): Promise<readonly Session[]> {
-    this.#refuseClosed("list sessions");
-    return await this.#connection.read(
-      "list sessions",
-      () => listSessions(this.#connection, filter),
+    const act = "list sessions";
+    this.#refuseClosed(act);
+    const list = () =>
+      this.#connection.read(act, () => listSessions(this.#connection, filter));
+    const found = await list();
+    const dead = found.filter((session) =>
+      session.status !== "terminated" && lifeOf(session) === "dead"
     );
+    if (dead.length === 0) return found;
+    if (this.#connection.readOnly) {
+      return found.filter((session) => !dead.includes(session));
+    }
+    await this.#write(act, (tx) => dead.forEach(({ id }) => bury(tx, id)));
+    return await list();
   }
 
   async acquireLock(request: LockRequest): Promise<LockOutcome> {

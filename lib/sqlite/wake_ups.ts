@@ -67,7 +67,7 @@ export class WakeUps {
   #mode: WatchMode = "poll";
   #bellWatch: Deno.FsWatcher | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #dataVersion = 0;
+  #dataVersion: number | string = 0;
   #warned = false;
   // Changes of rows one after the other: closing must not overtake opening.
   #rows: Promise<void> = Promise.resolve();

@@ -112,6 +112,14 @@ export class Mbus implements AsyncDisposable {
     return running;
   }
 
+  /** Sends until a tail that begins now has printed something. */
+  async reach(tail: Running): Promise<void> {
+    const first = tail.line();
+    let printed = false;
+    first.then(() => printed = true);
+    while (!printed) await this.done(["send", "ready", "0"]);
+  }
+
   /** The environment of its commands. */
   environment(more: StartOptions["env"] = {}): Record<string, string> {
     const env: Record<string, string | undefined> = {

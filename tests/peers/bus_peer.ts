@@ -12,6 +12,7 @@ import {
   type MessageBus,
   openBus,
   type OpenBusOptions,
+  type PollOptions,
   type Publication,
   type SessionChange,
   type SessionStart,
@@ -98,7 +99,7 @@ const acts: Record<string, Act> = {
     }
     return ids;
   },
-  async poll(args: { channels: string[] | null; after?: string }) {
+  async poll(args: { channels: string[] | null } & PollOptions) {
     return (await bus.poll(args.channels, args)).messages;
   },
   async subscribe(args: Subscribing) {
@@ -140,7 +141,10 @@ const acts: Record<string, Act> = {
   sql(args: { path: string; sql: string; name?: string }) {
     const name = args.name ?? "sql";
     const database = databases.get(name) ??
-      new DatabaseSync(args.path, { enableForeignKeyConstraints: false });
+      new DatabaseSync(args.path, {
+        enableForeignKeyConstraints: false,
+        timeout: 5_000,
+      });
     databases.set(name, database);
     database.exec(args.sql);
   },
@@ -151,7 +155,7 @@ const acts: Record<string, Act> = {
   /** Opens and closes the database, as short-lived programs do. */
   comeAndGo(args: { path: string; times: number }) {
     for (let i = 0; i < args.times; i++) {
-      const database = new DatabaseSync(args.path);
+      const database = new DatabaseSync(args.path, { timeout: 5_000 });
       database.prepare("SELECT count(*) FROM session_registry").get();
       database.close();
     }
@@ -167,6 +171,13 @@ const acts: Record<string, Act> = {
     }
     return { count: args.most };
   },
+  async remount(args: { folder: string; size: string }) {
+    const { success } = await new Deno.Command("mount", {
+      args: ["-o", `remount,size=${args.size}`, args.folder],
+    }).output();
+    if (!success) throw new Error("Cannot mount it anew");
+  },
+  ping: () => true,
   location: () => bus.location,
   mode: (name: string) => subscriptions.get(name)!.mode,
   write: (args: { path: string; text: string }) =>

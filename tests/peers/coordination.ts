@@ -71,7 +71,8 @@ export function coordination(
         say({ event: `${name}.ended` });
       })();
     },
-    locks: (path?: string) => busOf().locks.list({ path, allProjects: true }),
+    locks: ({ path }: { path?: string }) =>
+      busOf().locks.list({ path, allProjects: true }),
     /** Holds a path again and again, writing down when it does. */
     async lockRounds(args: { path: string; rounds: number; journal: string }) {
       const { path, rounds, journal } = args;

@@ -1,11 +1,11 @@
 /**
- * Whether the place where the bus lives will do. Nothing is made here, and in
- * the database's folder nothing is opened.
+ * Whether the place where the bus lives will do. Nothing stays that is made
+ * here, and in the database's folder nothing is opened.
  *
  * @module
  */
 
-import { accessSync, constants, statfsSync } from "node:fs";
+import { statfsSync } from "node:fs";
 import {
   type BusLocation,
   checkFolder,
@@ -37,7 +37,8 @@ function checkFolders(location: BusLocation): Finding[] {
     } catch (error) {
       return [failBy("folder", error)];
     }
-    if (!isWritable(folder)) {
+    // Whether the database's can be written is tried by SQLite alone.
+    if (folder !== databaseFolder && !isWritable(folder)) {
       return [fail(
         "folder",
         `${folder} may only be read from here`,
@@ -126,8 +127,10 @@ function exists(path: string): boolean {
 
 function isWritable(folder: string): boolean {
   try {
-    accessSync(folder, constants.W_OK | constants.X_OK);
-    return Deno.statSync(folder).isDirectory;
+    // Rights do not tell it all: a mount may be read-only.
+    const file = Deno.makeTempFileSync({ dir: folder, prefix: ".doctor-" });
+    Deno.removeSync(file);
+    return true;
   } catch {
     return false;
   }

@@ -75,17 +75,23 @@ export function replaceTextFile(
   const target = before?.path ?? path;
   return saying("write", path, () => {
     if (after !== undefined && before === undefined) makeFolder(target, how);
-    using _lock = lockedFolder(folderOf(target));
-    if (_lock === undefined) return false;
-    const now = readTextFile(path);
-    if (now?.path !== before?.path || now?.text !== before?.text) return false;
-    if (isProtected(now)) {
-      refuse("write", path, "it is write-protected", "make it writable");
+    const lock = lockFolder(folderOf(target));
+    if (lock === undefined) return false;
+    try {
+      const now = readTextFile(path);
+      if (now?.path !== before?.path || now?.text !== before?.text) {
+        return false;
+      }
+      if (isProtected(now)) {
+        refuse("write", path, "it is write-protected", "make it writable");
+      }
+      keep();
+      if (after === undefined) remove(path, target);
+      else replace(target, after, now, how);
+      return true;
+    } finally {
+      lock.close();
     }
-    keep();
-    if (after === undefined) remove(path, target);
-    else replace(target, after, now, how);
-    return true;
   });
 }
 
@@ -234,10 +240,10 @@ function exists(path: string): boolean {
   }
 }
 
-/** Holds a folder until disposed; undefined if it is gone. */
-function lockedFolder(folder: string): Disposable | undefined {
+/** Holds a folder until closed; undefined if it is gone. */
+function lockFolder(folder: string): { close(): void } | undefined {
   // Windows opens no folders; there only the look before the write is left.
-  if (Deno.build.os === "windows") return { [Symbol.dispose]: () => {} };
+  if (Deno.build.os === "windows") return { close: (): void => {} };
   let file: Deno.FsFile;
   try {
     file = Deno.openSync(folder);

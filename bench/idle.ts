@@ -1,0 +1,128 @@
+/**
+ * An idle subscriber: what it costs to be on the bus while nobody speaks.
+ *
+ * Subscribers of the library and `mbus tail`, as it is installed, wait on one
+ * bus for a message that does not come; one of them has the duty to watch for
+ * other programs' rows. Beside them, in the same seconds, programs that only
+ * sleep, and some whose timer does nothing as often as a subscriber looks
+ * whether it missed something. Processor time is of all threads, over 20 s;
+ * each process counts as a round.
+ *
+ * @module
+ */
+
+import { runScript, startProgram } from "./children.ts";
+import { pause } from "./clock.ts";
+import { installed, succeed } from "./installation.ts";
+import {
+  type Memory,
+  memoryOf,
+  ProcessorMeter,
+  TELLS_PROCESS_COST,
+} from "./process_cost.ts";
+import type { Bar, Finding, Row } from "./report.ts";
+
+const PROCESSES = 3;
+const SETTLE_MS = 4_000;
+const MEASURED_MS = 20_000;
+
+const PROCESSOR_BAR: Bar = { of: "figure", most: 0.2 };
+const MEMORY_BAR: Bar = { of: "figure", most: 45 };
+
+/** What the processes of one kind cost. */
+interface Cost {
+  readonly percent: readonly number[];
+  readonly memory: readonly Memory[];
+}
+
+/** Measures it. */
+export async function benchIdle(folder: string): Promise<Finding> {
+  if (!TELLS_PROCESS_COST) return { rows: [], contestants: [] };
+  const launcher = await installed(folder);
+  const home = `${folder}/home`;
+  const env = { MBUS_HOME: home, MBUS_SESSION: "tail" };
+  // The first one compiles what those after it find compiled.
+  await succeed(
+    new Deno.Command(launcher, {
+      args: ["tail", "state", "--timeout", "1s"],
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }),
+  );
+  await using programs = new AsyncDisposableStack();
+  const several = (
+    program: string,
+    args: (number: number) => string[],
+  ): number[] =>
+    Array.from(
+      { length: PROCESSES },
+      (_, i) => programs.use(startProgram(program, args(i), env)).pid,
+    );
+  const deno = Deno.execPath();
+  const [library, tail, asleep, ticking] = await costsOf([
+    several(
+      deno,
+      (i) => runScript("idle_subscriber.ts", home, `idle-${i}`),
+    ),
+    several(launcher, () => ["tail", "state"]),
+    several(deno, () => runScript("idle_sleeper.ts")),
+    several(deno, () => runScript("idle_timer.ts")),
+  ]);
+  return {
+    rows: [
+      ...rowsOf("subscriber", library, { asleep, ticking }),
+      ...rowsOf("mbus tail", tail, { asleep, ticking }),
+    ],
+    contestants: [
+      "subscriber, mbus tail: pushed to, with the safety poll every 250 ms",
+      "asleep: an empty Deno program with one timer that does not come",
+      "empty timer: an empty Deno program whose timer does nothing every 250 ms",
+    ],
+  };
+}
+
+/** What the processes of several kinds cost, measured in the same seconds. */
+async function costsOf(kinds: readonly (readonly number[])[]): Promise<Cost[]> {
+  await pause(SETTLE_MS);
+  const meters = kinds.map((pids) =>
+    pids.map((pid) => new ProcessorMeter(pid))
+  );
+  await pause(MEASURED_MS);
+  return kinds.map((pids, kind) => ({
+    percent: meters[kind].map((meter) => meter.percent()),
+    memory: pids.map(memoryOf),
+  }));
+}
+
+function rowsOf(
+  what: string,
+  cost: Cost,
+  { asleep, ticking }: { readonly asleep: Cost; readonly ticking: Cost },
+): Row[] {
+  const memory = (name: string, field: keyof Memory, bar?: Bar): Row => ({
+    bench: "idle",
+    what: `${what}, ${name}`,
+    unit: "MiB",
+    rounds: cost.memory.map((each) => each[field]),
+    baseline: {
+      name: "asleep",
+      rounds: asleep.memory.map((each) => each[field]),
+    },
+    bar,
+  });
+  return [
+    {
+      bench: "idle",
+      what: `${what}, processor`,
+      unit: "%",
+      rounds: cost.percent,
+      baseline: { name: "empty timer", rounds: ticking.percent },
+      bar: PROCESSOR_BAR,
+    },
+    memory("resident", "residentMib", MEMORY_BAR),
+    memory("private", "privateMib"),
+    memory("proportional", "proportionalMib"),
+  ];
+}

@@ -1,0 +1,116 @@
+/**
+ * A terminal of a session: a shell that lives as long as the session, and runs
+ * commands as its children. Killed, it takes the session with it.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { openBus } from "../../mod.ts";
+import { within } from "../fixture.ts";
+import { TextLineStream } from "../text_lines.ts";
+import { type Mbus, ROOT } from "./mbus.ts";
+
+// `mbus` for the commands that are written into it.
+const PROLOGUE = `mbus() { "$DENO" run -q --cached-only -A "$CLI" "$@"; }\n`;
+
+/** A shell whose process is registered as a session. */
+export class Shell implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  readonly #asides: ReadableStreamDefaultReader<string>;
+  #ended = false;
+
+  private constructor(mbus: Mbus) {
+    this.#child = new Deno.Command("sh", {
+      cwd: `${mbus.folder}/work`,
+      env: {
+        ...mbus.environment({ MBUS_SESSION: undefined }),
+        DENO: Deno.execPath(),
+        CLI: `${ROOT}/cli.ts`,
+      },
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#lines = linesOf(this.#child.stdout);
+    this.#asides = linesOf(this.#child.stderr);
+  }
+
+  /** Opens one for a session. */
+  static async open(
+    mbus: Mbus,
+    session: string,
+    known: { readonly vendor?: string; readonly task?: string } = {},
+  ): Promise<Shell> {
+    const shell = new Shell(mbus);
+    const { pid } = shell.#child;
+    await using bus = await openBus({
+      home: mbus.home,
+      session,
+      pid,
+      project: `${mbus.folder}/work`,
+      ...known,
+    });
+    await bus.sessions.register();
+    await shell.#write(PROLOGUE);
+    return shell;
+  }
+
+  /** Runs a command to its end; returns its exit code and what it printed. */
+  async run(command: string): Promise<{ code: number; lines: string[] }> {
+    await this.start(command);
+    return await this.ended();
+  }
+
+  /** Starts a command. */
+  async start(command: string): Promise<void> {
+    await this.#write(`${command}\necho "[$?]"\n`);
+  }
+
+  /** Waits for the end of the command that was started. */
+  async ended(): Promise<{ code: number; lines: string[] }> {
+    const lines: string[] = [];
+    for (;;) {
+      const { done, value } = await within("the end", this.#lines.read());
+      assert.ok(!done, "the shell ended");
+      const end = /^\[(\d+)\]$/.exec(value);
+      if (end !== null) return { code: Number(end[1]), lines };
+      lines.push(value);
+    }
+  }
+
+  /** The next line that is said aside. */
+  async aside(): Promise<string> {
+    const { done, value } = await within("an aside", this.#asides.read());
+    assert.ok(!done, "the shell ended");
+    return value;
+  }
+
+  /** Kills it as nothing can be caught; what it runs goes on. */
+  async kill(): Promise<void> {
+    this.#ended = true;
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+    await this.#input.abort().catch(() => {});
+    await Promise.all([this.#lines.cancel(), this.#asides.cancel()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#ended) await this.kill();
+  }
+
+  async #write(text: string): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(text));
+  }
+}
+
+function linesOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): ReadableStreamDefaultReader<string> {
+  return stream.pipeThrough(new TextDecoderStream())
+    .pipeThrough(new TextLineStream()).getReader();
+}

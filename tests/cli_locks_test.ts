@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { type Ended, Mbus } from "./cli/mbus.ts";
+import { Shell } from "./cli/shell.ts";
+import { run } from "./fixture.ts";
+
+/** Runs a command as a session. */
+function as(mbus: Mbus, session: string) {
+  const env = { MBUS_SESSION: session };
+  return {
+    run: (...args: string[]) => mbus.run(args, { env }),
+    done: (...args: string[]) => mbus.done(args, { env }),
+    json: (...args: string[]) => mbus.json(args, { env }),
+    start: (...args: string[]) => mbus.start(args, { env }),
+  };
+}
+
+/** What is held, as `session path type`, by paths. */
+async function held(mbus: Mbus): Promise<string[]> {
+  const holds = await mbus.json(["locks"]);
+  return holds.map(({ session, path, type }) =>
+    `${session} ${String(path).split("/").at(-1)} ${type}`
+  ).sort();
+}
+
+function refused({ code, stdout, stderr }: Ended, exit: number): string {
+  assert.equal(code, exit, stderr);
+  assert.equal(stdout, "");
+  assert.match(stderr, /^mbus: Cannot [^\n]+\n$/);
+  return stderr;
+}
+
+Deno.test("what is not held, or under another token, can't be unlocked", async () => {
+  await using mbus = new Mbus();
+  const [one, two] = ["one", "two"].map((id) => as(mbus, id));
+  await one.done("lock", "a.ts", "b.ts", "src/");
+  const [{ token }] = await one.json("locks", "a.ts");
+  refused(await two.run("unlock", "a.ts"), 1);
+  refused(await one.run("unlock", "a.ts", "c.ts"), 1);
+  refused(await one.run("unlock", "src/x.ts"), 1);
+  const old = String(Number(token) + 100);
+  assert.match(
+    refused(await one.run("unlock", "a.ts", "--token", old), 1),
+    new RegExp(`token ${old}`),
+  );
+  refused(await one.run("unlock"), 2);
+  refused(await one.run("unlock", "a.ts", "--all"), 2);
+  assert.equal((await held(mbus)).length, 3, "nothing was released");
+
+  const [released] = await one.json("unlock", "a.ts", "--token", `${token}`);
+  assert.deepEqual(released, {
+    path: `${mbus.folder}/work/a.ts`,
+    token,
+    session: "one",
+    released: true,
+  });
+  // Locked twice, it is given back whole.
+  await one.done("lock", "b.ts");
+  await one.done("unlock", "b.ts");
+  assert.deepEqual(await held(mbus), ["one src advisory"]);
+  assert.equal(await one.done("unlock", "--all"), "Released src.\n");
+  assert.equal(await one.done("unlock", "--all"), "Nothing was held.\n");
+});
+
+Deno.test("an overdue lock is taken over only by who says so", async () => {
+  await using mbus = new Mbus();
+  const [one, two] = ["one", "two"].map((id) => as(mbus, id));
+  const [{ token }] = await one.json(
+    "lock",
+    "a.ts",
+    "--for",
+    "1ms",
+    "--exclusive",
+  );
+  const [shown] = await two.json("locks");
+  assert.deepEqual([shown.overdue, shown.self], [true, false]);
+  assert.match(
+    refused(await two.run("lock", "a.ts"), 1),
+    /overdue since .*--take-over/,
+  );
+  const [taken] = await two.json("lock", "a.ts", "--take-over");
+  assert.ok(Number(taken.token) > Number(token));
+  refused(await one.run("unlock", "a.ts", "--token", `${token}`), 1);
+  assert.deepEqual(await held(mbus), ["two a.ts advisory"]);
+});
+
+Deno.test("overlapping advisory locks are told, here and in other worktrees", async () => {
+  await using mbus = new Mbus();
+  const work = `${mbus.folder}/work`;
+  const git = (...args: string[]) =>
+    run("git", [
+      "-C",
+      work,
+      "-c",
+      "user.name=n",
+      "-c",
+      "user.email=e",
+      ...args,
+    ]);
+  await git("init", "-q");
+  await git("commit", "-q", "--allow-empty", "-m", "first");
+  await git("worktree", "add", "-q", `${mbus.folder}/other`);
+  const [one, two] = ["one", "two"].map((id) => as(mbus, id));
+  await one.done("lock", "src/a.ts", "--why", "\x1b[2Jlooking\n");
+
+  const here = await two.run("lock", "src/");
+  assert.equal(here.code, 0);
+  assert.match(
+    here.stderr,
+    /^mbus: conflict: one \(script\) holds src\/a\.ts as an advisory lock [^\n]*\n$/,
+  );
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(here.stderr, /\x1b/);
+  const [there] = await mbus.json(["lock", "src/a.ts"], {
+    env: { MBUS_SESSION: "three" },
+    cwd: `${mbus.folder}/other`,
+  });
+  assert.equal(there.path, `${mbus.folder}/other/src/a.ts`);
+  assert.deepEqual(
+    (there.overlaps as { risk: string; hold: { session: string } }[])
+      .map(({ risk, hold }) => `${risk} ${hold.session}`).sort(),
+    ["merge-risk one", "merge-risk two"],
+  );
+  const elsewhere = await mbus.run(["lock", "src/a.ts"], {
+    env: { MBUS_SESSION: "four" },
+    cwd: `${mbus.folder}/other`,
+  });
+  assert.match(elsewhere.stderr, /merge risk, in another worktree: one /);
+});
+
+Deno.test("locks shows them to people, made harmless, and to programs", async () => {
+  await using mbus = new Mbus();
+  assert.equal(await mbus.done(["locks"]), "Nothing is locked there.\n");
+  await using mine = await Shell.open(mbus, "mine", { task: "T-\x1b[2J" });
+  await mine.run("mbus lock src/ --exclusive --why '\x1b]0;title\x07'");
+  const shown = await mbus.done(["locks"]);
+  const [heading, line, ...rest] = shown.trimEnd().split("\n");
+  assert.match(
+    heading,
+    /^ +PATH +TYPE +SESSION +TASK +HELD +EXPIRES +TOKEN +WHY$/,
+  );
+  assert.match(
+    line,
+    /^ +src\/ +exclusive +mine +T-\\x1b\[2J .* in 9m 5\ds .*\\x1b\]0;title\\x07$/,
+  );
+  assert.deepEqual(rest, []);
+  const [hold] = await mbus.json(["locks", "src/deep/file.ts"]);
+  assert.deepEqual(
+    Object.keys(hold),
+    [
+      ...["token", "kind", "path", "type", "session", "vendor", "task", "why"],
+      ...["since", "expiresAt", "overdue", "holds", "project", "worktree"],
+      "self",
+    ].filter((key) => key in hold),
+  );
+  assert.deepEqual([hold.kind, hold.why], ["folder", "\x1b]0;title\x07"]);
+  assert.match((await mine.run("mbus locks")).lines[1], /^\* +src\//);
+  assert.deepEqual(await mbus.json(["locks", "other"]), []);
+});

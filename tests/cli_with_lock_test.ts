@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { Mbus } from "./cli/mbus.ts";
+import { Shell } from "./cli/shell.ts";
+import { until } from "./fixture.ts";
+
+const HOLDER = /^with-lock-\d+-[0-9a-z]{4}$/;
+
+/** Prints a line, and then waits until it is ended. */
+const STAYS = ["sh", "-c", "echo here; exec sleep 600"];
+
+Deno.test("a lock is held while a command runs, under a session of its own", async () => {
+  await using mbus = new Mbus();
+  const running = mbus.start(
+    ["with-lock", "src/", "--exclusive", "--", ...STAYS],
+  );
+  assert.equal(await running.line(), "here");
+  const [hold, ...rest] = await mbus.json(["locks"]);
+  assert.match(String(hold.session), HOLDER);
+  assert.deepEqual([hold.type, hold.why], ["exclusive", "runs sh for tester"]);
+  assert.deepEqual(rest, []);
+  // Not even the session that called it gets in: it runs on its own.
+  assert.equal((await mbus.run(["lock", "src/a.ts"])).code, 1);
+  assert.equal(await running.end("SIGTERM"), 143, "the command's own end");
+  assert.deepEqual(await mbus.json(["locks"]), []);
+  const sessions = await mbus.json(["sessions"]);
+  assert.ok(sessions.every(({ id }) => !HOLDER.test(String(id))));
+});
+
+Deno.test("the command's input, output and exit code are passed through", async () => {
+  await using mbus = new Mbus();
+  const args = ["with-lock", "a.ts", "--"];
+  const cat = await mbus.run([...args, "cat"], { input: "one\ntwo" });
+  assert.deepEqual(cat, { code: 0, stdout: "one\ntwo", stderr: "" });
+  const sh = (script: string) => mbus.run([...args, "sh", "-c", script]);
+  assert.deepEqual(await sh("echo out; echo aside >&2; exit 7"), {
+    code: 7,
+    stdout: "out\n",
+    stderr: "aside\n",
+  });
+  assert.equal((await sh("kill -KILL $$")).code, 137);
+  // What follows the command is its own, whatever it looks like.
+  const echo = await mbus.run([...args, "echo", "--exclusive", "--", "-x"]);
+  assert.equal(echo.stdout, "--exclusive -- -x\n");
+  assert.equal((await mbus.run([...args, "no-such-program"])).code, 127);
+  const folder = await mbus.run([...args, mbus.folder]);
+  assert.equal(folder.code, 126);
+  assert.match(folder.stderr, /^mbus: Cannot run [^\n]+\n$/);
+  assert.deepEqual(await mbus.json(["locks"]), []);
+});
+
+Deno.test("signals reach the command", async () => {
+  await using mbus = new Mbus();
+  for (const [signal, code] of [["SIGINT", 3], ["SIGTERM", 4]] as const) {
+    const script = `trap 'exit ${code}' ${signal.slice(3)}; echo here; ` +
+      `while :; do sleep 0.01; done`;
+    const running = mbus.start(["with-lock", "a.ts", "--", "sh", "-c", script]);
+    assert.equal(await running.line(), "here");
+    assert.equal(await running.end(signal), code);
+  }
+});
+
+Deno.test("killed, it holds nothing any more", async () => {
+  await using mbus = new Mbus();
+  const script = "echo $$; exec sleep 600";
+  const running = mbus.start(
+    ["with-lock", "a.ts", "--exclusive", "--", "sh", "-c", script],
+  );
+  const command = Number(await running.line());
+  const next = mbus.start(["lock", "a.ts", "--wait", "30s", "--json"]);
+  assert.match((await next.aside())!, /"waiting"/);
+  try {
+    // Its command goes on, and has its output.
+    Deno.kill(running.pid, "SIGKILL");
+    assert.equal(JSON.parse((await next.line())!).session, "tester");
+    assert.equal(await next.end(), 0);
+  } finally {
+    Deno.kill(command, "SIGKILL");
+    await running.end();
+  }
+});
+
+Deno.test("two that one session calls shut each other out", async () => {
+  await using mbus = new Mbus();
+  const file = `${mbus.folder}/work/count`;
+  await Deno.writeTextFile(file, "0");
+  // Reads, lets others in, and writes: whoever is not alone loses a count.
+  const script = `n=$(cat count); sleep 0.02; echo $((n + 1)) > count`;
+  const ended = await Promise.all(Array.from({ length: 6 }, () =>
+    mbus.run(
+      ["with-lock", "count", "--exclusive", "--wait", "1m", "--"]
+        .concat(["sh", "-c", script]),
+    )));
+  assert.deepEqual(ended.map(({ code }) => code), Array(6).fill(0));
+  assert.equal((await Deno.readTextFile(file)).trim(), "6");
+});
+
+Deno.test("what the caller holds is not in the way, what others hold is", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["lock", "src/a.ts"]);
+  await mbus.done(["lock", "src/b.ts", "--exclusive"]);
+  const args = ["with-lock", "src/", "--exclusive", "--"];
+  const mine = await mbus.run([...args, "true"]);
+  assert.deepEqual(mine, { code: 0, stdout: "", stderr: "" });
+  const theirs = await mbus.run([...args, "touch", "ran"], {
+    env: { MBUS_SESSION: "other" },
+  });
+  assert.equal(theirs.code, 1);
+  assert.match(
+    theirs.stderr,
+    /^mbus: Cannot lock [^\n]*tester \(script\) holds/,
+  );
+  await assert.rejects(
+    Deno.stat(`${mbus.folder}/work/ran`),
+    Deno.errors.NotFound,
+  );
+  assert.deepEqual(
+    await mbus.json(["poll", "file_conflict"]).then((all) =>
+      all.map(({ payload }) => (payload as { event: string }).event)
+    ),
+    ["wanted"],
+    "the caller was not told of itself",
+  );
+  assert.equal((await mbus.json(["locks"])).length, 2);
+});
+
+Deno.test("waiting, the caller's locks let it in and Ctrl-C lets it go", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["lock", "a.ts"]);
+  const env = { MBUS_SESSION: "other" };
+  await mbus.done(["lock", "b.ts"], { env });
+  const args = ["with-lock", "*.ts", "--exclusive", "--wait", "1m", "--"];
+  const waiting = mbus.start([...args, "echo", "ran"]);
+  assert.match((await waiting.aside())!, /waiting for \*\.ts: other/);
+  await mbus.done(["unlock", "b.ts"], { env });
+  assert.equal(await waiting.line(), "ran");
+  assert.equal(await waiting.end(), 0);
+
+  await mbus.done(["lock", "b.ts"], { env });
+  const stopped = mbus.start([...args, "echo", "ran"]);
+  await stopped.aside();
+  assert.equal(await stopped.end("SIGINT"), 130);
+  const holders = (await mbus.json(["who", "*.ts"])).filter(({ does }) =>
+    does !== "conflict"
+  );
+  assert.deepEqual(
+    holders.map(({ does, session }) => [does, session]),
+    [["holds", "tester"], ["holds", "other"]],
+  );
+});
+
+Deno.test("what runs in it acts for the caller, and is let in", async () => {
+  await using mbus = new Mbus();
+  await using shell = await Shell.open(mbus, "mine");
+  const inside = await shell.run(
+    // The function is not a program: it is written out for the inner shell.
+    `mbus with-lock src/ --exclusive -- sh -c '
+       mbus() { "$DENO" run -q --cached-only -A "$CLI" "$@"; }
+       mbus lock src/a.ts --json && mbus send chat 1 --json &&
+       mbus with-lock src/a.ts --exclusive -- mbus-missing; echo $?'`,
+  );
+  const [lock, sent, missing] = inside.lines;
+  assert.equal(JSON.parse(lock).session, "mine");
+  assert.equal(JSON.parse(sent).sender, "mine");
+  assert.equal(missing, "127", "the inner one got its lock");
+  // The caller's own lock stays.
+  await until("only that", async () => {
+    const holds = await mbus.json(["locks"]);
+    return holds.length === 1 && holds[0].session === "mine";
+  });
+});
+
+Deno.test("a command line without a path or a command is refused", async () => {
+  await using mbus = new Mbus();
+  for (
+    const args of [
+      ["a.ts"],
+      ["a.ts", "--"],
+      ["--", "true"],
+      ["--", "true", "--", "x"],
+      ["a.ts", "touch", "ran"],
+      ["a\n.ts", "--", "touch", "ran"],
+      ["a.ts", "--nope", "--", "touch", "ran"],
+    ]
+  ) {
+    const { code, stderr } = await mbus.run(["with-lock", ...args]);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(stderr, /^mbus: Cannot [^\n]+\n$/);
+  }
+  assert.deepEqual([...Deno.readDirSync(`${mbus.folder}/work`)], []);
+});

@@ -1,0 +1,270 @@
+import assert from "node:assert/strict";
+import {
+  AskTimeoutError,
+  ClosedError,
+  type Delivery,
+  type DeliveryState,
+  type Message,
+  type MessageBus,
+  UnknownSessionError,
+} from "../mod.ts";
+import { Clock, Home, numbers, within } from "./fixture.ts";
+
+const NO_POLL = { pollIntervalMs: 60_000 };
+
+/** Two registered sessions on one clock. */
+async function two(home: Home): Promise<[MessageBus, MessageBus, Clock]> {
+  const clock = new Clock();
+  const [ann, bob] = await Promise.all(
+    ["ann", "bob"].map((session) => home.open({ session, now: clock.now })),
+  );
+  await ann.sessions.register();
+  await bob.sessions.register();
+  return [ann, bob, clock];
+}
+
+async function stateOf(
+  bus: MessageBus,
+  id: string,
+): Promise<DeliveryState | undefined> {
+  return (await bus.delivery(id))?.state;
+}
+
+Deno.test("a delivery moves from queued over noticed and injected to acked", async () => {
+  await using home = new Home();
+  const [ann, bob, clock] = await two(home);
+  const { id } = await ann.publish("chat", 1, { to: "bob" });
+  const first = await ann.delivery(id);
+  assert.equal(first?.to, "bob");
+  assert.equal(first?.state, "queued");
+  const steps: [DeliveryState, () => Promise<unknown>][] = [
+    ["noticed", () => bob.inbox().pending()],
+    ["injected", () => bob.inbox().injected(id)],
+    ["acked", () => bob.inbox().ack(id)],
+  ];
+  for (const [state, step] of steps) {
+    clock.advance(1_000);
+    await step();
+    assert.deepEqual(await ann.delivery(id), {
+      id,
+      to: "bob",
+      state,
+      changedAt: new Date(clock.nowMs).toISOString(),
+    });
+  }
+});
+
+Deno.test("states only move forward", async () => {
+  await using home = new Home();
+  const [ann, bob] = await two(home);
+  const { id } = await ann.publish("chat", 1, { to: "bob" });
+  await bob.inbox().injected(id);
+  await bob.inbox().pending();
+  assert.equal(await stateOf(ann, id), "injected");
+  await bob.inbox().ack(id);
+  await bob.inbox().injected(id);
+  assert.equal(await stateOf(ann, id), "acked");
+});
+
+Deno.test("reading it as a message proves nothing", async () => {
+  await using home = new Home();
+  const [ann, bob] = await two(home);
+  const { id } = await ann.publish("chat", 1, { to: "bob" });
+  assert.equal((await bob.poll("chat")).messages.length, 1);
+  assert.equal(await stateOf(ann, id), "queued");
+});
+
+Deno.test("what is no direct message has no delivery", async () => {
+  await using home = new Home();
+  const [ann] = await two(home);
+  const { id } = await ann.publish("chat", 1);
+  assert.equal(await ann.delivery(id), undefined);
+  assert.equal(await ann.delivery("999999"), undefined);
+});
+
+for (const purged of [false, true]) {
+  const when = purged ? "after it was purged" : "before anybody purged it";
+  const settle = async (bus: MessageBus) => {
+    if (purged) await bus.purge();
+  };
+
+  Deno.test(`an unread message is expired at its TTL, ${when}`, async () => {
+    await using home = new Home();
+    const [ann, bob, clock] = await two(home);
+    const options = { to: "bob", ttlSeconds: 10 };
+    const { id } = await ann.publish("chat", 1, options);
+    const noticed = await ann.publish("chat", 2, options);
+    await bob.inbox().pending();
+    const injected = await ann.publish("chat", 3, options);
+    await bob.inbox().injected(injected.id);
+    clock.advance(9_999);
+    assert.equal(await stateOf(ann, id), "noticed");
+    clock.advance(1);
+    await settle(ann);
+    assert.equal(await stateOf(ann, id), "expired");
+    assert.equal(await stateOf(ann, noticed.id), "expired");
+    // What the model was given has arrived.
+    assert.equal(await stateOf(ann, injected.id), "injected");
+    // Too late: the sender was told.
+    await bob.inbox().ack(id);
+    assert.equal(await stateOf(ann, id), "expired");
+    await bob.inbox().ack(injected.id);
+    assert.equal(await stateOf(ann, injected.id), "acked");
+  });
+
+  Deno.test(`a message for an ended session is undeliverable at its TTL, ${when}`, async () => {
+    await using home = new Home();
+    const [ann, bob, clock] = await two(home);
+    await bob.sessions.end();
+    const { id, notRunning } = await ann.publish("chat", 1, {
+      to: "bob",
+      ttlSeconds: 10,
+    });
+    assert.equal(notRunning, true);
+    assert.equal(await stateOf(ann, id), "queued");
+    clock.advance(10_000);
+    await settle(ann);
+    assert.equal(await stateOf(ann, id), "undeliverable");
+  });
+}
+
+Deno.test("the sender sees each change by push", async () => {
+  await using home = new Home();
+  const sender = await home.start({ ...NO_POLL, session: "sender" });
+  const clock = new Clock();
+  const bob = await home.open({ session: "bob", now: clock.now });
+  await bob.sessions.register();
+  const { id } = await sender.call<Delivery>("send", { to: "bob", payload: 1 });
+  await sender.call("watchDelivery", { name: "d", id });
+  const states = async (count: number) =>
+    await within("the state", sender.wait<string>("d", count));
+  assert.deepEqual(await states(1), ["queued"]);
+  await bob.inbox().pending();
+  assert.deepEqual(await states(2), ["queued", "noticed"]);
+  await bob.inbox().injected(id);
+  await states(3);
+  await bob.inbox().ack(id);
+  const all = ["queued", "noticed", "injected", "acked"];
+  assert.deepEqual(await states(4), all);
+  await within("the end", sender.wait("d.ended", 1));
+  const late = await sender.call<Delivery>("send", {
+    to: "bob",
+    payload: 2,
+    ttlSeconds: 1,
+  });
+  await sender.call("watchDelivery", { name: "e", id: late.id });
+  await within("queued", sender.wait("e", 1));
+  clock.advance(60_000);
+  await sender.call("skew", 60_000);
+  await bob.purge();
+  const last = await within("expired", sender.wait<string>("e", 2));
+  assert.deepEqual(last, ["queued", "expired"]);
+});
+
+Deno.test("a question is answered by push, and the answer is acknowledged", async () => {
+  await using home = new Home();
+  const ann = await home.open({ ...NO_POLL, session: "ann" });
+  const bob = await home.start({ ...NO_POLL, session: "bob" });
+  await bob.call("register");
+  await bob.call("readInbox", { name: "in", reply: { fine: true } });
+  const answer = await within("the answer", ann.ask("bob", "how?"));
+  assert.deepEqual(answer.payload, { fine: true });
+  assert.equal(answer.sender, "bob");
+  assert.equal(answer.to, "ann");
+  const [question] = await bob.wait<Message>("in", 1);
+  assert.equal(answer.replyTo, question.id);
+  assert.equal(await stateOf(ann, question.id), "acked");
+  assert.equal(await stateOf(ann, answer.id), "acked");
+  assert.deepEqual(await ann.inbox().pending(), []);
+});
+
+Deno.test("many questions at once get their own answers", async () => {
+  await using home = new Home();
+  const [ann, bob] = await two(home);
+  const stop = new AbortController();
+  const answering = (async () => {
+    const questions: Message[] = [];
+    for await (const question of bob.inbox({ signal: stop.signal })) {
+      questions.push(question);
+      if (questions.length < 50) continue;
+      // The last one first.
+      for (const each of questions.toReversed()) {
+        await bob.reply(each, { to: each.payload });
+      }
+      return;
+    }
+  })();
+  const answers = await within(
+    "the answers",
+    Promise.all(numbers(0, 50).map((i) => ann.ask("bob", i))),
+  );
+  await answering;
+  assert.deepEqual(
+    answers.map(({ payload }) => (payload as { to: number }).to),
+    numbers(0, 50),
+  );
+});
+
+Deno.test("an answer that an inbox took is still the answer", async () => {
+  await using home = new Home();
+  const [ann, bob] = await two(home);
+  const stop = new AbortController();
+  // Whoever reads the inbox acknowledges all that comes.
+  const reading = (async () => {
+    for await (const message of ann.inbox({ signal: stop.signal })) {
+      await ann.inbox().ack(message);
+    }
+  })();
+  reading.catch(() => {});
+  const answering = (async () => {
+    for await (const question of bob.inbox()) {
+      await bob.batch((b) =>
+        b.publish("ask", "late", { to: "ann", replyTo: question.id })
+      );
+      // It is acknowledged before who asks has a turn to look.
+      home.foreign().exec("UPDATE deliveries SET state = 'acked'");
+      return;
+    }
+  })();
+  const answer = await within("the answer", ann.ask("bob", 1));
+  assert.equal(answer.payload, "late");
+  await answering;
+  stop.abort();
+  await reading.catch(() => {});
+});
+
+Deno.test("a question that nobody answers times out, and says how far it came", async () => {
+  await using home = new Home();
+  const [ann, bob] = await two(home);
+  await assert.rejects(
+    () => ann.ask("bob", 1, { timeoutMs: 5 }),
+    (error) => {
+      assert.ok(error instanceof AskTimeoutError);
+      assert.equal(error.delivery, "queued");
+      return true;
+    },
+  );
+  const [question] = await bob.inbox().pending();
+  await bob.reply(question, "after all");
+  assert.deepEqual(
+    (await ann.inbox().pending()).map(({ payload }) => payload),
+    ["after all"],
+  );
+  await assert.rejects(() => ann.ask("nobody", 1), UnknownSessionError);
+});
+
+Deno.test("asking ends with its signal and with the bus", async () => {
+  await using home = new Home();
+  const [ann] = await two(home);
+  const abort = new AbortController();
+  const reason = new Error("given up");
+  const aborted = ann.ask("bob", 1, { signal: abort.signal });
+  aborted.catch(() => {});
+  abort.abort(reason);
+  await assert.rejects(within("the end", aborted), (e) => e === reason);
+  const asking = ann.ask("bob", 1);
+  asking.catch(() => {});
+  await within("the question", ann.publish("state", 1));
+  await ann.close();
+  await assert.rejects(within("the end", asking), ClosedError);
+});

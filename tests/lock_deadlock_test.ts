@@ -1,0 +1,272 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  DeadlockError,
+  type Lock,
+  LockHeldError,
+  type LockType,
+  type MessageBus,
+} from "../mod.ts";
+import { findCycle, type Waiting } from "../lib/sqlite/lock_queue.ts";
+import { Home, numbers } from "./fixture.ts";
+
+const EXCLUSIVE = { type: "exclusive" } as const;
+
+/** Starts waiting; resolves once it stands in the queue. */
+async function wait(
+  ask: (options: { waitMs: number; onWait: () => void }) => Promise<Lock>,
+): Promise<{ readonly got: Promise<Lock> }> {
+  const waits = Promise.withResolvers<void>();
+  const got = ask({ waitMs: 60_000, onWait: () => waits.resolve() });
+  got.catch(() => {});
+  await waits.promise;
+  return { got };
+}
+
+/** Asserts that waiting is refused at once with this cycle. */
+async function assertCycle(
+  asking: Promise<unknown>,
+  steps: readonly (readonly [string, string, string])[],
+): Promise<void> {
+  await assert.rejects(asking, (error) => {
+    assert.ok(error instanceof DeadlockError);
+    assert.deepEqual(
+      error.cycle,
+      steps.map(([session, path, waitsFor]) => ({ session, path, waitsFor })),
+    );
+    for (const [session, path, waitsFor] of steps) {
+      const step = `${session} waits for ${waitsFor} on ${path}`;
+      assert.ok(error.message.includes(step), step);
+    }
+    return true;
+  });
+}
+
+async function sessions(home: Home, count: number): Promise<MessageBus[]> {
+  return await Promise.all(
+    numbers(0, count).map((i) => home.open({ session: `s${i}` })),
+  );
+}
+
+Deno.test("a cycle of two waiters is refused at once, and spelled out", async () => {
+  await using home = new Home();
+  const [s0, s1] = await sessions(home, 2);
+  const [a, b] = ["a", "b"].map((name) => `${home.root}/${name}`);
+  const lock = await s0.locks.acquire(a, EXCLUSIVE);
+  await s1.locks.acquire(b, EXCLUSIVE);
+  const { got } = await wait((o) => s1.locks.acquire(a, o));
+  const asking = s0.locks.acquire(b, { waitMs: 60_000 });
+  await assertCycle(asking, [["s0", b, "s1"], ["s1", a, "s0"]]);
+  // Nothing is left of it: without a wait it is only refused.
+  await assert.rejects(() => s0.locks.acquire(b), LockHeldError);
+  assert.deepEqual(await s0.locks.waiters(b), []);
+  await lock.release();
+  await got;
+});
+
+Deno.test("a cycle of three is refused at once, and spelled out", async () => {
+  await using home = new Home();
+  const all = await sessions(home, 3);
+  const paths = numbers(0, 3).map((i) => `${home.root}/${i}`);
+  for (const i of numbers(0, 3)) {
+    await all[i].locks.acquire(paths[i], EXCLUSIVE);
+  }
+  await wait((o) => all[0].locks.acquire(paths[1], o));
+  await wait((o) => all[1].locks.acquire(paths[2], o));
+  await assertCycle(all[2].locks.acquire(paths[0], { waitMs: 60_000 }), [
+    ["s2", paths[0], "s0"],
+    ["s0", paths[1], "s1"],
+    ["s1", paths[2], "s2"],
+  ]);
+});
+
+Deno.test("two that hold a path and both upgrade are a cycle", async () => {
+  await using home = new Home();
+  const [s0, s1] = await sessions(home, 2);
+  const path = `${home.root}/a`;
+  const mine = await s0.locks.acquire(path);
+  const yours = await s1.locks.acquire(path);
+  const { got } = await wait((o) => s0.locks.upgrade(mine, o));
+  const asking = s1.locks.upgrade(yours, { waitMs: 60_000 });
+  await assertCycle(asking, [["s1", path, "s0"], ["s0", path, "s1"]]);
+  await yours.release();
+  const upgraded = await got;
+  assert.equal(upgraded.hold.type, "exclusive");
+  assert.equal(upgraded.token, mine.token);
+  assert.equal(upgraded.hold.holds, 1);
+});
+
+Deno.test("who stands before one in the queue is an edge, too", async () => {
+  await using home = new Home();
+  const [s0, s1, s2] = await sessions(home, 3);
+  const [a, b] = ["a", "b"].map((name) => `${home.root}/${name}`);
+  await s0.locks.acquire(a);
+  await s2.locks.acquire(b, EXCLUSIVE);
+  // s1 waits for s0; s2 would be let in by s0, and yet is behind s1.
+  await wait((o) => s1.locks.acquire(a, { ...EXCLUSIVE, ...o }));
+  await wait((o) => s2.locks.acquire(a, o));
+  await assertCycle(s1.locks.acquire(b, { waitMs: 60_000, agent: "x" }), [
+    ["s1", b, "s2"],
+    ["s2", a, "s1"],
+  ]);
+});
+
+Deno.test("waiting in a line is no cycle", async () => {
+  await using home = new Home();
+  const all = await sessions(home, 4);
+  const path = `${home.root}/a`;
+  const lock = await all[0].locks.acquire(path, EXCLUSIVE);
+  const waiting: Promise<Lock>[] = [];
+  for (const bus of all.slice(1)) {
+    waiting.push(
+      (await wait((o) => bus.locks.acquire(path, { ...EXCLUSIVE, ...o }))).got,
+    );
+  }
+  await lock.release();
+  for (const got of waiting) await (await got).release();
+});
+
+Deno.test("an upgrade that was given back meanwhile is refused", async () => {
+  await using home = new Home();
+  const [s0, s1] = await sessions(home, 2);
+  const path = `${home.root}/a`;
+  const mine = await s0.locks.acquire(path);
+  const yours = await s1.locks.acquire(path);
+  const { got } = await wait((o) => s0.locks.upgrade(mine, o));
+  await s0.locks.release(path);
+  await yours.release();
+  await assert.rejects(got, LockHeldError);
+  assert.deepEqual(await s0.locks.list(), []);
+});
+
+Deno.test("the waits-for graph: a cycle is found if and only if there is one", () => {
+  const edges = fc.array(fc.tuple(fc.nat(5), fc.nat(5)), { maxLength: 14 });
+  fc.assert(
+    fc.property(
+      edges,
+      fc.array(fc.nat(5), { maxLength: 3 }),
+      (pairs, first) => {
+        const waits = new Map<string, Waiting[]>();
+        for (const [from, to] of pairs) {
+          const waiting = {
+            path: `${from}-${to}`,
+            blockers: [{ session: `${to}` }],
+          };
+          waits.set(`${from}`, [...waits.get(`${from}`) ?? [], waiting]);
+        }
+        // Session 0 asks; what it waits for otherwise counts as well.
+        const wanted: Waiting = {
+          path: "wanted",
+          blockers: first.map((session) => ({ session: `${session}` })),
+        };
+        const cycle = findCycle("0", wanted, waits);
+        assert.equal(cycle !== undefined, reaches(first, pairs, 0));
+        if (cycle === undefined) return;
+        assert.equal(cycle[0].session, "0");
+        assert.equal(cycle.at(-1)!.waitsFor, "0");
+        cycle.forEach((step, i) => {
+          const next = cycle[i + 1];
+          if (next !== undefined) assert.equal(step.waitsFor, next.session);
+          if (i === 0) assert.ok(first.includes(Number(step.waitsFor)));
+          else assert.equal(step.path, `${step.session}-${step.waitsFor}`);
+        });
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+/** Whether `to` can be reached, by brute force: as often as there are edges. */
+function reaches(
+  from: readonly number[],
+  pairs: readonly (readonly [number, number])[],
+  to: number,
+): boolean {
+  const reached = new Set(from);
+  for (const _ of pairs) {
+    for (const [a, b] of pairs) if (reached.has(a)) reached.add(b);
+  }
+  return reached.has(to);
+}
+
+interface ModelHold {
+  readonly session: number;
+  readonly path: number;
+  type: LockType;
+  count: number;
+  token: number;
+}
+
+Deno.test("what is held is what a small model says, whatever is done", async () => {
+  const step = fc.record({
+    session: fc.nat(2),
+    path: fc.nat(2),
+    act: fc.constantFrom("advisory", "exclusive", "upgrade", "release"),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      await using home = new Home();
+      const all = await sessions(home, 3);
+      const model: ModelHold[] = [];
+      const locks = new Map<ModelHold, Lock[]>();
+      let lastToken = 0;
+      for (const { session, path, act } of steps) {
+        const { locks: of } = all[session];
+        const target = `${home.root}/${path}`;
+        const own = model.find((h) => h.session === session && h.path === path);
+        const others = model.filter((h) =>
+          h.path === path && h.session !== session
+        );
+        if (act === "release" || act === "upgrade") {
+          if (own === undefined) continue;
+          const lock = locks.get(own)!.at(-1)!;
+          if (act === "upgrade") {
+            if (others.length > 0 && own.type !== "exclusive") {
+              await assert.rejects(() => of.upgrade(lock), LockHeldError);
+            } else {
+              await of.upgrade(lock);
+              own.type = "exclusive";
+            }
+          } else {
+            await lock.release();
+            locks.get(own)!.pop();
+            if (--own.count === 0) model.splice(model.indexOf(own), 1);
+          }
+        } else {
+          const free = others.every((h) =>
+            act === "advisory" && h.type === "advisory"
+          );
+          const lock = await of.tryAcquire(target, { type: act as LockType });
+          assert.equal(lock !== undefined, free);
+          if (lock === undefined) continue;
+          if (own === undefined) {
+            assert.ok(lock.token > lastToken);
+            lastToken = lock.token;
+            const hold: ModelHold = {
+              session,
+              path,
+              type: act as LockType,
+              count: 1,
+              token: lock.token,
+            };
+            model.push(hold);
+            locks.set(hold, [lock]);
+          } else {
+            own.count++;
+            if (act === "exclusive") own.type = "exclusive";
+            locks.get(own)!.push(lock);
+          }
+        }
+        const held = (await all[0].locks.list()).map((h) => ({
+          session: Number(h.session.slice(1)),
+          path: Number(h.path.slice(-1)),
+          type: h.type,
+          count: h.holds,
+          token: h.token,
+        }));
+        assert.deepEqual(held, model.toSorted((a, b) => a.token - b.token));
+      }
+    }),
+    { numRuns: 60 },
+  );
+});

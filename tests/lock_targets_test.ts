@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { InvalidInputError, type MessageBus } from "../mod.ts";
+import { hasProgram, Home, numbers, run } from "./fixture.ts";
+
+const GIT = hasProgram("git");
+const unlessGit = GIT ? "" : " (ignored: needs git)";
+const SQLITE = hasProgram("sqlite3");
+const EXCLUSIVE = { type: "exclusive" } as const;
+
+/** Two sessions, and a folder with files `src/a.ts` and `src/b.ts`. */
+async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
+  const folder = Deno.realPathSync(home.root) + "/work";
+  Deno.mkdirSync(`${folder}/src/deep`, { recursive: true });
+  for (const name of ["a.ts", "b.ts"]) {
+    Deno.writeTextFileSync(`${folder}/src/${name}`, "");
+  }
+  return [
+    await home.open({ session: "ann" }),
+    await home.open({ session: "bob" }),
+    folder,
+  ];
+}
+
+/** Whether what bob asks for overlaps what ann holds. */
+async function meets(held: string, asked: string): Promise<boolean> {
+  await using home = new Home();
+  const [ann, bob, folder] = await two(home);
+  Deno.symlinkSync(`${folder}/src`, `${folder}/link`);
+  Deno.symlinkSync(`a.ts`, `${folder}/src/alias.ts`);
+  Deno.symlinkSync(`nowhere.ts`, `${folder}/src/dangling.ts`);
+  const lock = await ann.locks.acquire(`${folder}/${held}`, EXCLUSIVE);
+  const got = await bob.locks.tryAcquire(`${folder}/${asked}`, EXCLUSIVE);
+  const holders = await bob.locks.holders(`${folder}/${asked}`);
+  const found = holders.some(({ token }) => token === lock.token);
+  assert.equal(found, got === undefined, "the list says what locking does");
+  return got === undefined;
+}
+
+const OVERLAPS: readonly [string, string, boolean][] = [
+  ["src/a.ts", "src/a.ts", true],
+  ["src/a.ts", "src/b.ts", false],
+  ["src", "src/a.ts", true],
+  ["src/a.ts", "src", true],
+  ["src", "src/deep/new.ts", true],
+  ["src/deep", "src/a.ts", false],
+  ["src/new.ts", "src/new.ts", true],
+  ["new/", "new/x/y.ts", true],
+  ["new", "new/x.ts", false],
+  ["src/./a.ts", "src/deep/../a.ts", true],
+  ["link/a.ts", "src/a.ts", true],
+  ["link", "src/a.ts", true],
+  ["link/new.ts", "src/new.ts", true],
+  ["link/../src/b.ts", "src/b.ts", true],
+  ["src/alias.ts", "src/a.ts", true],
+  ["src/dangling.ts", "src/nowhere.ts", true],
+  ["src/*.ts", "src/a.ts", true],
+  ["src/*.ts", "src/new.ts", true],
+  ["src/*.ts", "src/a.js", false],
+  ["src/*.ts", "src/deep/a.ts", false],
+  ["src/**/*.ts", "src/deep/a.ts", true],
+  ["src/**/*.ts", "src", true],
+  ["link/*.ts", "src/a.ts", true],
+  ["src/a*.ts", "src/*b.ts", true],
+  ["src/a*.ts", "src/b*.ts", false],
+  ["src/{a,b}.ts", "src/[b-c].ts", true],
+  ["src/{a,b}.ts", "src/[!ab].ts", false],
+  ["**/a.ts", "src/?.ts", true],
+];
+
+for (const [held, asked, overlap] of OVERLAPS) {
+  Deno.test(`${held} and ${asked} ${overlap ? "meet" : "lie apart"}`, async () => {
+    assert.equal(await meets(held, asked), overlap);
+    assert.equal(await meets(asked, held), overlap);
+  });
+}
+
+Deno.test("a name with brackets that exists is that file", async () => {
+  await using home = new Home();
+  const [ann, bob, folder] = await two(home);
+  Deno.writeTextFileSync(`${folder}/src/[a].ts`, "");
+  const lock = await ann.locks.acquire(`${folder}/src/[a].ts`, EXCLUSIVE);
+  assert.equal(lock.hold.kind, "file");
+  const other = await bob.locks.acquire(`${folder}/src/a.ts`, EXCLUSIVE);
+  assert.equal(other.hold.kind, "file");
+});
+
+Deno.test("among many locks only those that overlap are in the way", async () => {
+  await using home = new Home();
+  const [ann, bob, folder] = await two(home);
+  for (const i of numbers(0, 200)) {
+    await ann.locks.acquire(`${folder}/many/${i % 10}/${i}`, EXCLUSIVE);
+  }
+  await bob.locks.acquire(`${folder}/many/3/*4`, EXCLUSIVE);
+  const holders = await bob.locks.holders(`${folder}/many/7/1*7`);
+  assert.equal(holders.length, 11);
+  const all = await bob.locks.holders(`${folder}/many/`);
+  assert.equal(all.length, 201);
+});
+
+const BAD: readonly [string, string][] = [
+  ["an empty path", ""],
+  ["a NUL", "a\0b"],
+  ["a link loop", "loop/a"],
+  ["4,097 bytes", "x".repeat(4_097)],
+  ["a file as folder", "src/a.ts/b"],
+  ["a glob that does not parse", "src/[a"],
+  ["two stars in a name", "src/**.ts"],
+];
+
+for (const [what, path] of BAD) {
+  Deno.test(`${what} is refused in a sentence, and nothing changes`, async () => {
+    await using home = new Home();
+    const [ann, , folder] = await two(home);
+    Deno.symlinkSync("loop", `${folder}/loop`);
+    const given = path === "" ? "" : `${folder}/${path}`;
+    await assert.rejects(() => ann.locks.acquire(given), (error) => {
+      assert.ok(error instanceof InvalidInputError);
+      assert.equal(error.field, "path");
+      return true;
+    });
+    assert.deepEqual(await ann.sessions.list(), []);
+  });
+}
+
+Deno.test("a name with a newline is a name", async () => {
+  await using home = new Home();
+  const [ann, bob, folder] = await two(home);
+  let refused = false;
+  try {
+    await ann.locks.acquire(`${folder}/a\nb`, EXCLUSIVE);
+  } catch (error) {
+    assert.ok(error instanceof InvalidInputError);
+    refused = true;
+  }
+  const got = await bob.locks.tryAcquire(`${folder}/a`, EXCLUSIVE);
+  assert.ok(got !== undefined);
+  assert.equal((await ann.locks.list()).length, refused ? 1 : 2);
+});
+
+Deno.test("what lies outside of the session's project is refused", async () => {
+  await using home = new Home();
+  const [, , folder] = await two(home);
+  const bus = await home.open({ project: folder });
+  await bus.locks.acquire(`${folder}/src/a.ts`);
+  Deno.symlinkSync(home.root, `${folder}/out`);
+  for (const path of [`${home.root}/x`, `${folder}/../x`, `${folder}/out/x`]) {
+    await assert.rejects(() => bus.locks.acquire(path), (error) => {
+      assert.ok(error instanceof InvalidInputError);
+      assert.match(error.message, /outside of the project/);
+      return true;
+    });
+  }
+  assert.equal((await bus.locks.list()).length, 1);
+});
+
+/** A repository with two worktrees. */
+async function worktrees(home: Home): Promise<[string, string]> {
+  const root = Deno.realPathSync(home.root);
+  const [main, tree] = [`${root}/main`, `${root}/tree`];
+  Deno.mkdirSync(`${main}/src`, { recursive: true });
+  Deno.writeTextFileSync(`${main}/src/a.ts`, "");
+  const git = (...args: string[]) => run("git", ["-C", main, ...args]);
+  await git("init", "-q");
+  await git("add", ".");
+  await git(
+    "-c",
+    "user.name=a",
+    "-c",
+    "user.email=a@b",
+    "commit",
+    "-qm",
+    "first",
+  );
+  await git("worktree", "add", "-q", tree);
+  return [main, tree];
+}
+
+Deno.test({
+  name: `the same file in another worktree is a merge risk${unlessGit}`,
+  ignore: !GIT,
+  async fn() {
+    await using home = new Home();
+    const [main, tree] = await worktrees(home);
+    const ann = await home.open({ session: "ann" });
+    const bob = await home.open({ session: "bob" });
+    const held = await ann.locks.acquire(`${main}/src/a.ts`, EXCLUSIVE);
+    // No conflict on disk: even exclusive is had.
+    const lock = await bob.locks.acquire(`${tree}/src/a.ts`, EXCLUSIVE);
+    assert.deepEqual(lock.overlaps, [{ risk: "merge-risk", hold: held.hold }]);
+    assert.equal(lock.hold.project, held.hold.project);
+    assert.notEqual(lock.hold.worktree, held.hold.worktree);
+    const [told] = (await ann.poll("file_conflict")).messages;
+    const payload = told.payload as Record<string, unknown>;
+    assert.equal(payload.event, "merge-risk");
+    assert.deepEqual(payload.sessions, ["bob", "ann"]);
+    const elsewhere = await bob.locks.acquire(`${tree}/src/b.ts`);
+    assert.deepEqual(elsewhere.overlaps, []);
+    const glob = await bob.locks.acquire(`${tree}/**/*.ts`, { agent: "x" });
+    assert.deepEqual(glob.overlaps.map(({ risk }) => risk).toSorted(), [
+      "merge-risk",
+      "same-session",
+      "same-session",
+    ]);
+  },
+});
+
+Deno.test({
+  name:
+    `a path through a worktree's link to the other one is a conflict${unlessGit}`,
+  ignore: !GIT,
+  async fn() {
+    await using home = new Home();
+    const [main, tree] = await worktrees(home);
+    Deno.symlinkSync(`${main}/src`, `${tree}/shared`);
+    const ann = await home.open({ session: "ann" });
+    const bob = await home.open({ session: "bob" });
+    await ann.locks.acquire(`${main}/src/a.ts`);
+    const lock = await bob.locks.acquire(`${tree}/shared/a.ts`);
+    assert.deepEqual(lock.overlaps.map(({ risk }) => risk), ["conflict"]);
+  },
+});
+
+Deno.test("another program's row is a lock: it blocks, has a token and ends", async () => {
+  await using home = new Home();
+  const [ann, , folder] = await two(home);
+  const path = `${folder}/src/a.ts`;
+  const before = await ann.locks.acquire(`${folder}/src/b.ts`);
+  home.foreign().prepare(
+    `INSERT INTO file_locks(file_path, session_id, lock_type)
+     VALUES (?, 'script', 'exclusive')`,
+  ).run(path);
+  assert.equal(await ann.locks.tryAcquire(path), undefined);
+  assert.equal(await ann.locks.tryAcquire(`${folder}/src/*`), undefined);
+  const [hold] = await ann.locks.holders(path);
+  assert.ok(hold.token > before.token);
+  assert.equal(hold.vendor, "unknown");
+  const later = await ann.locks.acquire(`${folder}/c`);
+  assert.ok(later.token > hold.token);
+  const leftMs = Date.parse(hold.expiresAt) - Date.now();
+  assert.ok(leftMs > 0 && leftMs <= 600_000);
+  // It has no process to be judged by.
+  home.foreign().exec(
+    "UPDATE file_locks SET expires_at = 1 WHERE session_id = 'script'",
+  );
+  await ann.locks.acquire(path, EXCLUSIVE);
+});
+
+Deno.test("another program's row over an exclusive lock is refused", async () => {
+  await using home = new Home();
+  const [ann, , folder] = await two(home);
+  const path = `${folder}/src/a.ts`;
+  const lock = await ann.locks.acquire(path, EXCLUSIVE);
+  const insert = home.foreign().prepare(
+    "INSERT INTO file_locks(file_path, session_id) VALUES (?, 'script')",
+  );
+  assert.throws(() => insert.run(path), /another session holds this path/);
+  await lock.release();
+  insert.run(path);
+  assert.equal((await ann.locks.list()).length, 1);
+});
+
+Deno.test({
+  name: `a row from the sqlite3 shell is a lock${
+    SQLITE ? "" : " (ignored: needs sqlite3)"
+  }`,
+  ignore: !SQLITE,
+  async fn() {
+    await using home = new Home();
+    const [ann, , folder] = await two(home);
+    const path = `${folder}/src/a.ts`;
+    await run("sqlite3", [
+      home.database,
+      `INSERT INTO file_locks(file_path, session_id, lock_type)
+       VALUES ('${path}', 'shell', 'exclusive')`,
+    ]);
+    assert.equal(await ann.locks.tryAcquire(path), undefined);
+  },
+});
+
+Deno.test("whatever another program writes into a lock harms nobody", async () => {
+  await using home = new Home();
+  const [ann, , folder] = await two(home);
+  const database = home.foreign();
+  const rows = [
+    `(file_path, session_id, expires_at) VALUES ('/a', 'x', 'soon')`,
+    `(file_path, session_id, expires_at) VALUES ('/b', 'x', 9e300)`,
+    `(file_path, session_id, expires_at) VALUES ('/c', 'x', 9000000000000000000)`,
+    `(file_path, session_id, holds) VALUES ('/d', 'x', 'many')`,
+    `(file_path, session_id, locked_at) VALUES ('/e', 'x', NULL)`,
+    `(file_path, session_id, lock_type) VALUES ('/f', 'x', NULL)`,
+    `(file_path, session_id) VALUES ('not/absolute', 'x')`,
+    `(file_path, session_id) VALUES ('src/[', 'x')`,
+    `(file_path, session_id, token) VALUES ('/g', 'x', 9223372036854775807)`,
+  ];
+  for (const row of rows) database.exec(`INSERT INTO file_locks${row}`);
+  const holds = await ann.locks.list();
+  assert.equal(holds.length, rows.length);
+  for (const hold of holds) {
+    assert.ok(Number.isSafeInteger(hold.token));
+    assert.equal(hold.holds, 1);
+    assert.ok(Date.parse(hold.expiresAt) > Date.now());
+    assert.ok(Date.parse(hold.since) > 0);
+    assert.equal(hold.type, "advisory");
+  }
+  await ann.locks.acquire(`${folder}/x`, EXCLUSIVE);
+});

@@ -6,12 +6,9 @@ import {
   LeaseLostError,
   type Message,
 } from "../mod.ts";
-import { Clock, Home, numbers, take, within } from "./fixture.ts";
+import { Clock, Home, numbers, payloadsOf, take, within } from "./fixture.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-
-const payloads = (messages: readonly Message[]) =>
-  messages.map((message) => message.payload);
 
 Deno.test("a durable name goes on after what was acknowledged", async () => {
   await using home = new Home();
@@ -27,14 +24,14 @@ Deno.test("a durable name goes on after what was acknowledged", async () => {
   await first.close();
 
   const second = bus.subscribe("a", { durable: "builds" });
-  assert.deepEqual(payloads(await take(second, 4)), [2, 3, 4, 5]);
+  assert.deepEqual(payloadsOf(await take(second, 4)), [2, 3, 4, 5]);
   await second.ack(seen[3].id);
   // An older one takes nothing back.
   await second.ack(seen[0]);
   await second.close();
 
   const third = bus.subscribe("a", { durable: "builds", from: "start" });
-  assert.deepEqual(payloads(await take(third, 2)), [4, 5]);
+  assert.deepEqual(payloadsOf(await take(third, 2)), [4, 5]);
 });
 
 Deno.test("a durable name is stored across processes", async () => {
@@ -50,7 +47,7 @@ Deno.test("a durable name is stored across processes", async () => {
   const follower = await home.start();
   await follower.call("subscribe", { ...subscribing, ack: false });
   const seen = await follower.wait<Message>("s", 10);
-  assert.deepEqual(payloads(seen), numbers(10, 10));
+  assert.deepEqual(payloadsOf(seen), numbers(10, 10));
 });
 
 Deno.test("a killed reader is followed at once and nothing is missed", async () => {
@@ -79,7 +76,7 @@ Deno.test("a killed reader is followed at once and nothing is missed", async () 
     const wanted = Math.min(130, 399 - last);
     await reader.wait("s", wanted);
     await reader.kill();
-    const got = payloads(reader.seen<Message>("s")) as number[];
+    const got = payloadsOf(reader.seen<Message>("s")) as number[];
     // In order, and from no later than where the last reader was.
     assert.deepEqual(got, numbers(got[0], got.length));
     assert.ok(got[0] <= last + 1, `${got[0]} after ${last}`);
@@ -111,10 +108,10 @@ Deno.test("a second reader of a durable name is refused", async () => {
   });
   // The first is not disturbed, and ending it frees the name.
   await peer.call("publish", { channel: "a", payload: 1 });
-  assert.deepEqual(payloads(await take(mine, 1)), [1]);
+  assert.deepEqual(payloadsOf(await take(mine, 1)), [1]);
   await mine.close();
   await peer.call("subscribe", { name: "s", channels: "a", durable: "d" });
-  assert.deepEqual(payloads(await peer.wait<Message>("s", 1)), [1]);
+  assert.deepEqual(payloadsOf(await peer.wait<Message>("s", 1)), [1]);
 });
 
 Deno.test("a name in one project is none of another's", async () => {
@@ -129,9 +126,9 @@ Deno.test("a name in one project is none of another's", async () => {
   await a.publish("c", "a");
   await b.publish("c", "b");
   await none.publish("c", "none");
-  assert.deepEqual(payloads(await take(readers[0], 2)), ["a", "none"]);
-  assert.deepEqual(payloads(await take(readers[1], 2)), ["b", "none"]);
-  assert.deepEqual(payloads(await take(readers[2], 3)), ["a", "b", "none"]);
+  assert.deepEqual(payloadsOf(await take(readers[0], 2)), ["a", "none"]);
+  assert.deepEqual(payloadsOf(await take(readers[1], 2)), ["b", "none"]);
+  assert.deepEqual(payloadsOf(await take(readers[2], 3)), ["a", "b", "none"]);
 });
 
 Deno.test("a reader whose lease ran out is told by its token", async () => {
@@ -147,7 +144,7 @@ Deno.test("a reader whose lease ran out is told by its token", async () => {
   await assert.rejects(early.ready, DurableNameInUseError);
   clock.advance(2_000);
   const second = next.subscribe("a", { durable: "d" });
-  assert.deepEqual(payloads(await take(second, 1)), [1]);
+  assert.deepEqual(payloadsOf(await take(second, 1)), [1]);
 
   const lost = (error: unknown) => {
     assert.ok(error instanceof LeaseLostError);
@@ -162,7 +159,7 @@ Deno.test("a reader whose lease ran out is told by its token", async () => {
   await first.close();
   const third = late.subscribe("a", { durable: "d" });
   await assert.rejects(third.ready, DurableNameInUseError);
-  assert.deepEqual(payloads(await take(second, 1)), [2]);
+  assert.deepEqual(payloadsOf(await take(second, 1)), [2]);
   await second.ack(message);
 });
 
@@ -188,106 +185,6 @@ Deno.test("a stopped reader is told when it goes on", async () => {
   );
   assert.equal(error.type, "LeaseLostError");
   assert.deepEqual(stopped.seen("s"), []);
-});
-
-Deno.test("what TTL took is counted exactly, and told", async () => {
-  await using home = new Home();
-  const clock = new Clock();
-  const bus = await home.open({ now: clock.now });
-  const told: number[] = [];
-  const onLost = (count: number) => told.push(count);
-  const reader = bus.subscribe("a", { durable: "d", onLost });
-  await reader.ready;
-  const publish = (count: number, ttlSeconds: number, channel = "a") =>
-    bus.publishMany(
-      numbers(0, count).map((payload) => ({ channel, payload, ttlSeconds })),
-    );
-  await publish(7, 5);
-  await publish(5, 5, "other");
-  await publish(1, 3_600);
-  clock.advance(6_000);
-  // Not purged yet: they are counted before they are passed over.
-  assert.deepEqual(payloads(await take(reader, 1)), [0]);
-  assert.equal(reader.lost, 7);
-  assert.deepEqual(told, [7]);
-
-  // Purged by somebody, with the reader away.
-  await reader.ack(reader.cursor);
-  await reader.close();
-  await publish(450, 5);
-  clock.advance(6_000);
-  await publish(1, 3_600);
-  await bus.purge();
-  const again = bus.subscribe("a", { durable: "d" });
-  assert.deepEqual(payloads(await take(again, 1)), [0]);
-  assert.equal(again.lost, 457);
-});
-
-Deno.test("what expires on a page that was read ahead is lost, too", async () => {
-  await using home = new Home();
-  const clock = new Clock();
-  const bus = await home.open({ now: clock.now });
-  const told: number[] = [];
-  const reader = bus.subscribe("a", {
-    durable: "d",
-    onLost: (count) => told.push(count),
-  });
-  await reader.ready;
-  await bus.publish("a", 0, { ttlSeconds: 60 });
-  await bus.publish("a", 1, { ttlSeconds: 5 });
-  await bus.publish("a", 2, { ttlSeconds: 5 });
-  await bus.publish("a", 3, { ttlSeconds: 60 });
-  const [zero] = await take(reader, 1);
-  await reader.ack(zero);
-  clock.advance(6_000);
-  const [three] = await take(reader, 1);
-  assert.equal(three.payload, 3);
-  assert.deepEqual(told, [2]);
-  await reader.ack(three);
-  await bus.purge();
-  assert.equal(reader.lost, 2);
-});
-
-Deno.test("what the cap took is counted exactly, and told", async () => {
-  await using home = new Home();
-  const bus = await home.open({ channelMessagesMax: 10 });
-  const reader = bus.subscribe("a", { durable: "d" });
-  await reader.ready;
-  await bus.publish("a", 0);
-  const [zero] = await take(reader, 1);
-  await reader.ack(zero);
-  await reader.close();
-  await bus.publishMany(
-    numbers(1, 24).map((payload) => ({ channel: "a", payload })),
-  );
-  await bus.purge();
-  const told: number[] = [];
-  const again = bus.subscribe("a", {
-    durable: "d",
-    onLost: (count) => told.push(count),
-  });
-  assert.deepEqual(payloads(await take(again, 10)), numbers(15, 10));
-  // The first was acknowledged: 14 of 15 are lost.
-  assert.equal(again.lost, 14);
-  assert.deepEqual(told, [14]);
-});
-
-Deno.test("a waiting reader is told of what it loses unacknowledged", async () => {
-  await using home = new Home();
-  const clock = new Clock();
-  const bus = await home.open({ now: clock.now, pollIntervalMs: 10 });
-  const other = await home.open({ now: clock.now });
-  const told = Promise.withResolvers<number>();
-  const reader = bus.subscribe("a", { durable: "d", onLost: told.resolve });
-  await reader.ready;
-  await bus.publish("a", 0, { ttlSeconds: 5 });
-  await take(reader, 1);
-  const waiting = reader.next();
-  clock.advance(6_000);
-  await other.purge();
-  assert.equal(await within("the loss", told.promise), 1);
-  await reader.close();
-  await waiting;
 });
 
 Deno.test("a name unused for seven days is forgotten", async () => {
@@ -336,7 +233,7 @@ Deno.test("only what a durable name was given can be acknowledged", async () => 
   }
   // A cursor that is ahead of everything would have lost this one.
   await bus.publish("a", 2);
-  assert.deepEqual(payloads(await take(reader, 1)), [2]);
+  assert.deepEqual(payloadsOf(await take(reader, 1)), [2]);
   await reader.close();
   await assert.rejects(reader.ack(id), ClosedError);
   for (const durable of ["", "a b", "a\n", "x".repeat(129)]) {

@@ -8,6 +8,8 @@
 import { DatabaseSync } from "node:sqlite";
 import {
   getMessagingDbPath,
+  type Json,
+  type Message,
   type MessageBus,
   openBus,
   type OpenBusOptions,
@@ -118,6 +120,16 @@ export async function take<T>(
     taken.push(value);
   }
   return taken;
+}
+
+/** What messages carry. */
+export function payloadsOf(messages: readonly Message[]): Json[] {
+  return messages.map(({ payload }) => payload);
+}
+
+/** What the sqlite3 shell says to SQL; it waits for other writers as we do. */
+export function shell(path: string, sql: string): Promise<string> {
+  return run("sqlite3", ["-cmd", ".timeout 5000", path, sql]);
 }
 
 /** The whole numbers from `first`, `count` of them. */

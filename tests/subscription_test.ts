@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import { ClosedError, InvalidInputError, type Message } from "../mod.ts";
-import { Clock, Home, numbers, take, until } from "./fixture.ts";
-
-const payloads = (messages: readonly Message[]) =>
-  messages.map((message) => message.payload);
+import { ClosedError, InvalidInputError } from "../mod.ts";
+import { Clock, Home, numbers, payloadsOf, take, until } from "./fixture.ts";
 
 Deno.test("a subscription delivers what is published after it stands", async () => {
   await using home = new Home();
@@ -27,7 +24,7 @@ Deno.test("a subscription from the start delivers all that is kept", async () =>
     numbers(0, 600).map((payload) => ({ channel: "a", payload })),
   );
   const all = await take(bus.subscribe("a", { from: "start" }), 600);
-  assert.deepEqual(payloads(all), numbers(0, 600));
+  assert.deepEqual(payloadsOf(all), numbers(0, 600));
 });
 
 Deno.test("a subscription from a cursor delivers what comes after it", async () => {
@@ -37,7 +34,7 @@ Deno.test("a subscription from a cursor delivers what comes after it", async () 
     numbers(0, 5).map((payload) => ({ channel: "a", payload })),
   );
   const after = await take(bus.subscribe("a", { from: published[2].id }), 2);
-  assert.deepEqual(payloads(after), [3, 4]);
+  assert.deepEqual(payloadsOf(after), [3, 4]);
   for (const from of ["x", "-1", "1.5", "", " 1", "99999999999999999999"]) {
     const wrong = bus.subscribe("a", { from });
     await assert.rejects(wrong.ready, InvalidInputError);
@@ -53,12 +50,12 @@ Deno.test("a subscription to several channels keeps one order", async () => {
   await Promise.all([some.ready, all.ready]);
   const channels = ["a", "b", "c", "c", "b", "a"];
   channels.forEach((channel, i) => bus.publish(channel, i));
-  assert.deepEqual(payloads(await take(some, 4)), [0, 2, 3, 5]);
+  assert.deepEqual(payloadsOf(await take(some, 4)), [0, 2, 3, 5]);
   // The session's coming is a message, too.
   const heard = (await take(all, 7)).filter(({ channel }) =>
     channel !== "heartbeat"
   );
-  assert.deepEqual(payloads(heard), numbers(0, 6));
+  assert.deepEqual(payloadsOf(heard), numbers(0, 6));
 });
 
 Deno.test("break ends a subscription", async () => {
@@ -181,9 +178,9 @@ Deno.test("a slow reader misses nothing", async () => {
       numbers(round * 700, 700).map((payload) => ({ channel: "a", payload })),
     );
     // Takes one, while hundreds wait.
-    assert.deepEqual(payloads(await take(slow, 1)), [round]);
+    assert.deepEqual(payloadsOf(await take(slow, 1)), [round]);
   }
-  assert.deepEqual(payloads(await take(slow, 2796)), numbers(4, 2796));
+  assert.deepEqual(payloadsOf(await take(slow, 2796)), numbers(4, 2796));
 });
 
 Deno.test("a message that expires before a slow reader asks is not delivered", async () => {
@@ -196,11 +193,11 @@ Deno.test("a message that expires before a slow reader asks is not delivered", a
   await bus.publish("a", "shorter", { ttlSeconds: 5 });
   await bus.publish("a", "long", { ttlSeconds: 60 });
   await bus.publish("a", "brief", { ttlSeconds: 5 });
-  assert.deepEqual(payloads(await take(slow, 1)), ["short"]);
+  assert.deepEqual(payloadsOf(await take(slow, 1)), ["short"]);
   clock.advance(6_000);
-  assert.deepEqual(payloads(await take(slow, 1)), ["long"]);
+  assert.deepEqual(payloadsOf(await take(slow, 1)), ["long"]);
   await bus.publish("a", "last");
-  assert.deepEqual(payloads(await take(slow, 1)), ["last"]);
+  assert.deepEqual(payloadsOf(await take(slow, 1)), ["last"]);
 });
 
 Deno.test("a subscription that follows another in a process is pushed to", async () => {
@@ -213,7 +210,7 @@ Deno.test("a subscription that follows another in a process is pushed to", async
     await states.ready;
     assert.equal(states.mode, "push");
     await peer.call("publish", { channel: "state", payload: round });
-    assert.deepEqual(payloads(await take(states, 1)), [round]);
+    assert.deepEqual(payloadsOf(await take(states, 1)), [round]);
     from = states.cursor;
     // The next one begins before this one's bell is put away.
     states.close();
@@ -234,12 +231,12 @@ Deno.test("a project's reader sees its own messages and those of none", async ()
   await mine.publish("a", "mine");
   await mine.publish("a", "lent", { project: "/other" });
   await mine.publish("a", "end", { project: null });
-  assert.deepEqual(payloads(await take(own, 3)), ["none", "mine", "end"]);
+  assert.deepEqual(payloadsOf(await take(own, 3)), ["none", "mine", "end"]);
   const everything = ["other", "none", "mine", "lent", "end"];
-  assert.deepEqual(payloads(await take(wide, 5)), everything);
-  assert.deepEqual(payloads(await take(none, 5)), everything);
+  assert.deepEqual(payloadsOf(await take(wide, 5)), everything);
+  assert.deepEqual(payloadsOf(await take(none, 5)), everything);
   const { messages } = await other.poll("a");
-  assert.deepEqual(payloads(messages), ["other", "none", "lent", "end"]);
+  assert.deepEqual(payloadsOf(messages), ["other", "none", "lent", "end"]);
   assert.equal(messages[0].project, "/other");
   assert.equal("project" in messages[1], false);
 });

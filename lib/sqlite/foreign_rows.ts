@@ -230,11 +230,21 @@ export class ForeignRows {
         `UPDATE inter_session_messages INDEXED BY idx_messages_unrung
          SET rung = 1 WHERE rung = 0 AND id <= ?`,
       ).run(last);
+    }, () => {
+      // One's own commit is no reason to look again, but the rest is.
+      if (rows.length < ROWS_MAX || !this.#running) return;
+      this.#dataVersion = -1;
+      this.#look();
     });
   }
 
-  #write(act: string, work: (tx: Transaction) => void): void {
-    this.#options.write(act, work).catch((error) => this.#tell(act, error));
+  #write(
+    act: string,
+    work: (tx: Transaction) => void,
+    after: () => void = () => {},
+  ): void {
+    this.#options.write(act, work).then(after)
+      .catch((error) => this.#tell(act, error));
   }
 
   /** Warns of an act that failed; once, and not of what closing broke off. */

@@ -244,6 +244,7 @@ const VERSION_1 = [
       lock_type = coalesce(NEW.lock_type, 'advisory'),
       locked_at = coalesce(NEW.locked_at, ${NOW_ISO}),
       holds = 1,
+      waiter = NULL,
       expires_at = CASE WHEN typeof(NEW.expires_at) = 'integer'
           AND NEW.expires_at BETWEEN 0 AND ${LAST_DATE_MS}
         THEN NEW.expires_at ELSE ${NOW_MS} + ${DEFAULT_LOCK_LEASE_MS} END

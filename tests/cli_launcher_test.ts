@@ -50,6 +50,12 @@ Deno.test(
     await command("send", "state", '{"it\'s":"$HOME `x` \\\\"}');
     const { payload } = JSON.parse(await command("poll", "state", "--json"));
     assert.deepEqual(payload, { "it's": "$HOME `x` \\" });
+    assert.match(await command("stats"), /^messages /m);
+    assert.throws(
+      () => Deno.statSync(`${mbus.database}-wal`),
+      Deno.errors.NotFound,
+      "the last one out has closed the database",
+    );
     assert.match(await command("help"), /^ {2}doctor /m);
     assert.match(await command("doctor"), /The bus can be used/);
 

@@ -116,9 +116,10 @@ Deno.test("--all --purge leaves an empty home", {
   await launch("send", "state", "1");
   await launch("end");
   // A backup that tells more than the file does goes, too.
-  write(home.path("claude"), "{}");
+  const claude = home.path("claude");
+  write(claude, '{ "a": 1 }');
   await launch("install", "claude");
-  write(home.path("claude"), read(home.path("claude"))!.replace("{", "{ "));
+  write(claude, read(claude)!.replace('"a": 1', '"a": 2'));
   assert.ok(Object.keys(home.listing()).length > 30);
 
   const told = await launch("uninstall", "--all", "--purge", "--yes");
@@ -127,8 +128,8 @@ Deno.test("--all --purge leaves an empty home", {
   const { [`${home.user}/.claude`]: folder, ...rest } = home.listing();
   // The person's own change of that file.
   assert.match(folder, /^folder/);
-  assert.deepEqual(Object.keys(rest), [home.path("claude")]);
-  assert.equal(read(home.path("claude")), "{ }");
+  assert.deepEqual(Object.keys(rest), [claude]);
+  assert.equal(read(claude), '{ "a": 2 }');
   Deno.removeSync(`${home.user}/.claude`, { recursive: true });
   assert.deepEqual(home.listing(), {});
 });

@@ -44,16 +44,3 @@ Deno.test("every agent loads under its name", async () => {
   }
   assert.ok(!isAgentName("constructor"));
 });
-
-Deno.test("the hook half imports nothing but itself", () => {
-  const folder = new URL("../../lib/agents/", import.meta.url);
-  const files = [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile);
-  assert.ok(files.length > 20);
-  for (const { name } of files) {
-    const source = Deno.readTextFileSync(new URL(name, folder));
-    const code = source.replaceAll(/\/\*[\s\S]*?\*\//g, "");
-    for (const [, from] of code.matchAll(/(?:from|import\()\s*"([^"]+)"/g)) {
-      assert.match(from, /^\.\/[a-z_]+\.ts$/, `${name} imports ${from}`);
-    }
-  }
-});

@@ -189,5 +189,5 @@ export function hookCommand(
 
 /** A program in the background loses its input, unless that is handed on. */
 function endedWithShell(hook: string): string {
-  return `exec 3<&0; ${hook} <&3 3<&- & p=$!; trap 'kill -9 $p' TERM; wait $p`;
+  return `exec 3<&0; trap 'kill -9 $!' TERM; ${hook} <&3 3<&- & wait $!`;
 }

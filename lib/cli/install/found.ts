@@ -20,8 +20,13 @@ import { MessageBusError } from "../../errors.ts";
 import { printJson, printLine } from "../output.ts";
 import { type Cell, tableLines } from "../table.ts";
 import type { Paint } from "../terminal.ts";
-import { hookParts, type Part, partsOf, type Standing } from "./part.ts";
-import { standingOf } from "./part.ts";
+import {
+  hookParts,
+  type Part,
+  partsOf,
+  type Standing,
+  standingOf,
+} from "./part.ts";
 import { busFolder, placeOfProcess } from "./place.ts";
 import { readTextFile } from "./text_file.ts";
 
@@ -131,7 +136,10 @@ function findPart(part: Part): FoundPart {
     path,
   };
   try {
-    return { ...where, status: standingOf(part, readTextFile(path)?.text) };
+    const text = readTextFile(path)?.text;
+    // What could not be installed into is told here, not when it is tried.
+    if (text !== undefined) part.put(text);
+    return { ...where, status: standingOf(part, text) };
   } catch (error) {
     const isTold = error instanceof ConfigError ||
       error instanceof MessageBusError;

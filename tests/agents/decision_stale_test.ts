@@ -1,0 +1,192 @@
+/**
+ * Stale reads: the lost update that no lock catches. And what a shell command
+ * changes of others' files.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { contextOf, reasonOf, Scene } from "./scene.ts";
+
+/** `ada` has read the file; then `bob` edits it, and is done. */
+async function changedSinceRead(scene: Scene, text: string): Promise<string> {
+  const path = scene.write("a.ts", "a");
+  await scene.after("ada", [path], {}, "read");
+  scene.clock.advance(60_000);
+  await scene.before("bob", [path]);
+  scene.write("a.ts", text);
+  await scene.after("bob", [path]);
+  await scene.store.endSession("bob");
+  scene.clock.advance(30_000);
+  return path;
+}
+
+Deno.test("who has read a file is told that another has changed it since", async () => {
+  await using scene = await Scene.open();
+  const path = await changedSinceRead(scene, "b");
+  const reason = reasonOf(await scene.before("ada", [path], { callId: "1" }));
+  assert.ok(
+    reason.includes(`bob has changed ${path} 30 s ago, after you read it`),
+    reason,
+  );
+  scene.clock.advance(3_000);
+  contextOf(await scene.before("ada", [path], { callId: "2" }));
+});
+
+Deno.test("reading it again is enough", async () => {
+  await using scene = await Scene.open();
+  const path = await changedSinceRead(scene, "b");
+  reasonOf(await scene.before("ada", [path], { callId: "1" }));
+  scene.clock.advance(1_000);
+  await scene.after("ada", [path], {}, "read");
+  contextOf(await scene.before("ada", [path], { callId: "2" }));
+});
+
+Deno.test("the same content at another time is no change", async () => {
+  await using scene = await Scene.open();
+  const path = await changedSinceRead(scene, "a");
+  contextOf(await scene.before("ada", [path]));
+});
+
+Deno.test("the same size at the same time is told by nothing, another is", async () => {
+  await using scene = await Scene.open();
+  const path = await changedSinceRead(scene, "longer");
+  const { nowMs } = scene.clock;
+  Deno.utimeSync(path, nowMs / 1000 - 90, nowMs / 1000 - 90);
+  reasonOf(await scene.before("ada", [path]));
+});
+
+Deno.test("what a session changed itself, or never read, is not stale", async () => {
+  await using scene = await Scene.open();
+  const path = await changedSinceRead(scene, "b");
+  contextOf(await scene.before("eve", [path]));
+  await scene.after("ada", [path]);
+  contextOf(await scene.before("ada", [path]));
+});
+
+Deno.test("an edit that failed knows no more than before", async () => {
+  await using scene = await Scene.open();
+  const path = await changedSinceRead(scene, "b");
+  await scene.after("ada", [path], { succeeded: false });
+  reasonOf(await scene.before("ada", [path]));
+});
+
+Deno.test("a change by another anew is denied anew", async () => {
+  await using scene = await Scene.open();
+  const path = await changedSinceRead(scene, "b");
+  reasonOf(await scene.before("ada", [path], { callId: "1" }));
+  scene.clock.advance(3_000);
+  scene.write("a.ts", "c");
+  await scene.after("eve", [path]);
+  const reason = reasonOf(await scene.before("ada", [path], { callId: "2" }));
+  assert.match(reason, /eve has changed/);
+});
+
+Deno.test("inform tells of it after; block does not hold it against who comes late", async () => {
+  await using scene = await Scene.open();
+  const path = await changedSinceRead(scene, "b");
+  const inform = { policy: { onOverlap: "inform" } } as const;
+  contextOf(await scene.before("ada", [path], inform));
+  const told = contextOf(await scene.call("ada", { kind: "prompt" }, inform));
+  assert.match(told, /bob has changed/);
+
+  await using other = await Scene.open();
+  const file = await changedSinceRead(other, "b");
+  const block = { policy: { onOverlap: "block" } } as const;
+  reasonOf(await other.before("ada", [file], { ...block, callId: "1" }));
+  other.clock.advance(3_000);
+  contextOf(await other.before("ada", [file], { ...block, callId: "2" }));
+});
+
+Deno.test("a shell command's writes are judged like edits", async () => {
+  await using scene = await Scene.open();
+  scene.write("a.ts", "a");
+  await scene.hold("bob", "a.ts", { type: "exclusive" });
+  for (
+    const command of [
+      "echo x > a.ts",
+      "sed -i s/a/b/ a.ts",
+      `cat <<'EOF' | tee ${scene.path("a.ts")}\nx\nEOF`,
+      "mv a.ts b.ts",
+      "rm -f ./a.ts",
+      "git checkout -- a.ts",
+    ]
+  ) {
+    const reason = reasonOf(await scene.beforeShell("ada", command));
+    assert.match(reason, /bob .* holds exclusively/, command);
+  }
+  contextOf(await scene.beforeShell("ada", "cat a.ts; echo x > c.ts"));
+  assert.deepEqual(await scene.held("ada"), ["c.ts"]);
+});
+
+Deno.test("what a command overwrites is told to both, and to its account", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  await scene.before("bob", [path]);
+  const opaque = { callId: "1" };
+  contextOf(await scene.beforeShell("ada", "./format-all", opaque));
+  scene.clock.advance(5_000);
+  scene.write("a.ts", "b");
+  const own = contextOf(await scene.afterShell("ada", "./format-all", opaque));
+  assert.match(
+    own,
+    /Your command has changed .*a\.ts, which bob is working on/,
+  );
+  const others = contextOf(await scene.call("bob", { kind: "prompt" }));
+  assert.match(
+    others,
+    /conflict from ada.*\n\| has changed .*a\.ts, which you/,
+  );
+  const [touch] = await scene.store.touchesOf(path, 0);
+  assert.equal(touch.session, "ada");
+  // Said once.
+  contextOf(await scene.afterShell("ada", "./format-all", opaque));
+  assert.equal((await scene.conflicts()).length, 1);
+});
+
+Deno.test("a command is not to blame for what its holder changed, or nobody", async () => {
+  await using scene = await Scene.open();
+  const [a, b] = [scene.write("a.ts", "a"), scene.write("b.ts", "b")];
+  await scene.before("bob", [a, b]);
+  await scene.beforeShell("ada", "./test", { callId: "1" });
+  scene.clock.advance(5_000);
+  scene.write("a.ts", "by bob");
+  await scene.after("bob", [a]);
+  // Written anew, and the same.
+  scene.write("b.ts", "b");
+  assert.equal(
+    contextOf(await scene.afterShell("ada", "./test", { callId: "1" })),
+    "",
+  );
+  assert.deepEqual(await scene.conflicts(), []);
+});
+
+Deno.test("commands at once are kept apart by their calls", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  await scene.before("bob", [path]);
+  await scene.beforeShell("ada", "./one", { callId: "1" });
+  scene.clock.advance(5_000);
+  scene.write("a.ts", "b");
+  await scene.beforeShell("ada", "./two", { callId: "2" });
+  await scene.afterShell("ada", "./two", { callId: "2" });
+  assert.equal((await scene.conflicts()).length, 0);
+  await scene.afterShell("ada", "./one", { callId: "1" });
+  assert.equal((await scene.conflicts()).length, 1);
+});
+
+Deno.test("another project's files are no business of a command's", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  await scene.store.registerSession({
+    id: "far",
+    vendor: "claude",
+    project: "/elsewhere",
+  });
+  await scene.store.updateSession("far", { activeFiles: [path] });
+  await scene.beforeShell("ada", "./x", { callId: "1" });
+  scene.clock.advance(5_000);
+  scene.write("a.ts", "b");
+  await scene.afterShell("ada", "./x", { callId: "1" });
+  assert.deepEqual(await scene.conflicts(), []);
+});

@@ -1,0 +1,63 @@
+/**
+ * What a hook loads: it starts at every step of every agent.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+
+const ENTRY = new URL("../../lib/cli/hook_entry.ts", import.meta.url);
+const LIB = new URL("../../lib/", import.meta.url).href;
+
+/** What a file imports: at once, or when it comes to it. */
+function importsOf(file: string): { at: string; later: boolean }[] {
+  const code = Deno.readTextFileSync(new URL(file))
+    .replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
+  const at = (text: string) =>
+    text.startsWith(".") ? new URL(text, file).href : text;
+  const once = code.matchAll(
+    /^(?:import|export)\s+(?!type\b)(?:[^;"]*?\sfrom\s+)?"([^"]+)"/gm,
+  );
+  const later = code.matchAll(/\bimport\(\s*"([^"]+)"/g);
+  return [
+    ...[...once].map(([, text]) => ({ at: at(text), later: false })),
+    ...[...later].map(([, text]) => ({ at: at(text), later: true })),
+  ];
+}
+
+/** All that is loaded with an entry, by way of static imports alone or not. */
+function loadedWith(options: { later: boolean }): Set<string> {
+  const loaded = new Set<string>();
+  const add = (file: string) => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    if (!file.startsWith("file:")) return;
+    for (const { at, later } of importsOf(file)) {
+      if (!later || options.later) add(at);
+    }
+  };
+  add(ENTRY.href);
+  return loaded;
+}
+
+Deno.test("a hook uses the runtime, node:sqlite and nothing else", () => {
+  const foreign = [...loadedWith({ later: true })]
+    .filter((file) => !file.startsWith(LIB));
+  assert.deepEqual(foreign, ["node:sqlite"]);
+});
+
+Deno.test("a quick answer loads no more than it uses", () => {
+  const loaded = [...loadedWith({ later: false })]
+    .map((file) => file.replace(LIB, ""));
+  assert.ok(loaded.includes("sqlite/quick_renewal.ts"));
+  const heavy =
+    /^(bus|subscription|batch|tasks|inbox|locks|glob|lock_target|options|open_store)|sqlite\/(schema|connection|store|locks|purge)\.ts|agents\/(shell|mail|edits|claude|codex)|cli\/(?!hook_entry)/;
+  assert.deepEqual(loaded.filter((file) => heavy.test(file)), []);
+});
+
+Deno.test("no part of a hook watches, purges or edits configuration", () => {
+  const loaded = [...loadedWith({ later: true })]
+    .map((file) => file.replace(LIB, ""));
+  assert.ok(loaded.includes("agents/answering.ts"));
+  assert.deepEqual(loaded.filter((file) => /^agents\/config\//.test(file)), []);
+});

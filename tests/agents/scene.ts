@@ -1,0 +1,263 @@
+/**
+ * A project, a bus with a clock that stands, and calls of hooks that are decided
+ * on it: for the rules, without a process for each.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type {
+  Carried,
+  Decision,
+  HookEvent,
+  ToolKind,
+} from "../../lib/agents/agent.ts";
+import type { Case } from "../../lib/agents/case.ts";
+import { decide } from "../../lib/agents/decide.ts";
+import { DEFAULT_POLICY, type Policy } from "../../lib/agents/policy.ts";
+import { openStore } from "../../lib/open_store.ts";
+import { resolveOptions } from "../../lib/options.ts";
+import type { Hold } from "../../lib/locks.ts";
+import type { Session } from "../../lib/sessions.ts";
+import type { Message, Store } from "../../lib/store.ts";
+import { Clock } from "../fixture.ts";
+
+/** What may be said of a call. */
+export interface CallOptions {
+  /** The agent's id of the call. */
+  readonly callId?: string;
+  /** The subagent that makes it. */
+  readonly agentId?: string;
+  /** What the person chose. */
+  readonly policy?: Partial<Policy>;
+  /** Whether the tool did what it should. */
+  readonly succeeded?: boolean;
+  /** Whether the answer is written and its consequences are, too. */
+  readonly told?: boolean;
+  /** Whether the agent shows its model text here. */
+  readonly tells?: boolean;
+}
+
+/** One project and the sessions that work in it. */
+export class Scene implements AsyncDisposable {
+  /** The project's folder. */
+  readonly project: string;
+  /** What time it is. */
+  readonly clock: Clock = new Clock();
+  /** The bus. */
+  readonly store: Store;
+  /** What was logged. */
+  readonly logged: string[] = [];
+  readonly #root: string;
+
+  private constructor(root: string, store: Store, clock: Clock) {
+    this.#root = root;
+    this.project = `${root}/project`;
+    this.store = store;
+    this.clock = clock;
+  }
+
+  /** Makes one. */
+  static async open(): Promise<Scene> {
+    const root = Deno.realPathSync(
+      Deno.makeTempDirSync({ prefix: "mbus-scene-" }),
+    );
+    Deno.mkdirSync(`${root}/project/.git`, { recursive: true });
+    Deno.writeTextFileSync(`${root}/project/.git/HEAD`, "ref: refs/heads/x\n");
+    const clock = new Clock();
+    const store = await openStore(
+      resolveOptions({ home: `${root}/bus`, now: clock.now }),
+    );
+    return new Scene(root, store, clock);
+  }
+
+  /** The absolute path of a file of the project. */
+  path(name: string): string {
+    return `${this.project}/${name}`;
+  }
+
+  /** Writes a file of the project, at the time of the clock. */
+  write(name: string, text: string): string {
+    const path = this.path(name);
+    Deno.writeTextFileSync(path, text);
+    Deno.utimeSync(path, this.clock.nowMs / 1000, this.clock.nowMs / 1000);
+    return path;
+  }
+
+  /** A session on the bus, as it stands. */
+  async session(id: string): Promise<Session> {
+    return await this.store.session(id) ??
+      await this.store.registerSession({
+        id,
+        vendor: "claude",
+        project: this.project,
+        worktree: this.project,
+      });
+  }
+
+  /** Decides on a call. */
+  async call(
+    session: string,
+    event:
+      & Partial<HookEvent>
+      & Pick<HookEvent, "kind">,
+    options: CallOptions = {},
+  ): Promise<Decision> {
+    const { policy = {}, tells = true, told = true, agentId } = options;
+    const hook: Case = {
+      event: {
+        agent: "claude",
+        event: "",
+        sessionId: session,
+        cwd: this.project,
+        ...(agentId !== undefined && { agentId }),
+        ...event,
+      } as HookEvent,
+      session: await this.session(session),
+      store: this.store,
+      policy: () => ({ ...DEFAULT_POLICY, ...policy }),
+      nowMs: this.clock.nowMs,
+      tells: { context: tells, continueWith: tells },
+      log: (message) => this.logged.push(message),
+    };
+    const verdict = await decide(hook);
+    const carried: Carried = {
+      reason: verdict.decision.verdict === "deny",
+      context: tells,
+      continueWith: tells,
+    };
+    if (told) await verdict.told(carried);
+    return verdict.decision;
+  }
+
+  /** Before a tool that touches paths. */
+  async before(
+    session: string,
+    paths: readonly string[],
+    options: CallOptions = {},
+    kind: ToolKind = "edit",
+  ): Promise<Decision> {
+    const tool = { name: "T", kind, paths, callId: options.callId };
+    return await this.call(session, { kind: "before-tool", tool }, options);
+  }
+
+  /** After a tool that touched paths. */
+  async after(
+    session: string,
+    paths: readonly string[],
+    options: CallOptions = {},
+    kind: ToolKind = "edit",
+  ): Promise<Decision> {
+    const { succeeded } = options;
+    const tool = { name: "T", kind, paths, callId: options.callId };
+    return await this.call(
+      session,
+      { kind: "after-tool", tool, succeeded },
+      options,
+    );
+  }
+
+  /** Before a shell command. */
+  async beforeShell(
+    session: string,
+    command: string,
+    options: CallOptions = {},
+  ): Promise<Decision> {
+    const { callId } = options;
+    const tool = { name: "S", kind: "shell" as const, paths: [], command };
+    return await this.call(
+      session,
+      { kind: "before-tool", tool: { ...tool, callId } },
+      options,
+    );
+  }
+
+  /** After a shell command. */
+  async afterShell(
+    session: string,
+    command: string,
+    options: CallOptions = {},
+  ): Promise<Decision> {
+    const { callId } = options;
+    const tool = { name: "S", kind: "shell" as const, paths: [], command };
+    return await this.call(
+      session,
+      { kind: "after-tool", tool: { ...tool, callId } },
+      options,
+    );
+  }
+
+  /** Holds a file for a session, as `mbus lock` does. */
+  async hold(
+    session: string,
+    name: string,
+    options: {
+      readonly type?: "advisory" | "exclusive";
+      readonly why?: string;
+    } = {},
+  ): Promise<Hold> {
+    await this.session(session);
+    const { lockTarget } = await import("../../lib/lock_target.ts");
+    const outcome = await this.store.acquireLock({
+      session,
+      agent: "",
+      target: lockTarget(name, this.project),
+      type: options.type ?? "advisory",
+      leaseMs: 60 * 60 * 1000,
+      why: options.why,
+      takeOver: false,
+      wait: false,
+      alongside: [],
+    });
+    assert.ok(outcome.state === "held");
+    return outcome.hold;
+  }
+
+  /** The paths that a session holds. */
+  async held(session: string): Promise<string[]> {
+    const holds = await this.store.locks({ project: null, session });
+    return holds.map(({ path }) => path.replace(`${this.project}/`, ""));
+  }
+
+  /** What was said of conflicts. */
+  async conflicts(): Promise<readonly Message[]> {
+    const { messages } = await this.store.read(
+      { channels: ["file_conflict"], project: null, session: null },
+      this.store.startCursor,
+      1_000,
+    );
+    return messages;
+  }
+
+  /** Sends a direct message. */
+  async send(from: string, to: string, text: string): Promise<string> {
+    await this.session(from);
+    const [result] = await this.store.append([{
+      sender: from,
+      channel: "chat",
+      payloadText: JSON.stringify(text),
+      ttlSeconds: 300,
+      project: null,
+      to,
+    }], { atomic: true });
+    assert.ok("id" in result);
+    return result.id;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store.close();
+    Deno.removeSync(this.#root, { recursive: true });
+  }
+}
+
+/** The reason of a denial. */
+export function reasonOf(decision: Decision): string {
+  assert.equal(decision.verdict, "deny");
+  return decision.verdict === "deny" ? decision.reason : "";
+}
+
+/** The context of a decision that lets the agent go on. */
+export function contextOf(decision: Decision): string {
+  assert.equal(decision.verdict, "allow");
+  return decision.context ?? "";
+}

@@ -204,7 +204,7 @@ Deno.test("the end frees locks and claims, and is announced", async () => {
     id: "T-1",
     title: "t",
     project: scene.project,
-    postedBy: "ada",
+    session: "ada",
     payloadText: "null",
     priority: 0,
     dependsOn: [],

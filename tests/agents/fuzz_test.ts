@@ -35,16 +35,18 @@ const INPUTS = FOLDERS.flatMap((folder) =>
 );
 
 const text = fc.string({ unit: "binary", minLength: 1 });
+// No form of an answer holds it by chance, as it may hold a single letter.
+const context = text.map((words) => `§${words}`);
 const decisions: fc.Arbitrary<Decision> = fc.oneof(
   fc.record({
     verdict: fc.constant("allow" as const),
-    context: fc.option(text, { nil: undefined }),
+    context: fc.option(context, { nil: undefined }),
     continueWith: fc.option(text, { nil: undefined }),
   }),
   fc.record({
     verdict: fc.constant("deny" as const),
     reason: text,
-    context: fc.option(text, { nil: undefined }),
+    context: fc.option(context, { nil: undefined }),
   }),
 );
 

@@ -88,12 +88,56 @@ Deno.test("of a link, what it leads to is changed, and the link stays", {
   assert.match(read(`${home.folder}/dotfiles/AGENTS.md`)!, /`mbus sessions`/);
   assert.equal(read(told[0].backup!), SAMPLE);
   assert.ok(told[0].backup!.startsWith(path), "beside what the agent reads");
+  assert.deepEqual(told.map((each) => each.target !== undefined), [
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
+  assert.equal(told[0].target, target);
 
   await home.done(["uninstall", "claude", "codex"]);
   assert.deepEqual(home.listing(), before);
   assert.equal(read(target), SAMPLE);
   assert.equal(read(`${home.folder}/dotfiles/AGENTS.md`), "# Mine\n");
   assert.ok(Deno.lstatSync(`${home.user}/.codex`).isSymlink);
+});
+
+Deno.test("what a project holds leads to no file outside of it", {
+  ignore: IS_WINDOWS,
+}, async () => {
+  await using home = new AgentsHome();
+  const own = `${home.user}/.profile`;
+  write(own, "# Mine\n");
+  Deno.symlinkSync(own, `${home.project}/CLAUDE.md`);
+  Deno.mkdirSync(`${home.user}/.gemini`);
+  Deno.symlinkSync(`${home.user}/.gemini`, `${home.project}/.gemini`);
+  write(`${home.project}/docs/rules.md`, "# Ours\n");
+  Deno.symlinkSync("docs/rules.md", `${home.project}/AGENTS.md`);
+  const before = home.listing();
+  const agents = ["claude", "gemini", "codex"];
+  const project = [...agents, "--project"];
+  const { code, stdout, stderr } = await home.run(
+    ["install", ...project, "--guide", "--json"],
+  );
+  const told = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(code, 1);
+  assert.deepEqual(
+    told.map(({ agent, part, done }) => `${agent} ${part} ${done}`),
+    [
+      "claude hooks installed",
+      "claude guide failed",
+      "gemini hooks failed",
+      "codex hooks installed",
+      "codex guide installed",
+    ],
+  );
+  assert.match(stderr, /CLAUDE\.md.*leads out of the project, to .*\.profile/);
+  assert.match(read(`${home.project}/docs/rules.md`)!, /`mbus sessions`/);
+  assert.equal(read(own), "# Mine\n");
+  await home.done(["uninstall", ...project]);
+  assert.deepEqual(home.listing(), before);
 });
 
 Deno.test("a text that differs is backed up once, and kept if it differs yet", async () => {

@@ -32,6 +32,7 @@ export interface Told {
   readonly scope?: string;
   readonly part: string;
   readonly path?: string;
+  readonly target?: string;
   readonly done: string;
   readonly diff?: string;
   readonly backup?: string;

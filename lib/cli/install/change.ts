@@ -20,6 +20,8 @@ import { unifiedDiff } from "./diff.ts";
 import { type Part, standingOf } from "./part.ts";
 import { RefusalError } from "../refusal.ts";
 import {
+  isLink,
+  outOf,
   readTextFile,
   removeEmptyFolders,
   replaceTextFile,
@@ -52,9 +54,13 @@ export function carryOut(part: Part, act: Act, manner: Manner): Outcome {
     if (after === before?.text) {
       return outcomeOf(part, act === "put" ? "unchanged" : "absent");
     }
+    refuseToLeave(part, manner.place);
     const done = doneBy(part, act, before?.text);
     const diff = unifiedDiff(part.path, before?.text, after);
-    const outcome: Outcome = { ...outcomeOf(part, done), diff };
+    const target = before !== undefined && isLink(part.path)
+      ? { target: before.path }
+      : {};
+    const outcome = { ...outcomeOf(part, done), ...target, diff };
     if (manner.isDryRun) return { ...outcome, dryRun: true };
     if (manner.ask?.(outcome) === false) {
       return outcomeOf(part, "declined");
@@ -66,6 +72,16 @@ export function carryOut(part: Part, act: Act, manner: Manner): Outcome {
   }
   throw new RefusalError(
     `Cannot edit "${part.path}": others keep changing it; try again.`,
+  );
+}
+
+/** What others put into a project must not lead us to a person's own files. */
+function refuseToLeave({ path, scope }: Part, { project }: ConfigPlace): void {
+  const real = scope === "project" ? outOf(project, path) : undefined;
+  if (real === undefined) return;
+  throw new RefusalError(
+    `Cannot edit "${path}": it leads out of the project, to "${real}"; ` +
+      "put a file or folder of the project in its place, then try again.",
   );
 }
 

@@ -36,8 +36,8 @@ export function consent(options: ConsentOptions, place: ConfigPlace): Manner {
     : { isDryRun, place };
 }
 
-function ask({ diff, message, path }: Outcome): boolean {
+function ask({ diff, message, path, target }: Outcome): boolean {
   if (diff !== undefined) printDiff(diff);
   if (message !== undefined) printLine(visible(`${message}.`));
-  return confirm(`Change ${visible(path ?? "")}?`);
+  return confirm(`Change ${visible(target ?? path ?? "")}?`);
 }

@@ -1,9 +1,9 @@
 /**
  * What became of one part, told to people and to programs.
  *
- * JSON, a line each: `{ agent, scope, part, program?, path, done, dryRun?,
- * diff?, backup?, message? }`. `part` is `hooks`, `sandbox` or `guide`; `done`
- * is
+ * JSON, a line each: `{ agent, scope, part, program?, path?, target?, done,
+ * dryRun?, diff?, backup?, message?, line?, column? }`. `part` is `hooks`,
+ * `sandbox` or `guide`, `target` what `path` is a link to; `done` is
  *
  * | done | means |
  * | --- | --- |
@@ -54,6 +54,8 @@ export interface Outcome {
   readonly program?: string;
   /** The file; not there if the agent has none. */
   readonly path?: string;
+  /** What the file leads to, if it is a link. */
+  readonly target?: string;
   /** What was done. */
   readonly done: Done;
   /** Whether nothing was written. */
@@ -95,7 +97,10 @@ export function printOutcome(
 
 /** What became of a part, in a sentence. */
 function sentence(outcome: Outcome): string {
-  const { agent, program, part, path, done, dryRun, message } = outcome;
+  const { agent, program, part, target, done, dryRun, message } = outcome;
+  const path = target === undefined
+    ? outcome.path
+    : `${outcome.path}, a link to ${target},`;
   const noun = NOUNS[part];
   const state = {
     installed: `${dryRun ? "would put" : "put"} ${noun} into ${path}`,

@@ -158,6 +158,22 @@ export function removeFile(path: string): void {
   }
 }
 
+/**
+ * Where a path leads that is not below a folder, links followed; undefined if
+ * it stays below. What is not made yet is where its folder is.
+ */
+export function outOf(folder: string, path: string): string | undefined {
+  return saying("read", path, () => {
+    const root = Deno.realPathSync(folder);
+    let existing = path;
+    while (!exists(existing)) existing = folderOf(existing);
+    const real = Deno.realPathSync(existing);
+    return real === root || real.startsWith(`${root === "/" ? "" : root}/`)
+      ? undefined
+      : real;
+  });
+}
+
 /** The folder a path is in. */
 export function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
@@ -192,7 +208,8 @@ function realPath(path: string): string | undefined {
   }
 }
 
-function isLink(path: string): boolean {
+/** Whether a path is a link itself. */
+export function isLink(path: string): boolean {
   try {
     return Deno.lstatSync(path).isSymlink;
   } catch {

@@ -4,8 +4,9 @@
  * Ten sessions, each a process, publish 100 messages a second together: first
  * each gets what the nine others say, on mixed channels; then each message has
  * one reader. Beside it a mesh of Unix sockets between as many processes does
- * the same without storing anything. They take turns; each round has processes
- * of its own.
+ * the same without storing anything; and processes that only watch a file each
+ * and touch the others' show the floor of being pushed by the file system. They
+ * take turns; each round has processes of its own.
  *
  * Three times are reported: from the commit; from the start of `publish`, which
  * has the commit in it; and from its end, when it has rung all. The last can be
@@ -48,6 +49,8 @@ interface Round extends Latencies {
 interface Rounds {
   readonly bus: readonly Round[];
   readonly socket: readonly Round[];
+  /** Only where a message is for all. */
+  readonly watch: readonly Round[];
 }
 
 /** Measures it. */
@@ -68,6 +71,7 @@ export async function benchDelivery(folder: string): Promise<Finding> {
           ...rowsOf("to one", one, from, bars),
         ];
       }),
+      ...floorRows("to nine", all),
       ...(TELLS_PROCESS_COST ? costRows("to nine", all) : []),
       ...(TELLS_PROCESS_COST ? costRows("to one", one) : []),
     ],
@@ -76,6 +80,8 @@ export async function benchDelivery(folder: string): Promise<Finding> {
       `process; ${SESSIONS} sessions, ${MESSAGES_PER_SECOND} messages/s`,
       "Unix sockets: a mesh, nothing stored: what was not read yet dies with " +
       "its reader",
+      "bare file watch: a file each, touched by all others; nothing is stored, " +
+      "looked up or read: the floor of a push by the file system",
     ],
   };
 }
@@ -95,6 +101,20 @@ function rowsOf(
       quantile === "p50" || quantile === "p99" ? bars[quantile] : undefined,
     )
   );
+}
+
+/** What of a delivery is the file system's own wake-up. */
+function floorRows(audience: string, { bus, watch }: Rounds): Row[] {
+  return (["p50", "p99"] as const).map((quantile) => ({
+    bench: "delivery",
+    what: `${audience}, from start to floor, ${quantile}`,
+    unit: "ms",
+    rounds: bus.map(({ start }) => start[quantile]),
+    baseline: {
+      name: "bare file watch",
+      rounds: watch.map(({ start }) => start[quantile]),
+    },
+  }));
 }
 
 function costRows(audience: string, rounds: Rounds): Row[] {
@@ -132,15 +152,17 @@ function row(
 }
 
 async function runRounds(folder: string, audience: Audience): Promise<Rounds> {
-  const [bus, socket]: [Round[], Round[]] = [[], []];
+  const [bus, socket, watch]: [Round[], Round[], Round[]] = [[], [], []];
   for (let round = 0; round < ROUNDS; round++) {
     const place = `${folder}/${audience}-${round}`;
     bus.push(await runRound("delivery_bus.ts", `${place}-bus`, audience));
     socket.push(
       await runRound("delivery_socket.ts", `${place}-socket`, audience),
     );
+    if (audience === "one") continue;
+    watch.push(await runRound("delivery_watch.ts", `${place}-watch`, audience));
   }
-  return { bus, socket };
+  return { bus, socket, watch };
 }
 
 async function runRound(
@@ -199,14 +221,23 @@ function latencies(
   readers: number,
 ): Latencies {
   const arrivals = new Map<string, number[]>();
+  const arrive = (session: number, number: number, at: number): void => {
+    const key = `${session}#${number}`;
+    const times = arrivals.get(key);
+    if (times === undefined) arrivals.set(key, [at]);
+    else times.push(at);
+  };
   for (const { heard } of accounts) {
-    for (const [session, number, at] of heard) {
-      const key = `${session}#${number}`;
-      const times = arrivals.get(key);
-      if (times === undefined) arrivals.set(key, [at]);
-      else times.push(at);
-    }
+    for (const [session, number, at] of heard) arrive(session, number, at);
   }
+  accounts.forEach(({ said }, session) => {
+    for (const [number, { start }] of said) {
+      accounts.forEach(({ wokenAt }, reader) => {
+        const at = wokenAt?.find((at) => at >= start);
+        if (reader !== session && at !== undefined) arrive(session, number, at);
+      });
+    }
+  });
   const [start, commit, end]: [number[], number[], number[]] = [[], [], []];
   accounts.forEach(({ said }, session) => {
     for (const [number, times] of said) {

@@ -61,6 +61,8 @@ export interface SessionAccount {
   readonly said: readonly (readonly [number, Times])[];
   /** Each message of others: session, number, when in hand, in ms. */
   readonly heard: readonly (readonly [number, number, number])[];
+  /** Where a wake-up tells nothing of what it is for: when each came, in ms. */
+  readonly wokenAt?: readonly number[];
 }
 
 /** When a message was published, in ms. */

@@ -335,20 +335,34 @@ export class DeadlockError extends MessageBusError {
   }
 }
 
-/** A session that has ended, where a running one is needed. */
+/**
+ * A session that has ended, where a running one is needed. Whoever acted in its
+ * name registers again, with `bus.sessions.register()` or `mbus register`.
+ */
 export class SessionEndedError extends MessageBusError {
   /** The session. */
   readonly session: string;
+  /** Whether another process has the session's id by now. */
+  readonly takenOver: boolean;
 
   /** Makes the error; `act` is what was attempted. */
-  constructor(act: string, session: string) {
+  constructor(
+    act: string,
+    session: string,
+    { takenOver = false }: { readonly takenOver?: boolean } = {},
+  ) {
     super(
       "SessionEndedError",
       "state",
-      `Cannot ${act}: session "${session}" has ended; register it again with ` +
-        `"mbus register".`,
+      `Cannot ${act}: session "${session}" has ended` +
+        (takenOver
+          ? ", and another process has its id by now; register again, under an " +
+            "id of your own"
+          : "; register it again") +
+        ` with "mbus register".`,
     );
     this.session = session;
+    this.takenOver = takenOver;
   }
 }
 

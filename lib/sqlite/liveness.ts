@@ -23,7 +23,7 @@ import {
   markEnded,
 } from "./sessions.ts";
 import { returnTasksOf } from "./task_rows.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Incarnation, Transaction } from "./transaction.ts";
 
 const SESSIONS_LOOKED_AT_MAX = 32;
 
@@ -72,14 +72,43 @@ export function endIncarnation(
 }
 
 /**
- * Refuses what only a session that runs may do.
+ * Refuses what only a session that runs may do, and only in the process that
+ * it was registered with.
  *
- * @throws {SessionEndedError} If it has ended.
+ * @throws {SessionEndedError} If it has ended, or another process has it by now.
  */
 export function refuseEnded(tx: Transaction, act: string, id: string): void {
-  if (findSession(tx.connection, id)?.status === "terminated") {
+  refuseUnlessRuns(
+    tx.incarnations,
+    act,
+    id,
+    tx.connection.sql(
+      `SELECT ${INCARNATION} FROM session_registry WHERE session_id = ?`,
+    ).get(id),
+  );
+}
+
+/** What of a session's row tells whether it runs, and in which process. */
+export const INCARNATION = "status, pid, process_start";
+
+/** {@linkcode refuseEnded} for who has looked at its row already. */
+export function refuseUnlessRuns(
+  incarnations: ReadonlyMap<string, Incarnation>,
+  act: string,
+  id: string,
+  row: Row | undefined,
+): void {
+  const own = incarnations.get(id);
+  if (row === undefined) {
+    // Whom this store did not register may be on the bus by what it does.
+    if (own === undefined) return;
     throw new SessionEndedError(act, id);
   }
+  if (row.status === "terminated") throw new SessionEndedError(act, id);
+  if (
+    own !== undefined && (row.pid !== (own.pid ?? null) ||
+      (row.process_start || null) !== (own.processStart ?? null))
+  ) throw new SessionEndedError(act, id, { takenOver: true });
 }
 
 /**

@@ -50,7 +50,7 @@ import type {
   TaskFilter,
   TaskPosting,
 } from "../tasks.ts";
-import { type Addressed, topicChannel } from "./bells.ts";
+import { type Addressed, bellsFor, topicChannel } from "./bells.ts";
 import {
   Connection,
   type ConnectionOptions,
@@ -119,7 +119,7 @@ import {
   postTask,
   renewTask,
 } from "./tasks.ts";
-import { Transaction } from "./transaction.ts";
+import { type Incarnation, Transaction } from "./transaction.ts";
 import { type Notify, WakeUps } from "./wake_ups.ts";
 
 /** How to open a store in SQLite. */
@@ -176,6 +176,8 @@ export class SqliteStore implements Store {
     session: "",
   };
   readonly #lockBudget: LockBudget;
+  // What is done in the name of a session is refused once it is another's.
+  readonly #incarnations = new Map<string, Incarnation>();
   #sincePurge = 0;
   #askPurgeAtMs = 0;
   #purging: Promise<void> | undefined;
@@ -332,10 +334,12 @@ export class SqliteStore implements Store {
   }
 
   async registerSession(start: SessionStart): Promise<Session> {
-    return await this.#write(
+    const session = await this.#write(
       `register session "${start.id}"`,
       (tx) => registerSession(tx, start),
     );
+    this.#incarnations.set(session.id, session);
+    return session;
   }
 
   async updateSession(id: string, change: SessionChange): Promise<Session> {
@@ -385,10 +389,7 @@ export class SqliteStore implements Store {
   async acquireLock(request: LockRequest): Promise<LockOutcome> {
     return await this.#write(
       `lock "${request.target.path}"`,
-      (tx) => {
-        refuseEnded(tx, `lock "${request.target.path}"`, request.session);
-        return acquire(tx, request, this.#lockBudget);
-      },
+      (tx) => acquire(tx, request, this.#lockBudget),
     );
   }
 
@@ -617,14 +618,21 @@ export class SqliteStore implements Store {
   async #write<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
     this.#refuseClosed(act);
     let rings: readonly Addressed[] = [];
+    let bells: Set<string> | undefined;
     const result = await this.#connection.write(act, () => {
-      const tx = new Transaction(this.#connection, this.#options.now());
+      const tx = new Transaction(
+        this.#connection,
+        this.#options.now(),
+        this.#incarnations,
+      );
       const result = work(tx);
       if (tx.released) grantWaiters(tx);
       rings = tx.rings;
+      // Whose bell comes later reads what is committed here by itself.
+      if (rings.length > 0) bells = bellsFor(this.#connection, rings);
       return result;
     });
-    this.#wakeUps.committed(rings);
+    this.#wakeUps.committed(rings, bells);
     return result;
   }
 

@@ -7,11 +7,15 @@
  * @module
  */
 
+import type { Session } from "../sessions.ts";
 import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
 import { type Addressed, topicChannel } from "./bells.ts";
 import type { Connection } from "./connection.ts";
 import { insert } from "./messages.ts";
 import { resolveSession } from "./sessions.ts";
+
+/** The process that a session was registered with. */
+export type Incarnation = Pick<Session, "pid" | "processStart">;
 
 /** A write transaction that is under way. */
 export class Transaction {
@@ -19,15 +23,22 @@ export class Transaction {
   readonly connection: Connection;
   /** The time at which it happens, in milliseconds since 1970. */
   readonly nowMs: number;
+  /** The sessions that its store has registered, and with which process. */
+  readonly incarnations: ReadonlyMap<string, Incarnation>;
   /** What it has appended and changed, for ringing. */
   readonly rings: Addressed[] = [];
   /** Whether it freed what somebody may wait for. */
   released = false;
 
   /** Made by the store for each attempt at a write. */
-  constructor(connection: Connection, nowMs: number) {
+  constructor(
+    connection: Connection,
+    nowMs: number,
+    incarnations: ReadonlyMap<string, Incarnation> = new Map(),
+  ) {
     this.connection = connection;
     this.nowMs = nowMs;
+    this.incarnations = incarnations;
   }
 
   /**

@@ -180,7 +180,11 @@ export class MessageBus implements AsyncDisposable {
     };
     this.#options = options;
     this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
-    this.sessions = new Sessions(store, this.#self);
+    this.sessions = new Sessions(
+      store,
+      this.#self,
+      () => this.#startHeartbeat(),
+    );
     const register = (act: string) => this.#register(act);
     this.locks = new Locks(store, this.#self, register);
     this.tasks = new Tasks(store, this.#self, register);
@@ -757,7 +761,6 @@ export class MessageBus implements AsyncDisposable {
     if (this.#self.owned) return;
     if (this.#self.ended) throw new SessionEndedError(act, this.session);
     this.#registering ??= this.sessions.register()
-      .then(() => this.#startHeartbeat())
       .finally(() => this.#registering = undefined);
     await this.#registering;
   }
@@ -769,9 +772,13 @@ export class MessageBus implements AsyncDisposable {
     }
     this.#heartbeat ??= setInterval(() => {
       this.sessions.heartbeat().catch((error) => {
-        if (this.#closing === undefined) {
-          this.#options.warn(`mbus: ${error.message}`);
+        if (this.#closing !== undefined) return;
+        // Direct messages to its id are no longer for this process.
+        if (error instanceof SessionEndedError) {
+          this.#self.owned = false;
+          this.#self.ended = true;
         }
+        this.#options.warn(`mbus: ${error.message}`);
       });
     }, this.#options.heartbeatIntervalMs);
     Deno.unrefTimer(this.#heartbeat as unknown as number);

@@ -14,7 +14,7 @@
 
 import { SessionEndedError } from "../errors.ts";
 import { hostId, processAlive } from "../host.ts";
-import type { Session, SessionStart } from "../sessions.ts";
+import type { Incarnation, Session, SessionStart } from "../sessions.ts";
 import type { Row } from "./driver.ts";
 import {
   findSession,
@@ -23,7 +23,7 @@ import {
   markEnded,
 } from "./sessions.ts";
 import { returnTasksOf } from "./task_rows.ts";
-import type { Incarnation, Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
 
 const SESSIONS_LOOKED_AT_MAX = 32;
 
@@ -62,7 +62,7 @@ export function endSession(
 export function endIncarnation(
   tx: Transaction,
   id: string,
-  process: Pick<Session, "pid" | "processStart">,
+  process: Incarnation,
 ): void {
   const session = findSession(tx.connection, id);
   if (

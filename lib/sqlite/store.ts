@@ -13,12 +13,18 @@
  */
 
 import { ClosedError, MessageBusError } from "../errors.ts";
-import type { Session, SessionChange, SessionStart } from "../sessions.ts";
+import type {
+  Incarnation,
+  Session,
+  SessionChange,
+  SessionStart,
+} from "../sessions.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { LockTarget } from "../lock_target.ts";
 import type { Blocker, Hold, LockOutcome, LockRequest } from "../locks.ts";
 import type {
   Activity,
+  Appended,
   AppendResult,
   ChangeTopic,
   ChannelStats,
@@ -119,7 +125,7 @@ import {
   postTask,
   renewTask,
 } from "./tasks.ts";
-import { type Incarnation, Transaction } from "./transaction.ts";
+import { Transaction } from "./transaction.ts";
 import { type Notify, WakeUps } from "./wake_ups.ts";
 
 /** How to open a store in SQLite. */
@@ -230,7 +236,7 @@ export class SqliteStore implements Store {
         "publish",
         (tx) =>
           messages.map((message) =>
-            options.atomic ? tx.append(message) : appendApart(tx, message)
+            options.atomic ? appendOne(tx, message) : appendApart(tx, message)
           ),
       );
     this.#purgeInPassing(messages.length);
@@ -238,13 +244,25 @@ export class SqliteStore implements Store {
   }
 
   async #appendAlone(message: NewMessage): Promise<AppendResult> {
-    const id = await insertAlone(
-      this.#connection,
-      message,
-      this.#options.now(),
-    );
-    this.#wakeUps.committed([message]);
-    return { id };
+    try {
+      const id = await insertAlone(
+        this.#connection,
+        message,
+        this.#options.now(),
+        this.#incarnations.get(message.sender),
+      );
+      this.#wakeUps.committed([message]);
+      return { id };
+    } catch (error) {
+      // It says no more than that there is no sender.
+      if (faultOf(error) === "constraint") {
+        await this.#look(
+          "publish",
+          (tx) => refuseEnded(tx, "publish", message.sender),
+        );
+      }
+      throw error;
+    }
   }
 
   async read(interest: Interest, cursor: string, limit: number): Promise<Page> {
@@ -345,7 +363,7 @@ export class SqliteStore implements Store {
   async updateSession(id: string, change: SessionChange): Promise<Session> {
     return await this.#write(
       `update session "${id}"`,
-      (tx) => updateSession(tx, id, change),
+      (tx) => updateOne(tx, id, change),
     );
   }
 
@@ -519,7 +537,10 @@ export class SqliteStore implements Store {
   ): Promise<void> {
     await this.#write(
       "acknowledge a message",
-      (tx) => moveDeliveries(tx, session, ids, state),
+      (tx) => {
+        refuseEnded(tx, "acknowledge a message", session);
+        moveDeliveries(tx, session, ids, state);
+      },
     );
   }
 
@@ -721,7 +742,7 @@ function perform(tx: Transaction, operation: Operation): OperationResult {
   const { kind } = operation;
   switch (kind) {
     case "append":
-      return { kind, appended: tx.append(operation.message) };
+      return { kind, appended: appendOne(tx, operation.message) };
     case "release-lock":
       giveBack(tx, operation.hold);
       return { kind };
@@ -732,14 +753,28 @@ function perform(tx: Transaction, operation: Operation): OperationResult {
     case "update-session":
       return {
         kind,
-        session: updateSession(tx, operation.id, operation.change),
+        session: updateOne(tx, operation.id, operation.change),
       };
   }
 }
 
+function updateOne(
+  tx: Transaction,
+  id: string,
+  change: SessionChange,
+): Session {
+  refuseEnded(tx, `update session "${id}"`, id);
+  return updateSession(tx, id, change);
+}
+
+function appendOne(tx: Transaction, message: NewMessage): Appended {
+  refuseEnded(tx, "publish", message.sender);
+  return tx.append(message);
+}
+
 function appendApart(tx: Transaction, message: NewMessage): AppendResult {
   try {
-    return tx.savepoint(() => tx.append(message));
+    return tx.savepoint(() => appendOne(tx, message));
   } catch (error) {
     // What the disk or another writer refuses is no message's own fault.
     if (error instanceof MessageBusError || faultOf(error) === "constraint") {

@@ -7,15 +7,12 @@
  * @module
  */
 
-import type { Session } from "../sessions.ts";
+import type { Incarnation } from "../sessions.ts";
 import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
 import { type Addressed, topicChannel } from "./bells.ts";
 import type { Connection } from "./connection.ts";
 import { insert } from "./messages.ts";
 import { resolveSession } from "./sessions.ts";
-
-/** The process that a session was registered with. */
-export type Incarnation = Pick<Session, "pid" | "processStart">;
 
 /** A write transaction that is under way. */
 export class Transaction {

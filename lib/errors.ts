@@ -382,6 +382,27 @@ export class TaskStateError extends MessageBusError {
   }
 }
 
+/** A question to a session that has ended, or ended before it answered. */
+export class AskUnansweredError extends MessageBusError {
+  /** The session that was asked. */
+  readonly session: string;
+  /** The id of the message that asked. */
+  readonly id: string;
+
+  /** Makes the error for a question to `session`. */
+  constructor(session: string, id: string) {
+    super(
+      "AskUnansweredError",
+      "state",
+      `Cannot get an answer from "${session}": it has ended; ask one of those ` +
+        `that "mbus sessions" shows (if it is resumed in time, it finds the ` +
+        `question, message ${id}, in its inbox).`,
+    );
+    this.session = session;
+    this.id = id;
+  }
+}
+
 /** A request that nobody answered in time. */
 export class AskTimeoutError extends MessageBusError {
   /** The id of the message that asked. */

@@ -45,11 +45,12 @@ export function endSession(
   markEnded(tx, id, event);
   // Even if it had ended: nothing stays with a session that is over.
   for (const table of ["file_locks", "lock_waiters"]) {
-    const { changes } = tx.connection.sql(
-      `DELETE FROM ${table} WHERE session_id = ?`,
-    ).run(id);
-    if (changes > 0) {
-      tx.released = true;
+    const freed = tx.connection.sql(
+      `DELETE FROM ${table} WHERE session_id = ?
+       RETURNING kind, extent, folds_case`,
+    ).all(id);
+    if (freed.length > 0) {
+      tx.freed.push(...freed);
       tx.ring("locks", null);
       // Who waits in its name learns that it does so in vain.
       tx.ring("grants", id);

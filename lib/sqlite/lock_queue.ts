@@ -27,7 +27,7 @@ import {
   NotHeldError,
   UnknownSessionError,
 } from "../errors.ts";
-import { overlaps } from "../glob.ts";
+import { type Glob, overlaps } from "../glob.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import { extentGlob, type LockKind, type LockTarget } from "../lock_target.ts";
 import type {
@@ -286,7 +286,7 @@ const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
 const WAITERS_ON_DISK = new NearStatements(FROM_WAITERS, "w.prefix");
 const WAITER_BY_ID = `${FROM_WAITERS} WHERE w.waiter = ?`;
 
-function globOf(row: Row) {
+function globOf(row: Row): Glob {
   return extentGlob(
     row.kind as LockKind,
     String(row.extent),
@@ -332,34 +332,51 @@ function enqueue(tx: Transaction, request: LockRequest): number {
   ).rowId;
 }
 
-/** Gives each waiter its hold that nothing stands in the way of any more. */
+/**
+ * Gives each waiter its hold that nothing stands in the way of any more, and
+ * rings those for whom others stand there now.
+ */
 export function grantWaiters(tx: Transaction): void {
   // Judging who is in the way may free more, which the next round grants.
-  do {
-    tx.released = false;
-    const waiters = tx.connection.sql(
-      "SELECT waiter FROM lock_waiters WHERE token IS NULL ORDER BY waiter",
-    ).all().map((row) => Number(row.waiter));
-    for (const waiter of waiters) {
+  while (tx.freed.length > 0) {
+    const changed = tx.freed.splice(0).map(globOf);
+    const waiters = tx.connection.sql(WAITERS_IN_LINE).all();
+    for (const { waiter, ...target } of waiters) {
+      const wanted = globOf(target);
+      if (!changed.some((glob) => overlaps(glob, wanted))) continue;
       // Judging those before it may have removed it.
       const row = waiterRow(tx, String(waiter));
       if (row === undefined || leftIfGone(tx, row)) continue;
       const request = toRequest(row);
-      const near = nearbyHolds(tx, request);
-      if (blockersOf(tx, request, waiter, near).length > 0) continue;
-      // Judging who is in the way may have buried the waiter's own session.
-      if (waiterRow(tx, String(waiter)) === undefined) continue;
-      if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
-        // What was to become exclusive was given back meanwhile.
-        leaveQueue(tx, String(waiter));
-        continue;
-      }
-      const { hold: held } = grant(tx, request, holderIn(row), near, waiter);
-      tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
-        .run(held.token, waiter);
+      if (grantWaiter(tx, row, request)) changed.push(wanted);
       tx.ring("grants", request.session);
     }
-  } while (tx.released);
+  }
+}
+
+const WAITERS_IN_LINE = `SELECT waiter, kind, extent, folds_case
+  FROM lock_waiters WHERE token IS NULL ORDER BY waiter`;
+
+/** Gives a waiter its hold if nothing is in the way; returns whether it was. */
+function grantWaiter(
+  tx: Transaction,
+  row: Row,
+  request: LockRequest,
+): boolean {
+  const waiter = Number(row.waiter);
+  const near = nearbyHolds(tx, request);
+  if (blockersOf(tx, request, waiter, near).length > 0) return false;
+  // Judging who is in the way may have buried the waiter's own session.
+  if (waiterRow(tx, String(waiter)) === undefined) return false;
+  if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
+    // What was to become exclusive was given back meanwhile.
+    leaveQueue(tx, String(waiter));
+    return false;
+  }
+  const { hold: held } = grant(tx, request, holderIn(row), near, waiter);
+  tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
+    .run(held.token, waiter);
+  return true;
 }
 
 function toRequest(row: Row): LockRequest {
@@ -408,6 +425,8 @@ export function checkWaiter(
     .run(tx.nowMs + WAIT_LEASE_MS, Number(waiter));
   const blockers = blockersOf(tx, request, Number(waiter));
   if (blockers.length > 0) return { state: "waiting", waiter, blockers };
+  // Whatever was in the way went unseen: another program may have deleted it.
+  tx.freed.push(row);
   grantWaiters(tx);
   const granted = waiterRow(tx, waiter);
   // What it was to upgrade was given back.
@@ -440,7 +459,7 @@ export function leaveQueue(tx: Transaction, waiter: string): void {
     row.waiter,
   );
   // Who waited behind it may be next.
-  tx.released = true;
+  tx.freed.push(row);
   if (row.token === null) return;
   const held = holdRow(tx.connection, Number(row.token));
   if (held === undefined) return;

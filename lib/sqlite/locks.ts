@@ -225,7 +225,7 @@ export function ungrant(
       ? "UPDATE file_locks SET lock_type = 'advisory', waiter = NULL WHERE token = ?"
       : "UPDATE file_locks SET holds = holds - 1, waiter = NULL WHERE token = ?",
   ).run(row.token);
-  tx.released = true;
+  tx.freed.push(row);
   tx.ring("locks", null);
   return false;
 }
@@ -435,14 +435,17 @@ export function giveBack(
     held.token,
   );
   // Advisory again, it may let somebody in who waits.
-  tx.released = true;
+  tx.freed.push(row);
   tx.ring("locks", null);
 }
 
 /** Deletes a hold. */
 export function removeHold(tx: Transaction, held: Pick<Hold, "token">): void {
-  tx.connection.sql("DELETE FROM file_locks WHERE token = ?").run(held.token);
-  tx.released = true;
+  const freed = tx.connection.sql(
+    `DELETE FROM file_locks WHERE token = ?
+     RETURNING kind, extent, folds_case`,
+  ).get(held.token);
+  if (freed !== undefined) tx.freed.push(freed);
   tx.ring("locks", null);
 }
 

@@ -229,8 +229,11 @@ export class SqliteStore implements Store {
     options: { readonly atomic: boolean },
   ): Promise<readonly AppendResult[]> {
     this.#refuseClosed("publish");
-    const results = messages.length === 1 && messages[0].to === undefined
-      // One alone needs no transaction around it.
+    const [{ to, replyTo }] = messages;
+    const isAlone = messages.length === 1 && to === undefined &&
+      replyTo === undefined;
+    const results = isAlone
+      // It needs no transaction around it.
       ? [await this.#appendAlone(messages[0])]
       : await this.#write(
         "publish",
@@ -647,7 +650,7 @@ export class SqliteStore implements Store {
         this.#incarnations,
       );
       const result = work(tx);
-      if (tx.released) grantWaiters(tx);
+      grantWaiters(tx);
       rings = tx.rings;
       // Whose bell comes later reads what is committed here by itself.
       if (rings.length > 0) bells = bellsFor(this.#connection, rings);

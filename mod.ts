@@ -46,6 +46,7 @@ export {
 } from "./lib/bus.ts";
 export {
   AskTimeoutError,
+  AskUnansweredError,
   BusyError,
   ClosedError,
   DeadlockError,

@@ -17,15 +17,11 @@
  * @module
  */
 
+import { Answer } from "./answer.ts";
 import { Batch, type BatchResult } from "./batch.ts";
 import { Changes } from "./changes.ts";
 import { checkChannel, ttlOf } from "./channels.ts";
-import {
-  AskTimeoutError,
-  ClosedError,
-  InvalidInputError,
-  SessionEndedError,
-} from "./errors.ts";
+import { ClosedError, InvalidInputError, SessionEndedError } from "./errors.ts";
 import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
 import { encodePayload, type Json } from "./json.ts";
 import { Locks, markReleased } from "./locks.ts";
@@ -121,6 +117,10 @@ export interface PollOptions {
 }
 
 const CHANNELS_MAX = 100;
+
+// The longest that a timer can wait: what is later comes at once.
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 const PAGE_MESSAGES_MAX = 10_000;
 const PUBLISH_MANY_MAX = 10_000;
 
@@ -180,7 +180,11 @@ export class MessageBus implements AsyncDisposable {
     };
     this.#options = options;
     this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
-    this.sessions = new Sessions(store, this.#self);
+    this.sessions = new Sessions(
+      store,
+      this.#self,
+      () => this.#startHeartbeat(),
+    );
     const register = (act: string) => this.#register(act);
     this.locks = new Locks(store, this.#self, register);
     this.tasks = new Tasks(store, this.#self, register);
@@ -422,6 +426,7 @@ export class MessageBus implements AsyncDisposable {
       changes.wake,
     );
     let last: Delivery | undefined;
+    let expiry: ReturnType<typeof setTimeout> | undefined;
     try {
       for (;;) {
         const delivery = await this.delivery(id);
@@ -431,11 +436,24 @@ export class MessageBus implements AsyncDisposable {
         if (["acked", "expired", "undeliverable"].includes(delivery.state)) {
           return;
         }
+        // Nobody rings when time passes.
+        expiry ??= this.#atExpiry(delivery, changes.wake);
         if (!await changes.next()) return;
       }
     } finally {
+      clearTimeout(expiry);
       changes.close();
     }
+  }
+
+  #atExpiry(
+    { expiresAt }: Delivery,
+    wake: () => void,
+  ): ReturnType<typeof setTimeout> | undefined {
+    if (expiresAt === undefined) return undefined;
+    const leftMs = Date.parse(expiresAt) - this.#options.now();
+    // A longer one would come at once.
+    return leftMs > TIMER_MS_MAX ? undefined : setTimeout(wake, leftMs + 1);
   }
 
   /**
@@ -444,6 +462,7 @@ export class MessageBus implements AsyncDisposable {
    * @param to The session: its id, a beginning of it, or its short name.
    * @throws {UnknownSessionError} If it is not there.
    * @throws {AskTimeoutError} If it does not answer in time.
+   * @throws {AskUnansweredError} If it has ended, or ends before it answers.
    *
    * @example
    * ```ts
@@ -474,41 +493,18 @@ export class MessageBus implements AsyncDisposable {
     const { timeoutMs = 30_000, channel = "ask", signal } = options;
     const startedAt = performance.now();
     await this.#register(`ask "${to}"`);
-    const changes = new Changes(this.#self.closing, signal);
-    const timer = setTimeout(changes.wake, timeoutMs);
+    const answer = new Answer(this.#store, this.#self, signal);
     try {
-      using _watch = await this.#store.watch(
-        { channels: null, project: null, session: this.#self.id },
-        changes.wake,
-      );
-      const published = await this.publish(channel, payload, { to });
-      for (;;) {
-        // Whoever reads the inbox meanwhile may have acknowledged it already.
-        const answer = await this.#store.answerTo(this.#self.id, published.id);
-        if (answer !== undefined) {
-          await this.#store.moveDeliveries(this.#self.id, [answer.id], "acked");
-          return answer;
-        }
-        const waitedMs = performance.now() - startedAt;
-        if (waitedMs >= timeoutMs) {
-          const delivery = await this.delivery(published.id);
-          throw new AskTimeoutError(
-            to,
-            published.id,
-            waitedMs,
-            delivery?.state ?? "gone",
-          );
-        }
-        if (!await changes.next()) throw new ClosedError(`ask "${to}"`);
-      }
+      await answer.watch();
+      const question = await this.publish(channel, payload, { to });
+      return await answer.to(question, startedAt, timeoutMs);
     } finally {
-      clearTimeout(timer);
-      changes.close();
+      answer.close();
     }
   }
 
   /**
-   * Answers a direct message, and acknowledges it.
+   * Answers a direct message, and acknowledges it: both or neither.
    *
    * @param message The message, as the inbox gave it.
    */
@@ -517,13 +513,11 @@ export class MessageBus implements AsyncDisposable {
     payload: Json,
     options: Omit<PublishOptions, "to" | "replyTo"> = {},
   ): Promise<Published> {
-    const published = await this.publish(message.channel, payload, {
+    return await this.publish(message.channel, payload, {
       ...options,
       to: message.sender,
       replyTo: message.id,
     });
-    await this.#store.moveDeliveries(this.#self.id, [message.id], "acked");
-    return published;
   }
 
   /**
@@ -757,7 +751,6 @@ export class MessageBus implements AsyncDisposable {
     if (this.#self.owned) return;
     if (this.#self.ended) throw new SessionEndedError(act, this.session);
     this.#registering ??= this.sessions.register()
-      .then(() => this.#startHeartbeat())
       .finally(() => this.#registering = undefined);
     await this.#registering;
   }
@@ -769,9 +762,13 @@ export class MessageBus implements AsyncDisposable {
     }
     this.#heartbeat ??= setInterval(() => {
       this.sessions.heartbeat().catch((error) => {
-        if (this.#closing === undefined) {
-          this.#options.warn(`mbus: ${error.message}`);
+        if (this.#closing !== undefined) return;
+        // Direct messages to its id are no longer for this process.
+        if (error instanceof SessionEndedError) {
+          this.#self.owned = false;
+          this.#self.ended = true;
         }
+        this.#options.warn(`mbus: ${error.message}`);
       });
     }, this.#options.heartbeatIntervalMs);
     Deno.unrefTimer(this.#heartbeat as unknown as number);

@@ -335,20 +335,34 @@ export class DeadlockError extends MessageBusError {
   }
 }
 
-/** A session that has ended, where a running one is needed. */
+/**
+ * A session that has ended, where a running one is needed. Whoever acted in its
+ * name registers again, with `bus.sessions.register()` or `mbus register`.
+ */
 export class SessionEndedError extends MessageBusError {
   /** The session. */
   readonly session: string;
+  /** Whether another process has the session's id by now. */
+  readonly takenOver: boolean;
 
   /** Makes the error; `act` is what was attempted. */
-  constructor(act: string, session: string) {
+  constructor(
+    act: string,
+    session: string,
+    { takenOver = false }: { readonly takenOver?: boolean } = {},
+  ) {
     super(
       "SessionEndedError",
       "state",
-      `Cannot ${act}: session "${session}" has ended; register it again with ` +
-        `"mbus register".`,
+      `Cannot ${act}: session "${session}" has ended` +
+        (takenOver
+          ? ", and another process has its id by now; register again, under an " +
+            "id of your own"
+          : "; register it again") +
+        ` with "mbus register".`,
     );
     this.session = session;
+    this.takenOver = takenOver;
   }
 }
 
@@ -365,6 +379,27 @@ export class TaskStateError extends MessageBusError {
       `Cannot ${act} task "${task}": ${state}; ${remedy}.`,
     );
     this.task = task;
+  }
+}
+
+/** A question to a session that has ended, or ended before it answered. */
+export class AskUnansweredError extends MessageBusError {
+  /** The session that was asked. */
+  readonly session: string;
+  /** The id of the message that asked. */
+  readonly id: string;
+
+  /** Makes the error for a question to `session`. */
+  constructor(session: string, id: string) {
+    super(
+      "AskUnansweredError",
+      "state",
+      `Cannot get an answer from "${session}": it has ended; ask one of those ` +
+        `that "mbus sessions" shows (if it is resumed in time, it finds the ` +
+        `question, message ${id}, in its inbox).`,
+    );
+    this.session = session;
+    this.id = id;
   }
 }
 

@@ -38,6 +38,11 @@ export interface Delivery {
   readonly state: DeliveryState;
   /** Since when, as an ISO 8601 time in UTC. */
   readonly changedAt: string;
+  /**
+   * When the message ceases to be delivered, as an ISO 8601 time in UTC; absent
+   * once it is deleted.
+   */
+  readonly expiresAt?: string;
 }
 
 /** How to read the inbox. */

@@ -71,6 +71,9 @@ export function shortName(session: Pick<Session, "id" | "vendor">): string {
     : `${session.vendor}-${session.id.slice(-4)}`;
 }
 
+/** The process that an incarnation of a session was registered with. */
+export type Incarnation = Pick<Session, "pid" | "processStart">;
+
 /** What is known of a session when it registers. */
 export interface SessionStart {
   /** Its id. */
@@ -132,7 +135,7 @@ export interface SessionSelf {
   /** Whether it was ended here: then nothing is done in its name. */
   ended: boolean;
   /** The process that it was registered with; no other's is ended here. */
-  process?: Pick<Session, "pid" | "processStart">;
+  process?: Incarnation;
   /** What is known of it. */
   readonly start: SessionStart;
   /** Is aborted when the bus is closed: it ends whatever waits. */
@@ -143,11 +146,13 @@ export interface SessionSelf {
 export class Sessions {
   readonly #store: Store;
   readonly #self: SessionSelf;
+  readonly #onRegistered: () => void;
 
   /** Made by the bus: take {@linkcode MessageBus.sessions}. */
-  constructor(store: Store, self: SessionSelf) {
+  constructor(store: Store, self: SessionSelf, onRegistered: () => void) {
     this.#store = store;
     this.#self = self;
+    this.#onRegistered = onRegistered;
   }
 
   /**
@@ -178,6 +183,7 @@ export class Sessions {
     this.#self.owned = true;
     this.#self.ended = false;
     this.#self.process = session;
+    this.#onRegistered();
     return session;
   }
 

@@ -17,6 +17,9 @@
  * - **An expired message is never read**, whether or not it was purged yet.
  * - **A wake-up is a hint.** It carries no truth; it may come late, twice or
  *   for nothing. Whoever is woken reads again by cursor.
+ * - **A session is one process's at a time.** What is done in the name of one
+ *   that this store has registered is refused with a `SessionEndedError` once it
+ *   has ended, or another process has registered under its id.
  * - **Refused means unchanged.** An operation that throws has stored nothing.
  *
  * @module
@@ -85,7 +88,10 @@ export interface NewMessage {
   readonly project: string | null;
   /** The only session it is for: its id, a beginning of it, or a short name. */
   readonly to?: string;
-  /** The id of the message that it answers. */
+  /**
+   * The id of the message that it answers: if that is a direct one for its
+   * sender, it is acknowledged with it.
+   */
   readonly replyTo?: string;
 }
 
@@ -386,6 +392,7 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Changes what a session says of itself; any change is also its heartbeat.
+   * @throws {SessionEndedError} If it has ended.
    * @throws {UnknownSessionError} If there is no such session.
    */
   updateSession(id: string, change: SessionChange): Promise<Session>;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   AskTimeoutError,
+  AskUnansweredError,
   ClosedError,
   type Delivery,
   type DeliveryState,
@@ -9,6 +10,7 @@ import {
   UnknownSessionError,
 } from "../mod.ts";
 import { Clock, Home, numbers, within } from "./fixture.ts";
+import type { Peer } from "./peer.ts";
 
 const NO_POLL = { pollIntervalMs: 60_000 };
 
@@ -42,6 +44,7 @@ Deno.test("a delivery moves from queued over noticed and injected to acked", asy
     ["injected", () => bob.inbox().injected(id)],
     ["acked", () => bob.inbox().ack(id)],
   ];
+  const expiresAt = new Date(clock.nowMs + 300_000).toISOString();
   for (const [state, step] of steps) {
     clock.advance(1_000);
     await step();
@@ -50,6 +53,7 @@ Deno.test("a delivery moves from queued over noticed and injected to acked", asy
       to: "bob",
       state,
       changedAt: new Date(clock.nowMs).toISOString(),
+      expiresAt,
     });
   }
 });
@@ -161,6 +165,45 @@ Deno.test("the sender sees each change by push", async () => {
   assert.deepEqual(last, ["queued", "expired"]);
 });
 
+Deno.test("a sender learns that its message expired, at its time and without a purge", async () => {
+  await using home = new Home();
+  const [, bob] = await two(home);
+  const sender = await home.start({ ...NO_POLL, session: "eve" });
+  const args = { to: "bob", payload: 1, ttlSeconds: 0.3 };
+  const { id } = await sender.call<Delivery>("send", args);
+  await sender.call("watchDelivery", { name: "d", id });
+  const told = await within("expired", sender.wait<string>("d", 2), 10_000);
+  assert.deepEqual(told, ["queued", "expired"]);
+  await sender.wait("d.ended", 1);
+  // It is not deleted yet.
+  assert.equal(typeof (await bob.delivery(id))?.expiresAt, "string");
+});
+
+Deno.test("a reply and its acknowledgement are one: both or neither", async () => {
+  const refusals = [
+    ["BEFORE UPDATE ON deliveries", "NEW.state = 'acked'"],
+    ["BEFORE INSERT ON inter_session_messages", "NEW.reply_to IS NOT NULL"],
+  ];
+  for (const [event, condition] of refusals) {
+    await using home = new Home();
+    const [ann, bob] = await two(home);
+    const { id } = await ann.publish("chat", "?", { to: "bob" });
+    const [question] = await bob.inbox().pending();
+    const database = home.foreign();
+    database.exec(
+      `CREATE TRIGGER refuse ${event} WHEN ${condition}
+       BEGIN SELECT RAISE(ABORT, 'refused'); END`,
+    );
+    await assert.rejects(() => bob.reply(question, "!"), /refused/, event);
+    assert.deepEqual(await ann.inbox().pending(), []);
+    assert.equal(await stateOf(ann, id), "noticed", event);
+    database.exec("DROP TRIGGER refuse");
+    await bob.reply(question, "!");
+    assert.equal((await ann.inbox().pending()).length, 1);
+    assert.equal(await stateOf(ann, id), "acked");
+  }
+});
+
 Deno.test("a question is answered by push, and the answer is acknowledged", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
@@ -251,6 +294,35 @@ Deno.test("a question that nobody answers times out, and says how far it came", 
     ["after all"],
   );
   await assert.rejects(() => ann.ask("nobody", 1), UnknownSessionError);
+});
+
+Deno.test("who has ended is not waited for, however it ended", async () => {
+  const unanswered = (error: unknown) => {
+    assert.ok(error instanceof AskUnansweredError);
+    assert.equal(error.session, "bob");
+    assert.match(error.message, /it has ended/);
+    return true;
+  };
+  const ends = {
+    "by itself": (bob: Peer) => bob.call("end", null),
+    "by SIGKILL": (bob: Peer) => bob.kill(),
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    await using home = new Home();
+    const ann = await home.open({ ...NO_POLL, session: "ann" });
+    const bob = await home.start({ ...NO_POLL, session: "bob" });
+    await bob.call("register");
+    await bob.call("readInbox", { name: "in" });
+    const asking = ann.ask("bob", 1, { timeoutMs: 600_000 });
+    asking.catch(() => {});
+    await bob.wait("in", 1);
+    await end(bob);
+    await assert.rejects(within(how, asking), unanswered);
+    await assert.rejects(
+      within("at once", ann.ask("bob", 2, { timeoutMs: 600_000 })),
+      unanswered,
+    );
+  }
 });
 
 Deno.test("asking ends with its signal and with the bus", async () => {

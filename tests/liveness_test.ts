@@ -179,6 +179,11 @@ Deno.test({
     const held = await home.open({ session: "zombie", pid });
     await held.locks.acquire(`${home.root}/a`, EXCLUSIVE);
     assert.equal((await bus.locks.list()).length, 1);
+    // A shell would still take note of its child's end.
+    await until(
+      "the program",
+      () => Deno.readTextFileSync(`/proc/${parent.pid}/comm`) === "sleep\n",
+    );
     Deno.kill(pid, "SIGKILL");
     await until(
       "the zombie",

@@ -31,6 +31,13 @@ async function queue(
   return { got };
 }
 
+/** The file that a process is rung by. */
+function bellOf(home: Home, pid: number): string {
+  const row = home.foreign().prepare("SELECT bell FROM bells WHERE pid = ?")
+    .get(pid);
+  return `${home.path}/bells/${row!.bell}`;
+}
+
 const waitersIn = (home: Home) =>
   home.foreign().prepare("SELECT count(*) AS n FROM lock_waiters").get()!.n;
 
@@ -80,6 +87,47 @@ Deno.test("waiters are served first come, first served, whatever they ask for", 
   await peers[3].call("release", "l");
   await within("the fifth", got[4], PUSHED_MS);
   assert.deepEqual(await holders(), ["p4"]);
+});
+
+Deno.test("who waits is told by push whom it waits for by now", async () => {
+  await using home = new Home();
+  const ann = await home.open({ ...NO_POLL, session: "ann" });
+  const path = `${home.root}/a`;
+  const lock = await ann.locks.acquire(path, EXCLUSIVE);
+  const [bob, eve] = await Promise.all(
+    ["bob", "eve"].map((session) => home.start({ ...NO_POLL, session })),
+  );
+  const first = await queue(bob, "l", path, "exclusive");
+  await queue(eve, "l", path, "exclusive");
+  const whom = (blockers: Blocker[]) =>
+    blockers.map(({ session, state }) => `${session} ${state}`);
+  const [before] = eve.seen<Blocker[]>("l.waits");
+  assert.deepEqual(whom(before), ["ann holds", "bob waits"]);
+  await lock.release();
+  await within("the first", first.got, PUSHED_MS);
+  const [, after] = await within(
+    "to be told",
+    eve.wait<Blocker[]>("l.waits", 2),
+    PUSHED_MS,
+  );
+  assert.deepEqual(whom(after), ["bob holds"]);
+});
+
+Deno.test("a release asks only those who wait for what was freed", async () => {
+  await using home = new Home();
+  const ann = await home.open({ ...NO_POLL, session: "ann" });
+  const [a, b] = ["a", "b"].map((name) => `${home.root}/${name}`);
+  const lock = await ann.locks.acquire(a, EXCLUSIVE);
+  await ann.locks.acquire(b, EXCLUSIVE);
+  const bob = await home.start({ ...NO_POLL, session: "bob" });
+  await queue(bob, "l", b, "exclusive");
+  // Whoever is asked is rung by it.
+  const rings = () => Deno.statSync(bellOf(home, bob.pid)).mtime!.getTime();
+  const before = rings();
+  await lock.release();
+  assert.equal(rings(), before);
+  await ann.locks.release(b);
+  await within("the lock", bob.wait("l.held", 1), PUSHED_MS);
 });
 
 Deno.test("who comes later queues behind who waits", async () => {

@@ -8,6 +8,8 @@ import {
   type MessageBus,
   NotHeldError,
 } from "../mod.ts";
+import { lockTarget } from "../lib/lock_target.ts";
+import { SqliteStore } from "../lib/sqlite/store.ts";
 import { Clock, Home, numbers, within } from "./fixture.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;
@@ -247,6 +249,57 @@ Deno.test("a session has at most locksMax locks", async () => {
   await locks[1].release();
   await ann.locks.acquire(path(3));
   await assert.rejects(() => home.open({ locksMax: 0 }), InvalidInputError);
+});
+
+Deno.test("the limit counts what all processes of a session take", async () => {
+  await using home = new Home();
+  const ann = await home.open({ session: "ann", locksMax: 4 });
+  await ann.sessions.register();
+  const store = await SqliteStore.open({
+    home: home.path,
+    notify: "poll",
+    pollIntervalMs: 60_000,
+    busyTimeoutMs: 5_000,
+    channelMessagesMax: 100,
+    locksMax: 4,
+    now: Date.now,
+    warn: () => {},
+  });
+  await using _store = store;
+  // What acts for the same session in another process, such as a command.
+  const other = async (i: number) => {
+    const outcome = await store.acquireLock({
+      session: "ann",
+      agent: "",
+      target: lockTarget(`${home.root}/${i}`, "/"),
+      type: "advisory",
+      leaseMs: 60_000,
+      takeOver: false,
+      wait: false,
+      alongside: [],
+    });
+    assert.equal(outcome.state, "held");
+    return outcome.hold;
+  };
+  const path = (i: number) => `${home.root}/${i}`;
+  const locks = [];
+  for (const i of [0, 2]) {
+    locks.push(await ann.locks.acquire(path(i)));
+    await other(i + 1);
+  }
+  await assert.rejects(() => ann.locks.acquire(path(4)), LimitError);
+  await assert.rejects(() => other(5), LimitError);
+  // What one gives back, the other may take.
+  await locks[0].release();
+  const hold = await other(6);
+  await assert.rejects(() => ann.locks.acquire(path(7)), LimitError);
+  await store.releaseLock(hold);
+  for (const round of numbers(0, 5)) {
+    const lock = await ann.locks.acquire(path(8));
+    await assert.rejects(() => other(9), LimitError, `round ${round}`);
+    await lock.release();
+  }
+  assert.equal((await ann.locks.list()).length, 3);
 });
 
 Deno.test("a thousand locks a session are the most unless configured", async () => {

@@ -76,6 +76,14 @@ function touch(path: string): void {
 
 const ONE_BYTE = new Uint8Array([1]);
 
+const whoseChannel = (condition: string) =>
+  `SELECT bell FROM bell_interests WHERE channel ${condition}
+     AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
+     AND (?3 IS NULL OR session_id IS NULL OR session_id = ?3)`;
+const WHO_READS = whoseChannel(`IN (?1, '${EVERY_CHANNEL}')`);
+// Who reads every channel is not told of changes.
+const WHO_WATCHES = whoseChannel("= ?1");
+
 /**
  * The bells of those who want one of these messages. A watch of no session is
  * rung for every session's: by the time it reads it may have become that one.
@@ -91,10 +99,7 @@ export function bellsFor(
     if (seen.has(key)) continue;
     seen.add(key);
     const rows = connection.sql(
-      `SELECT bell FROM bell_interests
-       WHERE channel IN (?1, CASE WHEN ?1 LIKE '@%' THEN ?1 ELSE '${EVERY_CHANNEL}' END)
-         AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
-         AND (?3 IS NULL OR session_id IS NULL OR session_id = ?3)`,
+      channel.startsWith("@") ? WHO_WATCHES : WHO_READS,
     ).all(channel, project, to ?? null);
     for (const row of rows) bells.add(String(row.bell));
   }

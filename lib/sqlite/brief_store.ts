@@ -268,7 +268,7 @@ export class SqliteBriefStore implements BriefStore {
     const result = await this.#connection.write(act, () => {
       const tx = new Transaction(this.#connection, this.#options.now());
       const result = work(tx);
-      if (tx.released) grantWaiters(tx);
+      grantWaiters(tx);
       rings = tx.rings;
       return result;
     });

@@ -48,6 +48,8 @@ export function findDelivery(
     state: over ? stateAtExpiry(row) : row.state as DeliveryState,
     changedAt: new Date(Number(over ? row.expires_at : row.changed_at))
       .toISOString(),
+    ...(row.expires_at !== null &&
+      { expiresAt: new Date(Number(row.expires_at)).toISOString() }),
   };
 }
 

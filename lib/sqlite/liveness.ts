@@ -14,7 +14,7 @@
 
 import { SessionEndedError } from "../errors.ts";
 import { hostId, processAlive } from "../host.ts";
-import type { Session, SessionStart } from "../sessions.ts";
+import type { Incarnation, Session, SessionStart } from "../sessions.ts";
 import type { Row } from "./driver.ts";
 import {
   findSession,
@@ -45,11 +45,12 @@ export function endSession(
   markEnded(tx, id, event);
   // Even if it had ended: nothing stays with a session that is over.
   for (const table of ["file_locks", "lock_waiters"]) {
-    const { changes } = tx.connection.sql(
-      `DELETE FROM ${table} WHERE session_id = ?`,
-    ).run(id);
-    if (changes > 0) {
-      tx.released = true;
+    const freed = tx.connection.sql(
+      `DELETE FROM ${table} WHERE session_id = ?
+       RETURNING kind, extent, folds_case`,
+    ).all(id);
+    if (freed.length > 0) {
+      tx.freed.push(...freed);
       tx.ring("locks", null);
       // Who waits in its name learns that it does so in vain.
       tx.ring("grants", id);
@@ -62,7 +63,7 @@ export function endSession(
 export function endIncarnation(
   tx: Transaction,
   id: string,
-  process: Pick<Session, "pid" | "processStart">,
+  process: Incarnation,
 ): void {
   const session = findSession(tx.connection, id);
   if (
@@ -72,14 +73,43 @@ export function endIncarnation(
 }
 
 /**
- * Refuses what only a session that runs may do.
+ * Refuses what only a session that runs may do, and only in the process that
+ * it was registered with.
  *
- * @throws {SessionEndedError} If it has ended.
+ * @throws {SessionEndedError} If it has ended, or another process has it by now.
  */
 export function refuseEnded(tx: Transaction, act: string, id: string): void {
-  if (findSession(tx.connection, id)?.status === "terminated") {
+  refuseUnlessRuns(
+    tx.incarnations,
+    act,
+    id,
+    tx.connection.sql(
+      `SELECT ${INCARNATION} FROM session_registry WHERE session_id = ?`,
+    ).get(id),
+  );
+}
+
+/** What of a session's row tells whether it runs, and in which process. */
+export const INCARNATION = "status, pid, process_start";
+
+/** {@linkcode refuseEnded} for who has looked at its row already. */
+export function refuseUnlessRuns(
+  incarnations: ReadonlyMap<string, Incarnation>,
+  act: string,
+  id: string,
+  row: Row | undefined,
+): void {
+  const own = incarnations.get(id);
+  if (row === undefined) {
+    // Whom this store did not register may be on the bus by what it does.
+    if (own === undefined) return;
     throw new SessionEndedError(act, id);
   }
+  if (row.status === "terminated") throw new SessionEndedError(act, id);
+  if (
+    own !== undefined && (row.pid !== (own.pid ?? null) ||
+      (row.process_start || null) !== (own.processStart ?? null))
+  ) throw new SessionEndedError(act, id, { takenOver: true });
 }
 
 /**

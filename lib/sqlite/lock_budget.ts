@@ -1,10 +1,12 @@
 /**
- * How many locks a session may have: a guard against runaway loops.
+ * How many locks a session may have: a guard against runaway loops, exact
+ * whichever of its processes take them.
  *
- * Counting costs as much as there are, so it is not done for every lock: after
- * a count, half of what is left may be taken before the next one. A session
- * whose locks are all taken by one process, or by commands that take one each,
- * never has more than the limit.
+ * Counting costs as much as there are, so it is not done for every lock. A
+ * token is greater than all before it: so what anybody has taken for a session
+ * since this process last looked is found by its tokens, and added to what was
+ * counted then. What was given back since is not taken off, so the sum is never
+ * too small; only where it reaches the limit is counted anew.
  *
  * @module
  */
@@ -12,11 +14,22 @@
 import { LimitError } from "../errors.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** What one process may still take before it counts again. */
+/** What a session has, at the most. */
+interface Counted {
+  /** The greatest token that was counted. */
+  readonly upTo: number;
+  /** The holds up to that token, or more. */
+  readonly holds: number;
+}
+
+const NONE: Counted = { upTo: 0, holds: 0 };
+
+/** What one process knows of how many locks sessions have. */
 export class LockBudget {
   readonly #locksMax: number;
   // By session: a process acts for one, or for its incarnations.
-  readonly #left = new Map<string, number>();
+  readonly #counted = new Map<string, Counted>();
+  #transaction: Transaction | undefined;
 
   /** Makes one for a limit of `locksMax` locks a session. */
   constructor(locksMax: number) {
@@ -29,18 +42,19 @@ export class LockBudget {
    * @throws {LimitError} If the session has as many as it may.
    */
   take(tx: Transaction, session: string, path: string): void {
-    const left = this.#left.get(session) ?? 0;
-    if (left > 0) {
-      this.#left.set(session, left - 1);
-      return;
+    const free = this.#locksMax - waitsOf(tx, session);
+    const before = this.#counted.get(session) ?? NONE;
+    let counted = countAfter(tx, session, before);
+    if (counted.holds >= free && before !== NONE) {
+      counted = countAfter(tx, session, NONE);
     }
-    const row = tx.connection.sql(
-      `SELECT (SELECT count(*) FROM file_locks WHERE session_id = ?1)
-         + (SELECT count(*) FROM lock_waiters WHERE session_id = ?1 AND token IS NULL)
-         AS n`,
-    ).get(session);
-    const free = this.#locksMax - Number(row!.n);
-    if (free <= 0) {
+    // What this transaction has taken itself may yet be undone, and its tokens
+    // be given to others.
+    if (tx !== this.#transaction) {
+      this.#transaction = tx;
+      this.#counted.set(session, counted);
+    }
+    if (counted.holds >= free) {
       throw new LimitError(
         `lock "${path}"`,
         "locks",
@@ -48,6 +62,29 @@ export class LockBudget {
         this.#locksMax,
       );
     }
-    this.#left.set(session, Math.floor((free - 1) / 2));
   }
+}
+
+/** Adds what was taken after what is `counted`. */
+function countAfter(
+  tx: Transaction,
+  session: string,
+  { upTo, holds }: Counted,
+): Counted {
+  const row = tx.connection.sql(
+    `SELECT count(*) AS more, max(token) AS last FROM file_locks
+     WHERE session_id = ? AND token > ?`,
+  ).get(session, upTo);
+  return {
+    upTo: Number(row!.last ?? upTo),
+    holds: holds + Number(row!.more),
+  };
+}
+
+function waitsOf(tx: Transaction, session: string): number {
+  const row = tx.connection.sql(
+    `SELECT count(*) AS waits FROM lock_waiters
+     WHERE session_id = ? AND token IS NULL`,
+  ).get(session);
+  return Number(row!.waits);
 }

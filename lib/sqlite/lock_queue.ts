@@ -21,8 +21,13 @@
  * @module
  */
 
-import { DeadlockError, type DeadlockStep, NotHeldError } from "../errors.ts";
-import { overlaps } from "../glob.ts";
+import {
+  DeadlockError,
+  type DeadlockStep,
+  NotHeldError,
+  UnknownSessionError,
+} from "../errors.ts";
+import { type Glob, overlaps } from "../glob.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import { extentGlob, type LockKind, type LockTarget } from "../lock_target.ts";
 import type {
@@ -39,9 +44,11 @@ import type { LockBudget } from "./lock_budget.ts";
 import {
   adoptForeignHolds,
   hold,
+  type Holder,
   type HoldRow,
   holdRow,
   nearPrefix,
+  NearStatements,
   overlappingHolds,
   ownHold,
   removeHold,
@@ -52,7 +59,7 @@ import {
   toHold,
   ungrant,
 } from "./locks.ts";
-import { refuseEnded } from "./liveness.ts";
+import { INCARNATION, refuseEnded, refuseUnlessRuns } from "./liveness.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How long a waiter's place is kept unless its process looks at it. */
@@ -64,8 +71,8 @@ export function acquire(
   request: LockRequest,
   budget: LockBudget,
 ): LockOutcome {
-  adoptForeignHolds(tx);
   const { session, target, upgrades } = request;
+  const asker = askerOf(tx, request);
   // Looked up once: what is judged dead on the way is judged so again.
   let near = nearbyHolds(tx, request);
   const own = ownHold(tx, request, near);
@@ -76,9 +83,9 @@ export function acquire(
     budget.take(tx, session, target.path);
   }
   if (own === undefined ? isCovered(request, near) : isEnough(own, request)) {
-    return grant(tx, request, near);
+    return grant(tx, request, asker, near);
   }
-  let inTheWay = blockersOf(tx, request, undefined, near);
+  let inTheWay = blockersOf(tx, request, undefined, near, asker.anyWaits);
   // Nobody's hold is ended for a lock that is not had then.
   const ends = request.takeOver &&
     (request.wait
@@ -89,7 +96,7 @@ export function acquire(
     near = nearbyHolds(tx, request);
     inTheWay = inTheWay.filter(({ overdue }) => !overdue);
   }
-  if (inTheWay.length === 0) return grant(tx, request, near);
+  if (inTheWay.length === 0) return grant(tx, request, asker, near);
   if (request.type === "exclusive") tellHolders(tx, request, inTheWay);
   if (!request.wait) return { state: "refused", blockers: inTheWay };
   refuseCycle(tx, request, inTheWay);
@@ -97,6 +104,38 @@ export function acquire(
     state: "waiting",
     waiter: String(enqueue(tx, request)),
     blockers: inTheWay,
+  };
+}
+
+/** Who asks, and what else bears on every request. */
+interface Asker extends Holder {
+  /** Whether anybody waits for anything. */
+  readonly anyWaits: boolean;
+}
+
+/**
+ * Looks up who asks, all in one as every lock pays for it.
+ *
+ * @throws {SessionEndedError} If that session has ended.
+ */
+function askerOf(tx: Transaction, { session, target }: LockRequest): Asker {
+  const row = tx.connection.sql(
+    `SELECT ${INCARNATION}, llm_vendor, task_id,
+       EXISTS (SELECT 1 FROM lock_waiters) AS any_waits,
+       EXISTS (SELECT 1 FROM file_locks WHERE prefix IS NULL) AS any_foreign
+     FROM session_registry WHERE session_id = ?`,
+  ).get(session);
+  const act = `lock "${target.path}"`;
+  refuseUnlessRuns(tx.incarnations, act, session, row);
+  if (row === undefined) throw new UnknownSessionError(act, session);
+  if (row.any_foreign === 1) adoptForeignHolds(tx);
+  return { ...holderIn(row), anyWaits: row.any_waits === 1 };
+}
+
+function holderIn(row: Row): Holder {
+  return {
+    vendor: String(row.llm_vendor),
+    task: row.task_id === null ? undefined : String(row.task_id),
   };
 }
 
@@ -124,11 +163,12 @@ function nearbyHolds(tx: Transaction, request: LockRequest): HoldRow[] {
 function grant(
   tx: Transaction,
   request: LockRequest,
+  holder: Holder,
   near: readonly HoldRow[],
   waiter?: number,
 ): LockOutcome & { state: "held" } {
   const before = ownHold(tx, request, near);
-  const held = hold(tx, request, before, waiter);
+  const held = hold(tx, request, holder, before, waiter);
   const overlaps = overlapsOf(tx, request, held, near);
   // Taken once more by the same agent, it is no news.
   if (before === undefined) announceConflict(tx, held, overlaps);
@@ -168,6 +208,7 @@ function blockersOf(
   request: LockRequest,
   waiter: number = Number.MAX_SAFE_INTEGER,
   near: readonly HoldRow[] = nearbyHolds(tx, request),
+  anyWaits = true,
 ): Blocker[] {
   const excludes = (type: unknown) =>
     request.type === "exclusive" || type === "exclusive";
@@ -175,6 +216,7 @@ function blockersOf(
     isOther(request, hold.session) && excludes(hold.type)
   );
   const holders = standing(tx, holds).map(toBlocker);
+  if (!anyWaits) return holders;
   return [...holders, ...waitersBefore(tx, request, waiter)];
 }
 
@@ -208,13 +250,7 @@ function waitersBefore(
 ): Blocker[] {
   const { target } = request;
   const wanted = extentGlob(target.kind, target.disk.text, target.foldsCase);
-  return nearPrefix(
-    tx.connection,
-    FROM_WAITERS,
-    "w.prefix",
-    target,
-    target.disk,
-  )
+  return nearPrefix(tx.connection, WAITERS_ON_DISK, target, target.disk)
     .filter((row) =>
       row.token === null && Number(row.waiter) < waiter &&
       isOther(request, String(row.session_id)) &&
@@ -247,7 +283,10 @@ const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
     s.llm_vendor, s.task_id
   FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id`;
 
-function globOf(row: Row) {
+const WAITERS_ON_DISK = new NearStatements(FROM_WAITERS, "w.prefix");
+const WAITER_BY_ID = `${FROM_WAITERS} WHERE w.waiter = ?`;
+
+function globOf(row: Row): Glob {
   return extentGlob(
     row.kind as LockKind,
     String(row.extent),
@@ -293,34 +332,51 @@ function enqueue(tx: Transaction, request: LockRequest): number {
   ).rowId;
 }
 
-/** Gives each waiter its hold that nothing stands in the way of any more. */
+/**
+ * Gives each waiter its hold that nothing stands in the way of any more, and
+ * rings those for whom others stand there now.
+ */
 export function grantWaiters(tx: Transaction): void {
   // Judging who is in the way may free more, which the next round grants.
-  do {
-    tx.released = false;
-    const waiters = tx.connection.sql(
-      "SELECT waiter FROM lock_waiters WHERE token IS NULL ORDER BY waiter",
-    ).all().map((row) => Number(row.waiter));
-    for (const waiter of waiters) {
+  while (tx.freed.length > 0) {
+    const changed = tx.freed.splice(0).map(globOf);
+    const waiters = tx.connection.sql(WAITERS_IN_LINE).all();
+    for (const { waiter, ...target } of waiters) {
+      const wanted = globOf(target);
+      if (!changed.some((glob) => overlaps(glob, wanted))) continue;
       // Judging those before it may have removed it.
       const row = waiterRow(tx, String(waiter));
       if (row === undefined || leftIfGone(tx, row)) continue;
       const request = toRequest(row);
-      const near = nearbyHolds(tx, request);
-      if (blockersOf(tx, request, waiter, near).length > 0) continue;
-      // Judging who is in the way may have buried the waiter's own session.
-      if (waiterRow(tx, String(waiter)) === undefined) continue;
-      if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
-        // What was to become exclusive was given back meanwhile.
-        leaveQueue(tx, String(waiter));
-        continue;
-      }
-      const { hold: held } = grant(tx, request, near, waiter);
-      tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
-        .run(held.token, waiter);
+      if (grantWaiter(tx, row, request)) changed.push(wanted);
       tx.ring("grants", request.session);
     }
-  } while (tx.released);
+  }
+}
+
+const WAITERS_IN_LINE = `SELECT waiter, kind, extent, folds_case
+  FROM lock_waiters WHERE token IS NULL ORDER BY waiter`;
+
+/** Gives a waiter its hold if nothing is in the way; returns whether it was. */
+function grantWaiter(
+  tx: Transaction,
+  row: Row,
+  request: LockRequest,
+): boolean {
+  const waiter = Number(row.waiter);
+  const near = nearbyHolds(tx, request);
+  if (blockersOf(tx, request, waiter, near).length > 0) return false;
+  // Judging who is in the way may have buried the waiter's own session.
+  if (waiterRow(tx, String(waiter)) === undefined) return false;
+  if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
+    // What was to become exclusive was given back meanwhile.
+    leaveQueue(tx, String(waiter));
+    return false;
+  }
+  const { hold: held } = grant(tx, request, holderIn(row), near, waiter);
+  tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
+    .run(held.token, waiter);
+  return true;
 }
 
 function toRequest(row: Row): LockRequest {
@@ -369,6 +425,8 @@ export function checkWaiter(
     .run(tx.nowMs + WAIT_LEASE_MS, Number(waiter));
   const blockers = blockersOf(tx, request, Number(waiter));
   if (blockers.length > 0) return { state: "waiting", waiter, blockers };
+  // Whatever was in the way went unseen: another program may have deleted it.
+  tx.freed.push(row);
   grantWaiters(tx);
   const granted = waiterRow(tx, waiter);
   // What it was to upgrade was given back.
@@ -390,9 +448,7 @@ function pickUp(tx: Transaction, request: LockRequest, row: Row): LockOutcome {
 }
 
 function waiterRow(tx: Transaction, waiter: string): Row | undefined {
-  return tx.connection.sql(`${FROM_WAITERS} WHERE w.waiter = ?`).get(
-    Number(waiter),
-  );
+  return tx.connection.sql(WAITER_BY_ID).get(Number(waiter));
 }
 
 /** Takes a waiter out of the queue; what it was granted meanwhile goes back. */
@@ -403,7 +459,7 @@ export function leaveQueue(tx: Transaction, waiter: string): void {
     row.waiter,
   );
   // Who waited behind it may be next.
-  tx.released = true;
+  tx.freed.push(row);
   if (row.token === null) return;
   const held = holdRow(tx.connection, Number(row.token));
   if (held === undefined) return;

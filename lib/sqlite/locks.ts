@@ -65,14 +65,9 @@ export function overlappingHolds(
 ): HoldRow[] {
   const extent = where === "disk" ? target.disk : target.repository;
   if (extent === undefined) return [];
-  const column = where === "disk" ? "prefix" : "repo_prefix";
-  const rows = nearPrefix(
-    connection,
-    FROM_HOLDS,
-    `l.${column}`,
-    target,
-    extent,
-  );
+  const near = where === "disk" ? HOLDS_ON_DISK : HOLDS_IN_REPOSITORY;
+  const rows = nearPrefix(connection, near, target, extent);
+  if (rows.length === 0) return [];
   const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
   return rows.filter((row) => {
     const text = where === "disk" ? row.extent : row.repo_extent;
@@ -83,27 +78,46 @@ export function overlappingHolds(
   }).map((row) => ({ row, hold: toHold(row, nowMs) }));
 }
 
+/** The statements that find rows by their prefix. */
+export class NearStatements {
+  /** Those below a prefix, between two texts. */
+  readonly below: string;
+  readonly #from: string;
+  readonly #at: string[] = [];
+
+  /** Reads `from`, whose rows have their prefix in `column`. */
+  constructor(from: string, column: string) {
+    this.#from = `${from} WHERE ${column}`;
+    this.below = `${this.#from} > ? AND ${column} < ?`;
+  }
+
+  /** Those at one of so many prefixes; made once, as is what it prepares. */
+  at(count: number): string {
+    return this.#at[count] ??= `${this.#from} IN (${
+      new Array(count).fill("?").join(", ")
+    })`;
+  }
+}
+
+const HOLDS_ON_DISK = new NearStatements(FROM_HOLDS, "l.prefix");
+const HOLDS_IN_REPOSITORY = new NearStatements(FROM_HOLDS, "l.repo_prefix");
+
 /** The rows whose prefix meets the target's. */
 export function nearPrefix(
   connection: Connection,
-  from: string,
-  column: string,
+  statements: NearStatements,
   target: LockTarget,
   extent: Extent,
 ): Row[] {
   const { prefix } = extent;
   const near = [...prefixesAbove(prefix), prefix];
-  // One statement for each depth, so that it is prepared once.
-  const rows = connection.sql(
-    `${from} WHERE ${column} IN (${near.map(() => "?").join(", ")})`,
-  ).all(...near);
+  const rows = connection.sql(statements.at(near.length)).all(...near);
   if (target.kind === "file") return rows;
   // A folder or glob also meets what lies below: "/" follows the prefix there,
   // and "0" is the next character.
   const folder = prefix === "/" ? "" : prefix;
-  const below = connection.sql(
-    `${from} WHERE ${column} > ? AND ${column} < ?`,
-  ).all(`${folder}/`, `${folder}0`);
+  const below = connection.sql(statements.below)
+    .all(`${folder}/`, `${folder}0`);
   return [...rows, ...below.filter((row) => !rows.some((r) => same(r, row)))];
 }
 
@@ -211,7 +225,7 @@ export function ungrant(
       ? "UPDATE file_locks SET lock_type = 'advisory', waiter = NULL WHERE token = ?"
       : "UPDATE file_locks SET holds = holds - 1, waiter = NULL WHERE token = ?",
   ).run(row.token);
-  tx.released = true;
+  tx.freed.push(row);
   tx.ring("locks", null);
   return false;
 }
@@ -224,12 +238,14 @@ export function standing(
   tx: Transaction,
   holds: readonly HoldRow[],
 ): HoldRow[] {
-  return holds.filter(({ row, hold }) => {
-    if (buryIfDead(tx, row) || ungrantIfDead(tx, row)) return false;
-    if (!hold.overdue || isJudgeable(row)) return true;
-    if (!tx.connection.readOnly) removeHold(tx, hold);
-    return false;
-  });
+  return holds.filter(({ row }) => stands(tx, row));
+}
+
+function stands(tx: Transaction, row: Row): boolean {
+  if (buryIfDead(tx, row) || ungrantIfDead(tx, row)) return false;
+  if (Number(row.expires_at) > tx.nowMs || isJudgeable(row)) return true;
+  if (!tx.connection.readOnly) removeHold(tx, { token: Number(row.token) });
+  return false;
 }
 
 /**
@@ -254,26 +270,38 @@ export function ownHold(
   return row === undefined ? undefined : toHold(row, tx.nowMs);
 }
 
+/** What a hold says of the session that has it. */
+export interface Holder {
+  /** Who makes the agent of that session. */
+  readonly vendor: string;
+  /** The task that the session is on. */
+  readonly task?: string;
+}
+
 /** Writes a hold, or takes the session's `own` there once more. */
 export function hold(
   tx: Transaction,
   request: LockRequest,
+  holder: Holder,
   own: Hold | undefined,
   waiter?: number,
 ): Hold {
-  const token = own === undefined
-    ? insertHold(tx, request, waiter)
-    : again(tx, own.token, request, waiter);
   tx.ring("locks", null);
+  if (own === undefined) return insertHold(tx, request, holder, waiter);
+  const token = again(tx, own.token, request, waiter);
   return toHold(holdRow(tx.connection, token)!, tx.nowMs);
 }
 
 function insertHold(
   tx: Transaction,
   request: LockRequest,
+  holder: Holder,
   waiter?: number,
-): number {
+): Hold {
+  const { target, session, agent, type, why } = request;
   const token = tx.nextFencingToken();
+  const since = new Date(tx.nowMs).toISOString();
+  const expiresMs = tx.nowMs + request.leaseMs;
   tx.connection.sql(
     `INSERT INTO file_locks
        (token, file_path, session_id, lock_type, locked_at, agent_id, kind,
@@ -282,17 +310,40 @@ function insertHold(
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     token,
-    request.target.path,
-    request.session,
-    request.type,
-    new Date(tx.nowMs).toISOString(),
-    request.agent,
-    ...targetValues(request.target),
-    tx.nowMs + request.leaseMs,
-    request.why ?? null,
+    target.path,
+    session,
+    type,
+    since,
+    agent,
+    ...targetValues(target),
+    expiresMs,
+    why ?? null,
     waiter ?? null,
   );
-  return token;
+  // What a look at the row would say.
+  return {
+    token,
+    kind: target.kind,
+    path: target.path,
+    type,
+    session,
+    ...(agent !== "" && { agent }),
+    vendor: holder.vendor,
+    ...(holder.task !== undefined && { task: holder.task }),
+    ...(why !== undefined && { why }),
+    since,
+    expiresAt: new Date(expiresMs).toISOString(),
+    overdue: false,
+    holds: 1,
+    ...(target.project !== undefined && { project: target.project }),
+    ...(target.worktree !== undefined && { worktree: target.worktree }),
+    covers: {
+      disk: target.disk.text,
+      ...(target.repository !== undefined &&
+        { repository: target.repository.text }),
+      foldsCase: target.foldsCase,
+    },
+  };
 }
 
 /** The columns kind to project_id of a target. */
@@ -333,12 +384,14 @@ function again(
   return token;
 }
 
+const HOLD_BY_TOKEN = `${FROM_HOLDS} WHERE l.token = ?`;
+
 /** The row of a hold, by its token. */
 export function holdRow(
   connection: Connection,
   token: number,
 ): Row | undefined {
-  return connection.sql(`${FROM_HOLDS} WHERE l.token = ?`).get(token);
+  return connection.sql(HOLD_BY_TOKEN).get(token);
 }
 
 /** Holds it for longer. */
@@ -352,10 +405,9 @@ export function renewHold(tx: Transaction, held: Hold, leaseMs: number): Hold {
 /** The row of a hold that stands: its token is good and its time is not over. */
 function requireHold(tx: Transaction, act: string, held: Hold): Row {
   const row = holdRow(tx.connection, held.token);
-  if (row !== undefined && row.session_id === held.session) {
-    const hold = toHold(row, tx.nowMs);
-    if (standing(tx, [{ row, hold }]).length === 1) return row;
-  }
+  if (
+    row !== undefined && row.session_id === held.session && stands(tx, row)
+  ) return row;
   throw new NotHeldError(act, held.path, held.token);
 }
 
@@ -383,14 +435,17 @@ export function giveBack(
     held.token,
   );
   // Advisory again, it may let somebody in who waits.
-  tx.released = true;
+  tx.freed.push(row);
   tx.ring("locks", null);
 }
 
 /** Deletes a hold. */
 export function removeHold(tx: Transaction, held: Pick<Hold, "token">): void {
-  tx.connection.sql("DELETE FROM file_locks WHERE token = ?").run(held.token);
-  tx.released = true;
+  const freed = tx.connection.sql(
+    `DELETE FROM file_locks WHERE token = ?
+     RETURNING kind, extent, folds_case`,
+  ).get(held.token);
+  if (freed !== undefined) tx.freed.push(freed);
   tx.ring("locks", null);
 }
 

@@ -14,6 +14,7 @@
 
 import { InvalidInputError } from "../errors.ts";
 import { decodePayload } from "../json.ts";
+import type { Incarnation } from "../sessions.ts";
 import type { Interest, Message, NewMessage, Page } from "../store.ts";
 import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
 import type { Row, SqlValue } from "./driver.ts";
@@ -21,21 +22,41 @@ import type { Row, SqlValue } from "./driver.ts";
 // One statement for all, so that it is prepared once. Where the schema's version
 // does not fit there is no sender, and NOT NULL refuses the row. (The same by
 // INSERT … SELECT … WHERE would go through a temporary table.)
-const INSERT = `INSERT INTO inter_session_messages
+const insertBy = (condition: string) =>
+  `INSERT INTO inter_session_messages
   (sender_id, channel, payload, created_at, ttl_seconds, expires_at,
    project_id, recipient_id, reply_to, rung)
-  VALUES ((SELECT ? WHERE ${WHILE_COMPATIBLE}), ?, ?, ?, ?, ?, ?, ?, ?, 1)`;
+  VALUES ((SELECT ?1 WHERE ${condition}), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)`;
+const INSERT = insertBy(WHILE_COMPATIBLE);
+// Nor is there one whose session is over, or another process's by now.
+const INSERT_ALONE = insertBy(
+  `${WHILE_COMPATIBLE} AND CASE WHEN ?10 THEN
+    EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
+      AND status IS NOT 'terminated' AND pid IS ?11
+      AND nullif(process_start, '') IS ?12)
+  ELSE NOT EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
+    AND status = 'terminated') END`,
+);
 
-/** Inserts one message as a transaction of its own; returns its id. */
+/**
+ * Inserts one message as a transaction of its own; returns its id. `sender` is
+ * the process that its sender was registered with, if that is to be looked at.
+ */
 export async function insertAlone(
   connection: Connection,
   message: NewMessage,
   nowMs: number,
+  sender: Incarnation | undefined,
 ): Promise<string> {
-  const values = insertValues(message, nowMs);
   const { rowId } = await connection.writeOne(
     "publish",
-    () => connection.sql(INSERT).run(...values),
+    () =>
+      connection.sql(INSERT_ALONE).run(
+        ...insertValues(message, nowMs),
+        sender === undefined ? 0 : 1,
+        sender?.pid ?? null,
+        sender?.processStart ?? null,
+      ),
   );
   return String(rowId);
 }

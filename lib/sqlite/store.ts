@@ -13,12 +13,18 @@
  */
 
 import { ClosedError, MessageBusError } from "../errors.ts";
-import type { Session, SessionChange, SessionStart } from "../sessions.ts";
+import type {
+  Incarnation,
+  Session,
+  SessionChange,
+  SessionStart,
+} from "../sessions.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { LockTarget } from "../lock_target.ts";
 import type { Blocker, Hold, LockOutcome, LockRequest } from "../locks.ts";
 import type {
   Activity,
+  Appended,
   AppendResult,
   ChangeTopic,
   ChannelStats,
@@ -50,7 +56,7 @@ import type {
   TaskFilter,
   TaskPosting,
 } from "../tasks.ts";
-import { type Addressed, topicChannel } from "./bells.ts";
+import { type Addressed, bellsFor, topicChannel } from "./bells.ts";
 import {
   Connection,
   type ConnectionOptions,
@@ -176,6 +182,8 @@ export class SqliteStore implements Store {
     session: "",
   };
   readonly #lockBudget: LockBudget;
+  // What is done in the name of a session is refused once it is another's.
+  readonly #incarnations = new Map<string, Incarnation>();
   #sincePurge = 0;
   #askPurgeAtMs = 0;
   #purging: Promise<void> | undefined;
@@ -221,14 +229,17 @@ export class SqliteStore implements Store {
     options: { readonly atomic: boolean },
   ): Promise<readonly AppendResult[]> {
     this.#refuseClosed("publish");
-    const results = messages.length === 1 && messages[0].to === undefined
-      // One alone needs no transaction around it.
+    const [{ to, replyTo }] = messages;
+    const isAlone = messages.length === 1 && to === undefined &&
+      replyTo === undefined;
+    const results = isAlone
+      // It needs no transaction around it.
       ? [await this.#appendAlone(messages[0])]
       : await this.#write(
         "publish",
         (tx) =>
           messages.map((message) =>
-            options.atomic ? tx.append(message) : appendApart(tx, message)
+            options.atomic ? appendOne(tx, message) : appendApart(tx, message)
           ),
       );
     this.#purgeInPassing(messages.length);
@@ -236,13 +247,25 @@ export class SqliteStore implements Store {
   }
 
   async #appendAlone(message: NewMessage): Promise<AppendResult> {
-    const id = await insertAlone(
-      this.#connection,
-      message,
-      this.#options.now(),
-    );
-    this.#wakeUps.committed([message]);
-    return { id };
+    try {
+      const id = await insertAlone(
+        this.#connection,
+        message,
+        this.#options.now(),
+        this.#incarnations.get(message.sender),
+      );
+      this.#wakeUps.committed([message]);
+      return { id };
+    } catch (error) {
+      // It says no more than that there is no sender.
+      if (faultOf(error) === "constraint") {
+        await this.#look(
+          "publish",
+          (tx) => refuseEnded(tx, "publish", message.sender),
+        );
+      }
+      throw error;
+    }
   }
 
   async read(interest: Interest, cursor: string, limit: number): Promise<Page> {
@@ -332,16 +355,18 @@ export class SqliteStore implements Store {
   }
 
   async registerSession(start: SessionStart): Promise<Session> {
-    return await this.#write(
+    const session = await this.#write(
       `register session "${start.id}"`,
       (tx) => registerSession(tx, start),
     );
+    this.#incarnations.set(session.id, session);
+    return session;
   }
 
   async updateSession(id: string, change: SessionChange): Promise<Session> {
     return await this.#write(
       `update session "${id}"`,
-      (tx) => updateSession(tx, id, change),
+      (tx) => updateOne(tx, id, change),
     );
   }
 
@@ -385,10 +410,7 @@ export class SqliteStore implements Store {
   async acquireLock(request: LockRequest): Promise<LockOutcome> {
     return await this.#write(
       `lock "${request.target.path}"`,
-      (tx) => {
-        refuseEnded(tx, `lock "${request.target.path}"`, request.session);
-        return acquire(tx, request, this.#lockBudget);
-      },
+      (tx) => acquire(tx, request, this.#lockBudget),
     );
   }
 
@@ -518,7 +540,10 @@ export class SqliteStore implements Store {
   ): Promise<void> {
     await this.#write(
       "acknowledge a message",
-      (tx) => moveDeliveries(tx, session, ids, state),
+      (tx) => {
+        refuseEnded(tx, "acknowledge a message", session);
+        moveDeliveries(tx, session, ids, state);
+      },
     );
   }
 
@@ -617,14 +642,21 @@ export class SqliteStore implements Store {
   async #write<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
     this.#refuseClosed(act);
     let rings: readonly Addressed[] = [];
+    let bells: Set<string> | undefined;
     const result = await this.#connection.write(act, () => {
-      const tx = new Transaction(this.#connection, this.#options.now());
+      const tx = new Transaction(
+        this.#connection,
+        this.#options.now(),
+        this.#incarnations,
+      );
       const result = work(tx);
-      if (tx.released) grantWaiters(tx);
+      grantWaiters(tx);
       rings = tx.rings;
+      // Whose bell comes later reads what is committed here by itself.
+      if (rings.length > 0) bells = bellsFor(this.#connection, rings);
       return result;
     });
-    this.#wakeUps.committed(rings);
+    this.#wakeUps.committed(rings, bells);
     return result;
   }
 
@@ -713,7 +745,7 @@ function perform(tx: Transaction, operation: Operation): OperationResult {
   const { kind } = operation;
   switch (kind) {
     case "append":
-      return { kind, appended: tx.append(operation.message) };
+      return { kind, appended: appendOne(tx, operation.message) };
     case "release-lock":
       giveBack(tx, operation.hold);
       return { kind };
@@ -724,14 +756,28 @@ function perform(tx: Transaction, operation: Operation): OperationResult {
     case "update-session":
       return {
         kind,
-        session: updateSession(tx, operation.id, operation.change),
+        session: updateOne(tx, operation.id, operation.change),
       };
   }
 }
 
+function updateOne(
+  tx: Transaction,
+  id: string,
+  change: SessionChange,
+): Session {
+  refuseEnded(tx, `update session "${id}"`, id);
+  return updateSession(tx, id, change);
+}
+
+function appendOne(tx: Transaction, message: NewMessage): Appended {
+  refuseEnded(tx, "publish", message.sender);
+  return tx.append(message);
+}
+
 function appendApart(tx: Transaction, message: NewMessage): AppendResult {
   try {
-    return tx.savepoint(() => tx.append(message));
+    return tx.savepoint(() => appendOne(tx, message));
   } catch (error) {
     // What the disk or another writer refuses is no message's own fault.
     if (error instanceof MessageBusError || faultOf(error) === "constraint") {

@@ -34,6 +34,7 @@ const STEP_TASKS_MAX = 20;
 /** Posts a task. */
 export function postTask(tx: Transaction, posting: TaskPosting): Task {
   const { id, project, dependsOn } = posting;
+  refuseEnded(tx, `post task "${id}"`, posting.session);
   if (taskRow(tx.connection, project, id) !== undefined) {
     throw new TaskStateError(
       "post",

@@ -7,9 +7,12 @@
  * @module
  */
 
+import type { Incarnation } from "../sessions.ts";
 import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
 import { type Addressed, topicChannel } from "./bells.ts";
 import type { Connection } from "./connection.ts";
+import { moveDeliveries } from "./deliveries.ts";
+import type { Row } from "./driver.ts";
 import { insert } from "./messages.ts";
 import { resolveSession } from "./sessions.ts";
 
@@ -19,15 +22,25 @@ export class Transaction {
   readonly connection: Connection;
   /** The time at which it happens, in milliseconds since 1970. */
   readonly nowMs: number;
+  /** The sessions that its store has registered, and with which process. */
+  readonly incarnations: ReadonlyMap<string, Incarnation>;
   /** What it has appended and changed, for ringing. */
   readonly rings: Addressed[] = [];
-  /** Whether it freed what somebody may wait for. */
-  released = false;
+  /**
+   * The rows of holds and waiters that are in nobody's way any more, with their
+   * columns kind, extent and folds_case.
+   */
+  readonly freed: Row[] = [];
 
   /** Made by the store for each attempt at a write. */
-  constructor(connection: Connection, nowMs: number) {
+  constructor(
+    connection: Connection,
+    nowMs: number,
+    incarnations: ReadonlyMap<string, Incarnation> = new Map(),
+  ) {
     this.connection = connection;
     this.nowMs = nowMs;
+    this.incarnations = incarnations;
   }
 
   /**
@@ -36,6 +49,8 @@ export class Transaction {
    * @throws {UnknownSessionError} If it is for a session that is not there.
    */
   append(message: NewMessage): Appended {
+    const { sender, replyTo } = message;
+    if (replyTo !== undefined) moveDeliveries(this, sender, [replyTo], "acked");
     if (message.to === undefined) {
       const id = insert(this.connection, message, this.nowMs);
       this.rings.push(message);
@@ -67,13 +82,12 @@ export class Transaction {
 
   /** Runs `work` so that nothing of it stays if it throws. */
   savepoint<T>(work: () => T): T {
-    const { released } = this;
-    const rings = this.rings.length;
+    const [rings, freed] = [this.rings.length, this.freed.length];
     try {
       return this.connection.savepoint(work);
     } catch (error) {
       this.rings.length = rings;
-      this.released = released;
+      this.freed.length = freed;
       throw error;
     }
   }

@@ -105,14 +105,17 @@ export class WakeUps {
     };
   }
 
-  /** Wakes and rings who wants what was just committed. */
-  committed(messages: readonly Addressed[]): void {
+  /**
+   * Wakes and rings who wants what was just committed; `found` are their bells, if
+   * they were looked up in the same transaction.
+   */
+  committed(messages: readonly Addressed[], found?: Set<string>): void {
     if (messages.length === 0) return;
     for (const watcher of this.#watchers.values()) {
       if (wantsAny(watcher.interest, messages)) watcher.wake();
     }
     try {
-      const bells = bellsFor(this.#connection, messages);
+      const bells = found ?? bellsFor(this.#connection, messages);
       bells.delete(this.#bell);
       if (bells.size > 0) ring(this.#connection.location.bellsFolder, bells);
     } catch (error) {

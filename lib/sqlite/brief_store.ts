@@ -16,6 +16,7 @@
  * @module
  */
 
+import { LockBudget } from "../coordination/lock_budget.ts";
 import type { DeliveryState } from "../inbox.ts";
 import type { Session, SessionChange, SessionStart } from "../sessions.ts";
 import type {
@@ -40,7 +41,6 @@ import { endSession, registerSession } from "./liveness.ts";
 import type { Database } from "./driver.ts";
 import type { BusLocation } from "./location.ts";
 import { openSound, trimLog } from "./sound.ts";
-import { LockBudget } from "./lock_budget.ts";
 import { grantWaiters } from "./lock_queue.ts";
 import { read, START_CURSOR } from "./messages.ts";
 import { noteActivity, readNotes, touchesOf } from "./notes.ts";

@@ -1,19 +1,13 @@
 /**
  * Asking for locks in SQLite: who may have one, who waits, who is next.
  *
- * **In the way** of a request stand, of other sessions: holds that overlap it
- * on disk, and waiters who came earlier, if one of the two is exclusive. So an
- * acquire never overtakes a waiter, and who waits is served first come, first
- * served.
+ * Who is in the way of whom, and who is not, stands in
+ * coordination/precedence.ts; what closes a circle, in coordination/deadlock.ts.
  *
  * **Granting** happens in the transaction that frees something, before it
  * commits: each waiter in order gets its hold if nothing stands in its way any
  * more, and is rung. The hold then carries the waiter's number until its
  * process has picked it up; if that process died meanwhile, the hold goes back.
- *
- * **Deadlock.** Edges lead from a waiter's session to each session in its way,
- * holder or earlier waiter; two that hold a path and both upgrade thus wait for
- * each other. A request whose waiting would close a cycle is refused at once.
  *
  * A waiter is leased: its process renews by looking at it, and one that is dead
  * or silent past its lease is removed by whoever looks.
@@ -21,7 +15,19 @@
  * @module
  */
 
-import { DeadlockError, type DeadlockStep, NotHeldError } from "../errors.ts";
+import { findCycle, type Waiting } from "../coordination/deadlock.ts";
+import type { LockBudget } from "../coordination/lock_budget.ts";
+import {
+  anybodys,
+  excludes,
+  isCovered,
+  isEnough,
+  isNews,
+  isOther,
+  riskOf,
+  WAIT_LEASE_MS,
+} from "../coordination/precedence.ts";
+import { DeadlockError, NotHeldError } from "../errors.ts";
 import { overlaps } from "../glob.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import { extentGlob, type LockKind, type LockTarget } from "../lock_target.ts";
@@ -33,9 +39,8 @@ import type {
   LockRequest,
   LockType,
 } from "../locks.ts";
-import { announceConflict, tellHolders } from "./conflicts.ts";
+import { announceConflict, tellTakenOver, tellWanted } from "./conflicts.ts";
 import type { Row } from "./driver.ts";
-import type { LockBudget } from "./lock_budget.ts";
 import {
   adoptForeignHolds,
   hold,
@@ -45,7 +50,6 @@ import {
   overlappingHolds,
   ownHold,
   removeHold,
-  riskOf,
   standing,
   targetValues,
   toBlocker,
@@ -54,9 +58,6 @@ import {
 } from "./locks.ts";
 import { refuseEnded } from "./liveness.ts";
 import type { Transaction } from "./transaction.ts";
-
-/** How long a waiter's place is kept unless its process looks at it. */
-const WAIT_LEASE_MS = 30_000;
 
 /** Takes a lock, queues for it, or says who is in the way. */
 export function acquire(
@@ -73,7 +74,7 @@ export function acquire(
     if (upgrades !== undefined) {
       throw new NotHeldError("upgrade", target.path, upgrades);
     }
-    budget.take(tx, session, target.path);
+    budget.take(session, target.path, () => countLocks(tx, session));
   }
   if (own === undefined ? isCovered(request, near) : isEnough(own, request)) {
     return grant(tx, request, near);
@@ -90,7 +91,7 @@ export function acquire(
     inTheWay = inTheWay.filter(({ overdue }) => !overdue);
   }
   if (inTheWay.length === 0) return grant(tx, request, near);
-  if (request.type === "exclusive") tellHolders(tx, request, inTheWay);
+  if (request.type === "exclusive") tellWanted(tx, request, inTheWay);
   if (!request.wait) return { state: "refused", blockers: inTheWay };
   refuseCycle(tx, request, inTheWay);
   return {
@@ -100,20 +101,14 @@ export function acquire(
   };
 }
 
-/** Whether a hold of one's own is already what is asked for. */
-function isEnough(own: Hold, request: LockRequest): boolean {
-  return request.type === "advisory" || own.type === "exclusive";
-}
-
-/**
- * Whether a file lies in what the session holds exclusively: nobody else can
- * hold it, and who waits for it waits for this session anyway.
- */
-function isCovered(request: LockRequest, near: readonly HoldRow[]): boolean {
-  return request.target.kind === "file" &&
-    near.some(({ hold }) =>
-      hold.session === request.session && hold.type === "exclusive"
-    );
+/** How many locks a session holds and waits for. */
+function countLocks(tx: Transaction, session: string): number {
+  const row = tx.connection.sql(
+    `SELECT (SELECT count(*) FROM file_locks WHERE session_id = ?1)
+       + (SELECT count(*) FROM lock_waiters WHERE session_id = ?1 AND token IS NULL)
+       AS n`,
+  ).get(session);
+  return Number(row!.n);
 }
 
 /** The holds that overlap what is asked for on disk. */
@@ -147,13 +142,8 @@ function overlapsOf(
     const holds = where === "disk"
       ? near
       : overlappingHolds(tx.connection, request.target, tx.nowMs, where);
-    const others = holds.filter((other) =>
-      other.hold.token !== held.token && !found.has(other.hold.token) &&
-      // A session's own agents meet on the file on disk only.
-      (where === "disk" || other.hold.session !== held.session) &&
-      (other.hold.session !== held.session ||
-        other.hold.agent !== held.agent) &&
-      !request.alongside.includes(other.hold.session)
+    const others = holds.filter(({ hold }) =>
+      !found.has(hold.token) && isNews(request, held, hold, where)
     );
     for (const { hold } of standing(tx, others)) {
       found.set(hold.token, { risk: riskOf(request, hold, where), hold });
@@ -169,34 +159,16 @@ function blockersOf(
   waiter: number = Number.MAX_SAFE_INTEGER,
   near: readonly HoldRow[] = nearbyHolds(tx, request),
 ): Blocker[] {
-  const excludes = (type: unknown) =>
-    request.type === "exclusive" || type === "exclusive";
   const holds = near.filter(({ hold }) =>
-    isOther(request, hold.session) && excludes(hold.type)
+    isOther(request, hold.session) && excludes(request, hold.type)
   );
   const holders = standing(tx, holds).map(toBlocker);
   return [...holders, ...waitersBefore(tx, request, waiter)];
 }
 
-/** Whether a session may be in the way of a request at all. */
-function isOther(request: LockRequest, session: string): boolean {
-  return session !== request.session && !request.alongside.includes(session);
-}
-
 /** Who waits for what overlaps a target, those that came first first. */
 export function waitersFor(tx: Transaction, target: LockTarget): Blocker[] {
-  // Nobody's exclusive request meets every waiter.
-  const request: LockRequest = {
-    session: "",
-    agent: "",
-    target,
-    type: "exclusive",
-    leaseMs: 1,
-    takeOver: false,
-    wait: false,
-    alongside: [],
-  };
-  return waitersBefore(tx, request, Number.MAX_SAFE_INTEGER)
+  return waitersBefore(tx, anybodys(target), Number.MAX_SAFE_INTEGER)
     .sort((a, b) => a.since < b.since ? -1 : a.since > b.since ? 1 : 0);
 }
 
@@ -218,7 +190,7 @@ function waitersBefore(
     .filter((row) =>
       row.token === null && Number(row.waiter) < waiter &&
       isOther(request, String(row.session_id)) &&
-      (request.type === "exclusive" || row.lock_type === "exclusive") &&
+      excludes(request, row.lock_type as LockType) &&
       overlaps(wanted, globOf(row)) && !leftIfGone(tx, row)
     )
     .map((row): Blocker => ({
@@ -426,11 +398,11 @@ function takeOver(tx: Transaction, request: LockRequest): void {
   )
     .filter(({ hold }) =>
       isOther(request, hold.session) && hold.overdue &&
-      (request.type === "exclusive" || hold.type === "exclusive")
+      excludes(request, hold.type)
     );
   for (const { hold } of standing(tx, holds)) {
     removeHold(tx, hold);
-    tellHolders(tx, request, [], hold);
+    tellTakenOver(tx, request, hold);
   }
 }
 
@@ -439,10 +411,7 @@ function refuseCycle(
   request: LockRequest,
   inTheWay: readonly Blocker[],
 ): void {
-  const waits = new Map<
-    string,
-    { path: string; blockers: readonly Blocker[] }[]
-  >();
+  const waits = new Map<string, Waiting[]>();
   const rows = tx.connection.sql(`${FROM_WAITERS} WHERE w.token IS NULL`).all();
   for (const row of rows) {
     const waiting = toRequest(row);
@@ -458,33 +427,4 @@ function refuseCycle(
     waits,
   );
   if (cycle !== undefined) throw new DeadlockError(request.target.path, cycle);
-}
-
-/** One session's waiting: for what, and for whom. */
-export interface Waiting {
-  readonly path: string;
-  readonly blockers: readonly Pick<Blocker, "session">[];
-}
-
-/** The way from `session`, waiting as said, back to itself, if there is one. */
-export function findCycle(
-  session: string,
-  wanted: Waiting,
-  waits: ReadonlyMap<string, readonly Waiting[]>,
-): DeadlockStep[] | undefined {
-  const visited = new Set<string>();
-  const walk = (from: string, waiting: Waiting): DeadlockStep[] | undefined => {
-    for (const { session: next } of waiting.blockers) {
-      const step = { session: from, path: waiting.path, waitsFor: next };
-      if (next === session) return [step];
-      if (visited.has(next)) continue;
-      visited.add(next);
-      for (const further of waits.get(next) ?? []) {
-        const rest = walk(next, further);
-        if (rest !== undefined) return [step, ...rest];
-      }
-    }
-    return undefined;
-  };
-  return walk(session, wanted);
 }

@@ -2,13 +2,8 @@
  * Holds in SQLite: what is held, what overlaps, taking and giving back.
  *
  * A hold is a row; its token is the row's id. What may overlap a target is
- * found by its literal prefix, in a number of index look-ups that depends on
- * the depth of the path and not on how many locks there are:
- *
- * - at the same prefix, and below it (a range of the index);
- * - at each prefix above it, where only folders and globs reach down.
- *
- * Whether it really does is then decided exactly (glob.ts).
+ * found by its literal prefix (coordination/precedence.ts); whether it really
+ * does is then decided exactly (glob.ts).
  *
  * Whoever looks at a hold judges it first: if its session's process is dead,
  * the session is buried and its holds are gone (liveness.ts); if the process
@@ -18,6 +13,11 @@
  * @module
  */
 
+import {
+  isSame,
+  prefixesAbove,
+  rangeBelow,
+} from "../coordination/precedence.ts";
 import { NotHeldError } from "../errors.ts";
 import { overlaps } from "../glob.ts";
 import { processAlive } from "../host.ts";
@@ -28,13 +28,7 @@ import {
   type LockTarget,
   lockTarget,
 } from "../lock_target.ts";
-import type {
-  Blocker,
-  Hold,
-  LockOverlap,
-  LockRequest,
-  LockType,
-} from "../locks.ts";
+import type { Blocker, Hold, LockRequest, LockType } from "../locks.ts";
 import type { LockQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row, SqlValue } from "./driver.ts";
@@ -98,30 +92,15 @@ export function nearPrefix(
     `${from} WHERE ${column} IN (${near.map(() => "?").join(", ")})`,
   ).all(...near);
   if (target.kind === "file") return rows;
-  // A folder or glob also meets what lies below: "/" follows the prefix there,
-  // and "0" is the next character.
-  const folder = prefix === "/" ? "" : prefix;
+  // A folder or glob also meets what lies below.
   const below = connection.sql(
     `${from} WHERE ${column} > ? AND ${column} < ?`,
-  ).all(`${folder}/`, `${folder}0`);
+  ).all(...rangeBelow(prefix));
   return [...rows, ...below.filter((row) => !rows.some((r) => same(r, row)))];
 }
 
 function same(a: Row, b: Row): boolean {
   return a.token === b.token && a.waiter === b.waiter;
-}
-
-function prefixesAbove(prefix: string): string[] {
-  const above = [];
-  for (
-    let end = prefix.lastIndexOf("/");
-    end > 0;
-    end = prefix.lastIndexOf("/", end - 1)
-  ) {
-    above.push(prefix.slice(0, end));
-  }
-  if (prefix !== "/") above.push("/");
-  return above;
 }
 
 /** What the row of a hold says. */
@@ -241,12 +220,9 @@ export function ownHold(
   request: LockRequest,
   near: readonly HoldRow[],
 ): Hold | undefined {
-  const { target, session, agent, upgrades } = request;
+  const { session, agent, upgrades } = request;
   if (upgrades === undefined) {
-    return near.find(({ hold }) =>
-      hold.path === target.path && hold.kind === target.kind &&
-      hold.session === session && (hold.agent ?? "") === agent
-    )?.hold;
+    return near.find(({ hold }) => isSame(request, hold))?.hold;
   }
   const row = tx.connection.sql(
     `${FROM_HOLDS} WHERE l.token = ? AND l.session_id = ? AND l.agent_id = ?`,
@@ -392,16 +368,6 @@ export function removeHold(tx: Transaction, held: Pick<Hold, "token">): void {
   tx.connection.sql("DELETE FROM file_locks WHERE token = ?").run(held.token);
   tx.released = true;
   tx.ring("locks", null);
-}
-
-/** How a hold relates to a request that overlaps it. */
-export function riskOf(
-  request: Pick<LockRequest, "session">,
-  hold: Hold,
-  where: "disk" | "repository",
-): LockOverlap["risk"] {
-  if (where === "repository") return "merge-risk";
-  return hold.session === request.session ? "same-session" : "conflict";
 }
 
 /** The holds that stand, oldest first. */

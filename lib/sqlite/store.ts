@@ -12,6 +12,8 @@
  * @module
  */
 
+import { LockBudget } from "../coordination/lock_budget.ts";
+import { lifeOf } from "../coordination/registry.ts";
 import { ClosedError, MessageBusError } from "../errors.ts";
 import type { Session, SessionChange, SessionStart } from "../sessions.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
@@ -79,7 +81,6 @@ import {
   registerSession,
 } from "./liveness.ts";
 import { type BusLocation, locateBus } from "./location.ts";
-import { LockBudget } from "./lock_budget.ts";
 import {
   acquire,
   checkWaiter,
@@ -106,7 +107,6 @@ import {
 } from "./purge.ts";
 import {
   findSession,
-  lifeOf,
   listSessions,
   othersFiles,
   updateSession,

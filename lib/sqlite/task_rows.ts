@@ -4,21 +4,12 @@
  * @module
  */
 
-import { ttlOf } from "../channels.ts";
-import { decodePayload, type Json } from "../json.ts";
+import { type TaskEvent, taskNews } from "../coordination/task_rules.ts";
+import { decodePayload } from "../json.ts";
 import type { Task, TaskStatus } from "../tasks.ts";
 import type { Connection } from "./connection.ts";
 import type { Row, SqlValue } from "./driver.ts";
 import type { Transaction } from "./transaction.ts";
-
-/** What can happen to a task. */
-export type TaskEvent =
-  | "posted"
-  | "claimed"
-  | "completed"
-  | "failed"
-  | "released"
-  | "returned";
 
 /** Reads tasks with their dependencies; conditions follow. */
 export const FROM_TASKS = `SELECT t.*, (
@@ -74,25 +65,7 @@ export function broadcast(
   task: Task,
   sender: string,
 ): void {
-  const payload: Json = {
-    event,
-    task: task.id,
-    title: task.title,
-    kind: task.kind,
-    status: task.status,
-    priority: task.priority,
-    attempts: task.attempts,
-    session: task.session,
-    agent: task.agent,
-    result: task.result,
-  };
-  tx.append({
-    sender,
-    channel: "task_broadcast",
-    payloadText: JSON.stringify(payload),
-    ttlSeconds: ttlOf("task_broadcast"),
-    project: task.project ?? null,
-  });
+  tx.append(taskNews(event, task, sender));
   tx.ring("tasks", null);
 }
 

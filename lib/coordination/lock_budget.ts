@@ -10,7 +10,6 @@
  */
 
 import { LimitError } from "../errors.ts";
-import type { Transaction } from "./transaction.ts";
 
 /** What one process may still take before it counts again. */
 export class LockBudget {
@@ -23,23 +22,23 @@ export class LockBudget {
     this.#locksMax = locksMax;
   }
 
+  /** Whether it is to be counted how many a session has before it takes one. */
+  mustCount(session: string): boolean {
+    return (this.#left.get(session) ?? 0) === 0;
+  }
+
   /**
    * Takes one more, held or waited for.
    *
+   * @param count Counts those that the session has; asked only where it must.
    * @throws {LimitError} If the session has as many as it may.
    */
-  take(tx: Transaction, session: string, path: string): void {
-    const left = this.#left.get(session) ?? 0;
-    if (left > 0) {
-      this.#left.set(session, left - 1);
+  take(session: string, path: string, count: () => number): void {
+    if (!this.mustCount(session)) {
+      this.#left.set(session, this.#left.get(session)! - 1);
       return;
     }
-    const row = tx.connection.sql(
-      `SELECT (SELECT count(*) FROM file_locks WHERE session_id = ?1)
-         + (SELECT count(*) FROM lock_waiters WHERE session_id = ?1 AND token IS NULL)
-         AS n`,
-    ).get(session);
-    const free = this.#locksMax - Number(row!.n);
+    const free = this.#locksMax - count();
     if (free <= 0) {
       throw new LimitError(
         `lock "${path}"`,

@@ -20,6 +20,7 @@ import {
 } from "../sessions.ts";
 import type { NewMessage } from "../store.ts";
 import { announcement } from "./announcement.ts";
+import type { Columns } from "./columns.ts";
 
 const INCARNATIONS_MAX = 100;
 
@@ -101,13 +102,8 @@ export function meantBy(
   throw new UnknownSessionError(act, text, meant.map(({ id }) => id));
 }
 
-/** The columns of a session's row, as any driver may give them. */
-export interface SessionColumns {
-  readonly [column: string]: unknown;
-}
-
 /** What the row of a session says. */
-export function toSession(row: SessionColumns): Session {
+export function toSession(row: Columns): Session {
   const text = (column: string): string | undefined => {
     const value = row[column];
     return typeof value === "string" && value !== "" ? value : undefined;

@@ -5,9 +5,11 @@
  */
 
 import { InvalidInputError, TaskStateError } from "../errors.ts";
+import { decodePayload } from "../json.ts";
 import type { NewMessage } from "../store.ts";
-import type { Task } from "../tasks.ts";
+import type { Task, TaskStatus } from "../tasks.ts";
 import { announcement } from "./announcement.ts";
+import type { Columns } from "./columns.ts";
 
 /** A task that ended is kept this long for its result, in milliseconds. */
 export const ENDED_TASK_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
@@ -93,4 +95,32 @@ export function refuseUnlessFree(
       "take one of these first",
     );
   }
+}
+
+/** What the row of a task says. */
+export function toTask(row: Columns): Task {
+  const optional = <T>(value: unknown, read: (value: unknown) => T) =>
+    value === null || value === "" ? undefined : read(value);
+  const iso = (value: unknown) => new Date(Number(value)).toISOString();
+  const task: Task = {
+    id: String(row.task_id),
+    title: String(row.title),
+    kind: optional(row.kind, String),
+    payload: decodePayload(row.payload),
+    priority: Number(row.priority),
+    status: row.status as TaskStatus,
+    dependsOn: JSON.parse(String(row.depends_on)),
+    waitsFor: Number(row.waits_for),
+    attempts: Number(row.attempts),
+    postedBy: String(row.posted_by),
+    postedAt: iso(row.posted_at),
+    changedAt: iso(row.changed_at),
+    session: optional(row.session_id, String),
+    agent: optional(row.agent_id, String),
+    token: optional(row.token, Number),
+    leaseExpiresAt: optional(row.lease_expires_at, iso),
+    result: optional(row.result, decodePayload),
+    project: optional(row.project_id, String),
+  };
+  return JSON.parse(JSON.stringify(task));
 }

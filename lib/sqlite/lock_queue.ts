@@ -17,6 +17,7 @@
 
 import { findCycle, type Waiting } from "../coordination/deadlock.ts";
 import type { LockBudget } from "../coordination/lock_budget.ts";
+import { targetValues, toHold, toRequest } from "../coordination/lock_rows.ts";
 import {
   anybodys,
   excludes,
@@ -51,9 +52,7 @@ import {
   ownHold,
   removeHold,
   standing,
-  targetValues,
   toBlocker,
-  toHold,
   ungrant,
 } from "./locks.ts";
 import { refuseEnded } from "./liveness.ts";
@@ -293,32 +292,6 @@ export function grantWaiters(tx: Transaction): void {
       tx.ring("grants", request.session);
     }
   } while (tx.released);
-}
-
-function toRequest(row: Row): LockRequest {
-  const extent = (text: unknown, prefix: unknown) =>
-    text === null ? undefined : { text: String(text), prefix: String(prefix) };
-  const target: LockTarget = {
-    kind: row.kind as LockKind,
-    path: String(row.file_path),
-    disk: extent(row.extent, row.prefix)!,
-    repository: extent(row.repo_extent, row.repo_prefix),
-    foldsCase: row.folds_case === 1,
-    project: row.project_id === null ? undefined : String(row.project_id),
-    worktree: row.worktree === null ? undefined : String(row.worktree),
-  };
-  return {
-    session: String(row.session_id),
-    agent: String(row.agent_id),
-    target,
-    type: row.lock_type as LockType,
-    leaseMs: Number(row.lease_ms),
-    why: row.why === null ? undefined : String(row.why),
-    takeOver: false,
-    wait: true,
-    alongside: JSON.parse(String(row.alongside)),
-    upgrades: row.upgrades === null ? undefined : Number(row.upgrades),
-  };
 }
 
 /** How a waiter stands; looking renews its place. */

@@ -14,6 +14,11 @@
  */
 
 import {
+  foreignTarget,
+  targetValues,
+  toHold,
+} from "../coordination/lock_rows.ts";
+import {
   isSame,
   prefixesAbove,
   rangeBelow,
@@ -26,12 +31,11 @@ import {
   extentGlob,
   type LockKind,
   type LockTarget,
-  lockTarget,
 } from "../lock_target.ts";
-import type { Blocker, Hold, LockRequest, LockType } from "../locks.ts";
+import type { Blocker, Hold, LockRequest } from "../locks.ts";
 import type { LockQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
-import type { Row, SqlValue } from "./driver.ts";
+import type { Row } from "./driver.ts";
 import { buryIfDead, isJudgeable } from "./liveness.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -101,33 +105,6 @@ export function nearPrefix(
 
 function same(a: Row, b: Row): boolean {
   return a.token === b.token && a.waiter === b.waiter;
-}
-
-/** What the row of a hold says. */
-export function toHold(row: Row, nowMs: number): Hold {
-  const expiresMs = Number(row.expires_at);
-  return {
-    token: Number(row.token),
-    kind: row.kind as LockKind,
-    path: String(row.file_path),
-    type: row.lock_type as LockType,
-    session: String(row.session_id),
-    ...(row.agent_id !== "" && { agent: String(row.agent_id) }),
-    vendor: String(row.llm_vendor),
-    ...(row.task_id !== null && { task: String(row.task_id) }),
-    ...(row.why !== null && { why: String(row.why) }),
-    since: String(row.locked_at),
-    expiresAt: new Date(expiresMs).toISOString(),
-    overdue: expiresMs <= nowMs,
-    holds: Number(row.holds),
-    ...(row.project_id !== null && { project: String(row.project_id) }),
-    ...(row.worktree !== null && { worktree: String(row.worktree) }),
-    covers: {
-      disk: String(row.extent),
-      ...(row.repo_extent !== null && { repository: String(row.repo_extent) }),
-      foldsCase: row.folds_case === 1,
-    },
-  };
 }
 
 /** A hold, as what stands in somebody's way. */
@@ -271,20 +248,6 @@ function insertHold(
   return token;
 }
 
-/** The columns kind to project_id of a target. */
-export function targetValues(target: LockTarget): SqlValue[] {
-  return [
-    target.kind,
-    target.disk.text,
-    target.disk.prefix,
-    target.repository?.text ?? null,
-    target.repository?.prefix ?? null,
-    target.foldsCase ? 1 : 0,
-    target.worktree ?? null,
-    target.project ?? null,
-  ];
-}
-
 function again(
   tx: Transaction,
   token: number,
@@ -401,16 +364,5 @@ export function adoptForeignHolds(tx: Transaction): void {
          repo_prefix = ?, folds_case = ?, worktree = ?, project_id = ?
        WHERE token = ?`,
     ).run(...targetValues(target), row.token);
-  }
-}
-
-function foreignTarget(path: string): LockTarget {
-  try {
-    return lockTarget(path, "/");
-  } catch (error) {
-    // Whatever was written there stands for itself and meets nothing.
-    void error;
-    const extent = { text: "/\u0000", prefix: "/\u0000" };
-    return { kind: "file", path, disk: extent, foldsCase: false };
   }
 }

@@ -4,11 +4,14 @@
  * @module
  */
 
-import { type TaskEvent, taskNews } from "../coordination/task_rules.ts";
-import { decodePayload } from "../json.ts";
-import type { Task, TaskStatus } from "../tasks.ts";
+import {
+  type TaskEvent,
+  taskNews,
+  toTask,
+} from "../coordination/task_rules.ts";
+import type { Task } from "../tasks.ts";
 import type { Connection } from "./connection.ts";
-import type { Row, SqlValue } from "./driver.ts";
+import type { Row } from "./driver.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Reads tasks with their dependencies; conditions follow. */
@@ -28,34 +31,6 @@ export function taskRow(
     `${FROM_TASKS} WHERE t.project_id = ? AND t.task_id = ?`,
   )
     .get(project ?? "", id);
-}
-
-/** What the row of a task says. */
-export function toTask(row: Row): Task {
-  const optional = <T>(value: SqlValue, read: (value: SqlValue) => T) =>
-    value === null || value === "" ? undefined : read(value);
-  const iso = (value: SqlValue) => new Date(Number(value)).toISOString();
-  const task: Task = {
-    id: String(row.task_id),
-    title: String(row.title),
-    kind: optional(row.kind, String),
-    payload: decodePayload(row.payload),
-    priority: Number(row.priority),
-    status: row.status as TaskStatus,
-    dependsOn: JSON.parse(String(row.depends_on)),
-    waitsFor: Number(row.waits_for),
-    attempts: Number(row.attempts),
-    postedBy: String(row.posted_by),
-    postedAt: iso(row.posted_at),
-    changedAt: iso(row.changed_at),
-    session: optional(row.session_id, String),
-    agent: optional(row.agent_id, String),
-    token: optional(row.token, Number),
-    leaseExpiresAt: optional(row.lease_expires_at, iso),
-    result: optional(row.result, decodePayload),
-    project: optional(row.project_id, String),
-  };
-  return JSON.parse(JSON.stringify(task));
 }
 
 /** Says on `task_broadcast` what happened to a task. */

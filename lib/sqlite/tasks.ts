@@ -16,6 +16,7 @@ import {
   refuseDependency,
   refusePosted,
   refuseUnlessFree,
+  toTask,
 } from "../coordination/task_rules.ts";
 import { NotHeldError } from "../errors.ts";
 import type {
@@ -30,7 +31,7 @@ import type { TaskQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import { buryIfDead, refuseEnded } from "./liveness.ts";
-import { broadcast, FROM_TASKS, reopen, taskRow, toTask } from "./task_rows.ts";
+import { broadcast, FROM_TASKS, reopen, taskRow } from "./task_rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 const STEP_TASKS_MAX = 20;

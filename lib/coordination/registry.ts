@@ -30,17 +30,30 @@ export function* incarnationIds(id: string): Generator<string, void, void> {
   for (let n = 2; n <= INCARNATIONS_MAX; n++) yield `${id}~${n}`;
 }
 
-/** Refuses a session of which there are as many incarnations as there may be. */
-export function tooManyIncarnations(id: string): InvalidInputError {
-  return new InvalidInputError(
+/**
+ * The id that a session may register under.
+ *
+ * @throws {InvalidInputError} If there are too many incarnations of it.
+ */
+export function freeId(
+  start: SessionStart,
+  find: (id: string) => Session | undefined,
+  nowMs: number,
+): string {
+  for (const id of incarnationIds(start.id)) {
+    const session = find(id);
+    if (session === undefined || !isHeldByAnother(session, start, nowMs)) {
+      return id;
+    }
+  }
+  throw new InvalidInputError(
     "session",
-    `Cannot register "${id}": ${INCARNATIONS_MAX} living processes have ` +
+    `Cannot register "${start.id}": ${INCARNATIONS_MAX} living processes have ` +
       `that id; choose another.`,
   );
 }
 
-/** Whether a session's id is taken by another process than registers. */
-export function isHeldByAnother(
+function isHeldByAnother(
   session: Session,
   start: SessionStart,
   nowMs: number,

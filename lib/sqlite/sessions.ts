@@ -11,13 +11,11 @@
  */
 
 import {
-  incarnationIds,
-  isHeldByAnother,
+  freeId,
   isSameProcess,
   meantBy,
   newsOf,
   parseFiles,
-  tooManyIncarnations,
   toSession,
 } from "../coordination/registry.ts";
 import { UnknownSessionError } from "../errors.ts";
@@ -29,8 +27,9 @@ import type { Transaction } from "./transaction.ts";
 
 /** Registers a session, and announces that it came unless it was there. */
 export function insertSession(tx: Transaction, start: SessionStart): Session {
-  const id = freeId(tx, start);
-  const before = findSession(tx.connection, id);
+  const find = (id: string) => findSession(tx.connection, id);
+  const id = freeId(start, find, tx.nowMs);
+  const before = find(id);
   const nowIso = new Date(tx.nowMs).toISOString();
   tx.connection.sql(
     `INSERT INTO session_registry
@@ -68,17 +67,6 @@ export function insertSession(tx: Transaction, start: SessionStart): Session {
     isSameProcess(before, start);
   if (!wasThere) tx.append(newsOf(session, "came"));
   return session;
-}
-
-/** The id that a session may register under. */
-function freeId(tx: Transaction, start: SessionStart): string {
-  for (const id of incarnationIds(start.id)) {
-    const session = findSession(tx.connection, id);
-    if (session === undefined || !isHeldByAnother(session, start, tx.nowMs)) {
-      return id;
-    }
-  }
-  throw tooManyIncarnations(start.id);
 }
 
 /**

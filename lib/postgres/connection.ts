@@ -32,6 +32,7 @@ import { codeOf, passing, storeError } from "./faults.ts";
 import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
 import { prepareSchema } from "./migration.ts";
 import { SCHEMA, type Schema } from "./schema.ts";
+import { ServerClock } from "./server_clock.ts";
 import type { ServerAddress } from "./url.ts";
 
 export type { Row, SqlValue } from "./link.ts";
@@ -42,6 +43,8 @@ export interface Queryable {
   readonly readOnly: boolean;
   /** By how much a test has shifted the clock, in milliseconds. */
   readonly clockShiftMs: number;
+  /** The server's time, as far as it is known here. */
+  readonly clock: ServerClock;
   /** All rows of a statement. */
   all(sql: string, values?: readonly SqlValue[]): Promise<readonly Row[]>;
   /** The first row of a statement. */
@@ -116,6 +119,7 @@ export class Connection implements Queryable {
   readonly address: ServerAddress;
   /** Whether nothing may be written. */
   readonly readOnly: boolean;
+  readonly clock: ServerClock;
   readonly #options: ConnectionOptions;
   readonly #main: Link;
   readonly #idle: Link[] = [];
@@ -126,6 +130,7 @@ export class Connection implements Queryable {
   private constructor(address: ServerAddress, options: ConnectionOptions) {
     this.address = address;
     this.readOnly = options.readOnly ?? false;
+    this.clock = new ServerClock(options.now);
     this.#options = options;
     this.#main = this.link({ kept: true });
   }
@@ -165,8 +170,7 @@ export class Connection implements Queryable {
   }
 
   get clockShiftMs(): number {
-    const { now } = this.#options;
-    return now === Date.now ? 0 : Math.round(now() - Date.now());
+    return this.clock.shiftMs;
   }
 
   /** How long an operation is tried, in milliseconds. */
@@ -271,6 +275,11 @@ export class Connection implements Queryable {
     });
   }
 
+  /** An answer of another link, if it comes in time; else its link is cut. */
+  async within(link: Link, answer: Promise<Answer>): Promise<Answer> {
+    return await within(link, this.deadlineMs, answer);
+  }
+
   /** Runs one statement that nothing depends on, with no second try. */
   async tell(sql: string, values: readonly SqlValue[]): Promise<void> {
     await timed(this.#main, this.deadlineMs, sql, values);
@@ -325,6 +334,7 @@ export class Connection implements Queryable {
             doubt.ending.committed({ ids: done });
             return doubt.result;
           }
+          this.clock.learn(now_ms);
           const result = await work(
             new Statements(this, query),
             Number(now_ms),
@@ -467,6 +477,10 @@ class Statements implements Queryable {
 
   get clockShiftMs(): number {
     return this.#connection.clockShiftMs;
+  }
+
+  get clock(): ServerClock {
+    return this.#connection.clock;
   }
 
   async all(

@@ -134,8 +134,11 @@ export interface SqliteStoreOptions {
   readonly synchronous?: Synchronous;
   /** How readers are woken. */
   readonly notify: Notify;
-  /** How often to look for what did not ring, in milliseconds. */
-  readonly pollIntervalMs: number;
+  /**
+   * How often to look for what did not ring, in milliseconds.
+   * @default {250}
+   */
+  readonly pollIntervalMs?: number;
   /** How long a write waits for other writers, in milliseconds. */
   readonly busyTimeoutMs: number;
   /** How long all operations together wait for other writers, in milliseconds. */
@@ -149,6 +152,8 @@ export interface SqliteStoreOptions {
   /** Is told once of whatever does not stop the store. */
   readonly warn: (message: string) => void;
 }
+
+const POLL_INTERVAL_MS = 250;
 
 // A step of the purge after so many messages of this process deletes up to
 // STEP_MESSAGES_MAX: what is over always goes faster than it comes.
@@ -187,7 +192,7 @@ export class SqliteStore implements Store {
     this.#lockBudget = new LockBudget(options.locksMax);
     this.#wakeUps = new WakeUps(connection, {
       notify: options.notify,
-      pollIntervalMs: options.pollIntervalMs,
+      pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
       warn: options.warn,
       write: (act, work) => this.#write(act, work),
     });
@@ -209,6 +214,10 @@ export class SqliteStore implements Store {
 
   get location(): string {
     return this.#connection.location.databasePath;
+  }
+
+  now(): number {
+    return this.#options.now();
   }
 
   /** The connection, for who looks after the file itself. */

@@ -71,10 +71,8 @@ export interface BoardWaiter {
   readonly number: number;
   /** What it asked for. */
   readonly request: LockRequest;
-  /** Who makes the agent of its session. */
-  readonly vendor: string;
-  /** The task that its session is on. */
-  readonly task?: string;
+  /** Its session. */
+  readonly asker: Asker;
   /** Since when it waits, in milliseconds since 1970. */
   readonly sinceMs: number;
   /** How long its place is kept, in milliseconds since 1970. */
@@ -134,8 +132,11 @@ export class LockBoard {
   readonly rung = new Set<string>();
   /** Whether something was freed that somebody may wait for. */
   released = false;
+  /** Whether a list of locks is another one now, but for leases. */
+  changed = false;
   readonly #holds = new Map<number, BoardHold>();
   readonly #waiters = new Map<number, BoardWaiter>();
+  readonly #freed = new Set<number>();
   readonly #nextNumber: () => number;
 
   /**
@@ -148,11 +149,15 @@ export class LockBoard {
     this.#nextNumber = nextNumber;
   }
 
-  /** Puts what was read on the board; what is there already stays as it is. */
+  /**
+   * Puts what was read on the board; what is there already stays as it is, and
+   * what was freed here stays off it.
+   */
   add(holds: readonly BoardHold[], waiters: readonly BoardWaiter[] = []): void {
     for (const entry of holds) {
       const { token } = entry.hold;
-      if (!this.#holds.has(token)) this.#holds.set(token, entry);
+      if (this.#holds.has(token) || this.#freed.has(token)) continue;
+      this.#holds.set(token, entry);
     }
     for (const waiter of waiters) {
       if (!this.#waiters.has(waiter.number)) {
@@ -166,6 +171,17 @@ export class LockBoard {
     return [...this.#waiters.values()]
       .filter(({ token }) => token === undefined)
       .sort((a, b) => a.number - b.number);
+  }
+
+  /** What a waiter asked for, if it is there. */
+  requestOf(waiter: number): LockRequest | undefined {
+    return this.#waiters.get(waiter)?.request;
+  }
+
+  /** How many holds and waiters have come since it was read. */
+  get taken(): number {
+    return this.changes.filter(({ kind }) => kind === "hold" || kind === "wait")
+      .length;
   }
 
   /** The sessions of holds here whose process is dead: they are to be buried. */
@@ -346,7 +362,7 @@ export class LockBoard {
 
   /** Gives each waiter its hold that nothing stands in the way of any more. */
   grantWaiters(): void {
-    for (const { number, request, ...asker } of this.waiting) {
+    for (const { number, request, asker } of this.waiting) {
       if (this.blockersOf(request, number).length > 0) continue;
       if (request.upgrades !== undefined && this.own(request) === undefined) {
         // What was to become exclusive was given back meanwhile.
@@ -410,6 +426,7 @@ export class LockBoard {
     });
     // Advisory again, it may let somebody in who waits.
     this.released = true;
+    this.changed = true;
   }
 
   #require(act: string, held: Hold): BoardHold {
@@ -467,12 +484,14 @@ export class LockBoard {
     const to = { hold, process: asker.process, waiter };
     this.#holds.set(hold.token, to);
     this.changes.push({ kind: "hold", to, on: target });
+    this.changed = true;
     return to;
   }
 
   #holdAgain(request: LockRequest, own: Hold, waiter?: number): BoardHold {
     const entry = this.#holds.get(own.token)!;
     const { holds, type, why, expiresAt } = entry.hold;
+    this.changed = true;
     this.#change({ ...entry, waiter: waiter ?? entry.waiter }, {
       holds: holds + (request.upgrades === undefined ? 1 : 0),
       type: request.type === "exclusive" ? "exclusive" : type,
@@ -552,8 +571,7 @@ export class LockBoard {
     const to: BoardWaiter = {
       number: this.#nextNumber(),
       request,
-      vendor: asker.vendor,
-      task: asker.task,
+      asker,
       sinceMs: this.nowMs,
       expiresMs: this.nowMs + WAIT_LEASE_MS,
       process,
@@ -580,6 +598,7 @@ export class LockBoard {
       this.#free(token);
       return;
     }
+    this.changed = true;
     this.#change(
       { ...entry, waiter: undefined },
       upgraded ? { type: "advisory" } : { holds: holds - 1 },
@@ -595,8 +614,10 @@ export class LockBoard {
 
   #free(token: number): void {
     this.#holds.delete(token);
+    this.#freed.add(token);
     this.changes.push({ kind: "free", token });
     this.released = true;
+    this.changed = true;
   }
 
   #stay(to: BoardWaiter): void {
@@ -623,14 +644,14 @@ function meet(a: LockTarget, b: LockTarget): boolean {
 }
 
 function waiterBlocks(waiter: BoardWaiter): Blocker {
-  const { request, vendor, task, sinceMs, process } = waiter;
+  const { request, asker, sinceMs, process } = waiter;
   return {
     session: request.session,
     state: "waits",
     path: request.target.path,
     type: request.type,
-    vendor,
-    task,
+    vendor: asker.vendor,
+    task: asker.task,
     why: request.why,
     since: new Date(sinceMs).toISOString(),
     overdue: false,

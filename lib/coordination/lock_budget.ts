@@ -22,9 +22,9 @@ export class LockBudget {
     this.#locksMax = locksMax;
   }
 
-  /** Whether it is to be counted how many a session has before it takes one. */
-  mustCount(session: string): boolean {
-    return (this.#left.get(session) ?? 0) === 0;
+  /** Whether it is to be counted how many a session has before it takes some. */
+  mustCount(session: string, toTake = 1): boolean {
+    return (this.#left.get(session) ?? 0) < toTake;
   }
 
   /**

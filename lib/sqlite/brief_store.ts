@@ -16,6 +16,7 @@
  * @module
  */
 
+import { ring } from "../bell_files.ts";
 import { LockBudget } from "../coordination/lock_budget.ts";
 import type { DeliveryState } from "../inbox.ts";
 import type { Session, SessionChange, SessionStart } from "../sessions.ts";
@@ -33,7 +34,7 @@ import type {
   OthersFile,
   Page,
 } from "../store.ts";
-import { type Addressed, bellsFor, ring } from "./bells.ts";
+import { type Addressed, bellsFor } from "./bells.ts";
 import { Connection } from "./connection.ts";
 import { moveDeliveries, pendingFor } from "./deliveries.ts";
 import { guardEdit } from "./edit_guard.ts";

@@ -362,10 +362,7 @@ export class MessageBus implements AsyncDisposable {
       this.#store,
       this.#interest(channels, options.allProjects),
       options,
-      {
-        now: this.#options.now,
-        onClose: (ended) => this.#subscriptions.delete(ended),
-      },
+      { onClose: (ended) => this.#subscriptions.delete(ended) },
     );
     this.#subscriptions.add(subscription);
     return subscription;

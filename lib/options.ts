@@ -9,7 +9,9 @@ import { InvalidInputError } from "./errors.ts";
 /** How to open a bus. */
 export interface OpenBusOptions {
   /**
-   * The store: `sqlite:///absolute/bus/folder`.
+   * The store: `sqlite:///absolute/bus/folder`, or
+   * `postgres://user:password@host:5432/database` (README says when to choose
+   * which, and what else the URL may hold).
    * @default {`$MBUS_URL`, else SQLite in the bus folder}
    */
   readonly url?: string;
@@ -57,11 +59,12 @@ export interface OpenBusOptions {
   readonly notify?: "auto" | "watch" | "poll";
   /**
    * How often to look for what did not ring, in milliseconds, 1 to 60,000.
-   * @default {250}
+   * @default {250 in SQLite, 2000 in PostgreSQL}
    */
   readonly pollIntervalMs?: number;
   /**
    * How long a write waits for other writers, in milliseconds, 0 to 600,000.
+   * With a server: how long an operation is tried, at least a second.
    * @default {5000}
    */
   readonly busyTimeoutMs?: number;
@@ -131,7 +134,6 @@ export type ResolvedOptions =
       OpenBusOptions,
       | "vendor"
       | "notify"
-      | "pollIntervalMs"
       | "busyTimeoutMs"
       | "payloadBytesMax"
       | "channelMessagesMax"
@@ -153,7 +155,6 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
     ...options,
     vendor: options.vendor ?? "script",
     notify: options.notify ?? "auto",
-    pollIntervalMs: options.pollIntervalMs ?? 250,
     busyTimeoutMs: options.busyTimeoutMs ?? 5_000,
     payloadBytesMax: options.payloadBytesMax ?? 64 * 1024,
     channelMessagesMax: options.channelMessagesMax ?? 10_000,
@@ -163,7 +164,7 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
     warn: options.warn ?? ((message: string) => console.error(message)),
     now: options.now ?? Date.now,
   };
-  refuseUnlessWithin("pollIntervalMs", resolved.pollIntervalMs, 1, 60_000);
+  refuseUnlessWithin("pollIntervalMs", options.pollIntervalMs ?? 1, 1, 60_000);
   refuseUnlessWithin("busyTimeoutMs", resolved.busyTimeoutMs, 0, 600_000);
   refuseUnlessWhole("payloadBytesMax", resolved.payloadBytesMax, 1, 1 << 20);
   refuseUnlessWhole("channelMessagesMax", resolved.channelMessagesMax, 1, 1e9);

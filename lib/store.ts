@@ -322,6 +322,12 @@ export interface Store extends AsyncDisposable {
   readonly location: string;
 
   /**
+   * The store's time, in milliseconds since 1970: by it messages expire. It
+   * may be another than that of the system.
+   */
+  now(): number;
+
+  /**
    * Appends messages in order, in one transaction, and rings who wants them.
    * With `atomic` one refusal refuses all and is thrown; without, each stands
    * for itself. Returns as many results as messages, in their order.

@@ -60,8 +60,6 @@ export interface SubscribeOptions {
 
 /** What a subscription needs of the bus that made it. */
 export interface SubscriptionHooks {
-  /** The clock, in milliseconds since 1970. */
-  readonly now: () => number;
   /** Is told when it has ended and given everything back. */
   readonly onClose: (subscription: Subscription) => void;
 }
@@ -232,7 +230,7 @@ export class Subscription
       if (this.#closing !== undefined) return { done: true, value: undefined };
       const message = this.#buffer.shift();
       if (message !== undefined) {
-        if (Date.parse(message.expiresAt) <= this.#hooks.now()) {
+        if (Date.parse(message.expiresAt) <= this.#store.now()) {
           this.#rewind();
           continue;
         }

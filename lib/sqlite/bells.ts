@@ -21,12 +21,12 @@
  *   the file of a process that died are removed by whoever purges.
  * - **Nothing in the database's folder is watched** (location.ts says why).
  *
- * The platform's differences are in `touch` alone: on Linux a change of times
- * is an event (1 to 2 µs); elsewhere a byte is written and the file closed.
+ * How a file rings stands in bell_files.ts.
  *
  * @module
  */
 
+import { removeBellFile } from "../bell_files.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import type { ChangeTopic, Interest, NewMessage } from "../store.ts";
 import type { Connection } from "./connection.ts";
@@ -47,34 +47,6 @@ const BELLS_LOOKED_AT_MAX = 16;
 
 /** What of a message tells who wants it. */
 export type Addressed = Pick<NewMessage, "channel" | "project" | "to">;
-
-/** A name for a bell of this process that no other has. */
-export function newBellName(): string {
-  return `${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
-}
-
-/** Touches bells; one whose process is gone is passed over. */
-export function ring(folder: string, bells: Iterable<string>): void {
-  for (const bell of bells) {
-    try {
-      touch(`${folder}/${bell}`);
-    } catch (error) {
-      // Its reader has ended, or finds at its next poll that the bell is gone.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-}
-
-function touch(path: string): void {
-  if (Deno.build.os === "linux") {
-    const now = Date.now() / 1000;
-    Deno.utimeSync(path, now, now);
-  } else {
-    Deno.writeFileSync(path, ONE_BYTE, { create: false });
-  }
-}
-
-const ONE_BYTE = new Uint8Array([1]);
 
 const whoseChannel = (condition: string) =>
   `SELECT bell FROM bell_interests WHERE channel ${condition}
@@ -180,13 +152,4 @@ export function deleteDeadBells(tx: Transaction, after: string): string {
     removeBellFile(`${tx.connection.location.bellsFolder}/${bell}`);
   }
   return rows.length < BELLS_LOOKED_AT_MAX ? "" : String(rows.at(-1)!.bell);
-}
-
-/** Removes a bell's file; one that is gone already is fine. */
-export function removeBellFile(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -16,6 +16,8 @@
  * @module
  */
 
+import { ring } from "../bell_files.ts";
+import { LockBudget } from "./lock_budget.ts";
 import type { DeliveryState } from "../inbox.ts";
 import type { Session, SessionChange, SessionStart } from "../sessions.ts";
 import type {
@@ -32,7 +34,7 @@ import type {
   OthersFile,
   Page,
 } from "../store.ts";
-import { type Addressed, bellsFor, ring } from "./bells.ts";
+import { type Addressed, bellsFor } from "./bells.ts";
 import { Connection } from "./connection.ts";
 import { moveDeliveries, pendingFor } from "./deliveries.ts";
 import { guardEdit } from "./edit_guard.ts";
@@ -40,7 +42,6 @@ import { endSession, registerSession } from "./liveness.ts";
 import type { Database } from "./driver.ts";
 import type { BusLocation } from "./location.ts";
 import { openSound, trimLog } from "./sound.ts";
-import { LockBudget } from "./lock_budget.ts";
 import { grantWaiters } from "./lock_queue.ts";
 import { read, START_CURSOR } from "./messages.ts";
 import { noteActivity, readNotes, touchesOf } from "./notes.ts";

@@ -1,29 +1,19 @@
 /**
- * What is said on the `file_conflict` channel, in the transaction in which the
- * conflict came about.
- *
- * | event | when |
- * | --- | --- |
- * | `overlap` | two sessions hold the same file on disk |
- * | `merge-risk` | two sessions hold the same file in two worktrees |
- * | `same-session` | two agents of one session hold the same file |
- * | `wanted` | a session asked for exclusive what others hold |
- * | `taken-over` | a session ended another's overdue hold |
- *
- * A message names everyone concerned, so that each finds itself in it.
+ * Saying what `file_conflict` carries, in SQLite; what that is stands in
+ * coordination/conflicts.ts.
  *
  * @module
  */
 
-import { ttlOf } from "../channels.ts";
-import type { Json } from "../json.ts";
+import {
+  conflictsOf,
+  takenOver,
+  wanted,
+  WANTED_AGAIN_MS,
+} from "../coordination/conflicts.ts";
 import type { Blocker, Hold, LockOverlap, LockRequest } from "../locks.ts";
+import type { NewMessage } from "../store.ts";
 import type { Transaction } from "./transaction.ts";
-
-const CHANNEL = "file_conflict";
-
-// Who asks again and again is not announced again and again.
-const WANTED_AGAIN_MS = 30_000;
 
 /** Says who else holds what was just taken. */
 export function announceConflict(
@@ -31,92 +21,37 @@ export function announceConflict(
   held: Hold,
   overlaps: readonly LockOverlap[],
 ): void {
-  for (const { risk, hold: other } of overlaps) {
-    // Both are told, even where each works on a project of its own; who works
-    // on none sees all.
-    const projects = new Set([
-      held.project ?? other.project,
-      other.project ?? held.project,
-    ]);
-    for (const project of projects) {
-      say(tx, held.session, project, {
-        event: risk === "conflict" ? "overlap" : risk,
-        path: held.path,
-        sessions: [held.session, other.session],
-        holds: [shown(held), shown(other)],
-      });
-    }
-  }
+  for (const message of conflictsOf(held, overlaps)) tx.append(message);
 }
 
-/** Tells holders that somebody wants theirs, or has taken it over. */
-export function tellHolders(
+/** Tells holders that somebody has taken theirs over. */
+export function tellTakenOver(
+  tx: Transaction,
+  request: LockRequest,
+  ended: Hold,
+): void {
+  tx.append(takenOver(request, ended));
+}
+
+/** Tells holders that somebody wants theirs, unless that was just said. */
+export function tellWanted(
   tx: Transaction,
   request: LockRequest,
   inTheWay: readonly Blocker[],
-  takenOver?: Hold,
 ): void {
-  const { session, target } = request;
-  if (takenOver !== undefined) {
-    say(tx, session, target.project, {
-      event: "taken-over",
-      path: target.path,
-      sessions: [session, takenOver.session],
-      holds: [shown(takenOver)],
-      why: request.why,
-    });
-    return;
-  }
-  const holders = inTheWay.filter(({ state }) => state === "holds");
-  if (holders.length === 0) return;
-  const payload: Json = {
-    event: "wanted",
-    path: target.path,
-    sessions: [session, ...new Set(holders.map((holder) => holder.session))],
-    why: request.why,
-  };
-  if (!saidLately(tx, session, payload)) {
-    say(tx, session, target.project, payload);
-  }
+  const message = wanted(request, inTheWay);
+  if (message !== undefined && !saidLately(tx, message)) tx.append(message);
 }
 
-function saidLately(tx: Transaction, session: string, payload: Json): boolean {
+function saidLately(tx: Transaction, message: NewMessage): boolean {
   return tx.connection.sql(
     `SELECT 1 FROM inter_session_messages
-     WHERE channel = '${CHANNEL}' AND sender_id = ? AND payload = ?
-       AND created_at > ? LIMIT 1`,
+     WHERE channel = ? AND sender_id = ? AND payload = ? AND created_at > ?
+     LIMIT 1`,
   ).get(
-    session,
-    JSON.stringify(payload),
+    message.channel,
+    message.sender,
+    message.payloadText,
     new Date(tx.nowMs - WANTED_AGAIN_MS).toISOString(),
   ) !== undefined;
-}
-
-function say(
-  tx: Transaction,
-  session: string,
-  project: string | undefined,
-  payload: Json,
-): void {
-  tx.append({
-    sender: session,
-    channel: CHANNEL,
-    payloadText: JSON.stringify(payload),
-    ttlSeconds: ttlOf(CHANNEL),
-    project: project ?? null,
-  });
-}
-
-function shown(hold: Hold): Json {
-  return {
-    session: hold.session,
-    agent: hold.agent,
-    vendor: hold.vendor,
-    path: hold.path,
-    type: hold.type,
-    task: hold.task,
-    why: hold.why,
-    since: hold.since,
-    worktree: hold.worktree,
-  };
 }

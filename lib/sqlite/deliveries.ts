@@ -9,22 +9,17 @@
  * @module
  */
 
+import {
+  DELIVERY_KEPT_MS,
+  stateAtExpiry,
+  statesBefore,
+} from "../coordination/delivery_states.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { Message } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import { COLUMNS, toMessage } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
-
-const KEPT_MS = 24 * 60 * 60 * 1000;
-
-/** The states in the order in which they are reached. */
-const ORDER: readonly DeliveryState[] = [
-  "queued",
-  "noticed",
-  "injected",
-  "acked",
-];
 
 /** What became of a message; undefined if it is no direct one or long gone. */
 export function findDelivery(
@@ -45,7 +40,7 @@ export function findDelivery(
   return {
     id: String(row.message_id),
     to: String(row.recipient_id),
-    state: over ? stateAtExpiry(row) : row.state as DeliveryState,
+    state: over ? expired(row) : row.state as DeliveryState,
     changedAt: new Date(Number(over ? row.expires_at : row.changed_at))
       .toISOString(),
     ...(row.expires_at !== null &&
@@ -53,12 +48,12 @@ export function findDelivery(
   };
 }
 
-function stateAtExpiry(row: Row): DeliveryState {
-  // What the model was given, or acknowledged, has arrived.
-  if (row.state === "injected" || row.state === "acked") return row.state;
-  return row.session_status === "terminated" || row.session_status === null
-    ? "undeliverable"
-    : "expired";
+function expired(row: Row): DeliveryState {
+  const { session_status: status } = row;
+  return stateAtExpiry(
+    row.state as DeliveryState,
+    status !== "terminated" && status !== null,
+  );
 }
 
 /**
@@ -109,7 +104,7 @@ export function moveDeliveries(
   ids: readonly string[],
   state: DeliveryState,
 ): void {
-  const before = ORDER.slice(0, ORDER.indexOf(state));
+  const before = statesBefore(state);
   for (const id of ids) {
     const moved = tx.connection.sql(
       `UPDATE deliveries SET state = ?1, changed_at = ?2
@@ -136,7 +131,7 @@ export function settleDeliveries(
        WHERE d.message_id = ?`,
     ).get(id);
     if (row === undefined) continue;
-    const state = stateAtExpiry(row);
+    const state = expired(row);
     if (state === row.state) continue;
     tx.connection.sql(
       "UPDATE deliveries SET state = ?, changed_at = ? WHERE message_id = ?",
@@ -152,5 +147,5 @@ export function purgeDeliveries(tx: Transaction): void {
        SELECT message_id FROM deliveries AS d WHERE changed_at < ?
          AND NOT EXISTS (SELECT 1 FROM inter_session_messages WHERE id = d.message_id)
        LIMIT 200)`,
-  ).run(tx.nowMs - KEPT_MS);
+  ).run(tx.nowMs - DELIVERY_KEPT_MS);
 }

@@ -10,10 +10,10 @@
  * @module
  */
 
+import type { LockBudget } from "./lock_budget.ts";
 import type { LockTarget } from "../lock_target.ts";
 import type { Hold, LockRequest } from "../locks.ts";
 import type { EditObstacle, EditRequest } from "../store.ts";
-import type { LockBudget } from "./lock_budget.ts";
 import { acquire } from "./lock_queue.ts";
 import {
   adoptForeignHolds,

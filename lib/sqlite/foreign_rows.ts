@@ -24,8 +24,9 @@
  * @module
  */
 
+import { ring } from "../bell_files.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
-import { type Addressed, bellsFor, ring } from "./bells.ts";
+import { type Addressed, bellsFor } from "./bells.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 

@@ -12,16 +12,12 @@
  * @module
  */
 
+import { incarnationIds } from "../coordination/registry.ts";
 import { SessionEndedError } from "../errors.ts";
 import { hostId, processAlive } from "../host.ts";
 import type { Incarnation, Session, SessionStart } from "../sessions.ts";
 import type { Row } from "./driver.ts";
-import {
-  findSession,
-  incarnationIds,
-  insertSession,
-  markEnded,
-} from "./sessions.ts";
+import { findSession, insertSession, markEnded } from "./sessions.ts";
 import { returnTasksOf } from "./task_rows.ts";
 import type { Transaction } from "./transaction.ts";
 

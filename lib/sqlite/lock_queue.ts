@@ -1,19 +1,13 @@
 /**
  * Asking for locks in SQLite: who may have one, who waits, who is next.
  *
- * **In the way** of a request stand, of other sessions: holds that overlap it
- * on disk, and waiters who came earlier, if one of the two is exclusive. So an
- * acquire never overtakes a waiter, and who waits is served first come, first
- * served.
+ * Who is in the way of whom, and who is not, stands in
+ * coordination/precedence.ts; what closes a circle, in coordination/deadlock.ts.
  *
  * **Granting** happens in the transaction that frees something, before it
  * commits: each waiter in order gets its hold if nothing stands in its way any
  * more, and is rung. The hold then carries the waiter's number until its
  * process has picked it up; if that process died meanwhile, the hold goes back.
- *
- * **Deadlock.** Edges lead from a waiter's session to each session in its way,
- * holder or earlier waiter; two that hold a path and both upgrade thus wait for
- * each other. A request whose waiting would close a cycle is refused at once.
  *
  * A waiter is leased: its process renews by looking at it, and one that is dead
  * or silent past its lease is removed by whoever looks.
@@ -21,12 +15,19 @@
  * @module
  */
 
+import { findCycle, type Waiting } from "../coordination/deadlock.ts";
+import { targetValues, toHold, toRequest } from "../coordination/lock_rows.ts";
 import {
-  DeadlockError,
-  type DeadlockStep,
-  NotHeldError,
-  UnknownSessionError,
-} from "../errors.ts";
+  anybodys,
+  excludes,
+  isCovered,
+  isEnough,
+  isNews,
+  isOther,
+  riskOf,
+  WAIT_LEASE_MS,
+} from "../coordination/precedence.ts";
+import { DeadlockError, NotHeldError, UnknownSessionError } from "../errors.ts";
 import { type Glob, overlaps } from "../glob.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import { extentGlob, type LockKind, type LockTarget } from "../lock_target.ts";
@@ -38,9 +39,8 @@ import type {
   LockRequest,
   LockType,
 } from "../locks.ts";
-import { announceConflict, tellHolders } from "./conflicts.ts";
+import { announceConflict, tellTakenOver, tellWanted } from "./conflicts.ts";
 import type { Row } from "./driver.ts";
-import type { LockBudget } from "./lock_budget.ts";
 import {
   adoptForeignHolds,
   hold,
@@ -52,18 +52,13 @@ import {
   overlappingHolds,
   ownHold,
   removeHold,
-  riskOf,
   standing,
-  targetValues,
   toBlocker,
-  toHold,
   ungrant,
 } from "./locks.ts";
 import { INCARNATION, refuseEnded, refuseUnlessRuns } from "./liveness.ts";
+import type { LockBudget } from "./lock_budget.ts";
 import type { Transaction } from "./transaction.ts";
-
-/** How long a waiter's place is kept unless its process looks at it. */
-const WAIT_LEASE_MS = 30_000;
 
 /** Takes a lock, queues for it, or says who is in the way. */
 export function acquire(
@@ -97,7 +92,7 @@ export function acquire(
     inTheWay = inTheWay.filter(({ overdue }) => !overdue);
   }
   if (inTheWay.length === 0) return grant(tx, request, asker, near);
-  if (request.type === "exclusive") tellHolders(tx, request, inTheWay);
+  if (request.type === "exclusive") tellWanted(tx, request, inTheWay);
   if (!request.wait) return { state: "refused", blockers: inTheWay };
   refuseCycle(tx, request, inTheWay);
   return {
@@ -139,22 +134,6 @@ function holderIn(row: Row): Holder {
   };
 }
 
-/** Whether a hold of one's own is already what is asked for. */
-function isEnough(own: Hold, request: LockRequest): boolean {
-  return request.type === "advisory" || own.type === "exclusive";
-}
-
-/**
- * Whether a file lies in what the session holds exclusively: nobody else can
- * hold it, and who waits for it waits for this session anyway.
- */
-function isCovered(request: LockRequest, near: readonly HoldRow[]): boolean {
-  return request.target.kind === "file" &&
-    near.some(({ hold }) =>
-      hold.session === request.session && hold.type === "exclusive"
-    );
-}
-
 /** The holds that overlap what is asked for on disk. */
 function nearbyHolds(tx: Transaction, request: LockRequest): HoldRow[] {
   return overlappingHolds(tx.connection, request.target, tx.nowMs, "disk");
@@ -187,13 +166,8 @@ function overlapsOf(
     const holds = where === "disk"
       ? near
       : overlappingHolds(tx.connection, request.target, tx.nowMs, where);
-    const others = holds.filter((other) =>
-      other.hold.token !== held.token && !found.has(other.hold.token) &&
-      // A session's own agents meet on the file on disk only.
-      (where === "disk" || other.hold.session !== held.session) &&
-      (other.hold.session !== held.session ||
-        other.hold.agent !== held.agent) &&
-      !request.alongside.includes(other.hold.session)
+    const others = holds.filter(({ hold }) =>
+      !found.has(hold.token) && isNews(request, held, hold, where)
     );
     for (const { hold } of standing(tx, others)) {
       found.set(hold.token, { risk: riskOf(request, hold, where), hold });
@@ -210,35 +184,17 @@ function blockersOf(
   near: readonly HoldRow[] = nearbyHolds(tx, request),
   anyWaits = true,
 ): Blocker[] {
-  const excludes = (type: unknown) =>
-    request.type === "exclusive" || type === "exclusive";
   const holds = near.filter(({ hold }) =>
-    isOther(request, hold.session) && excludes(hold.type)
+    isOther(request, hold.session) && excludes(request, hold.type)
   );
   const holders = standing(tx, holds).map(toBlocker);
   if (!anyWaits) return holders;
   return [...holders, ...waitersBefore(tx, request, waiter)];
 }
 
-/** Whether a session may be in the way of a request at all. */
-function isOther(request: LockRequest, session: string): boolean {
-  return session !== request.session && !request.alongside.includes(session);
-}
-
 /** Who waits for what overlaps a target, those that came first first. */
 export function waitersFor(tx: Transaction, target: LockTarget): Blocker[] {
-  // Nobody's exclusive request meets every waiter.
-  const request: LockRequest = {
-    session: "",
-    agent: "",
-    target,
-    type: "exclusive",
-    leaseMs: 1,
-    takeOver: false,
-    wait: false,
-    alongside: [],
-  };
-  return waitersBefore(tx, request, Number.MAX_SAFE_INTEGER)
+  return waitersBefore(tx, anybodys(target), Number.MAX_SAFE_INTEGER)
     .sort((a, b) => a.since < b.since ? -1 : a.since > b.since ? 1 : 0);
 }
 
@@ -254,7 +210,7 @@ function waitersBefore(
     .filter((row) =>
       row.token === null && Number(row.waiter) < waiter &&
       isOther(request, String(row.session_id)) &&
-      (request.type === "exclusive" || row.lock_type === "exclusive") &&
+      excludes(request, row.lock_type as LockType) &&
       overlaps(wanted, globOf(row)) && !leftIfGone(tx, row)
     )
     .map((row): Blocker => ({
@@ -379,32 +335,6 @@ function grantWaiter(
   return true;
 }
 
-function toRequest(row: Row): LockRequest {
-  const extent = (text: unknown, prefix: unknown) =>
-    text === null ? undefined : { text: String(text), prefix: String(prefix) };
-  const target: LockTarget = {
-    kind: row.kind as LockKind,
-    path: String(row.file_path),
-    disk: extent(row.extent, row.prefix)!,
-    repository: extent(row.repo_extent, row.repo_prefix),
-    foldsCase: row.folds_case === 1,
-    project: row.project_id === null ? undefined : String(row.project_id),
-    worktree: row.worktree === null ? undefined : String(row.worktree),
-  };
-  return {
-    session: String(row.session_id),
-    agent: String(row.agent_id),
-    target,
-    type: row.lock_type as LockType,
-    leaseMs: Number(row.lease_ms),
-    why: row.why === null ? undefined : String(row.why),
-    takeOver: false,
-    wait: true,
-    alongside: JSON.parse(String(row.alongside)),
-    upgrades: row.upgrades === null ? undefined : Number(row.upgrades),
-  };
-}
-
 /** How a waiter stands; looking renews its place. */
 export function checkWaiter(
   tx: Transaction,
@@ -482,11 +412,11 @@ function takeOver(tx: Transaction, request: LockRequest): void {
   )
     .filter(({ hold }) =>
       isOther(request, hold.session) && hold.overdue &&
-      (request.type === "exclusive" || hold.type === "exclusive")
+      excludes(request, hold.type)
     );
   for (const { hold } of standing(tx, holds)) {
     removeHold(tx, hold);
-    tellHolders(tx, request, [], hold);
+    tellTakenOver(tx, request, hold);
   }
 }
 
@@ -495,10 +425,7 @@ function refuseCycle(
   request: LockRequest,
   inTheWay: readonly Blocker[],
 ): void {
-  const waits = new Map<
-    string,
-    { path: string; blockers: readonly Blocker[] }[]
-  >();
+  const waits = new Map<string, Waiting[]>();
   const rows = tx.connection.sql(`${FROM_WAITERS} WHERE w.token IS NULL`).all();
   for (const row of rows) {
     const waiting = toRequest(row);
@@ -514,33 +441,4 @@ function refuseCycle(
     waits,
   );
   if (cycle !== undefined) throw new DeadlockError(request.target.path, cycle);
-}
-
-/** One session's waiting: for what, and for whom. */
-export interface Waiting {
-  readonly path: string;
-  readonly blockers: readonly Pick<Blocker, "session">[];
-}
-
-/** The way from `session`, waiting as said, back to itself, if there is one. */
-export function findCycle(
-  session: string,
-  wanted: Waiting,
-  waits: ReadonlyMap<string, readonly Waiting[]>,
-): DeadlockStep[] | undefined {
-  const visited = new Set<string>();
-  const walk = (from: string, waiting: Waiting): DeadlockStep[] | undefined => {
-    for (const { session: next } of waiting.blockers) {
-      const step = { session: from, path: waiting.path, waitsFor: next };
-      if (next === session) return [step];
-      if (visited.has(next)) continue;
-      visited.add(next);
-      for (const further of waits.get(next) ?? []) {
-        const rest = walk(next, further);
-        if (rest !== undefined) return [step, ...rest];
-      }
-    }
-    return undefined;
-  };
-  return walk(session, wanted);
 }

@@ -2,13 +2,8 @@
  * Holds in SQLite: what is held, what overlaps, taking and giving back.
  *
  * A hold is a row; its token is the row's id. What may overlap a target is
- * found by its literal prefix, in a number of index look-ups that depends on
- * the depth of the path and not on how many locks there are:
- *
- * - at the same prefix, and below it (a range of the index);
- * - at each prefix above it, where only folders and globs reach down.
- *
- * Whether it really does is then decided exactly (glob.ts).
+ * found by its literal prefix (coordination/precedence.ts); whether it really
+ * does is then decided exactly (glob.ts).
  *
  * Whoever looks at a hold judges it first: if its session's process is dead,
  * the session is buried and its holds are gone (liveness.ts); if the process
@@ -18,6 +13,16 @@
  * @module
  */
 
+import {
+  foreignTarget,
+  targetValues,
+  toHold,
+} from "../coordination/lock_rows.ts";
+import {
+  isSame,
+  prefixesAbove,
+  rangeBelow,
+} from "../coordination/precedence.ts";
 import { NotHeldError } from "../errors.ts";
 import { overlaps } from "../glob.ts";
 import { processAlive } from "../host.ts";
@@ -26,18 +31,11 @@ import {
   extentGlob,
   type LockKind,
   type LockTarget,
-  lockTarget,
 } from "../lock_target.ts";
-import type {
-  Blocker,
-  Hold,
-  LockOverlap,
-  LockRequest,
-  LockType,
-} from "../locks.ts";
+import type { Blocker, Hold, LockRequest } from "../locks.ts";
 import type { LockQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
-import type { Row, SqlValue } from "./driver.ts";
+import type { Row } from "./driver.ts";
 import { buryIfDead, isJudgeable } from "./liveness.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -113,56 +111,13 @@ export function nearPrefix(
   const near = [...prefixesAbove(prefix), prefix];
   const rows = connection.sql(statements.at(near.length)).all(...near);
   if (target.kind === "file") return rows;
-  // A folder or glob also meets what lies below: "/" follows the prefix there,
-  // and "0" is the next character.
-  const folder = prefix === "/" ? "" : prefix;
-  const below = connection.sql(statements.below)
-    .all(`${folder}/`, `${folder}0`);
+  // A folder or glob also meets what lies below.
+  const below = connection.sql(statements.below).all(...rangeBelow(prefix));
   return [...rows, ...below.filter((row) => !rows.some((r) => same(r, row)))];
 }
 
 function same(a: Row, b: Row): boolean {
   return a.token === b.token && a.waiter === b.waiter;
-}
-
-function prefixesAbove(prefix: string): string[] {
-  const above = [];
-  for (
-    let end = prefix.lastIndexOf("/");
-    end > 0;
-    end = prefix.lastIndexOf("/", end - 1)
-  ) {
-    above.push(prefix.slice(0, end));
-  }
-  if (prefix !== "/") above.push("/");
-  return above;
-}
-
-/** What the row of a hold says. */
-export function toHold(row: Row, nowMs: number): Hold {
-  const expiresMs = Number(row.expires_at);
-  return {
-    token: Number(row.token),
-    kind: row.kind as LockKind,
-    path: String(row.file_path),
-    type: row.lock_type as LockType,
-    session: String(row.session_id),
-    ...(row.agent_id !== "" && { agent: String(row.agent_id) }),
-    vendor: String(row.llm_vendor),
-    ...(row.task_id !== null && { task: String(row.task_id) }),
-    ...(row.why !== null && { why: String(row.why) }),
-    since: String(row.locked_at),
-    expiresAt: new Date(expiresMs).toISOString(),
-    overdue: expiresMs <= nowMs,
-    holds: Number(row.holds),
-    ...(row.project_id !== null && { project: String(row.project_id) }),
-    ...(row.worktree !== null && { worktree: String(row.worktree) }),
-    covers: {
-      disk: String(row.extent),
-      ...(row.repo_extent !== null && { repository: String(row.repo_extent) }),
-      foldsCase: row.folds_case === 1,
-    },
-  };
 }
 
 /** A hold, as what stands in somebody's way. */
@@ -257,12 +212,9 @@ export function ownHold(
   request: LockRequest,
   near: readonly HoldRow[],
 ): Hold | undefined {
-  const { target, session, agent, upgrades } = request;
+  const { session, agent, upgrades } = request;
   if (upgrades === undefined) {
-    return near.find(({ hold }) =>
-      hold.path === target.path && hold.kind === target.kind &&
-      hold.session === session && (hold.agent ?? "") === agent
-    )?.hold;
+    return near.find(({ hold }) => isSame(request, hold))?.hold;
   }
   const row = tx.connection.sql(
     `${FROM_HOLDS} WHERE l.token = ? AND l.session_id = ? AND l.agent_id = ?`,
@@ -344,20 +296,6 @@ function insertHold(
       foldsCase: target.foldsCase,
     },
   };
-}
-
-/** The columns kind to project_id of a target. */
-export function targetValues(target: LockTarget): SqlValue[] {
-  return [
-    target.kind,
-    target.disk.text,
-    target.disk.prefix,
-    target.repository?.text ?? null,
-    target.repository?.prefix ?? null,
-    target.foldsCase ? 1 : 0,
-    target.worktree ?? null,
-    target.project ?? null,
-  ];
 }
 
 function again(
@@ -449,16 +387,6 @@ export function removeHold(tx: Transaction, held: Pick<Hold, "token">): void {
   tx.ring("locks", null);
 }
 
-/** How a hold relates to a request that overlaps it. */
-export function riskOf(
-  request: Pick<LockRequest, "session">,
-  hold: Hold,
-  where: "disk" | "repository",
-): LockOverlap["risk"] {
-  if (where === "repository") return "merge-risk";
-  return hold.session === request.session ? "same-session" : "conflict";
-}
-
 /** The holds that stand, oldest first. */
 export function listHolds(tx: Transaction, filter: LockQuery): Hold[] {
   adoptForeignHolds(tx);
@@ -490,16 +418,5 @@ export function adoptForeignHolds(tx: Transaction): void {
          repo_prefix = ?, folds_case = ?, worktree = ?, project_id = ?
        WHERE token = ?`,
     ).run(...targetValues(target), row.token);
-  }
-}
-
-function foreignTarget(path: string): LockTarget {
-  try {
-    return lockTarget(path, "/");
-  } catch (error) {
-    // Whatever was written there stands for itself and meets nothing.
-    void error;
-    const extent = { text: "/\u0000", prefix: "/\u0000" };
-    return { kind: "file", path, disk: extent, foldsCase: false };
   }
 }

@@ -1,10 +1,7 @@
 /**
  * The session registry in SQLite.
  *
- * A row is one incarnation of a session at a time. Whoever registers under an
- * id that another living process has becomes `id~2`, `id~3` and so on; a row
- * whose process is dead or whose session ended is taken over, so that a
- * resumed session keeps its id.
+ * Who gets which id stands in coordination/registry.ts.
  *
  * Coming, changing between active and idle, and ending are announced on the
  * `heartbeat` channel in the same transaction. A mere sign of life is not: it
@@ -13,29 +10,26 @@
  * @module
  */
 
-import { ttlOf } from "../channels.ts";
-import { InvalidInputError, UnknownSessionError } from "../errors.ts";
-import { hostId, processAlive } from "../host.ts";
-import type { Json } from "../json.ts";
 import {
-  type Session,
-  type SessionChange,
-  type SessionStart,
-  type SessionStatus,
-  shortName,
-  STALE_AFTER_MS,
-} from "../sessions.ts";
+  freeId,
+  isSameProcess,
+  meantBy,
+  newsOf,
+  parseFiles,
+  toSession,
+} from "../coordination/registry.ts";
+import { UnknownSessionError } from "../errors.ts";
+import { hostId } from "../host.ts";
+import type { Session, SessionChange, SessionStart } from "../sessions.ts";
 import type { OthersFile } from "../store.ts";
 import type { Connection } from "./connection.ts";
-import type { Row } from "./driver.ts";
 import type { Transaction } from "./transaction.ts";
-
-const INCARNATIONS_MAX = 100;
 
 /** Registers a session, and announces that it came unless it was there. */
 export function insertSession(tx: Transaction, start: SessionStart): Session {
-  const id = freeId(tx, start);
-  const before = findSession(tx.connection, id);
+  const find = (id: string) => findSession(tx.connection, id);
+  const id = freeId(start, find, tx.nowMs);
+  const before = find(id);
   const nowIso = new Date(tx.nowMs).toISOString();
   tx.connection.sql(
     `INSERT INTO session_registry
@@ -71,56 +65,8 @@ export function insertSession(tx: Transaction, start: SessionStart): Session {
   const session = requireSession(tx.connection, `register "${id}"`, id);
   const wasThere = before !== undefined && before.status !== "terminated" &&
     isSameProcess(before, start);
-  if (!wasThere) announce(tx, session, "came");
+  if (!wasThere) tx.append(newsOf(session, "came"));
   return session;
-}
-
-/** The id that a session may register under. */
-function freeId(tx: Transaction, start: SessionStart): string {
-  for (const id of incarnationIds(start.id)) {
-    const session = findSession(tx.connection, id);
-    if (session === undefined || !heldByAnother(tx, session, start)) return id;
-  }
-  throw new InvalidInputError(
-    "session",
-    `Cannot register "${start.id}": ${INCARNATIONS_MAX} living processes have ` +
-      `that id; choose another.`,
-  );
-}
-
-/** The ids that the incarnations of a session have, in order. */
-export function* incarnationIds(id: string): Generator<string, void, void> {
-  yield id;
-  for (let n = 2; n <= INCARNATIONS_MAX; n++) yield `${id}~${n}`;
-}
-
-function heldByAnother(
-  tx: Transaction,
-  session: Session,
-  start: SessionStart,
-): boolean {
-  if (
-    session.status === "terminated" || session.pid === undefined ||
-    isSameProcess(session, start)
-  ) return false;
-  const life = lifeOf(session);
-  // Who cannot be judged, as in a sandbox, lives by its signs of life.
-  return life === "alive" || life === "unknown" &&
-      Date.parse(session.heartbeatAt) > tx.nowMs - STALE_AFTER_MS;
-}
-
-function isSameProcess(session: Session, start: SessionStart): boolean {
-  return session.pid === start.pid && session.host === hostId() &&
-    session.processStart === start.processStart;
-}
-
-/** Whether a session's process lives, as far as this host can tell. */
-export function lifeOf(session: Session): "alive" | "dead" | "unknown" {
-  if (session.pid === undefined) return "unknown";
-  return processAlive(
-    { pid: session.pid, startTime: session.processStart ?? "" },
-    session.host ?? "",
-  );
 }
 
 /**
@@ -173,7 +119,7 @@ export function updateSession(
     id,
   );
   const after = requireSession(tx.connection, act, id);
-  if (after.status !== before.status) announce(tx, after, after.status);
+  if (after.status !== before.status) tx.append(newsOf(after, after.status));
   return after;
 }
 
@@ -188,25 +134,8 @@ export function markEnded(tx: Transaction, id: string, event: string): boolean {
     `UPDATE session_registry SET status = 'terminated', ended_at = ?, active_files = '[]'
      WHERE session_id = ?`,
   ).run(tx.nowMs, id);
-  announce(tx, session, event);
+  tx.append(newsOf(session, event));
   return true;
-}
-
-function announce(tx: Transaction, session: Session, event: string): void {
-  const payload: Json = {
-    event,
-    session: session.id,
-    vendor: session.vendor,
-    model: session.model,
-    task: session.task,
-  };
-  tx.append({
-    sender: session.id,
-    channel: "heartbeat",
-    payloadText: JSON.stringify(payload),
-    ttlSeconds: ttlOf("heartbeat"),
-    project: session.project ?? null,
-  });
 }
 
 // Foreign programs may have written anything: what does not fit its column is
@@ -256,13 +185,7 @@ export function resolveSession(
     `SELECT ${COLUMNS} FROM session_registry
      WHERE status IS NOT 'terminated' OR substr(session_id, 1, length(?1)) = ?1`,
   ).all(text);
-  const named = rows.map(toSession).filter((session) =>
-    session.id.startsWith(text) || shortName(session) === text
-  );
-  const running = named.filter(({ status }) => status !== "terminated");
-  const meant = running.length > 0 ? running : named;
-  if (text !== "" && meant.length === 1) return meant[0];
-  throw new UnknownSessionError(act, text, meant.map(({ id }) => id));
+  return meantBy(text, rows.map(toSession), act);
 }
 
 /** The sessions, those that registered first first. */
@@ -310,52 +233,4 @@ export function othersFiles(
   }
   return [...files].slice(-limit)
     .map(([path, session]) => ({ path, session }));
-}
-
-function toSession(row: Row): Session {
-  const text = (column: string): string | undefined => {
-    const value = row[column];
-    return typeof value === "string" && value !== "" ? value : undefined;
-  };
-  const endedAt = row.ended_at === null ? undefined : Number(row.ended_at);
-  return omitUndefined({
-    id: String(row.session_id),
-    vendor: String(row.llm_vendor),
-    model: text("llm_model"),
-    tty: text("tty"),
-    pid: row.pid === null ? undefined : Number(row.pid),
-    host: text("host"),
-    processStart: text("process_start"),
-    project: text("project_id"),
-    worktree: text("worktree"),
-    branch: text("branch"),
-    task: text("task_id"),
-    activeFiles: parseFiles(row.active_files),
-    status: toStatus(row.status),
-    registeredAt: String(row.registered_at),
-    heartbeatAt: String(row.heartbeat_at),
-    endedAt: endedAt === undefined
-      ? undefined
-      : new Date(endedAt).toISOString(),
-  });
-}
-
-function omitUndefined<T extends object>(value: T): T {
-  return Object.fromEntries(
-    Object.entries(value).filter(([, member]) => member !== undefined),
-  ) as T;
-}
-
-function toStatus(value: unknown): SessionStatus {
-  return value === "idle" || value === "terminated" ? value : "active";
-}
-
-function parseFiles(value: unknown): readonly string[] {
-  try {
-    const files: unknown = JSON.parse(String(value));
-    if (!Array.isArray(files)) return [];
-    return files.filter((file) => typeof file === "string");
-  } catch {
-    return [];
-  }
 }

@@ -12,6 +12,8 @@
  * @module
  */
 
+import { LockBudget } from "./lock_budget.ts";
+import { lifeOf } from "../coordination/registry.ts";
 import { ClosedError, MessageBusError } from "../errors.ts";
 import type {
   Incarnation,
@@ -85,7 +87,6 @@ import {
   registerSession,
 } from "./liveness.ts";
 import { type BusLocation, locateBus } from "./location.ts";
-import { LockBudget } from "./lock_budget.ts";
 import {
   acquire,
   checkWaiter,
@@ -112,7 +113,6 @@ import {
 } from "./purge.ts";
 import {
   findSession,
-  lifeOf,
   listSessions,
   othersFiles,
   updateSession,
@@ -140,8 +140,11 @@ export interface SqliteStoreOptions {
   readonly synchronous?: Synchronous;
   /** How readers are woken. */
   readonly notify: Notify;
-  /** How often to look for what did not ring, in milliseconds. */
-  readonly pollIntervalMs: number;
+  /**
+   * How often to look for what did not ring, in milliseconds.
+   * @default {250}
+   */
+  readonly pollIntervalMs?: number;
   /** How long a write waits for other writers, in milliseconds. */
   readonly busyTimeoutMs: number;
   /** How long all operations together wait for other writers, in milliseconds. */
@@ -155,6 +158,8 @@ export interface SqliteStoreOptions {
   /** Is told once of whatever does not stop the store. */
   readonly warn: (message: string) => void;
 }
+
+const POLL_INTERVAL_MS = 250;
 
 // A step of the purge after so many messages of this process deletes up to
 // STEP_MESSAGES_MAX: what is over always goes faster than it comes.
@@ -195,7 +200,7 @@ export class SqliteStore implements Store {
     this.#lockBudget = new LockBudget(options.locksMax);
     this.#wakeUps = new WakeUps(connection, {
       notify: options.notify,
-      pollIntervalMs: options.pollIntervalMs,
+      pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
       warn: options.warn,
       write: (act, work) => this.#write(act, work),
     });
@@ -217,6 +222,10 @@ export class SqliteStore implements Store {
 
   get location(): string {
     return this.#connection.location.databasePath;
+  }
+
+  now(): number {
+    return this.#options.now();
   }
 
   /** The connection, for who looks after the file itself. */

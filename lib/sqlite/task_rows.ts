@@ -4,21 +4,15 @@
  * @module
  */
 
-import { ttlOf } from "../channels.ts";
-import { decodePayload, type Json } from "../json.ts";
-import type { Task, TaskStatus } from "../tasks.ts";
+import {
+  type TaskEvent,
+  taskNews,
+  toTask,
+} from "../coordination/task_rules.ts";
+import type { Task } from "../tasks.ts";
 import type { Connection } from "./connection.ts";
-import type { Row, SqlValue } from "./driver.ts";
+import type { Row } from "./driver.ts";
 import type { Transaction } from "./transaction.ts";
-
-/** What can happen to a task. */
-export type TaskEvent =
-  | "posted"
-  | "claimed"
-  | "completed"
-  | "failed"
-  | "released"
-  | "returned";
 
 /** Reads tasks with their dependencies; conditions follow. */
 export const FROM_TASKS = `SELECT t.*, (
@@ -39,34 +33,6 @@ export function taskRow(
     .get(project ?? "", id);
 }
 
-/** What the row of a task says. */
-export function toTask(row: Row): Task {
-  const optional = <T>(value: SqlValue, read: (value: SqlValue) => T) =>
-    value === null || value === "" ? undefined : read(value);
-  const iso = (value: SqlValue) => new Date(Number(value)).toISOString();
-  const task: Task = {
-    id: String(row.task_id),
-    title: String(row.title),
-    kind: optional(row.kind, String),
-    payload: decodePayload(row.payload),
-    priority: Number(row.priority),
-    status: row.status as TaskStatus,
-    dependsOn: JSON.parse(String(row.depends_on)),
-    waitsFor: Number(row.waits_for),
-    attempts: Number(row.attempts),
-    postedBy: String(row.posted_by),
-    postedAt: iso(row.posted_at),
-    changedAt: iso(row.changed_at),
-    session: optional(row.session_id, String),
-    agent: optional(row.agent_id, String),
-    token: optional(row.token, Number),
-    leaseExpiresAt: optional(row.lease_expires_at, iso),
-    result: optional(row.result, decodePayload),
-    project: optional(row.project_id, String),
-  };
-  return JSON.parse(JSON.stringify(task));
-}
-
 /** Says on `task_broadcast` what happened to a task. */
 export function broadcast(
   tx: Transaction,
@@ -74,25 +40,7 @@ export function broadcast(
   task: Task,
   sender: string,
 ): void {
-  const payload: Json = {
-    event,
-    task: task.id,
-    title: task.title,
-    kind: task.kind,
-    status: task.status,
-    priority: task.priority,
-    attempts: task.attempts,
-    session: task.session,
-    agent: task.agent,
-    result: task.result,
-  };
-  tx.append({
-    sender,
-    channel: "task_broadcast",
-    payloadText: JSON.stringify(payload),
-    ttlSeconds: ttlOf("task_broadcast"),
-    project: task.project ?? null,
-  });
+  tx.append(taskNews(event, task, sender));
   tx.ring("tasks", null);
 }
 

@@ -11,7 +11,14 @@
  * @module
  */
 
-import { InvalidInputError, NotHeldError, TaskStateError } from "../errors.ts";
+import {
+  ENDED_TASK_KEPT_MS,
+  refuseDependency,
+  refusePosted,
+  refuseUnlessFree,
+  toTask,
+} from "../coordination/task_rules.ts";
+import { NotHeldError } from "../errors.ts";
 import type {
   Claim,
   ClaimEnd,
@@ -24,11 +31,9 @@ import type { TaskQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import { buryIfDead, refuseEnded } from "./liveness.ts";
-import { broadcast, FROM_TASKS, reopen, taskRow, toTask } from "./task_rows.ts";
+import { broadcast, FROM_TASKS, reopen, taskRow } from "./task_rows.ts";
 import type { Transaction } from "./transaction.ts";
 
-// A task that ended is kept this long for its result.
-const ENDED_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 const STEP_TASKS_MAX = 20;
 
 /** Posts a task. */
@@ -36,22 +41,12 @@ export function postTask(tx: Transaction, posting: TaskPosting): Task {
   const { id, project, dependsOn } = posting;
   refuseEnded(tx, `post task "${id}"`, posting.session);
   if (taskRow(tx.connection, project, id) !== undefined) {
-    throw new TaskStateError(
-      "post",
-      id,
-      "there is one with that id",
-      "choose another id",
-    );
+    throw refusePosted(id);
   }
   const needed = dependsOn.map((other) => {
     const row = taskRow(tx.connection, project, other);
     if (row !== undefined) return row;
-    // So a cycle can't come about: a task names only those before it.
-    throw new InvalidInputError(
-      "dependsOn",
-      `Cannot post task "${id}": it depends on "${other}", which is not posted; ` +
-        `post that one first.`,
-    );
+    throw refuseDependency(id, other);
   });
   const { rowId } = tx.connection.sql(
     `INSERT INTO tasks
@@ -92,32 +87,8 @@ export function claimTask(
   const found = taskRow(tx.connection, claimer.project, id);
   if (found?.status === "claimed") returnIfDead(tx, found);
   const row = taskRow(tx.connection, claimer.project, id);
-  const refuse = (state: string, remedy: string) =>
-    new TaskStateError("claim", id, state, remedy);
-  if (row === undefined) {
-    throw refuse(
-      "there is none of that id here",
-      '"mbus task list" shows those there are',
-    );
-  }
-  if (row.status === "claimed") {
-    throw refuse(
-      `${row.session_id} has it since ${
-        new Date(Number(row.changed_at)).toISOString()
-      }`,
-      "take another (mbus task next) or ask for it",
-    );
-  }
-  if (row.status !== "open") {
-    throw refuse(`it is ${row.status}`, "take another");
-  }
-  if (Number(row.waits_for) > 0) {
-    throw refuse(
-      `it waits for ${row.waits_for} other tasks`,
-      "take one of these first",
-    );
-  }
-  return claim(tx, row, claimer);
+  refuseUnlessFree(id, row === undefined ? undefined : toTask(row));
+  return claim(tx, row!, claimer);
 }
 
 /** Claims the free task that comes first. */
@@ -276,5 +247,5 @@ export function purgeTasks(tx: Transaction): void {
            SELECT 1 FROM task_dependencies AS x JOIN tasks AS d ON d.seq = x.seq
            WHERE x.depends_on = t.seq AND d.status IN ('open', 'claimed'))
        LIMIT 0 + ?)`,
-  ).run(tx.nowMs - ENDED_KEPT_MS, STEP_TASKS_MAX);
+  ).run(tx.nowMs - ENDED_TASK_KEPT_MS, STEP_TASKS_MAX);
 }

@@ -19,6 +19,7 @@
  * @module
  */
 
+import { newBellName, removeBellFile, ring } from "../bell_files.ts";
 import { StoreError } from "../errors.ts";
 import type { Interest, Watch, WatchMode } from "../store.ts";
 import {
@@ -26,11 +27,8 @@ import {
   addInterest,
   type Addressed,
   bellsFor,
-  newBellName,
   removeBell,
-  removeBellFile,
   removeInterest,
-  ring,
   wantsAny,
 } from "./bells.ts";
 import type { Connection } from "./connection.ts";

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { lifeOf } from "../../coordination/registry.ts";
 import { StoreError } from "../../errors.ts";
 import { processAlive } from "../../host.ts";
 import { STALE_AFTER_MS } from "../../sessions.ts";
@@ -14,7 +15,7 @@ import { Connection } from "../../sqlite/connection.ts";
 import type { Library } from "../../sqlite/driver.ts";
 import type { BusLocation } from "../../sqlite/location.ts";
 import { SCHEMA_VERSION } from "../../sqlite/schema.ts";
-import { lifeOf, listSessions } from "../../sqlite/sessions.ts";
+import { listSessions } from "../../sqlite/sessions.ts";
 import { renderBytes } from "../bytes.ts";
 import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
 

@@ -1,0 +1,563 @@
+/**
+ * One open bus in PostgreSQL: how everything reads and writes.
+ *
+ * ```text
+ *  reads, appends ──▶ one link, statement behind statement
+ *  transactions   ──▶ a link each while they last, at most three
+ * ```
+ *
+ * **Trying again.** A server restarts, a connection is cut, a lock is not to be
+ * had: an operation is tried again, after a short random pause, until its
+ * deadline (`busyTimeoutMs`, at least a second) is over; then it throws a typed
+ * error. Nothing waits longer, whatever the network does: a connection that has
+ * not answered by then is ended.
+ *
+ * **Once.** A cut may come after the server did what was asked and before it
+ * said so. Reading again harms nobody. What writes carries a key of its own,
+ * committed with it in `idempotency_keys`: trying again first looks whether it
+ * is done, and does nothing then. What it gave back the first time is still
+ * known here. An old attempt that the server only finds later, in some buffer,
+ * fails by the same key.
+ *
+ * **A transaction** is `BEGIN`, the coordination lock, the work, and in one
+ * message its messages, its key and `COMMIT`: the append lock (schema.ts) is
+ * held for that last step alone. The server ends one whose client falls silent
+ * in the middle, so that nobody waits for a host that is gone.
+ *
+ * @module
+ */
+
+import { BusyError, ClosedError, StoreError } from "../errors.ts";
+import { codeOf, passing, storeError } from "./faults.ts";
+import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
+import { prepareSchema } from "./migration.ts";
+import { SCHEMA, type Schema } from "./schema.ts";
+import { ServerClock } from "./server_clock.ts";
+import type { ServerAddress } from "./url.ts";
+
+export type { Row, SqlValue } from "./link.ts";
+
+/** Where statements can be run. */
+export interface Queryable {
+  /** Whether nothing may be written. */
+  readonly readOnly: boolean;
+  /** By how much a test has shifted the clock, in milliseconds. */
+  readonly clockShiftMs: number;
+  /** The server's time, as far as it is known here. */
+  readonly clock: ServerClock;
+  /** All rows of a statement. */
+  all(sql: string, values?: readonly SqlValue[]): Promise<readonly Row[]>;
+  /** The first row of a statement. */
+  get(sql: string, values?: readonly SqlValue[]): Promise<Row | undefined>;
+  /** Runs a statement; returns how many rows it changed. */
+  run(sql: string, values?: readonly SqlValue[]): Promise<number>;
+}
+
+/** How to open a bus's database. */
+export interface ConnectionOptions {
+  /** Whether nothing may be written, although it could. */
+  readonly readOnly?: boolean;
+  /** How long an operation is tried, in milliseconds. */
+  readonly busyTimeoutMs: number;
+  /**
+   * How long an operation is tried at the most, in milliseconds.
+   * @default {Infinity}
+   */
+  readonly busyTotalMs?: number;
+  /** The clock; one that is not the system's shifts the server's. */
+  readonly now: () => number;
+  /**
+   * Whether a schema that is missing or old is made what it should be.
+   * @default {true}
+   */
+  readonly migrates?: boolean;
+  /**
+   * The schema to make or migrate to.
+   * @default {the one of this program}
+   */
+  readonly schema?: Schema;
+}
+
+/** What a transaction is ended with. */
+export interface Ending {
+  /** The statement that appends its messages and writes down its key. */
+  readonly sql: string;
+  /** Its values. */
+  readonly values: readonly SqlValue[];
+  /** Is given what the statement gave back, once it is committed. */
+  readonly committed: (row: Row | undefined) => void;
+}
+
+const TRANSACTIONS_MAX = 3;
+const ATTEMPT_MS_MIN = 1_000;
+const PAUSE_MS_FIRST = 5;
+const PAUSE_MS_MAX = 200;
+const CLOSE_MS_MAX = 2_000;
+
+// A client that falls silent inside a transaction holds up the others.
+const SILENCE_MS_MAX = 10_000;
+
+/** An array of texts as PostgreSQL writes it, for a parameter `$n::text[]`. */
+export function arrayText(
+  values: readonly (string | number | null)[],
+): string {
+  let text = "{";
+  for (const value of values) {
+    if (text.length > 1) text += ",";
+    text += value === null
+      ? "NULL"
+      : typeof value === "number"
+      ? String(value)
+      : `"${value.replace(/[\\"]/g, "\\$&")}"`;
+  }
+  return text + "}";
+}
+
+/** One open bus's database. */
+export class Connection implements Queryable {
+  /** The server. */
+  readonly address: ServerAddress;
+  /** Whether nothing may be written. */
+  readonly readOnly: boolean;
+  readonly clock: ServerClock;
+  readonly #options: ConnectionOptions;
+  readonly #main: Link;
+  readonly #idle: Link[] = [];
+  readonly #waiting: ((link: Link) => void)[] = [];
+  #transactionLinks: Link[] = [];
+  #closed = false;
+
+  private constructor(address: ServerAddress, options: ConnectionOptions) {
+    this.address = address;
+    this.readOnly = options.readOnly ?? false;
+    this.clock = new ServerClock(options.now);
+    this.#options = options;
+    this.#main = this.link({ kept: true });
+  }
+
+  /**
+   * Opens the bus, making it if it is new.
+   *
+   * @throws {StoreError} If it cannot be used; the `fault` says why.
+   */
+  static async open(
+    address: ServerAddress,
+    options: ConnectionOptions,
+  ): Promise<Connection> {
+    const connection = new Connection(address, options);
+    try {
+      await connection.#prepare();
+      return connection;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The schema that the bus lives in. */
+  get schema(): string {
+    return this.address.schema;
+  }
+
+  /** The version of the schema that this program knows. */
+  get schemaVersion(): number {
+    return (this.#options.schema ?? SCHEMA).version;
+  }
+
+  get clockShiftMs(): number {
+    return this.clock.shiftMs;
+  }
+
+  /** How long an operation is tried, in milliseconds. */
+  get deadlineMs(): number {
+    const { busyTimeoutMs, busyTotalMs = Infinity } = this.#options;
+    return Math.min(Math.max(busyTimeoutMs, ATTEMPT_MS_MIN), busyTotalMs);
+  }
+
+  /** Another link to the same server, for who needs one for itself. */
+  link(
+    options: {
+      readonly kept: boolean;
+      readonly onClose?: () => void;
+      readonly onNotify?: (channel: string) => void;
+    },
+  ): Link {
+    const { busyTimeoutMs } = this.#options;
+    return new Link(this.address, {
+      ...options,
+      connectTimeoutMs: this.deadlineMs,
+      settings: {
+        application_name: "message-bus",
+        search_path: `${this.schema}, pg_temp`,
+        // 0 would be without end.
+        lock_timeout: Math.max(1, Math.floor(busyTimeoutMs * 0.9)),
+        idle_in_transaction_session_timeout: SILENCE_MS_MAX,
+        tcp_keepalives_idle: 10,
+        tcp_keepalives_interval: 5,
+        tcp_keepalives_count: 3,
+        ...(this.readOnly && { default_transaction_read_only: "on" }),
+      },
+    });
+  }
+
+  async all(
+    sql: string,
+    values: readonly SqlValue[] = [],
+  ): Promise<readonly Row[]> {
+    return await this.read(
+      "read",
+      async (at) => await at.all(sql, values),
+    );
+  }
+
+  async get(
+    sql: string,
+    values: readonly SqlValue[] = [],
+  ): Promise<Row | undefined> {
+    return (await this.all(sql, values))[0];
+  }
+
+  async run(sql: string, values: readonly SqlValue[] = []): Promise<number> {
+    return await this.#trying(
+      "write",
+      async (ms) => (await timed(this.#main, ms, sql, values)).count,
+    );
+  }
+
+  /**
+   * Reads, by statements that stand for themselves; it may be done again.
+   *
+   * @throws {StoreError} If the server does not answer in time.
+   */
+  async read<T>(act: string, work: (at: Queryable) => Promise<T>): Promise<T> {
+    return await this.#trying(act, async (ms) => {
+      const deadline = performance.now() + ms;
+      return await work(
+        new Statements(this, async (sql, values) =>
+          await timed(
+            this.#main,
+            deadline - performance.now(),
+            sql,
+            values,
+          )),
+      );
+    });
+  }
+
+  /**
+   * Runs one statement that is a transaction of its own and is done once by its
+   * key, however often it is sent: `values` are told whether it is sent again.
+   * What `after` gives is sent right behind it, and its end is not waited for.
+   */
+  async once(
+    act: string,
+    sql: string,
+    values: (key: string, again: boolean) => readonly SqlValue[],
+    after?: () => [string, readonly SqlValue[]] | undefined,
+    followed?: (answer: Promise<Answer>) => void,
+  ): Promise<Row | undefined> {
+    const key = crypto.randomUUID();
+    let sent = false;
+    return await this.#trying(act, async (ms) => {
+      const again = sent;
+      sent = true;
+      const answer = timed(this.#main, ms, sql, values(key, again));
+      const behind = after?.();
+      if (behind !== undefined) {
+        followed?.(timed(this.#main, ms, ...behind));
+      }
+      return (await answer).rows[0];
+    });
+  }
+
+  /** An answer of another link, if it comes in time; else its link is cut. */
+  async within(link: Link, answer: Promise<Answer>): Promise<Answer> {
+    return await within(link, this.deadlineMs, answer);
+  }
+
+  /** Runs one statement that nothing depends on, with no second try. */
+  async tell(sql: string, values: readonly SqlValue[]): Promise<void> {
+    await timed(this.#main, this.deadlineMs, sql, values);
+  }
+
+  /**
+   * Runs one transaction under the coordination lock. `work` is done again if
+   * the connection is cut before the commit, so it changes nothing but the
+   * database; `end` makes the statement that it is ended with.
+   */
+  async write<T>(
+    act: string,
+    work: (at: Queryable, nowMs: number) => Promise<T>,
+    end: (key: string) => Ending,
+    options: { readonly coordinates?: boolean } = {},
+  ): Promise<T> {
+    const { coordinates = true } = options;
+    const key = crypto.randomUUID();
+    // What is in doubt after a cut: its result, unless it was not committed.
+    let doubt: { readonly result: T; readonly ending: Ending } | undefined;
+    return await this.#trying(act, async (ms) => {
+      const deadline = performance.now() + ms;
+      const link = await this.#take(ms);
+      try {
+        const { epoch } = link;
+        const query = async (sql: string, values: readonly SqlValue[]) => {
+          // Whoever asks first finds the link closed, and opens it.
+          if (begun) link.within(epoch);
+          return await timed(
+            link,
+            deadline - performance.now(),
+            sql,
+            values,
+          );
+        };
+        let begun = false;
+        const beginning = link.execute("BEGIN");
+        const [, started] = await settle([
+          beginning,
+          query("SELECT * FROM begin_write($1, $2, $3, $4)", [
+            this.schemaVersion,
+            this.clockShiftMs,
+            coordinates,
+            doubt === undefined ? null : key,
+          ]),
+        ]);
+        begun = true;
+        try {
+          const { now_ms, done } = started.rows[0];
+          if (doubt !== undefined && done !== null) {
+            await link.execute("ROLLBACK");
+            doubt.ending.committed({ ids: done });
+            return doubt.result;
+          }
+          this.clock.learn(now_ms);
+          const result = await work(
+            new Statements(this, query),
+            Number(now_ms),
+          );
+          const ending = end(key);
+          const ended = query(ending.sql, ending.values);
+          link.within(epoch);
+          doubt = { result, ending };
+          const [answer, commit] = await settle([
+            ended,
+            timedExecute(link, deadline - performance.now(), "COMMIT"),
+          ]);
+          // On a new connection there was nothing to commit.
+          link.within(epoch);
+          if (commit.command !== "COMMIT") {
+            throw new Error("the server did not commit");
+          }
+          ending.committed(answer.rows[0]);
+          return result;
+        } catch (error) {
+          if (link.epoch === epoch) await rollBack(link);
+          // Refused by the server: it is not done.
+          if (passing(error) !== "cut") doubt = undefined;
+          throw error;
+        }
+      } finally {
+        this.#giveBack(link);
+      }
+    });
+  }
+
+  /** Ends everything; closing twice is fine. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all(
+      [this.#main, ...this.#transactionLinks].map((link) =>
+        link.close(CLOSE_MS_MAX)
+      ),
+    );
+  }
+
+  /** Tries something until its deadline is over. */
+  async #trying<T>(
+    act: string,
+    attempt: (leftMs: number) => Promise<T>,
+    isWorthwhile: (error: unknown) => boolean = (error) =>
+      passing(error) !== undefined,
+  ): Promise<T> {
+    const startedAt = performance.now();
+    const { deadlineMs } = this;
+    for (let attempts = 0;; attempts++) {
+      if (this.#closed) throw new ClosedError(act);
+      const waitedMs = performance.now() - startedAt;
+      try {
+        return await attempt(deadlineMs - waitedMs);
+      } catch (error) {
+        const waitedMs = performance.now() - startedAt;
+        if (this.#closed && passing(error)) throw new ClosedError(act);
+        const pauseMs = Math.min(
+          PAUSE_MS_FIRST * 2 ** attempts,
+          PAUSE_MS_MAX,
+        ) * (0.5 + Math.random() / 2);
+        if (!isWorthwhile(error) || waitedMs + pauseMs >= deadlineMs) {
+          throw storeError(act, this.address, error, waitedMs);
+        }
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const { readOnly, migrates = true, schema = SCHEMA } = this.#options;
+    // What starts up is waited for, a wrong address is not.
+    const startsUp = (error: unknown) =>
+      ["57P03", "53300"].includes(codeOf(error));
+    await this.#trying("open the bus", async (ms) => {
+      const deadline = performance.now() + ms;
+      const { epoch } = this.#main;
+      await prepareSchema(
+        async (sql, values = []) => {
+          this.#main.within(epoch);
+          const leftMs = deadline - performance.now();
+          return (await timed(this.#main, leftMs, sql, values)).rows;
+        },
+        this.address,
+        schema,
+        migrates && !readOnly,
+      );
+    }, startsUp);
+  }
+
+  #take(ms: number): Promise<Link> {
+    const link = this.#idle.pop();
+    if (link !== undefined) return Promise.resolve(link);
+    if (this.#transactionLinks.length < TRANSACTIONS_MAX) {
+      const link = this.link({ kept: false });
+      this.#transactionLinks.push(link);
+      return Promise.resolve(link);
+    }
+    return new Promise((resolve, reject) => {
+      const take = (link: Link) => {
+        clearTimeout(timer);
+        resolve(link);
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(take), 1);
+        reject(new BusyError("write", ms));
+      }, ms);
+      this.#waiting.push(take);
+    });
+  }
+
+  #giveBack(link: Link): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#idle.push(link);
+    else next(link);
+  }
+}
+
+/** Statements that are run one way or another. */
+class Statements implements Queryable {
+  readonly #connection: Connection;
+  readonly #query: (
+    sql: string,
+    values: readonly SqlValue[],
+  ) => Promise<Answer>;
+
+  constructor(
+    connection: Connection,
+    query: (sql: string, values: readonly SqlValue[]) => Promise<Answer>,
+  ) {
+    this.#connection = connection;
+    this.#query = query;
+  }
+
+  get readOnly(): boolean {
+    return this.#connection.readOnly;
+  }
+
+  get clockShiftMs(): number {
+    return this.#connection.clockShiftMs;
+  }
+
+  get clock(): ServerClock {
+    return this.#connection.clock;
+  }
+
+  async all(
+    sql: string,
+    values: readonly SqlValue[] = [],
+  ): Promise<readonly Row[]> {
+    return (await this.#query(sql, values)).rows;
+  }
+
+  async get(
+    sql: string,
+    values: readonly SqlValue[] = [],
+  ): Promise<Row | undefined> {
+    return (await this.#query(sql, values)).rows[0];
+  }
+
+  async run(sql: string, values: readonly SqlValue[] = []): Promise<number> {
+    return (await this.#query(sql, values)).count;
+  }
+}
+
+/** Ends a transaction that failed; if even that fails, its connection. */
+async function rollBack(link: Link): Promise<void> {
+  try {
+    await timedExecute(link, CLOSE_MS_MAX, "ROLLBACK");
+  } catch {
+    link.kill();
+  }
+}
+
+function timed(
+  link: Link,
+  ms: number,
+  sql: string,
+  values: readonly SqlValue[],
+): Promise<Answer> {
+  return within(link, ms, link.query(sql, values));
+}
+
+function timedExecute(link: Link, ms: number, sql: string): Promise<Answer> {
+  return within(link, ms, link.execute(sql));
+}
+
+/** An answer, if it comes in time; else the connection is ended. */
+function within(
+  link: Link,
+  ms: number,
+  answer: Promise<Answer>,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
+      link.kill();
+    }, Math.max(ms, 1));
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** All answers, or the first error once all have come. */
+async function settle<const T extends readonly Promise<Answer>[]>(
+  answers: T,
+): Promise<{ [K in keyof T]: Answer }> {
+  const settled = await Promise.allSettled(answers);
+  for (const result of settled) {
+    if (result.status === "rejected") throw result.reason;
+  }
+  return settled.map((result) =>
+    (result as PromiseFulfilledResult<Answer>).value
+  ) as { [K in keyof T]: Answer };
+}
+
+/** The error for a write to a bus that may only be read. */
+export function readOnlyError(act: string, address: ServerAddress): StoreError {
+  return new StoreError(
+    "read-only",
+    address.shown,
+    `Cannot ${act}: the bus at ${address.shown} was opened for reading only; ` +
+      `open it without readOnly.`,
+  );
+}

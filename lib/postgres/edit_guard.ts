@@ -1,0 +1,124 @@
+/**
+ * An edit's locks, in one transaction: a hook that asks and takes step by step
+ * would pay for each, and others could come in between.
+ *
+ * ```text
+ *  for each target: others' holds? others' changes? ──▶ some: said, nothing taken
+ *                                 └─ none, or informed ─▶ held for longer, or taken
+ * ```
+ *
+ * @module
+ */
+
+import type { LockBoard } from "../coordination/lock_board.ts";
+import type { LockBudget } from "../coordination/lock_budget.ts";
+import type { LockRequest } from "../locks.ts";
+import type { Session } from "../sessions.ts";
+import type { EditObstacle, EditRequest, FileTouch } from "../store.ts";
+import { arrayText, type Queryable } from "./connection.ts";
+import { acquireOn, countLocks } from "./lock_queue.ts";
+import { closeBoard, openBoard } from "./locks.ts";
+import { findSession, updateSession } from "./sessions.ts";
+import { storable } from "./text.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Takes an edit's locks, or says what speaks against it. */
+export async function guardEdit(
+  tx: Transaction,
+  request: EditRequest,
+  budget: LockBudget,
+): Promise<EditObstacle[]> {
+  const { session: id } = request;
+  const targets = request.targets.map(({ target }) => target);
+  const [session, count, touches, board] = await Promise.all([
+    findSession(tx.connection, id),
+    budget.mustCount(id, targets.length) ? countLocks(tx.connection, id) : 0,
+    othersTouches(tx.connection, request),
+    openBoard(tx, { targets, numbers: targets.length + 1 }),
+  ]);
+  const obstacles = obstaclesTo(board, touches, request);
+  if (obstacles.length === 0) takeLocks(board, request, session, budget, count);
+  await Promise.all([
+    updateSession(tx, id, {
+      status: "active",
+      activeFiles: obstacles.length > 0 ? undefined : request.activeFiles,
+    }),
+    closeBoard(tx, board),
+  ]);
+  return obstacles;
+}
+
+function obstaclesTo(
+  board: LockBoard,
+  touched: ReadonlyMap<string, readonly FileTouch[]>,
+  { session, informed, targets }: EditRequest,
+): EditObstacle[] {
+  const obstacles: EditObstacle[] = [];
+  for (const { target } of targets) {
+    const holds = board.near(target).map(({ hold }) => hold)
+      .filter((hold) =>
+        hold.session !== session && (!informed || hold.type === "exclusive")
+      );
+    const touches = touched.get(target.path) ?? [];
+    if (holds.length > 0 || touches.length > 0) {
+      obstacles.push({ target, holds, touches });
+    }
+  }
+  return obstacles;
+}
+
+/** Who else changed the targets since they were read, latest first, by path. */
+async function othersTouches(
+  connection: Queryable,
+  { session, informed, targets }: EditRequest,
+): Promise<Map<string, FileTouch[]>> {
+  const read = targets.filter(({ readAtMs }) => readAtMs !== undefined);
+  const found = new Map<string, FileTouch[]>();
+  if (informed || read.length === 0) return found;
+  const rows = await connection.all(
+    `SELECT t.path, t.session_id, t.touched_at
+     FROM unnest($1::text[], $2::float8[]) AS r(path, since)
+       JOIN file_touches AS t ON t.path = r.path AND t.touched_at >= r.since
+     WHERE t.session_id <> $3 ORDER BY t.touched_at DESC`,
+    [
+      arrayText(read.map(({ target }) => storable(target.path))),
+      arrayText(read.map(({ readAtMs }) => readAtMs!)),
+      session,
+    ],
+  );
+  for (const row of rows) {
+    const path = String(row.path);
+    const touch = {
+      session: String(row.session_id),
+      touchedAtMs: Number(row.touched_at),
+    };
+    found.set(path, [...found.get(path) ?? [], touch]);
+  }
+  return found;
+}
+
+function takeLocks(
+  board: LockBoard,
+  { session: id, agent, targets, leaseMs }: EditRequest,
+  session: Session | undefined,
+  budget: LockBudget,
+  count: number,
+): void {
+  for (const { target } of targets) {
+    const request: LockRequest = {
+      session: id,
+      agent,
+      target,
+      type: "advisory",
+      leaseMs,
+      takeOver: false,
+      wait: false,
+      alongside: [],
+    };
+    const own = board.own(request);
+    // Refused where somebody waits to hold it exclusively: then the edit has
+    // no lock, as an advisory one stops nobody anyway.
+    if (own === undefined) acquireOn(board, request, session, budget, count);
+    else board.prolong(own, leaseMs);
+  }
+}

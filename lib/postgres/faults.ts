@@ -1,0 +1,212 @@
+/**
+ * What PostgreSQL's errors mean to a bus, and what a person can do about them.
+ *
+ * Errors are told apart by SQLSTATE where the server gives one, else by the
+ * client's or the system's code. Messages name the server and the role, never
+ * a password.
+ *
+ * @module
+ */
+
+import {
+  BusyError,
+  InvalidInputError,
+  MessageBusError,
+  StoreError,
+  type StoreFault,
+} from "../errors.ts";
+import { NEWER_SCHEMA_STATE } from "./schema.ts";
+import type { ServerAddress } from "./url.ts";
+
+/** What an error means for who would try again. */
+export type Passing =
+  /** The connection is gone, and whether it was done is not known. */
+  | "cut"
+  /** Nothing was done, and it may go better the next time. */
+  | "again";
+
+// Codes of the client and the system, when a connection ends or none is made.
+const CUT = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ECONNABORTED",
+  "ENETDOWN",
+  "57P01", // admin_shutdown
+  "57P02", // crash_shutdown
+  "57P05", // idle_session_timeout
+  "25P03", // idle_in_transaction_session_timeout
+  "08006",
+  "08003",
+  "08000",
+]);
+
+const AGAIN = new Set([
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOENT",
+  "EAI_AGAIN",
+  "57P03", // cannot_connect_now: it starts, or recovers
+  "53300", // too_many_connections
+  "40001", // serialization_failure
+  "40P01", // deadlock_detected
+  "08001",
+  "08004",
+]);
+
+/** The code of an error of the server, the client or the system. */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" ? code : "";
+}
+
+/** Whether trying again may help; undefined if not. */
+export function passing(error: unknown): Passing | undefined {
+  const code = codeOf(error);
+  if (CUT.has(code)) return "cut";
+  return AGAIN.has(code) ? "again" : undefined;
+}
+
+/** Whether a row was refused for what is in it. */
+export function isRefusal(error: unknown): boolean {
+  return /^(22|23|MB002)/.test(codeOf(error));
+}
+
+/**
+ * The error a caller gets for one of the server, the client or the system: a
+ * typed one with the remedy where it is known what stood in the way, else the
+ * error itself.
+ */
+export function storeError(
+  act: string,
+  address: ServerAddress,
+  error: unknown,
+  waitedMs: number,
+): unknown {
+  if (error instanceof MessageBusError) return error;
+  const { shown, schema } = address;
+  const role = address.user === undefined ? "your role" : `"${address.user}"`;
+  const said = firstLine(error);
+  const make = (fault: StoreFault, state: string, remedy: string) =>
+    new StoreError(fault, shown, `Cannot ${act}: ${state}; ${remedy}.`, {
+      cause: error,
+    });
+  const code = codeOf(error);
+  switch (code) {
+    case "28P01":
+    case "28000":
+      return make(
+        "permission",
+        `${shown} refuses to log in ${role} (${said})`,
+        `check the role and the password in MBUS_URL, and pg_hba.conf`,
+      );
+    case "3D000":
+      return make(
+        "missing",
+        `there is no such database as in ${shown}`,
+        `create it ("createdb") or correct MBUS_URL`,
+      );
+    case "42501":
+      return make(
+        "permission",
+        `${role} lacks a right on the schema "${schema}" of ${shown} (${said})`,
+        `let who may create it run "CREATE SCHEMA ${schema} AUTHORIZATION ` +
+          `<role>": a role that owns the schema needs nothing else`,
+      );
+    case NEWER_SCHEMA_STATE:
+      return make(
+        "newer",
+        `the schema "${schema}" of ${shown} was made by a newer version`,
+        `update this program`,
+      );
+    case "42P01":
+    case "42703":
+    case "42883":
+    case "3F000":
+      return make(
+        "foreign",
+        `the schema "${schema}" of ${shown} lacks tables of a bus (${said})`,
+        `run "mbus migrate", or name another schema with ?schema= in MBUS_URL`,
+      );
+    case "25006":
+      return make(
+        "read-only",
+        `${shown} may only be read, as a standby or by its settings`,
+        `pass the address of the primary server`,
+      );
+    case "53100":
+    case "53200":
+    case "54000":
+      return make(
+        "full",
+        `${shown} has no room left (${said})`,
+        `free some on the server and try again`,
+      );
+    case "55P03":
+    case "57014":
+      return new BusyError(act, waitedMs, { cause: error });
+    case "22021":
+      return new InvalidInputError(
+        "text",
+        `Cannot ${act}: a text in it holds the character U+0000, which ` +
+          `PostgreSQL does not store; leave it out.`,
+        { cause: error },
+      );
+    case "XX001":
+    case "XX002":
+      return make(
+        "corrupt",
+        `the database at ${shown} is damaged (${said})`,
+        `look at the server's log and restore it from a backup`,
+      );
+    case "58030":
+      return make(
+        "io",
+        `the disk of ${shown} fails (${said})`,
+        `look at the server's log and at the disk's health`,
+      );
+    case "53300":
+      return make(
+        "unreachable",
+        `${shown} takes no more connections`,
+        `raise max_connections there, or run "mbus hub" on hosts with many ` +
+          `sessions`,
+      );
+  }
+  if (isTlsFault(error)) {
+    return make(
+      "unreachable",
+      `${shown} cannot be spoken to by TLS (${said})`,
+      `check sslmode and sslrootcert in MBUS_URL, and ssl in the server's ` +
+        `postgresql.conf`,
+    );
+  }
+  if (passing(error) !== undefined || /^(E[A-Z]+|CONNECTION_.*)$/.test(code)) {
+    return make(
+      "unreachable",
+      `${shown} does not answer (${said}), tried for ${
+        Math.round(waitedMs)
+      } ms`,
+      `check that the server runs, and the address in MBUS_URL`,
+    );
+  }
+  return error;
+}
+
+/** An error of agreeing on TLS, or of a certificate. */
+function isTlsFault(error: unknown): boolean {
+  return codeOf(error) === "TLS_REFUSED" ||
+    /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO/.test(codeOf(error)) ||
+    /certificate|UnknownIssuer|NotValidForName|TLS|handshake/i.test(
+      error instanceof Error ? error.message : "",
+    );
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return (text || codeOf(error)).split("\n")[0];
+}

@@ -1,0 +1,174 @@
+/**
+ * One connection to a PostgreSQL server, and the only file that knows the
+ * client library.
+ *
+ * The library (npm `postgres`) is loaded when the first link is opened, so who
+ * uses another store never pays for it. A link is one connection of it, which
+ * reconnects by itself with the next statement:
+ *
+ * ```text
+ *  closed ── statement ──▶ connecting ──▶ open ── cut, kill() ──▶ closed
+ * ```
+ *
+ * - **Statements of a link are answered in order**, one behind the other on the
+ *   wire, without waiting for each other's answers.
+ * - **A transaction never goes on over a reconnect**: whoever begins one notes
+ *   the {@linkcode Link.epoch}, which changes with every connection that ends,
+ *   and {@linkcode Link.within} refuses when it is another one.
+ * - **`kill` ends a connection that does not answer**, at once and without
+ *   asking the server; what was under way is rejected.
+ *
+ * @module
+ */
+
+import type { Sql } from "postgres";
+import { Socket } from "node:net";
+import postgres from "postgres";
+import type { ServerAddress } from "./url.ts";
+
+/** One row, by column. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A value that a statement is given. */
+export type SqlValue = string | number | bigint | boolean | null;
+
+/** What a statement gave back. */
+export interface Answer {
+  /** Its rows; empty if it gives none. */
+  readonly rows: readonly Row[];
+  /** How many rows it changed, or gave back. */
+  readonly count: number;
+  /** What it was, such as `COMMIT`. */
+  readonly command: string;
+}
+
+/** How a link behaves. */
+export interface LinkOptions {
+  /** Settings of the session, such as `search_path`. */
+  readonly settings: Readonly<Record<string, string | number>>;
+  /** How long connecting may take, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Whether it may stand unused for as long as it likes; else 10 s. */
+  readonly kept: boolean;
+  /** Is told when the connection ended, for whatever reason. */
+  readonly onClose?: () => void;
+  /** Is told of notifications. */
+  readonly onNotify?: (channel: string) => void;
+}
+
+const IDLE_SECONDS = 10;
+
+/** A connection that was cut while a transaction was on it. */
+export class LinkCutError extends Error {
+  /** For sorting beside the client's own errors. */
+  readonly code = "CONNECTION_CLOSED";
+
+  /** Makes the error. */
+  constructor() {
+    super("the connection was cut");
+    this.name = "LinkCutError";
+  }
+}
+
+/** One connection to a server. */
+export class Link {
+  readonly #sql: Sql;
+  readonly #sockets = new Set<Socket>();
+  #epoch = 0;
+
+  /** Makes a link; the first statement connects it. */
+  constructor(address: ServerAddress, options: LinkOptions) {
+    this.#sql = postgres(
+      {
+        ...(address.path === undefined
+          ? { host: address.host, port: address.port }
+          : { path: address.path }),
+        user: address.user,
+        pass: address.password,
+        database: address.database,
+        ssl: address.tls,
+        max: 1,
+        connection: { ...options.settings },
+        connect_timeout: Math.max(
+          1,
+          Math.ceil(options.connectTimeoutMs / 1000),
+        ),
+        idle_timeout: options.kept ? undefined : IDLE_SECONDS,
+        // A link that ended by age in the middle of nothing would look like a cut.
+        max_lifetime: null,
+        // Known at once, and again soon after a restart.
+        backoff: () => 0.1,
+        fetch_types: false,
+        onnotice: () => {},
+        onnotify: options.onNotify,
+        onclose: () => {
+          this.#epoch++;
+          options.onClose?.();
+        },
+        socket: () => this.#connect(address),
+      } as unknown as Parameters<typeof postgres>[0],
+    );
+  }
+
+  /** Changes with every connection that ended. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Runs one statement; it is prepared once for a connection. */
+  async query(text: string, values: readonly SqlValue[] = []): Promise<Answer> {
+    return toAnswer(
+      await this.#sql.unsafe(text, values as SqlValue[] as never[], {
+        prepare: true,
+        simple: false,
+      } as never),
+    );
+  }
+
+  /** Runs statements without parameters, in one message. */
+  async execute(text: string): Promise<Answer> {
+    return toAnswer(await this.#sql.unsafe(text).simple());
+  }
+
+  /** Refuses if the connection of that epoch has ended. */
+  within(epoch: number): void {
+    if (this.#epoch !== epoch) throw new LinkCutError();
+  }
+
+  /** Ends a connection that does not answer; the link can be used further. */
+  kill(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Ends the link, after what is under way if that ends in time. */
+  async close(timeoutMs: number): Promise<void> {
+    await this.#sql.end({ timeout: timeoutMs / 1000 });
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  // The library would make its own socket, but not let go of one that is stuck.
+  #connect(address: ServerAddress): Socket {
+    const socket = new Socket();
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    if (address.path === undefined) {
+      socket.connect(address.port, address.host);
+      // Where the library looks for the name that a certificate must have.
+      Object.assign(socket, { host: address.host, port: address.port });
+    } else {
+      socket.connect(address.path);
+    }
+    socket.setNoDelay(true);
+    return socket;
+  }
+}
+
+function toAnswer(
+  result: ArrayLike<Row> & { count?: number | null; command?: string },
+): Answer {
+  return {
+    rows: result as unknown as readonly Row[],
+    count: result.count ?? 0,
+    command: result.command ?? "",
+  };
+}

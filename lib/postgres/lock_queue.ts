@@ -1,0 +1,161 @@
+/**
+ * Asking for locks in PostgreSQL: each act reads a board, decides on it, and
+ * writes what changed, under the coordination lock. Between begin and commit
+ * lie two round trips, one more where somebody waits.
+ *
+ * @module
+ */
+
+import type { Asker, LockBoard } from "../coordination/lock_board.ts";
+import type { LockBudget } from "../coordination/lock_budget.ts";
+import { hostId, processStart } from "../host.ts";
+import type { Hold, LockOutcome, LockRequest } from "../locks.ts";
+import type { Session } from "../sessions.ts";
+import type { Queryable } from "./connection.ts";
+import { refuseEnded } from "./liveness.ts";
+import { addAroundWaiting, closeBoard, openBoard } from "./locks.ts";
+import { findSession } from "./sessions.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Takes a lock, queues for it, or says who is in the way. */
+export async function acquire(
+  tx: Transaction,
+  request: LockRequest,
+  budget: LockBudget,
+): Promise<LockOutcome> {
+  const { session: id, target, upgrades } = request;
+  const [session, count, board] = await Promise.all([
+    findSession(tx.connection, id),
+    budget.mustCount(id) ? countLocks(tx.connection, id) : 0,
+    openBoard(tx, {
+      targets: [target],
+      tokens: upgrades === undefined ? [] : [upgrades],
+      numbers: 2,
+    }),
+  ]);
+  refuseEnded(session, `lock "${target.path}"`);
+  // As any other program's rows would have it registered.
+  if (session === undefined) {
+    await tx.connection.run("SELECT register_unknown($1)", [id]);
+  }
+  // A cycle may lead by way of any of them.
+  if (request.wait && board.waiting.length > 0) {
+    await addAroundWaiting(tx, board);
+  }
+  const outcome = acquireOn(board, request, session, budget, count);
+  await closeBoard(tx, board);
+  return outcome;
+}
+
+/** Takes a lock on a board that shows all around it. */
+export function acquireOn(
+  board: LockBoard,
+  request: LockRequest,
+  session: Session | undefined,
+  budget: LockBudget,
+  count: number,
+): LockOutcome {
+  const waitsAs = {
+    pid: Deno.pid,
+    startTime: processStart(Deno.pid) ?? "",
+    host: hostId(),
+  };
+  return board.acquire(
+    request,
+    askerOf(session),
+    waitsAs,
+    () =>
+      budget.take(
+        request.session,
+        request.target.path,
+        () => count + board.taken,
+      ),
+  );
+}
+
+/** What a hold shows of the session that asks for it. */
+function askerOf(session: Session | undefined): Asker {
+  if (session === undefined) return { vendor: "unknown" };
+  const { vendor, task, pid, host, processStart } = session;
+  return {
+    vendor,
+    task,
+    ...(pid !== undefined && host !== undefined &&
+      { process: { pid, host, startTime: processStart ?? "" } }),
+  };
+}
+
+/** How many locks a session holds and waits for. */
+export async function countLocks(
+  connection: Queryable,
+  session: string,
+): Promise<number> {
+  const row = await connection.get(
+    `SELECT (SELECT count(*) FROM file_locks WHERE session_id = $1)
+       + (SELECT count(*) FROM lock_waiters WHERE session_id = $1 AND token IS NULL)
+       AS n`,
+    [session],
+  );
+  return Number(row!.n);
+}
+
+/** How a waiter stands; looking renews its place. */
+export async function checkWaiter(
+  tx: Transaction,
+  waiter: string,
+  session: string,
+): Promise<LockOutcome> {
+  const board = await openBoard(tx, { waiter: Number(waiter) });
+  const request = board.requestOf(Number(waiter));
+  if (request !== undefined) {
+    await addAroundWaiting(tx, board, [request.target]);
+  }
+  const outcome = board.check(Number(waiter));
+  if (outcome === undefined) {
+    refuseEnded(
+      await findSession(tx.connection, session),
+      "wait for a lock",
+    );
+  }
+  await closeBoard(tx, board);
+  // Removed by somebody who took its process for gone.
+  return outcome ?? { state: "refused", blockers: [] };
+}
+
+/** Takes a waiter out of the queue; what it was granted meanwhile goes back. */
+export async function leaveQueue(
+  tx: Transaction,
+  waiter: string,
+): Promise<void> {
+  const board = await openBoard(tx, { waiter: Number(waiter) });
+  board.leave(Number(waiter));
+  await closeBoard(tx, board);
+}
+
+/** Holds it for longer. */
+export async function renewHold(
+  tx: Transaction,
+  held: Hold,
+  leaseMs: number,
+): Promise<Hold> {
+  const board = await openBoard(tx, { tokens: [held.token] });
+  const hold = board.renew(held, leaseMs);
+  await closeBoard(tx, board);
+  return hold;
+}
+
+/** Gives it back once, or entirely. */
+export async function giveBack(
+  tx: Transaction,
+  held: Hold,
+  options: { readonly entirely?: boolean; readonly before?: Hold } = {},
+): Promise<void> {
+  const board = await openBoard(tx, { tokens: [held.token] });
+  board.giveBack(held, options);
+  await closeBoard(tx, board);
+}
+
+/** Removes waiters whose process is gone. */
+export async function removeGoneWaiters(tx: Transaction): Promise<void> {
+  await closeBoard(tx, await openBoard(tx, {}));
+}

@@ -1,0 +1,129 @@
+/**
+ * Messages in PostgreSQL: reading them by cursor.
+ *
+ * The id is the cursor: ids are given in the order of commits (schema.ts says
+ * how), and a message becomes visible before the next one can take its id. So
+ * what one statement sees is a beginning of the order: everything up to the
+ * last id that it sees was seen, and a page moves past what is not wanted.
+ *
+ * A page is one statement, with the end that it saw in each row. A reader of
+ * several channels merges one index range for each, so its cost follows what it
+ * reads, not what is kept beside it.
+ *
+ * @module
+ */
+
+import { InvalidInputError } from "../errors.ts";
+import { decodePayload } from "../json.ts";
+import type { Interest, Message, Page } from "../store.ts";
+import { arrayText, type Queryable, type Row } from "./connection.ts";
+
+/** The cursor before everything that is kept. */
+export const START_CURSOR = "0";
+
+/**
+ * The cursor after everything that is committed. (Not what the sequence has
+ * given: its last message may still be on its way.)
+ */
+export async function endCursor(connection: Queryable): Promise<string> {
+  const row = await connection.get(
+    `SELECT greatest(
+       (SELECT max(id) FROM inter_session_messages),
+       (SELECT value FROM counters WHERE name = 'purged_to'))::text AS id`,
+  );
+  return String(row!.id);
+}
+
+/**
+ * The cursor that a text means.
+ *
+ * @throws {InvalidInputError} If it is no id of a message.
+ */
+export function parseCursor(text: string): string {
+  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) {
+    return String(Number(text));
+  }
+  throw new InvalidInputError(
+    "cursor",
+    `Cannot read after ${JSON.stringify(text)}: that is no message id; ` +
+      `pass the "id" of a message or the "cursor" of a poll.`,
+  );
+}
+
+const COLUMN_NAMES = [
+  "id",
+  "sender_id",
+  "channel",
+  "payload",
+  "created_at",
+  "expires_at",
+  "project_id",
+  "recipient_id",
+  "reply_to",
+];
+
+/** What a message is read from, under an alias. */
+export function messageColumns(alias: string): string {
+  return COLUMN_NAMES.map((name) => `${alias}.${name}`).join(", ");
+}
+
+const WANTED = `id > $1::bigint AND expires_at > now_ms($2)
+  AND ($3::text IS NULL OR project_id IS NULL OR project_id = $3)
+  AND (recipient_id IS NULL OR recipient_id = $4::text)`;
+
+const withEnd = (page: string) =>
+  `SELECT e.id AS end_id, now_ms($2) AS now_ms, ${messageColumns("m")}
+   FROM (SELECT max(id) AS id FROM inter_session_messages) AS e
+   LEFT JOIN LATERAL (${page}) AS m ON true
+   ORDER BY m.id`;
+
+const READ_ALL = withEnd(
+  `SELECT * FROM inter_session_messages
+   WHERE ${WANTED} ORDER BY id LIMIT $5`,
+);
+
+const READ_CHANNELS = withEnd(
+  `SELECT r.* FROM unnest($6::text[]) AS c(name) CROSS JOIN LATERAL (
+     SELECT * FROM inter_session_messages
+     WHERE channel = c.name COLLATE "C" AND ${WANTED} ORDER BY id LIMIT $5
+   ) AS r ORDER BY r.id LIMIT $5`,
+);
+
+/** The living messages after `cursor`, in order, at most `limit`. */
+export async function read(
+  connection: Queryable,
+  interest: Interest,
+  cursor: string,
+  limit: number,
+): Promise<Page> {
+  const { channels, project, session } = interest;
+  const values = [cursor, connection.clockShiftMs, project, session, limit];
+  const rows = channels === null
+    ? await connection.all(READ_ALL, values)
+    : await connection.all(READ_CHANNELS, [...values, arrayText(channels)]);
+  const messages = rows.filter(({ id }) => id !== null).map(toMessage);
+  connection.clock.learn(rows[0].now_ms);
+  const last = messages.at(-1)?.id ?? cursor;
+  const end = rows[0].end_id ?? START_CURSOR;
+  return {
+    messages,
+    cursor: messages.length === limit
+      ? last
+      : String(Math.max(Number(end), Number(last))),
+  };
+}
+
+/** What the row of a message says. */
+export function toMessage(row: Row): Message {
+  return {
+    id: String(row.id),
+    sender: String(row.sender_id),
+    channel: String(row.channel),
+    payload: decodePayload(row.payload),
+    createdAt: (row.created_at as Date).toISOString(),
+    expiresAt: new Date(Number(row.expires_at)).toISOString(),
+    ...(row.project_id !== null && { project: String(row.project_id) }),
+    ...(row.recipient_id !== null && { to: String(row.recipient_id) }),
+    ...(row.reply_to !== null && { replyTo: String(row.reply_to) }),
+  };
+}

@@ -1,0 +1,278 @@
+/**
+ * The session registry in PostgreSQL.
+ *
+ * Coming, changing between active and idle, and ending are announced on the
+ * `heartbeat` channel in the same transaction. A mere sign of life is not: it
+ * is one statement that waits for nobody but who writes the same row.
+ *
+ * Who gets which id stands in coordination/registry.ts.
+ *
+ * @module
+ */
+
+import {
+  freeId,
+  incarnationIds,
+  isSameProcess,
+  meantBy,
+  newsOf,
+  parseFiles,
+  toSession,
+} from "../coordination/registry.ts";
+import { UnknownSessionError } from "../errors.ts";
+import { hostId } from "../host.ts";
+import type { Session, SessionChange, SessionStart } from "../sessions.ts";
+import type { OthersFile } from "../store.ts";
+import { arrayText, type Queryable } from "./connection.ts";
+import { storable } from "./text.ts";
+import { isoTime } from "./times.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** The columns of the registry's row under an alias, as `toSession` reads them. */
+function columnsOf(alias: string): string {
+  const registered = `coalesce(${alias}.registered_at, ${alias}.heartbeat_at)`;
+  return `${
+    [
+      "session_id",
+      "llm_vendor",
+      "llm_model",
+      "tty",
+      "pid",
+      "project_id",
+      "task_id",
+      "active_files",
+      "status",
+      "host",
+      "process_start",
+      "worktree",
+      "branch",
+      "ended_at",
+    ].map((column) => `${alias}.${column}`).join(", ")
+  },
+    ${isoTime(registered)} AS registered_at,
+    ${isoTime(`${alias}.heartbeat_at`)} AS heartbeat_at`;
+}
+
+const FROM_SESSIONS = `SELECT ${columnsOf("s")} FROM session_registry AS s`;
+
+/** All that stand under the ids of a session's incarnations, by id. */
+export async function incarnationsOf(
+  connection: Queryable,
+  id: string,
+): Promise<Map<string, Session>> {
+  const rows = await connection.all(
+    `${FROM_SESSIONS} WHERE s.session_id = ANY($1::text[])`,
+    [arrayText([...incarnationIds(id)])],
+  );
+  return new Map(rows.map(toSession).map((session) => [session.id, session]));
+}
+
+/**
+ * Registers a session, and announces that it came unless it was there.
+ *
+ * @param found The session's incarnations.
+ */
+export async function insertSession(
+  tx: Transaction,
+  start: SessionStart,
+  found: ReadonlyMap<string, Session>,
+): Promise<Session> {
+  const id = freeId(start, (id) => found.get(id), tx.nowMs);
+  const before = found.get(id);
+  const row = await tx.connection.get(
+    `INSERT INTO session_registry AS s
+       (session_id, llm_vendor, llm_model, tty, pid, project_id, task_id,
+        active_files, heartbeat_at, registered_at, status, host, process_start,
+        worktree, branch, ended_at)
+     VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, '[]',
+       to_timestamp($8::bigint / 1000.0), to_timestamp($8::bigint / 1000.0),
+       'active', $9, $10, $11, $12, NULL)
+     ON CONFLICT (session_id) DO UPDATE SET
+       llm_vendor = excluded.llm_vendor,
+       llm_model = coalesce(excluded.llm_model, s.llm_model),
+       tty = excluded.tty, pid = excluded.pid,
+       project_id = excluded.project_id,
+       task_id = coalesce(excluded.task_id, s.task_id),
+       heartbeat_at = excluded.heartbeat_at, status = 'active',
+       host = excluded.host, process_start = excluded.process_start,
+       worktree = excluded.worktree, branch = excluded.branch,
+       ended_at = NULL
+     RETURNING ${columnsOf("s")}`,
+    [
+      id,
+      start.vendor,
+      storable(start.model),
+      storable(start.tty),
+      start.pid ?? null,
+      storable(start.project),
+      storable(start.task),
+      tx.nowMs,
+      hostId(),
+      start.processStart ?? null,
+      storable(start.worktree),
+      storable(start.branch),
+    ],
+  );
+  const session = toSession(row!);
+  const wasThere = before !== undefined && before.status !== "terminated" &&
+    isSameProcess(before, start);
+  if (!wasThere) await tx.append(newsOf(session, "came"));
+  return session;
+}
+
+/** Changes what a session says of itself. */
+export async function updateSession(
+  tx: Transaction,
+  id: string,
+  change: SessionChange,
+): Promise<Session> {
+  const row = await tx.connection.get(
+    `UPDATE session_registry AS s SET
+       heartbeat_at = to_timestamp($1::bigint / 1000.0),
+       status = CASE WHEN s.status = 'terminated' THEN s.status
+         ELSE coalesce($2, s.status) END,
+       llm_model = coalesce($3, s.llm_model),
+       task_id = CASE WHEN $4::boolean THEN $5 ELSE s.task_id END,
+       active_files = coalesce($6, s.active_files),
+       branch = coalesce($7, s.branch)
+     FROM (SELECT session_id, status FROM session_registry
+       WHERE session_id = $8 FOR UPDATE) AS before
+     WHERE s.session_id = before.session_id
+     RETURNING ${columnsOf("s")}, before.status AS status_before`,
+    [
+      tx.nowMs,
+      change.status ?? null,
+      storable(change.model),
+      change.task !== undefined,
+      storable(change.task),
+      change.activeFiles === undefined
+        ? null
+        : JSON.stringify(change.activeFiles),
+      storable(change.branch),
+      id,
+    ],
+  );
+  if (row === undefined) {
+    throw new UnknownSessionError(`update session "${id}"`, id);
+  }
+  const session = toSession(row);
+  const { status: before } = toSession({ ...row, status: row.status_before });
+  if (session.status !== before) {
+    await tx.append(newsOf(session, session.status));
+  }
+  return session;
+}
+
+/**
+ * Marks a session as ended, if it has not ended yet, and announces it.
+ *
+ * @throws {UnknownSessionError} If there is no such session.
+ */
+export async function markEnded(
+  tx: Transaction,
+  id: string,
+  event: string,
+): Promise<void> {
+  const row = await tx.connection.get(
+    `UPDATE session_registry AS s SET status = 'terminated',
+       ended_at = CASE WHEN before.status = 'terminated' THEN s.ended_at
+         ELSE $2::bigint END,
+       active_files = '[]'
+     FROM (SELECT session_id, status FROM session_registry
+       WHERE session_id = $1 FOR UPDATE) AS before
+     WHERE s.session_id = before.session_id
+     RETURNING ${columnsOf("s")}, before.status AS status_before`,
+    [id, tx.nowMs],
+  );
+  if (row === undefined) {
+    throw new UnknownSessionError(`end session "${id}"`, id);
+  }
+  if (row.status_before !== "terminated") {
+    await tx.append(newsOf(toSession(row), event));
+  }
+}
+
+/** The session with exactly this id. */
+export async function findSession(
+  connection: Queryable,
+  id: string,
+): Promise<Session | undefined> {
+  const row = await connection.get(
+    `${FROM_SESSIONS} WHERE s.session_id = $1`,
+    [id],
+  );
+  return row === undefined ? undefined : toSession(row);
+}
+
+/**
+ * The session that a text means: its id, a beginning of it that no other has,
+ * or its short name. Those that run come before those that ended.
+ *
+ * @throws {UnknownSessionError} If it means none, or several.
+ */
+export async function resolveSession(
+  connection: Queryable,
+  act: string,
+  text: string,
+): Promise<Session> {
+  const exact = await findSession(connection, text);
+  if (exact !== undefined) return exact;
+  const rows = await connection.all(
+    `${FROM_SESSIONS} WHERE s.status IS DISTINCT FROM 'terminated'
+       OR starts_with(s.session_id, $1)`,
+    [text],
+  );
+  return meantBy(text, rows.map(toSession), act);
+}
+
+/** The sessions, those that registered first first. */
+export async function listSessions(
+  connection: Queryable,
+  filter: { readonly project: string | null; readonly ended: boolean },
+): Promise<Session[]> {
+  const rows = await connection.all(
+    `${FROM_SESSIONS}
+     WHERE ($1::text IS NULL OR s.project_id IS NULL OR s.project_id = $1)
+       AND ($2 OR s.status IS DISTINCT FROM 'terminated')
+     ORDER BY coalesce(s.registered_at, s.heartbeat_at), s.seq`,
+    [filter.project, filter.ended],
+  );
+  return rows.map(toSession);
+}
+
+/** The files that other sessions hold or show as active. */
+export async function othersFiles(
+  connection: Queryable,
+  session: string,
+  project: string | null,
+  limit: number,
+): Promise<OthersFile[]> {
+  const [active, held] = await Promise.all([
+    connection.all(
+      `SELECT session_id, active_files FROM session_registry
+       WHERE session_id <> $1 AND status IS DISTINCT FROM 'terminated'
+         AND active_files NOT IN ('', '[]')
+         AND ($2::text IS NULL OR project_id IS NULL OR project_id = $2)
+       ORDER BY heartbeat_at DESC LIMIT $3`,
+      [session, project, limit],
+    ),
+    connection.all(
+      `SELECT session_id, file_path FROM file_locks
+       WHERE session_id <> $1 AND kind = 'file'
+         AND ($2::text IS NULL OR project_id IS NULL OR project_id = $2)
+       ORDER BY token DESC LIMIT $3`,
+      [session, project, limit],
+    ),
+  ]);
+  const files = new Map<string, string>();
+  for (const row of active) {
+    for (const path of parseFiles(row.active_files)) {
+      files.set(path, String(row.session_id));
+    }
+  }
+  for (const row of held) {
+    files.set(String(row.file_path), String(row.session_id));
+  }
+  return [...files].slice(-limit)
+    .map(([path, session]) => ({ path, session }));
+}

@@ -1,0 +1,138 @@
+/**
+ * What the operations of the domain work with inside one write transaction.
+ *
+ * Messages are only noted, and appended as the transaction's last step (see
+ * schema.ts): they have no id before. Who is to be rung can only be rung after
+ * the commit, so that is noted, too.
+ *
+ * @module
+ */
+
+import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
+import { arrayText, type Ending, type Queryable } from "./connection.ts";
+import type { SqlValue } from "./link.ts";
+import { resolveSession } from "./sessions.ts";
+import { type Addressed, topicChannel } from "./wake_ups.ts";
+
+/** A write transaction that is under way. */
+export class Transaction {
+  /** Where its statements run. */
+  readonly connection: Queryable;
+  /** The time at which it happens, in milliseconds since 1970. */
+  readonly nowMs: number;
+  /** What it will have appended and changed, for ringing. */
+  readonly rings: Addressed[] = [];
+  /** Whether it freed what somebody may wait for. */
+  released = false;
+  readonly #messages: NewMessage[] = [];
+  readonly #appended: { id: string }[] = [];
+
+  /** Made by the store for each attempt at a write. */
+  constructor(connection: Queryable, nowMs: number) {
+    this.connection = connection;
+    this.nowMs = nowMs;
+  }
+
+  /**
+   * Appends a message. What it returns has no `id` until the transaction is
+   * committed.
+   *
+   * @throws {UnknownSessionError} If it is for a session that is not there.
+   */
+  async append(message: NewMessage): Promise<Appended> {
+    if (message.to === undefined) return this.#note(message, { id: "" });
+    const addressee = await resolveSession(
+      this.connection,
+      `send to "${message.to}"`,
+      message.to,
+    );
+    return this.#note({ ...message, to: addressee.id }, {
+      id: "",
+      to: addressee.id,
+      notRunning: addressee.status === "terminated",
+    });
+  }
+
+  #note<T extends { id: string }>(message: NewMessage, appended: T): T {
+    this.#messages.push(message);
+    this.#appended.push(appended);
+    this.rings.push(message);
+    return appended;
+  }
+
+  /** Notes that who watches a topic is to be woken; `session` narrows it to one. */
+  ring(topic: ChangeTopic, session: string | null): void {
+    this.rings.push({
+      channel: topicChannel(topic),
+      to: session ?? undefined,
+    });
+  }
+
+  /** The next number of the counter that only grows. */
+  async nextFencingToken(): Promise<number> {
+    const row = await this.connection.get(
+      "SELECT nextval('fencing_tokens') AS token",
+    );
+    return Number(row!.token);
+  }
+
+  /** How it is ended: with what it appends, and the key that it is done by. */
+  end(schemaVersion: number, key: string): Ending {
+    if (this.#messages.length === 0) {
+      return {
+        sql: "SELECT end_write($1::uuid)",
+        values: [key],
+        committed: () => {},
+      };
+    }
+    return {
+      sql: APPEND,
+      values: appendValues(
+        this.#messages,
+        schemaVersion,
+        this.connection.clockShiftMs,
+        key,
+        false,
+      ),
+      committed: (row) => {
+        idsOf(row).forEach((id, i) => this.#appended[i].id = id);
+      },
+    };
+  }
+}
+
+/** The statement that appends messages. */
+export const APPEND =
+  `SELECT append($1, $2, $3::uuid, $4, $5::text[], $6::text[],
+  $7::text[], $8::float8[], $9::text[], $10::text[], $11::bigint[])::text AS ids`;
+
+/** What {@linkcode APPEND} is given. */
+export function appendValues(
+  messages: readonly NewMessage[],
+  schemaVersion: number,
+  clockShiftMs: number,
+  key: string,
+  again: boolean,
+): SqlValue[] {
+  const array = (of: (message: NewMessage) => string | number | null) =>
+    arrayText(messages.map(of));
+  return [
+    schemaVersion,
+    clockShiftMs,
+    key,
+    again,
+    array(({ sender }) => sender),
+    array(({ channel }) => channel),
+    array(({ payloadText }) => payloadText),
+    array(({ ttlSeconds }) => ttlSeconds),
+    array(({ project }) => project),
+    array(({ to }) => to ?? null),
+    array(({ replyTo }) => replyTo === undefined ? null : Number(replyTo)),
+  ];
+}
+
+/** The ids that an append gave back. */
+export function idsOf(row: { readonly ids?: unknown } | undefined): string[] {
+  const text = String(row?.ids ?? "{}").slice(1, -1);
+  return text === "" ? [] : text.split(",");
+}

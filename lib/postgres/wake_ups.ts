@@ -1,0 +1,406 @@
+/**
+ * The wake-ups of one process: the bells it listens to, the doorbell it rings,
+ * and the safety poll beneath.
+ *
+ * ```text
+ *  writer   COMMIT ─▶ NOTIFY ‹bell› (a transaction of its own, waiting for no disk)
+ *  reader   LISTEN ‹bell›, read by cursor, wait ◀── notification ── read by cursor
+ *
+ *           ┌─ first watch ─▶ LISTEN ─▶ push ── cut ──▶ poll ── LISTEN again ─┐
+ *  silent ──┤                           ▲──────────────── wake all ◀─────────┘
+ *           └─ not to be had ─▶ poll only           last watch closed ─▶ silent
+ * ```
+ *
+ * Why so (figures in docs/postgres.md):
+ *
+ * - **A notification carries nothing.** It is a hint to read by cursor, so it
+ *   may come twice, late or never, and one stands for many.
+ * - **It is rung outside of the write's transaction**, as a commit with NOTIFY
+ *   holds a lock on all of the database's notifiers until the disk has it, and
+ *   by one at a time in a process: what is committed while one is under way is
+ *   rung for together, after it. It waits for no disk itself.
+ * - **The server wakes the backend of every listener for every notification**,
+ *   whatever it listens to: so a process has one listening connection, however
+ *   many watches there are. But only those that want it hear of it: a bell's
+ *   name is made of the channel and the session that a message is for, so that
+ *   who waits for a lock is not woken by messages.
+ * - **After every (re)connection all watches are woken**, as what was rung in
+ *   between is lost.
+ * - **The safety poll** asks, on the listening connection, for the last id,
+ *   and so finds what a crash between commit and ring left, and a connection
+ *   that is dead without knowing it.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { StoreError } from "../errors.ts";
+import type {
+  ChangeTopic,
+  Interest,
+  NewMessage,
+  Watch,
+  WatchMode,
+} from "../store.ts";
+import { arrayText, type Connection } from "./connection.ts";
+import type { Answer, Link, SqlValue } from "./link.ts";
+
+/** What of a message tells who wants it. */
+export type Addressed = Pick<NewMessage, "channel" | "to">;
+
+/** How a process wants to be woken. */
+export type Notify = "auto" | "watch" | "poll";
+
+/** What {@linkcode WakeUps} needs of its store. */
+export interface WakeUpsOptions {
+  /** `watch` throws where nothing can be listened to, `auto` polls then. */
+  readonly notify: Notify;
+  /** How often to look for what did not ring, in milliseconds. */
+  readonly pollIntervalMs: number;
+  /** Is told once of whatever does not stop them. */
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * The channel that stands for changes of a topic: nothing is published on it,
+ * and no channel's name holds an `@`.
+ */
+export function topicChannel(topic: ChangeTopic): string {
+  return `@${topic}`;
+}
+
+const EVERY_CHANNEL = "*";
+const EVERYBODY = "*";
+const ANYBODY = "";
+const RELISTEN_MS = 200;
+
+const names = new Map<string, string>();
+const NAMES_MAX = 1_000;
+
+/** A bell's name, as the schema's function `bell` makes it, too. */
+function bell(schema: string, channel: string, session: string): string {
+  const key = `${schema}\n${channel}\n${session}`;
+  let name = names.get(key);
+  if (name === undefined) {
+    const hash = createHash("md5").update(`${channel}\n${session}`);
+    name = `${schema}_${hash.digest("hex").slice(0, 12)}`;
+    if (names.size === NAMES_MAX) names.clear();
+    names.set(key, name);
+  }
+  return name;
+}
+
+/** The bells that are rung for what was committed. */
+export function bellsFor(
+  schema: string,
+  rings: readonly Addressed[],
+): Set<string> {
+  const bells = new Set<string>();
+  for (const { channel, to } of rings) {
+    if (!channel.startsWith("@")) bells.add(bell(schema, EVERY_CHANNEL, ""));
+    bells.add(bell(schema, channel, to ?? EVERYBODY));
+    // A watch of no session is rung for every session's: by the time it reads
+    // it may have become that one.
+    if (to !== undefined) bells.add(bell(schema, channel, ANYBODY));
+  }
+  return bells;
+}
+
+/** The bells that an interest listens to. */
+export function bellsOf(schema: string, interest: Interest): string[] {
+  if (interest.channels === null) return [bell(schema, EVERY_CHANNEL, "")];
+  const { session } = interest;
+  return interest.channels.flatMap((channel) => [
+    bell(schema, channel, EVERYBODY),
+    bell(schema, channel, session ?? ANYBODY),
+  ]);
+}
+
+interface Watcher {
+  readonly bells: readonly string[];
+  readonly isOfTopic: boolean;
+  readonly wake: () => void;
+}
+
+/** The wake-ups of one process on one bus. */
+export class WakeUps {
+  readonly #connection: Connection;
+  readonly #options: WakeUpsOptions;
+  readonly #watchers = new Set<Watcher>();
+  // How many watchers listen to a bell.
+  readonly #listened = new Map<string, number>();
+  #link: Link | undefined;
+  #mode: WatchMode = "poll";
+  #poll: ReturnType<typeof setInterval> | undefined;
+  #polling = false;
+  #relisten: ReturnType<typeof setTimeout> | undefined;
+  #lastId: unknown;
+  #warned = false;
+  // What links that are being closed still do.
+  #closing: Promise<void> = Promise.resolve();
+  #ringing = false;
+  #unrung = new Set<string>();
+  #rung: Promise<unknown> = Promise.resolve();
+
+  /** Makes them silent: the first watch starts them. */
+  constructor(connection: Connection, options: WakeUpsOptions) {
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  /** Calls `wake` whenever there may be something new of `interest`. */
+  async watch(interest: Interest, wake: () => void): Promise<Watch> {
+    const watcher: Watcher = {
+      bells: bellsOf(this.#connection.schema, interest),
+      isOfTopic: interest.channels?.some((name) => name.startsWith("@")) ??
+        false,
+      wake,
+    };
+    this.#watchers.add(watcher);
+    try {
+      if (this.#watchers.size === 1) this.#start();
+      await this.#listen(watcher);
+    } catch (error) {
+      this.#close(watcher);
+      throw error;
+    }
+    const modeOf = () => this.#mode;
+    const close = () => this.#close(watcher);
+    return {
+      get mode(): WatchMode {
+        return modeOf();
+      },
+      close,
+      [Symbol.dispose]: close,
+    };
+  }
+
+  /**
+   * The statement that rings for what is about to be committed, to be sent
+   * right behind it; undefined while another is under way. Whoever sends it
+   * gives its answer to {@linkcode WakeUps.sent}.
+   */
+  ringBehind(
+    rings: readonly Addressed[],
+  ): [string, readonly SqlValue[]] | undefined {
+    if (this.#ringing) return undefined;
+    this.#ringing = true;
+    return ringStatement(bellsFor(this.#connection.schema, rings));
+  }
+
+  /** Sees to the answer of a ring that was sent. */
+  sent(answer: Promise<Answer | void>): void {
+    this.#rung = answer.catch((error) => {
+      // It is committed, and found by the safety poll of who was not rung.
+      if (!this.#connection.closed) {
+        this.#warnOnce(`a bell cannot be rung (${error.message})`);
+      }
+    }).then(() => {
+      this.#ringing = false;
+      if (this.#unrung.size > 0) this.#ring();
+    });
+  }
+
+  /** Wakes and rings who wants what was just committed; `rung`: it was rung. */
+  committed(rings: readonly Addressed[], rung = false): void {
+    if (rings.length === 0) return;
+    const bells = bellsFor(this.#connection.schema, rings);
+    for (const watcher of this.#watchers) {
+      if (watcher.bells.some((name) => bells.has(name))) watcher.wake();
+    }
+    if (rung) return;
+    for (const name of bells) this.#unrung.add(name);
+    if (!this.#ringing) this.#ring();
+  }
+
+  /** Ends all watches, and rings for what is not rung for yet. */
+  async close(): Promise<void> {
+    this.#watchers.clear();
+    this.#stop();
+    // Each is followed by what came meanwhile.
+    while (this.#ringing) await this.#rung;
+    await this.#closing;
+  }
+
+  #ring(): void {
+    const bells = this.#unrung;
+    this.#unrung = new Set();
+    this.#ringing = true;
+    const [sql, values] = ringStatement(bells);
+    this.sent(this.#connection.tell(sql, values));
+  }
+
+  #start(): void {
+    const { notify, pollIntervalMs } = this.#options;
+    this.#lastId = undefined;
+    this.#poll = setInterval(() => this.#look(), pollIntervalMs);
+    if (notify === "poll") return;
+    const link: Link = this.#connection.link({
+      kept: true,
+      onNotify: (name) => this.#heard(name),
+      onClose: () => this.#cut(link),
+    });
+    this.#link = link;
+  }
+
+  async #listen(watcher: Watcher): Promise<void> {
+    const fresh = watcher.bells.filter((name) => !this.#listened.has(name));
+    for (const name of watcher.bells) {
+      this.#listened.set(name, (this.#listened.get(name) ?? 0) + 1);
+    }
+    const link = this.#link;
+    if (link === undefined || fresh.length === 0 && this.#mode === "push") {
+      return;
+    }
+    try {
+      await this.#connection.within(
+        link,
+        link.execute(listenTo(this.#mode === "push" ? fresh : this.#bells)),
+      );
+      this.#mode = "push";
+    } catch (error) {
+      if (this.#options.notify === "watch") throw this.#noListening(error);
+      this.#fallBack(error);
+    }
+  }
+
+  get #bells(): string[] {
+    return [...this.#listened.keys()];
+  }
+
+  #heard(name: string): void {
+    for (const watcher of this.#watchers) {
+      if (watcher.bells.includes(name)) watcher.wake();
+    }
+  }
+
+  /** The listening connection ended: listens again, and wakes all. */
+  #cut(link: Link): void {
+    if (this.#link !== link) return;
+    this.#mode = "poll";
+    this.#relisten ??= setTimeout(() => {
+      this.#relisten = undefined;
+      this.#listenAgain(link);
+    }, RELISTEN_MS);
+  }
+
+  async #listenAgain(link: Link): Promise<void> {
+    if (this.#link !== link) return;
+    try {
+      await this.#connection.within(link, link.execute(listenTo(this.#bells)));
+      if (this.#link !== link) return;
+      this.#mode = "push";
+      this.#wakeAll();
+    } catch {
+      // The end of that connection, or this, tries once more.
+      this.#cut(link);
+    }
+  }
+
+  #look(): void {
+    if (this.#polling) return;
+    this.#polling = true;
+    this.#lookForLast()
+      .catch(() => {
+        // Who reads next gets the error, in its own words.
+        this.#wakeAll();
+      })
+      .finally(() => this.#polling = false);
+  }
+
+  async #lookForLast(): Promise<void> {
+    const link = this.#link;
+    const sql = "SELECT max(id) AS id FROM inter_session_messages";
+    const [row] = link === undefined || this.#mode === "poll"
+      ? await this.#connection.all(sql)
+      : (await this.#connection.within(link, link.query(sql))).rows;
+    const moved = row.id !== this.#lastId;
+    this.#lastId = row.id;
+    for (const watcher of this.#watchers) {
+      if (moved || watcher.isOfTopic) watcher.wake();
+    }
+  }
+
+  #wakeAll(): void {
+    for (const watcher of this.#watchers) watcher.wake();
+  }
+
+  #noListening(error: unknown): StoreError {
+    const { shown } = this.#connection.address;
+    return new StoreError(
+      "unreachable",
+      shown,
+      `Cannot watch for messages: ${shown} does not let one listen ` +
+        `(${
+          (error as Error).message
+        }); connect to the server itself, or open ` +
+        `the bus with notify "auto" to poll instead.`,
+      { cause: error },
+    );
+  }
+
+  #fallBack(error: unknown): void {
+    this.#mode = "poll";
+    this.#warnOnce(
+      `nothing can be listened to (${
+        (error as Error).message
+      }); polling every ` +
+        `${this.#options.pollIntervalMs} ms instead`,
+    );
+    if (this.#link !== undefined) this.#cut(this.#link);
+  }
+
+  #warnOnce(state: string): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    this.#options.warn(`mbus: ${state}.`);
+  }
+
+  #close(watcher: Watcher): void {
+    if (!this.#watchers.delete(watcher)) return;
+    const gone: string[] = [];
+    for (const name of watcher.bells) {
+      const left = (this.#listened.get(name) ?? 1) - 1;
+      if (left > 0) this.#listened.set(name, left);
+      else if (this.#listened.delete(name)) gone.push(name);
+    }
+    if (this.#watchers.size === 0) this.#stop();
+    else if (this.#mode === "push" && gone.length > 0) {
+      // One that is still heard wakes nobody.
+      this.#link?.execute(gone.map((name) => `UNLISTEN ${name}`).join(";"))
+        .catch(() => {});
+    }
+  }
+
+  #stop(): void {
+    if (this.#poll !== undefined) clearInterval(this.#poll);
+    this.#poll = undefined;
+    if (this.#relisten !== undefined) clearTimeout(this.#relisten);
+    this.#relisten = undefined;
+    this.#listened.clear();
+    this.#mode = "poll";
+    const link = this.#link;
+    this.#link = undefined;
+    if (link === undefined) return;
+    const closed = this.#closing;
+    this.#closing = Promise.all([closed, link.close(CLOSE_MS_MAX)])
+      .then(() => {});
+  }
+}
+
+const CLOSE_MS_MAX = 1_000;
+
+function listenTo(bells: readonly string[]): string {
+  return bells.map((name) => `LISTEN ${name}`).join(";") || "SELECT";
+}
+
+/** Rings bells; who listens need not wait until the disk knows that. */
+function ringStatement(
+  bells: ReadonlySet<string>,
+): [string, readonly SqlValue[]] {
+  return [
+    `SELECT set_config('synchronous_commit', 'off', true),
+       count(pg_notify(bell, '')) FROM unnest($1::text[]) AS bell`,
+    [arrayText([...bells])],
+  ];
+}

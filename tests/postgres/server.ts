@@ -1,0 +1,301 @@
+/**
+ * A real PostgreSQL server for tests, on a free loopback port and in a
+ * temporary folder, as an unprivileged user, always torn down.
+ *
+ * Where PostgreSQL is not installed the tests are ignored, with a line that says
+ * how to install it; with `MBUS_TEST_REQUIRE=postgres` they fail instead.
+ *
+ * One server serves all tests of a process: each gets a database of its own.
+ *
+ * @module
+ */
+
+/** How PostgreSQL's tests are ignored where there is no server. */
+export interface Availability {
+  /** Whether they are. */
+  readonly ignore: boolean;
+}
+
+const ROLE = "bus";
+const PASSWORD = "secret & more";
+
+const programs = findPrograms();
+
+/** Whether tests that need a server are to be ignored. */
+export const availability: Availability = { ignore: isMissing() };
+
+function isMissing(): boolean {
+  if (programs !== undefined) return false;
+  const required = (Deno.env.get("MBUS_TEST_REQUIRE") ?? "").split(",");
+  const remedy = "PostgreSQL is not installed: apt-get install postgresql";
+  if (required.includes("postgres")) throw new Error(remedy);
+  console.error(`Ignored: the tests of the PostgreSQL store, as ${remedy}.`);
+  return true;
+}
+
+/** The folder of initdb and postgres: what is on the PATH, else Debian's newest. */
+function findPrograms(): string | undefined {
+  const debian: string[] = [];
+  try {
+    for (const { name } of Deno.readDirSync("/usr/lib/postgresql")) {
+      debian.push(name);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const folders = [
+    Deno.env.get("MBUS_TEST_POSTGRES"),
+    ...debian.sort((a, b) => Number(b) - Number(a))
+      .map((version) => `/usr/lib/postgresql/${version}/bin`),
+    ...(Deno.env.get("PATH") ?? "").split(":"),
+  ];
+  return folders.find((folder) => {
+    try {
+      return folder !== undefined && Deno.statSync(`${folder}/initdb`).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** How to start a server. */
+export interface ServerOptions {
+  /** Settings, such as `max_connections`. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+  /** Whether it speaks TLS, by a certificate of its own for `localhost`. */
+  readonly tls?: boolean;
+}
+
+/** A running server. */
+export class Server implements AsyncDisposable {
+  /** The port on 127.0.0.1. */
+  readonly port: number;
+  /** Its folder; `server.pem` in it is the authority of one with TLS. */
+  readonly folder: string;
+  readonly #settings: readonly string[];
+  #databases = 0;
+
+  private constructor(port: number, folder: string, settings: string[]) {
+    this.port = port;
+    this.folder = folder;
+    this.#settings = settings;
+  }
+
+  /** Makes and starts one. */
+  static async start(options: ServerOptions = {}): Promise<Server> {
+    const folder = await Deno.makeTempDir({ prefix: "mbus-postgres-" });
+    const password = `${folder}/password`;
+    await Deno.writeTextFile(password, PASSWORD);
+    if (options.tls) await makeCertificate(folder);
+    await giveAway(folder);
+    const port = freePort();
+    const settings = Object.entries({
+      port,
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: folder,
+      max_connections: 200,
+      fsync: "off",
+      autovacuum_naptime: "1h",
+      ...(options.tls && {
+        ssl: "on",
+        ssl_cert_file: `${folder}/server.pem`,
+        ssl_key_file: `${folder}/server.key`,
+      }),
+      ...options.settings,
+    }).map(([name, value]) => `${name}=${value}`);
+    const server = new Server(port, folder, settings);
+    await asUnprivileged(`${programs}/initdb`, [
+      `--pgdata=${folder}/data`,
+      `--username=${ROLE}`,
+      "--auth=scram-sha-256",
+      `--pwfile=${password}`,
+      "--encoding=UTF8",
+      "--locale=C.UTF-8",
+      "--no-sync",
+    ]);
+    await server.boot();
+    return server;
+  }
+
+  /** Starts it again, after {@linkcode stop} or a kill. */
+  async boot(): Promise<void> {
+    await asUnprivileged(`${programs}/pg_ctl`, [
+      `--pgdata=${this.folder}/data`,
+      `--log=${this.folder}/log`,
+      "--wait",
+      "--timeout=60",
+      `--options=${this.#settings.map((s) => `-c ${s}`).join(" ")}`,
+      "start",
+    ]);
+  }
+
+  /** Ends it: `fast` cuts its connections, `immediate` does not even say so. */
+  async stop(mode: "fast" | "immediate" = "fast"): Promise<void> {
+    await asUnprivileged(`${programs}/pg_ctl`, [
+      `--pgdata=${this.folder}/data`,
+      "--wait",
+      `--mode=${mode}`,
+      "stop",
+    ]);
+  }
+
+  /** The process of the server. */
+  get pid(): number {
+    const text = Deno.readTextFileSync(`${this.folder}/data/postmaster.pid`);
+    return Number(text.split("\n")[0]);
+  }
+
+  /** The URL of a new database. */
+  async newDatabase(): Promise<string> {
+    const name = `bus_${++this.#databases}`;
+    await this.psql("postgres", `CREATE DATABASE ${name}`);
+    return this.url({ database: name });
+  }
+
+  /** A URL of the server. */
+  url(
+    options: {
+      readonly database?: string;
+      readonly user?: string;
+      readonly password?: string;
+      readonly host?: string;
+      readonly query?: string;
+      readonly port?: number;
+    } = {},
+  ): string {
+    const { database = "postgres", user = ROLE, password = PASSWORD } = options;
+    return `postgres://${user}:${encodeURIComponent(password)}@${
+      options.host ?? "127.0.0.1"
+    }:${options.port ?? this.port}/${database}${
+      options.query === undefined ? "" : `?${options.query}`
+    }`;
+  }
+
+  /** What psql prints for statements, as another program would run them. */
+  async psql(
+    database: string,
+    sql: string,
+    options: { readonly user?: string; readonly password?: string } = {},
+  ): Promise<string> {
+    const { code, stdout, stderr } = await new Deno.Command(
+      `${programs}/psql`,
+      {
+        args: [
+          "--no-psqlrc",
+          "--quiet",
+          "--tuples-only",
+          "--no-align",
+          "--set=ON_ERROR_STOP=1",
+          `--host=127.0.0.1`,
+          `--port=${this.port}`,
+          `--username=${options.user ?? ROLE}`,
+          `--command=${sql}`,
+          database,
+        ],
+        env: { PGPASSWORD: options.password ?? PASSWORD },
+      },
+    ).output();
+    if (code !== 0) throw new Error(new TextDecoder().decode(stderr).trim());
+    return new TextDecoder().decode(stdout).trim();
+  }
+
+  /** Ends it and removes its folder. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.stop("immediate");
+    } catch {
+      // It was stopped or killed by its test.
+    }
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** Runs `work` on a server of its own. */
+export async function withServer(
+  work: (server: Server) => Promise<void>,
+  options: ServerOptions = {},
+): Promise<void> {
+  await using server = await Server.start(options);
+  await work(server);
+}
+
+let shared: Promise<Server> | undefined;
+
+/**
+ * The server that the tests of this process share; it ends with the process.
+ * Its end is seen to by a watcher of its own, so that even a test that is
+ * killed leaves no server behind.
+ */
+export async function sharedServer(): Promise<Server> {
+  shared ??= Server.start().then((server) => {
+    guard(server);
+    return server;
+  });
+  return await shared;
+}
+
+/** Ends a server once this process is gone, however that came. */
+function guard(server: Server): void {
+  const watch = `while kill -0 ${Deno.pid} 2>/dev/null; do sleep 0.2; done; ` +
+    `kill -QUIT ${server.pid}; ` +
+    `while kill -0 ${server.pid} 2>/dev/null; do sleep 0.1; done; ` +
+    `rm -rf ${server.folder}`;
+  new Deno.Command("sh", {
+    args: ["-c", watch],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn().unref();
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+const isRoot = Deno.uid() === 0;
+
+/** Root may run no server: Debian's package brings a user who may. */
+async function giveAway(folder: string): Promise<void> {
+  if (isRoot) await run("chown", ["-R", "postgres", folder]);
+}
+
+async function asUnprivileged(program: string, args: string[]): Promise<void> {
+  if (isRoot) {
+    await run("runuser", ["-u", "postgres", "--", program, ...args]);
+  } else await run(program, args);
+}
+
+async function makeCertificate(folder: string): Promise<void> {
+  const request = "req -x509 -nodes -days 2 -newkey ec " +
+    "-pkeyopt ec_paramgen_curve:prime256v1 " +
+    "-subj /CN=localhost -addext subjectAltName=DNS:localhost";
+  await run("openssl", [
+    ...request.split(" "),
+    ...["-keyout", `${folder}/server.key`],
+    ...["-out", `${folder}/server.pem`],
+  ]);
+  await Deno.chmod(`${folder}/server.key`, 0o600);
+}
+
+async function run(program: string, args: string[]): Promise<void> {
+  // The server would hold on to a pipe: what it says is in its log.
+  const output = await Deno.makeTempFile();
+  try {
+    const child = new Deno.Command("sh", {
+      args: ["-c", `exec "$0" "$@" >${output} 2>&1`, program, ...args],
+      cwd: "/",
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const { code } = await child.status;
+    if (code !== 0) {
+      throw new Error(
+        `${program} ${args.join(" ")}: ${await Deno.readTextFile(output)}`,
+      );
+    }
+  } finally {
+    await Deno.remove(output);
+  }
+}

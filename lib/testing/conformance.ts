@@ -1,0 +1,55 @@
+/**
+ * The suite that every store passes, by subject.
+ *
+ * @module
+ */
+
+import { canRun, Cases } from "./case.ts";
+import { cursors } from "./cursors.ts";
+import { keeping } from "./keeping.ts";
+import { order } from "./order.ts";
+import { publishing } from "./publishing.ts";
+import { Scene } from "./scene.ts";
+import type { StoreUnderTest } from "./store_under_test.ts";
+
+/** One case of one store, in the form that `Deno.test` takes. */
+export interface ConformanceCase {
+  /** The store, the subject and what it shows. */
+  readonly name: string;
+  /** Whether the store lacks what it needs. */
+  readonly ignore: boolean;
+  /** Runs it on storage of its own; it fails by throwing. */
+  readonly fn: () => Promise<void>;
+}
+
+const SUBJECTS: Readonly<Record<string, (cases: Cases) => void>> = {
+  publish: publishing,
+  order,
+  keeping,
+  cursors,
+};
+
+/**
+ * Gives every case of the suite to `test`, which is `Deno.test` or a like of
+ * it. Every store gets the same cases; those that it cannot run, by what it
+ * declares, are ignored.
+ */
+export function conformance(
+  test: (each: ConformanceCase) => void,
+  store: StoreUnderTest,
+): void {
+  for (const [subject, add] of Object.entries(SUBJECTS)) {
+    const cases = new Cases();
+    add(cases);
+    for (const each of cases.all) {
+      test({
+        name: `${store.name}: ${subject}: ${each.name}`,
+        ignore: store.ignore === true || !canRun(store, each),
+        fn: async () => {
+          await using scene = new Scene(await store.storage());
+          await each.run(scene);
+        },
+      });
+    }
+  }
+}

@@ -6,10 +6,12 @@
 
 import { canRun, Cases } from "./case.ts";
 import { cursors } from "./cursors.ts";
+import { durableDelivery } from "./durable.ts";
 import { keeping } from "./keeping.ts";
 import { order } from "./order.ts";
 import { publishing } from "./publishing.ts";
 import { Scene } from "./scene.ts";
+import { sessions } from "./sessions.ts";
 import type { StoreUnderTest } from "./store_under_test.ts";
 
 /** One case of one store, in the form that `Deno.test` takes. */
@@ -27,6 +29,8 @@ const SUBJECTS: Readonly<Record<string, (cases: Cases) => void>> = {
   order,
   keeping,
   cursors,
+  durable: durableDelivery,
+  sessions,
 };
 
 /**

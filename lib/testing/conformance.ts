@@ -6,8 +6,11 @@
 
 import { canRun, Cases } from "./case.ts";
 import { cursors } from "./cursors.ts";
+import { deadlock } from "./deadlock.ts";
 import { durableDelivery } from "./durable.ts";
 import { keeping } from "./keeping.ts";
+import { waiting } from "./lock_queue.ts";
+import { locks } from "./locks.ts";
 import { order } from "./order.ts";
 import { publishing } from "./publishing.ts";
 import { Scene } from "./scene.ts";
@@ -31,6 +34,9 @@ const SUBJECTS: Readonly<Record<string, (cases: Cases) => void>> = {
   cursors,
   durable: durableDelivery,
   sessions,
+  locks,
+  waiting,
+  deadlock,
 };
 
 /**

@@ -4,10 +4,16 @@
  * @module
  */
 
+import { atomicity } from "./atomicity.ts";
+import { capabilities } from "./capabilities.ts";
+import type { StoreCapabilities } from "../store.ts";
 import { canRun, Cases } from "./case.ts";
+import { closing } from "./closing.ts";
 import { cursors } from "./cursors.ts";
 import { deadlock } from "./deadlock.ts";
+import { directMessages } from "./direct_messages.ts";
 import { durableDelivery } from "./durable.ts";
+import { edits } from "./edits.ts";
 import { keeping } from "./keeping.ts";
 import { waiting } from "./lock_queue.ts";
 import { locks } from "./locks.ts";
@@ -16,6 +22,8 @@ import { publishing } from "./publishing.ts";
 import { Scene } from "./scene.ts";
 import { sessions } from "./sessions.ts";
 import type { StoreUnderTest } from "./store_under_test.ts";
+import { tasks } from "./tasks.ts";
+import { wakeUps } from "./wake_ups.ts";
 
 /** One case of one store, in the form that `Deno.test` takes. */
 export interface ConformanceCase {
@@ -27,7 +35,10 @@ export interface ConformanceCase {
   readonly fn: () => Promise<void>;
 }
 
-const SUBJECTS: Readonly<Record<string, (cases: Cases) => void>> = {
+/** Adds the cases of a subject. */
+type Subject = (cases: Cases, declared: StoreCapabilities) => void;
+
+const SUBJECTS: Readonly<Record<string, Subject>> = {
   publish: publishing,
   order,
   keeping,
@@ -37,6 +48,13 @@ const SUBJECTS: Readonly<Record<string, (cases: Cases) => void>> = {
   locks,
   waiting,
   deadlock,
+  tasks,
+  "direct messages": directMessages,
+  edits,
+  atomicity,
+  closing,
+  "wake-ups": wakeUps,
+  capabilities,
 };
 
 /**
@@ -50,7 +68,7 @@ export function conformance(
 ): void {
   for (const [subject, add] of Object.entries(SUBJECTS)) {
     const cases = new Cases();
-    add(cases);
+    add(cases, store.capabilities);
     for (const each of cases.all) {
       test({
         name: `${store.name}: ${subject}: ${each.name}`,

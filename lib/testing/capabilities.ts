@@ -1,0 +1,111 @@
+/**
+ * Capabilities: a store can do what it says, and says where it is.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { StoreCapabilities } from "../store.ts";
+import type { Cases } from "./case.ts";
+import { ON_CHANNEL } from "./peer.ts";
+import { WakeUp } from "./waiting.ts";
+
+/** Adds the cases. */
+export function capabilities(
+  cases: Cases,
+  declared: StoreCapabilities,
+): void {
+  const foreign = cases.needing("acceptsForeignRows");
+  const foreignPushed = cases.needing("acceptsForeignRows", "pushesWakeUps");
+  const foreignInTime = cases.needing("acceptsForeignRows", "movesClock");
+
+  cases.test("every store declares what it was tested as", async (scene) => {
+    for (const store of [await scene.store(), await scene.store()]) {
+      assert.deepEqual({ ...store.capabilities }, { ...declared });
+    }
+    const bus = await scene.bus("ann");
+    assert.deepEqual({ ...bus.capabilities }, { ...declared });
+  });
+
+  cases.test("a store says where it is, without credentials", async (scene) => {
+    const store = await scene.store();
+    assert.notEqual(store.location, "");
+    assert.doesNotMatch(store.location, /:[^/@]*@/);
+    assert.equal((await store.stats()).location, store.location);
+  });
+
+  cases.test("a store counts what it holds", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.append(1);
+    await ann.append(2, { channel: "b" });
+    await ann.append(3, { channel: "b" });
+    await ann.append(4, { channel: "b" });
+    await bob.store.takeDurable("d", ON_CHANNEL, ann.store.startCursor);
+    await bob.store.endSession("bob");
+    const stats = await ann.store.stats();
+    assert.deepEqual(stats.channels, [
+      // Two came, one ended.
+      { channel: "b", messages: 3 },
+      { channel: "heartbeat", messages: 3 },
+      { channel: "a", messages: 1 },
+    ]);
+    assert.equal(stats.messages, 7);
+    assert.equal(stats.sessions, 1);
+    assert.equal(stats.durableNames, 1);
+    assert.ok(stats.storeBytes + stats.logBytes > 0);
+  });
+
+  foreign.test("a row that another program inserts is a message", async (scene) => {
+    const ann = await scene.peer("ann", { start: { project: "/one" } });
+    await scene.insert({
+      sender: "ann",
+      channel: "a",
+      payloadText: '{"from":"a script"}',
+    });
+    await scene.insert({ sender: "script", channel: "a", payloadText: "1" });
+    const { messages } = await ann.page();
+    assert.deepEqual(
+      messages.map(({ sender, payload, project }) => [
+        sender,
+        payload,
+        project,
+      ]),
+      [["ann", { from: "a script" }, "/one"], ["script", 1, undefined]],
+    );
+    // Whoever sends is a session.
+    const script = await ann.store.session("script");
+    assert.equal(script?.vendor, "unknown");
+    assert.equal(script?.pid, undefined);
+  });
+
+  foreign.test("what is no JSON in such a row is handed on as it is", async (scene) => {
+    const ann = await scene.peer("ann");
+    for (const payloadText of ["no JSON", "{", "NaN"]) {
+      await scene.insert({ sender: "script", channel: "a", payloadText });
+    }
+    assert.deepEqual(await ann.read(), [
+      { raw: "no JSON" },
+      { raw: "{" },
+      { raw: "NaN" },
+    ]);
+  });
+
+  foreignInTime.test("such a row lives for five minutes", async (scene) => {
+    const ann = await scene.peer("ann");
+    await scene.insert({ sender: "ann", channel: "a", payloadText: "1" });
+    await scene.advance(240_000);
+    assert.deepEqual(await ann.read(), [1]);
+    await scene.advance(120_000);
+    assert.deepEqual(await ann.read(), []);
+  });
+
+  foreignPushed.test("such a row is pushed to who watches", async (scene) => {
+    const ann = await scene.peer("ann");
+    const woken = new WakeUp();
+    using _watch = await ann.store.watch(ON_CHANNEL, woken.wake);
+    await scene.insert({ sender: "ann", channel: "a", payloadText: "1" });
+    await woken.next("the row");
+    while ((await ann.read()).length === 0) await woken.next("the row");
+    assert.deepEqual(await ann.read(), [1]);
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * The suite that every store passes, by subject.
+ *
+ * @module
+ */
+
+import { atomicity } from "./atomicity.ts";
+import { capabilities } from "./capabilities.ts";
+import type { StoreCapabilities } from "../store.ts";
+import { canRun, Cases } from "./case.ts";
+import { closing } from "./closing.ts";
+import { cursors } from "./cursors.ts";
+import { deadlock } from "./deadlock.ts";
+import { directMessages } from "./direct_messages.ts";
+import { durableDelivery } from "./durable.ts";
+import { edits } from "./edits.ts";
+import { keeping } from "./keeping.ts";
+import { waiting } from "./lock_queue.ts";
+import { locks } from "./locks.ts";
+import { order } from "./order.ts";
+import { publishing } from "./publishing.ts";
+import { Scene } from "./scene.ts";
+import { sessions } from "./sessions.ts";
+import type { StoreUnderTest } from "./store_under_test.ts";
+import { tasks } from "./tasks.ts";
+import { wakeUps } from "./wake_ups.ts";
+
+/** One case of one store, in the form that `Deno.test` takes. */
+export interface ConformanceCase {
+  /** The store, the subject and what it shows. */
+  readonly name: string;
+  /** Whether the store lacks what it needs. */
+  readonly ignore: boolean;
+  /** Runs it on storage of its own; it fails by throwing. */
+  readonly fn: () => Promise<void>;
+}
+
+/** Adds the cases of a subject. */
+type Subject = (cases: Cases, declared: StoreCapabilities) => void;
+
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  publish: publishing,
+  order,
+  keeping,
+  cursors,
+  durable: durableDelivery,
+  sessions,
+  locks,
+  waiting,
+  deadlock,
+  tasks,
+  "direct messages": directMessages,
+  edits,
+  atomicity,
+  closing,
+  "wake-ups": wakeUps,
+  capabilities,
+};
+
+/**
+ * Gives every case of the suite to `test`, which is `Deno.test` or a like of
+ * it. Every store gets the same cases; those that it cannot run, by what it
+ * declares, are ignored.
+ */
+export function conformance(
+  test: (each: ConformanceCase) => void,
+  store: StoreUnderTest,
+): void {
+  for (const [subject, add] of Object.entries(SUBJECTS)) {
+    const cases = new Cases();
+    add(cases, store.capabilities);
+    for (const each of cases.all) {
+      test({
+        name: `${store.name}: ${subject}: ${each.name}`,
+        ignore: store.ignore === true || !canRun(store, each),
+        fn: async () => {
+          await using scene = new Scene(await store.storage());
+          await each.run(scene);
+        },
+      });
+    }
+  }
+}

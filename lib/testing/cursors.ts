@@ -1,0 +1,150 @@
+/**
+ * Cursors: a message's id is its cursor, and what comes after is all that was
+ * committed later.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { InvalidInputError } from "../errors.ts";
+import type { Cases } from "./case.ts";
+import { ON_CHANNEL, payloadsOf } from "./peer.ts";
+
+/** Adds the cases. */
+export function cursors(cases: Cases): void {
+  cases.test("after a message's id comes what was published later", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.append(1);
+    const two = await ann.append(2);
+    await bob.append(3);
+    assert.deepEqual(await bob.read(two), [3]);
+    assert.deepEqual(await ann.read(two), [3]);
+  });
+
+  cases.test("the start is before everything, the end after", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.append(1);
+    await ann.append(2, { channel: "other" });
+    assert.deepEqual(await bob.read(bob.store.startCursor), [1]);
+    const end = await bob.store.endCursor();
+    assert.deepEqual(await bob.read(end, { channels: null }), []);
+    await ann.append(3);
+    assert.deepEqual(await bob.read(end, { channels: null }), [3]);
+  });
+
+  cases.test("the end of an empty store is a cursor, too", async (scene) => {
+    const store = await scene.store();
+    const end = await store.endCursor();
+    const empty = await store.read(ON_CHANNEL, end, 10);
+    assert.deepEqual(empty.messages, []);
+    const ann = await scene.peer("ann");
+    await ann.append(1);
+    for (const cursor of [end, empty.cursor, store.startCursor]) {
+      const { messages } = await store.read(ON_CHANNEL, cursor, 10);
+      assert.deepEqual(payloadsOf(messages), [1]);
+    }
+  });
+
+  cases.test("a page has at most its limit, and its cursor goes on", async (scene) => {
+    const ann = await scene.peer("ann");
+    for (let i = 0; i < 10; i++) await ann.append(i);
+    const pages: unknown[] = [];
+    let cursor = ann.store.startCursor;
+    for (let i = 0; i < 4; i++) {
+      const page = await ann.page(cursor, {}, 3);
+      pages.push(payloadsOf(page.messages));
+      cursor = page.cursor;
+    }
+    assert.deepEqual(pages, [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]);
+  });
+
+  cases.test("a page's cursor is after all that it looked at, wanted or not", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.append(1);
+    for (let i = 0; i < 5; i++) await ann.append(i, { channel: "other" });
+    const { cursor } = await bob.page();
+    const late = await bob.page(cursor, { channels: null });
+    assert.deepEqual(late.messages, []);
+    await ann.append(2);
+    assert.deepEqual(await bob.read(late.cursor), [2]);
+  });
+
+  cases.test("a page that found nothing goes on where it began, or later", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const id = await ann.append(1);
+    let { cursor } = await bob.page(id);
+    for (let i = 0; i < 3; i++) ({ cursor } = await bob.page(cursor));
+    assert.deepEqual(await bob.read(cursor), []);
+    await ann.append(2);
+    assert.deepEqual(await bob.read(cursor), [2]);
+  });
+
+  cases.test("only the channels that are wanted are read", async (scene) => {
+    const ann = await scene.peer("ann");
+    for (const channel of ["a", "b", "c", "A"]) {
+      await ann.append(channel, { channel });
+    }
+    const read = (channels: string[] | null) =>
+      ann.read(undefined, { channels });
+    assert.deepEqual(await read(["a"]), ["a"]);
+    assert.deepEqual(await read(["c", "a"]), ["a", "c"]);
+    assert.deepEqual(await read(["none"]), []);
+    // Whoever registers is announced.
+    assert.deepEqual((await read(null)).slice(-4), ["a", "b", "c", "A"]);
+  });
+
+  cases.test("many channels are read in one order, from near and from far", async (scene) => {
+    const ann = await scene.peer("ann");
+    const channels = Array.from({ length: 20 }, (_, i) => `channel-${i}`);
+    const all = Array.from({ length: 200 }, (_, i) => i);
+    const appended = await ann.appendAll(
+      all.map((i) => ann.message(i, { channel: channels[i * 7 % 20] })),
+    );
+    const read = (cursor?: string) => ann.read(cursor, { channels });
+    assert.deepEqual(await read(), all);
+    assert.deepEqual(await read(appended[9].id), all.slice(10));
+    assert.deepEqual(await read(appended[189].id), all.slice(190));
+  });
+
+  cases.test("a reader of a project reads its messages and those of none", async (scene) => {
+    const ann = await scene.peer("ann");
+    for (const project of ["/one", "/two", null]) {
+      await ann.append(project, { project });
+    }
+    assert.deepEqual(await ann.read(undefined, { project: "/one" }), [
+      "/one",
+      null,
+    ]);
+    assert.deepEqual(await ann.read(undefined, { project: "/three" }), [null]);
+    assert.deepEqual(await ann.read(), ["/one", "/two", null]);
+  });
+
+  cases.test("what is for one session is read by that one only", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.append("all");
+    await ann.append("bob", { to: "bob" });
+    assert.deepEqual(await bob.read(undefined, { session: "bob" }), [
+      "all",
+      "bob",
+    ]);
+    assert.deepEqual(await ann.read(undefined, { session: "ann" }), ["all"]);
+    assert.deepEqual(await bob.read(), ["all"]);
+  });
+
+  cases.test("the text of an id and of a page's cursor are cursors", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const id = await ann.append(1);
+    const { cursor } = await ann.page();
+    await ann.append(2);
+    const texts = [id, cursor, bob.store.startCursor];
+    const read = texts.map((text) => bob.read(bob.store.parseCursor(text)));
+    assert.deepEqual(await Promise.all(read), [[2], [2], [1, 2]]);
+  });
+
+  cases.test("other text is no cursor", async (scene) => {
+    const store = await scene.store();
+    for (const text of ["", "x", "-1", "1.5", " 1", "1; --", "9".repeat(40)]) {
+      assert.throws(() => store.parseCursor(text), InvalidInputError, text);
+    }
+  });
+}

@@ -1,0 +1,135 @@
+/**
+ * Deadlock: waiting that would close a cycle is refused at once.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { DeadlockError } from "../errors.ts";
+import type { Cases } from "./case.ts";
+import { holders } from "./locks.ts";
+import { heldBy, type Peer, targetOf } from "./peer.ts";
+
+const ADVISORY = { type: "advisory" } as const;
+const WAIT = { wait: true } as const;
+
+/** Asserts that asking is refused with this cycle, of `session path session`. */
+async function assertCycle(
+  ask: () => Promise<unknown>,
+  steps: readonly string[],
+): Promise<void> {
+  await assert.rejects(ask, (error) => {
+    assert.ok(error instanceof DeadlockError, String(error));
+    assert.deepEqual(
+      error.cycle.map(({ session, path, waitsFor }) =>
+        `${session} ${path} ${waitsFor}`
+      ),
+      steps,
+    );
+    return true;
+  });
+}
+
+/** Three sessions, each holding the path of its number. */
+async function three(
+  scene: { peer(id: string): Promise<Peer> },
+): Promise<Peer[]> {
+  const peers = [];
+  for (const id of ["s0", "s1", "s2"]) peers.push(await scene.peer(id));
+  for (const [i, peer] of peers.entries()) await peer.hold(`/${i}`);
+  return peers;
+}
+
+/** Adds the cases. */
+export function deadlock(cases: Cases): void {
+  cases.test("a cycle of two is refused and spelled out", async (scene) => {
+    const [s0, s1] = await three(scene);
+    await s1.queue("/0");
+    await assertCycle(() => s0.ask("/1", WAIT), ["s0 /1 s1", "s1 /0 s0"]);
+  });
+
+  cases.test("a cycle of three is refused and spelled out", async (scene) => {
+    const [s0, s1, s2] = await three(scene);
+    await s0.queue("/1");
+    await s1.queue("/2");
+    await assertCycle(() => s2.ask("/0", WAIT), [
+      "s2 /0 s0",
+      "s0 /1 s1",
+      "s1 /2 s2",
+    ]);
+  });
+
+  cases.test("nothing is left of who was refused", async (scene) => {
+    const [s0, s1] = await three(scene);
+    const waiter = await s1.queue("/0");
+    await assert.rejects(() => s0.ask("/1", WAIT), DeadlockError);
+    assert.deepEqual(await s0.store.lockWaiters(targetOf("/1")), []);
+    assert.deepEqual(await holders(s0.store), ["s0", "s1", "s2"]);
+    // What it holds, it can give back: that ends the waiting.
+    const [own] = await s0.store.locks({ project: null, path: "/0" });
+    await s0.store.releaseLock(own);
+    heldBy(await s1.check(waiter));
+  });
+
+  cases.test("without waiting it is only refused", async (scene) => {
+    const [s0, s1] = await three(scene);
+    await s1.queue("/0");
+    assert.equal((await s0.ask("/1")).state, "refused");
+  });
+
+  cases.test("waiting in a line is no cycle", async (scene) => {
+    const [s0, s1, s2] = await three(scene);
+    await s1.queue("/0");
+    await s2.queue("/0");
+    await s2.queue("/1");
+    assert.equal((await s0.store.lockWaiters(targetOf("/0"))).length, 2);
+  });
+
+  cases.test("two that hold a path and both upgrade are a cycle", async (scene) => {
+    const [s0, s1] = await three(scene);
+    const mine = await s0.hold("/a", ADVISORY);
+    const yours = await s1.hold("/a", ADVISORY);
+    const waiter = await s0.queue("/a", { upgrades: mine.token });
+    await assertCycle(
+      () => s1.ask("/a", { ...WAIT, upgrades: yours.token }),
+      ["s1 /a s0", "s0 /a s1"],
+    );
+    await s1.store.releaseLock(yours);
+    assert.equal(heldBy(await s0.check(waiter)).type, "exclusive");
+  });
+
+  cases.test("who stands before one in the queue counts, too", async (scene) => {
+    const [s0, s1, s2] = await three(scene);
+    await s0.hold("/a", ADVISORY);
+    await s1.queue("/a");
+    // s0's lock would let s2 in, but s1 is before it.
+    await s2.queue("/a", ADVISORY);
+    await assertCycle(() => s1.ask("/2", { ...WAIT, agent: "x" }), [
+      "s1 /2 s2",
+      "s2 /a s1",
+    ]);
+  });
+
+  cases.test("cycles through folders and globs are seen", async (scene) => {
+    const [s0, s1] = await three(scene);
+    await s0.hold("/src", { kind: "folder" });
+    await s1.hold("/lib/*.ts", { kind: "glob" });
+    await s1.queue("/src/a.ts");
+    await assertCycle(() => s0.ask("/lib/a.ts", WAIT), [
+      "s0 /lib/a.ts s1",
+      "s1 /src/a.ts s0",
+    ]);
+  });
+
+  cases.test("of two that would wait for each other at once, one may", async (scene) => {
+    const [s0, s1] = await three(scene);
+    const settled = await Promise.allSettled([
+      s0.ask("/1", WAIT),
+      s1.ask("/0", WAIT),
+    ]);
+    const states = settled.map((each) =>
+      each.status === "fulfilled" ? each.value.state : each.reason.name
+    );
+    assert.deepEqual(states.toSorted(), ["DeadlockError", "waiting"]);
+  });
+}

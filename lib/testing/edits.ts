@@ -1,0 +1,293 @@
+/**
+ * Edits and notes: what sessions that live in many short processes keep, and
+ * the locks that are taken for an edit.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { UnknownSessionError } from "../errors.ts";
+import type { EditObstacle, EditRequest } from "../store.ts";
+import type { Cases } from "./case.ts";
+import { purgeAll } from "./keeping.ts";
+import { holders } from "./locks.ts";
+import { HOUR_MS, type Peer, targetOf } from "./peer.ts";
+import { GONE_PROCESS } from "./processes.ts";
+
+const ADVISORY = { type: "advisory" } as const;
+
+/** Asks to edit some files. */
+async function edit(
+  peer: Peer,
+  paths: readonly string[],
+  options: Partial<EditRequest> & { readonly readAtMs?: number } = {},
+): Promise<readonly EditObstacle[]> {
+  const { readAtMs, ...request } = options;
+  return await peer.store.guardEdit({
+    session: peer.id,
+    agent: "",
+    targets: paths.map((path) => ({ target: targetOf(path), readAtMs })),
+    leaseMs: HOUR_MS,
+    informed: false,
+    ...request,
+  });
+}
+
+/** What speaks against an edit, in short. */
+function inShort(obstacles: readonly EditObstacle[]): string[] {
+  return obstacles.map(({ target, holds, touches }) =>
+    [
+      target.path,
+      ...holds.map(({ session, type }) => `${session} ${type}`),
+      ...touches.map(({ session }) => `${session} changed it`),
+    ].join(", ")
+  );
+}
+
+/** The notes of a session, as an object. */
+async function notesOf(
+  { id, store }: Peer,
+  ...keys: readonly string[]
+): Promise<Record<string, string>> {
+  return Object.fromEntries(await store.readNotes(id, keys));
+}
+
+/** Writes notes down. */
+async function note(
+  { id, store }: Peer,
+  notes: Readonly<Record<string, string | null>>,
+  expects?: { readonly key: string; readonly value: string | null },
+): Promise<boolean> {
+  return await store.noteActivity(id, {
+    notes: new Map(Object.entries(notes)),
+    expects,
+  });
+}
+
+/** Adds the cases. */
+export function edits(cases: Cases): void {
+  const timed = cases.needing("movesClock");
+
+  cases.test("notes are a session's own, and stay until they are deleted", async (scene) => {
+    const [ann, bob] = await scene.two();
+    assert.equal(await note(ann, { a: "1", b: "", c: "ä\n" }), true);
+    await note(bob, { a: "2" });
+    assert.deepEqual(await notesOf(ann, "a", "b", "c", "d"), {
+      a: "1",
+      b: "",
+      c: "ä\n",
+    });
+    await note(ann, { a: "3", b: null, d: null });
+    assert.deepEqual(await notesOf(ann, "a", "b", "c", "d"), {
+      a: "3",
+      c: "ä\n",
+    });
+    assert.deepEqual(await notesOf(bob, "a"), { a: "2" });
+    // Another process of the session reads them, too.
+    const { store } = bob;
+    assert.deepEqual(
+      Object.fromEntries(await store.readNotes("ann", ["a"])),
+      { a: "3" },
+    );
+  });
+
+  cases.test("nothing is written down unless a note is as expected", async (scene) => {
+    const ann = await scene.peer("ann");
+    const refused = { a: "no" };
+    assert.equal(await note(ann, refused, { key: "k", value: "1" }), false);
+    assert.equal(await note(ann, { k: "1" }, { key: "k", value: null }), true);
+    assert.equal(await note(ann, refused, { key: "k", value: null }), false);
+    assert.equal(await note(ann, refused, { key: "k", value: "2" }), false);
+    assert.deepEqual(await notesOf(ann, "a", "k"), { k: "1" });
+    assert.equal(await note(ann, { k: "2" }, { key: "k", value: "1" }), true);
+    assert.equal(
+      await ann.store.noteActivity("ann", {
+        change: { status: "idle" },
+        touched: ["/a"],
+        expects: { key: "k", value: "1" },
+      }),
+      false,
+    );
+    assert.equal((await ann.store.session("ann"))?.status, "active");
+    assert.deepEqual(await ann.store.touchesOf("/a", 0), []);
+  });
+
+  cases.test("of two that expect the same, one writes it down", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const write = (value: string) => (peer: Peer) =>
+      peer.store.noteActivity("ann", {
+        notes: new Map([["k", value]]),
+        expects: { key: "k", value: null },
+      });
+    const done = await Promise.all([
+      write("ann")(ann),
+      write("bob")(bob),
+    ]);
+    assert.deepEqual(done.toSorted(), [false, true]);
+    const winner = done[0] ? "ann" : "bob";
+    assert.deepEqual(await notesOf(ann, "k"), { k: winner });
+  });
+
+  timed.test("an activity is a sign of life, and what it says", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const before = (await bob.store.session("ann"))!;
+    await scene.advance(60_000);
+    const change = { status: "idle", task: "T-1" } as const;
+    await ann.store.noteActivity("ann", { change });
+    const after = (await bob.store.session("ann"))!;
+    assert.ok(after.heartbeatAt > before.heartbeatAt);
+    assert.equal(after.status, "idle");
+    assert.equal(after.task, "T-1");
+    await ann.store.noteActivity("ann", {});
+    // What is left out stays.
+    assert.equal((await bob.store.session("ann"))?.status, "idle");
+  });
+
+  cases.test("an unknown session notes nothing", async (scene) => {
+    const ann = await scene.peer("ann");
+    await assert.rejects(
+      () => ann.store.noteActivity("bob", { notes: new Map([["k", "1"]]) }),
+      UnknownSessionError,
+    );
+    assert.equal((await ann.store.readNotes("bob", ["k"])).size, 0);
+  });
+
+  timed.test("who changed a file is known, the latest first", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const touch = ({ id, store }: Peer, ...touched: string[]) =>
+      store.noteActivity(id, { touched });
+    await touch(ann, "/a", "/b");
+    await scene.advance(60_000);
+    const between = scene.nowMs - 30_000;
+    await touch(bob, "/a");
+    const of = async (path: string, sinceMs: number) =>
+      (await ann.store.touchesOf(path, sinceMs)).map(({ session }) => session);
+    assert.deepEqual(await of("/a", 0), ["bob", "ann"]);
+    assert.deepEqual(await of("/a", between), ["bob"]);
+    assert.deepEqual(await of("/b", 0), ["ann"]);
+    assert.deepEqual(await of("/c", 0), []);
+    await scene.advance(60_000);
+    await touch(ann, "/a");
+    const touches = await bob.store.touchesOf("/a", 0);
+    assert.deepEqual(touches.map(({ session }) => session), ["ann", "bob"]);
+    assert.ok(touches[0].touchedAtMs - touches[1].touchedAtMs >= 60_000);
+  });
+
+  timed.test("notes and changes are kept for a day", async (scene) => {
+    const ann = await scene.peer("ann");
+    await ann.store.noteActivity("ann", {
+      notes: new Map([["k", "1"]]),
+      touched: ["/a"],
+    });
+    await scene.advance(23 * HOUR_MS);
+    await purgeAll(ann.store);
+    assert.deepEqual(await notesOf(ann, "k"), { k: "1" });
+    assert.equal((await ann.store.touchesOf("/a", 0)).length, 1);
+    await scene.advance(2 * HOUR_MS);
+    await purgeAll(ann.store);
+    assert.deepEqual(await notesOf(ann, "k"), {});
+    assert.deepEqual(await ann.store.touchesOf("/a", 0), []);
+  });
+
+  cases.test("an edit takes advisory locks on all that it is about", async (scene) => {
+    const [ann, bob] = await scene.two();
+    assert.deepEqual(
+      await edit(ann, ["/a", "/b"], { activeFiles: ["/a", "/b"] }),
+      [],
+    );
+    const held = await bob.store.locks({ project: null });
+    assert.deepEqual(
+      held.map(({ path, type, session, holds }) =>
+        `${session} ${path} ${type} ${holds}`
+      ),
+      ["ann /a advisory 1", "ann /b advisory 1"],
+    );
+    const { activeFiles } = (await bob.store.session("ann"))!;
+    assert.deepEqual(activeFiles, ["/a", "/b"]);
+  });
+
+  timed.test("what it holds already is held for longer, not once more", async (scene) => {
+    const ann = await scene.peer("ann");
+    await edit(ann, ["/a"], { leaseMs: 60_000 });
+    const [before] = await ann.store.locks({ project: null });
+    await scene.advance(30_000);
+    await edit(ann, ["/a"], { leaseMs: 60_000 });
+    const [after] = await ann.store.locks({ project: null });
+    assert.equal(after.token, before.token);
+    assert.equal(after.holds, 1);
+    const moreMs = Date.parse(after.expiresAt) - Date.parse(before.expiresAt);
+    assert.ok(moreMs >= 30_000 && moreMs < 60_000, `${moreMs}`);
+    // Never for less.
+    await edit(ann, ["/a"], { leaseMs: 1_000 });
+    assert.deepEqual(await ann.store.locks({ project: null }), [after]);
+  });
+
+  cases.test("an exclusive lock of another always speaks against an edit", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.hold("/src", { kind: "folder" });
+    for (const informed of [false, true]) {
+      const obstacles = await edit(ann, ["/free", "/src/a"], {
+        informed,
+        activeFiles: ["/free"],
+      });
+      assert.deepEqual(inShort(obstacles), ["/src/a, bob exclusive"]);
+    }
+    // It takes none, then.
+    assert.deepEqual(await holders(bob.store), ["bob"]);
+    const { activeFiles } = (await bob.store.session("ann"))!;
+    assert.deepEqual(activeFiles, []);
+  });
+
+  cases.test("an advisory lock of another speaks against it until one was told", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.hold("/a", ADVISORY);
+    await ann.hold("/b", { agent: "other" });
+    assert.deepEqual(inShort(await edit(ann, ["/a", "/b"])), [
+      "/a, bob advisory",
+    ]);
+    assert.deepEqual(await edit(ann, ["/a", "/b"], { informed: true }), []);
+    assert.equal((await holders(ann.store, { session: "ann" })).length, 3);
+  });
+
+  timed.test("a change since it was read speaks against it until one was told", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const readAtMs = scene.nowMs;
+    await scene.advance(60_000);
+    await bob.store.noteActivity("bob", { touched: ["/a"] });
+    await ann.store.noteActivity("ann", { touched: ["/b"] });
+    const files = ["/a", "/b"];
+    assert.deepEqual(inShort(await edit(ann, files, { readAtMs })), [
+      "/a, bob changed it",
+    ]);
+    assert.deepEqual(await holders(ann.store), []);
+    await scene.advance(60_000);
+    assert.deepEqual(await edit(ann, files, { readAtMs: scene.nowMs }), []);
+    const eve = await scene.peer("eve");
+    const informed = { readAtMs, informed: true };
+    assert.deepEqual(await edit(eve, files, informed), []);
+  });
+
+  cases.test("the locks of a process that is gone speak against nothing", async (scene) => {
+    const bob = await scene.peer("bob", { start: GONE_PROCESS });
+    const ann = await scene.peer("ann");
+    await bob.hold("/a");
+    assert.deepEqual(await edit(ann, ["/a"]), []);
+    assert.deepEqual(await holders(ann.store), ["ann"]);
+  });
+
+  cases.test("the files of others are those they hold or show as active", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const eve = await scene.peer("eve");
+    await bob.store.updateSession("bob", { activeFiles: ["/active"] });
+    await eve.hold("/held", ADVISORY);
+    await eve.hold("/folder", { kind: "folder" });
+    await ann.hold("/mine");
+    const of = async (limit: number) =>
+      (await ann.store.othersFiles("ann", null, limit))
+        .map(({ path, session }) => `${session} ${path}`).toSorted();
+    assert.deepEqual(await of(10), ["bob /active", "eve /held"]);
+    assert.equal((await of(1)).length, 1);
+    await bob.store.endSession("bob");
+    assert.deepEqual(await of(10), ["eve /held"]);
+  });
+}

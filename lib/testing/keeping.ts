@@ -1,0 +1,189 @@
+/**
+ * Keeping: a message lives until its TTL is over or its channel is over its
+ * cap, and is never read after that, purged or not.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { Purged, Store } from "../store.ts";
+import type { Cases } from "./case.ts";
+import { HOUR_MS } from "./peer.ts";
+
+const DAY_MS = 24 * HOUR_MS;
+
+// More steps than any case leaves to be done.
+const STEPS_MAX = 100;
+
+/** Purges to the end. */
+export async function purgeAll(store: Store): Promise<Omit<Purged, "more">> {
+  let [expired, overCap, sessions] = [0, 0, 0];
+  for (let i = 0; i < STEPS_MAX; i++) {
+    const step = await store.purge();
+    expired += step.expired;
+    overCap += step.overCap;
+    sessions += step.sessions;
+    if (!step.more) return { expired, overCap, sessions };
+  }
+  throw new Error(`A purge never ends: ${STEPS_MAX} steps were not enough`);
+}
+
+/** Adds the cases. */
+export function keeping(cases: Cases): void {
+  const timed = cases.needing("movesClock");
+
+  timed.test("a message is read until its TTL is over, and not after", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.append("short", { ttlSeconds: 60 });
+    await ann.append("long", { ttlSeconds: 600 });
+    await scene.advance(30_000);
+    assert.deepEqual(await bob.read(), ["short", "long"]);
+    await scene.advance(60_000);
+    assert.deepEqual(await bob.read(), ["long"]);
+    await scene.advance(600_000);
+    assert.deepEqual(await bob.read(), []);
+  });
+
+  timed.test("an expired message is in no count of what is kept", async (scene) => {
+    const ann = await scene.peer("ann");
+    await ann.append(1, { channel: "b", ttlSeconds: 60 });
+    await ann.append(2, { channel: "b", ttlSeconds: 600 });
+    await scene.advance(90_000);
+    const { messages, channels } = await ann.store.stats();
+    assert.deepEqual(channels, [{ channel: "b", messages: 1 }]);
+    assert.equal(messages, 1);
+  });
+
+  timed.test("an id that has expired is a cursor still", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const id = await ann.append(1, { ttlSeconds: 60 });
+    await ann.append(2, { ttlSeconds: 600 });
+    await scene.advance(90_000);
+    assert.deepEqual(await bob.read(id), [2]);
+    await purgeAll(ann.store);
+    assert.deepEqual(await bob.read(id), [2]);
+  });
+
+  timed.test("what is purged is not given again: the end stays the end", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.append(1, { ttlSeconds: 60 });
+    const end = await ann.store.endCursor();
+    await scene.advance(DAY_MS);
+    await purgeAll(ann.store);
+    assert.deepEqual(await bob.read(end), []);
+    await bob.append(2);
+    assert.deepEqual(await bob.read(end), [2]);
+  });
+
+  timed.test("a purge counts what it deletes, and a second one finds nothing", async (scene) => {
+    const [ann, bob] = await scene.two();
+    // Above what one step may take.
+    await bob.appendAll(
+      Array.from({ length: 450 }, (_, i) => bob.message(i, { ttlSeconds: 60 })),
+    );
+    await bob.append("kept", { ttlSeconds: DAY_MS / 1000 });
+    await bob.store.endSession("bob");
+    // With it ends what it may purge in passing.
+    await bob.store.close();
+    await scene.advance(HOUR_MS);
+    const { expired, overCap } = await purgeAll(ann.store);
+    // Both came, and bob ended.
+    assert.deepEqual({ expired, overCap }, { expired: 453, overCap: 0 });
+    assert.equal((await purgeAll(ann.store)).expired, 0);
+    assert.deepEqual(await ann.read(), ["kept"]);
+  });
+
+  cases.test("a step of the purge is bounded", async (scene) => {
+    const ann = await scene.peer("ann", { channelMessagesMax: 10 });
+    await ann.appendAll(
+      Array.from({ length: 2_000 }, (_, i) => ann.message(i)),
+    );
+    const { overCap, more } = await ann.store.purge();
+    assert.ok(overCap < 1_990, `${overCap} at once`);
+    assert.equal(more, true);
+  });
+
+  cases.test("a channel keeps its newest messages up to its cap", async (scene) => {
+    const ann = await scene.peer("ann", { channelMessagesMax: 10 });
+    const all = Array.from({ length: 25 }, (_, i) => i);
+    await ann.appendAll(all.map((i) => ann.message(i)));
+    await ann.appendAll(
+      all.slice(0, 10).map((i) => ann.message(i, { channel: "b" })),
+    );
+    await purgeAll(ann.store);
+    assert.deepEqual(await ann.read(), all.slice(15));
+    assert.deepEqual(
+      await ann.read(undefined, { channels: ["b"] }),
+      all.slice(0, 10),
+    );
+    await ann.append("next");
+    await purgeAll(ann.store);
+    assert.deepEqual(await ann.read(), [...all.slice(16), "next"]);
+  });
+
+  timed.test("the built-in channels have lifetimes of their own", async (scene) => {
+    const ann = await scene.bus("ann");
+    await ann.sessions.register();
+    for (const channel of ["state", "file_conflict", "task_broadcast", "b"]) {
+      await ann.publish(channel, channel);
+    }
+    const living = async () =>
+      (await ann.poll(null)).messages.map(({ channel }) => channel);
+    assert.deepEqual(await living(), [
+      "heartbeat",
+      "state",
+      "file_conflict",
+      "task_broadcast",
+      "b",
+    ]);
+    await scene.advance(45_000);
+    assert.deepEqual(await living(), [
+      "state",
+      "file_conflict",
+      "task_broadcast",
+      "b",
+    ]);
+    await scene.advance(45_000);
+    assert.deepEqual(await living(), ["file_conflict", "task_broadcast", "b"]);
+    await scene.advance(300_000);
+    assert.deepEqual(await living(), ["task_broadcast"]);
+    await scene.advance(300_000);
+    assert.deepEqual(await living(), []);
+  });
+
+  timed.test("an ended session is remembered for a day", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.store.endSession("bob");
+    await scene.advance(23 * HOUR_MS);
+    await purgeAll(ann.store);
+    assert.equal((await ann.store.session("bob"))?.status, "terminated");
+    await scene.advance(2 * HOUR_MS);
+    assert.equal((await purgeAll(ann.store)).sessions, 1);
+    assert.equal(await ann.store.session("bob"), undefined);
+    assert.equal((await ann.store.session("ann"))?.id, "ann");
+  });
+
+  timed.test("a session that a message refers to is remembered", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.append(1, { ttlSeconds: 3 * DAY_MS / 1000 });
+    await bob.store.endSession("bob");
+    await scene.advance(2 * DAY_MS);
+    await purgeAll(ann.store);
+    assert.equal((await ann.store.session("bob"))?.status, "terminated");
+    assert.deepEqual(await ann.read(), [1]);
+  });
+
+  timed.test("a subscription delivers nothing that has expired", async (scene) => {
+    const ann = await scene.bus("ann");
+    await ann.publish("b", "short", { ttlSeconds: 60 });
+    await ann.publish("b", "short, too", { ttlSeconds: 60 });
+    await ann.publish("b", "long", { ttlSeconds: 600 });
+    const reader = ann.subscribe("b", { from: "start" });
+    const first = await reader.next();
+    assert.equal(first.value?.payload, "short");
+    // The rest was read ahead; it expires before it is delivered.
+    await scene.advance(90_000);
+    const second = await reader.next();
+    assert.equal(second.value?.payload, "long");
+  });
+}

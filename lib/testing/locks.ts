@@ -1,0 +1,478 @@
+/**
+ * Locks: who holds what, who is refused, and what a late holder finds out.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { LimitError, NotHeldError, SessionEndedError } from "../errors.ts";
+import type { LockKind } from "../lock_target.ts";
+import type { Blocker, Hold, LockOutcome } from "../locks.ts";
+import type { LockQuery, Store } from "../store.ts";
+import type { Cases } from "./case.ts";
+import { heldBy, HOUR_MS, type Peer, targetOf } from "./peer.ts";
+import { GONE_PROCESS, NO_PROCESS } from "./processes.ts";
+
+const ADVISORY = { type: "advisory" } as const;
+const TAKE_OVER = { takeOver: true } as const;
+
+/** Who stands in the way of an outcome that must be a refusal. */
+export function blockersOf(outcome: LockOutcome): readonly Blocker[] {
+  assert.equal(outcome.state, "refused", JSON.stringify(outcome));
+  return (outcome as LockOutcome & { state: "refused" }).blockers;
+}
+
+/** The sessions that hold something, those first that took it first. */
+export async function holders(
+  store: Store,
+  query: Partial<LockQuery> = {},
+): Promise<string[]> {
+  const holds = await store.locks({ project: null, ...query });
+  return holds.map(({ session }) => session);
+}
+
+/** What was said of conflicts: the event and who is concerned. */
+async function conflicts(store: Store): Promise<string[]> {
+  const { messages } = await store.read(
+    { channels: ["file_conflict"], project: null, session: null },
+    store.startCursor,
+    1_000,
+  );
+  return messages.map(({ payload }) => {
+    const { event, sessions } = payload as Record<string, unknown>;
+    return `${event}: ${(sessions as string[]).join(" ")}`;
+  });
+}
+
+/** Refuses anything but the loss of this hold. */
+function lossOf(hold: Hold): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof NotHeldError, String(error));
+    assert.equal(error.token, hold.token);
+    return true;
+  };
+}
+
+/** Adds the cases. */
+export function locks(cases: Cases): void {
+  const timed = cases.needing("movesClock");
+
+  cases.test("a hold is what was asked for, and everybody sees it", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.register({ vendor: "claude", task: "T-1" });
+    const hold = await ann.hold("/src/a.ts", { why: "mend it" });
+    const { token, since, expiresAt, ...rest } = hold;
+    assert.deepEqual(rest, {
+      kind: "file",
+      path: "/src/a.ts",
+      type: "exclusive",
+      session: "ann",
+      vendor: "claude",
+      task: "T-1",
+      why: "mend it",
+      overdue: false,
+      holds: 1,
+      covers: { disk: "/src/a.ts", foldsCase: false },
+    });
+    assert.ok(Number.isSafeInteger(token) && token > 0);
+    assert.equal(Date.parse(expiresAt) - Date.parse(since), HOUR_MS);
+    assert.deepEqual(await bob.store.locks({ project: null }), [hold]);
+  });
+
+  cases.test("exclusive refuses every other session, by name", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.hold("/a", { why: "mend it" });
+    for (const wish of [{}, ADVISORY]) {
+      const [blocker, ...others] = blockersOf(await bob.ask("/a", wish));
+      assert.deepEqual(others, []);
+      const { session, state, path, type, why, overdue } = blocker;
+      assert.deepEqual({ session, state, path, type, why, overdue }, {
+        session: "ann",
+        state: "holds",
+        path: "/a",
+        type: "exclusive",
+        why: "mend it",
+        overdue: false,
+      });
+    }
+    assert.deepEqual(await holders(bob.store), ["ann"]);
+  });
+
+  cases.test("a lock that was given back is free", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const hold = await ann.hold("/a");
+    await ann.store.releaseLock(hold);
+    assert.deepEqual(await holders(bob.store), []);
+    assert.equal((await bob.hold("/a")).session, "bob");
+  });
+
+  cases.test("advisory locks stand beside each other, and both are told", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const first = await ann.hold("/a", ADVISORY);
+    const outcome = await bob.ask("/a", ADVISORY);
+    assert.equal(heldBy(outcome).type, "advisory");
+    const { overlaps } = outcome as LockOutcome & { state: "held" };
+    assert.deepEqual(overlaps, [{ risk: "conflict", hold: first }]);
+    assert.deepEqual(await holders(ann.store), ["ann", "bob"]);
+    assert.deepEqual(await conflicts(ann.store), ["overlap: bob ann"]);
+    // Taken once more, it is no news.
+    await bob.hold("/a", ADVISORY);
+    assert.deepEqual(await conflicts(ann.store), ["overlap: bob ann"]);
+  });
+
+  cases.test("an advisory lock refuses an exclusive one, and its holder is told", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.hold("/a", ADVISORY);
+    const [blocker] = blockersOf(await bob.ask("/a"));
+    assert.equal(blocker.session, "ann");
+    assert.equal(blocker.type, "advisory");
+    assert.deepEqual(await conflicts(ann.store), ["wanted: bob ann"]);
+  });
+
+  cases.test("a later hold has a greater token, whoever takes it", async (scene) => {
+    const peers = await scene.two();
+    let last = 0;
+    for (let i = 0; i < 6; i++) {
+      const peer = peers[i % 2];
+      const hold = await peer.hold("/a");
+      assert.ok(hold.token > last, `${hold.token} after ${last}`);
+      last = hold.token;
+      await peer.store.releaseLock(hold);
+    }
+  });
+
+  cases.test("of many that ask at once, one gets it", async (scene) => {
+    const peers = [...await scene.two(), await scene.peer("eve")];
+    for (let round = 0; round < 5; round++) {
+      const outcomes = await Promise.all(
+        peers.flatMap((peer) => [peer.ask("/a"), peer.ask("/a")]),
+      );
+      const held = outcomes.filter(({ state }) => state === "held").map(heldBy);
+      // Who has it may take it once more.
+      assert.equal(new Set(held.map(({ token }) => token)).size, 1);
+      assert.equal(held.length, 2);
+      const winner = peers.find(({ id }) => id === held[0].session)!;
+      await winner.store.releaseLock(held[0], { entirely: true });
+    }
+  });
+
+  cases.test("what is taken twice is given back twice", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const first = await ann.hold("/a");
+    const again = await ann.hold("/a");
+    assert.equal(again.token, first.token);
+    assert.equal(again.holds, 2);
+    await ann.store.releaseLock(again);
+    blockersOf(await bob.ask("/a"));
+    await ann.store.releaseLock(again);
+    await bob.hold("/a");
+  });
+
+  cases.test("it can be given back entirely, however often it was taken", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.hold("/a");
+    const hold = await ann.hold("/a");
+    await ann.store.releaseLock(hold, { entirely: true });
+    await bob.hold("/a");
+  });
+
+  cases.test("what is left of it can stand as it did before", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const before = await ann.hold("/a", { ...ADVISORY, why: "read" });
+    const more = await ann.hold("/a", { why: "write", leaseMs: 2 * HOUR_MS });
+    assert.equal(more.type, "exclusive");
+    assert.equal(more.why, "write");
+    await ann.store.releaseLock(more, { before });
+    const [left] = await bob.store.locks({ project: null });
+    assert.deepEqual(left, before);
+    await bob.hold("/a", ADVISORY);
+  });
+
+  cases.test("an exclusive lock taken once more as advisory stays exclusive", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.hold("/a");
+    assert.equal((await ann.hold("/a", ADVISORY)).type, "exclusive");
+    blockersOf(await bob.ask("/a", ADVISORY));
+  });
+
+  cases.test("files, folders and globs meet where they overlap on disk", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const [file, folder, glob] = ["file", "folder", "glob"] as const;
+    const meets = async (
+      held: readonly [LockKind, string],
+      asked: readonly [LockKind, string],
+    ) => {
+      const hold = await ann.hold(held[1], { kind: held[0] });
+      const outcome = await bob.ask(asked[1], { kind: asked[0] });
+      await ann.store.releaseLock(hold);
+      if (outcome.state === "held") await bob.store.releaseLock(outcome.hold);
+      return outcome.state === "refused";
+    };
+    const yes = [
+      [[folder, "/src"], [file, "/src/a/b.ts"]],
+      [[folder, "/src"], [folder, "/src/a"]],
+      [[folder, "/"], [file, "/b"]],
+      [[glob, "/src/*.ts"], [file, "/src/a.ts"]],
+      [[glob, "/src/**/a.ts"], [folder, "/src/b/c"]],
+      [[glob, "/src/a*"], [glob, "/src/*b"]],
+    ] as const;
+    const no = [
+      [[folder, "/src"], [file, "/src2"]],
+      [[folder, "/src"], [file, "/srb/a"]],
+      [[file, "/a"], [file, "/A"]],
+      [[glob, "/src/*.ts"], [file, "/src/b/a.ts"]],
+      [[glob, "/src/a*"], [glob, "/src/b*"]],
+      [[glob, "/src/*.ts"], [folder, "/lib"]],
+    ] as const;
+    for (const [a, b] of yes) {
+      assert.ok(await meets(a, b), `${a} ${b}`);
+      assert.ok(await meets(b, a), `${b} ${a}`);
+    }
+    for (const [a, b] of no) {
+      assert.ok(!await meets(a, b), `${a} ${b}`);
+      assert.ok(!await meets(b, a), `${b} ${a}`);
+    }
+  });
+
+  cases.test("one file of a repository in two worktrees is a merge risk", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.hold("/one/a.ts", { repository: "/repo/a.ts" });
+    const outcome = await bob.ask("/two/a.ts", { repository: "/repo/a.ts" });
+    const { overlaps } = outcome as LockOutcome & { state: "held" };
+    assert.deepEqual(
+      overlaps.map(({ risk, hold }) => [risk, hold.path]),
+      [["merge-risk", "/one/a.ts"]],
+    );
+    assert.deepEqual(await conflicts(ann.store), ["merge-risk: bob ann"]);
+  });
+
+  cases.test("two agents of a session are not in each other's way", async (scene) => {
+    const ann = await scene.peer("ann");
+    const one = await ann.hold("/a", { agent: "one" });
+    const outcome = await ann.ask("/a", { agent: "two" });
+    const { hold, overlaps } = outcome as LockOutcome & { state: "held" };
+    assert.notEqual(hold.token, one.token);
+    assert.equal(hold.agent, "two");
+    assert.deepEqual(overlaps, [{ risk: "same-session", hold: one }]);
+    assert.deepEqual(await conflicts(ann.store), ["same-session: ann ann"]);
+  });
+
+  cases.test("whom it acts for is never in a session's way", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.hold("/a");
+    const outcome = await bob.ask("/a", { alongside: ["ann"] });
+    assert.deepEqual(
+      (outcome as LockOutcome & { state: "held" }).overlaps,
+      [],
+    );
+    assert.deepEqual(await conflicts(ann.store), []);
+  });
+
+  cases.test("an advisory lock becomes exclusive as the same lock", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const hold = await ann.hold("/a", ADVISORY);
+    const other = await bob.hold("/a", ADVISORY);
+    const upgrades = hold.token;
+    blockersOf(await ann.ask("/a", { upgrades }));
+    await bob.store.releaseLock(other);
+    const upgraded = await ann.hold("/a", { upgrades });
+    const { token, type, holds } = upgraded;
+    assert.deepEqual({ token, type, holds }, {
+      token: hold.token,
+      type: "exclusive",
+      holds: 1,
+    });
+    await ann.store.releaseLock(upgraded);
+    await assert.rejects(() => ann.ask("/a", { upgrades }), NotHeldError);
+    assert.deepEqual(await holders(ann.store), []);
+  });
+
+  cases.test("what is not held under its token can't be renewed or given back", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const stale = await ann.hold("/a");
+    await ann.store.releaseLock(stale);
+    const hold = await ann.hold("/a");
+    const forged = { ...hold, session: "bob" };
+    for (const wrong of [stale, forged]) {
+      await assert.rejects(
+        () => bob.store.renewLock(wrong, HOUR_MS),
+        lossOf(wrong),
+      );
+      await assert.rejects(() => bob.store.releaseLock(wrong), lossOf(wrong));
+    }
+    // Refused means unchanged.
+    assert.deepEqual(await ann.store.locks({ project: null }), [hold]);
+  });
+
+  timed.test("a renewed lock is held from then on", async (scene) => {
+    const ann = await scene.peer("ann");
+    const hold = await ann.hold("/a", { leaseMs: 60_000 });
+    await scene.advance(30_000);
+    const renewed = await ann.store.renewLock(hold, HOUR_MS);
+    assert.equal(renewed.token, hold.token);
+    const moreMs = Date.parse(renewed.expiresAt) - Date.parse(hold.expiresAt);
+    assert.ok(moreMs >= HOUR_MS - 30_000 && moreMs < HOUR_MS, `${moreMs}`);
+    await scene.advance(HOUR_MS / 2);
+    const [held] = await ann.store.locks({ project: null });
+    assert.equal(held.overdue, false);
+  });
+
+  timed.test("past its expiry a living process's lock is overdue, and held", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const hold = await ann.hold("/a", { leaseMs: 60_000 });
+    await scene.advance(90_000);
+    const [overdue] = await bob.store.locks({ project: null });
+    assert.deepEqual(overdue, { ...hold, overdue: true });
+    const [blocker] = blockersOf(await bob.ask("/a"));
+    assert.equal(blocker.overdue, true);
+    // Its holder is late, but holds it.
+    const renewed = await ann.store.renewLock(hold, HOUR_MS);
+    assert.equal(renewed.overdue, false);
+    await ann.store.releaseLock(renewed);
+  });
+
+  timed.test("an overdue lock is taken over by who says so, and its holder told", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const hold = await ann.hold("/a", { leaseMs: 60_000 });
+    blockersOf(await bob.ask("/a", TAKE_OVER));
+    await scene.advance(90_000);
+    const taken = await bob.hold("/a", TAKE_OVER);
+    assert.ok(taken.token > hold.token);
+    assert.deepEqual(await holders(ann.store), ["bob"]);
+    assert.equal((await conflicts(ann.store)).at(-1), "taken-over: bob ann");
+    await assert.rejects(
+      () => ann.store.renewLock(hold, HOUR_MS),
+      lossOf(hold),
+    );
+    await assert.rejects(() => ann.store.releaseLock(hold), lossOf(hold));
+  });
+
+  timed.test("nobody's lock is taken over for one that is refused", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const eve = await scene.peer("eve");
+    await ann.hold("/a", { ...ADVISORY, leaseMs: 60_000 });
+    await bob.hold("/a", ADVISORY);
+    await scene.advance(90_000);
+    const blockers = blockersOf(await eve.ask("/a", TAKE_OVER));
+    assert.deepEqual(
+      blockers.map(({ session, overdue }) => [session, overdue]),
+      [["ann", true], ["bob", false]],
+    );
+    assert.deepEqual(await holders(eve.store), ["ann", "bob"]);
+  });
+
+  timed.test("the lock of a session without a process ends at its expiry", async (scene) => {
+    const ann = await scene.peer("ann", { start: NO_PROCESS });
+    const bob = await scene.peer("bob");
+    const hold = await ann.hold("/a", { leaseMs: 60_000 });
+    await scene.advance(30_000);
+    blockersOf(await bob.ask("/a"));
+    await scene.advance(60_000);
+    assert.deepEqual(await holders(bob.store), []);
+    await assert.rejects(
+      () => ann.store.renewLock(hold, HOUR_MS),
+      lossOf(hold),
+    );
+    await bob.hold("/a");
+    await assert.rejects(() => ann.store.releaseLock(hold), lossOf(hold));
+    assert.deepEqual(await holders(ann.store), ["bob"]);
+  });
+
+  cases.test("the lock of a process that is gone is free for who asks", async (scene) => {
+    const ann = await scene.peer("ann", { start: GONE_PROCESS });
+    const bob = await scene.peer("bob");
+    const hold = await ann.hold("/a");
+    const taken = await bob.hold("/a");
+    assert.ok(taken.token > hold.token);
+    assert.deepEqual(await holders(bob.store), ["bob"]);
+    assert.equal((await bob.store.session("ann"))?.status, "terminated");
+    await assert.rejects(() => ann.store.releaseLock(hold), lossOf(hold));
+  });
+
+  cases.test("an ended session gets no lock", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.store.endSession("ann");
+    await assert.rejects(() => ann.ask("/a"), SessionEndedError);
+    assert.deepEqual(await holders(bob.store), []);
+    await ann.register();
+    await ann.hold("/a");
+  });
+
+  cases.test("a session has so many locks and no more", async (scene) => {
+    const ann = await scene.peer("ann", { locksMax: 3 });
+    const holds: Hold[] = [];
+    for (const i of [1, 2, 3]) holds.push(await ann.hold(`/${i}`));
+    await assert.rejects(
+      () => ann.ask("/4"),
+      (error) => {
+        assert.ok(error instanceof LimitError);
+        assert.equal(error.most, 3);
+        return true;
+      },
+    );
+    assert.equal((await holders(ann.store)).length, 3);
+    // Once more is not one more.
+    await ann.hold("/1");
+    await ann.store.releaseLock(holds[1]);
+    await ann.hold("/4");
+  });
+
+  cases.test("locks are listed by what is asked for, oldest first", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const inProject = (peer: Peer, path: string, project: string) =>
+      peer.store.acquireLock({
+        session: peer.id,
+        agent: "",
+        target: { ...targetOf(path), project },
+        type: "advisory",
+        leaseMs: HOUR_MS,
+        takeOver: false,
+        wait: false,
+        alongside: [],
+      });
+    const { token } = await ann.hold("/b", ADVISORY);
+    await inProject(bob, "/one/a", "/one");
+    await inProject(ann, "/two/a", "/two");
+    await bob.hold("/b", ADVISORY);
+    const paths = async (query: Partial<LockQuery>) =>
+      (await ann.store.locks({ project: null, ...query }))
+        .map(({ session, path }) => `${session} ${path}`);
+    assert.deepEqual(await paths({}), [
+      "ann /b",
+      "bob /one/a",
+      "ann /two/a",
+      "bob /b",
+    ]);
+    assert.deepEqual(await paths({ project: "/one" }), [
+      "ann /b",
+      "bob /one/a",
+      "bob /b",
+    ]);
+    assert.deepEqual(await paths({ session: "bob" }), [
+      "bob /one/a",
+      "bob /b",
+    ]);
+    assert.deepEqual(await paths({ path: "/b" }), ["ann /b", "bob /b"]);
+    assert.deepEqual(await paths({ path: "/b", session: "bob" }), ["bob /b"]);
+    assert.deepEqual(await paths({ token }), ["ann /b"]);
+    assert.deepEqual(
+      await paths({ overlapping: targetOf("/one", "folder") }),
+      ["bob /one/a"],
+    );
+    assert.deepEqual(await paths({ path: "/none" }), []);
+  });
+
+  cases.test("a bus's lock is given back at the end of its block", async (scene) => {
+    const ann = await scene.bus("ann");
+    const bob = await scene.bus("bob");
+    const path = "/mbus-conformance/a.ts";
+    const exclusive = { type: "exclusive" } as const;
+    {
+      await using lock = await ann.locks.acquire(path, exclusive);
+      assert.equal(await bob.locks.tryAcquire(path), undefined);
+      assert.equal((await bob.locks.holders(path))[0].token, lock.token);
+    }
+    const lock = await bob.locks.tryAcquire(path, exclusive);
+    assert.equal(lock?.hold.session, "bob");
+  });
+}

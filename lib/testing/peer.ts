@@ -1,0 +1,191 @@
+/**
+ * A session with a store of its own: cases say what it does in few words.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { processStart } from "../host.ts";
+import type { Json } from "../json.ts";
+import { extent, type LockKind, type LockTarget } from "../lock_target.ts";
+import type { Hold, LockOutcome, LockRequest } from "../locks.ts";
+import type { Session, SessionStart } from "../sessions.ts";
+import type { Interest, Message, NewMessage, Page, Store } from "../store.ts";
+import type { Claimer, Task, TaskPosting } from "../tasks.ts";
+
+/** The channel that cases use, unless they say otherwise. */
+export const CHANNEL = "a";
+
+/** What is on that channel, but nothing that is for one session only. */
+export const ON_CHANNEL: Interest = {
+  channels: [CHANNEL],
+  project: null,
+  session: null,
+};
+
+/** An hour: what begins in a case lasts as long, unless it says otherwise. */
+export const HOUR_MS: number = 60 * 60 * 1000;
+
+/** How a case wants a lock, where it matters. */
+export type LockWish =
+  & Partial<Omit<LockRequest, "session" | "target">>
+  & { readonly kind?: LockKind; readonly repository?: string };
+
+/** A registered session with a store of its own. */
+export class Peer {
+  /** The store. */
+  readonly store: Store;
+  #id: string;
+
+  /** Makes one; it is yet to be registered. */
+  constructor(store: Store, id: string) {
+    this.store = store;
+    this.#id = id;
+  }
+
+  /** The session's id. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Registers the session, of this process unless `start` says otherwise. */
+  async register(start: Partial<SessionStart> = {}): Promise<Session> {
+    const session = await this.store.registerSession({
+      id: this.#id,
+      vendor: "script",
+      project: null,
+      pid: Deno.pid,
+      processStart: processStart(Deno.pid),
+      ...start,
+    });
+    this.#id = session.id;
+    return session;
+  }
+
+  /** A message of this session. */
+  message(payload: Json, options: Partial<NewMessage> = {}): NewMessage {
+    return {
+      sender: this.#id,
+      channel: CHANNEL,
+      payloadText: JSON.stringify(payload),
+      ttlSeconds: HOUR_MS / 1000,
+      project: null,
+      ...options,
+    };
+  }
+
+  /** Appends a message; returns its id. */
+  async append(
+    payload: Json,
+    options: Partial<NewMessage> = {},
+  ): Promise<string> {
+    const [{ id }] = await this.appendAll([this.message(payload, options)]);
+    return id;
+  }
+
+  /** Appends messages, all or none. */
+  async appendAll(
+    messages: readonly NewMessage[],
+  ): Promise<{ id: string; to?: string; notRunning?: boolean }[]> {
+    const results = await this.store.append(messages, { atomic: true });
+    return results.map((result) => {
+      if ("error" in result) throw result.error;
+      return result;
+    });
+  }
+
+  /** Reads a page. */
+  async page(
+    cursor: string = this.store.startCursor,
+    interest: Partial<Interest> = {},
+    limit: number = 1_000,
+  ): Promise<Page> {
+    return await this.store.read({ ...ON_CHANNEL, ...interest }, cursor, limit);
+  }
+
+  /** What is there to read, as payloads. */
+  async read(
+    cursor?: string,
+    interest?: Partial<Interest>,
+  ): Promise<Json[]> {
+    return payloadsOf((await this.page(cursor, interest)).messages);
+  }
+
+  /** Asks for a lock: exclusive, and without waiting, unless said otherwise. */
+  async ask(path: string, wish: LockWish = {}): Promise<LockOutcome> {
+    const { kind, repository, ...request } = wish;
+    return await this.store.acquireLock({
+      session: this.#id,
+      agent: "",
+      target: targetOf(path, kind, repository),
+      type: "exclusive",
+      leaseMs: HOUR_MS,
+      takeOver: false,
+      wait: false,
+      alongside: [],
+      ...request,
+    });
+  }
+
+  /** Takes a lock that nobody stands in the way of. */
+  async hold(path: string, wish: LockWish = {}): Promise<Hold> {
+    return heldBy(await this.ask(path, wish));
+  }
+
+  /** Queues for a lock that somebody stands in the way of. */
+  async queue(path: string, wish: LockWish = {}): Promise<string> {
+    const outcome = await this.ask(path, { ...wish, wait: true });
+    assert.equal(outcome.state, "waiting");
+    return (outcome as LockOutcome & { state: "waiting" }).waiter;
+  }
+
+  /** How its waiter stands. */
+  async check(waiter: string): Promise<LockOutcome> {
+    return await this.store.checkWaiter(waiter, this.#id);
+  }
+
+  /** Posts a task. */
+  async post(id: string, options: Partial<TaskPosting> = {}): Promise<Task> {
+    return await this.store.postTask({
+      id,
+      title: id,
+      payloadText: "null",
+      priority: 0,
+      dependsOn: [],
+      project: null,
+      session: this.#id,
+      ...options,
+    });
+  }
+
+  /** It as who claims. */
+  claimer(options: Partial<Claimer> = {}): Claimer {
+    return { session: this.#id, project: null, leaseMs: HOUR_MS, ...options };
+  }
+}
+
+/** The hold of an outcome that must be one. */
+export function heldBy(outcome: LockOutcome): Hold {
+  assert.equal(outcome.state, "held", JSON.stringify(outcome));
+  return (outcome as LockOutcome & { state: "held" }).hold;
+}
+
+/** What a lock is put on: paths that are on no disk. */
+export function targetOf(
+  path: string,
+  kind: LockKind = "file",
+  repository?: string,
+): LockTarget {
+  return {
+    kind,
+    path,
+    disk: extent(kind, path),
+    repository: repository === undefined ? undefined : extent(kind, repository),
+    foldsCase: false,
+  };
+}
+
+/** What messages carry. */
+export function payloadsOf(messages: readonly Message[]): Json[] {
+  return messages.map(({ payload }) => payload);
+}

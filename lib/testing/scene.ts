@@ -1,0 +1,107 @@
+/**
+ * A scene: fresh storage for one case, and who is on it.
+ *
+ * @module
+ */
+
+import { MessageBus } from "../bus.ts";
+import { processStart } from "../host.ts";
+import { type OpenBusOptions, resolveOptions } from "../options.ts";
+import type { SessionStart } from "../sessions.ts";
+import type { Store } from "../store.ts";
+import { Peer } from "./peer.ts";
+import type {
+  ForeignRow,
+  TestStorage,
+  TestStoreOptions,
+} from "./store_under_test.ts";
+
+/** How a case wants a bus opened. */
+export type SceneBusOptions =
+  & TestStoreOptions
+  & Pick<OpenBusOptions, "project" | "payloadBytesMax" | "signal" | "vendor">;
+
+/** Fresh storage for one case, and who is on it. */
+export class Scene implements AsyncDisposable {
+  readonly #storage: TestStorage;
+  readonly #opened: (Store | MessageBus)[] = [];
+
+  /** Made for each case. */
+  constructor(storage: TestStorage) {
+    this.#storage = storage;
+  }
+
+  /** The time on the clock of the stores, in milliseconds since 1970. */
+  get nowMs(): number {
+    return this.#storage.now();
+  }
+
+  /** Opens one more store. */
+  async store(options?: TestStoreOptions): Promise<Store> {
+    const store = await this.#storage.open(options);
+    this.#opened.push(store);
+    return store;
+  }
+
+  /** A registered session with a store of its own. */
+  async peer(
+    id: string,
+    options: TestStoreOptions & { readonly start?: Partial<SessionStart> } = {},
+  ): Promise<Peer> {
+    const store = await this.store(options);
+    const peer = new Peer(store, id);
+    await peer.register(options.start);
+    return peer;
+  }
+
+  /** Two registered sessions, each with a store of its own. */
+  async two(): Promise<[ann: Peer, bob: Peer]> {
+    return [await this.peer("ann"), await this.peer("bob")];
+  }
+
+  /** A session's bus on a store of its own; it registers when it acts. */
+  async bus(
+    session: string,
+    options: SceneBusOptions = {},
+  ): Promise<MessageBus> {
+    const { project = null, vendor = "script" } = options;
+    const store = await this.#storage.open(options);
+    const start: SessionStart = {
+      id: session,
+      vendor,
+      project,
+      pid: Deno.pid,
+      processStart: processStart(Deno.pid),
+    };
+    const resolved = resolveOptions({
+      ...options,
+      now: () => this.nowMs,
+      publishesPerSecondMax: 1e9,
+    });
+    const bus = new MessageBus(store, start, resolved);
+    this.#opened.push(bus);
+    return bus;
+  }
+
+  /** Lets time pass for all, without waiting. */
+  async advance(ms: number): Promise<void> {
+    if (this.#storage.advance === undefined) {
+      throw new Error("This storage has no clock that can be moved");
+    }
+    await this.#storage.advance(ms);
+  }
+
+  /** Inserts a row as another program does. */
+  async insert(row: ForeignRow): Promise<void> {
+    if (this.#storage.insert === undefined) {
+      throw new Error("This storage has no way in for other programs");
+    }
+    await this.#storage.insert(row);
+  }
+
+  /** Closes what was opened, the last first, then the storage. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await using _storage = this.#storage;
+    for (const each of this.#opened.toReversed()) await each.close();
+  }
+}

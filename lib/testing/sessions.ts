@@ -1,0 +1,324 @@
+/**
+ * Sessions: who is here, one incarnation of each at a time, and who is gone.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { UnknownSessionError } from "../errors.ts";
+import type { Session, SessionChange } from "../sessions.ts";
+import type { Store } from "../store.ts";
+import type { Cases } from "./case.ts";
+import { HOUR_MS } from "./peer.ts";
+import { anotherProcess, GONE_PROCESS, NO_PROCESS } from "./processes.ts";
+
+/** What was announced on the heartbeat channel, in short. */
+async function announced(store: Store): Promise<string[]> {
+  const { messages } = await store.read(
+    { channels: ["heartbeat"], project: null, session: null },
+    store.startCursor,
+    1_000,
+  );
+  return messages.map(({ payload, sender }) => {
+    const { event, session } = payload as Record<string, string>;
+    assert.equal(session, sender);
+    return `${session} ${event}`;
+  });
+}
+
+/** The ids of the sessions that a store lists. */
+async function listed(
+  store: Store,
+  filter: { project?: string | null; ended?: boolean } = {},
+): Promise<string[]> {
+  const { project = null, ended = false } = filter;
+  return (await store.sessions({ project, ended })).map(({ id }) => id);
+}
+
+/** Adds the cases. */
+export function sessions(cases: Cases): void {
+  const timed = cases.needing("movesClock");
+
+  cases.test("a session is what it registered as, for everybody", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const start = {
+      vendor: "claude",
+      model: "opus",
+      tty: "/dev/pts/3",
+      project: "/repo",
+      worktree: "/repo/w",
+      branch: "main",
+      task: "T-1",
+    };
+    const registered = await ann.register(start);
+    const { host, processStart: _, registeredAt, heartbeatAt, ...known } =
+      registered;
+    assert.deepEqual(known, {
+      id: "ann",
+      ...start,
+      pid: Deno.pid,
+      activeFiles: [],
+      status: "active",
+    });
+    assert.equal(typeof host, "string");
+    for (const time of [registeredAt, heartbeatAt]) {
+      assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    }
+    assert.deepEqual(await bob.store.session("ann"), registered);
+    const [first] = await bob.store.sessions({ project: null, ended: false });
+    assert.deepEqual(first, registered);
+  });
+
+  cases.test("only the whole id is the session's", async (scene) => {
+    const ann = await scene.peer("ann");
+    for (const id of ["an", "ann~2", "ANN", "", "bob"]) {
+      assert.equal(await ann.store.session(id), undefined, id);
+    }
+  });
+
+  cases.test("coming is announced once for one incarnation", async (scene) => {
+    const [ann] = await scene.two();
+    await ann.register();
+    await ann.register({ task: "T-1" });
+    assert.deepEqual(await announced(ann.store), ["ann came", "bob came"]);
+    assert.equal((await ann.store.session("ann"))?.task, "T-1");
+  });
+
+  cases.test("an update changes what it names, and nothing else", async (scene) => {
+    const ann = await scene.peer("ann", {
+      start: { model: "opus", task: "T-1", branch: "main" },
+    });
+    const update = async (change: SessionChange) => {
+      const { status, model, task, branch, activeFiles } = await ann.store
+        .updateSession("ann", change);
+      return { status, model, task, branch, activeFiles };
+    };
+    let wanted: Partial<Session> = {
+      status: "active",
+      model: "opus",
+      task: "T-1",
+      branch: "main",
+      activeFiles: [],
+    };
+    const changes: SessionChange[] = [
+      {},
+      { status: "idle" },
+      { model: "sonnet", branch: "next" },
+      { task: "T-2", activeFiles: ["/a", "/b"] },
+      { activeFiles: [] },
+    ];
+    for (const change of changes) {
+      wanted = { ...wanted, ...change } as Partial<Session>;
+      assert.deepEqual(await update(change), wanted);
+    }
+    assert.equal((await update({ task: null })).task, undefined);
+  });
+
+  cases.test("only what changes is announced, not every beat", async (scene) => {
+    const ann = await scene.peer("ann");
+    const changes: SessionChange[] = [
+      {},
+      { status: "idle" },
+      { status: "idle" },
+      { task: "T-1" },
+      { status: "active" },
+      {},
+    ];
+    for (const change of changes) await ann.store.updateSession("ann", change);
+    assert.deepEqual(await announced(ann.store), [
+      "ann came",
+      "ann idle",
+      "ann active",
+    ]);
+  });
+
+  timed.test("any change is a sign of life", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const before = (await bob.store.session("ann"))!;
+    await scene.advance(60_000);
+    await ann.store.updateSession("ann", {});
+    const after = (await bob.store.session("ann"))!;
+    const passedMs = Date.parse(after.heartbeatAt) -
+      Date.parse(before.heartbeatAt);
+    assert.ok(passedMs >= 60_000 && passedMs < 120_000, `${passedMs}`);
+    assert.equal(after.registeredAt, before.registeredAt);
+  });
+
+  cases.test("an unknown session can't be updated", async (scene) => {
+    const ann = await scene.peer("ann");
+    await assert.rejects(
+      () => ann.store.updateSession("bob", { status: "idle" }),
+      UnknownSessionError,
+    );
+    assert.deepEqual(await listed(ann.store, { ended: true }), ["ann"]);
+  });
+
+  cases.test("a session ends once, and is remembered", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.store.updateSession("ann", { activeFiles: ["/a"] });
+    await bob.store.endSession("ann");
+    await ann.store.endSession("ann");
+    const ended = (await bob.store.session("ann"))!;
+    assert.equal(ended.status, "terminated");
+    assert.equal(typeof ended.endedAt, "string");
+    assert.deepEqual(ended.activeFiles, []);
+    assert.deepEqual(await announced(bob.store), [
+      "ann came",
+      "bob came",
+      "ann ended",
+    ]);
+    assert.deepEqual(await listed(bob.store), ["bob"]);
+    assert.deepEqual(await listed(bob.store, { ended: true }), ["ann", "bob"]);
+  });
+
+  cases.test("an ended session stays ended until it registers again", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.store.endSession("ann");
+    const updated = await ann.store.updateSession("ann", { status: "active" });
+    assert.equal(updated.status, "terminated");
+    const { id, status, endedAt } = await ann.register();
+    assert.deepEqual({ id, status, endedAt }, {
+      id: "ann",
+      status: "active",
+      endedAt: undefined,
+    });
+    assert.deepEqual((await announced(bob.store)).slice(2), [
+      "ann ended",
+      "ann came",
+    ]);
+  });
+
+  cases.test("ending by a process ends only the incarnation that has it", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const { pid, processStart } = (await ann.store.session("ann"))!;
+    await bob.store.endSession("ann", anotherProcess());
+    await bob.store.endSession("ann", { pid, processStart: "other" });
+    assert.equal((await ann.store.session("ann"))?.status, "active");
+    await bob.store.endSession("ann", { pid, processStart });
+    assert.equal((await ann.store.session("ann"))?.status, "terminated");
+  });
+
+  cases.test("another living process under an id gets the next one", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const again = await bob.store.registerSession({
+      id: "ann",
+      vendor: "script",
+      project: null,
+      ...anotherProcess(),
+    });
+    assert.equal(again.id, "ann~2");
+    assert.deepEqual(await announced(bob.store), [
+      "ann came",
+      "bob came",
+      "ann~2 came",
+    ]);
+    // It is known by its process.
+    const same = await ann.store.registerSession({
+      id: "ann",
+      vendor: "script",
+      project: null,
+      ...anotherProcess(),
+    });
+    assert.equal(same.id, "ann~2");
+    assert.deepEqual(await listed(ann.store), ["ann", "bob", "ann~2"]);
+  });
+
+  cases.test("who is resumed keeps the id of a process that is gone", async (scene) => {
+    const ann = await scene.peer("ann", { start: GONE_PROCESS });
+    const bob = await scene.peer("bob");
+    await ann.hold("/a");
+    const resumed = await bob.store.registerSession({
+      id: "ann",
+      vendor: "script",
+      project: null,
+      ...anotherProcess(),
+    });
+    assert.equal(resumed.id, "ann");
+    // What the other one held was not its own.
+    assert.deepEqual(await bob.store.locks({ project: null }), []);
+    assert.deepEqual(await announced(bob.store), [
+      "ann came",
+      "bob came",
+      "ann died",
+      "ann came",
+    ]);
+  });
+
+  cases.test("a session whose process is gone is found by who looks", async (scene) => {
+    const bob = await scene.peer("bob");
+    const ann = await scene.peer("ann", { start: GONE_PROCESS });
+    assert.deepEqual(await listed(bob.store), ["bob"]);
+    assert.equal((await ann.store.session("ann"))?.status, "terminated");
+    assert.deepEqual((await announced(bob.store)).slice(2), ["ann died"]);
+  });
+
+  cases.test("a session without a process lives by what it says", async (scene) => {
+    const bob = await scene.peer("bob");
+    await scene.peer("ann", { start: NO_PROCESS });
+    assert.deepEqual(await listed(bob.store), ["bob", "ann"]);
+    // Nobody can tell the two apart.
+    const again = await bob.store.registerSession({
+      id: "ann",
+      vendor: "codex",
+      project: null,
+    });
+    assert.equal(again.id, "ann");
+    assert.equal(again.vendor, "codex");
+  });
+
+  cases.test("sessions are listed in the order in which they came", async (scene) => {
+    const store = await scene.store();
+    const ids = ["c", "a", "d", "b"];
+    for (const id of ids) await scene.peer(id);
+    assert.deepEqual(await listed(store), ids);
+  });
+
+  cases.test("a project's sessions are its own and those of none", async (scene) => {
+    const store = await scene.store();
+    for (const project of ["/one", "/two", null]) {
+      await scene.peer(`of ${project}`, { start: { project } });
+    }
+    assert.deepEqual(await listed(store, { project: "/one" }), [
+      "of /one",
+      "of null",
+    ]);
+    assert.equal((await listed(store)).length, 3);
+    assert.equal((await store.stats()).sessions, 3);
+  });
+
+  cases.test("what a session held is free when it ends", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.hold("/a");
+    await bob.hold("/b");
+    const waiter = await ann.queue("/b");
+    await bob.post("T-1");
+    await ann.store.claimTask("T-1", ann.claimer());
+    await ann.store.endSession("ann");
+    const locks = await bob.store.locks({ project: null });
+    assert.deepEqual(locks.map(({ path }) => path), ["/b"]);
+    const [task] = await bob.store.tasks({ project: null, exactProject: true });
+    assert.equal(task.status, "open");
+    await assert.rejects(() => ann.check(waiter), {
+      name: "SessionEndedError",
+    });
+  });
+
+  timed.test("nothing but its process tells that a silent session is gone", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await scene.advance(5 * HOUR_MS);
+    await bob.store.purge();
+    assert.deepEqual(await listed(bob.store), ["ann", "bob"]);
+    assert.equal((await ann.store.session("ann"))?.status, "active");
+  });
+
+  cases.test("a bus registers before it publishes, and ends when it closes", async (scene) => {
+    const ann = await scene.bus("ann");
+    const store = await scene.store();
+    assert.deepEqual(await listed(store), []);
+    await Promise.all([ann.publish("b", 1), ann.publish("b", 2)]);
+    assert.deepEqual(await announced(store), ["ann came"]);
+    await ann.close();
+    assert.deepEqual(await announced(store), ["ann came", "ann ended"]);
+    assert.deepEqual(await listed(store), []);
+  });
+}

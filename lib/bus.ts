@@ -25,6 +25,7 @@ import {
   ClosedError,
   InvalidInputError,
   SessionEndedError,
+  StoreError,
 } from "./errors.ts";
 import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
 import { encodePayload, type Json } from "./json.ts";
@@ -637,6 +638,9 @@ export class MessageBus implements AsyncDisposable {
       if (this.#self.owned && this.#self.start.pid === Deno.pid) {
         await this.#store.endSession(this.#self.id, this.#self.process);
       }
+    } catch (error) {
+      // Where the store is gone, so is all that there was to give back.
+      if (!isMoved(error)) throw error;
     } finally {
       await this.#store.close();
     }
@@ -776,6 +780,10 @@ export class MessageBus implements AsyncDisposable {
     }, this.#options.heartbeatIntervalMs);
     Deno.unrefTimer(this.#heartbeat as unknown as number);
   }
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof StoreError && error.fault === "moved";
 }
 
 function toPublished(result: AppendResult): Published {

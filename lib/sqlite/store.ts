@@ -176,6 +176,7 @@ export class SqliteStore implements Store {
     session: "",
   };
   readonly #lockBudget: LockBudget;
+  readonly #givenUp = new Set<number>();
   #sincePurge = 0;
   #askPurgeAtMs = 0;
   #purging: Promise<void> | undefined;
@@ -278,7 +279,7 @@ export class SqliteStore implements Store {
   ): Promise<DurableReader> {
     return await this.#write(
       `subscribe as "${name}"`,
-      (tx) => takeDurable(tx, name, interest, from),
+      (tx) => takeDurable(tx, name, interest, from, this.#givenUp),
     );
   }
 
@@ -325,10 +326,14 @@ export class SqliteStore implements Store {
   }
 
   async releaseDurable(reader: DurableReader): Promise<void> {
+    // Whatever comes of it: a disk that fails now is no reason to refuse the
+    // name to who asks for it next.
+    this.#givenUp.add(reader.token);
     await this.#write(
       `end reading as "${reader.name}"`,
       (tx) => releaseDurable(tx, reader),
     );
+    this.#givenUp.delete(reader.token);
   }
 
   async registerSession(start: SessionStart): Promise<Session> {

@@ -21,7 +21,12 @@ import { Answer } from "./answer.ts";
 import { Batch, type BatchResult } from "./batch.ts";
 import { Changes } from "./changes.ts";
 import { checkChannel, ttlOf } from "./channels.ts";
-import { ClosedError, InvalidInputError, SessionEndedError } from "./errors.ts";
+import {
+  ClosedError,
+  InvalidInputError,
+  SessionEndedError,
+  StoreError,
+} from "./errors.ts";
 import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
 import { encodePayload, type Json } from "./json.ts";
 import { Locks, markReleased } from "./locks.ts";
@@ -628,6 +633,9 @@ export class MessageBus implements AsyncDisposable {
       if (this.#self.owned && this.#self.start.pid === Deno.pid) {
         await this.#store.endSession(this.#self.id, this.#self.process);
       }
+    } catch (error) {
+      // Where the store is gone, so is all that there was to give back.
+      if (!isMoved(error)) throw error;
     } finally {
       await this.#store.close();
     }
@@ -770,6 +778,10 @@ export class MessageBus implements AsyncDisposable {
     }, this.#options.heartbeatIntervalMs);
     Deno.unrefTimer(this.#heartbeat as unknown as number);
   }
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof StoreError && error.fault === "moved";
 }
 
 function toPublished(result: AppendResult): Published {

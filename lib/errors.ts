@@ -183,6 +183,7 @@ export class BusyError extends MessageBusError {
 /** Why a store cannot be used. */
 export type StoreFault =
   | "missing"
+  | "moved"
   | "not-a-database"
   | "foreign"
   | "corrupt"
@@ -190,6 +191,7 @@ export type StoreFault =
   | "read-only"
   | "full"
   | "permission"
+  | "descriptors"
   | "ownership"
   | "network-file-system"
   | "driver"

@@ -22,7 +22,7 @@
  * @module
  */
 
-import { ClosedError, InvalidInputError } from "./errors.ts";
+import { ClosedError, InvalidInputError, MessageBusError } from "./errors.ts";
 import type {
   DurableReader,
   Interest,
@@ -225,7 +225,13 @@ export class Subscription
     this.#renewal = setInterval(() => {
       this.#store.advanceDurable(reader)
         .then(({ lost }) => this.#tellLost(lost))
-        .catch((error) => this.#fail(error));
+        .catch((error) => {
+          // A store that is busy or fails for now takes no lease away: another
+          // reader does, and the next renewal tells of it.
+          const passes = error instanceof MessageBusError &&
+            error.kind === "store";
+          if (!passes) this.#fail(error);
+        });
     }, reader.leaseMs / 3);
     return reader.cursor;
   }

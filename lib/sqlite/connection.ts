@@ -7,6 +7,10 @@
  * - A write is one transaction: `BEGIN IMMEDIATE`, a look at the schema's
  *   version, the work, `COMMIT`. The work is synchronous, so nothing of this
  *   process can come between, and it has no effect if it throws.
+ * - Nothing is said to be written, or read, that was so in a file that others
+ *   no longer find: who deletes, moves or replaces the file under a process
+ *   leaves it with one of its own. It is looked at after each commit and each
+ *   read. Where it is put back, all goes on.
  * - A bus whose file or folder may only be read is opened for reading. Where
  *   nobody else has it open, SQLite cannot make the shared index it wants for
  *   that: then a snapshot of the file is read, opened anew for each look.
@@ -24,7 +28,15 @@ import {
   type SqliteDriver,
   type Statement,
 } from "./driver.ts";
-import { faultOf, readOnlyError, storeError } from "./faults.ts";
+import {
+  areDescriptorsUsedUp,
+  descriptorsError,
+  faultOf,
+  movedError,
+  readOnlyError,
+  storeError,
+  unreachableError,
+} from "./faults.ts";
 import { type BusLocation, checkFolders, prepareLocation } from "./location.ts";
 import { fileUri } from "./sound.ts";
 import {
@@ -89,7 +101,10 @@ export class Connection {
   #db: Database;
   #access: Access;
   #closed = false;
+  #replaced = false;
   #waitedMs = 0;
+  // What the open file is, to be told from another of its name.
+  readonly #file: string;
 
   private constructor(
     location: BusLocation,
@@ -100,6 +115,7 @@ export class Connection {
     this.#options = options;
     this.#db = opened.db;
     this.#access = opened.access;
+    this.#file = fileAt(location.databasePath);
   }
 
   /**
@@ -170,7 +186,7 @@ export class Connection {
   async read<T>(act: string, work: () => T): Promise<T> {
     try {
       if (this.#access === "snapshot") this.#reopen();
-      return await this.#retry(act, work);
+      return await this.#retry(act, () => this.#inPlace(act, work));
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
     }
@@ -180,7 +196,10 @@ export class Connection {
   async write<T>(act: string, work: () => T): Promise<T> {
     this.#refuseReadOnly(act);
     try {
-      return await this.#retry(act, () => this.#transact(work));
+      return await this.#retry(
+        act,
+        () => this.#inPlace(act, () => this.#transact(work)),
+      );
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
     }
@@ -194,7 +213,7 @@ export class Connection {
   async writeOne<T>(act: string, statement: () => T): Promise<T> {
     this.#refuseReadOnly(act);
     try {
-      return await this.#retry(act, statement);
+      return await this.#retry(act, () => this.#inPlace(act, statement));
     } catch (error) {
       if (faultOf(error) === "constraint") this.#checkVersion();
       throw storeError(act, this.location.databasePath, error);
@@ -205,7 +224,11 @@ export class Connection {
   writeSync<T>(act: string, deadlineMs: number, work: () => T): T {
     this.#refuseReadOnly(act);
     try {
-      return retryBusySync(act, deadlineMs, () => this.#transact(work));
+      return retryBusySync(
+        act,
+        deadlineMs,
+        () => this.#inPlace(act, () => this.#transact(work)),
+      );
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
     }
@@ -235,7 +258,10 @@ export class Connection {
       const { databasePath } = this.location;
       return `${stateOf(databasePath)} ${stateOf(`${databasePath}-wal`)}`;
     }
-    return Number(this.sql("PRAGMA data_version").get()!.data_version);
+    return this.#inPlace(
+      "look for changes",
+      () => Number(this.sql("PRAGMA data_version").get()!.data_version),
+    );
   }
 
   /** Gives the file back; closing twice is fine. */
@@ -243,7 +269,32 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#statements.clear();
-    this.#db.close();
+    if (!this.#replaced) this.#db.close();
+  }
+
+  /** Runs `work`, and refuses what it did if the file was not in its place. */
+  #inPlace<T>(act: string, work: () => T): T {
+    if (this.#replaced) throw movedError(act, this.location.databasePath);
+    try {
+      return work();
+    } finally {
+      // Before any error of the work: that may only follow from this.
+      this.#refuseMoved(act);
+    }
+  }
+
+  #refuseMoved(act: string): void {
+    const path = this.location.databasePath;
+    const file = fileAt(path);
+    if (file === this.#file || this.#access === "snapshot") return;
+    // Where another file has taken its place, the open one is given up: both
+    // may go by the same log and the same shared index, and would mix them up.
+    if (file !== NO_FILE) {
+      this.#replaced = true;
+      this.#statements.clear();
+      this.#db.close();
+    }
+    throw movedError(act, path);
   }
 
   #transact<T>(work: () => T): T {
@@ -338,6 +389,21 @@ function openBest(location: BusLocation, options: ConnectionOptions): Opened {
   throw storeError("open the bus", location.databasePath, refusal);
 }
 
+const NO_FILE = "none";
+
+/** Which file a path leads to, as text. */
+function fileAt(path: string): string {
+  try {
+    const { dev, ino } = Deno.lstatSync(path);
+    return `${dev} ${ino}`;
+  } catch (error) {
+    const isGone = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (isGone) return NO_FILE;
+    throw unreachableError("look at the database", path, error);
+  }
+}
+
 /** What of a file changes when it is written. */
 function stateOf(path: string): string {
   try {
@@ -388,13 +454,22 @@ function openAs(
       if (access === "write") refuseSilentReadOnly(db);
       return { db, access };
     } catch (error) {
+      // Before it is closed, which gives some back.
+      const state = stateOfOpening(path, error);
       if (isAnothers(error)) closeUnchanged(db, path, options);
       else db.close();
-      throw error;
+      throw state;
     }
   } catch (error) {
-    throw storeError("open the bus", path, error);
+    throw storeError("open the bus", path, stateOfOpening(path, error));
   }
+}
+
+/** Tells a file that may not be opened from one too many. */
+function stateOfOpening(path: string, error: unknown): unknown {
+  return faultOf(error) === "permission" && areDescriptorsUsedUp()
+    ? descriptorsError("open the bus", path, error)
+    : error;
 }
 
 function isAnothers(error: unknown): boolean {

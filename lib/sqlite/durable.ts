@@ -46,21 +46,27 @@ export interface DurableName {
   readonly interest: Interest;
 }
 
-/** Takes a name for this process. */
+/**
+ * Takes a name for this process; leases with the tokens that were `givenUp` hold
+ * nobody off.
+ */
 export function takeDurable(
   tx: Transaction,
   name: string,
   interest: Interest,
   from: string,
+  givenUp: ReadonlySet<number>,
 ): DurableReader {
   const project = interest.project ?? "";
   forgetUnusedNames(tx);
   const row = tx.connection.sql(
-    `SELECT cursor, lost, lease_expires_at, reader_host, reader_pid,
+    `SELECT cursor, lost, token, lease_expires_at, reader_host, reader_pid,
             reader_process_start, session_id
      FROM durable_names WHERE project_id = ? AND name = ?`,
   ).get(project, name);
-  if (row !== undefined && isRead(row, tx.nowMs)) {
+  const isFree = row === undefined || givenUp.has(Number(row.token)) ||
+    !isRead(row, tx.nowMs);
+  if (!isFree) {
     throw new DurableNameInUseError(name, `process ${row.reader_pid}`);
   }
   const token = tx.nextFencingToken();

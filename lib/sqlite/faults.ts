@@ -17,6 +17,8 @@ export type SqliteFault =
   | Exclude<
     StoreFault,
     | "missing"
+    | "moved"
+    | "descriptors"
     | "foreign"
     | "newer"
     | "ownership"
@@ -41,6 +43,21 @@ const FAULTS: readonly [number, RegExp, SqliteFault][] = [
 
 // The shared index cannot grow: an I/O error to SQLite, and a full disk to us.
 const IOERR_SHMSIZE = 4874;
+
+/**
+ * Whether a file cannot be opened as there are too many open ones already: to
+ * SQLite, one file that cannot be opened is as another.
+ */
+export function areDescriptorsUsedUp(): boolean {
+  if (Deno.build.os === "windows") return false;
+  try {
+    Deno.openSync("/dev/null").close();
+    return false;
+  } catch (error) {
+    // The process's, or all that the system has.
+    return /os error 2[34]\b/.test(String(error));
+  }
+}
 
 /** The fault of an SQLite error, or undefined for any other error. */
 export function faultOf(error: unknown): SqliteFault | undefined {
@@ -70,11 +87,7 @@ export function storeError(act: string, path: string, error: unknown): unknown {
     case "read-only":
       return readOnlyError(act, path, error);
     case "permission":
-      return make(
-        fault,
-        `${path} cannot be opened`,
-        `check that its folder exists and that you may read and write it`,
-      );
+      return unreachableError(act, path, error);
     case "not-a-database":
       return make(
         fault,
@@ -98,7 +111,7 @@ export function storeError(act: string, path: string, error: unknown): unknown {
       return make(
         fault,
         `the disk that holds ${path} fails`,
-        `look at the system's log and at the disk's health`,
+        `look at the system's log, at the disk's health and at your quota`,
       );
     case "schema":
       return make(
@@ -109,6 +122,46 @@ export function storeError(act: string, path: string, error: unknown): unknown {
     default:
       return error;
   }
+}
+
+/** The error for a file that cannot be got at, whatever it holds. */
+export function unreachableError(
+  act: string,
+  path: string,
+  cause: unknown,
+): StoreError {
+  return new StoreError(
+    "permission",
+    path,
+    `Cannot ${act}: ${path} cannot be opened; check that its folder exists ` +
+      `and that you may read and write it.`,
+    { cause },
+  );
+}
+
+/** The error for a file that cannot be opened beside all that are open. */
+export function descriptorsError(
+  act: string,
+  path: string,
+  cause: unknown,
+): StoreError {
+  return new StoreError(
+    "descriptors",
+    path,
+    `Cannot ${act}: ${path} cannot be opened, as too many files are open ` +
+      `already; close some, or raise the limit ("ulimit -n").`,
+    { cause },
+  );
+}
+
+/** The error for a file that was taken away from under who has it open. */
+export function movedError(act: string, path: string): StoreError {
+  return new StoreError(
+    "moved",
+    path,
+    `Cannot ${act}: ${path} was moved, deleted or replaced while it was open ` +
+      `here; put it back, or open the bus anew.`,
+  );
 }
 
 /** The error for a write to a bus that may only be read. */

@@ -17,7 +17,7 @@
  * @module
  */
 
-import { InvalidInputError, StoreError } from "../errors.ts";
+import { InvalidInputError, StoreError, type StoreFault } from "../errors.ts";
 
 /** The places of one bus. */
 export interface BusLocation {
@@ -209,15 +209,18 @@ export function checkFolder(folder: string): void {
   }
 }
 
+// By the system's error numbers.
+const REFUSALS: readonly [RegExp, StoreFault, string][] = [
+  [/os error (1|13)\b/, "permission", "you may not write there"],
+  [/os error 2[34]\b/, "descriptors", "too many files are open already"],
+  [/os error 28\b/, "full", "no space is left"],
+  [/os error 30\b/, "permission", "the file system may only be read from here"],
+];
+
 function cannotMake(path: string, error: unknown): StoreError {
-  const state = error instanceof Deno.errors.PermissionDenied
-    ? "you may not write there"
-    : /os error 30\b/.test(String(error))
-    ? "the file system may only be read from here"
-    : /os error 28\b/.test(String(error))
-    ? "no space is left"
-    : String((error as Error).message ?? error);
-  const fault = /os error 28\b/.test(String(error)) ? "full" : "permission";
+  const [, fault, state] =
+    REFUSALS.find(([text]) => text.test(String(error))) ??
+      [null, "permission", String((error as Error).message ?? error)] as const;
   return new StoreError(
     fault,
     path,

@@ -189,6 +189,7 @@ export class SqliteStore implements Store {
   readonly #lockBudget: LockBudget;
   // What is done in the name of a session is refused once it is another's.
   readonly #incarnations = new Map<string, Incarnation>();
+  readonly #givenUp = new Set<number>();
   #sincePurge = 0;
   #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
@@ -310,7 +311,7 @@ export class SqliteStore implements Store {
   ): Promise<DurableReader> {
     return await this.#write(
       `subscribe as "${name}"`,
-      (tx) => takeDurable(tx, name, interest, from),
+      (tx) => takeDurable(tx, name, interest, from, this.#givenUp),
     );
   }
 
@@ -357,10 +358,14 @@ export class SqliteStore implements Store {
   }
 
   async releaseDurable(reader: DurableReader): Promise<void> {
+    // Whatever comes of it: a disk that fails now is no reason to refuse the
+    // name to who asks for it next.
+    this.#givenUp.add(reader.token);
     await this.#write(
       `end reading as "${reader.name}"`,
       (tx) => releaseDurable(tx, reader),
     );
+    this.#givenUp.delete(reader.token);
   }
 
   async registerSession(start: SessionStart): Promise<Session> {

@@ -147,12 +147,24 @@ export class WakeUps {
   }
 
   #watchBell(): void {
-    Deno.openSync(this.#bellPath, { create: true, write: true, mode: 0o600 })
-      .close();
+    try {
+      this.#makeBell();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      // Somebody cleared the bells away; without the bus folder, it fails again.
+      const { bellsFolder } = this.#connection.location;
+      Deno.mkdirSync(bellsFolder, { mode: 0o700 });
+      this.#makeBell();
+    }
     this.#bellWatch = Deno.watchFs(this.#bellPath, { recursive: false });
     this.#mode = "push";
     this.#listen(this.#bellWatch);
     this.#foreignRows.start(this.#bell);
+  }
+
+  #makeBell(): void {
+    Deno.openSync(this.#bellPath, { create: true, write: true, mode: 0o600 })
+      .close();
   }
 
   async #listen(watch: Deno.FsWatcher): Promise<void> {

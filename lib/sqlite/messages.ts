@@ -113,6 +113,21 @@ export function parseCursor(text: string): string {
   );
 }
 
+/**
+ * Refuses a cursor that lies beyond everything that was ever published: it is
+ * another bus's, and would pass over what is still to come.
+ *
+ * @throws {InvalidInputError} If it does.
+ */
+export function refuseBeyond(end: string, cursor: string): void {
+  if (Number(cursor) <= Number(end)) return;
+  throw new InvalidInputError(
+    "cursor",
+    `Cannot read after message ${cursor}: the last one on this bus is ${end}; ` +
+      `pass the id of a message of this bus, "start" or "now".`,
+  );
+}
+
 /** What a message is read from. */
 export const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
   project_id, recipient_id, reply_to`;
@@ -129,8 +144,9 @@ export function read(
   // What is committed while the rows are read comes with the next page: the
   // end is fixed first, so that a page can move past what is not wanted.
   const end = endCursor(connection);
+  refuseBeyond(end, cursor);
   const behind = Number(end) - Number(cursor);
-  if (behind <= 0) return { messages: [], cursor };
+  if (behind === 0) return { messages: [], cursor };
   const rows = connection.sql(readSql(channels?.length, behind)).all(
     Number(cursor),
     nowMs,

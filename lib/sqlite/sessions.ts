@@ -6,8 +6,8 @@
  * whose process is dead or whose session ended is taken over, so that a
  * resumed session keeps its id.
  *
- * Coming, changing between active and idle, and ending are announced on the
- * `heartbeat` channel in the same transaction. A mere sign of life is not: it
+ * Coming, changing between active and idle, falling silent and ending are
+ * announced on the `heartbeat` channel in the same transaction. A mere sign of life is not: it
  * is one small write that rings nobody.
  *
  * @module
@@ -176,6 +176,37 @@ export function updateSession(
   if (after.status !== before.status) announce(tx, after, after.status);
   return after;
 }
+
+// Sessions that one step announces as stale at the most.
+const STALE_TOLD_MAX = 20;
+
+/**
+ * Announces those that gave no sign of life for a while, each once until it
+ * gives one: the note says of which silence that was. Foreign writers, who
+ * never give any, are passed over.
+ */
+export function announceStale(tx: Transaction): void {
+  const rows = tx.connection.sql(
+    `SELECT ${COLUMNS} FROM session_registry AS s
+     WHERE heartbeat_at < ? AND status IS NOT 'terminated'
+       AND llm_vendor <> 'unknown'
+       AND NOT EXISTS (SELECT 1 FROM session_notes AS n
+         WHERE n.session_id = s.session_id AND n.key = '${STALE_NOTE}'
+           AND n.value = s.heartbeat_at)
+     LIMIT ${STALE_TOLD_MAX}`,
+  ).all(new Date(tx.nowMs - STALE_AFTER_MS).toISOString());
+  for (const session of rows.map(toSession)) {
+    // Whoever looks at it next buries it.
+    if (lifeOf(session) === "dead") continue;
+    announce(tx, session, "stale");
+    tx.connection.sql(
+      `INSERT OR REPLACE INTO session_notes(session_id, key, value, changed_at)
+       VALUES (?, '${STALE_NOTE}', ?, ?)`,
+    ).run(session.id, session.heartbeatAt, tx.nowMs);
+  }
+}
+
+const STALE_NOTE = "@stale";
 
 /**
  * Marks a session as ended, if it has not ended yet, and announces it; returns

@@ -5,8 +5,8 @@
  * transactions, messages, sessions, durable names and the purge say what
  * happens in them, and the wake-ups ring after the commit.
  *
- * Purging rides along: after every so many messages, or when nobody has done
- * it for a while, a step is taken behind the publisher's back, and never two
+ * Purging rides along: after every so many messages, or with a message or a
+ * heartbeat when nobody has done it for a while, a step is taken behind the publisher's back, and never two
  * at a time. Closing waits for the one that runs.
  *
  * @module
@@ -364,10 +364,13 @@ export class SqliteStore implements Store {
   }
 
   async updateSession(id: string, change: SessionChange): Promise<Session> {
-    return await this.#write(
+    const session = await this.#write(
       `update session "${id}"`,
       (tx) => updateOne(tx, id, change),
     );
+    // Its heartbeat keeps the bus in order, too, while nobody publishes.
+    this.#purgeInPassing(0);
+    return session;
   }
 
   async endSession(

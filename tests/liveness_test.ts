@@ -170,8 +170,10 @@ Deno.test("a heartbeat purges when nobody has for a while", async () => {
     "SELECT count(*) AS n FROM inter_session_messages WHERE channel = 'state'",
   );
   clock.advance(61_000);
-  await ann.sessions.heartbeat();
-  await until("the purge", () => kept.get()!.n === 0);
+  await until("the purge", async () => {
+    await ann.sessions.heartbeat();
+    return kept.get()!.n === 0;
+  });
 });
 
 Deno.test({

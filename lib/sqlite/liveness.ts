@@ -137,7 +137,7 @@ export function buryIfDead(tx: Transaction, row: Row): boolean {
   );
   if (life !== "dead") return false;
   // Where nothing may be written, it is only left out.
-  if (tx.connection.readOnly) return true;
+  if (tx.readOnly) return true;
   endSession(tx, String(row.session_id), "died");
   return true;
 }

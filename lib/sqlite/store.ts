@@ -91,6 +91,7 @@ import {
   checkWaiter,
   grantWaiters,
   leaveQueue,
+  stillWaiting,
   waitersFor,
 } from "./lock_queue.ts";
 import { giveBack, listHolds, renewHold } from "./locks.ts";
@@ -418,10 +419,15 @@ export class SqliteStore implements Store {
   }
 
   async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
-    return await this.#write(
-      "wait for a lock",
-      (tx) => checkWaiter(tx, waiter, session),
+    const act = "wait for a lock";
+    this.#refuseClosed(act);
+    // Most looks change nothing, and should keep nobody from writing.
+    const waiting = await this.#connection.read(
+      act,
+      () => stillWaiting(this.#lookOnly(), waiter),
     );
+    return waiting ??
+      await this.#write(act, (tx) => checkWaiter(tx, waiter, session));
   }
 
   async leaveQueue(waiter: string): Promise<void> {
@@ -670,9 +676,15 @@ export class SqliteStore implements Store {
   async #look<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
     this.#refuseClosed(act);
     if (!this.#connection.readOnly) return await this.#write(act, work);
-    return await this.#connection.read(
-      act,
-      () => work(new Transaction(this.#connection, this.#options.now())),
+    return await this.#connection.read(act, () => work(this.#lookOnly()));
+  }
+
+  #lookOnly(): Transaction {
+    return new Transaction(
+      this.#connection,
+      this.#options.now(),
+      this.#incarnations,
+      true,
     );
   }
 

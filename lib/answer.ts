@@ -58,7 +58,7 @@ export class Answer {
     }, LOOK_MS);
     const timer = setTimeout(
       this.#changes.wake,
-      startedAt + timeoutMs - performance.now(),
+      Math.max(0, startedAt + timeoutMs - performance.now()),
     );
     try {
       for (;;) {

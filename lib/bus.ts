@@ -298,7 +298,8 @@ export class MessageBus implements AsyncDisposable {
    * The kept messages of some channels after a cursor, oldest first.
    *
    * @param channels One channel, several, or `null` for all.
-   * @throws {InvalidInputError} If a channel or the cursor is none.
+   * @throws {InvalidInputError} If a channel or the cursor is none, or the
+   * cursor lies beyond everything that was ever published.
    *
    * @example
    * ```ts
@@ -340,7 +341,8 @@ export class MessageBus implements AsyncDisposable {
    * its `close`, its `signal` or the bus.
    *
    * @param channels One channel, several, or `null` for all.
-   * @throws {InvalidInputError} If a channel, the cursor or the name is none.
+   * @throws {InvalidInputError} If a channel, the cursor or the name is none, or
+   * the cursor lies beyond everything that was ever published.
    *
    * @example
    * ```ts
@@ -455,7 +457,9 @@ export class MessageBus implements AsyncDisposable {
     if (expiresAt === undefined) return undefined;
     const leftMs = Date.parse(expiresAt) - this.#options.now();
     // A longer one would come at once.
-    return leftMs > TIMER_MS_MAX ? undefined : setTimeout(wake, leftMs + 1);
+    return leftMs > TIMER_MS_MAX
+      ? undefined
+      : setTimeout(wake, Math.max(0, leftMs) + 1);
   }
 
   /**

@@ -59,6 +59,12 @@ export const LOCK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
 /** How often a waiter looks whether the holder's process still lives. */
 const HOLDER_LOOK_MS = 25;
 
+/**
+ * How often a waiter looks who is in its way by now, which also keeps its place
+ * in the queue: that is a lease.
+ */
+const QUEUE_LOOK_MS = 1_000;
+
 /** One hold on a path. */
 export interface Hold {
   /** The fencing token: a later hold has a greater one. */
@@ -193,7 +199,7 @@ export interface AcquireOptions {
    * @default {0}
    */
   readonly waitMs?: number;
-  /** Is told whom it waits for, when that changes. */
+  /** Is told whom it waits for, and again within a second of a change. */
   readonly onWait?: (blockers: readonly Blocker[]) => void;
   /**
    * How long it is held unless renewed, in milliseconds, up to a day.
@@ -697,15 +703,16 @@ class LockWait {
     leftMs: number,
   ): Promise<void> {
     const look = setInterval(() => {
-      const died = blockers.some(({ process }) =>
-        process !== undefined &&
+      // An earlier waiter's death is seen when the holder's turn is over.
+      const died = blockers.some(({ process, state }) =>
+        state === "holds" && process !== undefined &&
         processAlive(process, process.host) === "dead"
       );
       if (died) changes.wake();
     }, HOLDER_LOOK_MS);
     const deadline = setTimeout(
       changes.wake,
-      Math.min(leftMs, WAITER_RENEW_MS),
+      Math.min(leftMs, QUEUE_LOOK_MS),
     );
     try {
       if (await changes.next()) return;
@@ -716,6 +723,3 @@ class LockWait {
     }
   }
 }
-
-// A waiter's place in the queue is itself a lease, renewed by looking at it.
-const WAITER_RENEW_MS = 10_000;

@@ -337,7 +337,11 @@ export interface Store extends AsyncDisposable {
     options: { readonly atomic: boolean },
   ): Promise<readonly AppendResult[]>;
 
-  /** The living messages after `cursor`, in order, at most `limit`. */
+  /**
+   * The living messages after `cursor`, in order, at most `limit`.
+   * @throws {InvalidInputError} If the store can tell that the cursor lies
+   * beyond everything that was ever published.
+   */
   read(interest: Interest, cursor: string, limit: number): Promise<Page>;
 
   /** The cursor before everything that is kept. */

@@ -206,7 +206,12 @@ export class Subscription
         : this.#store.parseCursor(from);
       this.#watch = await this.#store.watch(this.#interest, this.#wake);
       if (this.#closing !== undefined) return;
-      this.#cursor = durable === undefined ? begin : await this.#take(begin);
+      if (durable !== undefined) this.#cursor = await this.#take(begin);
+      else {
+        // One that is another bus's is refused now, not at the first message.
+        if (from !== "now") await this.#store.read(this.#interest, begin, 1);
+        this.#cursor = begin;
+      }
       this.#delivered = this.#cursor;
     } catch (error) {
       this.#fail(error);

@@ -124,6 +124,58 @@ Deno.test("a session is announced as it comes, idles and ends, and no sign of li
   ]);
 });
 
+Deno.test("who falls silent is announced once, and again after a sign of life", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const ann = await home.open({ session: "ann", now: clock.now });
+  const bob = await home.open({ session: "bob", now: clock.now });
+  await ann.sessions.register();
+  await bob.sessions.register();
+  home.foreign().exec(
+    `INSERT INTO session_registry(session_id, llm_vendor, heartbeat_at)
+     VALUES ('foreign', 'unknown', '2026-01-01T00:00:00.000Z')`,
+  );
+  const dead = await home.start({ session: "dead" });
+  await dead.call("register");
+  await dead.kill();
+  const told = async () => {
+    await bob.purge();
+    const { messages } = await bob.poll("heartbeat");
+    return events(messages).filter((event) => event.endsWith(" stale"));
+  };
+  assert.deepEqual(await told(), []);
+  clock.advance(31_000);
+  await bob.sessions.heartbeat();
+  assert.deepEqual(await told(), ["ann stale"]);
+  await bob.sessions.heartbeat();
+  assert.deepEqual(await told(), ["ann stale"]);
+  // By now that message has expired, and ann is silent still.
+  clock.advance(31_000);
+  await bob.sessions.heartbeat();
+  assert.deepEqual(await told(), []);
+  await ann.sessions.heartbeat();
+  clock.advance(31_000);
+  await bob.sessions.heartbeat();
+  assert.deepEqual(await told(), ["ann stale"]);
+  const [ann_] = await bob.sessions.list();
+  assert.equal(ann_.status, "active");
+});
+
+Deno.test("a heartbeat purges when nobody has for a while", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const ann = await home.open({ session: "ann", now: clock.now });
+  await ann.publish("state", 1);
+  const kept = home.foreign().prepare(
+    "SELECT count(*) AS n FROM inter_session_messages WHERE channel = 'state'",
+  );
+  clock.advance(61_000);
+  await until("the purge", async () => {
+    await ann.sessions.heartbeat();
+    return kept.get()!.n === 0;
+  });
+});
+
 Deno.test({
   name: `a stopped holder keeps everything${unlessLinux}`,
   ignore: !LINUX,

@@ -42,6 +42,28 @@ Deno.test("a subscription from a cursor delivers what comes after it", async () 
   }
 });
 
+Deno.test("a cursor beyond everything that was published is refused", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const { id } = await bus.publish("a", 1);
+  const beyond = String(Number(id) + 1);
+  const refused = (error: unknown) => {
+    assert.ok(error instanceof InvalidInputError);
+    assert.equal(error.field, "cursor");
+    assert.ok(error.message.includes(`the last one on this bus is ${id}`));
+    return true;
+  };
+  await assert.rejects(() => bus.poll("a", { after: beyond }), refused);
+  const ephemeral = bus.subscribe("a", { from: beyond });
+  await assert.rejects(ephemeral.ready, refused);
+  const durable = bus.subscribe("a", { from: beyond, durable: "d" });
+  await assert.rejects(durable.ready, refused);
+  assert.equal((await bus.stats()).durableNames, 0);
+  // What was purged was there.
+  home.foreign().exec("DELETE FROM inter_session_messages");
+  assert.deepEqual((await bus.poll("a", { after: id })).messages, []);
+});
+
 Deno.test("a subscription to several channels keeps one order", async () => {
   await using home = new Home();
   const bus = await home.open();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Message } from "../mod.ts";
 import {
   canLimitWatches,
+  Clock,
   Home,
   numbers,
   take,
@@ -288,6 +289,57 @@ Deno.test("purging removes the bells of processes that died", async () => {
   assert.ok(bells()[0].startsWith(`${alive.pid}-`));
   const interests = home.foreign().prepare("SELECT bell FROM bell_interests");
   assert.deepEqual(interests.all().map(({ bell }) => bell), bells());
+});
+
+Deno.test("purging removes old bells of other hosts and lost files, and nothing else", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const bus = await home.open({ now: clock.now });
+  const reader = bus.subscribe("a");
+  await reader.ready;
+  const folder = `${home.path}/bells`;
+  const names = () => [...Deno.readDirSync(folder)].map(({ name }) => name);
+  const [own] = names();
+  const [elsewhere, lost] = ["12-0123abcd", "34-0123abcd"];
+  for (const name of [elsewhere, lost, "notes.txt"]) {
+    Deno.writeTextFileSync(`${folder}/${name}`, "");
+  }
+  const database = home.foreign();
+  for (const bell of [elsewhere, "../outside"]) {
+    database.prepare("INSERT INTO bells VALUES (?, 'elsewhere', 1, NULL)")
+      .run(bell);
+  }
+  Deno.writeTextFileSync(`${home.path}/outside`, "");
+  const rows = () =>
+    database.prepare("SELECT bell FROM bells").all().map(({ bell }) => bell);
+  await bus.purge();
+  assert.equal(rows().length, 2);
+  assert.equal(names().length, 4);
+  clock.advance(2 * 60 * 60 * 1000);
+  await bus.purge();
+  assert.deepEqual(rows(), [own]);
+  assert.deepEqual(names().toSorted(), [own, "notes.txt"].toSorted());
+  Deno.statSync(`${home.path}/outside`);
+});
+
+Deno.test("a bell that was taken for a lost one is made anew, with its rows", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const bus = await home.open({ now: clock.now });
+  const peer = await home.start({ pollIntervalMs: 10 });
+  await peer.call("subscribe", { name: "s", channels: ["a", "b"] });
+  const database = home.foreign();
+  const interests = database.prepare(
+    `SELECT channel FROM bell_interests JOIN bells USING (bell)
+     WHERE pid = ? ORDER BY channel`,
+  );
+  const wants = () => interests.all(peer.pid).map(({ channel }) => channel);
+  assert.deepEqual(wants(), ["a", "b"]);
+  database.exec("UPDATE bells SET host = 'elsewhere'");
+  clock.advance(2 * 60 * 60 * 1000);
+  await bus.purge();
+  await until("the rows", () => wants().length === 2);
+  assert.equal(await peer.call("mode", "s"), "push");
 });
 
 Deno.test("a bell that cannot be rung refuses no message", async () => {

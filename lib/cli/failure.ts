@@ -3,8 +3,7 @@
  *
  * An error that the library throws on purpose says itself what was attempted,
  * what stood in the way and what to do; its `kind` is the exit code. Anything
- * else is a fault of the program: it is named without its stack, with the place
- * to report it.
+ * else is a fault of the program: it is named without its stack.
  *
  * With `--json` it is one line on standard error:
  * `{ "error": { "name", "kind", "message", "field"?, "fault"? } }`.
@@ -16,9 +15,6 @@ import { type ErrorKind, MessageBusError } from "../errors.ts";
 import { EXIT } from "./command.ts";
 import { printAside } from "./output.ts";
 import { visible, visibleJson } from "./visible_text.ts";
-
-/** Where a fault of the program is reported. */
-export const ISSUES_URL = "https://github.com/coditect-ai/message-bus/issues";
 
 const EXIT_OF: Readonly<Record<ErrorKind, number>> = {
   input: EXIT.usage,
@@ -78,6 +74,7 @@ export function toFailure(error: unknown): Failure {
     name,
     kind: "program",
     message: `Cannot go on: ${name}: ${message || "no more is known"}; this ` +
-      `is a fault in mbus, please report it at ${ISSUES_URL}.`,
+      `is a fault in mbus, please report it, with what you did, to whom you ` +
+      `have mbus from.`,
   };
 }

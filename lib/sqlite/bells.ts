@@ -17,8 +17,10 @@
  *   a message is either found by that read or committed after the row was
  *   there to be looked up. What a crash between commit and ring leaves unrung
  *   is found by the safety poll.
- * - **Bells are never renamed or removed while they are watched**; the row and
- *   the file of a process that died are removed by whoever purges.
+ * - **Bells are never renamed or removed while they are watched**, as far as can
+ *   be told; the row and the file of a process that died are removed by whoever
+ *   purges. Of another host's process that cannot be told: its bell goes when it
+ *   is an hour old, and whoever still watches it makes it anew at its next poll.
  * - **Nothing in the database's folder is watched** (location.ts says why).
  *
  * How a file rings stands in bell_files.ts.
@@ -30,6 +32,7 @@ import { removeBellFile } from "../bell_files.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import type { ChangeTopic, Interest, NewMessage } from "../store.ts";
 import type { Connection } from "./connection.ts";
+import type { Row } from "./driver.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Stands for every channel in a bell's interests. */
@@ -45,8 +48,14 @@ export function topicChannel(topic: ChangeTopic): string {
 
 const BELLS_LOOKED_AT_MAX = 16;
 
+/** How old a bell becomes whose process cannot be judged. */
+const UNJUDGED_KEPT_MS = 60 * 60 * 1000;
+
 /** What of a message tells who wants it. */
 export type Addressed = Pick<NewMessage, "channel" | "project" | "to">;
+
+// No other file is removed, whatever other programs write into the rows.
+const BELL_NAME = /^\d+-[0-9a-f]{8}$/;
 
 const whoseChannel = (condition: string) =>
   `SELECT bell FROM bell_interests WHERE channel ${condition}
@@ -133,8 +142,8 @@ export function removeBell(tx: Transaction, bell: string): void {
 }
 
 /**
- * Removes bells of processes that died, looking at some after `after`;
- * returns where to go on.
+ * Removes bells of processes that died or can't be judged, looking at some
+ * after `after`, and files without a row; returns where to go on.
  */
 export function deleteDeadBells(tx: Transaction, after: string): string {
   const rows = tx.connection.sql(
@@ -142,14 +151,50 @@ export function deleteDeadBells(tx: Transaction, after: string): string {
      ORDER BY bell LIMIT 0 + ?`,
   ).all(after, BELLS_LOOKED_AT_MAX);
   for (const row of rows) {
-    const process = {
-      pid: Number(row.pid),
-      startTime: String(row.process_start ?? ""),
-    };
-    if (processAlive(process, String(row.host)) !== "dead") continue;
+    if (!isOver(tx, row)) continue;
     const bell = String(row.bell);
     removeBell(tx, bell);
-    removeBellFile(`${tx.connection.location.bellsFolder}/${bell}`);
+    if (BELL_NAME.test(bell)) removeBellFile(pathOf(tx, bell));
   }
-  return rows.length < BELLS_LOOKED_AT_MAX ? "" : String(rows.at(-1)!.bell);
+  if (rows.length === BELLS_LOOKED_AT_MAX) return String(rows.at(-1)!.bell);
+  deleteLostFiles(tx);
+  return "";
+}
+
+function isOver(tx: Transaction, row: Row): boolean {
+  const process = {
+    pid: Number(row.pid),
+    startTime: String(row.process_start ?? ""),
+  };
+  const life = processAlive(process, String(row.host));
+  return life === "dead" || life === "unknown" && isOld(tx, String(row.bell));
+}
+
+/** Removes some files that a process left before, or after, it had a row. */
+function deleteLostFiles(tx: Transaction): void {
+  const row = tx.connection.sql("SELECT 1 FROM bells WHERE bell = ?");
+  let looked = 0;
+  for (const { name } of Deno.readDirSync(tx.connection.location.bellsFolder)) {
+    if (!BELL_NAME.test(name) || row.get(name) !== undefined) continue;
+    if (isOld(tx, name)) removeBellFile(pathOf(tx, name));
+    if (++looked === BELLS_LOOKED_AT_MAX) return;
+  }
+}
+
+function isOld(tx: Transaction, bell: string): boolean {
+  // What can be no bell's name rings nobody.
+  if (!BELL_NAME.test(bell)) return true;
+  try {
+    const { birthtime, mtime } = Deno.statSync(pathOf(tx, bell));
+    const since = birthtime ?? mtime;
+    return since !== null && tx.nowMs - since.getTime() > UNJUDGED_KEPT_MS;
+  } catch (error) {
+    // Nobody rings where there is nothing to touch.
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
+}
+
+function pathOf(tx: Transaction, bell: string): string {
+  return `${tx.connection.location.bellsFolder}/${bell}`;
 }

@@ -25,7 +25,7 @@ import { hostId, processAlive, processStart } from "../host.ts";
 import type { DurableReader, Interest } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
-import { endCursor } from "./messages.ts";
+import { endCursor, refuseBeyond } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How long a reader's lease holds unless renewed. */
@@ -69,6 +69,7 @@ export function takeDurable(
   if (!isFree) {
     throw new DurableNameInUseError(name, `process ${row.reader_pid}`);
   }
+  if (row === undefined) refuseBeyond(endCursor(tx.connection), from);
   const token = tx.nextFencingToken();
   const cursor = row === undefined ? Number(from) : Number(row.cursor);
   tx.connection.sql(

@@ -102,10 +102,19 @@ export function refuseUnlessRuns(
     throw new SessionEndedError(act, id);
   }
   if (row.status === "terminated") throw new SessionEndedError(act, id);
-  if (
-    own !== undefined && (row.pid !== (own.pid ?? null) ||
-      (row.process_start || null) !== (own.processStart ?? null))
-  ) throw new SessionEndedError(act, id, { takenOver: true });
+  if (own !== undefined && isPid(row.pid) && !isIn(own, row)) {
+    throw new SessionEndedError(act, id, { takenOver: true });
+  }
+}
+
+function isIn(own: Incarnation, row: Row): boolean {
+  return row.pid === (own.pid ?? null) &&
+    (row.process_start || null) === (own.processStart ?? null);
+}
+
+/** Whether it may be a process's at all, and not what anybody wrote there. */
+function isPid(pid: unknown): boolean {
+  return Number.isInteger(pid) && Number(pid) > 0 && Number(pid) < 2 ** 32;
 }
 
 /**
@@ -133,7 +142,7 @@ export function buryIfDead(tx: Transaction, row: Row): boolean {
   );
   if (life !== "dead") return false;
   // Where nothing may be written, it is only left out.
-  if (tx.connection.readOnly) return true;
+  if (tx.readOnly) return true;
   endSession(tx, String(row.session_id), "died");
   return true;
 }

@@ -258,6 +258,7 @@ function leftIfGone(tx: Transaction, row: Row): boolean {
   }, String(row.host));
   const silent = Number(row.wait_expires_at) <= tx.nowMs && life !== "alive";
   if (life !== "dead" && !silent) return false;
+  if (tx.readOnly) return true;
   leaveQueue(tx, String(row.waiter));
   return true;
 }
@@ -288,24 +289,20 @@ function enqueue(tx: Transaction, request: LockRequest): number {
   ).rowId;
 }
 
-/**
- * Gives each waiter its hold that nothing stands in the way of any more, and
- * rings those for whom others stand there now.
- */
+/** Gives each waiter its hold that nothing stands in the way of any more. */
 export function grantWaiters(tx: Transaction): void {
   // Judging who is in the way may free more, which the next round grants.
   while (tx.freed.length > 0) {
-    const changed = tx.freed.splice(0).map(globOf);
+    const freed = tx.freed.splice(0).map(globOf);
     const waiters = tx.connection.sql(WAITERS_IN_LINE).all();
     for (const { waiter, ...target } of waiters) {
       const wanted = globOf(target);
-      if (!changed.some((glob) => overlaps(glob, wanted))) continue;
+      if (!freed.some((glob) => overlaps(glob, wanted))) continue;
       // Judging those before it may have removed it.
       const row = waiterRow(tx, String(waiter));
       if (row === undefined || leftIfGone(tx, row)) continue;
       const request = toRequest(row);
-      if (grantWaiter(tx, row, request)) changed.push(wanted);
-      tx.ring("grants", request.session);
+      if (isGranted(tx, row, request)) tx.ring("grants", request.session);
     }
   }
 }
@@ -313,8 +310,11 @@ export function grantWaiters(tx: Transaction): void {
 const WAITERS_IN_LINE = `SELECT waiter, kind, extent, folds_case
   FROM lock_waiters WHERE token IS NULL ORDER BY waiter`;
 
-/** Gives a waiter its hold if nothing is in the way; returns whether it was. */
-function grantWaiter(
+/**
+ * Gives a waiter its hold if nothing is in the way; returns whether it waits no
+ * more. Who still does is not rung: that would wake a crowd at every release.
+ */
+function isGranted(
   tx: Transaction,
   row: Row,
   request: LockRequest,
@@ -327,12 +327,31 @@ function grantWaiter(
   if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
     // What was to become exclusive was given back meanwhile.
     leaveQueue(tx, String(waiter));
-    return false;
+    return true;
   }
   const { hold: held } = grant(tx, request, holderIn(row), near, waiter);
   tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
     .run(held.token, waiter);
   return true;
+}
+
+/**
+ * Whom a waiter waits for by now, by a mere look; undefined if there is more to
+ * do: it waits no more, may have its hold, or its place is to be renewed.
+ */
+export function stillWaiting(
+  tx: Transaction,
+  waiter: string,
+): LockOutcome | undefined {
+  const row = waiterRow(tx, waiter);
+  if (
+    row === undefined || row.token !== null ||
+    Number(row.wait_expires_at) - tx.nowMs < WAIT_LEASE_MS * 2 / 3
+  ) return undefined;
+  const blockers = blockersOf(tx, toRequest(row), Number(waiter));
+  return blockers.length === 0
+    ? undefined
+    : { state: "waiting", waiter, blockers };
 }
 
 /** How a waiter stands; looking renews its place. */

@@ -158,7 +158,7 @@ function ungrantIfDead(tx: Transaction, row: Row): boolean {
   if (waiter === undefined || processAlive(waiter, waiter.host) !== "dead") {
     return false;
   }
-  if (tx.connection.readOnly) return true;
+  if (tx.readOnly) return true;
   tx.connection.sql("DELETE FROM lock_waiters WHERE waiter = ?").run(
     row.waiter,
   );
@@ -199,7 +199,7 @@ export function standing(
 function stands(tx: Transaction, row: Row): boolean {
   if (buryIfDead(tx, row) || ungrantIfDead(tx, row)) return false;
   if (Number(row.expires_at) > tx.nowMs || isJudgeable(row)) return true;
-  if (!tx.connection.readOnly) removeHold(tx, { token: Number(row.token) });
+  if (!tx.readOnly) removeHold(tx, { token: Number(row.token) });
   return false;
 }
 
@@ -407,7 +407,7 @@ export function listHolds(tx: Transaction, filter: LockQuery): Hold[] {
 
 /** Completes rows that other programs wrote, so that they are found. */
 export function adoptForeignHolds(tx: Transaction): void {
-  if (tx.connection.readOnly) return;
+  if (tx.readOnly) return;
   const rows = tx.connection.sql(
     "SELECT token, file_path FROM file_locks WHERE prefix IS NULL",
   ).all();

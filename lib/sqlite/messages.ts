@@ -28,12 +28,14 @@ const insertBy = (condition: string) =>
    project_id, recipient_id, reply_to, rung)
   VALUES ((SELECT ?1 WHERE ${condition}), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)`;
 const INSERT = insertBy(WHILE_COMPATIBLE);
-// Nor is there one whose session is over, or another process's by now.
+// Nor is there one whose session is over, or another process's by now (a pid
+// that none can have is what anybody wrote there).
 const INSERT_ALONE = insertBy(
   `${WHILE_COMPATIBLE} AND CASE WHEN ?10 THEN
     EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
-      AND status IS NOT 'terminated' AND pid IS ?11
-      AND nullif(process_start, '') IS ?12)
+      AND status IS NOT 'terminated'
+      AND (ifnull(pid BETWEEN 1 AND 4294967295, 0) = 0
+        OR pid IS ?11 AND nullif(process_start, '') IS ?12))
   ELSE NOT EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
     AND status = 'terminated') END`,
 );
@@ -113,6 +115,21 @@ export function parseCursor(text: string): string {
   );
 }
 
+/**
+ * Refuses a cursor that lies beyond everything that was ever published: it is
+ * another bus's, and would pass over what is still to come.
+ *
+ * @throws {InvalidInputError} If it does.
+ */
+export function refuseBeyond(end: string, cursor: string): void {
+  if (Number(cursor) <= Number(end)) return;
+  throw new InvalidInputError(
+    "cursor",
+    `Cannot read after message ${cursor}: the last one on this bus is ${end}; ` +
+      `pass the id of a message of this bus, "start" or "now".`,
+  );
+}
+
 /** What a message is read from. */
 export const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
   project_id, recipient_id, reply_to`;
@@ -129,8 +146,9 @@ export function read(
   // What is committed while the rows are read comes with the next page: the
   // end is fixed first, so that a page can move past what is not wanted.
   const end = endCursor(connection);
+  refuseBeyond(end, cursor);
   const behind = Number(end) - Number(cursor);
-  if (behind <= 0) return { messages: [], cursor };
+  if (behind === 0) return { messages: [], cursor };
   const rows = connection.sql(readSql(channels?.length, behind)).all(
     Number(cursor),
     nowMs,

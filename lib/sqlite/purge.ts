@@ -25,6 +25,7 @@ import type { Row } from "./driver.ts";
 import { buryDeadSessions } from "./liveness.ts";
 import { removeGoneWaiters } from "./lock_queue.ts";
 import { purgeNotes } from "./notes.ts";
+import { announceStale } from "./sessions.ts";
 import { purgeTasks } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -76,6 +77,7 @@ export function purgeStep(
   const sessions = deleteSessions(tx);
   round.bell = deleteDeadBells(tx, round.bell);
   round.session = buryDeadSessions(tx, round.session);
+  announceStale(tx);
   removeGoneWaiters(tx);
   purgeDeliveries(tx);
   purgeTasks(tx);

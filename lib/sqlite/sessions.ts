@@ -3,9 +3,9 @@
  *
  * Who gets which id stands in coordination/registry.ts.
  *
- * Coming, changing between active and idle, and ending are announced on the
- * `heartbeat` channel in the same transaction. A mere sign of life is not: it
- * is one small write that rings nobody.
+ * Coming, changing between active and idle, falling silent and ending are
+ * announced on the `heartbeat` channel in the same transaction. A mere sign of
+ * life is not: it is one small write that rings nobody.
  *
  * @module
  */
@@ -13,6 +13,7 @@
 import {
   freeId,
   isSameProcess,
+  lifeOf,
   meantBy,
   newsOf,
   parseFiles,
@@ -20,7 +21,12 @@ import {
 } from "../coordination/registry.ts";
 import { UnknownSessionError } from "../errors.ts";
 import { hostId } from "../host.ts";
-import type { Session, SessionChange, SessionStart } from "../sessions.ts";
+import {
+  type Session,
+  type SessionChange,
+  type SessionStart,
+  STALE_AFTER_MS,
+} from "../sessions.ts";
 import type { OthersFile } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
@@ -122,6 +128,37 @@ export function updateSession(
   if (after.status !== before.status) tx.append(newsOf(after, after.status));
   return after;
 }
+
+// Sessions that one step announces as stale at the most.
+const STALE_TOLD_MAX = 20;
+
+/**
+ * Announces those that gave no sign of life for a while, each once until it
+ * gives one: the note says of which silence that was. Foreign writers, who
+ * never give any, are passed over.
+ */
+export function announceStale(tx: Transaction): void {
+  const rows = tx.connection.sql(
+    `SELECT ${COLUMNS} FROM session_registry AS s
+     WHERE heartbeat_at < ? AND status IS NOT 'terminated'
+       AND llm_vendor <> 'unknown'
+       AND NOT EXISTS (SELECT 1 FROM session_notes AS n
+         WHERE n.session_id = s.session_id AND n.key = '${STALE_NOTE}'
+           AND n.value = s.heartbeat_at)
+     LIMIT ${STALE_TOLD_MAX}`,
+  ).all(new Date(tx.nowMs - STALE_AFTER_MS).toISOString());
+  for (const session of rows.map(toSession)) {
+    // Whoever looks at it next buries it.
+    if (lifeOf(session) === "dead") continue;
+    tx.append(newsOf(session, "stale"));
+    tx.connection.sql(
+      `INSERT OR REPLACE INTO session_notes(session_id, key, value, changed_at)
+       VALUES (?, '${STALE_NOTE}', ?, ?)`,
+    ).run(session.id, session.heartbeatAt, tx.nowMs);
+  }
+}
+
+const STALE_NOTE = "@stale";
 
 /**
  * Marks a session as ended, if it has not ended yet, and announces it; returns

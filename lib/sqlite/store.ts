@@ -5,8 +5,8 @@
  * transactions, messages, sessions, durable names and the purge say what
  * happens in them, and the wake-ups ring after the commit.
  *
- * Purging rides along: after every so many messages, or when nobody has done
- * it for a while, a step is taken behind the publisher's back, and never two
+ * Purging rides along: after every so many messages, or with a message or a
+ * heartbeat when nobody has done it for a while, a step is taken behind the publisher's back, and never two
  * at a time. Closing waits for the one that runs.
  *
  * @module
@@ -92,6 +92,7 @@ import {
   checkWaiter,
   grantWaiters,
   leaveQueue,
+  stillWaiting,
   waitersFor,
 } from "./lock_queue.ts";
 import { giveBack, listHolds, renewHold } from "./locks.ts";
@@ -239,9 +240,8 @@ export class SqliteStore implements Store {
     options: { readonly atomic: boolean },
   ): Promise<readonly AppendResult[]> {
     this.#refuseClosed("publish");
-    const [{ to, replyTo }] = messages;
-    const isAlone = messages.length === 1 && to === undefined &&
-      replyTo === undefined;
+    const isAlone = messages.length === 1 && messages[0].to === undefined &&
+      messages[0].replyTo === undefined;
     const results = isAlone
       // It needs no transaction around it.
       ? [await this.#appendAlone(messages[0])]
@@ -378,10 +378,13 @@ export class SqliteStore implements Store {
   }
 
   async updateSession(id: string, change: SessionChange): Promise<Session> {
-    return await this.#write(
+    const session = await this.#write(
       `update session "${id}"`,
       (tx) => updateOne(tx, id, change),
     );
+    // Its heartbeat keeps the bus in order, too, while nobody publishes.
+    this.#purgeInPassing(0);
+    return session;
   }
 
   async endSession(
@@ -429,10 +432,15 @@ export class SqliteStore implements Store {
   }
 
   async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
-    return await this.#write(
-      "wait for a lock",
-      (tx) => checkWaiter(tx, waiter, session),
+    const act = "wait for a lock";
+    this.#refuseClosed(act);
+    // Most looks change nothing, and should keep nobody from writing.
+    const waiting = await this.#connection.read(
+      act,
+      () => stillWaiting(this.#lookOnly(), waiter),
     );
+    return waiting ??
+      await this.#write(act, (tx) => checkWaiter(tx, waiter, session));
   }
 
   async leaveQueue(waiter: string): Promise<void> {
@@ -681,9 +689,15 @@ export class SqliteStore implements Store {
   async #look<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
     this.#refuseClosed(act);
     if (!this.#connection.readOnly) return await this.#write(act, work);
-    return await this.#connection.read(
-      act,
-      () => work(new Transaction(this.#connection, this.#options.now())),
+    return await this.#connection.read(act, () => work(this.#lookOnly()));
+  }
+
+  #lookOnly(): Transaction {
+    return new Transaction(
+      this.#connection,
+      this.#options.now(),
+      this.#incarnations,
+      true,
     );
   }
 

@@ -145,7 +145,7 @@ function taskBySeq(connection: Connection, row: Row): Task {
 
 /** Opens again what nobody has renewed. */
 function returnExpired(tx: Transaction): void {
-  if (tx.connection.readOnly) return;
+  if (tx.readOnly) return;
   const rows = tx.connection.sql(
     `${FROM_TASKS} WHERE t.status = 'claimed' AND t.lease_expires_at <= ?`,
   ).all(tx.nowMs);

@@ -16,7 +16,7 @@ import type { Row } from "./driver.ts";
 import { insert } from "./messages.ts";
 import { resolveSession } from "./sessions.ts";
 
-/** A write transaction that is under way. */
+/** A write transaction that is under way, or a look without one. */
 export class Transaction {
   /** The database it runs on. */
   readonly connection: Connection;
@@ -24,6 +24,8 @@ export class Transaction {
   readonly nowMs: number;
   /** The sessions that its store has registered, and with which process. */
   readonly incarnations: ReadonlyMap<string, Incarnation>;
+  /** Whether it may only look: then what is over is left out, and stays. */
+  readonly readOnly: boolean;
   /** What it has appended and changed, for ringing. */
   readonly rings: Addressed[] = [];
   /**
@@ -37,10 +39,12 @@ export class Transaction {
     connection: Connection,
     nowMs: number,
     incarnations: ReadonlyMap<string, Incarnation> = new Map(),
+    readOnly: boolean = connection.readOnly,
   ) {
     this.connection = connection;
     this.nowMs = nowMs;
     this.incarnations = incarnations;
+    this.readOnly = readOnly;
   }
 
   /**

@@ -11,7 +11,7 @@
  * another connection, and wakes all watches if it did. It finds what was
  * committed without a ring (a crash in between; a program that does not ring
  * while nobody watches for it), and it repairs the bell: a file that is gone
- * is made and watched anew.
+ * is made and watched anew, and its rows with it.
  *
  * What this process itself publishes needs no bell: its watches are woken
  * directly.
@@ -230,7 +230,10 @@ export class WakeUps {
     }
     if (this.#options.notify === "poll" || this.#connection.readOnly) return;
     try {
-      if (!this.#bellStands()) this.#watchBell();
+      if (!this.#bellStands()) {
+        this.#watchBell();
+        this.#restoreRows();
+      }
     } catch (error) {
       this.#fallBack(error);
     }
@@ -247,6 +250,19 @@ export class WakeUps {
       this.#closeBellWatch();
       return false;
     }
+  }
+
+  /** Puts its rows back: whoever removed the bell's file removed them, too. */
+  #restoreRows(): void {
+    const bell = this.#bell;
+    const watchers = [...this.#watchers.values()];
+    this.#change("watch for messages", (tx) => {
+      addBell(tx, bell);
+      for (const { id, interest } of watchers) {
+        // It may have ended while this waited.
+        if (this.#watchers.has(id)) addInterest(tx, bell, id, interest);
+      }
+    }).catch((error) => this.#options.warn(`mbus: ${error.message}`));
   }
 
   #wakeAll(): void {

@@ -41,8 +41,13 @@ export function directMessages(cases: Cases): void {
     await ann.append("for all");
     assert.deepEqual(await pending(bob), ["hello"]);
     assert.deepEqual(await pending(ann), []);
+    const [{ expiresAt }] = await bob.store.pendingFor(
+      "bob",
+      bob.store.startCursor,
+      1,
+    );
     const { changedAt, ...delivery } = (await ann.store.delivery(id))!;
-    assert.deepEqual(delivery, { id, to: "bob", state: "queued" });
+    assert.deepEqual(delivery, { id, to: "bob", state: "queued", expiresAt });
     assert.match(changedAt, /^\d{4}-\d\d-\d\dT/);
   });
 

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { UnknownSessionError } from "../errors.ts";
+import { SessionEndedError, UnknownSessionError } from "../errors.ts";
 import type { Session, SessionChange } from "../sessions.ts";
 import type { Store } from "../store.ts";
 import type { Cases } from "./case.ts";
@@ -174,8 +174,11 @@ export function sessions(cases: Cases): void {
   cases.test("an ended session stays ended until it registers again", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.store.endSession("ann");
-    const updated = await ann.store.updateSession("ann", { status: "active" });
-    assert.equal(updated.status, "terminated");
+    await assert.rejects(
+      () => ann.store.updateSession("ann", { status: "active" }),
+      SessionEndedError,
+    );
+    assert.equal((await ann.store.session("ann"))?.status, "terminated");
     const { id, status, endedAt } = await ann.register();
     assert.deepEqual({ id, status, endedAt }, {
       id: "ann",

@@ -6,8 +6,9 @@
  * happens in them, and the wake-ups ring after the commit.
  *
  * Purging rides along: after every so many messages, or with a message or a
- * heartbeat when nobody has done it for a while, a step is taken behind the publisher's back, and never two
- * at a time. Closing waits for the one that runs.
+ * heartbeat when nobody has done it for a while, a step is taken behind the
+ * publisher's back, and never two at a time. Closing waits for the one that
+ * runs. With it rides the look at the length of the log.
  *
  * @module
  */
@@ -96,6 +97,7 @@ import {
   waitersFor,
 } from "./lock_queue.ts";
 import { giveBack, listHolds, renewHold } from "./locks.ts";
+import { WriteLog } from "./log.ts";
 import {
   endCursor,
   insertAlone,
@@ -191,6 +193,7 @@ export class SqliteStore implements Store {
   // What is done in the name of a session is refused once it is another's.
   readonly #incarnations = new Map<string, Incarnation>();
   readonly #givenUp = new Set<number>();
+  readonly #log: WriteLog;
   #sincePurge = 0;
   #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
@@ -200,6 +203,7 @@ export class SqliteStore implements Store {
     this.#connection = connection;
     this.#options = options;
     this.#lockBudget = new LockBudget(options.locksMax);
+    this.#log = new WriteLog(connection);
     this.#wakeUps = new WakeUps(connection, {
       notify: options.notify,
       pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
@@ -634,10 +638,12 @@ export class SqliteStore implements Store {
   }
 
   async purge(): Promise<Purged> {
-    return await this.#write(
+    const purged = await this.#write(
       "purge",
       (tx) => purgeStep(tx, this.#purgeRound, this.#options.channelMessagesMax),
     );
+    await this.#connection.read("trim the log", () => this.#log.trim());
+    return purged;
   }
 
   async stats(): Promise<Stats> {

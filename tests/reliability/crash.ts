@@ -1,9 +1,10 @@
 /**
  * A round of crashes: processes at work on one bus, and a killer among them.
  *
- * Each slot starts a process, lets it live for a random while (from less than
- * it takes to open the bus to a few hundred milliseconds), kills it with SIGKILL
- * and starts the next, which takes over the session's id. When the round's
+ * Each slot starts a process, kills it with SIGKILL and starts the next, which
+ * takes over the session's id. Three in ten are killed while they start and
+ * open the bus, the others up to a quarter of a second after they are at work,
+ * however slow the machine is just now. When the round's
  * kills are done all are killed; then one comes and looks (crash_survivor.ts),
  * and the checker judges.
  *
@@ -20,7 +21,11 @@ import type { Chance } from "./seed.ts";
 /** The library of this checkout. */
 export const LIBRARY: string = new URL("../../mod.ts", import.meta.url).href;
 
-const SURVIVOR_LATEST_MS = 30_000;
+// It takes a tenth of a second: one that hangs is a finding, too.
+const SURVIVOR_LATEST_MS = 120_000;
+
+// A history of this length says more than that its process has started.
+const AT_WORK_BYTES = 400;
 
 /** How to run a round. */
 export interface RoundOptions {
@@ -101,33 +106,56 @@ async function killAtRandom(
 ): Promise<number> {
   using recorder = new Recorder(`${histories}/killer.jsonl`);
   let started = 0;
+  const one = async (
+    session: string,
+    live: (peer: string) => Promise<void>,
+  ): Promise<void> => {
+    const peer = `p${started++}`;
+    const child = startPeer("crash_peer", {
+      library,
+      home,
+      histories,
+      peer,
+      session,
+      seed: chance.seed(),
+    });
+    await live(peer);
+    recorder.record({ deed: "killing", victim: peer });
+    const { signal, code } = await killed(child);
+    if (signal !== "SIGKILL") {
+      const error = `${peer} ended by itself, with ${signal ?? code}`;
+      recorder.record({ deed: "failed", act: "live on", error });
+    }
+  };
+  const startedAt = performance.now();
+  await one("session-0", (peer) => atWork(`${histories}/${peer}.jsonl`));
+  const startMs = performance.now() - startedAt;
   const slot = async (session: string): Promise<void> => {
     while (started < kills) {
-      const peer = `p${started++}`;
-      const child = startPeer("crash_peer", {
-        library,
-        home,
-        histories,
-        peer,
-        session,
-        seed: chance.seed(),
+      const isYoung = chance.happens(0.3);
+      const lifeMs = chance.next() * (isYoung ? startMs * 1.2 : 250);
+      await one(session, async (peer) => {
+        if (!isYoung) await atWork(`${histories}/${peer}.jsonl`);
+        await new Promise((resolve) => setTimeout(resolve, lifeMs));
       });
-      const lifeMs = chance.happens(0.3)
-        ? chance.whole(20, 80)
-        : chance.whole(60, 400);
-      await new Promise((resolve) => setTimeout(resolve, lifeMs));
-      recorder.record({ deed: "killing", victim: peer });
-      const { signal, code } = await killed(child);
-      if (signal !== "SIGKILL") {
-        const error = `${peer} ended by itself, with ${signal ?? code}`;
-        recorder.record({ deed: "failed", act: "live on", error });
-      }
     }
   };
   await Promise.all(
     Array.from({ length: slots }, (_, i) => slot(`session-${i}`)),
   );
   return started;
+}
+
+/** Waits until a process is at work, or has lived for long. */
+async function atWork(history: string): Promise<void> {
+  for (let tries = 0; tries < 2_000; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    try {
+      if (Deno.statSync(history).size >= AT_WORK_BYTES) return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
 }
 
 /** Kills a process, and tells how it ended: it may have done so before. */
@@ -163,7 +191,6 @@ function startPeer(
 /** Looks at the bus when all are dead; returns what they still hold. */
 async function survive(start: CrashPeerStart): Promise<string[]> {
   const child = startPeer("crash_survivor", start);
-  // It takes a tenth of a second: one that hangs is a finding, too.
   const late = setTimeout(() => child.kill("SIGKILL"), SURVIVOR_LATEST_MS);
   const { stdout, success } = await child.output();
   clearTimeout(late);

@@ -88,8 +88,9 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
     rule: "exclusive holds have one holder",
     defects: [{
       file: "lib/sqlite/lock_queue.ts",
-      text: "if (inTheWay.length === 0) return grant(tx, request, near);",
-      by: "return grant(tx, request, near);",
+      text:
+        "if (inTheWay.length === 0) return grant(tx, request, asker, near);",
+      by: "return grant(tx, request, asker, near);",
     }],
   },
   "claimed tasks are claimed again": {
@@ -112,11 +113,11 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
     rule: "acknowledged messages are there",
     defects: [{
       file: "lib/sqlite/messages.ts",
-      text: "const values = insertValues(message, nowMs);",
-      by: `const values = insertValues(message, nowMs);
-           if (message.ttlSeconds > 3600 && Math.random() < 0.1) {
+      text: "const { rowId } = await connection.writeOne(",
+      by: `if (message.ttlSeconds > 3600 && Math.random() < 0.1) {
              return String(Number(endCursor(connection)) + 1);
-           }`,
+           }
+           const { rowId } = await connection.writeOne(`,
     }],
   },
   "a durable cursor moves when its messages are read": {

@@ -19,7 +19,7 @@
  */
 
 import { NotHeldError } from "../errors.ts";
-import { overlaps } from "../glob.ts";
+import { type Glob, GlobSyntaxError, overlaps } from "../glob.ts";
 import { processAlive } from "../host.ts";
 import {
   type Extent,
@@ -75,12 +75,26 @@ export function overlappingHolds(
   );
   const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
   return rows.filter((row) => {
-    const text = where === "disk" ? row.extent : row.repo_extent;
-    return overlaps(
-      wanted,
-      extentGlob(row.kind as LockKind, String(text), row.folds_case === 1),
+    const covered = globOf(
+      row,
+      where === "disk" ? row.extent : row.repo_extent,
     );
+    return covered !== undefined && overlaps(wanted, covered);
   }).map((row) => ({ row, hold: toHold(row, nowMs) }));
+}
+
+/** What an extent covers; undefined if another program wrote what is none. */
+function globOf(row: Row, extent: SqlValue): Glob | undefined {
+  try {
+    return extentGlob(
+      row.kind as LockKind,
+      String(extent),
+      row.folds_case === 1,
+    );
+  } catch (error) {
+    if (error instanceof GlobSyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /** The rows whose prefix meets the target's. */

@@ -180,7 +180,7 @@ async function messages(home: string): Promise<Target> {
       const found = own.find((message) => message.id === id);
       assert.ok(found !== undefined, "lost");
       assert.equal(JSON.stringify(found.payload), JSON.stringify(payload));
-      assert.equal(found.project ?? null, options.project ?? null);
+      assert.equal(found.project, options.project?.toWellFormed());
     }
   }, () => bus.close());
 }

@@ -30,7 +30,11 @@ import {
 import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
 import { encodePayload, type Json } from "./json.ts";
 import { Locks, markReleased } from "./locks.ts";
-import { refuseUnlessName, type ResolvedOptions } from "./options.ts";
+import {
+  refuseNul,
+  refuseUnlessName,
+  type ResolvedOptions,
+} from "./options.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { Sessions, type SessionSelf, type SessionStart } from "./sessions.ts";
 import type {
@@ -680,6 +684,7 @@ export class MessageBus implements AsyncDisposable {
     payload: Json,
     options: PublishOptions,
   ): NewMessage {
+    refuseNul("project", options.project);
     return {
       sender: this.#self.id,
       channel: checkChannel(channel),

@@ -44,6 +44,7 @@ import {
   type LockTarget,
   lockTarget,
 } from "./lock_target.ts";
+import { refuseNul } from "./options.ts";
 import type { SessionSelf } from "./sessions.ts";
 import type { Store } from "./store.ts";
 
@@ -551,6 +552,8 @@ export class Locks {
     const { type = "advisory", leaseMs = DEFAULT_LOCK_LEASE_MS, waitMs = 0 } =
       options;
     checkLease(leaseMs);
+    refuseNul("why", options.why);
+    refuseNul("agent", options.agent);
     if (type !== "advisory" && type !== "exclusive") {
       throw new InvalidInputError(
         "type",

@@ -186,9 +186,26 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
     "normal",
     "full",
   ]);
+  for (const field of ["model", "task", "tty", "project"] as const) {
+    refuseNul(field, options[field]);
+  }
   refuseUnlessName("session", options.session);
   refuseUnlessName("vendor", resolved.vendor);
   return resolved;
+}
+
+/**
+ * Refuses a text that some store or program would take to end early: at a NUL.
+ *
+ * @throws {InvalidInputError} If `value` is a text with one.
+ */
+export function refuseNul(field: string, value: unknown): void {
+  if (typeof value !== "string" || !value.includes("\0")) return;
+  throw new InvalidInputError(
+    field,
+    `Cannot use ${JSON.stringify(value)} as ${field}: it holds a NUL ` +
+      `character; leave it out.`,
+  );
 }
 
 function refuseUnlessWithin(

@@ -14,6 +14,7 @@ import {
   SessionEndedError,
   UnknownSessionError,
 } from "./errors.ts";
+import { refuseNul } from "./options.ts";
 import type { Store } from "./store.ts";
 
 /** How a session stands: at work, waiting for its person, or ended. */
@@ -174,6 +175,7 @@ export class Sessions {
   async register(
     known: Partial<Omit<SessionStart, "id">> = {},
   ): Promise<Session> {
+    for (const [field, value] of Object.entries(known)) refuseNul(field, value);
     const session = await this.#store.registerSession({
       ...this.#self.start,
       ...known,
@@ -204,6 +206,9 @@ export class Sessions {
     const { id, owned, ended } = this.#self;
     if (ended) throw new SessionEndedError(`update session "${id}"`, id);
     if (!owned) throw new UnknownSessionError(`update session "${id}"`, id);
+    for (const [field, value] of Object.entries(change)) {
+      refuseNul(field, value);
+    }
     for (const file of change.activeFiles ?? []) {
       if (typeof file !== "string" || file === "") {
         throw new InvalidInputError(

@@ -21,6 +21,7 @@
 import { Changes } from "./changes.ts";
 import { InvalidInputError } from "./errors.ts";
 import { encodePayload, type Json } from "./json.ts";
+import { refuseNul } from "./options.ts";
 import type { SessionSelf } from "./sessions.ts";
 import type { Store } from "./store.ts";
 
@@ -314,6 +315,7 @@ export class Tasks {
 
   async #claimer(options: ClaimOptions): Promise<Claimer> {
     const { leaseMs = DEFAULT_TASK_LEASE_MS, agent } = options;
+    refuseNul("agent", agent);
     checkLease(leaseMs);
     await this.#register("claim a task");
     return {
@@ -345,6 +347,8 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
   } = task;
   checkTaskId(id);
   dependsOn.forEach(checkTaskId);
+  refuseNul("title", title);
+  refuseNul("kind", kind);
   const flaw =
     typeof title !== "string" || title.trim() === "" || title.length > 500
       ? ["title", "its title is empty or longer than 500 characters"]

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { locateBus } from "../sqlite/location.ts";
+import { checkFolder, locateBus } from "../sqlite/location.ts";
 
 const BYTES_MAX = 1_000_000;
 const MESSAGE_CHARS_MAX = 500;
@@ -42,7 +42,10 @@ export class HookLog {
       message: message.slice(0, MESSAGE_CHARS_MAX),
     };
     try {
-      const path = hookLogPath(this.#home);
+      const { home } = locateBus(this.#home);
+      // In a folder of others it could be led to any file of this user's.
+      checkFolder(home);
+      const path = hookLogPath(home);
       rotate(path);
       Deno.writeTextFileSync(path, `${JSON.stringify(line)}\n`, {
         append: true,

@@ -9,8 +9,8 @@
  *   process can come between, and it has no effect if it throws.
  * - Nothing is said to be written, or read, that was so in a file that others
  *   no longer find: who deletes, moves or replaces the file under a process
- *   leaves it with one of its own. It is looked at after each commit and each
- *   read. Where it is put back, all goes on.
+ *   leaves it with one of its own. After each commit and each read it was in
+ *   its place, a millisecond ago at most. Where it is put back, all goes on.
  * - A bus whose file or folder may only be read is opened for reading. Where
  *   nobody else has it open, SQLite cannot make the shared index it wants for
  *   that: then a snapshot of the file is read, opened anew for each look.
@@ -92,6 +92,10 @@ const OPEN_TIMEOUT_MS = 5_000;
 // theirs at 1,000 pages.
 const CHECKPOINT_PAGES = 250;
 
+// A look at the file costs a fifth of the fastest commit. What was written this
+// short a time before it was taken away is gone with it, or is where it went.
+const IN_PLACE_MS = 1;
+
 /** One open database of a bus. */
 export class Connection {
   /** Where it lives. */
@@ -105,6 +109,7 @@ export class Connection {
   #waitedMs = 0;
   // What the open file is, to be told from another of its name.
   readonly #file: string;
+  #inPlaceAt = -Infinity;
 
   private constructor(
     location: BusLocation,
@@ -284,9 +289,14 @@ export class Connection {
   }
 
   #refuseMoved(act: string): void {
+    const now = performance.now();
+    if (now - this.#inPlaceAt < IN_PLACE_MS) return;
     const path = this.location.databasePath;
     const file = fileAt(path);
-    if (file === this.#file || this.#access === "snapshot") return;
+    if (file === this.#file || this.#access === "snapshot") {
+      this.#inPlaceAt = now;
+      return;
+    }
     // Where another file has taken its place, the open one is given up: both
     // may go by the same log and the same shared index, and would mix them up.
     if (file !== NO_FILE) {

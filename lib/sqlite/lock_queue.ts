@@ -30,7 +30,7 @@ import {
 import { DeadlockError, NotHeldError, UnknownSessionError } from "../errors.ts";
 import { type Glob, overlaps } from "../glob.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
-import { extentGlob, type LockKind, type LockTarget } from "../lock_target.ts";
+import { extentGlob, type LockTarget } from "../lock_target.ts";
 import type {
   Blocker,
   Hold,
@@ -43,6 +43,7 @@ import { announceConflict, tellTakenOver, tellWanted } from "./conflicts.ts";
 import type { Row } from "./driver.ts";
 import {
   adoptForeignHolds,
+  globOf,
   hold,
   type Holder,
   type HoldRow,
@@ -211,7 +212,7 @@ function waitersBefore(
       row.token === null && Number(row.waiter) < waiter &&
       isOther(request, String(row.session_id)) &&
       excludes(request, row.lock_type as LockType) &&
-      overlaps(wanted, globOf(row)) && !leftIfGone(tx, row)
+      meets(wanted, row) && !leftIfGone(tx, row)
     )
     .map((row): Blocker => ({
       session: String(row.session_id),
@@ -242,12 +243,10 @@ const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
 const WAITERS_ON_DISK = new NearStatements(FROM_WAITERS, "w.prefix");
 const WAITER_BY_ID = `${FROM_WAITERS} WHERE w.waiter = ?`;
 
-function globOf(row: Row): Glob {
-  return extentGlob(
-    row.kind as LockKind,
-    String(row.extent),
-    row.folds_case === 1,
-  );
+/** Whether a row of a lock or waiter covers some of it. */
+function meets(wanted: Glob, row: Row): boolean {
+  const covered = globOf(row);
+  return covered !== undefined && overlaps(wanted, covered);
 }
 
 /** Removes a waiter whose process is gone; returns whether it is. */
@@ -293,11 +292,13 @@ function enqueue(tx: Transaction, request: LockRequest): number {
 export function grantWaiters(tx: Transaction): void {
   // Judging who is in the way may free more, which the next round grants.
   while (tx.freed.length > 0) {
-    const freed = tx.freed.splice(0).map(globOf);
+    const freed = tx.freed.splice(0);
     const waiters = tx.connection.sql(WAITERS_IN_LINE).all();
     for (const { waiter, ...target } of waiters) {
       const wanted = globOf(target);
-      if (!freed.some((glob) => overlaps(glob, wanted))) continue;
+      if (wanted === undefined || !freed.some((row) => meets(wanted, row))) {
+        continue;
+      }
       // Judging those before it may have removed it.
       const row = waiterRow(tx, String(waiter));
       if (row === undefined || leftIfGone(tx, row)) continue;

@@ -24,7 +24,7 @@ import {
   rangeBelow,
 } from "../coordination/precedence.ts";
 import { NotHeldError } from "../errors.ts";
-import { overlaps } from "../glob.ts";
+import { type Glob, GlobSyntaxError, overlaps } from "../glob.ts";
 import { processAlive } from "../host.ts";
 import {
   type Extent,
@@ -35,7 +35,7 @@ import {
 import type { Blocker, Hold, LockRequest } from "../locks.ts";
 import type { LockQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
-import type { Row } from "./driver.ts";
+import type { Row, SqlValue } from "./driver.ts";
 import { buryIfDead, isJudgeable } from "./liveness.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -68,11 +68,11 @@ export function overlappingHolds(
   if (rows.length === 0) return [];
   const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
   return rows.filter((row) => {
-    const text = where === "disk" ? row.extent : row.repo_extent;
-    return overlaps(
-      wanted,
-      extentGlob(row.kind as LockKind, String(text), row.folds_case === 1),
+    const covered = globOf(
+      row,
+      where === "disk" ? row.extent : row.repo_extent,
     );
+    return covered !== undefined && overlaps(wanted, covered);
   }).map((row) => ({ row, hold: toHold(row, nowMs) }));
 }
 
@@ -99,6 +99,23 @@ export class NearStatements {
 
 const HOLDS_ON_DISK = new NearStatements(FROM_HOLDS, "l.prefix");
 const HOLDS_IN_REPOSITORY = new NearStatements(FROM_HOLDS, "l.repo_prefix");
+
+/** What an extent covers; undefined if another program wrote what is none. */
+export function globOf(
+  row: Row,
+  extent: SqlValue = row.extent,
+): Glob | undefined {
+  try {
+    return extentGlob(
+      row.kind as LockKind,
+      String(extent),
+      row.folds_case === 1,
+    );
+  } catch (error) {
+    if (error instanceof GlobSyntaxError) return undefined;
+    throw error;
+  }
+}
 
 /** The rows whose prefix meets the target's. */
 export function nearPrefix(

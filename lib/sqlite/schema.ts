@@ -84,6 +84,10 @@ const isText = (column: string) =>
   `typeof(${column}) = 'text' AND length(${column}) BETWEEN 1 AND 256
       AND instr(CAST(${column} AS BLOB), x'00') = 0`;
 
+/** A whole number that is the same in JavaScript. */
+const isNumber = (column: string, least: number, most: number) =>
+  `(typeof(${column}) = 'integer' AND ${column} BETWEEN ${least} AND ${most})`;
+
 /** Version 1, statement by statement. */
 const VERSION_1 = [
   `CREATE TABLE _schema_version (
@@ -111,17 +115,19 @@ const VERSION_1 = [
     branch TEXT,
     ended_at INTEGER
   )`,
-  // Everybody judges by it who lives, and a number beyond JavaScript's would
-  // throw at whoever reads it.
-  ...["INSERT", "UPDATE OF pid"].map((change) =>
-    `CREATE TRIGGER registry_pid_${change.slice(0, 6).toLowerCase()}
+  // Everybody judges by the pid who lives, and a number beyond JavaScript's
+  // would throw at whoever reads it.
+  ...Object.entries({ pid: PID_MAX, ended_at: LAST_DATE_MS })
+    .flatMap(([column, most]) =>
+      ["INSERT", `UPDATE OF ${column}`].map((change) =>
+        `CREATE TRIGGER registry_${column}_${change.slice(0, 6).toLowerCase()}
     AFTER ${change} ON session_registry
-    WHEN NEW.pid IS NOT NULL
-      AND NOT (typeof(NEW.pid) = 'integer' AND NEW.pid BETWEEN 1 AND ${PID_MAX})
+    WHEN NEW.${column} IS NOT NULL AND NOT ${isNumber(`NEW.${column}`, 1, most)}
     BEGIN
-      UPDATE session_registry SET pid = NULL WHERE rowid = NEW.rowid;
+      UPDATE session_registry SET ${column} = NULL WHERE rowid = NEW.rowid;
     END`
-  ),
+      )
+    ),
   `CREATE INDEX idx_registry_status ON session_registry(status)`,
   `CREATE INDEX idx_registry_heartbeat ON session_registry(heartbeat_at)`,
 
@@ -226,6 +232,21 @@ const VERSION_1 = [
     INSERT INTO session_registry(session_id, llm_vendor, heartbeat_at)
     VALUES (NEW.session_id, 'unknown', ${NOW_ISO});
   END`,
+  // An insert without a prefix is mended by locks_complete; nothing else may
+  // bring in what would throw at whoever reads it.
+  ...["INSERT", "UPDATE"].map((change) =>
+    `CREATE TRIGGER locks_numbers_${change.toLowerCase()}
+  BEFORE ${change} ON file_locks
+  WHEN ${change === "INSERT" ? "NEW.prefix IS NOT NULL AND" : ""} NOT (
+    ${isNumber("NEW.token", 1, SAFE_INTEGER)}
+    AND ${isNumber("NEW.expires_at", 0, LAST_DATE_MS)}
+    AND ${isNumber("NEW.holds", 1, SAFE_INTEGER)}
+    AND ${isNumber("NEW.folds_case", 0, 1)}
+    AND (NEW.waiter IS NULL OR ${isNumber("NEW.waiter", 1, SAFE_INTEGER)}))
+  BEGIN
+    SELECT RAISE(ABORT, 'the numbers of a lock are given by the bus');
+  END`
+  ),
   `CREATE TRIGGER locks_exclusive BEFORE INSERT ON file_locks
   WHEN NEW.prefix IS NULL
     AND EXISTS (SELECT 1 FROM file_locks WHERE file_path = NEW.file_path
@@ -244,6 +265,7 @@ const VERSION_1 = [
       lock_type = coalesce(NEW.lock_type, 'advisory'),
       locked_at = coalesce(NEW.locked_at, ${NOW_ISO}),
       holds = 1,
+      folds_case = 0,
       waiter = NULL,
       expires_at = CASE WHEN typeof(NEW.expires_at) = 'integer'
           AND NEW.expires_at BETWEEN 0 AND ${LAST_DATE_MS}

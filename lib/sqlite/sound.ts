@@ -10,7 +10,7 @@
  */
 
 import { type Database, nodeLibrary } from "./driver.ts";
-import type { BusLocation } from "./location.ts";
+import { type BusLocation, checkFolders } from "./location.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema_version.ts";
 
 // Where nobody else has the file open, the next process reads the whole log:
@@ -19,11 +19,12 @@ const LOG_BYTES_MAX = 256 * 1024;
 
 /**
  * Opens a bus that is as it should be; undefined where it is not, or has to be
- * waited for. Its folders were judged when it was made.
+ * waited for.
  */
 export function openSound(location: BusLocation): Database | undefined {
   let db: Database | undefined;
   try {
+    checkFolders(location);
     // Opening by name alone would make a file where there is none.
     const name = fileUri(location.databasePath, "mode=rw");
     db = nodeLibrary.open(name, { timeoutMs: 0 });

@@ -17,22 +17,9 @@ import {
 import { hostOf } from "../../lib/agents/host.ts";
 import { AGENTS } from "../../lib/agents/roster.ts";
 import { assertContract } from "./contract.ts";
-import { fixtureNames, readFixture } from "./golden.ts";
+import { mutated } from "./mutated.ts";
 
-const FOLDERS = [
-  "claude-2.1.330",
-  "codex-0.169.0",
-  "copilot-1.0.102",
-  "gemini-0.61.0",
-  "kimi-2.1.0",
-  "opencode-1.18.33",
-  "qwen-0.24.4",
-];
 const RUNS = 300;
-
-const INPUTS = FOLDERS.flatMap((folder) =>
-  fixtureNames(folder).map((file) => readFixture(folder, file))
-);
 
 const text = fc.string({ unit: "binary", minLength: 1 });
 // No form of an answer holds it by chance, as it may hold a single letter.
@@ -49,29 +36,6 @@ const decisions: fc.Arbitrary<Decision> = fc.oneof(
     context: fc.option(context, { nil: undefined }),
   }),
 );
-
-/** A recorded input with the value at some path replaced or removed. */
-const mutated: fc.Arbitrary<unknown> = fc.tuple(
-  fc.constantFrom(...INPUTS),
-  fc.array(fc.nat({ max: 20 }), { minLength: 1, maxLength: 3 }),
-  fc.option(fc.oneof(fc.jsonValue(), fc.constant(null)), { nil: undefined }),
-).map(([input, path, value]) => replaced(input, path, value));
-
-function replaced(
-  value: unknown,
-  path: readonly number[],
-  put: unknown,
-): unknown {
-  if (typeof value !== "object" || value === null) return put;
-  const keys = Object.keys(value);
-  if (path.length === 0 || keys.length === 0) return put;
-  const key = keys[path[0] % keys.length];
-  const copy = structuredClone(value) as Record<string, unknown>;
-  const inner = replaced(copy[key], path.slice(1), put);
-  if (inner === undefined) delete copy[key];
-  else copy[key] = inner;
-  return copy;
-}
 
 function assertEvent(agent: Agent, event: HookEvent): void {
   assert.equal(event.agent, agent.name);

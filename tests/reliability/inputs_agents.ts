@@ -1,0 +1,162 @@
+/**
+ * Inputs of agents and of people's configurations: hooks' JSON, answered the
+ * whole way on a real bus, and files that hooks are installed into.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { AGENT_NAMES } from "../../lib/agents/agent.ts";
+import { answerCall } from "../../lib/agents/answering.ts";
+import {
+  ConfigError,
+  type ConfigFile,
+} from "../../lib/agents/config/config.ts";
+import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
+import { HookLog } from "../../lib/agents/hook_log.ts";
+import { hostOf } from "../../lib/agents/host.ts";
+import { AGENTS } from "../../lib/agents/roster.ts";
+import { PathError } from "../../lib/path_text.ts";
+import { mutated, RECORDED } from "../agents/mutated.ts";
+import { JSON_SAMPLES, TOML_SAMPLES } from "../agents/config_samples.ts";
+import {
+  assertUnpolluted,
+  awkwardText,
+  type Target,
+  target,
+} from "./inputs.ts";
+import { assertRefusal } from "./inputs_library.ts";
+
+const anyAgent = fc.constantFrom(...AGENT_NAMES);
+
+/** A recorded input whose texts are replaced by awkward ones. */
+const distorted: fc.Arbitrary<unknown> = fc.tuple(
+  fc.constantFrom(...RECORDED),
+  fc.array(fc.option(awkwardText, { freq: 2 }), { minLength: 8, maxLength: 8 }),
+).map(([input, texts]) => {
+  let at = 0;
+  return JSON.parse(
+    JSON.stringify(input),
+    (_, value) =>
+      typeof value === "string" ? texts[at++ % texts.length] ?? value : value,
+  );
+});
+
+const anyInput = fc.oneof(
+  { weight: 4, arbitrary: mutated },
+  { weight: 4, arbitrary: distorted },
+  { weight: 1, arbitrary: fc.jsonValue() },
+  { weight: 1, arbitrary: awkwardText },
+);
+const anyHint = fc.option(awkwardText, { nil: undefined });
+
+function inputsOfHooks(): Target {
+  const inputs = fc.tuple(anyAgent, anyInput, anyHint);
+  return target("inputs of hooks", 150, inputs, ([name, input, hint]) => {
+    const agent = AGENTS[name];
+    const event = agent.parse(input, () => undefined, hint);
+    assert.equal(typeof event.kind, "string");
+    const { output } = agent.render(event, {
+      verdict: "deny",
+      reason: "§",
+      context: "§",
+    });
+    if (output.startsWith("{")) JSON.parse(output);
+    hostOf(input);
+    assertUnpolluted();
+  });
+}
+
+/** Hooks answered on a bus on which a peer holds and says awkward things. */
+function hooks(folder: string): Target {
+  const home = `${folder}/hooks`;
+  const log = new HookLog(home, "fuzz");
+  const inputs = fc.tuple(anyAgent, anyInput, anyHint);
+  return target("hooks", 30, inputs, async ([name, input, hint]) => {
+    const agent = AGENTS[name];
+    const event = agent.parse(input, () => undefined, hint);
+    if (event.kind === "other" || event.sessionId === "") return;
+    const outputs: string[] = [];
+    try {
+      await answerCall({
+        agent,
+        event,
+        home,
+        db: undefined,
+        ends: false,
+        log,
+        write: (output) => outputs.push(output),
+      });
+    } catch (error) {
+      // Then the agent gets the neutral answer, and the log this sentence.
+      if (!(error instanceof PathError)) assertRefusal(error);
+      assert.deepEqual(outputs, []);
+      return;
+    }
+    assert.equal(outputs.length, 1);
+    if (outputs[0].startsWith("{")) JSON.parse(outputs[0]);
+    assertUnpolluted();
+  }, () => {});
+}
+
+const PLACE = { home: "/h", project: "/p", env: () => undefined };
+
+/** A person's configuration with some of its characters lost or put in. */
+function damaged(
+  samples: readonly (readonly [string, string])[],
+): fc.Arbitrary<string> {
+  return fc.tuple(
+    fc.constantFrom(...samples.map(([, text]) => text)),
+    fc.array(
+      fc.record({
+        at: fc.nat({ max: 400 }),
+        cut: fc.nat({ max: 3 }),
+        put: fc.oneof(
+          fc.constantFrom("", "{", "}", "[", "]", '"', "'", "#", "//", "\n"),
+          awkwardText,
+        ),
+      }),
+      { maxLength: 3 },
+    ),
+  ).map(([text, edits]) =>
+    edits.reduce((damaged, { at, cut, put }) => {
+      const place = at % (damaged.length + 1);
+      return damaged.slice(0, place) + put + damaged.slice(place + cut);
+    }, text)
+  );
+}
+
+function assertRestored(file: ConfigFile, text: string): void {
+  let installed: string;
+  try {
+    installed = file.install(text);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String((error as Error).stack));
+    return;
+  }
+  assert.equal(file.status(installed), "current");
+  assert.equal(file.install(installed), installed);
+  // Not a byte of the person's is lost.
+  assert.equal(file.uninstall(installed), text);
+  assertUnpolluted();
+}
+
+function configurations(): Target {
+  const fileOf = (name: keyof typeof AGENT_CONFIGS) =>
+    AGENT_CONFIGS[name].files("user", PLACE)[0];
+  const ofFormat = (format: string) =>
+    AGENT_NAMES.map(fileOf).filter((file) => file.format === format);
+  const inputs = fc.oneof(
+    fc.tuple(fc.constantFrom(...ofFormat("json")), damaged(JSON_SAMPLES)),
+    fc.tuple(fc.constantFrom(...ofFormat("toml")), damaged(TOML_SAMPLES)),
+  );
+  return target("configurations", 60, inputs, ([file, text]) => {
+    assertRestored(file, text);
+  });
+}
+
+/** The targets of agents. */
+export function agentTargets(folder: string): Target[] {
+  return [inputsOfHooks(), hooks(folder), configurations()];
+}

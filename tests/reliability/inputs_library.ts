@@ -1,0 +1,197 @@
+/**
+ * Inputs of the library: payloads, globs, paths, names and whole messages.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Json, MessageBusError, openBus } from "../../mod.ts";
+import {
+  fileGlob,
+  type Glob,
+  GlobSyntaxError,
+  matches,
+  overlaps,
+  parseGlob,
+  witness,
+} from "../../lib/glob.ts";
+import { decodePayload, encodePayload } from "../../lib/json.ts";
+import { lockTarget } from "../../lib/lock_target.ts";
+import {
+  assertUnpolluted,
+  awkwardText,
+  type Target,
+  target,
+} from "./inputs.ts";
+
+const BYTES_MAX = 65_536;
+
+/** Fails unless an error is a refusal on purpose, in a sentence. */
+export function assertRefusal(error: unknown): void {
+  assert.ok(error instanceof MessageBusError, String((error as Error)?.stack));
+  assert.match(error.message, /^Cannot /);
+}
+
+const anyValue = fc.oneof(
+  fc.jsonValue(),
+  fc.anything({
+    withBigInt: true,
+    withDate: true,
+    withMap: true,
+    withNullPrototype: true,
+    withObjectString: true,
+    withSparseArray: true,
+    withTypedArray: true,
+  }),
+  fc.array(awkwardText, { maxLength: 3 }),
+  fc.dictionary(awkwardText, awkwardText, { maxKeys: 3 }),
+);
+
+function payloads(): Target {
+  return target("payloads", 220, anyValue, (value) => {
+    let text: string;
+    try {
+      text = encodePayload("a", value as Json, BYTES_MAX);
+    } catch (error) {
+      assertRefusal(error);
+      return;
+    }
+    // What is taken is what JSON says of it, and comes back as that.
+    assert.equal(text, JSON.stringify(value));
+    assert.equal(JSON.stringify(decodePayload(text)), text);
+    assertUnpolluted();
+  });
+}
+
+const storedValues = fc.oneof(
+  awkwardText,
+  fc.json(),
+  fc.uint8Array({ maxLength: 30 }),
+  fc.constantFrom(null, 0, -1, 1.5, 2 ** 53, Infinity, 2n ** 63n - 1n),
+);
+
+function storedPayloads(): Target {
+  return target("stored payloads", 100, storedValues, (stored) => {
+    const decoded = decodePayload(stored);
+    // Whatever it was, it can be handed on.
+    assert.notEqual(JSON.stringify(decoded), undefined);
+    assertUnpolluted();
+  });
+}
+
+const patternText = fc.oneof(
+  awkwardText,
+  fc.string({ unit: fc.constantFrom(..."ab/*?[]{}\\,!^-."), maxLength: 24 }),
+);
+
+function parse(text: string): Glob | undefined {
+  try {
+    return parseGlob(text);
+  } catch (error) {
+    if (!(error instanceof GlobSyntaxError)) throw error;
+    return undefined;
+  }
+}
+
+function globs(): Target {
+  const inputs = fc.tuple(patternText, patternText);
+  return target("globs", 150, inputs, ([left, right]) => {
+    const [a, b] = [parse(left), parse(right)];
+    if (a === undefined || b === undefined) return;
+    const meet = overlaps(a, b);
+    assert.equal(overlaps(b, a), meet);
+    const common = witness(a, b);
+    assert.equal(common !== undefined, meet);
+    if (common === undefined) return;
+    assert.ok(matches(a, common) && matches(b, common), common);
+    assert.ok(overlaps(fileGlob(common), a) && overlaps(fileGlob(common), b));
+  });
+}
+
+function paths(folder: string): Target {
+  const inputs = fc.oneof(
+    awkwardText,
+    patternText,
+    awkwardText.map((text) => `${folder}/${text}`),
+    fc.array(
+      fc.constantFrom("..", ".", "", "link", "loop", "dir", "file", "ü", "*"),
+      { maxLength: 8 },
+    ).map((parts) => parts.join("/")),
+  );
+  Deno.mkdirSync(`${folder}/dir`);
+  Deno.writeTextFileSync(`${folder}/file`, "");
+  Deno.symlinkSync("dir", `${folder}/link`);
+  Deno.symlinkSync("loop", `${folder}/loop`);
+  return target("paths", 100, inputs, (path) => {
+    let found;
+    try {
+      found = lockTarget(path, folder);
+    } catch (error) {
+      assertRefusal(error);
+      return;
+    }
+    assert.ok(found.path.startsWith("/"), found.path);
+    assert.ok(!found.path.includes("\0"));
+    // Said again it is the same, whatever way it was said first.
+    const again = lockTarget(found.path, "/");
+    if (found.kind === "file") assert.equal(again.disk.text, found.disk.text);
+  });
+}
+
+/** Messages with anything for their parts, through a real bus and back. */
+async function messages(home: string): Promise<Target> {
+  const bus = await openBus({
+    home,
+    project: null,
+    session: "fuzz",
+    publishesPerSecondMax: 1e9,
+    warn: () => {},
+  });
+  let cursor: string | undefined;
+  const inputs = fc.record({
+    channel: fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom("state", "a", "é.b-c/d") },
+      { weight: 1, arbitrary: awkwardText },
+    ),
+    payload: anyValue,
+    options: fc.record({
+      ttlSeconds: fc.oneof(fc.constantFrom(60, 1e-9, -1, NaN, 1e9), fc.float()),
+      project: fc.option(awkwardText),
+      to: awkwardText,
+      replyTo: awkwardText,
+    }, { requiredKeys: [] }),
+  });
+  return target("messages", 50, inputs, async (input) => {
+    const { channel, payload, options } = input;
+    let id: string | undefined;
+    try {
+      ({ id } = await bus.publish(channel, payload as Json, options));
+    } catch (error) {
+      assertRefusal(error);
+    }
+    const page = await bus.poll(null, { after: cursor, allProjects: true });
+    cursor = page.cursor;
+    const own = page.messages.filter((message) => message.sender === "fuzz");
+    const lives = (options.ttlSeconds ?? 60) >= 30 && options.to === undefined;
+    if (id === undefined) {
+      assert.ok(!own.some((message) => message.channel === channel), "stored");
+    } else if (lives) {
+      const found = own.find((message) => message.id === id);
+      assert.ok(found !== undefined, "lost");
+      assert.equal(JSON.stringify(found.payload), JSON.stringify(payload));
+      assert.equal(found.project, options.project?.toWellFormed());
+    }
+  }, () => bus.close());
+}
+
+/** The targets of the library. */
+export async function libraryTargets(folder: string): Promise<Target[]> {
+  return [
+    payloads(),
+    storedPayloads(),
+    globs(),
+    paths(Deno.makeTempDirSync({ dir: folder })),
+    await messages(`${folder}/messages`),
+  ];
+}

@@ -1,0 +1,201 @@
+/**
+ * The bus is its user's alone: others can neither read nor write it, and no way
+ * in uses a place in which others can have a hand. (The library's own way in,
+ * and rights under each umask: place_test.)
+ */
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { Mbus } from "../cli/mbus.ts";
+import { hasProgram } from "../fixture.ts";
+
+const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
+const canBeOthers = isRoot && hasProgram("setpriv");
+const unlessOthers = canBeOthers ? "" : " (ignored: needs root and setpriv)";
+const OTHER = 12_345;
+
+/** Everything below a folder: names, links, rights and contents. */
+function contents(folder: string): string[] {
+  const found: string[] = [];
+  for (const { name, isDirectory, isSymlink } of Deno.readDirSync(folder)) {
+    // A log in a folder of our own is as it should be, and grows.
+    if (name === "hooks.log" && !isSymlink) continue;
+    const path = `${folder}/${name}`;
+    const { mode, uid } = Deno.lstatSync(path);
+    const what = isSymlink
+      ? Deno.readLinkSync(path)
+      : isDirectory
+      ? contents(path).join("; ")
+      : createHash("sha256").update(Deno.readFileSync(path)).digest("hex");
+    found.push(`${name} ${mode?.toString(8)} ${uid} ${what}`);
+  }
+  return found.sort();
+}
+
+/** A hook's input as Claude Code sends it before an edit. */
+const EDIT = JSON.stringify({
+  session_id: "11111111-2222-3333-4444-555555555555",
+  transcript_path: "/nowhere",
+  cwd: "/tmp",
+  hook_event_name: "PreToolUse",
+  tool_name: "Write",
+  tool_input: { file_path: "/tmp/nowhere.txt", content: "x" },
+});
+
+/** Each way in: the arguments, and what it is given to read. */
+const WAYS: readonly (readonly [string, readonly string[], string?])[] = [
+  ["send", ["send", "state", "1"]],
+  ["poll", ["poll", "state"]],
+  ["tail", ["tail", "state", "--count", "1"]],
+  ["lock", ["lock", "/tmp/x"]],
+  ["lock --wait", ["lock", "/tmp/x", "--wait", "1s"]],
+  ["with-lock", ["with-lock", "/tmp/x", "--", "true"]],
+  ["task", ["task", "post", "title"]],
+  ["inbox", ["inbox"]],
+  ["sessions", ["sessions"]],
+  ["register", ["register", "--vendor", "x"]],
+  ["stats", ["stats"]],
+  ["purge", ["purge"]],
+  ["doctor", ["doctor"]],
+  ["hook", ["hook", "claude"], EDIT],
+];
+
+/** What others can have done to the place. */
+const PLANTED: readonly (readonly [string, (mbus: Mbus) => void])[] = [
+  ["a folder of another user", (mbus) => {
+    leadLogAstray(mbus);
+    Deno.chownSync(mbus.home, OTHER, OTHER);
+  }],
+  ["a folder within that is another's", (mbus) => {
+    Deno.chownSync(`${mbus.home}/db`, OTHER, OTHER);
+  }],
+  ["a folder that its group may write to", (mbus) => {
+    leadLogAstray(mbus);
+    Deno.chmodSync(mbus.home, 0o770);
+  }],
+  ["bells that anybody may write to", (mbus) => {
+    Deno.chmodSync(`${mbus.home}/bells`, 0o777);
+  }],
+  ["a link of another user to a bus of one's own", (mbus) => {
+    Deno.renameSync(mbus.home, `${mbus.folder}/elsewhere`);
+    Deno.symlinkSync(`${mbus.folder}/elsewhere`, mbus.home);
+    chownLink(mbus.home);
+  }],
+  ["a link of another user within", (mbus) => {
+    Deno.renameSync(`${mbus.home}/db`, `${mbus.folder}/db`);
+    Deno.symlinkSync(`${mbus.folder}/db`, `${mbus.home}/db`);
+    chownLink(`${mbus.home}/db`);
+  }],
+];
+
+/** Has the log of hooks lead to a file that is nobody's business. */
+function leadLogAstray({ folder, home }: Mbus): void {
+  Deno.writeTextFileSync(`${folder}/precious`, "mine");
+  Deno.symlinkSync(`${folder}/precious`, `${home}/hooks.log`);
+}
+
+function chownLink(path: string): void {
+  const { success } = new Deno.Command("chown", {
+    args: ["--no-dereference", `${OTHER}:${OTHER}`, path],
+  }).outputSync();
+  assert.ok(success);
+}
+
+for (const [name, plant] of PLANTED) {
+  Deno.test({
+    name: `every way in refuses ${name}${unlessOthers}`,
+    ignore: !canBeOthers,
+    async fn() {
+      await using mbus = new Mbus();
+      await mbus.done(["send", "state", "1"]);
+      plant(mbus);
+      const before = contents(mbus.folder);
+      const results = await Promise.all(
+        WAYS.map(async ([way, args, input]) =>
+          [way, await mbus.run(args, { input })] as const
+        ),
+      );
+      for (const [way, { code, stdout, stderr }] of results) {
+        if (way === "hook") {
+          // An agent goes on, whatever is wrong with the bus.
+          assert.deepEqual([code, stdout, stderr], [0, "", ""]);
+          continue;
+        }
+        assert.equal(code, 3, `${way}: ${stdout}${stderr}`);
+        if (way === "doctor") continue;
+        assert.equal(stdout, "", way);
+        assert.match(
+          stderr,
+          /^mbus: Cannot use [^\n]+(another user|others may write)[^\n]+\n$/,
+          way,
+        );
+      }
+      assert.deepEqual(contents(mbus.folder), before);
+    },
+  });
+}
+
+Deno.test({
+  name: `another user can neither read nor write${unlessOthers}`,
+  ignore: !canBeOthers,
+  async fn() {
+    await using mbus = new Mbus();
+    // What is not refused here is refused by the bus folder's own rights.
+    Deno.chmodSync(mbus.folder, 0o777);
+    Deno.writeTextFileSync(`${mbus.folder}/open`, "open");
+    Deno.chmodSync(`${mbus.folder}/open`, 0o666);
+    const umask = Deno.umask(0);
+    try {
+      await mbus.done(["send", "state", '"secret"']);
+      const tail = mbus.start(["tail"]);
+      await mbus.reach(tail);
+      // A hook that cannot do its work leaves a log.
+      await mbus.done(["hook", "claude"], { input: '{"session_id":' });
+      const before = contents(mbus.home);
+      const files = everyFile(mbus.home);
+      assert.ok(files.some((path) => path.endsWith("-wal")));
+      assert.ok(files.some((path) => path.endsWith("hooks.log")));
+      assert.ok(files.some((path) => path.includes("/bells/")));
+      const attempt = (...command: string[]) => asOther(command);
+      assert.ok(await attempt("cat", `${mbus.folder}/open`));
+      assert.ok(await attempt("touch", `${mbus.folder}/open`));
+      for (const path of [mbus.home, `${mbus.home}/db`, `${mbus.home}/bells`]) {
+        assert.ok(!await attempt("ls", path), path);
+        assert.ok(!await attempt("touch", `${path}/planted`), path);
+        assert.ok(!await attempt("chmod", "777", path), path);
+      }
+      for (const path of files) {
+        const { mode } = Deno.statSync(path);
+        assert.equal((mode! & 0o777).toString(8), "600", path);
+        assert.ok(!await attempt("cat", path), path);
+        assert.ok(!await attempt("truncate", "-s", "0", path), path);
+        assert.ok(!await attempt("ln", path, `${mbus.folder}/hard`), path);
+        assert.ok(!await attempt("rm", "-f", path), path);
+      }
+      assert.deepEqual(contents(mbus.home), before);
+      await tail.kill();
+    } finally {
+      Deno.umask(umask);
+    }
+  },
+});
+
+function everyFile(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? everyFile(`${folder}/${name}`) : [`${folder}/${name}`]
+  );
+}
+
+async function asOther(command: readonly string[]): Promise<boolean> {
+  const { success } = await new Deno.Command("setpriv", {
+    args: [
+      `--reuid=${OTHER}`,
+      `--regid=${OTHER}`,
+      "--clear-groups",
+      ...command,
+    ],
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  return success;
+}

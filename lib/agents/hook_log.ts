@@ -43,6 +43,8 @@ export class HookLog {
     };
     try {
       const { home } = locateBus(this.#home);
+      // Where there is no bus yet, the log is the first thing in its folder.
+      Deno.mkdirSync(home, { recursive: true, mode: 0o700 });
       // In a folder of others it could be led to any file of this user's.
       checkFolder(home);
       const path = hookLogPath(home);

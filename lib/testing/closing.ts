@@ -110,6 +110,7 @@ export function closing(cases: Cases): void {
           agent: "",
           targets: [{ target }],
           leaseMs: HOUR_MS,
+          alongside: [],
           informed: true,
         }),
       touchesOf: () => store.touchesOf("/a", 0),

@@ -28,6 +28,7 @@ async function edit(
     agent: "",
     targets: paths.map((path) => ({ target: targetOf(path), readAtMs })),
     leaseMs: HOUR_MS,
+    alongside: [],
     informed: false,
     ...request,
   });

@@ -14,4 +14,3 @@ export type {
   TestStorage,
   TestStoreOptions,
 } from "./lib/testing/store_under_test.ts";
-export type { Store, StoreCapabilities } from "./lib/store.ts";

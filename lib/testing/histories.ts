@@ -18,6 +18,9 @@ import type { StoreUnderTest } from "./store_under_test.ts";
 const HISTORIES = 30;
 const COMMANDS_MAX = 60;
 
+// What is tried to make a history shorter that shows a difference.
+const SHRINKS_MAX = 300;
+
 /** Adds the cases. */
 export function histories(cases: Cases, store: StoreUnderTest): void {
   cases.needing("movesClock").test(

@@ -253,6 +253,17 @@ export function durableDelivery(cases: Cases): void {
     assert.equal((await take(bob)).lost, 2);
   });
 
+  countedInTime.test("losses are counted one by one, as they come", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const reader = await take(ann);
+    for (const lost of [1, 2, 3]) {
+      await bob.append(lost, { ttlSeconds: 60 });
+      await scene.advance(90_000);
+      await ann.store.advanceDurable(reader);
+      assert.equal((await read(ann, reader)).lost, lost);
+    }
+  });
+
   countedInTime.test("what is purged while nobody reads is counted, too", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.store.releaseDurable(await take(ann));

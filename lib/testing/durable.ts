@@ -275,6 +275,18 @@ export function durableDelivery(cases: Cases): void {
     assert.deepEqual((await read(ann, reader)).payloads, []);
   });
 
+  countedInTime.test("what was over before a name was new is not lost to it", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.append("over", { ttlSeconds: 60 });
+    await bob.append("living", { ttlSeconds: 600 });
+    await scene.advance(90_000);
+    const reader = await take(ann);
+    assert.deepEqual((await read(ann, reader)).payloads, ["living"]);
+    assert.equal((await read(ann, reader)).lost, 0);
+    await purgeAll(bob.store);
+    assert.equal((await read(ann, reader)).lost, 0);
+  });
+
   counted.test("what the cap took before it was acknowledged is counted", async (scene) => {
     const ann = await scene.peer("ann", { channelMessagesMax: 10 });
     const reader = await take(ann);

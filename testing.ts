@@ -1,6 +1,88 @@
 /**
  * The suite that every store of the bus passes, for whoever writes one.
  *
+ * A store is where the rows live: it implements `Store`, and
+ * {@linkcode conformance} shows whether a bus can stand on it. The suite goes
+ * by subject (publish, order, keeping, cursors, durable names, sessions, locks,
+ * waiting, deadlock, tasks, direct messages, edits, atomicity, closing,
+ * wake-ups, capabilities), in small cases that each have fresh storage. At the
+ * end random histories are compared with a plain model: a difference is shrunk
+ * to the shortest history that makes it, and printed with the two variables
+ * that run it again.
+ *
+ * What a store has to bring is a {@linkcode StoreUnderTest}:
+ *
+ * - `storage()` makes storage that is empty, and shared by all stores that are
+ *   opened on it. Cases open several, each in the place of another process.
+ * - `advance()` moves the clock, so no case sleeps. It may stand still in
+ *   between, or go on.
+ * - `capabilities` say what the store can do. All stores have the same cases,
+ *   and those that need more than is declared are ignored.
+ *
+ * What takes processes of their own, as being killed in the midst of a write,
+ * or a server that goes away, is no part of it: a store tests that by itself.
+ *
+ * @example A store's test file
+ *
+ * Here the bus's own store for SQLite stands for yours, and the cases of one
+ * subject are run at once. In a test file it is `conformance(Deno.test, …)`.
+ *
+ * ```ts
+ * import {
+ *   conformance,
+ *   type ConformanceCase,
+ *   type TestStorage,
+ * } from "@coditect/message-bus/testing";
+ * import { DatabaseSync } from "node:sqlite";
+ * import { messagingDbPath, SqliteStore } from "./lib/sqlite/store.ts";
+ *
+ * async function storage(): Promise<TestStorage> {
+ *   const root = await Deno.makeTempDir();
+ *   const home = `${root}/bus`;
+ *   let passedMs = 0;
+ *   const now = () => Date.now() + passedMs;
+ *   return {
+ *     now,
+ *     advance: (ms) => void (passedMs += ms),
+ *     open: (options) =>
+ *       SqliteStore.open({
+ *         home,
+ *         now,
+ *         notify: "watch",
+ *         pollIntervalMs: 60_000,
+ *         busyTimeoutMs: 5_000,
+ *         channelMessagesMax: 10_000,
+ *         locksMax: 1_000,
+ *         warn: console.error,
+ *         ...options,
+ *       }),
+ *     insert: ({ sender, channel, payloadText }) => {
+ *       using database = new DatabaseSync(messagingDbPath(home));
+ *       database.prepare(
+ *         `INSERT INTO inter_session_messages(sender_id, channel, payload)
+ *          VALUES (?, ?, ?)`,
+ *       ).run(sender, channel, payloadText);
+ *     },
+ *     [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+ *   };
+ * }
+ *
+ * const cases: ConformanceCase[] = [];
+ * conformance((each) => cases.push(each), {
+ *   name: "mine",
+ *   capabilities: {
+ *     pushesWakeUps: true,
+ *     atomicBatches: true,
+ *     exactLossCounts: true,
+ *     acceptsForeignRows: true,
+ *   },
+ *   storage,
+ * });
+ * for (const { name, ignore, fn } of cases) {
+ *   if (name.startsWith("mine: capabilities: ") && !ignore) await fn();
+ * }
+ * ```
+ *
  * @module
  */
 
@@ -14,4 +96,3 @@ export type {
   TestStorage,
   TestStoreOptions,
 } from "./lib/testing/store_under_test.ts";
-export type { Store, StoreCapabilities } from "./lib/store.ts";

@@ -313,8 +313,16 @@ export class SqliteStore implements Store {
     interest: Interest,
     from: string,
   ): Promise<DurableReader> {
+    const act = `subscribe as "${name}"`;
+    this.#refuseClosed(act);
+    // What was over before a name is new is not lost to it.
+    const expired = await this.#connection.read(
+      act,
+      () => hasExpiredAfter(this.#connection, from, this.#options.now()),
+    );
+    if (expired) await this.#purgeExpiredAfter(act, from);
     return await this.#write(
-      `subscribe as "${name}"`,
+      act,
       (tx) => takeDurable(tx, name, interest, from, this.#givenUp),
     );
   }

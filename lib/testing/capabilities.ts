@@ -5,16 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import type { StoreCapabilities } from "../store.ts";
 import type { Cases } from "./case.ts";
 import { ON_CHANNEL } from "./peer.ts";
+import type { StoreUnderTest } from "./store_under_test.ts";
 import { WakeUp } from "./waiting.ts";
 
 /** Adds the cases. */
-export function capabilities(
-  cases: Cases,
-  declared: StoreCapabilities,
-): void {
+export function capabilities(cases: Cases, store: StoreUnderTest): void {
+  const declared = store.capabilities;
   const foreign = cases.needing("acceptsForeignRows");
   const foreignPushed = cases.needing("acceptsForeignRows", "pushesWakeUps");
   const foreignInTime = cases.needing("acceptsForeignRows", "movesClock");

@@ -6,7 +6,6 @@
 
 import { atomicity } from "./atomicity.ts";
 import { capabilities } from "./capabilities.ts";
-import type { StoreCapabilities } from "../store.ts";
 import { canRun, Cases } from "./case.ts";
 import { closing } from "./closing.ts";
 import { cursors } from "./cursors.ts";
@@ -14,6 +13,7 @@ import { deadlock } from "./deadlock.ts";
 import { directMessages } from "./direct_messages.ts";
 import { durableDelivery } from "./durable.ts";
 import { edits } from "./edits.ts";
+import { histories } from "./histories.ts";
 import { keeping } from "./keeping.ts";
 import { waiting } from "./lock_queue.ts";
 import { locks } from "./locks.ts";
@@ -36,7 +36,7 @@ export interface ConformanceCase {
 }
 
 /** Adds the cases of a subject. */
-type Subject = (cases: Cases, declared: StoreCapabilities) => void;
+type Subject = (cases: Cases, store: StoreUnderTest) => void;
 
 const SUBJECTS: Readonly<Record<string, Subject>> = {
   publish: publishing,
@@ -55,6 +55,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   closing,
   "wake-ups": wakeUps,
   capabilities,
+  "random histories": histories,
 };
 
 /**
@@ -68,7 +69,7 @@ export function conformance(
 ): void {
   for (const [subject, add] of Object.entries(SUBJECTS)) {
     const cases = new Cases();
-    add(cases, store.capabilities);
+    add(cases, store);
     for (const each of cases.all) {
       test({
         name: `${store.name}: ${subject}: ${each.name}`,

@@ -253,6 +253,17 @@ export function durableDelivery(cases: Cases): void {
     assert.equal((await take(bob)).lost, 2);
   });
 
+  countedInTime.test("losses are counted one by one, as they come", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const reader = await take(ann);
+    for (const lost of [1, 2, 3]) {
+      await bob.append(lost, { ttlSeconds: 60 });
+      await scene.advance(90_000);
+      await ann.store.advanceDurable(reader);
+      assert.equal((await read(ann, reader)).lost, lost);
+    }
+  });
+
   countedInTime.test("what is purged while nobody reads is counted, too", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.store.releaseDurable(await take(ann));
@@ -262,6 +273,18 @@ export function durableDelivery(cases: Cases): void {
     const reader = await take(ann);
     assert.equal(reader.lost, 3);
     assert.deepEqual((await read(ann, reader)).payloads, []);
+  });
+
+  countedInTime.test("what was over before a name was new is not lost to it", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.append("over", { ttlSeconds: 60 });
+    await bob.append("living", { ttlSeconds: 600 });
+    await scene.advance(90_000);
+    const reader = await take(ann);
+    assert.deepEqual((await read(ann, reader)).payloads, ["living"]);
+    assert.equal((await read(ann, reader)).lost, 0);
+    await purgeAll(bob.store);
+    assert.equal((await read(ann, reader)).lost, 0);
   });
 
   counted.test("what the cap took before it was acknowledged is counted", async (scene) => {

@@ -291,4 +291,27 @@ export function edits(cases: Cases): void {
     await bob.store.endSession("bob");
     assert.deepEqual(await of(10), ["eve /held"]);
   });
+
+  cases.test("listing the files of others judges nobody", async (scene) => {
+    const bob = await scene.peer("bob", { start: GONE_PROCESS });
+    const ann = await scene.peer("ann");
+    await bob.hold("/held", ADVISORY);
+    const files = await ann.store.othersFiles("ann", null, 10);
+    assert.deepEqual(files, [{ path: "/held", session: "bob" }]);
+    assert.equal((await ann.store.session("bob"))?.status, "active");
+  });
+
+  cases.test("the files of others are those of a project and of none", async (scene) => {
+    const ann = await scene.peer("ann");
+    for (const project of ["/one", "/two", null]) {
+      const peer = await scene.peer(`of ${project}`, { start: { project } });
+      const activeFiles = [`/active in ${project}`];
+      await peer.store.updateSession(peer.id, { activeFiles });
+    }
+    const of = async (project: string | null) =>
+      (await ann.store.othersFiles("ann", project, 10))
+        .map(({ path }) => path).toSorted();
+    assert.deepEqual(await of("/one"), ["/active in /one", "/active in null"]);
+    assert.equal((await of(null)).length, 3);
+  });
 }

@@ -195,6 +195,14 @@ export function locks(cases: Cases): void {
     blockersOf(await bob.ask("/a", ADVISORY));
   });
 
+  cases.test("taken once more for less, it is held as long as before", async (scene) => {
+    const ann = await scene.peer("ann");
+    const { expiresAt } = await ann.hold("/a", { leaseMs: 2 * HOUR_MS });
+    assert.equal((await ann.hold("/a")).expiresAt, expiresAt);
+    const longer = await ann.hold("/a", { leaseMs: 3 * HOUR_MS });
+    assert.ok(longer.expiresAt > expiresAt);
+  });
+
   cases.test("files, folders and globs meet where they overlap on disk", async (scene) => {
     const [ann, bob] = await scene.two();
     const [file, folder, glob] = ["file", "folder", "glob"] as const;

@@ -289,10 +289,21 @@ export function tasks(cases: Cases): void {
     assert.ok(second.token > first.token);
     assert.equal(second.attempts, 2);
     await assert.rejects(() => ann.store.endClaim(first, DONE), lossOf(first));
-    // Not even under the right token for another session.
+    // Not under the right token for another session, nor under an old one for
+    // the same.
     const forged = { ...second, session: "ann" };
     await assert.rejects(() => ann.store.endClaim(forged, DONE), NotHeldError);
-    assert.equal((await taskOf(ann, "T-1")).status, "claimed");
+    await bob.store.endClaim(second, OPEN);
+    const third = await claim(bob, "T-1");
+    await assert.rejects(
+      () => bob.store.endClaim(second, DONE),
+      lossOf(second),
+    );
+    await assert.rejects(
+      () => bob.store.renewTask(second, HOUR_MS),
+      lossOf(second),
+    );
+    assert.equal((await taskOf(ann, "T-1")).token, third.token);
   });
 
   timed.test("a claim that is not renewed is open again, and the late one is told", async (scene) => {

@@ -1,0 +1,206 @@
+/**
+ * Commands of a random history: plain values, so that a history that shows a
+ * difference shrinks to the shortest one, and can be read.
+ *
+ * `which` counts back from the latest: 0 is the last lock, claim or message
+ * that there was, held or not. Whatever a command means nothing for is skipped
+ * by the model and the store alike.
+ *
+ * @module
+ */
+
+import fc from "fast-check";
+import type { DeliveryState } from "../../inbox.ts";
+import type { LockType } from "../../locks.ts";
+
+/** The sessions of a history, each with a store of its own. */
+export const SESSIONS = ["ann", "bob", "eve"] as const;
+
+/** The channels on which they publish. */
+export const CHANNELS = ["a", "b"] as const;
+
+/** What they lock: a folder, a file in it, and a file beside it. */
+export const PATHS = ["/d", "/d/x", "/e"] as const;
+
+/** The ids of their tasks. */
+export const TASKS = ["T-0", "T-1", "T-2"] as const;
+
+/**
+ * Time passes by this much at a time. No lifetime, lease or TTL of a history
+ * is within seconds of a multiple of it, so that a clock which goes on makes
+ * no difference.
+ */
+export const STEP_MS = 70_000;
+
+/** How long things last: less than a step, a few, or many. */
+export const LASTING_MS: readonly number[] = [35_000, 105_000, 1_085_000];
+
+/** One command. */
+export type Command =
+  | {
+    readonly act: "publish";
+    readonly by: number;
+    readonly channel: number;
+    readonly lasts: number;
+    readonly to: number | null;
+  }
+  | { readonly act: "publish in vain"; readonly by: number; atomic: boolean }
+  | { readonly act: "pass"; readonly steps: number }
+  | { readonly act: "purge"; readonly by: number }
+  | { readonly act: "register" | "end"; readonly by: number }
+  | {
+    readonly act: "update";
+    readonly by: number;
+    readonly status: "active" | "idle";
+  }
+  | { readonly act: "take name" | "release name"; readonly by: number }
+  | { readonly act: "acknowledge"; readonly which: number }
+  | {
+    readonly act: "lock";
+    readonly by: number;
+    readonly path: number;
+    readonly type: LockType;
+    readonly lasts: number;
+    readonly else: "refuse" | "wait" | "take over";
+  }
+  | {
+    readonly act: "unlock";
+    readonly which: number;
+    readonly entirely: boolean;
+  }
+  | { readonly act: "renew lock"; readonly which: number; lasts: number }
+  | { readonly act: "check" | "leave"; readonly which: number }
+  | {
+    readonly act: "post";
+    readonly by: number;
+    readonly task: number;
+    readonly priority: number;
+    readonly needs: number | null;
+  }
+  | {
+    readonly act: "claim";
+    readonly by: number;
+    readonly task: number | null;
+    readonly lasts: number;
+  }
+  | {
+    readonly act: "end claim";
+    readonly which: number;
+    readonly status: "done" | "failed" | "open";
+  }
+  | { readonly act: "renew claim"; readonly which: number; lasts: number }
+  | {
+    readonly act: "move";
+    readonly which: number;
+    readonly state: DeliveryState;
+  }
+  | {
+    readonly act: "batch";
+    readonly by: number;
+    readonly lock: number;
+    readonly claim: number;
+  };
+
+/** Histories of at most so many commands. */
+export function histories(
+  commandsMax: number,
+  batches: boolean,
+): fc.Arbitrary<Command[]> {
+  const by = fc.nat(SESSIONS.length - 1);
+  const lasts = fc.nat(LASTING_MS.length - 1);
+  const which = fc.nat(3);
+  const perhaps = (of: fc.Arbitrary<number>) => fc.option(of, { freq: 2 });
+  const act = <const T extends string>(...acts: T[]) =>
+    fc.constantFrom(...acts);
+  // The weights make what takes two, such as waiting, about as frequent as what
+  // takes one.
+  const commands: readonly (readonly [number, fc.Arbitrary<Command>])[] = [
+    [
+      6,
+      fc.record({
+        act: act("publish"),
+        by,
+        channel: fc.nat(CHANNELS.length - 1),
+        lasts,
+        to: perhaps(by),
+      }),
+    ],
+    [1, fc.record({ act: act("publish in vain"), by, atomic: fc.boolean() })],
+    [4, fc.record({ act: act("pass"), steps: fc.constantFrom(1, 2, 10) })],
+    [1, fc.record({ act: act("purge"), by })],
+    [2, fc.record({ act: act("register"), by })],
+    [1, fc.record({ act: act("end"), by })],
+    [1, fc.record({ act: act("update"), by, status: act("active", "idle") })],
+    [3, fc.record({ act: act("take name"), by })],
+    [1, fc.record({ act: act("release name"), by })],
+    [3, fc.record({ act: act("acknowledge"), which })],
+    [
+      14,
+      fc.record({
+        act: act("lock"),
+        by,
+        path: fc.nat(PATHS.length - 1),
+        type: act("advisory", "exclusive"),
+        lasts,
+        else: act("refuse", "wait", "wait", "take over"),
+      }),
+    ],
+    [4, fc.record({ act: act("unlock"), which, entirely: fc.boolean() })],
+    [2, fc.record({ act: act("renew lock"), which, lasts })],
+    [5, fc.record({ act: act("check"), which })],
+    [2, fc.record({ act: act("leave"), which })],
+    [
+      6,
+      fc.record({
+        act: act("post"),
+        by,
+        task: fc.nat(TASKS.length - 1),
+        priority: fc.nat(1),
+        needs: perhaps(fc.nat(TASKS.length - 1)),
+      }),
+    ],
+    [
+      8,
+      fc.record({
+        act: act("claim"),
+        by,
+        task: perhaps(fc.nat(TASKS.length - 1)),
+        lasts,
+      }),
+    ],
+    [
+      5,
+      fc.record({
+        act: act("end claim"),
+        which,
+        status: act("done", "failed", "open"),
+      }),
+    ],
+    [2, fc.record({ act: act("renew claim"), which, lasts })],
+    [
+      4,
+      fc.record({
+        act: act("move"),
+        which,
+        state: act("noticed", "injected", "acked"),
+      }),
+    ],
+    [
+      batches ? 4 : 0,
+      fc.record({ act: act("batch"), by, lock: which, claim: which }),
+    ],
+  ];
+  const weighted = commands.map(([weight, arbitrary]) => ({
+    weight,
+    arbitrary,
+  }));
+  return fc.array(fc.oneof(...weighted), {
+    maxLength: commandsMax,
+    size: "max",
+  });
+}
+
+/** The one that is `which` before the last, if there is any. */
+export function latest<T>(of: readonly T[], which: number): T | undefined {
+  return of.at(-1 - which % Math.max(of.length, 1));
+}

@@ -1,0 +1,418 @@
+/**
+ * The suite finds defects: each is given to SQLite on purpose, and the case
+ * that is there for it fails.
+ *
+ * A case that passes on a sound store shows little unless it can fail.
+ */
+
+import assert from "node:assert/strict";
+import { ClosedError, DeadlockError, NotHeldError } from "../../lib/errors.ts";
+import type { Hold } from "../../lib/locks.ts";
+import type { Store } from "../../lib/store.ts";
+import {
+  conformance,
+  type ConformanceCase,
+  type StoreUnderTest,
+  type TestStorage,
+} from "../../testing.ts";
+import { SQLITE } from "./sqlite.ts";
+
+/** What a store does otherwise than it should. */
+type Defect = (store: Store) => Partial<Store>;
+
+/** A defect, the case that finds it, and how it shows. */
+interface Seeded {
+  readonly found: string;
+  readonly defect: Defect;
+}
+
+/** The store with what a defect makes of it. */
+function withDefect(store: Store, defect: Defect): Store {
+  const wrong: Partial<Store> = defect(store);
+  return new Proxy(store, {
+    get(sound, name) {
+      const from = Object.hasOwn(wrong, name) ? wrong : sound;
+      const value = Reflect.get(from, name, from);
+      return typeof value === "function" ? value.bind(from) : value;
+    },
+  });
+}
+
+/** SQLite with a defect. */
+function defective(defect: Defect): StoreUnderTest {
+  return {
+    ...SQLITE,
+    async storage(): Promise<TestStorage> {
+      const sound = await SQLITE.storage();
+      return {
+        ...sound,
+        open: async (options) => withDefect(await sound.open(options), defect),
+      };
+    },
+  };
+}
+
+/** The case of a store's suite with this subject and name. */
+function caseOf(store: StoreUnderTest, name: string): ConformanceCase {
+  const cases: ConformanceCase[] = [];
+  conformance((each) => cases.push(each), store);
+  const found = cases.filter((each) =>
+    each.name === `${store.name}: ${name}` && !each.ignore
+  );
+  assert.equal(found.length, 1, `There is no case "${name}"`);
+  return found[0];
+}
+
+const DEFECTS: Readonly<Record<string, Seeded>> = {
+  "every second message of several is dropped": {
+    found: "publish: as many results as messages, in their order",
+    defect: (store) => ({
+      append: (messages, options) =>
+        store.append(messages.filter((_, i) => i % 2 === 0), options),
+    }),
+  },
+  "an atomic append stores what comes before a refusal": {
+    found: "publish: atomic: one refusal refuses all and is thrown",
+    defect: (store) => ({
+      append: async (messages, options) => {
+        const results = [];
+        for (const message of messages) {
+          results.push(...await store.append([message], options));
+        }
+        return results;
+      },
+    }),
+  },
+  "one refusal refuses all that stand for themselves": {
+    found: "publish: not atomic: each stands for itself",
+    defect: (store) => ({
+      append: (messages) => store.append(messages, { atomic: true }),
+    }),
+  },
+  "a page begins with the message of its cursor": {
+    found: "cursors: after a message's id comes what was published later",
+    defect: (store) => ({
+      read: (interest, cursor, limit) =>
+        store.read(interest, String(Math.max(Number(cursor) - 1, 0)), limit),
+    }),
+  },
+  "a page's cursor is its last message": {
+    found:
+      "cursors: a page's cursor is after all that it looked at, wanted or not",
+    defect: (store) => ({
+      read: async (interest, cursor, limit) => {
+        const page = await store.read(interest, cursor, limit);
+        return { ...page, cursor: page.messages.at(-1)?.id ?? cursor };
+      },
+    }),
+  },
+  "a page is longer than its limit": {
+    found: "cursors: a page has at most its limit, and its cursor goes on",
+    defect: (store) => ({
+      read: (interest, cursor, limit) =>
+        store.read(interest, cursor, limit + 1),
+    }),
+  },
+  "the end is one too early": {
+    found: "cursors: the start is before everything, the end after",
+    defect: (store) => ({
+      endCursor: async () => String(Number(await store.endCursor()) - 1),
+    }),
+  },
+  "every text is a cursor": {
+    found: "cursors: other text is no cursor",
+    defect: () => ({ parseCursor: (text) => text }),
+  },
+  "readers see every project": {
+    found:
+      "cursors: a reader of a project reads its messages and those of none",
+    defect: (store) => ({
+      read: (interest, ...rest) =>
+        store.read({ ...interest, project: null }, ...rest),
+    }),
+  },
+  "a direct message is everybody's": {
+    found: "cursors: what is for one session is read by that one only",
+    defect: (store) => ({
+      read: (interest, ...rest) =>
+        store.read({ ...interest, session: "bob" }, ...rest),
+    }),
+  },
+  "a purge never says that there is more": {
+    found:
+      "keeping: a purge counts what it deletes, and a second one finds nothing",
+    defect: (store) => ({
+      purge: async () => ({ ...await store.purge(), more: false }),
+    }),
+  },
+  "a new durable name begins at the start": {
+    found: "durable: a new name begins where it is told to",
+    defect: (store) => ({
+      takeDurable: (name, interest) =>
+        store.takeDurable(name, interest, store.startCursor),
+    }),
+  },
+  "acknowledgements are forgotten": {
+    found: "durable: what was not acknowledged comes again to the next reader",
+    defect: (store) => ({
+      advanceDurable: (reader) => store.advanceDurable(reader),
+    }),
+  },
+  "a durable name's lease is never given back": {
+    found: "durable: a name has one reader at a time",
+    defect: () => ({ releaseDurable: () => Promise.resolve() }),
+  },
+  "a durable name is taken from who reads": {
+    found: "durable: of two that ask at once, one gets the name",
+    defect: (store) => ({
+      takeDurable: (name, ...rest) =>
+        store.takeDurable(`${name}-${crypto.randomUUID()}`, ...rest),
+    }),
+  },
+  "losses are not counted": {
+    found: "durable: what the TTL took before it was acknowledged is counted",
+    defect: (store) => ({
+      readDurable: async (...query) => ({
+        ...await store.readDurable(...query),
+        lost: 0,
+      }),
+    }),
+  },
+  "every beat is announced": {
+    found: "sessions: only what changes is announced, not every beat",
+    defect: (store) => ({
+      updateSession: async (id, change) => {
+        await store.registerSession({ id: "x", vendor: "x", project: null });
+        await store.endSession("x");
+        return await store.updateSession(id, change);
+      },
+    }),
+  },
+  "any process ends a session": {
+    found:
+      "sessions: ending by a process ends only the incarnation that has it",
+    defect: (store) => ({ endSession: (id) => store.endSession(id) }),
+  },
+  "a second process has the same id": {
+    found: "sessions: another living process under an id gets the next one",
+    defect: (store) => ({
+      registerSession: (start) =>
+        store.registerSession({ ...start, pid: undefined }),
+    }),
+  },
+  "an exclusive lock excludes nobody": {
+    found: "locks: exclusive refuses every other session, by name",
+    defect: (store) => ({
+      acquireLock: (request) =>
+        store.acquireLock({ ...request, type: "advisory" }),
+    }),
+  },
+  "a lock is given back entirely at once": {
+    found: "locks: what is taken twice is given back twice",
+    defect: (store) => ({
+      releaseLock: (hold) => store.releaseLock(hold, { entirely: true }),
+    }),
+  },
+  "a stale token gives back the lock of today": {
+    found:
+      "locks: what is not held under its token can't be renewed or given back",
+    defect: (store) => {
+      const current = async ({ path }: Hold): Promise<Hold> =>
+        (await store.locks({ project: null, path }))[0];
+      return {
+        releaseLock: async (hold, options) =>
+          await store.releaseLock(await current(hold), options),
+      };
+    },
+  },
+  "an overdue lock is taken by who asks": {
+    found:
+      "locks: past its expiry a living process's lock is overdue, and held",
+    defect: (store) => ({
+      acquireLock: (request) =>
+        store.acquireLock({ ...request, takeOver: true }),
+    }),
+  },
+  "nobody gets into the queue": {
+    found: "waiting: who waits is told for whom",
+    defect: (store) => ({
+      acquireLock: (request) => store.acquireLock({ ...request, wait: false }),
+    }),
+  },
+  "nobody gets out of the queue": {
+    found: "waiting: who leaves the queue is not served, and the next is",
+    defect: () => ({ leaveQueue: () => Promise.resolve() }),
+  },
+  "who releases keeps the next one waiting": {
+    found: "waiting: giving back grants to who waits, in one step",
+    defect: (store) => ({
+      releaseLock: async (hold, options) => {
+        const waiters = await store.lockWaiters({
+          kind: "file",
+          path: hold.path,
+          disk: { text: hold.path, prefix: hold.path },
+          foldsCase: false,
+        });
+        // As if the grant were left to the next look.
+        if (waiters.length === 0) await store.releaseLock(hold, options);
+      },
+    }),
+  },
+  "a cycle is taken for a mere refusal": {
+    found: "deadlock: a cycle of two is refused and spelled out",
+    defect: (store) => ({
+      acquireLock: async (request) => {
+        try {
+          return await store.acquireLock(request);
+        } catch (error) {
+          if (!(error instanceof DeadlockError)) throw error;
+          return { state: "refused", blockers: [] };
+        }
+      },
+    }),
+  },
+  "the next task is chosen by nothing": {
+    found: "tasks: one may choose by kind and priority, in one's project",
+    defect: (store) => ({
+      claimNextTask: (_, claimer) => store.claimNextTask({}, claimer),
+    }),
+  },
+  "a late holder's claim ends the present one": {
+    found:
+      "tasks: what is given back is open for the next, under a greater token",
+    defect: (store) => ({
+      endClaim: async (claim, end) => {
+        const query = { project: null, exactProject: true, id: claim.id };
+        const [task] = await store.tasks(query);
+        const { token = claim.token, session = claim.session } = task;
+        return await store.endClaim({ ...claim, token, session }, end);
+      },
+    }),
+  },
+  "a claim that is lost ends without a word": {
+    found: "tasks: a claim ends once, with what came of it",
+    defect: (store) => ({
+      endClaim: async (claim, end) => {
+        try {
+          return await store.endClaim(claim, end);
+        } catch (error) {
+          if (!(error instanceof NotHeldError)) throw error;
+          return claim;
+        }
+      },
+    }),
+  },
+  "anybody acknowledges a direct message": {
+    found: "direct messages: nobody else moves it",
+    defect: (store) => ({
+      moveDeliveries: async (_, ids, state) => {
+        for (const id of ids) {
+          const delivery = await store.delivery(id);
+          await store.moveDeliveries(delivery!.to, [id], state);
+        }
+      },
+    }),
+  },
+  "what was put before the model is told again": {
+    found: "direct messages: what was acknowledged waits no more",
+    defect: (store) => ({
+      pendingFor: (session, after, limit) =>
+        store.pendingFor(session, after, limit),
+    }),
+  },
+  "a note is written down whatever was expected": {
+    found: "edits: nothing is written down unless a note is as expected",
+    defect: (store) => ({
+      noteActivity: (session, { expects: _, ...activity }) =>
+        store.noteActivity(session, activity),
+    }),
+  },
+  "an edit goes on without a word": {
+    found:
+      "edits: an advisory lock of another speaks against it until one was told",
+    defect: (store) => ({
+      guardEdit: (request) => store.guardEdit({ ...request, informed: true }),
+    }),
+  },
+  "a batch is done step by step": {
+    found: "atomicity: a batch of which a step is refused has done nothing",
+    defect: (store) => ({
+      batch: async (operations) => {
+        const results = [];
+        for (const operation of operations) {
+          results.push(...await store.batch([operation]));
+        }
+        return results;
+      },
+    }),
+  },
+  "a closed store answers": {
+    found: "closing: whatever is asked of a closed store is refused",
+    defect: (store) => ({
+      session: async (id) => {
+        try {
+          return await store.session(id);
+        } catch (error) {
+          if (!(error instanceof ClosedError)) throw error;
+          return undefined;
+        }
+      },
+    }),
+  },
+  "a watch goes on after it was closed": {
+    found: "wake-ups: a watch that was closed is woken no more",
+    defect: (store) => ({
+      watch: async (interest, wake) => {
+        const watch = await store.watch(interest, wake);
+        return { ...watch, mode: watch.mode, close() {} };
+      },
+    }),
+  },
+  "what it can do is not what it says": {
+    found: "capabilities: every store declares what it was tested as",
+    defect: (store) => ({
+      capabilities: { ...store.capabilities, acceptsForeignRows: false },
+    }),
+  },
+  "its place shows a password": {
+    found: "capabilities: a store says where it is, without credentials",
+    defect: () => ({ location: "postgres://bus:secret@host/bus" }),
+  },
+};
+
+for (const [what, { found, defect }] of Object.entries(DEFECTS)) {
+  Deno.test(`the suite finds that ${what}`, async () => {
+    await caseOf(SQLITE, found).fn();
+    await assert.rejects(caseOf(defective(defect), found).fn());
+  });
+}
+
+Deno.test("random histories find a defect and shrink it", async () => {
+  const { defect } = DEFECTS["a lock is given back entirely at once"];
+  const name =
+    "random histories: whatever is done, the store shows what a plain model shows";
+  const store = { ...defective(defect), histories: 300 };
+  await assert.rejects(caseOf(store, name).fn(), (error) => {
+    const { message } = error as Error;
+    // Taken twice, given back once: three commands are enough.
+    assert.match(message, /^ {2}3\. \{"act":"unlock"/m, message);
+    assert.doesNotMatch(message, /^ {2}4\. /m, message);
+    assert.match(message, /MBUS_TEST_SEED=-?\d+ MBUS_TEST_PATH=[\d:]+/);
+    return true;
+  });
+});
+
+Deno.test("a store that can't be tested has the same cases, ignored", () => {
+  const names = (store: StoreUnderTest, ignored: boolean): string[] => {
+    const cases: ConformanceCase[] = [];
+    conformance((each) => cases.push(each), store);
+    return cases.filter(({ ignore }) => !ignored || ignore)
+      .map(({ name }) => name);
+  };
+  const all = names(SQLITE, false);
+  assert.equal(new Set(all).size, all.length);
+  assert.deepEqual(names({ ...SQLITE, ignore: true }, true), all);
+  const frozen = { ...SQLITE, movesClock: false };
+  assert.deepEqual(names(frozen, false), all);
+  assert.ok(names(frozen, true).length > names(SQLITE, true).length);
+});

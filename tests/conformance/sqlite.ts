@@ -1,0 +1,61 @@
+/**
+ * SQLite, as the suite tests it: with the driver that the environment asks for.
+ *
+ * @module
+ */
+
+import { loadLibrary, requestedDriver } from "../../lib/sqlite/driver.ts";
+import { messagingDbPath, SqliteStore } from "../../lib/sqlite/store.ts";
+import type { StoreUnderTest, TestStorage } from "../../testing.ts";
+import { Clock } from "../fixture.ts";
+
+/** SQLite, as the suite tests it. */
+export const SQLITE: StoreUnderTest = {
+  name: `sqlite (${requestedDriver()})`,
+  capabilities: {
+    pushesWakeUps: true,
+    atomicBatches: true,
+    exactLossCounts: true,
+    acceptsForeignRows: true,
+  },
+  storage,
+};
+
+async function storage(): Promise<TestStorage> {
+  const root = await Deno.makeTempDir({ prefix: "mbus-conformance-" });
+  const home = `${root}/bus`;
+  const clock = new Clock();
+  const options = {
+    home,
+    notify: "watch",
+    // Only on Linux is what other programs insert pushed as well.
+    pollIntervalMs: Deno.build.os === "linux" ? 60_000 : 100,
+    busyTimeoutMs: 20_000,
+    channelMessagesMax: 10_000,
+    locksMax: 1_000,
+    now: clock.now,
+    warn: refuseWarning,
+  } as const;
+  return {
+    now: clock.now,
+    advance: (ms) => clock.advance(ms),
+    open: (wanted) => SqliteStore.open({ ...options, ...wanted }),
+    insert: async ({ sender, channel, payloadText }) => {
+      // By the same library: two in one process drop each other's locks.
+      const library = await loadLibrary(requestedDriver());
+      const path = messagingDbPath(home);
+      const database = library.open(path, { timeoutMs: 20_000 });
+      database.prepare(
+        `INSERT INTO inter_session_messages(sender_id, channel, payload)
+         VALUES (?, ?, ?)`,
+      ).run(sender, channel, payloadText);
+      database.close();
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+  };
+}
+
+function refuseWarning(message: string): void {
+  // True of any FFI library that is older than the runtime's.
+  if (!message.includes("WAL-reset bug")) throw new Error(message);
+}

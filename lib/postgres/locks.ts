@@ -50,7 +50,8 @@ const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
   FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id`;
 
 // The tokens at or below the prefixes $1, and between $2 and $3, on disk; the
-// same in repositories; those in $7; what the waiter $8 was granted.
+// same in repositories; those in $7; and whatever was granted and is yet to be
+// picked up, as it goes back with its waiter.
 const NEAR = `SELECT token FROM file_locks WHERE prefix = ANY($1::text[])
   UNION SELECT f.token FROM unnest($2::text[], $3::text[]) AS r(low, high)
     JOIN file_locks AS f
@@ -60,7 +61,7 @@ const NEAR = `SELECT token FROM file_locks WHERE prefix = ANY($1::text[])
     JOIN file_locks AS f
       ON f.repo_prefix > r.low COLLATE "C" AND f.repo_prefix < r.high COLLATE "C"
   UNION SELECT unnest($7::bigint[])
-  UNION SELECT token FROM lock_waiters WHERE waiter = $8::bigint`;
+  UNION SELECT token FROM lock_waiters WHERE token IS NOT NULL`;
 
 /** What is to be on a board. */
 export interface Around {
@@ -68,8 +69,6 @@ export interface Around {
   readonly targets?: readonly LockTarget[];
   /** What has these tokens. */
   readonly tokens?: readonly number[];
-  /** What this waiter was granted. */
-  readonly waiter?: number;
   /** How many numbers of the counter are needed, apart from granting. */
   readonly numbers?: number;
 }
@@ -270,16 +269,14 @@ function filteredHoldRows(
 
 async function holdRowsAround(
   connection: Queryable,
-  { targets = [], tokens = [], waiter }: Around,
+  { targets = [], tokens = [] }: Around,
 ): Promise<readonly Row[]> {
-  if (targets.length + tokens.length === 0 && waiter === undefined) return [];
   return await connection.all(
     `${FROM_HOLDS} WHERE l.token IN (${NEAR})`,
     [
       ...nearValues(targets, ({ disk }) => disk),
       ...nearValues(targets, ({ repository }) => repository),
       arrayText(tokens),
-      waiter ?? null,
     ],
   );
 }

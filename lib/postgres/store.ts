@@ -176,6 +176,7 @@ export class PostgresStore implements Store {
   readonly #wakeUps: WakeUps;
   readonly #purgeRound: PurgeRound = { channel: "", session: "" };
   readonly #lockBudget: LockBudget;
+  readonly #writing = new Set<Promise<void>>();
   #sincePurge = 0;
   #askPurgeAtMs = 0;
   #purging: Promise<void> | undefined;
@@ -624,6 +625,8 @@ export class PostgresStore implements Store {
   async #close(): Promise<void> {
     await this.#purging;
     await this.#wakeUps.close();
+    // Who waited for a lock gives up its place.
+    await Promise.all(this.#writing);
     await this.#connection.close();
   }
 
@@ -635,6 +638,21 @@ export class PostgresStore implements Store {
   ): Promise<T> {
     this.#refuseClosed(act);
     this.#refuseReadOnly(act);
+    const writing = this.#transact(act, work, options);
+    const ended = writing.then(() => {}, () => {});
+    this.#writing.add(ended);
+    try {
+      return await writing;
+    } finally {
+      this.#writing.delete(ended);
+    }
+  }
+
+  async #transact<T>(
+    act: string,
+    work: (tx: Transaction) => Promise<T>,
+    options: { readonly coordinates?: boolean },
+  ): Promise<T> {
     let tx: Transaction | undefined;
     let rings: readonly Addressed[] = [];
     const result = await this.#connection.write(

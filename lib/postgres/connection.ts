@@ -78,12 +78,16 @@ export interface ConnectionOptions {
   readonly schema?: Schema;
 }
 
-/** What a transaction is ended with. */
-export interface Ending {
-  /** The statement that appends its messages and writes down its key. */
+/** A statement with its values. */
+export interface Statement {
+  /** Its text. */
   readonly sql: string;
-  /** Its values. */
+  /** The values of its parameters. */
   readonly values: readonly SqlValue[];
+}
+
+/** What a transaction is ended with: it appends and writes down its key. */
+export interface Ending extends Statement {
   /** Is given what the statement gave back, once it is committed. */
   readonly committed: (row: Row | undefined) => void;
 }
@@ -93,6 +97,16 @@ const ATTEMPT_MS_MIN = 1_000;
 const PAUSE_MS_FIRST = 5;
 const PAUSE_MS_MAX = 200;
 const CLOSE_MS_MAX = 2_000;
+
+// All that is asked is found by an index, a few rows at a time. Planned once for
+// a connection (planning takes longer than doing), and so that it does not
+// depend on what the server knows of tables that change all the time.
+const PLANNING = {
+  plan_cache_mode: "force_generic_plan",
+  enable_bitmapscan: "off",
+  enable_seqscan: "off",
+  jit: "off",
+};
 
 // A client that falls silent inside a transaction holds up the others.
 const SILENCE_MS_MAX = 10_000;
@@ -196,6 +210,7 @@ export class Connection implements Queryable {
         search_path: `${this.schema}, pg_temp`,
         // 0 would be without end.
         lock_timeout: Math.max(1, Math.floor(busyTimeoutMs * 0.9)),
+        ...PLANNING,
         idle_in_transaction_session_timeout: SILENCE_MS_MAX,
         tcp_keepalives_idle: 10,
         tcp_keepalives_interval: 5,
@@ -225,7 +240,7 @@ export class Connection implements Queryable {
   async run(sql: string, values: readonly SqlValue[] = []): Promise<number> {
     return await this.#trying(
       "write",
-      async (ms) => (await timed(this.#main, ms, sql, values)).count,
+      async (ms) => (await this.#main.query(sql, values, ms)).count,
     );
   }
 
@@ -238,51 +253,39 @@ export class Connection implements Queryable {
     return await this.#trying(act, async (ms) => {
       const deadline = performance.now() + ms;
       return await work(
-        new Statements(this, async (sql, values) =>
-          await timed(
-            this.#main,
-            deadline - performance.now(),
-            sql,
-            values,
-          )),
+        new Statements(
+          this,
+          async (sql, values) =>
+            await this.#main.query(sql, values, deadline - performance.now()),
+        ),
       );
     });
   }
 
   /**
    * Runs one statement that is a transaction of its own and is done once by its
-   * key, however often it is sent: `values` are told whether it is sent again.
-   * What `after` gives is sent right behind it, and its end is not waited for.
+   * key, however often it is sent: `statement` is told whether it is sent
+   * again. What `behind` gives is sent right behind it, and not waited for.
    */
   async once(
     act: string,
-    sql: string,
-    values: (key: string, again: boolean) => readonly SqlValue[],
-    after?: () => [string, readonly SqlValue[]] | undefined,
-    followed?: (answer: Promise<Answer>) => void,
+    statement: (key: string, again: boolean) => Statement,
+    behind?: (link: Link, timeoutMs: number) => void,
   ): Promise<Row | undefined> {
     const key = crypto.randomUUID();
     let sent = false;
     return await this.#trying(act, async (ms) => {
-      const again = sent;
+      const { sql, values } = statement(key, sent);
       sent = true;
-      const answer = timed(this.#main, ms, sql, values(key, again));
-      const behind = after?.();
-      if (behind !== undefined) {
-        followed?.(timed(this.#main, ms, ...behind));
-      }
+      const answer = this.#main.query(sql, values, ms);
+      behind?.(this.#main, ms);
       return (await answer).rows[0];
     });
   }
 
-  /** An answer of another link, if it comes in time; else its link is cut. */
-  async within(link: Link, answer: Promise<Answer>): Promise<Answer> {
-    return await within(link, this.deadlineMs, answer);
-  }
-
   /** Runs one statement that nothing depends on, with no second try. */
-  async tell(sql: string, values: readonly SqlValue[]): Promise<void> {
-    await timed(this.#main, this.deadlineMs, sql, values);
+  async tell({ sql, values }: Statement): Promise<void> {
+    await this.#main.query(sql, values, this.deadlineMs);
   }
 
   /**
@@ -308,15 +311,10 @@ export class Connection implements Queryable {
         const query = async (sql: string, values: readonly SqlValue[]) => {
           // Whoever asks first finds the link closed, and opens it.
           if (begun) link.within(epoch);
-          return await timed(
-            link,
-            deadline - performance.now(),
-            sql,
-            values,
-          );
+          return await link.query(sql, values, deadline - performance.now());
         };
         let begun = false;
-        const beginning = link.execute("BEGIN");
+        const beginning = link.execute("BEGIN", ms);
         const [, started] = await settle([
           beginning,
           query("SELECT * FROM begin_write($1, $2, $3, $4)", [
@@ -330,7 +328,7 @@ export class Connection implements Queryable {
         try {
           const { now_ms, done } = started.rows[0];
           if (doubt !== undefined && done !== null) {
-            await link.execute("ROLLBACK");
+            await link.execute("ROLLBACK", ms);
             doubt.ending.committed({ ids: done });
             return doubt.result;
           }
@@ -340,12 +338,12 @@ export class Connection implements Queryable {
             Number(now_ms),
           );
           const ending = end(key);
-          const ended = query(ending.sql, ending.values);
           link.within(epoch);
+          const ended = query(ending.sql, ending.values);
           doubt = { result, ending };
           const [answer, commit] = await settle([
             ended,
-            timedExecute(link, deadline - performance.now(), "COMMIT"),
+            link.execute("COMMIT", deadline - performance.now()),
           ]);
           // On a new connection there was nothing to commit.
           link.within(epoch);
@@ -418,7 +416,7 @@ export class Connection implements Queryable {
         async (sql, values = []) => {
           this.#main.within(epoch);
           const leftMs = deadline - performance.now();
-          return (await timed(this.#main, leftMs, sql, values)).rows;
+          return (await this.#main.query(sql, values, leftMs)).rows;
         },
         this.address,
         schema,
@@ -505,38 +503,10 @@ class Statements implements Queryable {
 /** Ends a transaction that failed; if even that fails, its connection. */
 async function rollBack(link: Link): Promise<void> {
   try {
-    await timedExecute(link, CLOSE_MS_MAX, "ROLLBACK");
+    await link.execute("ROLLBACK", CLOSE_MS_MAX);
   } catch {
     link.kill();
   }
-}
-
-function timed(
-  link: Link,
-  ms: number,
-  sql: string,
-  values: readonly SqlValue[],
-): Promise<Answer> {
-  return within(link, ms, link.query(sql, values));
-}
-
-function timedExecute(link: Link, ms: number, sql: string): Promise<Answer> {
-  return within(link, ms, link.execute(sql));
-}
-
-/** An answer, if it comes in time; else the connection is ended. */
-function within(
-  link: Link,
-  ms: number,
-  answer: Promise<Answer>,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
-      link.kill();
-    }, Math.max(ms, 1));
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 /** All answers, or the first error once all have come. */

@@ -9,8 +9,12 @@
  */
 
 import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
-import { arrayText, type Ending, type Queryable } from "./connection.ts";
-import type { SqlValue } from "./link.ts";
+import {
+  arrayText,
+  type Ending,
+  type Queryable,
+  type Statement,
+} from "./connection.ts";
 import { resolveSession } from "./sessions.ts";
 import { type Addressed, topicChannel } from "./wake_ups.ts";
 
@@ -86,8 +90,7 @@ export class Transaction {
       };
     }
     return {
-      sql: APPEND,
-      values: appendValues(
+      ...appendStatement(
         this.#messages,
         schemaVersion,
         this.connection.clockShiftMs,
@@ -101,38 +104,41 @@ export class Transaction {
   }
 }
 
-/** The statement that appends messages. */
-export const APPEND =
-  `SELECT append($1, $2, $3::uuid, $4, $5::text[], $6::text[],
+const APPEND_ONE = `SELECT append_one($1, $2, $3::uuid, $4, $5, $6, $7,
+  $8::float8, $9, $10, $11::bigint)::text AS ids`;
+
+const APPEND = `SELECT append($1, $2, $3::uuid, $4, $5::text[], $6::text[],
   $7::text[], $8::float8[], $9::text[], $10::text[], $11::bigint[])::text AS ids`;
 
-/** What {@linkcode APPEND} is given. */
-export function appendValues(
+/** The statement that appends messages; `again`: it may be done already. */
+export function appendStatement(
   messages: readonly NewMessage[],
   schemaVersion: number,
   clockShiftMs: number,
   key: string,
   again: boolean,
-): SqlValue[] {
-  const array = (of: (message: NewMessage) => string | number | null) =>
-    arrayText(messages.map(of));
-  return [
-    schemaVersion,
-    clockShiftMs,
-    key,
-    again,
-    array(({ sender }) => sender),
-    array(({ channel }) => channel),
-    array(({ payloadText }) => payloadText),
-    array(({ ttlSeconds }) => ttlSeconds),
-    array(({ project }) => project),
-    array(({ to }) => to ?? null),
-    array(({ replyTo }) => replyTo === undefined ? null : Number(replyTo)),
-  ];
+): Statement {
+  const columns = messages.map((message) => [
+    message.sender,
+    message.channel,
+    message.payloadText,
+    message.ttlSeconds,
+    message.project,
+    message.to ?? null,
+    message.replyTo === undefined ? null : Number(message.replyTo),
+  ]);
+  const begin = [schemaVersion, clockShiftMs, key, again];
+  if (columns.length === 1) {
+    return { sql: APPEND_ONE, values: [...begin, ...columns[0]] };
+  }
+  const arrays = columns[0].map((_, i) =>
+    arrayText(columns.map((values) => values[i]))
+  );
+  return { sql: APPEND, values: [...begin, ...arrays] };
 }
 
 /** The ids that an append gave back. */
 export function idsOf(row: { readonly ids?: unknown } | undefined): string[] {
-  const text = String(row?.ids ?? "{}").slice(1, -1);
-  return text === "" ? [] : text.split(",");
+  // One id, or `{…}`.
+  return String(row?.ids ?? "").match(/\d+/g) ?? [];
 }

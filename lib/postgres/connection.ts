@@ -28,7 +28,7 @@
  */
 
 import { BusyError, ClosedError, StoreError } from "../errors.ts";
-import { codeOf, passing, storeError } from "./faults.ts";
+import { codeOf, isKeyTaken, passing, storeError } from "./faults.ts";
 import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
 import { prepareSchema } from "./migration.ts";
 import { SCHEMA, type Schema } from "./schema.ts";
@@ -289,79 +289,100 @@ export class Connection implements Queryable {
   }
 
   /**
-   * Runs one transaction under the coordination lock. `work` is done again if
-   * the connection is cut before the commit, so it changes nothing but the
-   * database; `end` makes the statement that it is ended with.
+   * Runs one transaction, under the coordination lock unless it `coordinates`
+   * nothing. `work` is done again if the connection is cut before the commit,
+   * so it changes nothing but the database; `end` makes the statement that it
+   * is ended with.
    */
   async write<T>(
     act: string,
     work: (at: Queryable, nowMs: number) => Promise<T>,
     end: (key: string) => Ending,
-    options: { readonly coordinates?: boolean } = {},
+    { coordinates = true }: { readonly coordinates?: boolean } = {},
   ): Promise<T> {
-    const { coordinates = true } = options;
-    const key = crypto.randomUUID();
-    // What is in doubt after a cut: its result, unless it was not committed.
-    let doubt: { readonly result: T; readonly ending: Ending } | undefined;
-    return await this.#trying(act, async (ms) => {
-      const deadline = performance.now() + ms;
-      const link = await this.#take(ms);
-      try {
-        const { epoch } = link;
-        const query = async (sql: string, values: readonly SqlValue[]) => {
-          // Whoever asks first finds the link closed, and opens it.
-          if (begun) link.within(epoch);
-          return await link.query(sql, values, deadline - performance.now());
-        };
-        let begun = false;
-        const beginning = link.execute("BEGIN", ms);
-        const [, started] = await settle([
-          beginning,
-          query("SELECT * FROM begin_write($1, $2, $3, $4)", [
-            this.schemaVersion,
-            this.clockShiftMs,
-            coordinates,
-            doubt === undefined ? null : key,
-          ]),
-        ]);
-        begun = true;
-        try {
-          const { now_ms, done } = started.rows[0];
-          if (doubt !== undefined && done !== null) {
-            await link.execute("ROLLBACK", ms);
-            doubt.ending.committed({ ids: done });
-            return doubt.result;
-          }
-          this.clock.learn(now_ms);
-          const result = await work(
-            new Statements(this, query),
-            Number(now_ms),
-          );
-          const ending = end(key);
-          link.within(epoch);
-          const ended = query(ending.sql, ending.values);
-          doubt = { result, ending };
-          const [answer, commit] = await settle([
-            ended,
-            link.execute("COMMIT", deadline - performance.now()),
-          ]);
-          // On a new connection there was nothing to commit.
-          link.within(epoch);
-          if (commit.command !== "COMMIT") {
-            throw new Error("the server did not commit");
-          }
-          ending.committed(answer.rows[0]);
-          return result;
-        } catch (error) {
-          if (link.epoch === epoch) await rollBack(link);
-          // Refused by the server: it is not done.
-          if (passing(error) !== "cut") doubt = undefined;
-          throw error;
-        }
-      } finally {
-        this.#giveBack(link);
+    const once = new Once(work, end);
+    const locking = coordinates ? "wait" : "none";
+    return await this.#trying(act, (ms) => this.#attempt(once, locking, ms));
+  }
+
+  /**
+   * The same, but only if nobody holds the lock just now, and tried only once:
+   * for what anybody may do some other time. Undefined if it was not done.
+   */
+  async writeIfFree<T>(
+    work: (at: Queryable, nowMs: number) => Promise<T>,
+    end: (key: string) => Ending,
+  ): Promise<T | undefined> {
+    try {
+      return await this.#attempt(new Once(work, end), "try", this.deadlineMs);
+    } catch (error) {
+      if (error instanceof LockBusyError || passing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Does it once, if it is not done yet. */
+  async #attempt<T>(
+    once: Once<T>,
+    locking: "wait" | "try" | "none",
+    ms: number,
+  ): Promise<T> {
+    const deadline = performance.now() + ms;
+    const link = await this.#take(ms);
+    const { epoch } = link;
+    let isOver = false;
+    const query = async (sql: string, values: readonly SqlValue[]) => {
+      // What still runs of work that failed must not run outside of it.
+      if (isOver) throw new Error("the transaction is over");
+      link.within(epoch);
+      return await link.query(sql, values, deadline - performance.now());
+    };
+    try {
+      const [, started] = await settle([
+        link.execute("BEGIN", ms),
+        query("SELECT * FROM begin_write($1, $2, $3, $4)", [
+          this.schemaVersion,
+          this.clockShiftMs,
+          locking,
+          once.keyInDoubt,
+        ]),
+      ]);
+      const { now_ms, done } = started.rows[0];
+      if (now_ms === null) throw new LockBusyError();
+      if (done !== null) {
+        isOver = true;
+        await link.execute("ROLLBACK", deadline - performance.now());
+        return once.wasDone({ ids: done });
       }
-    });
+      this.clock.learn(now_ms);
+      const ending = await once.run(
+        new Statements(this, query),
+        Number(now_ms),
+      );
+      const ended = query(ending.sql, ending.values);
+      isOver = true;
+      once.isInDoubt = true;
+      const [answer, commit] = await settle([
+        ended,
+        link.execute("COMMIT", deadline - performance.now()),
+      ]);
+      // On a new connection there was nothing to commit.
+      link.within(epoch);
+      if (commit.command !== "COMMIT") {
+        throw new Error("the server did not commit");
+      }
+      return once.wasDone(answer.rows[0]);
+    } catch (error) {
+      isOver = true;
+      if (link.epoch === epoch) await rollBack(link);
+      // The attempt before was still under way, and has come through.
+      if (once.isInDoubt && isKeyTaken(error)) return once.wasDone(undefined);
+      // What the server has refused is not done.
+      if (passing(error) !== "cut") once.isInDoubt = false;
+      throw error;
+    } finally {
+      this.#giveBack(link);
+    }
   }
 
   /** Ends everything; closing twice is fine. */
@@ -450,6 +471,46 @@ export class Connection implements Queryable {
     const next = this.#waiting.shift();
     if (next === undefined) this.#idle.push(link);
     else next(link);
+  }
+}
+
+/** That somebody else holds the coordination lock. */
+class LockBusyError extends Error {}
+
+/** A transaction that is done once, however often it is tried. */
+class Once<T> {
+  readonly #key = crypto.randomUUID();
+  readonly #work: (at: Queryable, nowMs: number) => Promise<T>;
+  readonly #end: (key: string) => Ending;
+  #result: T | undefined;
+  #ending: Ending | undefined;
+  /** Whether it may be committed, as the connection was cut before the answer. */
+  isInDoubt = false;
+
+  constructor(
+    work: (at: Queryable, nowMs: number) => Promise<T>,
+    end: (key: string) => Ending,
+  ) {
+    this.#work = work;
+    this.#end = end;
+  }
+
+  /** The key to look for, if it may be done already. */
+  get keyInDoubt(): string | null {
+    return this.isInDoubt ? this.#key : null;
+  }
+
+  /** Does the work; returns what it is to be ended with. */
+  async run(at: Queryable, nowMs: number): Promise<Ending> {
+    this.#result = await this.#work(at, nowMs);
+    this.#ending = this.#end(this.#key);
+    return this.#ending;
+  }
+
+  /** It is committed; returns its result. */
+  wasDone(row: Row | undefined): T {
+    this.#ending!.committed(row);
+    return this.#result as T;
   }
 }
 

@@ -108,7 +108,7 @@ export async function prepareSchema(
   migrates: boolean,
 ): Promise<void> {
   const state = await schemaState(query, address);
-  refuseNewer(state, address, schema);
+  refuseNewer(state, schema);
   if (pendingMigrations(state, schema).length === 0) return;
   if (!migrates) {
     throw refused(
@@ -140,7 +140,7 @@ export async function migrate(
       await query(`SELECT ${MIGRATION_LOCK}`);
       // Another may have done it while this one waited for the lock.
       const state = await schemaState(query, address);
-      refuseNewer(state, address, schema);
+      refuseNewer(state, schema);
       const [next] = pendingMigrations(state, schema);
       if (next === undefined) {
         await query("COMMIT");
@@ -176,11 +176,7 @@ async function createSchema(query: Query, schema: string): Promise<void> {
   if (row.exists !== true) await query(`CREATE SCHEMA ${schema}`);
 }
 
-function refuseNewer(
-  state: SchemaState,
-  address: ServerAddress,
-  schema: Schema,
-): void {
+function refuseNewer(state: SchemaState, schema: Schema): void {
   if (state.compatibleFrom <= schema.version) return;
   throw Object.assign(
     new Error(`version ${state.version}`),

@@ -309,8 +309,8 @@ function coordinationTables(s: string): string[] {
 }
 
 /** An advisory lock of this bus: told from others' by the oid of a table. */
-function advisoryLock(s: string, table: string): string {
-  return `pg_advisory_xact_lock(${LOCK_CLASS}, '${s}.${table}'::regclass::oid::bigint::bit(32)::integer)`;
+function advisoryLock(s: string, table: string, how: "" | "try_" = ""): string {
+  return `pg_${how}advisory_xact_lock(${LOCK_CLASS}, '${s}.${table}'::regclass::oid::bigint::bit(32)::integer)`;
 }
 
 /** The functions that this library calls. */
@@ -344,12 +344,19 @@ function functions(s: string): string[] {
     END $$`,
 
     // Begins a write: whether what has this key is done already, and the time.
+    // Of the coordination lock it takes none, or waits for it, or tries to have
+    // it and gives back nothing if somebody holds it.
     `CREATE FUNCTION ${s}.begin_write(
-      program integer, shift bigint, coordinates boolean, again uuid,
+      program integer, shift bigint, locking text, again uuid,
       OUT now_ms bigint, OUT done bigint[])
     LANGUAGE plpgsql AS $$
     BEGIN
-      IF coordinates THEN PERFORM ${s}.lock_coordination(); END IF;
+      IF locking = 'wait' THEN PERFORM ${s}.lock_coordination(); END IF;
+      IF locking = 'try' AND NOT ${
+      advisoryLock(s, "session_registry", "try_")
+    } THEN
+        RETURN;
+      END IF;
       PERFORM ${s}.require_version(program);
       IF again IS NOT NULL THEN
         SELECT message_ids INTO done FROM ${s}.idempotency_keys WHERE key = again;

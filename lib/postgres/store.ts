@@ -57,7 +57,12 @@ import type {
 } from "../tasks.ts";
 import { appendApart, appendTogether } from "./append.ts";
 import { perform } from "./batch.ts";
-import { Connection, type Queryable, readOnlyError } from "./connection.ts";
+import {
+  Connection,
+  type Ending,
+  type Queryable,
+  readOnlyError,
+} from "./connection.ts";
 import {
   answerTo,
   findDelivery,
@@ -118,12 +123,7 @@ import {
 } from "./tasks.ts";
 import { Transaction } from "./transaction.ts";
 import { parseUrl } from "./url.ts";
-import {
-  type Addressed,
-  type Notify,
-  topicChannel,
-  WakeUps,
-} from "./wake_ups.ts";
+import { type Notify, topicChannel, WakeUps } from "./wake_ups.ts";
 
 /** How to open a store in PostgreSQL. */
 export interface PostgresStoreOptions {
@@ -572,10 +572,7 @@ export class PostgresStore implements Store {
   }
 
   async purge(): Promise<Purged> {
-    return await this.#write(
-      "purge",
-      (tx) => purgeStep(tx, this.#purgeRound, this.#options.channelMessagesMax),
-    );
+    return await this.#write("purge", (tx) => this.#purgeStep(tx));
   }
 
   async stats(): Promise<Stats> {
@@ -653,21 +650,31 @@ export class PostgresStore implements Store {
     work: (tx: Transaction) => Promise<T>,
     options: { readonly coordinates?: boolean },
   ): Promise<T> {
+    return await this.#ringing(
+      work,
+      (work, end) => this.#connection.write(act, work, end, options),
+    );
+  }
+
+  /** Has a transaction run by `run`, and rings when it is through. */
+  async #ringing<T, R>(
+    work: (tx: Transaction) => Promise<T>,
+    run: (
+      work: (at: Queryable, nowMs: number) => Promise<T>,
+      end: (key: string) => Ending,
+    ) => Promise<R>,
+  ): Promise<R> {
     let tx: Transaction | undefined;
-    let rings: readonly Addressed[] = [];
-    const result = await this.#connection.write(
-      act,
+    const result = await run(
       async (at, nowMs) => {
         tx = new Transaction(at, nowMs);
         const result = await work(tx);
         if (tx.released) await grantWaiters(tx);
-        rings = tx.rings;
         return result;
       },
       (key) => tx!.end(this.#connection.schemaVersion, key),
-      options,
     );
-    this.#wakeUps.committed(rings);
+    this.#wakeUps.committed(tx?.rings ?? []);
     return result;
   }
 
@@ -715,10 +722,23 @@ export class PostgresStore implements Store {
     // One step for each share of what was published, so that the debt is
     // paid even by who publishes in large batches.
     do {
-      await this.purge();
+      // Whoever is at work with what sessions share goes first.
+      const purged = await this.#ringing(
+        (tx) => this.#purgeStep(tx),
+        (work, end) => this.#connection.writeIfFree(work, end),
+      );
+      if (purged === undefined) return;
       this.#sincePurge -= PURGE_AFTER_MESSAGES;
     } while (this.#sincePurge >= PURGE_AFTER_MESSAGES);
     this.#sincePurge = Math.max(this.#sincePurge, 0);
+  }
+
+  async #purgeStep(tx: Transaction): Promise<Purged> {
+    return await purgeStep(
+      tx,
+      this.#purgeRound,
+      this.#options.channelMessagesMax,
+    );
   }
 
   /** Whether nobody has purged for a while. */

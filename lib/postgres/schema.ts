@@ -505,6 +505,7 @@ function triggers(s: string): string[] {
         OR created NOT BETWEEN '${FIRST_DATE}' AND clock_timestamp() THEN
         created := clock_timestamp();
       END IF;
+      created := date_trunc('milliseconds', created);
       -- NaN is above every number.
       IF ttl IS NULL OR ttl <= 0 OR ttl > ${TTL_SECONDS_MAX} THEN
         ttl := ${CHANNEL_TTL};

@@ -88,6 +88,8 @@ export interface Statement {
 
 /** What a transaction is ended with: it appends and writes down its key. */
 export interface Ending extends Statement {
+  /** What was sent before it, and not waited for. */
+  readonly before: readonly Promise<unknown>[];
   /** Is given what the statement gave back, once it is committed. */
   readonly committed: (row: Row | undefined) => void;
 }
@@ -362,13 +364,15 @@ export class Connection implements Queryable {
       const ended = query(ending.sql, ending.values);
       isOver = true;
       once.isInDoubt = true;
-      const [answer, commit] = await settle([
-        ended,
-        link.execute("COMMIT", deadline - performance.now()),
-      ]);
+      const commit = link.execute("COMMIT", deadline - performance.now());
+      const [answer, { command }] = await settle(
+        [ended, commit],
+        // If one of these failed, it says why.
+        ending.before,
+      );
       // On a new connection there was nothing to commit.
       link.within(epoch);
-      if (commit.command !== "COMMIT") {
+      if (command !== "COMMIT") {
         throw new Error("the server did not commit");
       }
       return once.wasDone(answer.rows[0]);
@@ -573,9 +577,13 @@ async function rollBack(link: Link): Promise<void> {
 /** All answers, or the first error once all have come. */
 async function settle<const T extends readonly Promise<Answer>[]>(
   answers: T,
+  before: readonly Promise<unknown>[] = [],
 ): Promise<{ [K in keyof T]: Answer }> {
-  const settled = await Promise.allSettled(answers);
-  for (const result of settled) {
+  const [first, settled] = await Promise.all([
+    Promise.allSettled(before),
+    Promise.allSettled(answers),
+  ]);
+  for (const result of [...first, ...settled]) {
     if (result.status === "rejected") throw result.reason;
   }
   return settled.map((result) =>

@@ -125,9 +125,7 @@ export async function closeBoard(
     const { message, sparingly } = change;
     if (!sparingly || !await saidLately(tx, message)) await tx.append(message);
   }
-  await Promise.all(
-    board.changes.map((change) => write(tx.connection, change)),
-  );
+  for (const change of board.changes) write(tx, change);
   if (board.changed) tx.ring("locks", null);
   for (const session of board.rung) tx.ring("grants", session);
 }
@@ -332,15 +330,15 @@ function toWaiter(row: Row): BoardWaiter {
 
 /** Writes down one change; what is said is said elsewhere. */
 function write(
-  connection: Queryable,
+  tx: Transaction,
   change: BoardChange,
-): Promise<unknown> | undefined {
+): void {
   switch (change.kind) {
     case "hold":
-      return insertHold(connection, change.to, change.on);
+      return insertHold(tx, change.to, change.on);
     case "change": {
       const { hold, waiter } = change.to;
-      return connection.run(
+      return tx.send(
         `UPDATE file_locks SET lock_type = $1, expires_at = $2, holds = $3,
            why = $4, waiter = $5 WHERE token = $6`,
         [
@@ -354,34 +352,34 @@ function write(
       );
     }
     case "free":
-      return connection.run("DELETE FROM file_locks WHERE token = $1", [
+      return tx.send("DELETE FROM file_locks WHERE token = $1", [
         change.token,
       ]);
     case "wait":
-      return insertWaiter(connection, change.to);
+      return insertWaiter(tx, change.to);
     case "stay": {
       const { number, expiresMs, token } = change.to;
-      return connection.run(
+      return tx.send(
         `UPDATE lock_waiters SET wait_expires_at = $1, token = $2
          WHERE waiter = $3`,
         [expiresMs, token ?? null, number],
       );
     }
     case "leave":
-      return connection.run("DELETE FROM lock_waiters WHERE waiter = $1", [
+      return tx.send("DELETE FROM lock_waiters WHERE waiter = $1", [
         change.waiter,
       ]);
     case "say":
-      return undefined;
+      return;
   }
 }
 
 function insertHold(
-  connection: Queryable,
+  tx: Transaction,
   { hold, waiter }: BoardHold,
   target: LockTarget,
-): Promise<unknown> {
-  return connection.run(
+): void {
+  tx.send(
     `INSERT INTO file_locks
        (token, file_path, session_id, lock_type, locked_at, agent_id, kind,
         extent, prefix, repo_extent, repo_prefix, folds_case, worktree,
@@ -404,10 +402,10 @@ function insertHold(
 }
 
 function insertWaiter(
-  connection: Queryable,
+  tx: Transaction,
   { number, request, sinceMs, expiresMs, process }: BoardWaiter,
-): Promise<unknown> {
-  return connection.run(
+): void {
+  tx.send(
     `INSERT INTO lock_waiters
        (waiter, session_id, agent_id, file_path, lock_type, kind, extent, prefix,
         repo_extent, repo_prefix, folds_case, worktree, project_id, lease_ms,

@@ -13,6 +13,7 @@ import {
   arrayText,
   type Ending,
   type Queryable,
+  type SqlValue,
   type Statement,
 } from "./connection.ts";
 import { resolveSession } from "./sessions.ts";
@@ -28,6 +29,7 @@ export class Transaction {
   readonly rings: Addressed[] = [];
   /** Whether it freed what somebody may wait for. */
   released = false;
+  readonly #later: Promise<unknown>[] = [];
   readonly #messages: NewMessage[] = [];
   readonly #appended: { id: string }[] = [];
 
@@ -64,6 +66,17 @@ export class Transaction {
     return appended;
   }
 
+  /**
+   * Runs a statement whose answer nothing depends on: it is not waited for. If
+   * it fails, so does the commit.
+   */
+  send(sql: string, values: readonly SqlValue[]): void {
+    const sent = this.connection.run(sql, values);
+    // It is heard of at the commit, or the transaction has failed before.
+    sent.catch(() => {});
+    this.#later.push(sent);
+  }
+
   /** Notes that who watches a topic is to be woken; `session` narrows it to one. */
   ring(topic: ChangeTopic, session: string | null): void {
     this.rings.push({
@@ -86,6 +99,7 @@ export class Transaction {
       return {
         sql: "SELECT end_write($1::uuid)",
         values: [key],
+        before: this.#later,
         committed: () => {},
       };
     }
@@ -97,6 +111,7 @@ export class Transaction {
         key,
         false,
       ),
+      before: this.#later,
       committed: (row) => {
         idsOf(row).forEach((id, i) => this.#appended[i].id = id);
       },

@@ -33,13 +33,15 @@ const ROUNDS = 3;
 const WARM_UP_MS = 800;
 const MEASURED_MS = 3_500;
 
-interface Latencies {
+/** How long messages were under way, in ms. */
+export interface Latencies {
   readonly start: Distribution;
   readonly commit: Distribution;
   readonly end: Distribution;
 }
 
-interface Round extends Latencies {
+/** What one round came to. */
+export interface Round extends Latencies {
   /** Share of one core that all processes used together, in percent. */
   readonly processorPercent: number;
   /** What all processes would free together, in MiB. */
@@ -171,6 +173,18 @@ async function runRound(
   audience: Audience,
 ): Promise<Round> {
   await Deno.mkdir(folder, { mode: 0o700 });
+  return await runSessions(script, folder, audience);
+}
+
+/**
+ * Runs ten sessions that publish 100 messages a second together, over a folder
+ * or whatever else the script takes for its place.
+ */
+export async function runSessions(
+  script: string,
+  folder: string,
+  audience: Audience,
+): Promise<Round> {
   await using started = new AsyncDisposableStack();
   const children: Child[] = [];
   for (let session = 0; session < SESSIONS; session++) {

@@ -38,7 +38,7 @@ export interface SessionTask {
   readonly sessions: number;
   /** Who gets a message: every other session, or one of them. */
   readonly audience: Audience;
-  /** A folder of the round's own. */
+  /** A folder of the round's own, or the URL of its database. */
   readonly folder: string;
   /** Messages that it publishes in a second, on average. */
   readonly messagesPerSecond: number;

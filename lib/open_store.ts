@@ -8,7 +8,7 @@
  */
 
 import type { ResolvedOptions } from "./options.ts";
-import { sqliteHome } from "./store_url.ts";
+import { storePlace } from "./store_url.ts";
 import { SqliteStore } from "./sqlite/store.ts";
 import type { Store } from "./store.ts";
 
@@ -19,5 +19,11 @@ import type { Store } from "./store.ts";
  * @throws {StoreError} If it cannot be used.
  */
 export async function openStore(options: ResolvedOptions): Promise<Store> {
-  return await SqliteStore.open({ ...options, home: sqliteHome(options) });
+  const place = storePlace(options);
+  if (place.kind === "postgres") {
+    // Who keeps to SQLite does not load what speaks to servers.
+    const { PostgresStore } = await import("./postgres/store.ts");
+    return await PostgresStore.open({ ...options, url: place.url });
+  }
+  return await SqliteStore.open({ ...options, home: place.home });
 }

@@ -99,7 +99,7 @@ Deno.test("what is not on the bus is refused by name", async () => {
   const from = await refused(mbus, 2, ["tail", "--from=soon"]);
   assert.match(String(from.message), /"soon"/);
   const url = await refused(mbus, 2, ["stats"], {
-    env: { MBUS_HOME: undefined, MBUS_URL: "postgres://u:secret@host/x" },
+    env: { MBUS_HOME: undefined, MBUS_URL: "redis://u:secret@host/x" },
   });
   assert.doesNotMatch(String(url.message), /secret/);
 });

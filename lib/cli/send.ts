@@ -10,11 +10,13 @@
 
 import { checkChannel, ttlOf } from "../channels.ts";
 import { encodePayload } from "../json.ts";
-import { sqliteHome } from "../store_url.ts";
-import { resolveOptions } from "../options.ts";
+import { type ResolvedOptions, resolveOptions } from "../options.ts";
+import { storePlace } from "../store_url.ts";
+import type { Appended, NewMessage } from "../store.ts";
 import { SqliteBriefStore } from "../sqlite/brief_store.ts";
 import { locateBus } from "../sqlite/location.ts";
 import { identityIn, placeOf, startOf, warn } from "./acting.ts";
+import type { GlobalValues } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { printAside, printJson, printLine } from "./output.ts";
 import { readPayload } from "./payload.ts";
@@ -71,23 +73,10 @@ const send: Command = defineCommand({
       ttlSeconds: ttlOf(channel, ttlSeconds),
       to: options.to,
     };
-    // The process ends without closing it: closing the database as the last
-    // one waits for the disk.
-    const store = new SqliteBriefStore({
-      ...resolved,
-      location: locateBus(sqliteHome(resolved)),
-      locksMax: resolved.locksMax,
-      busyTotalMs: resolved.busyTimeoutMs,
-    });
-    const identity = await identityIn(store, options.session);
-    const place = placeOf(identity);
-    const project = options["all-projects"] ? null : place.project;
-    const { id, sender, to, notRunning } = await store.speak(
-      identity.joined === undefined
-        ? startOf(identity, place)
-        : { joined: identity.joined.id },
-      { ...message, project },
-    );
+    const at = storePlace(resolved);
+    const { id, sender, to, notRunning, project, leave } = at.kind === "sqlite"
+      ? await sendBriefly(message, options, resolved, at.home)
+      : await sendAsSession(message, options);
     if (options.json) {
       printJson({
         id,
@@ -107,10 +96,68 @@ const send: Command = defineCommand({
         );
       }
     }
-    await store.purgeIfOverdue(resolved.channelMessagesMax);
-    store.leave();
+    await leave?.();
     return EXIT.done;
   },
 });
+
+/** What is sent, before it is known by whom. */
+type Unsigned = Omit<NewMessage, "sender" | "project">;
+
+interface Sent extends Appended {
+  readonly sender: string;
+  readonly project: string | null;
+  /** What is still to be done once it was said. */
+  readonly leave?: () => Promise<void>;
+}
+
+/** Sends by way of SQLite's entry for a process that lives for one call. */
+async function sendBriefly(
+  message: Unsigned,
+  options: GlobalValues,
+  resolved: ResolvedOptions,
+  home: string | undefined,
+): Promise<Sent> {
+  // The process ends without closing it: closing the database as the last
+  // one waits for the disk.
+  const store = new SqliteBriefStore({
+    ...resolved,
+    location: locateBus(home),
+    locksMax: resolved.locksMax,
+    busyTotalMs: resolved.busyTimeoutMs,
+  });
+  const identity = await identityIn(store, options.session);
+  const place = placeOf(identity);
+  const project = options["all-projects"] ? null : place.project;
+  const sent = await store.speak(
+    identity.joined === undefined
+      ? startOf(identity, place)
+      : { joined: identity.joined.id },
+    { ...message, project },
+  );
+  const leave = async () => {
+    await store.purgeIfOverdue(resolved.channelMessagesMax);
+    store.leave();
+  };
+  return { ...sent, project, leave };
+}
+
+/** Sends by way of whatever store it is. */
+async function sendAsSession(
+  message: Unsigned,
+  options: GlobalValues,
+): Promise<Sent> {
+  const { openBusToWrite } = await import("./open.ts");
+  await using opened = await openBusToWrite(options);
+  const { bus, identity } = opened;
+  const project = options["all-projects"] ? null : placeOf(identity).project;
+  const { channel, payloadText, ttlSeconds, to } = message;
+  const published = await bus.publish(channel, JSON.parse(payloadText), {
+    ttlSeconds,
+    to,
+    project,
+  });
+  return { ...published, sender: bus.session, project };
+}
 
 export default send;

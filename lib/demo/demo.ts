@@ -251,7 +251,9 @@ try {
     `${stats.messages} messages kept, ${
       Math.ceil(stats.storeBytes / 1024)
     } KiB on disk, ` +
-      `0 servers, ${((now() - startedAt) / 1000).toFixed(1)} s.`,
+      `${given === undefined ? "0 servers, " : ""}${
+        ((now() - startedAt) / 1000).toFixed(1)
+      } s.`,
   );
 } finally {
   await Promise.allSettled(

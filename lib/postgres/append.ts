@@ -14,7 +14,7 @@ import type { Appended, AppendResult, NewMessage } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
 import { resolveSession } from "./sessions.ts";
-import { APPEND, appendValues, idsOf } from "./transaction.ts";
+import { appendStatement, idsOf } from "./transaction.ts";
 import type { WakeUps } from "./wake_ups.ts";
 
 /** A message whose addressee was found. */
@@ -94,21 +94,15 @@ async function append(
   let rung = false;
   const row = await connection.once(
     "publish",
-    APPEND,
     (key, again) =>
-      appendValues(
+      appendStatement(
         messages,
         connection.schemaVersion,
         connection.clockShiftMs,
         key,
         again,
       ),
-    () => {
-      const ring = wakeUps.ringBehind(messages);
-      rung = ring !== undefined;
-      return ring;
-    },
-    (answer) => wakeUps.sent(answer),
+    (link, timeoutMs) => rung = wakeUps.ringBehind(messages, link, timeoutMs),
   );
   wakeUps.committed(messages, rung);
   return idsOf(row).map((id, i): Appended => {

@@ -28,7 +28,7 @@
  */
 
 import { BusyError, ClosedError, StoreError } from "../errors.ts";
-import { codeOf, passing, storeError } from "./faults.ts";
+import { codeOf, isKeyTaken, passing, storeError } from "./faults.ts";
 import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
 import { prepareSchema } from "./migration.ts";
 import { SCHEMA, type Schema } from "./schema.ts";
@@ -78,12 +78,18 @@ export interface ConnectionOptions {
   readonly schema?: Schema;
 }
 
-/** What a transaction is ended with. */
-export interface Ending {
-  /** The statement that appends its messages and writes down its key. */
+/** A statement with its values. */
+export interface Statement {
+  /** Its text. */
   readonly sql: string;
-  /** Its values. */
+  /** The values of its parameters. */
   readonly values: readonly SqlValue[];
+}
+
+/** What a transaction is ended with: it appends and writes down its key. */
+export interface Ending extends Statement {
+  /** What was sent before it, and not waited for. */
+  readonly before: readonly Promise<unknown>[];
   /** Is given what the statement gave back, once it is committed. */
   readonly committed: (row: Row | undefined) => void;
 }
@@ -93,6 +99,16 @@ const ATTEMPT_MS_MIN = 1_000;
 const PAUSE_MS_FIRST = 5;
 const PAUSE_MS_MAX = 200;
 const CLOSE_MS_MAX = 2_000;
+
+// All that is asked is found by an index, a few rows at a time. Planned once for
+// a connection (planning takes longer than doing), and so that it does not
+// depend on what the server knows of tables that change all the time.
+const PLANNING = {
+  plan_cache_mode: "force_generic_plan",
+  enable_bitmapscan: "off",
+  enable_seqscan: "off",
+  jit: "off",
+};
 
 // A client that falls silent inside a transaction holds up the others.
 const SILENCE_MS_MAX = 10_000;
@@ -196,6 +212,7 @@ export class Connection implements Queryable {
         search_path: `${this.schema}, pg_temp`,
         // 0 would be without end.
         lock_timeout: Math.max(1, Math.floor(busyTimeoutMs * 0.9)),
+        ...PLANNING,
         idle_in_transaction_session_timeout: SILENCE_MS_MAX,
         tcp_keepalives_idle: 10,
         tcp_keepalives_interval: 5,
@@ -225,7 +242,7 @@ export class Connection implements Queryable {
   async run(sql: string, values: readonly SqlValue[] = []): Promise<number> {
     return await this.#trying(
       "write",
-      async (ms) => (await timed(this.#main, ms, sql, values)).count,
+      async (ms) => (await this.#main.query(sql, values, ms)).count,
     );
   }
 
@@ -238,132 +255,138 @@ export class Connection implements Queryable {
     return await this.#trying(act, async (ms) => {
       const deadline = performance.now() + ms;
       return await work(
-        new Statements(this, async (sql, values) =>
-          await timed(
-            this.#main,
-            deadline - performance.now(),
-            sql,
-            values,
-          )),
+        new Statements(
+          this,
+          async (sql, values) =>
+            await this.#main.query(sql, values, deadline - performance.now()),
+        ),
       );
     });
   }
 
   /**
    * Runs one statement that is a transaction of its own and is done once by its
-   * key, however often it is sent: `values` are told whether it is sent again.
-   * What `after` gives is sent right behind it, and its end is not waited for.
+   * key, however often it is sent: `statement` is told whether it is sent
+   * again. What `behind` gives is sent right behind it, and not waited for.
    */
   async once(
     act: string,
-    sql: string,
-    values: (key: string, again: boolean) => readonly SqlValue[],
-    after?: () => [string, readonly SqlValue[]] | undefined,
-    followed?: (answer: Promise<Answer>) => void,
+    statement: (key: string, again: boolean) => Statement,
+    behind?: (link: Link, timeoutMs: number) => void,
   ): Promise<Row | undefined> {
     const key = crypto.randomUUID();
     let sent = false;
     return await this.#trying(act, async (ms) => {
-      const again = sent;
+      const { sql, values } = statement(key, sent);
       sent = true;
-      const answer = timed(this.#main, ms, sql, values(key, again));
-      const behind = after?.();
-      if (behind !== undefined) {
-        followed?.(timed(this.#main, ms, ...behind));
-      }
+      const answer = this.#main.query(sql, values, ms);
+      behind?.(this.#main, ms);
       return (await answer).rows[0];
     });
   }
 
-  /** An answer of another link, if it comes in time; else its link is cut. */
-  async within(link: Link, answer: Promise<Answer>): Promise<Answer> {
-    return await within(link, this.deadlineMs, answer);
-  }
-
   /** Runs one statement that nothing depends on, with no second try. */
-  async tell(sql: string, values: readonly SqlValue[]): Promise<void> {
-    await timed(this.#main, this.deadlineMs, sql, values);
+  async tell({ sql, values }: Statement): Promise<void> {
+    await this.#main.query(sql, values, this.deadlineMs);
   }
 
   /**
-   * Runs one transaction under the coordination lock. `work` is done again if
-   * the connection is cut before the commit, so it changes nothing but the
-   * database; `end` makes the statement that it is ended with.
+   * Runs one transaction, under the coordination lock unless it `coordinates`
+   * nothing. `work` is done again if the connection is cut before the commit,
+   * so it changes nothing but the database; `end` makes the statement that it
+   * is ended with.
    */
   async write<T>(
     act: string,
     work: (at: Queryable, nowMs: number) => Promise<T>,
     end: (key: string) => Ending,
-    options: { readonly coordinates?: boolean } = {},
+    { coordinates = true }: { readonly coordinates?: boolean } = {},
   ): Promise<T> {
-    const { coordinates = true } = options;
-    const key = crypto.randomUUID();
-    // What is in doubt after a cut: its result, unless it was not committed.
-    let doubt: { readonly result: T; readonly ending: Ending } | undefined;
-    return await this.#trying(act, async (ms) => {
-      const deadline = performance.now() + ms;
-      const link = await this.#take(ms);
-      try {
-        const { epoch } = link;
-        const query = async (sql: string, values: readonly SqlValue[]) => {
-          // Whoever asks first finds the link closed, and opens it.
-          if (begun) link.within(epoch);
-          return await timed(
-            link,
-            deadline - performance.now(),
-            sql,
-            values,
-          );
-        };
-        let begun = false;
-        const beginning = link.execute("BEGIN");
-        const [, started] = await settle([
-          beginning,
-          query("SELECT * FROM begin_write($1, $2, $3, $4)", [
-            this.schemaVersion,
-            this.clockShiftMs,
-            coordinates,
-            doubt === undefined ? null : key,
-          ]),
-        ]);
-        begun = true;
-        try {
-          const { now_ms, done } = started.rows[0];
-          if (doubt !== undefined && done !== null) {
-            await link.execute("ROLLBACK");
-            doubt.ending.committed({ ids: done });
-            return doubt.result;
-          }
-          this.clock.learn(now_ms);
-          const result = await work(
-            new Statements(this, query),
-            Number(now_ms),
-          );
-          const ending = end(key);
-          const ended = query(ending.sql, ending.values);
-          link.within(epoch);
-          doubt = { result, ending };
-          const [answer, commit] = await settle([
-            ended,
-            timedExecute(link, deadline - performance.now(), "COMMIT"),
-          ]);
-          // On a new connection there was nothing to commit.
-          link.within(epoch);
-          if (commit.command !== "COMMIT") {
-            throw new Error("the server did not commit");
-          }
-          ending.committed(answer.rows[0]);
-          return result;
-        } catch (error) {
-          if (link.epoch === epoch) await rollBack(link);
-          // Refused by the server: it is not done.
-          if (passing(error) !== "cut") doubt = undefined;
-          throw error;
-        }
-      } finally {
-        this.#giveBack(link);
+    const once = new Once(work, end);
+    const locking = coordinates ? "wait" : "none";
+    return await this.#trying(act, (ms) => this.#attempt(once, locking, ms));
+  }
+
+  /**
+   * The same, but only if nobody holds the lock just now, and tried only once:
+   * for what anybody may do some other time. Undefined if it was not done.
+   */
+  async writeIfFree<T>(
+    work: (at: Queryable, nowMs: number) => Promise<T>,
+    end: (key: string) => Ending,
+  ): Promise<T | undefined> {
+    try {
+      return await this.#attempt(new Once(work, end), "try", this.deadlineMs);
+    } catch (error) {
+      if (error instanceof LockBusyError || passing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Does it once, if it is not done yet. */
+  async #attempt<T>(
+    once: Once<T>,
+    locking: "wait" | "try" | "none",
+    ms: number,
+  ): Promise<T> {
+    const deadline = performance.now() + ms;
+    const link = await this.#take(ms);
+    const { epoch } = link;
+    let isOver = false;
+    const query = async (sql: string, values: readonly SqlValue[]) => {
+      // What still runs of work that failed must not run outside of it.
+      if (isOver) throw new Error("the transaction is over");
+      link.within(epoch);
+      return await link.query(sql, values, deadline - performance.now());
+    };
+    try {
+      const [, started] = await settle([
+        link.execute("BEGIN", ms),
+        query("SELECT * FROM begin_write($1, $2, $3, $4)", [
+          this.schemaVersion,
+          this.clockShiftMs,
+          locking,
+          once.keyInDoubt,
+        ]),
+      ]);
+      const { now_ms, done } = started.rows[0];
+      if (now_ms === null) throw new LockBusyError();
+      if (done !== null) {
+        isOver = true;
+        await link.execute("ROLLBACK", deadline - performance.now());
+        return once.wasDone({ ids: done });
       }
-    });
+      this.clock.learn(now_ms);
+      const ending = await once.run(
+        new Statements(this, query),
+        Number(now_ms),
+      );
+      const ended = query(ending.sql, ending.values);
+      isOver = true;
+      once.isInDoubt = true;
+      const commit = link.execute("COMMIT", deadline - performance.now());
+      const [answer, { command }] = await settle(
+        [ended, commit],
+        // If one of these failed, it says why.
+        ending.before,
+      );
+      // On a new connection there was nothing to commit.
+      link.within(epoch);
+      if (command !== "COMMIT") {
+        throw new Error("the server did not commit");
+      }
+      return once.wasDone(answer.rows[0]);
+    } catch (error) {
+      isOver = true;
+      if (link.epoch === epoch) await rollBack(link);
+      // The attempt before was still under way, and has come through.
+      if (once.isInDoubt && isKeyTaken(error)) return once.wasDone(undefined);
+      // What the server has refused is not done.
+      if (passing(error) !== "cut") once.isInDoubt = false;
+      throw error;
+    } finally {
+      this.#giveBack(link);
+    }
   }
 
   /** Ends everything; closing twice is fine. */
@@ -418,7 +441,7 @@ export class Connection implements Queryable {
         async (sql, values = []) => {
           this.#main.within(epoch);
           const leftMs = deadline - performance.now();
-          return (await timed(this.#main, leftMs, sql, values)).rows;
+          return (await this.#main.query(sql, values, leftMs)).rows;
         },
         this.address,
         schema,
@@ -452,6 +475,46 @@ export class Connection implements Queryable {
     const next = this.#waiting.shift();
     if (next === undefined) this.#idle.push(link);
     else next(link);
+  }
+}
+
+/** That somebody else holds the coordination lock. */
+class LockBusyError extends Error {}
+
+/** A transaction that is done once, however often it is tried. */
+class Once<T> {
+  readonly #key = crypto.randomUUID();
+  readonly #work: (at: Queryable, nowMs: number) => Promise<T>;
+  readonly #end: (key: string) => Ending;
+  #result: T | undefined;
+  #ending: Ending | undefined;
+  /** Whether it may be committed, as the connection was cut before the answer. */
+  isInDoubt = false;
+
+  constructor(
+    work: (at: Queryable, nowMs: number) => Promise<T>,
+    end: (key: string) => Ending,
+  ) {
+    this.#work = work;
+    this.#end = end;
+  }
+
+  /** The key to look for, if it may be done already. */
+  get keyInDoubt(): string | null {
+    return this.isInDoubt ? this.#key : null;
+  }
+
+  /** Does the work; returns what it is to be ended with. */
+  async run(at: Queryable, nowMs: number): Promise<Ending> {
+    this.#result = await this.#work(at, nowMs);
+    this.#ending = this.#end(this.#key);
+    return this.#ending;
+  }
+
+  /** It is committed; returns its result. */
+  wasDone(row: Row | undefined): T {
+    this.#ending!.committed(row);
+    return this.#result as T;
   }
 }
 
@@ -505,46 +568,22 @@ class Statements implements Queryable {
 /** Ends a transaction that failed; if even that fails, its connection. */
 async function rollBack(link: Link): Promise<void> {
   try {
-    await timedExecute(link, CLOSE_MS_MAX, "ROLLBACK");
+    await link.execute("ROLLBACK", CLOSE_MS_MAX);
   } catch {
     link.kill();
   }
 }
 
-function timed(
-  link: Link,
-  ms: number,
-  sql: string,
-  values: readonly SqlValue[],
-): Promise<Answer> {
-  return within(link, ms, link.query(sql, values));
-}
-
-function timedExecute(link: Link, ms: number, sql: string): Promise<Answer> {
-  return within(link, ms, link.execute(sql));
-}
-
-/** An answer, if it comes in time; else the connection is ended. */
-function within(
-  link: Link,
-  ms: number,
-  answer: Promise<Answer>,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
-      link.kill();
-    }, Math.max(ms, 1));
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
 /** All answers, or the first error once all have come. */
 async function settle<const T extends readonly Promise<Answer>[]>(
   answers: T,
+  before: readonly Promise<unknown>[] = [],
 ): Promise<{ [K in keyof T]: Answer }> {
-  const settled = await Promise.allSettled(answers);
-  for (const result of settled) {
+  const [first, settled] = await Promise.all([
+    Promise.allSettled(before),
+    Promise.allSettled(answers),
+  ]);
+  for (const result of [...first, ...settled]) {
     if (result.status === "rejected") throw result.reason;
   }
   return settled.map((result) =>

@@ -71,6 +71,13 @@ export function passing(error: unknown): Passing | undefined {
   return AGAIN.has(code) ? "again" : undefined;
 }
 
+/** Whether what was tried was done before, under the same key. */
+export function isKeyTaken(error: unknown): boolean {
+  return codeOf(error) === "23505" &&
+    (error as { constraint_name?: unknown }).constraint_name ===
+      "idempotency_keys_pkey";
+}
+
 /** Whether a row was refused for what is in it. */
 export function isRefusal(error: unknown): boolean {
   return /^(22|23|MB002)/.test(codeOf(error));

@@ -15,8 +15,10 @@
  * - **A transaction never goes on over a reconnect**: whoever begins one notes
  *   the {@linkcode Link.epoch}, which changes with every connection that ends,
  *   and {@linkcode Link.within} refuses when it is another one.
- * - **`kill` ends a connection that does not answer**, at once and without
- *   asking the server; what was under way is rejected.
+ * - **Every statement has a deadline.** A connection that has not answered by
+ *   then is ended, at once and without asking the server: what was under way
+ *   on it is rejected. One timer for a link sees to it, as one for each
+ *   statement would cost as much as a statement.
  *
  * @module
  */
@@ -58,6 +60,12 @@ export interface LinkOptions {
 
 const IDLE_SECONDS = 10;
 
+/** A statement that is not answered yet. */
+interface Pending {
+  readonly deadline: number;
+  readonly reject: (error: Error) => void;
+}
+
 /** A connection that was cut while a transaction was on it. */
 export class LinkCutError extends Error {
   /** For sorting beside the client's own errors. */
@@ -70,10 +78,24 @@ export class LinkCutError extends Error {
   }
 }
 
+/** A server that did not answer in time. */
+export class NoAnswerError extends Error {
+  /** For sorting beside the client's own errors. */
+  readonly code = "ETIMEDOUT";
+
+  /** Makes the error. */
+  constructor() {
+    super("no answer in time");
+    this.name = "NoAnswerError";
+  }
+}
+
 /** One connection to a server. */
 export class Link {
   readonly #sql: Sql;
   readonly #sockets = new Set<Socket>();
+  readonly #pending = new Set<Pending>();
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
   #epoch = 0;
 
   /** Makes a link; the first statement connects it. */
@@ -116,18 +138,62 @@ export class Link {
   }
 
   /** Runs one statement; it is prepared once for a connection. */
-  async query(text: string, values: readonly SqlValue[] = []): Promise<Answer> {
-    return toAnswer(
-      await this.#sql.unsafe(text, values as SqlValue[] as never[], {
+  query(
+    text: string,
+    values: readonly SqlValue[],
+    timeoutMs: number,
+  ): Promise<Answer> {
+    return this.#answer(
+      this.#sql.unsafe(text, values as SqlValue[] as never[], {
         prepare: true,
         simple: false,
       } as never),
+      timeoutMs,
     );
   }
 
   /** Runs statements without parameters, in one message. */
-  async execute(text: string): Promise<Answer> {
-    return toAnswer(await this.#sql.unsafe(text).simple());
+  execute(text: string, timeoutMs: number): Promise<Answer> {
+    return this.#answer(this.#sql.unsafe(text).simple(), timeoutMs);
+  }
+
+  #answer(
+    result: PromiseLike<ArrayLike<unknown>>,
+    timeoutMs: number,
+  ): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const pending = { deadline: performance.now() + timeoutMs, reject };
+      this.#pending.add(pending);
+      this.#watchdog ??= this.#watch(timeoutMs);
+      result.then((rows) => {
+        this.#pending.delete(pending);
+        resolve(toAnswer(rows as ArrayLike<Row>));
+      }, (error) => {
+        this.#pending.delete(pending);
+        reject(error);
+      });
+    });
+  }
+
+  #watch(ms: number): ReturnType<typeof setTimeout> {
+    const timer = setTimeout(() => {
+      this.#watchdog = undefined;
+      const now = performance.now();
+      let [isLate, next] = [false, Infinity];
+      for (const pending of this.#pending) {
+        if (pending.deadline > now) next = Math.min(next, pending.deadline);
+        else {
+          isLate = true;
+          this.#pending.delete(pending);
+          pending.reject(new NoAnswerError());
+        }
+      }
+      if (next < Infinity) this.#watchdog = this.#watch(next - now);
+      if (isLate) this.kill();
+    }, Math.max(1, ms));
+    // It outlasts what it watches over.
+    Deno.unrefTimer(timer as unknown as number);
+    return timer;
   }
 
   /** Refuses if the connection of that epoch has ended. */
@@ -143,6 +209,8 @@ export class Link {
   /** Ends the link, after what is under way if that ends in time. */
   async close(timeoutMs: number): Promise<void> {
     await this.#sql.end({ timeout: timeoutMs / 1000 });
+    if (this.#watchdog !== undefined) clearTimeout(this.#watchdog);
+    this.#watchdog = undefined;
     for (const socket of this.#sockets) socket.destroy();
   }
 

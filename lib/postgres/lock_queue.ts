@@ -105,7 +105,7 @@ export async function checkWaiter(
   waiter: string,
   session: string,
 ): Promise<LockOutcome> {
-  const board = await openBoard(tx, { waiter: Number(waiter) });
+  const board = await openBoard(tx, {});
   const request = board.requestOf(Number(waiter));
   if (request !== undefined) {
     await addAroundWaiting(tx, board, [request.target]);
@@ -127,7 +127,7 @@ export async function leaveQueue(
   tx: Transaction,
   waiter: string,
 ): Promise<void> {
-  const board = await openBoard(tx, { waiter: Number(waiter) });
+  const board = await openBoard(tx, {});
   board.leave(Number(waiter));
   await closeBoard(tx, board);
 }

@@ -50,7 +50,8 @@ const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
   FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id`;
 
 // The tokens at or below the prefixes $1, and between $2 and $3, on disk; the
-// same in repositories; those in $7; what the waiter $8 was granted.
+// same in repositories; those in $7; and whatever was granted and is yet to be
+// picked up, as it goes back with its waiter.
 const NEAR = `SELECT token FROM file_locks WHERE prefix = ANY($1::text[])
   UNION SELECT f.token FROM unnest($2::text[], $3::text[]) AS r(low, high)
     JOIN file_locks AS f
@@ -60,7 +61,7 @@ const NEAR = `SELECT token FROM file_locks WHERE prefix = ANY($1::text[])
     JOIN file_locks AS f
       ON f.repo_prefix > r.low COLLATE "C" AND f.repo_prefix < r.high COLLATE "C"
   UNION SELECT unnest($7::bigint[])
-  UNION SELECT token FROM lock_waiters WHERE waiter = $8::bigint`;
+  UNION SELECT token FROM lock_waiters WHERE token IS NOT NULL`;
 
 /** What is to be on a board. */
 export interface Around {
@@ -68,8 +69,6 @@ export interface Around {
   readonly targets?: readonly LockTarget[];
   /** What has these tokens. */
   readonly tokens?: readonly number[];
-  /** What this waiter was granted. */
-  readonly waiter?: number;
   /** How many numbers of the counter are needed, apart from granting. */
   readonly numbers?: number;
 }
@@ -126,9 +125,7 @@ export async function closeBoard(
     const { message, sparingly } = change;
     if (!sparingly || !await saidLately(tx, message)) await tx.append(message);
   }
-  await Promise.all(
-    board.changes.map((change) => write(tx.connection, change)),
-  );
+  for (const change of board.changes) write(tx, change);
   if (board.changed) tx.ring("locks", null);
   for (const session of board.rung) tx.ring("grants", session);
 }
@@ -270,16 +267,14 @@ function filteredHoldRows(
 
 async function holdRowsAround(
   connection: Queryable,
-  { targets = [], tokens = [], waiter }: Around,
+  { targets = [], tokens = [] }: Around,
 ): Promise<readonly Row[]> {
-  if (targets.length + tokens.length === 0 && waiter === undefined) return [];
   return await connection.all(
     `${FROM_HOLDS} WHERE l.token IN (${NEAR})`,
     [
       ...nearValues(targets, ({ disk }) => disk),
       ...nearValues(targets, ({ repository }) => repository),
       arrayText(tokens),
-      waiter ?? null,
     ],
   );
 }
@@ -335,15 +330,15 @@ function toWaiter(row: Row): BoardWaiter {
 
 /** Writes down one change; what is said is said elsewhere. */
 function write(
-  connection: Queryable,
+  tx: Transaction,
   change: BoardChange,
-): Promise<unknown> | undefined {
+): void {
   switch (change.kind) {
     case "hold":
-      return insertHold(connection, change.to, change.on);
+      return insertHold(tx, change.to, change.on);
     case "change": {
       const { hold, waiter } = change.to;
-      return connection.run(
+      return tx.send(
         `UPDATE file_locks SET lock_type = $1, expires_at = $2, holds = $3,
            why = $4, waiter = $5 WHERE token = $6`,
         [
@@ -357,34 +352,34 @@ function write(
       );
     }
     case "free":
-      return connection.run("DELETE FROM file_locks WHERE token = $1", [
+      return tx.send("DELETE FROM file_locks WHERE token = $1", [
         change.token,
       ]);
     case "wait":
-      return insertWaiter(connection, change.to);
+      return insertWaiter(tx, change.to);
     case "stay": {
       const { number, expiresMs, token } = change.to;
-      return connection.run(
+      return tx.send(
         `UPDATE lock_waiters SET wait_expires_at = $1, token = $2
          WHERE waiter = $3`,
         [expiresMs, token ?? null, number],
       );
     }
     case "leave":
-      return connection.run("DELETE FROM lock_waiters WHERE waiter = $1", [
+      return tx.send("DELETE FROM lock_waiters WHERE waiter = $1", [
         change.waiter,
       ]);
     case "say":
-      return undefined;
+      return;
   }
 }
 
 function insertHold(
-  connection: Queryable,
+  tx: Transaction,
   { hold, waiter }: BoardHold,
   target: LockTarget,
-): Promise<unknown> {
-  return connection.run(
+): void {
+  tx.send(
     `INSERT INTO file_locks
        (token, file_path, session_id, lock_type, locked_at, agent_id, kind,
         extent, prefix, repo_extent, repo_prefix, folds_case, worktree,
@@ -407,10 +402,10 @@ function insertHold(
 }
 
 function insertWaiter(
-  connection: Queryable,
+  tx: Transaction,
   { number, request, sinceMs, expiresMs, process }: BoardWaiter,
-): Promise<unknown> {
-  return connection.run(
+): void {
+  tx.send(
     `INSERT INTO lock_waiters
        (waiter, session_id, agent_id, file_path, lock_type, kind, extent, prefix,
         repo_extent, repo_prefix, folds_case, worktree, project_id, lease_ms,

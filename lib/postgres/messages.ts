@@ -67,7 +67,7 @@ export function messageColumns(alias: string): string {
   return COLUMN_NAMES.map((name) => `${alias}.${name}`).join(", ");
 }
 
-const WANTED = `id > $1::bigint AND expires_at > now_ms($2)
+const WANTED = `id > $1::bigint AND expires_at > (SELECT now_ms($2))
   AND ($3::text IS NULL OR project_id IS NULL OR project_id = $3)
   AND (recipient_id IS NULL OR recipient_id = $4::text)`;
 

@@ -40,7 +40,10 @@ export interface SchemaState {
 // The advisory lock of making and migrating schemas, one for a database.
 const MIGRATION_LOCK = `pg_advisory_xact_lock(${LOCK_CLASS}, 0)`;
 
-/** Looks what there is; changes nothing. */
+/**
+ * Looks what there is; changes nothing. (to_regclass() would answer from what
+ * the server's process remembers: another may have made it since.)
+ */
 export async function schemaState(
   query: Query,
   address: ServerAddress,
@@ -49,8 +52,10 @@ export async function schemaState(
     `SELECT current_setting('server_version') AS version,
        current_setting('server_version_num')::integer AS number,
        current_setting('server_encoding') AS encoding,
-       to_regclass($1) IS NOT NULL AS exists`,
-    [`${address.schema}._schema_version`],
+       EXISTS (SELECT FROM pg_class AS c
+         JOIN pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE n.nspname = $1 AND c.relname = '_schema_version') AS exists`,
+    [address.schema],
   );
   const serverVersion = String(server.version).split(" ")[0];
   if (Number(server.number) < SERVER_VERSION_MIN * 10_000) {
@@ -103,7 +108,7 @@ export async function prepareSchema(
   migrates: boolean,
 ): Promise<void> {
   const state = await schemaState(query, address);
-  refuseNewer(state, address, schema);
+  refuseNewer(state, schema);
   if (pendingMigrations(state, schema).length === 0) return;
   if (!migrates) {
     throw refused(
@@ -135,7 +140,7 @@ export async function migrate(
       await query(`SELECT ${MIGRATION_LOCK}`);
       // Another may have done it while this one waited for the lock.
       const state = await schemaState(query, address);
-      refuseNewer(state, address, schema);
+      refuseNewer(state, schema);
       const [next] = pendingMigrations(state, schema);
       if (next === undefined) {
         await query("COMMIT");
@@ -165,17 +170,13 @@ export async function migrate(
 /** Makes the schema unless it is there: who owns it may not create others. */
 async function createSchema(query: Query, schema: string): Promise<void> {
   const [row] = await query(
-    "SELECT to_regnamespace($1) IS NOT NULL AS exists",
+    "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS exists",
     [schema],
   );
   if (row.exists !== true) await query(`CREATE SCHEMA ${schema}`);
 }
 
-function refuseNewer(
-  state: SchemaState,
-  address: ServerAddress,
-  schema: Schema,
-): void {
+function refuseNewer(state: SchemaState, schema: Schema): void {
   if (state.compatibleFrom <= schema.version) return;
   throw Object.assign(
     new Error(`version ${state.version}`),

@@ -309,8 +309,8 @@ function coordinationTables(s: string): string[] {
 }
 
 /** An advisory lock of this bus: told from others' by the oid of a table. */
-function advisoryLock(s: string, table: string): string {
-  return `pg_advisory_xact_lock(${LOCK_CLASS}, '${s}.${table}'::regclass::oid::bigint::bit(32)::integer)`;
+function advisoryLock(s: string, table: string, how: "" | "try_" = ""): string {
+  return `pg_${how}advisory_xact_lock(${LOCK_CLASS}, '${s}.${table}'::regclass::oid::bigint::bit(32)::integer)`;
 }
 
 /** The functions that this library calls. */
@@ -344,12 +344,19 @@ function functions(s: string): string[] {
     END $$`,
 
     // Begins a write: whether what has this key is done already, and the time.
+    // Of the coordination lock it takes none, or waits for it, or tries to have
+    // it and gives back nothing if somebody holds it.
     `CREATE FUNCTION ${s}.begin_write(
-      program integer, shift bigint, coordinates boolean, again uuid,
+      program integer, shift bigint, locking text, again uuid,
       OUT now_ms bigint, OUT done bigint[])
     LANGUAGE plpgsql AS $$
     BEGIN
-      IF coordinates THEN PERFORM ${s}.lock_coordination(); END IF;
+      IF locking = 'wait' THEN PERFORM ${s}.lock_coordination(); END IF;
+      IF locking = 'try' AND NOT ${
+      advisoryLock(s, "session_registry", "try_")
+    } THEN
+        RETURN;
+      END IF;
       PERFORM ${s}.require_version(program);
       IF again IS NOT NULL THEN
         SELECT message_ids INTO done FROM ${s}.idempotency_keys WHERE key = again;
@@ -376,8 +383,43 @@ function functions(s: string): string[] {
       END IF;
     END $$`,
 
-    // Appends messages, and gives back their ids in their order. again: it may
-    // be done already, under the same key.
+    // Appends one message, and gives back its id. again: it may be done already,
+    // under the same key. (What it calls is spelled out: it is called most.)
+    `CREATE FUNCTION ${s}.append_one(
+      program integer, shift bigint, new_key uuid, again boolean,
+      sender text, channel text, payload text, ttl double precision,
+      project text, recipient text, reply bigint)
+    RETURNS bigint LANGUAGE plpgsql AS $$
+    DECLARE
+      new_id bigint;
+      time_ms bigint;
+    BEGIN
+      PERFORM FROM ${s}._schema_version WHERE compatible_from > program;
+      IF FOUND THEN PERFORM ${s}.require_version(program); END IF;
+      PERFORM FROM ${s}.session_registry WHERE session_id = sender;
+      IF NOT FOUND THEN PERFORM ${s}.register_unknown(sender); END IF;
+      PERFORM ${advisoryLock(s, "inter_session_messages")};
+      IF again THEN
+        SELECT message_ids[1] INTO new_id FROM ${s}.idempotency_keys WHERE key = new_key;
+        IF FOUND THEN RETURN new_id; END IF;
+      END IF;
+      time_ms := ${CLOCK_MS} + shift;
+      new_id := nextval('${s}.message_ids');
+      INSERT INTO ${s}.inter_session_messages
+        (id, sender_id, channel, payload, created_at, ttl_seconds, expires_at,
+         project_id, recipient_id, reply_to, own)
+      VALUES (new_id, sender, channel, payload, to_timestamp(time_ms / 1000.0), ttl,
+        time_ms + round(ttl * 1000)::bigint, project, recipient, reply, true);
+      IF recipient IS NOT NULL THEN
+        INSERT INTO ${s}.deliveries(message_id, sender_id, recipient_id, state, changed_at)
+        VALUES (new_id, sender, recipient, 'queued', time_ms);
+      END IF;
+      INSERT INTO ${s}.idempotency_keys(key, message_ids, done_at)
+      VALUES (new_key, ARRAY[new_id], time_ms);
+      RETURN new_id;
+    END $$`,
+
+    // The same for several, with their ids in their order.
     `CREATE FUNCTION ${s}.append(
       program integer, shift bigint, new_key uuid, again boolean,
       senders text[], channels text[], payloads text[], ttls double precision[],
@@ -463,6 +505,7 @@ function triggers(s: string): string[] {
         OR created NOT BETWEEN '${FIRST_DATE}' AND clock_timestamp() THEN
         created := clock_timestamp();
       END IF;
+      created := date_trunc('milliseconds', created);
       -- NaN is above every number.
       IF ttl IS NULL OR ttl <= 0 OR ttl > ${TTL_SECONDS_MAX} THEN
         ttl := ${CHANNEL_TTL};

@@ -9,8 +9,13 @@
  */
 
 import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
-import { arrayText, type Ending, type Queryable } from "./connection.ts";
-import type { SqlValue } from "./link.ts";
+import {
+  arrayText,
+  type Ending,
+  type Queryable,
+  type SqlValue,
+  type Statement,
+} from "./connection.ts";
 import { resolveSession } from "./sessions.ts";
 import { type Addressed, topicChannel } from "./wake_ups.ts";
 
@@ -24,6 +29,7 @@ export class Transaction {
   readonly rings: Addressed[] = [];
   /** Whether it freed what somebody may wait for. */
   released = false;
+  readonly #later: Promise<unknown>[] = [];
   readonly #messages: NewMessage[] = [];
   readonly #appended: { id: string }[] = [];
 
@@ -60,6 +66,17 @@ export class Transaction {
     return appended;
   }
 
+  /**
+   * Runs a statement whose answer nothing depends on: it is not waited for. If
+   * it fails, so does the commit.
+   */
+  send(sql: string, values: readonly SqlValue[]): void {
+    const sent = this.connection.run(sql, values);
+    // It is heard of at the commit, or the transaction has failed before.
+    sent.catch(() => {});
+    this.#later.push(sent);
+  }
+
   /** Notes that who watches a topic is to be woken; `session` narrows it to one. */
   ring(topic: ChangeTopic, session: string | null): void {
     this.rings.push({
@@ -82,18 +99,19 @@ export class Transaction {
       return {
         sql: "SELECT end_write($1::uuid)",
         values: [key],
+        before: this.#later,
         committed: () => {},
       };
     }
     return {
-      sql: APPEND,
-      values: appendValues(
+      ...appendStatement(
         this.#messages,
         schemaVersion,
         this.connection.clockShiftMs,
         key,
         false,
       ),
+      before: this.#later,
       committed: (row) => {
         idsOf(row).forEach((id, i) => this.#appended[i].id = id);
       },
@@ -101,38 +119,41 @@ export class Transaction {
   }
 }
 
-/** The statement that appends messages. */
-export const APPEND =
-  `SELECT append($1, $2, $3::uuid, $4, $5::text[], $6::text[],
+const APPEND_ONE = `SELECT append_one($1, $2, $3::uuid, $4, $5, $6, $7,
+  $8::float8, $9, $10, $11::bigint)::text AS ids`;
+
+const APPEND = `SELECT append($1, $2, $3::uuid, $4, $5::text[], $6::text[],
   $7::text[], $8::float8[], $9::text[], $10::text[], $11::bigint[])::text AS ids`;
 
-/** What {@linkcode APPEND} is given. */
-export function appendValues(
+/** The statement that appends messages; `again`: it may be done already. */
+export function appendStatement(
   messages: readonly NewMessage[],
   schemaVersion: number,
   clockShiftMs: number,
   key: string,
   again: boolean,
-): SqlValue[] {
-  const array = (of: (message: NewMessage) => string | number | null) =>
-    arrayText(messages.map(of));
-  return [
-    schemaVersion,
-    clockShiftMs,
-    key,
-    again,
-    array(({ sender }) => sender),
-    array(({ channel }) => channel),
-    array(({ payloadText }) => payloadText),
-    array(({ ttlSeconds }) => ttlSeconds),
-    array(({ project }) => project),
-    array(({ to }) => to ?? null),
-    array(({ replyTo }) => replyTo === undefined ? null : Number(replyTo)),
-  ];
+): Statement {
+  const columns = messages.map((message) => [
+    message.sender,
+    message.channel,
+    message.payloadText,
+    message.ttlSeconds,
+    message.project,
+    message.to ?? null,
+    message.replyTo === undefined ? null : Number(message.replyTo),
+  ]);
+  const begin = [schemaVersion, clockShiftMs, key, again];
+  if (columns.length === 1) {
+    return { sql: APPEND_ONE, values: [...begin, ...columns[0]] };
+  }
+  const arrays = columns[0].map((_, i) =>
+    arrayText(columns.map((values) => values[i]))
+  );
+  return { sql: APPEND, values: [...begin, ...arrays] };
 }
 
 /** The ids that an append gave back. */
 export function idsOf(row: { readonly ids?: unknown } | undefined): string[] {
-  const text = String(row?.ids ?? "{}").slice(1, -1);
-  return text === "" ? [] : text.split(",");
+  // One id, or `{…}`.
+  return String(row?.ids ?? "").match(/\d+/g) ?? [];
 }

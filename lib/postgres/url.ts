@@ -23,7 +23,9 @@ export interface TlsSettings {
   readonly rejectUnauthorized: boolean;
   /** The authority, as PEM; absent for those of the system. */
   readonly ca?: string;
-  /** Looks at the name in a certificate; undefined is fine. */
+  /** The name that it must be for. */
+  readonly host?: string;
+  /** Looks at the name in it; undefined is fine. */
   readonly checkServerIdentity?: () => undefined;
 }
 
@@ -91,14 +93,18 @@ export function parseUrl(text: string): ServerAddress {
     user: decode(url.username) || undefined,
     password: decode(url.password) || undefined,
     database,
-    tls: tlsOf(query.get("sslmode"), query.get("sslrootcert")),
+    tls: tlsOf(host, query.get("sslmode"), query.get("sslrootcert")),
     schema,
     shown: `postgres://${where || "localhost"}/${database ?? ""}` +
       (schema === DEFAULT_SCHEMA ? "" : `?schema=${schema}`),
   };
 }
 
-function tlsOf(mode: string | null, rootCert: string | null): Tls {
+function tlsOf(
+  host: string,
+  mode: string | null,
+  rootCert: string | null,
+): Tls {
   const ca = rootCert === null || rootCert === "system"
     ? undefined
     : readCertificate(rootCert);
@@ -113,7 +119,12 @@ function tlsOf(mode: string | null, rootCert: string | null): Tls {
     case "verify-ca":
       return verifyCa(ca);
     case "verify-full":
-      return { rejectUnauthorized: true, ...(ca !== undefined && { ca }) };
+      // Said, as the client library leaves an address out: any name would do.
+      return {
+        rejectUnauthorized: true,
+        host,
+        ...(ca !== undefined && { ca }),
+      };
     default:
       throw invalid(
         "its sslmode is none of disable, prefer, require, verify-ca, verify-full",

@@ -42,8 +42,8 @@ import type {
   Watch,
   WatchMode,
 } from "../store.ts";
-import { arrayText, type Connection } from "./connection.ts";
-import type { Answer, Link, SqlValue } from "./link.ts";
+import { arrayText, type Connection, type Statement } from "./connection.ts";
+import type { Link } from "./link.ts";
 
 /** What of a message tells who wants it. */
 export type Addressed = Pick<NewMessage, "channel" | "to">;
@@ -176,20 +176,24 @@ export class WakeUps {
   }
 
   /**
-   * The statement that rings for what is about to be committed, to be sent
-   * right behind it; undefined while another is under way. Whoever sends it
-   * gives its answer to {@linkcode WakeUps.sent}.
+   * Rings right behind what was just sent on a link, and so after its commit;
+   * returns false while another ring is under way.
    */
   ringBehind(
     rings: readonly Addressed[],
-  ): [string, readonly SqlValue[]] | undefined {
-    if (this.#ringing) return undefined;
-    this.#ringing = true;
-    return ringStatement(bellsFor(this.#connection.schema, rings));
+    link: Link,
+    timeoutMs: number,
+  ): boolean {
+    if (this.#ringing) return false;
+    const { sql, values } = ringStatement(
+      bellsFor(this.#connection.schema, rings),
+    );
+    this.#sent(link.query(sql, values, timeoutMs));
+    return true;
   }
 
-  /** Sees to the answer of a ring that was sent. */
-  sent(answer: Promise<Answer | void>): void {
+  #sent(answer: Promise<unknown>): void {
+    this.#ringing = true;
     this.#rung = answer.catch((error) => {
       // It is committed, and found by the safety poll of who was not rung.
       if (!this.#connection.closed) {
@@ -225,9 +229,7 @@ export class WakeUps {
   #ring(): void {
     const bells = this.#unrung;
     this.#unrung = new Set();
-    this.#ringing = true;
-    const [sql, values] = ringStatement(bells);
-    this.sent(this.#connection.tell(sql, values));
+    this.#sent(this.#connection.tell(ringStatement(bells)));
   }
 
   #start(): void {
@@ -253,9 +255,9 @@ export class WakeUps {
       return;
     }
     try {
-      await this.#connection.within(
-        link,
-        link.execute(listenTo(this.#mode === "push" ? fresh : this.#bells)),
+      await link.execute(
+        listenTo(this.#mode === "push" ? fresh : this.#bells),
+        this.#connection.deadlineMs,
       );
       this.#mode = "push";
     } catch (error) {
@@ -287,7 +289,7 @@ export class WakeUps {
   async #listenAgain(link: Link): Promise<void> {
     if (this.#link !== link) return;
     try {
-      await this.#connection.within(link, link.execute(listenTo(this.#bells)));
+      await link.execute(listenTo(this.#bells), this.#connection.deadlineMs);
       if (this.#link !== link) return;
       this.#mode = "push";
       this.#wakeAll();
@@ -313,7 +315,7 @@ export class WakeUps {
     const sql = "SELECT max(id) AS id FROM inter_session_messages";
     const [row] = link === undefined || this.#mode === "poll"
       ? await this.#connection.all(sql)
-      : (await this.#connection.within(link, link.query(sql))).rows;
+      : (await link.query(sql, [], this.#connection.deadlineMs)).rows;
     const moved = row.id !== this.#lastId;
     this.#lastId = row.id;
     for (const watcher of this.#watchers) {
@@ -367,7 +369,10 @@ export class WakeUps {
     if (this.#watchers.size === 0) this.#stop();
     else if (this.#mode === "push" && gone.length > 0) {
       // One that is still heard wakes nobody.
-      this.#link?.execute(gone.map((name) => `UNLISTEN ${name}`).join(";"))
+      this.#link?.execute(
+        gone.map((name) => `UNLISTEN ${name}`).join(";"),
+        this.#connection.deadlineMs,
+      )
         .catch(() => {});
     }
   }
@@ -390,17 +395,14 @@ export class WakeUps {
 
 const CLOSE_MS_MAX = 1_000;
 
+// Who listens need not wait until the disk knows that it was rung.
+const RING = `SELECT set_config('synchronous_commit', 'off', true),
+  count(pg_notify(bell, '')) FROM unnest($1::text[]) AS bell`;
+
 function listenTo(bells: readonly string[]): string {
   return bells.map((name) => `LISTEN ${name}`).join(";") || "SELECT";
 }
 
-/** Rings bells; who listens need not wait until the disk knows that. */
-function ringStatement(
-  bells: ReadonlySet<string>,
-): [string, readonly SqlValue[]] {
-  return [
-    `SELECT set_config('synchronous_commit', 'off', true),
-       count(pg_notify(bell, '')) FROM unnest($1::text[]) AS bell`,
-    [arrayText([...bells])],
-  ];
+function ringStatement(bells: ReadonlySet<string>): Statement {
+  return { sql: RING, values: [arrayText([...bells])] };
 }

@@ -5,7 +5,7 @@
  * Where PostgreSQL is not installed the tests are ignored, with a line that says
  * how to install it; with `MBUS_TEST_REQUIRE=postgres` they fail instead.
  *
- * One server serves all tests of a process: each gets a database of its own.
+ * One server serves all tests of a file: each gets a database of its own.
  *
  * @module
  */
@@ -139,6 +139,15 @@ export class Server implements AsyncDisposable {
     ]);
   }
 
+  /** Ends it and removes its folder, without waiting for anything else. */
+  stopSync(): void {
+    try {
+      Deno.kill(this.pid, "SIGQUIT");
+    } catch {
+      // It is gone, and so is its folder.
+    }
+  }
+
   /** The process of the server. */
   get pid(): number {
     const text = Deno.readTextFileSync(`${this.folder}/data/postmaster.pid`);
@@ -219,27 +228,27 @@ export async function withServer(
   await work(server);
 }
 
-let shared: Promise<Server> | undefined;
-
 /**
- * The server that the tests of this process share; it ends with the process.
- * Its end is seen to by a watcher of its own, so that even a test that is
- * killed leaves no server behind.
+ * A server for the tests of one file, which ends with them. It is started
+ * outside of them, as it outlasts each.
  */
-export async function sharedServer(): Promise<Server> {
-  shared ??= Server.start().then((server) => {
-    guard(server);
-    return server;
-  });
-  return await shared;
+export async function serverOfFile(
+  options: ServerOptions = {},
+): Promise<Server> {
+  // Where tests are ignored, nobody asks it for anything.
+  if (availability.ignore) return undefined as unknown as Server;
+  const server = await Server.start(options);
+  guard(server);
+  globalThis.addEventListener("unload", () => server.stopSync());
+  return server;
 }
 
 /** Ends a server once this process is gone, however that came. */
 function guard(server: Server): void {
-  const watch = `while kill -0 ${Deno.pid} 2>/dev/null; do sleep 0.2; done; ` +
-    `kill -QUIT ${server.pid}; ` +
-    `while kill -0 ${server.pid} 2>/dev/null; do sleep 0.1; done; ` +
-    `rm -rf ${server.folder}`;
+  const { pid, folder } = server;
+  const watch =
+    `while kill -0 ${Deno.pid} && kill -0 ${pid}; do sleep 0.5; done; ` +
+    `kill -QUIT ${pid}; while kill -0 ${pid}; do sleep 0.1; done; rm -rf ${folder}`;
   new Deno.Command("sh", {
     args: ["-c", watch],
     stdin: "null",

@@ -1,0 +1,65 @@
+/**
+ * A fresh database for one test: buses, processes and foreign programs on it,
+ * all given back at the end.
+ *
+ * @module
+ */
+
+import postgres from "postgres";
+import type { Sql } from "postgres";
+import { type MessageBus, openBus, type OpenBusOptions } from "../../mod.ts";
+import { Peer } from "../peer.ts";
+import type { Server } from "./server.ts";
+
+/** A fresh database, and whoever came to use it. */
+export class Database implements AsyncDisposable {
+  /** Its URL. */
+  readonly url: string;
+  /** What buses in this process have warned of. */
+  readonly warnings: string[] = [];
+  readonly #opened: AsyncDisposable[] = [];
+
+  private constructor(url: string) {
+    this.url = url;
+  }
+
+  /** Makes one. */
+  static async create(server: Server): Promise<Database> {
+    return new Database(await server.newDatabase());
+  }
+
+  /** Opens a bus in this process. */
+  async open(options: OpenBusOptions = {}): Promise<MessageBus> {
+    const bus = await openBus({
+      url: this.url,
+      project: null,
+      warn: (message) => this.warnings.push(message),
+      ...options,
+    });
+    this.#opened.push(bus);
+    return bus;
+  }
+
+  /** Starts a process that opens a bus here. */
+  async start(options: OpenBusOptions = {}): Promise<Peer> {
+    const peer = new Peer({});
+    this.#opened.push({ [Symbol.asyncDispose]: () => peer.end() });
+    await peer.call("open", { url: this.url, project: null, ...options });
+    return peer;
+  }
+
+  /** A connection of another program, which knows of no bus. */
+  foreign(): Sql {
+    const sql = postgres(this.url, { max: 1, onnotice: () => {} });
+    this.#opened.push({
+      [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }),
+    });
+    return sql;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const each of this.#opened.toReversed()) {
+      await each[Symbol.asyncDispose]();
+    }
+  }
+}

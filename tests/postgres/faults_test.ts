@@ -1,0 +1,243 @@
+import assert from "node:assert/strict";
+import { MessageBusError, openBus, StoreError } from "../../mod.ts";
+import { schemaState } from "../../lib/postgres/migration.ts";
+import { parseUrl } from "../../lib/postgres/url.ts";
+import { Database } from "./database.ts";
+import { availability, Server, serverOfFile } from "./server.ts";
+
+const server = await serverOfFile();
+const { ignore } = availability;
+
+const SECRET = "s3cret-word";
+
+/** The error that opening a URL meets; it never tells the password. */
+async function refusalOf(
+  url: string,
+  options: { readonly busyTimeoutMs?: number } = {},
+): Promise<StoreError> {
+  try {
+    await using bus = await openBus({ url, ...options });
+    await bus.stats();
+  } catch (error) {
+    assert.ok(error instanceof MessageBusError, String(error));
+    const told = `${error.message} ${JSON.stringify(error)}`;
+    assert.ok(!told.includes(SECRET), told);
+    assert.match(error.message, /^Cannot .*; .*\.$/);
+    return error as StoreError;
+  }
+  throw new Error("it was opened");
+}
+
+Deno.test({
+  name: "a wrong password, database or port is told with its remedy",
+  ignore,
+  async fn() {
+    const password = await refusalOf(server.url({ password: SECRET }));
+    assert.equal(password.fault, "permission");
+    assert.match(password.message, /password/);
+
+    const database = await refusalOf(server.url({ database: "nowhere" }));
+    assert.equal(database.fault, "missing");
+    assert.match(database.message, /createdb/);
+
+    const port = await refusalOf(server.url({ port: 1, password: SECRET }));
+    assert.equal(port.fault, "unreachable");
+    assert.match(port.message, /check that the server runs/);
+  },
+});
+
+Deno.test("a URL that will not do is refused, and not repeated", async () => {
+  for (
+    const url of [
+      `postgres://u:${SECRET}@host/db?sslmode=perhaps`,
+      `postgres://u:${SECRET}@host/db?schema=Big`,
+      `postgres://u:${SECRET}@host/db?password=${SECRET}`,
+      `postgres://u:${SECRET}@host/db?sslrootcert=/not/there`,
+      `postgres://u:${SECRET}@host:port/db`,
+      `postgres://u:${SECRET}%@host/db`,
+      `mysql://u:${SECRET}@host/db`,
+    ]
+  ) {
+    const error = await refusalOf(url);
+    assert.equal(error.name, "InvalidInputError");
+    assert.equal(error.kind, "input");
+  }
+});
+
+Deno.test("where a bus is is shown without what is secret", () => {
+  const shown = (url: string) => parseUrl(url).shown;
+  assert.equal(
+    shown(`postgres://u:${SECRET}@db.example:6432/bus?sslmode=require`),
+    "postgres://db.example:6432/bus",
+  );
+  assert.equal(
+    shown("postgres:///bus?host=/run/postgresql&schema=team"),
+    "postgres:///run/postgresql/bus?schema=team",
+  );
+});
+
+Deno.test("a server that is too old is told", async () => {
+  // Of this there is none to be installed: what it would answer stands in.
+  const old = () =>
+    Promise.resolve([
+      { version: "13.14", number: 130014, encoding: "UTF8", exists: false },
+    ]);
+  const address = parseUrl("postgres://localhost/bus");
+  await assert.rejects(schemaState(old, address), {
+    fault: "driver",
+    message: /PostgreSQL 13\.14; update it to 14 or later/,
+  });
+});
+
+Deno.test({
+  name: "a database that cannot hold every text is told",
+  ignore,
+  async fn() {
+    await server.psql(
+      "postgres",
+      "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0",
+    );
+    const error = await refusalOf(server.url({ database: "latin" }));
+    assert.equal(error.fault, "foreign");
+    assert.match(error.message, /ENCODING 'UTF8'/);
+  },
+});
+
+Deno.test({
+  name: "a schema of a newer version is told, also to who has it open",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const bus = await database.open();
+    await bus.publish("state", 1);
+    const foreign = database.foreign();
+    await foreign`INSERT INTO message_bus._schema_version
+      (version, compatible_from) VALUES (99, 99)`;
+    await assert.rejects(bus.publish("state", 2), { fault: "newer" });
+    await assert.rejects(bus.tasks.post({ title: "t" }), { fault: "newer" });
+    const error = await refusalOf(database.url);
+    assert.equal(error.fault, "newer");
+    assert.match(error.message, /update this program/);
+    await foreign`DELETE FROM message_bus._schema_version WHERE version = 99`;
+  },
+});
+
+Deno.test({
+  name: "a schema of a newer version that ours can work on is worked on",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    await database.open();
+    await database.foreign()`INSERT INTO message_bus._schema_version
+      (version, compatible_from) VALUES (2, 1)`;
+    const bus = await database.open();
+    assert.ok((await bus.publish("state", 1)).id);
+  },
+});
+
+Deno.test({
+  name: "a role that may not create schemas needs to own the bus's, and " +
+    "nothing else",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const name = new URL(database.url).pathname.slice(1);
+    await server.psql(name, `CREATE ROLE least LOGIN PASSWORD '${SECRET}'`);
+    const url = server.url({ database: name, user: "least", password: SECRET });
+    const error = await refusalOf(url);
+    assert.equal(error.fault, "permission");
+    assert.match(error.message, /CREATE SCHEMA message_bus AUTHORIZATION/);
+
+    await server.psql(name, "CREATE SCHEMA message_bus AUTHORIZATION least");
+    const bus = await database.open({ url, session: "a" });
+    const peer = await database.open({ url, session: "b" });
+    await peer.sessions.register();
+    await bus.publish("chat", "hello", { to: "b" });
+    await using lock = await bus.locks.acquire("/tmp/x", { type: "exclusive" });
+    assert.ok(lock.token > 0);
+    await bus.tasks.post({ id: "T", title: "t" });
+    await bus.tasks.complete(await bus.tasks.claim("T"));
+    const builds = bus.subscribe("build", { durable: "ci" });
+    await builds.ready;
+    await builds.close();
+    await bus.purge();
+    await bus.stats();
+  },
+});
+
+Deno.test({
+  name: "many that open a new bus at once make it once",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const buses = await Promise.all(
+      Array.from({ length: 8 }, () => database.open()),
+    );
+    await Promise.all(buses.map((bus) => bus.publish("state", 1)));
+    const [{ count }] = await database.foreign()`
+      SELECT count(*)::int FROM message_bus._schema_version`;
+    assert.equal(count, 1);
+  },
+});
+
+Deno.test({
+  name: "what is not to be written is refused when opened for reading only",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const error = await openBus({ url: database.url, readOnly: true })
+      .catch((error) => error);
+    assert.equal(error.fault, "missing");
+    const writer = await database.open();
+    await writer.publish("state", 1);
+    const reader = await database.open({ readOnly: true });
+    assert.equal((await reader.poll(["state"])).messages.length, 1);
+    await assert.rejects(reader.publish("state", 2), { fault: "read-only" });
+  },
+});
+
+Deno.test({
+  name: "TLS that the server does not speak is told, and nothing is sent",
+  ignore,
+  async fn() {
+    const url = server.url({ query: "sslmode=require", password: SECRET });
+    const error = await refusalOf(url, { busyTimeoutMs: 2_000 });
+    assert.equal(error.fault, "unreachable");
+    assert.match(error.message, /TLS/);
+  },
+});
+
+Deno.test({
+  name: "TLS is spoken as the URL asks, with the server's own authority",
+  ignore,
+  async fn() {
+    await using safe = await Server.start({ tls: true });
+    const ca = `sslrootcert=${safe.folder}/server.pem`;
+    const url = (query: string, host = "localhost") =>
+      safe.url({ query, host, password: undefined });
+    for (
+      const good of [
+        url("sslmode=require"),
+        url("sslmode=prefer"),
+        url(`sslmode=verify-full&${ca}`),
+        url(`sslmode=verify-ca&${ca}`, "127.0.0.1"),
+      ]
+    ) {
+      await using bus = await openBus({ url: good, project: null });
+      const messages = bus.subscribe("state");
+      await messages.ready;
+      await bus.publish("state", 1);
+      assert.equal((await messages.next()).value?.payload, 1);
+    }
+    for (
+      const bad of [
+        url("sslmode=verify-full"),
+        url(`sslmode=verify-full&${ca}`, "127.0.0.1"),
+      ]
+    ) {
+      const error = await refusalOf(bad, { busyTimeoutMs: 2_000 });
+      assert.equal(error.fault, "unreachable");
+      assert.match(error.message, /TLS/);
+    }
+  },
+});

@@ -1,0 +1,126 @@
+/**
+ * A proxy between a bus and its server, which cuts connections where a test
+ * wants it.
+ *
+ * @module
+ */
+
+/** What becomes of what a client says. */
+export type Course =
+  /** It goes through, and so does the answer. */
+  | "through"
+  /** It goes through; once the answer is there, the connection is cut. */
+  | "cut-answer"
+  /** It does not go through: the connection is cut. */
+  | "cut-request"
+  /** It does not go through, and nothing is said. */
+  | "silence";
+
+/** A TCP proxy on a free port of 127.0.0.1. */
+export class Proxy implements AsyncDisposable {
+  /** What becomes of what clients say from now on; a cut happens once. */
+  course: Course = "through";
+  /** How many connections it has cut. */
+  cuts = 0;
+  readonly #listener: Deno.TcpListener;
+  readonly #port: number;
+  readonly #connections = new Set<Deno.TcpConn>();
+  readonly #running: Promise<void>[] = [];
+
+  /** Makes one to a port. */
+  constructor(port: number) {
+    this.#port = port;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#running.push(this.#accept());
+  }
+
+  /** Its port. */
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  /** Cuts every connection. */
+  cutAll(): void {
+    for (const connection of this.#connections) close(connection);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    this.cutAll();
+    await Promise.all(this.#running);
+  }
+
+  async #accept(): Promise<void> {
+    try {
+      for await (const client of this.#listener) {
+        this.#running.push(this.#serve(client));
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  async #serve(client: Deno.TcpConn): Promise<void> {
+    let server: Deno.TcpConn;
+    try {
+      server = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
+    } catch {
+      // The server is down: the client is told so by the cut.
+      return close(client);
+    }
+    const pair = [client, server];
+    pair.forEach((each) => this.#connections.add(each));
+    // What was sent while answers are to be cut.
+    let isCut = false;
+    const cut = () => {
+      this.cuts++;
+      this.course = "through";
+      pair.forEach(close);
+    };
+    await Promise.all([
+      pass(client, server, () => {
+        if (this.course === "cut-request") cut();
+        if (this.course === "cut-answer") isCut = true;
+        return this.course !== "silence";
+      }),
+      pass(server, client, () => {
+        if (isCut) cut();
+        return !isCut;
+      }),
+    ]);
+    pair.forEach((each) => {
+      close(each);
+      this.#connections.delete(each);
+    });
+  }
+}
+
+/** Passes on what comes, as far as `goesOn` says, until one side ends. */
+async function pass(
+  from: Deno.TcpConn,
+  to: Deno.TcpConn,
+  goesOn: () => boolean,
+): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  try {
+    for (;;) {
+      const count = await from.read(buffer);
+      if (count === null) break;
+      if (!goesOn()) continue;
+      for (let sent = 0; sent < count;) {
+        sent += await to.write(buffer.subarray(sent, count));
+      }
+    }
+  } catch {
+    // One of the two was closed.
+  }
+  close(to);
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * A round of crashes: processes at work on one bus, and a killer among them.
+ *
+ * Each slot starts a process, lets it live for a random while (from less than
+ * it takes to open the bus to a few hundred milliseconds), kills it with SIGKILL
+ * and starts the next, which takes over the session's id. When the round's
+ * kills are done all are killed; then one comes and looks (crash_survivor.ts),
+ * and the checker judges.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { getMessagingDbPath } from "../../mod.ts";
+import { check, type End, type Run, type Violation } from "./checker.ts";
+import { readHistories, Recorder } from "./history.ts";
+import { CHANNELS, type CrashPeerStart } from "./crash_workload.ts";
+import type { Chance } from "./seed.ts";
+
+/** The library of this checkout. */
+export const LIBRARY: string = new URL("../../mod.ts", import.meta.url).href;
+
+/** How to run a round. */
+export interface RoundOptions {
+  /** What its choices follow from. */
+  readonly chance: Chance;
+  /** How many processes to kill. */
+  readonly kills: number;
+  /** How many processes are there at a time. */
+  readonly slots: number;
+  /**
+   * The `mod.ts` of the library.
+   * @default {LIBRARY}
+   */
+  readonly library?: string;
+}
+
+/** What a round came to. */
+export interface Round {
+  /** How many processes were killed. */
+  readonly kills: number;
+  /** How many messages were acknowledged. */
+  readonly published: number;
+  /** How many deliveries there were. */
+  readonly delivered: number;
+  /** How many holds there were. */
+  readonly holds: number;
+  /** What speaks against it. */
+  readonly violations: readonly Violation[];
+  /** Where its histories are, if anything speaks against it. */
+  readonly folder?: string;
+}
+
+/** Runs a round on a fresh bus, and judges it. */
+export async function crashRound(options: RoundOptions): Promise<Round> {
+  const { library = LIBRARY } = options;
+  const folder = await Deno.makeTempDir({ prefix: "mbus-crash-" });
+  const home = `${folder}/bus`;
+  const histories = `${folder}/histories`;
+  await Deno.mkdir(histories);
+  const kills = await killAtRandom({ ...options, library }, home, histories);
+  const heldByDead = await survive({
+    library,
+    home,
+    histories,
+    peer: "survivor",
+    session: "survivor",
+    seed: options.chance.seed(),
+  });
+  const run: Run = {
+    histories: readHistories(histories),
+    end: { ...endOf(home), heldByDead },
+  };
+  const violations = check(run);
+  const count = (deed: string, of: (event: unknown) => number = () => 1) =>
+    run.histories.flatMap(({ events }) => events)
+      .reduce((sum, event) => event.deed === deed ? sum + of(event) : sum, 0);
+  if (violations.length === 0) await Deno.remove(folder, { recursive: true });
+  else {
+    await Deno.writeTextFile(`${histories}/end.json`, JSON.stringify(run.end));
+  }
+  return {
+    kills,
+    published: count(
+      "published",
+      (event) => (event as { keys: string[] }).keys.length,
+    ),
+    delivered: count("delivered"),
+    holds: count("acquired"),
+    violations,
+    ...(violations.length > 0 && { folder: histories }),
+  };
+}
+
+async function killAtRandom(
+  { chance, kills, slots, library }: RoundOptions & { library: string },
+  home: string,
+  histories: string,
+): Promise<number> {
+  using recorder = new Recorder(`${histories}/killer.jsonl`);
+  let started = 0;
+  const slot = async (session: string): Promise<void> => {
+    while (started < kills) {
+      const peer = `p${started++}`;
+      const child = startPeer("crash_peer", {
+        library,
+        home,
+        histories,
+        peer,
+        session,
+        seed: chance.seed(),
+      });
+      const lifeMs = chance.happens(0.3)
+        ? chance.whole(20, 80)
+        : chance.whole(60, 400);
+      await new Promise((resolve) => setTimeout(resolve, lifeMs));
+      recorder.record({ deed: "killing", victim: peer });
+      child.kill("SIGKILL");
+      const { signal } = await child.status;
+      if (signal !== "SIGKILL") throw new Error(`${peer} ended by itself`);
+    }
+  };
+  await Promise.all(
+    Array.from({ length: slots }, (_, i) => slot(`session-${i}`)),
+  );
+  return started;
+}
+
+/** Starts a peer's program. */
+function startPeer(
+  program: "crash_peer" | "crash_survivor",
+  start: CrashPeerStart,
+): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--allow-all",
+      new URL(`./peers/${program}.ts`, import.meta.url).pathname,
+      JSON.stringify(start),
+    ],
+    stdin: "null",
+    stdout: program === "crash_survivor" ? "piped" : "null",
+    stderr: "inherit",
+  }).spawn();
+}
+
+/** Looks at the bus when all are dead; returns what they still hold. */
+async function survive(start: CrashPeerStart): Promise<string[]> {
+  const { stdout } = await startPeer("crash_survivor", start).output();
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+/** What is in the database, by plain SQL. */
+export function endOf(home: string): Omit<End, "heldByDead"> {
+  const database = new DatabaseSync(getMessagingDbPath(home), {
+    readOnly: true,
+  });
+  try {
+    const rows = (sql: string): Record<string, unknown>[] =>
+      database.prepare(sql).all();
+    const [{ integrity_check: integrity }] = rows("PRAGMA integrity_check");
+    return {
+      keptChannels: [CHANNELS.kept],
+      messages: rows(
+        `SELECT id, channel, payload FROM inter_session_messages
+         WHERE channel IN ('${CHANNELS.kept}', '${CHANNELS.brief}')
+           AND payload <> '"the end"' ORDER BY id`,
+      ).map(({ id, channel, payload }) => ({
+        id: String(id),
+        channel: String(channel),
+        key: JSON.parse(String(payload)),
+      })),
+      names: rows("SELECT name, lost FROM durable_names").map((row) => ({
+        name: String(row.name),
+        lost: Number(row.lost),
+      })),
+      tasks: rows("SELECT task_id, status FROM tasks").map((row) => ({
+        task: String(row.task_id),
+        status: String(row.status),
+      })),
+      integrity: String(integrity),
+    };
+  } finally {
+    database.close();
+  }
+}

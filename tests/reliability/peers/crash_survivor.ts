@@ -1,0 +1,72 @@
+/**
+ * The one who comes when all others are dead: looks at everything, as any
+ * session does, reads the durable names to their end, and tells what the dead
+ * still hold.
+ *
+ * @module
+ */
+
+import { Recorder } from "../history.ts";
+import { type CrashPeerStart, NAMES, PATHS, told } from "../crash_workload.ts";
+
+const start: CrashPeerStart = JSON.parse(Deno.args[0]);
+using recorder = new Recorder(`${start.histories}/${start.peer}.jsonl`);
+const library: typeof import("../../../mod.ts") = await import(start.library);
+
+const held: string[] = [];
+try {
+  await using bus = await library.openBus({
+    home: start.home,
+    project: null,
+    session: start.session,
+    busyTimeoutMs: 1_000,
+    channelMessagesMax: 1e6,
+  });
+  await bus.sessions.register();
+  for (let i = 0; i < PATHS; i++) {
+    const path = `${start.home}/file-${i}`;
+    const lock = await bus.locks.tryAcquire(path, { type: "exclusive" });
+    if (lock === undefined) held.push(`nobody can lock ${path}`);
+    else await lock.release();
+  }
+  for (const hold of await bus.locks.list()) {
+    held.push(`${hold.session} holds ${hold.path}`);
+  }
+  for (const task of await bus.tasks.list({ status: "claimed" })) {
+    held.push(`${task.session} has ${task.id}`);
+  }
+  for (const session of await bus.sessions.list()) {
+    if (session.id !== bus.session) held.push(`${session.id} is on the bus`);
+  }
+  let number = 0;
+  for (const [durable, channel] of Object.entries(NAMES)) {
+    const subscription = `${start.peer}/${number++}`;
+    try {
+      await using reader = bus.subscribe(channel, { durable, from: "start" });
+      await reader.ready;
+      const { cursor } = reader;
+      recorder.record({
+        deed: "subscribed",
+        subscription,
+        channel,
+        cursor,
+        durable,
+      });
+      // It ends at this one, which comes after all.
+      const last = await bus.publish(channel, "the end", { ttlSeconds: 3600 });
+      for await (const { id, payload } of reader) {
+        if (id === last.id) break;
+        const key = String(payload);
+        if (key === "the end") continue;
+        recorder.record({ deed: "delivered", subscription, id, key });
+      }
+    } catch (error) {
+      if (!(error instanceof library.DurableNameInUseError)) throw error;
+      held.push(error.message);
+    }
+  }
+  await bus.purge();
+} catch (error) {
+  recorder.record({ deed: "failed", act: "look", error: told(error) });
+}
+console.log(JSON.stringify(held));

@@ -36,6 +36,9 @@ export const NAMES: Readonly<Record<string, string>> = {
   brief: CHANNELS.brief,
 };
 
+/** How messages begin that only end a reading. */
+export const END = "the end of ";
+
 /** How many files are fought for. */
 export const PATHS = 3;
 
@@ -45,3 +48,12 @@ export function told(error: unknown): string {
   const because = cause === undefined ? "" : ` (${told(cause)})`;
   return `${name}: ${message}${because}`;
 }
+
+/** What a process does when it is killed at one of its system calls. */
+export type CrashStep =
+  | "first open"
+  | "commit"
+  | "checkpoint"
+  | "purge"
+  | "migration"
+  | "last close";

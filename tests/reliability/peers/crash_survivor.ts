@@ -53,11 +53,12 @@ try {
         durable,
       });
       // It ends at this one, which comes after all.
-      const last = await bus.publish(channel, "the end", { ttlSeconds: 3600 });
+      const last = `${END}${durable}`;
+      await bus.publish(channel, last, { ttlSeconds: 3600 });
       for await (const { id, payload } of reader) {
-        if (id === last.id) break;
         const key = String(payload);
-        if (key === "the end") continue;
+        if (key === last) break;
+        if (key.startsWith(END)) continue;
         recorder.record({ deed: "delivered", subscription, id, key });
       }
     } catch (error) {

@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { hasProgram } from "../fixture.ts";
+import type { RuleName, Violation } from "./checker.ts";
+import { crashRound } from "./crash.ts";
+import { STEPS, sweep } from "./crash_sweep.ts";
+import { type Defect, withDefects } from "./defect.ts";
+import { LONG, seeded } from "./seed.ts";
+
+const LINUX = Deno.build.os === "linux";
+const canTrace = LINUX && Deno.build.arch === "x86_64" && hasProgram("strace");
+const unlessLinux = LINUX ? "" : " (ignored: needs Linux)";
+const unlessTraced = canTrace
+  ? ""
+  : " (ignored: needs strace on Linux x86_64; apt-get install strace)";
+
+const KILLS = LONG ? 10_000 : 300;
+/** Calls of a kind that are swept: all, or some. */
+const CALLS_MOST = LONG ? Infinity : 6;
+
+function assertNone(violations: readonly Violation[], where = ""): void {
+  const lines = violations.slice(0, 20).map(({ rule, what }) =>
+    `${rule}: ${what}`
+  );
+  assert.equal(violations.length, 0, [where, ...lines].join("\n"));
+}
+
+const RANDOM = `${KILLS} processes at work are killed at random`;
+
+Deno.test({
+  name: `${RANDOM}, and every promise is kept${unlessLinux}`,
+  ignore: !LINUX,
+  fn: () =>
+    seeded(import.meta.url, RANDOM, async (chance, seed) => {
+      let [kills, rounds, published, delivered, holds] = [0, 0, 0, 0, 0];
+      while (kills < KILLS) {
+        const round = await crashRound({
+          chance,
+          kills: Math.min(chance.whole(20, 80), KILLS - kills),
+          slots: chance.whole(1, 9),
+        });
+        assertNone(round.violations, `histories: ${round.folder}`);
+        rounds++;
+        kills += round.kills;
+        published += round.published;
+        delivered += round.delivered;
+        holds += round.holds;
+      }
+      assert.equal(kills, KILLS);
+      // Killed before they do anything, they would prove nothing.
+      assert.ok(published > kills && delivered > kills && holds > kills / 2);
+      console.log(
+        `seed ${seed}: ${kills} kills in ${rounds} rounds, ${published} ` +
+          `messages acknowledged, ${delivered} deliveries, ${holds} holds`,
+      );
+    }),
+});
+
+for (const step of STEPS) {
+  const name = `killed at each system call of a ${step}`;
+  Deno.test({
+    name: `${name}, a process breaks nothing${unlessTraced}`,
+    ignore: !canTrace,
+    fn: () =>
+      seeded(import.meta.url, name, async (chance, seed) => {
+        const swept = await sweep(step, { chance, most: CALLS_MOST });
+        assertNone(swept.violations);
+        const calls = Object.values(swept.calls);
+        const least = calls.reduce((sum, n) => sum + Math.min(n, 3), 0);
+        assert.ok(swept.kills >= least, `only ${swept.kills} were killed`);
+        console.log(
+          `seed ${seed}: ${swept.kills} kills at ${
+            JSON.stringify(swept.calls)
+          }`,
+        );
+      }),
+  });
+}
+
+/** A defect, and the rule by which it must be found. */
+interface Seeded {
+  readonly rule: RuleName;
+  readonly defects: readonly Defect[];
+}
+
+/** What kills at random, and what is read and held meanwhile, must show. */
+const FOUND_AT_RANDOM: Record<string, Seeded> = {
+  "locks are granted over exclusive holds": {
+    rule: "exclusive holds have one holder",
+    defects: [{
+      file: "lib/sqlite/lock_queue.ts",
+      text: "if (inTheWay.length === 0) return grant(tx, request, near);",
+      by: "return grant(tx, request, near);",
+    }],
+  },
+  "claimed tasks are claimed again": {
+    rule: "exclusive holds have one holder",
+    defects: [{
+      file: "lib/sqlite/tasks.ts",
+      text: "t.status = 'open' AND t.waits_for = 0",
+      by: "t.status IN ('open', 'claimed') AND t.waits_for = 0",
+    }],
+  },
+  "fencing tokens shrink": {
+    rule: "tokens grow",
+    defects: [{
+      file: "lib/sqlite/transaction.ts",
+      text: "SET value = value + 1 WHERE name = 'fencing'",
+      by: "SET value = value - 1 WHERE name = 'fencing'",
+    }],
+  },
+  "a publish is acknowledged before it is written": {
+    rule: "acknowledged messages are there",
+    defects: [{
+      file: "lib/sqlite/messages.ts",
+      text: "const { rowId } = await connection.writeOne(",
+      by: `const rowId = Number(endCursor(connection)) + 1;
+           await Promise.resolve();
+           setTimeout(() => connection.writeOne(`,
+    }, {
+      file: "lib/sqlite/messages.ts",
+      text: `() => connection.sql(INSERT).run(...values),
+  );`,
+      by: `() => connection.sql(INSERT).run(...values),
+  ).catch(() => {}), 5);`,
+    }],
+  },
+  "a durable cursor moves when its messages are read": {
+    rule: "durable names get each",
+    defects: [{
+      file: "lib/subscription.ts",
+      text: "this.#tellLost(page.lost);",
+      by: `this.#tellLost(page.lost);
+           await this.#store.advanceDurable(reader, page.cursor);`,
+    }],
+  },
+  "an acknowledgement is not stored": {
+    rule: "nothing comes after its ack",
+    defects: [{
+      file: "lib/sqlite/durable.ts",
+      text: "cursor = max(cursor, coalesce(?1, cursor)),",
+      by: "cursor = max(cursor, min(cursor, coalesce(?1, cursor))),",
+    }],
+  },
+  "losses are not counted": {
+    rule: "losses are counted",
+    defects: [{
+      file: "lib/sqlite/purge.ts",
+      text: "if (lost > 0) {",
+      by: "if (lost > 1_000_000) {",
+    }],
+  },
+  "a page ends one message too far": {
+    rule: "subscriptions skip nothing",
+    defects: [{
+      file: "lib/sqlite/messages.ts",
+      text: "String(Math.max(Number(end), ",
+      by: "String(1 + Math.max(Number(end), ",
+    }],
+  },
+  "pages come backwards": {
+    rule: "subscriptions are in order",
+    defects: [{
+      file: "lib/sqlite/messages.ts",
+      text: "const messages = rows.map(toMessage);",
+      by: "const messages = rows.map(toMessage).reverse();",
+    }],
+  },
+  "the dead are not buried": {
+    rule: "the dead hold nothing",
+    defects: [{
+      file: "lib/sqlite/liveness.ts",
+      text: `if (life !== "dead") return false;`,
+      by: `if (life !== "unknown") return false;`,
+    }],
+  },
+  "holders are taken for dead": {
+    rule: "holds are not lost",
+    defects: [{
+      file: "lib/sqlite/liveness.ts",
+      text: `if (life !== "dead") return false;`,
+      by: `if (life !== "dead" && Math.random() < 0.9) return false;`,
+    }],
+  },
+};
+
+/** What kills inside a transaction must show. */
+const FOUND_BY_SWEEP: Record<string, Seeded> = {
+  "messages of one call are written one by one": {
+    rule: "groups are whole",
+    defects: [{
+      file: "lib/sqlite/connection.ts",
+      text: `this.sql("BEGIN IMMEDIATE").run();
+    try {
+      this.#checkVersion();
+      const result = work();
+      this.sql("COMMIT").run();`,
+      by: `try {
+      this.#checkVersion();
+      const result = work();`,
+    }],
+  },
+  "the journal is in memory": {
+    rule: "the file is sound",
+    defects: [{
+      file: "lib/sqlite/connection.ts",
+      text: `db.prepare("PRAGMA journal_mode=WAL").get();`,
+      by: `db.prepare("PRAGMA journal_mode=DELETE").get();`,
+    }, {
+      file: "lib/sqlite/connection.ts",
+      text: "db.exec(`PRAGMA foreign_keys=ON; PRAGMA busy_timeout=0`);",
+      by: "db.exec(`PRAGMA foreign_keys=ON; PRAGMA busy_timeout=0`);" +
+        `db.prepare("PRAGMA journal_mode=MEMORY").get();`,
+    }],
+  },
+};
+
+const ROUNDS_MOST = 10;
+
+for (const [defect, { rule, defects }] of Object.entries(FOUND_AT_RANDOM)) {
+  const name = `found at random: ${defect}`;
+  Deno.test({
+    name: `${name}${unlessLinux}`,
+    ignore: !LINUX,
+    fn: () =>
+      seeded(
+        import.meta.url,
+        name,
+        (chance) =>
+          withDefects(defects, async (library) => {
+            const found = new Set<RuleName>();
+            for (let round = 0; round < ROUNDS_MOST; round++) {
+              const { violations, folder } = await crashRound({
+                chance,
+                kills: 12,
+                slots: 6,
+                library,
+              });
+              if (folder !== undefined) {
+                await Deno.remove(`${folder}/..`, { recursive: true });
+              }
+              for (const { rule } of violations) found.add(rule);
+              if (found.has(rule)) return;
+            }
+            assert.fail(`Never "${rule}", but ${[...found].join(", ")}`);
+          }),
+      ),
+  });
+}
+
+for (const [defect, { rule, defects }] of Object.entries(FOUND_BY_SWEEP)) {
+  const name = `found by a sweep: ${defect}`;
+  Deno.test({
+    name: `${name}${unlessTraced}`,
+    ignore: !canTrace,
+    fn: () =>
+      seeded(
+        import.meta.url,
+        name,
+        (chance) =>
+          withDefects(defects, async (library) => {
+            const { violations } = await sweep("commit", {
+              chance,
+              most: 12,
+              library,
+            });
+            const found = violations.map((violation) => violation.rule);
+            assert.ok(found.includes(rule), `only ${[...new Set(found)]}`);
+          }),
+      ),
+  });
+}

@@ -57,7 +57,7 @@ export function chosenSeed(): number {
 }
 
 /** Whether the long forms were asked for, as `deno task test:soak` does. */
-export const LONG: boolean = Deno.env.get("MBUS_SOAK") === "long";
+export const LONG: boolean = Deno.env.get("MBUS_SOAK") === "1";
 
 /**
  * Runs `body` with a seed, and names the seed and the command in its failure.
@@ -75,7 +75,7 @@ export async function seeded(
     await body(new Chance(seed), seed);
   } catch (error) {
     const path = file.slice(file.indexOf("/tests/") + 1);
-    const form = LONG ? "MBUS_SOAK=long " : "";
+    const form = LONG ? "MBUS_SOAK=1 " : "";
     throw new Error(
       `Seed ${seed}. To run it again: ${form}MBUS_SEED=${seed} deno test ` +
         `--allow-all ${path} --filter ${JSON.stringify(test)}\n` +

@@ -7,7 +7,13 @@
  */
 
 import { Recorder } from "../history.ts";
-import { type CrashPeerStart, NAMES, PATHS, told } from "../crash_workload.ts";
+import {
+  type CrashPeerStart,
+  END,
+  NAMES,
+  PATHS,
+  told,
+} from "../crash_workload.ts";
 
 const start: CrashPeerStart = JSON.parse(Deno.args[0]);
 using recorder = new Recorder(`${start.histories}/${start.peer}.jsonl`);

@@ -15,7 +15,9 @@
  *   once. **Durable**: it begins where its name was acknowledged, and each
  *   message comes at least once, until it is acknowledged. One reader at a
  *   time has the name, by a lease that is renewed while the subscription
- *   stands; one that lost it is told by the error of its next step.
+ *   stands; one that lost it is told by the error of its next step. What it
+ *   read ahead more than a second ago it reads again first: it may have been
+ *   stopped since, and another reader have acknowledged it.
  *
  * @module
  */
@@ -69,6 +71,10 @@ export interface SubscriptionHooks {
 // Enough to spread the cost of a read, few enough to hold in memory.
 const PAGE_MESSAGES = 256;
 
+// How long a durable reader hands on what it read ahead without looking whether
+// it still has the name: far less than it takes to lose it.
+const PAGE_TRUSTED_MS = 1_000;
+
 /** Messages one by one, as an async iteration. */
 export class Subscription
   implements AsyncIterableIterator<Message>, AsyncDisposable {
@@ -79,6 +85,7 @@ export class Subscription
   readonly #options: SubscribeOptions;
   readonly #hooks: SubscriptionHooks;
   #buffer: Message[] = [];
+  #readAtMs = 0;
   #cursor = "";
   #delivered = "";
   #more = true;
@@ -232,7 +239,7 @@ export class Subscription
       if (this.#closing !== undefined) return { done: true, value: undefined };
       const message = this.#buffer.shift();
       if (message !== undefined) {
-        if (Date.parse(message.expiresAt) <= this.#hooks.now()) {
+        if (this.#isDoubtful(message)) {
           this.#rewind();
           continue;
         }
@@ -244,9 +251,17 @@ export class Subscription
     }
   }
 
+  /** Whether it may have expired, or been acknowledged, since it was read. */
+  #isDoubtful(message: Message): boolean {
+    return Date.parse(message.expiresAt) <= this.#hooks.now() ||
+      this.#reader !== undefined &&
+        performance.now() - this.#readAtMs > PAGE_TRUSTED_MS;
+  }
+
   /**
-   * Drops the page that was read ahead: something on it has expired since. The
-   * store leaves that out, and counts it for a durable name.
+   * Drops the page that was read ahead, to read it again. The store leaves out
+   * what has expired since, counts it for a durable name, and refuses a reader
+   * that lost its name.
    */
   #rewind(): void {
     this.#buffer = [];
@@ -261,6 +276,8 @@ export class Subscription
         ? await this.#store.read(this.#interest, this.#cursor, PAGE_MESSAGES)
         : await this.#readDurablePage(this.#reader);
       this.#buffer = [...page.messages];
+      // After it, or who needs longer than that for a page got nowhere.
+      this.#readAtMs = performance.now();
       this.#cursor = page.cursor;
       this.#more = page.messages.length === PAGE_MESSAGES;
     } catch (error) {

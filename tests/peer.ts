@@ -15,6 +15,11 @@ export interface PeerOptions {
   readonly env?: Record<string, string>;
   /** Its working folder. */
   readonly cwd?: string;
+  /**
+   * The program, which may stand in a copy of the library.
+   * @default {`peers/bus_peer.ts`}
+   */
+  readonly script?: string;
 }
 
 /** An error that a peer met. */
@@ -65,7 +70,7 @@ export class Peer {
       Deno.execPath(),
       "run",
       "-A",
-      SCRIPT,
+      options.script ?? SCRIPT,
     ];
     this.#child = new Deno.Command(program, {
       args,

@@ -177,7 +177,7 @@ export class SqliteStore implements Store {
   };
   readonly #lockBudget: LockBudget;
   #sincePurge = 0;
-  #askPurgeAtMs = 0;
+  #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -661,13 +661,15 @@ export class SqliteStore implements Store {
   /** Whether nobody has purged for a while; looked up once in that while. */
   #isPurgeOverdue(): boolean {
     const now = this.#options.now();
-    if (now < this.#askPurgeAtMs) return false;
-    this.#askPurgeAtMs = now + PURGE_AFTER_MS;
+    // Either way: the clock may have been set back since.
+    const isOver = (sinceMs: number) =>
+      Math.abs(now - sinceMs) >= PURGE_AFTER_MS;
+    if (!isOver(this.#askedPurgeAtMs)) return false;
+    this.#askedPurgeAtMs = now;
     const row = this.#connection.sql(
       "SELECT value FROM counters WHERE name = 'purged_at'",
     ).get();
-    // Either way: the clock may have been set back since.
-    return Math.abs(now - Number(row?.value ?? 0)) >= PURGE_AFTER_MS;
+    return isOver(Number(row?.value ?? 0));
   }
 
   async #purgeSteps(): Promise<void> {

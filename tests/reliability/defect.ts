@@ -15,7 +15,10 @@ export interface Defect {
   readonly by: string;
 }
 
-/** Runs `body` with the `mod.ts` of a copy of the library that has defects. */
+/**
+ * Runs `body` with the `mod.ts` of a copy of the library that has defects;
+ * beside it stand the programs of `tests/peers/`.
+ */
 export async function withDefects<T>(
   defects: readonly Defect[],
   body: (library: string) => Promise<T>,
@@ -24,7 +27,11 @@ export async function withDefects<T>(
   const copy = await Deno.makeTempDir({ prefix: "mbus-defect-" });
   try {
     await copyTree(`${root}lib`, `${copy}/lib`);
-    await Deno.copyFile(`${root}mod.ts`, `${copy}/mod.ts`);
+    await Deno.mkdir(`${copy}/tests`);
+    await copyTree(`${root}tests/peers`, `${copy}/tests/peers`);
+    for (const file of ["mod.ts", "tests/text_lines.ts"]) {
+      await Deno.copyFile(`${root}${file}`, `${copy}/${file}`);
+    }
     for (const { file, text, by } of defects) {
       const whole = await Deno.readTextFile(`${copy}/${file}`);
       const parts = whole.split(text);

@@ -7,7 +7,8 @@
  *
  * Purging rides along: after every so many messages, or when nobody has done
  * it for a while, a step is taken behind the publisher's back, and never two
- * at a time. Closing waits for the one that runs.
+ * at a time. Closing waits for the one that runs. With it rides the look at the
+ * length of the log.
  *
  * @module
  */
@@ -88,6 +89,7 @@ import {
   waitersFor,
 } from "./lock_queue.ts";
 import { giveBack, listHolds, renewHold } from "./locks.ts";
+import { WriteLog } from "./log.ts";
 import {
   endCursor,
   insertAlone,
@@ -176,6 +178,7 @@ export class SqliteStore implements Store {
     session: "",
   };
   readonly #lockBudget: LockBudget;
+  readonly #log: WriteLog;
   #sincePurge = 0;
   #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
@@ -185,6 +188,7 @@ export class SqliteStore implements Store {
     this.#connection = connection;
     this.#options = options;
     this.#lockBudget = new LockBudget(options.locksMax);
+    this.#log = new WriteLog(connection);
     this.#wakeUps = new WakeUps(connection, {
       notify: options.notify,
       pollIntervalMs: options.pollIntervalMs,
@@ -587,10 +591,12 @@ export class SqliteStore implements Store {
   }
 
   async purge(): Promise<Purged> {
-    return await this.#write(
+    const purged = await this.#write(
       "purge",
       (tx) => purgeStep(tx, this.#purgeRound, this.#options.channelMessagesMax),
     );
+    await this.#connection.read("trim the log", () => this.#log.trim());
+    return purged;
   }
 
   async stats(): Promise<Stats> {

@@ -20,7 +20,11 @@ import type { Chance } from "./seed.ts";
 /** The library of this checkout. */
 export const LIBRARY: string = new URL("../../mod.ts", import.meta.url).href;
 
-const SURVIVOR_LATEST_MS = 30_000;
+// It takes a tenth of a second: one that hangs is a finding, too.
+const SURVIVOR_LATEST_MS = 120_000;
+
+// What it takes on a quiet machine until a process has published.
+const USUAL_START_MS = 150;
 
 /** How to run a round. */
 export interface RoundOptions {
@@ -101,33 +105,59 @@ async function killAtRandom(
 ): Promise<number> {
   using recorder = new Recorder(`${histories}/killer.jsonl`);
   let started = 0;
+  // Where other work slows the machine down, all live longer.
+  let pace = 1;
+  const one = async (
+    session: string,
+    live: (peer: string) => Promise<void>,
+  ): Promise<void> => {
+    const peer = `p${started++}`;
+    const child = startPeer("crash_peer", {
+      library,
+      home,
+      histories,
+      peer,
+      session,
+      seed: chance.seed(),
+    });
+    await live(peer);
+    recorder.record({ deed: "killing", victim: peer });
+    const { signal, code } = await killed(child);
+    if (signal !== "SIGKILL") {
+      const error = `${peer} ended by itself, with ${signal ?? code}`;
+      recorder.record({ deed: "failed", act: "live on", error });
+    }
+  };
+  const startedAt = performance.now();
+  await one("session-0", (peer) => firstPublish(`${histories}/${peer}.jsonl`));
+  pace = Math.max(1, (performance.now() - startedAt) / USUAL_START_MS);
   const slot = async (session: string): Promise<void> => {
     while (started < kills) {
-      const peer = `p${started++}`;
-      const child = startPeer("crash_peer", {
-        library,
-        home,
-        histories,
-        peer,
-        session,
-        seed: chance.seed(),
-      });
       const lifeMs = chance.happens(0.3)
         ? chance.whole(20, 80)
         : chance.whole(60, 400);
-      await new Promise((resolve) => setTimeout(resolve, lifeMs));
-      recorder.record({ deed: "killing", victim: peer });
-      const { signal, code } = await killed(child);
-      if (signal !== "SIGKILL") {
-        const error = `${peer} ended by itself, with ${signal ?? code}`;
-        recorder.record({ deed: "failed", act: "live on", error });
-      }
+      await one(
+        session,
+        () => new Promise((resolve) => setTimeout(resolve, lifeMs * pace)),
+      );
     }
   };
   await Promise.all(
     Array.from({ length: slots }, (_, i) => slot(`session-${i}`)),
   );
   return started;
+}
+
+/** Waits until a process has published, or has lived for long. */
+async function firstPublish(history: string): Promise<void> {
+  for (let tries = 0; tries < 1_000; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    try {
+      if (Deno.readTextFileSync(history).includes('"published"')) return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
 }
 
 /** Kills a process, and tells how it ended: it may have done so before. */
@@ -163,7 +193,6 @@ function startPeer(
 /** Looks at the bus when all are dead; returns what they still hold. */
 async function survive(start: CrashPeerStart): Promise<string[]> {
   const child = startPeer("crash_survivor", start);
-  // It takes a tenth of a second: one that hangs is a finding, too.
   const late = setTimeout(() => child.kill("SIGKILL"), SURVIVOR_LATEST_MS);
   const { stdout, success } = await child.output();
   clearTimeout(late);

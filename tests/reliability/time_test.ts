@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import {
   type Claim,
   DurableNameInUseError,
@@ -15,9 +14,8 @@ import {
   payloadsOf,
   run,
   take,
-  until,
 } from "../fixture.ts";
-import { type Peer, PeerError } from "../peer.ts";
+import { PeerError } from "../peer.ts";
 import { works } from "../probe.ts";
 import { type Defect, withDefects } from "./defect.ts";
 import { LONG, seeded } from "./seed.ts";

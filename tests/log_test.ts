@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { LOG_BYTES_MAX } from "../lib/sqlite/log.ts";
+import { Home, within } from "./fixture.ts";
+
+const MIB = 1024 * 1024;
+
+/** Publishes 64 MiB, by a thousand messages. */
+async function publishMuch(home: Home): Promise<number> {
+  const bus = await home.open({ channelMessagesMax: 20 });
+  const filling = "x".repeat(60_000);
+  let largest = 0;
+  for (let message = 0; message < 1_000; message++) {
+    await bus.publish("a", filling);
+    const { size } = Deno.statSync(`${home.database}-wal`);
+    largest = Math.max(largest, size);
+  }
+  return largest;
+}
+
+Deno.test("the log stays short though somebody always reads from it", async () => {
+  await using home = new Home();
+  await (await home.open()).publish("a", 1);
+  const script = new URL("./peers/reader_turns.ts", import.meta.url).pathname;
+  const reader = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", script, home.database],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const lines = reader.stdout.getReader();
+  await within("the reader", lines.read());
+  const largest = await publishMuch(home);
+  await reader.stdin.close();
+  await lines.cancel();
+  assert.ok((await reader.status).success);
+  // What is published until somebody looks comes on top.
+  assert.ok(largest < LOG_BYTES_MAX + 16 * MIB, `${largest / MIB} MiB`);
+});
+
+Deno.test("a reader that stands still holds up nobody, and the log is cut off when it goes on", async () => {
+  await using home = new Home();
+  await (await home.open()).publish("a", 1);
+  const reader = await home.start();
+  const path = home.database;
+  const begin = "BEGIN; SELECT count(*) FROM inter_session_messages";
+  await reader.call("sql", { path, sql: begin });
+  assert.ok(await publishMuch(home) > LOG_BYTES_MAX);
+  await reader.call("sql", { path, sql: "COMMIT" });
+  const bus = await home.open({ channelMessagesMax: 20 });
+  // One that was told before looks again when it is twice as long.
+  await bus.purge();
+  assert.equal(Deno.statSync(`${path}-wal`).size, 0);
+  assert.equal((await bus.poll("a")).messages.length, 20);
+});

@@ -1,9 +1,10 @@
 /**
  * A round of crashes: processes at work on one bus, and a killer among them.
  *
- * Each slot starts a process, lets it live for a random while (from less than
- * it takes to open the bus to a few hundred milliseconds), kills it with SIGKILL
- * and starts the next, which takes over the session's id. When the round's
+ * Each slot starts a process, kills it with SIGKILL and starts the next, which
+ * takes over the session's id. Three in ten are killed while they start and
+ * open the bus, the others up to a quarter of a second after they are at work,
+ * however slow the machine is just now. When the round's
  * kills are done all are killed; then one comes and looks (crash_survivor.ts),
  * and the checker judges.
  *
@@ -23,8 +24,8 @@ export const LIBRARY: string = new URL("../../mod.ts", import.meta.url).href;
 // It takes a tenth of a second: one that hangs is a finding, too.
 const SURVIVOR_LATEST_MS = 120_000;
 
-// What it takes on a quiet machine until a process has published.
-const USUAL_START_MS = 150;
+// A history of this length says more than that its process has started.
+const AT_WORK_BYTES = 400;
 
 /** How to run a round. */
 export interface RoundOptions {
@@ -105,8 +106,6 @@ async function killAtRandom(
 ): Promise<number> {
   using recorder = new Recorder(`${histories}/killer.jsonl`);
   let started = 0;
-  // Where other work slows the machine down, all live longer.
-  let pace = 1;
   const one = async (
     session: string,
     live: (peer: string) => Promise<void>,
@@ -129,17 +128,16 @@ async function killAtRandom(
     }
   };
   const startedAt = performance.now();
-  await one("session-0", (peer) => firstPublish(`${histories}/${peer}.jsonl`));
-  pace = Math.max(1, (performance.now() - startedAt) / USUAL_START_MS);
+  await one("session-0", (peer) => atWork(`${histories}/${peer}.jsonl`));
+  const startMs = performance.now() - startedAt;
   const slot = async (session: string): Promise<void> => {
     while (started < kills) {
-      const lifeMs = chance.happens(0.3)
-        ? chance.whole(20, 80)
-        : chance.whole(60, 400);
-      await one(
-        session,
-        () => new Promise((resolve) => setTimeout(resolve, lifeMs * pace)),
-      );
+      const isYoung = chance.happens(0.3);
+      const lifeMs = chance.next() * (isYoung ? startMs * 1.2 : 250);
+      await one(session, async (peer) => {
+        if (!isYoung) await atWork(`${histories}/${peer}.jsonl`);
+        await new Promise((resolve) => setTimeout(resolve, lifeMs));
+      });
     }
   };
   await Promise.all(
@@ -148,12 +146,12 @@ async function killAtRandom(
   return started;
 }
 
-/** Waits until a process has published, or has lived for long. */
-async function firstPublish(history: string): Promise<void> {
-  for (let tries = 0; tries < 1_000; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+/** Waits until a process is at work, or has lived for long. */
+async function atWork(history: string): Promise<void> {
+  for (let tries = 0; tries < 2_000; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
     try {
-      if (Deno.readTextFileSync(history).includes('"published"')) return;
+      if (Deno.statSync(history).size >= AT_WORK_BYTES) return;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }

@@ -25,7 +25,14 @@ const running = new Set<Deno.ChildProcess>();
 /** How the runtime is told to run a script of this folder. */
 export function runScript(script: string, ...args: string[]): string[] {
   const { href } = new URL(script, import.meta.url);
-  return ["run", "--config", new URL("../deno.json", import.meta.url).pathname, "--allow-all", href, ...args];
+  return [
+    "run",
+    "--config",
+    new URL("../deno.json", import.meta.url).pathname,
+    "--allow-all",
+    href,
+    ...args,
+  ];
 }
 
 /** Starts `script`, handing it `argument` as JSON. */

@@ -45,9 +45,12 @@ Deno.test("a reader that stands still holds up nobody, and the log is cut off wh
   await reader.call("sql", { path, sql: begin });
   assert.ok(await publishMuch(home) > LOG_BYTES_MAX);
   await reader.call("sql", { path, sql: "COMMIT" });
-  const bus = await home.open({ channelMessagesMax: 20 });
-  // One that was told before looks again when it is twice as long.
+  const bus = await home.open({
+    channelMessagesMax: 20,
+    // By now it is tried again.
+    now: () => Date.now() + 60_000,
+  });
   await bus.purge();
-  assert.equal(Deno.statSync(`${path}-wal`).size, 0);
+  assert.ok(Deno.statSync(`${path}-wal`).size < MIB);
   assert.equal((await bus.poll("a")).messages.length, 20);
 });

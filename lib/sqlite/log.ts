@@ -6,48 +6,132 @@
  * processes wait for a processor in the midst of a read: then the log grows by
  * all that is written (by 361 MB in a minute of 40 sessions on two processors).
  *
- * So whoever purges looks how long it is. If it is long, it folds it in and cuts
- * it off while it holds the write lock: nobody writes meanwhile, whoever begins
- * to read needs the log no more, and those who read from it are waited for. A
- * read takes less than a millisecond of work. One that takes longer than the
- * wait belongs to a process that stands still: then the log must be twice as
- * long before it is tried again, so that nobody is held up for nothing.
+ * So whoever publishes looks now and then how long it is, and so does whoever
+ * purges. If it is long, one of them folds it in and cuts it off while it holds
+ * the write lock: nobody writes meanwhile, whoever begins to read needs the log
+ * no more, and those who read from it are waited for. A read takes less than a
+ * millisecond of work; one that takes longer than the wait belongs to a process
+ * that has no processor, or stands still. After a try in vain nobody tries for
+ * twenty times as long as was waited, so that writers lose a twentieth of their
+ * time at the most.
  *
  * @module
  */
 
+import { faultOf } from "./faults.ts";
 import type { Connection } from "./connection.ts";
 
 /** Up to this length the log is left to SQLite. */
 export const LOG_BYTES_MAX: number = 8 * 1024 * 1024;
 
-// This long everything else of the process stands still at the most.
-const READERS_WAIT_MS = 100;
+// A look costs a microsecond or two; a message fills about 20 KiB of the log.
+const LOOK_AFTER_MESSAGES = 16;
+
+// How long readers are waited for: the longer, the longer the log is.
+const WAIT_MS_LEAST = 100;
+const WAIT_MS_MOST = 400;
+const PAUSE_WAITS = 20;
+
+// Another process may be folding it in just now, which takes milliseconds.
+const TRIES_MOST = 10;
+const TRY_AGAIN_MS = 3;
 
 /** The log of one open database. */
 export class WriteLog {
   readonly #connection: Connection;
-  #triedAtBytes = 0;
+  readonly #now: () => number;
+  #sinceLook = 0;
 
-  /** Made by the store. */
-  constructor(connection: Connection) {
+  /** Made by the store, with its clock. */
+  constructor(connection: Connection, now: () => number) {
     this.#connection = connection;
+    this.#now = now;
   }
 
-  /** Cuts it off if it is long. */
-  trim(): void {
-    const { location } = this.#connection;
-    const { size } = Deno.statSync(`${location.databasePath}-wal`);
-    if (size < this.#triedAtBytes) this.#triedAtBytes = 0;
-    if (size <= Math.max(LOG_BYTES_MAX, this.#triedAtBytes * 2)) return;
+  /** Whether it is known to be long, after so many further messages. */
+  isLong(published: number): boolean {
+    this.#sinceLook += published;
+    if (this.#sinceLook < LOOK_AFTER_MESSAGES) return false;
+    this.#sinceLook = 0;
+    return this.#bytes() > LOG_BYTES_MAX;
+  }
+
+  /** Cuts it off if it is long, and nobody has tried just now. */
+  async trim(): Promise<void> {
+    const bytes = this.#bytes();
+    if (bytes <= LOG_BYTES_MAX) return;
+    const waitMs = Math.min(
+      Math.round(WAIT_MS_LEAST * bytes / LOG_BYTES_MAX),
+      WAIT_MS_MOST,
+    );
+    const pauseMs = waitMs * PAUSE_WAITS;
+    const act = "trim the log";
+    const wasTried = () => this.#triedWithin(pauseMs);
+    if (await this.#connection.read(act, wasTried)) return;
+    const isOurs = await this.#connection.write(act, () => {
+      if (wasTried()) return false;
+      this.#noteTry(this.#now());
+      return true;
+    });
+    if (!isOurs || !await this.#cutOff(waitMs)) return;
+    // Only what was in vain need not be tried again soon.
+    await this.#connection.write(act, () => this.#noteTry(0));
+  }
+
+  #noteTry(atMs: number): void {
+    this.#connection.sql(
+      `INSERT INTO counters(name, value) VALUES ('log_tried_at', ?1)
+       ON CONFLICT (name) DO UPDATE SET value = ?1`,
+    ).run(atMs);
+  }
+
+  /** Whether anybody tried in the last so many milliseconds. */
+  #triedWithin(pauseMs: number): boolean {
+    const row = this.#connection.sql(
+      "SELECT value FROM counters WHERE name = 'log_tried_at'",
+    ).get();
+    // Either way: the clock may have been set back since.
+    return Math.abs(this.#now() - Number(row?.value ?? 0)) < pauseMs;
+  }
+
+  /** Tries to cut it off; returns whether that was done. */
+  async #cutOff(waitMs: number): Promise<boolean> {
+    for (let tries = 0; tries < TRIES_MOST; tries++) {
+      if (this.#connection.closed) return false;
+      const startedAt = performance.now();
+      if (this.#checkpoint(waitMs)) return true;
+      // Busy at once is another one that folds it in.
+      if (performance.now() - startedAt >= waitMs / 2) return false;
+      await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
+    }
+    return false;
+  }
+
+  /** Folds all of it in and cuts it off; returns whether that was possible. */
+  #checkpoint(waitMs: number): boolean {
     const { db } = this.#connection;
-    db.exec(`PRAGMA busy_timeout=${READERS_WAIT_MS}`);
+    db.exec(`PRAGMA busy_timeout=${waitMs}`);
     try {
-      const row = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()!;
-      // Another process may be about it: then it is as well.
-      this.#triedAtBytes = row.busy === 0 ? 0 : size;
+      return db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()!.busy === 0;
+    } catch (error) {
+      if (faultOf(error) !== "busy") throw error;
+      return false;
     } finally {
       db.exec("PRAGMA busy_timeout=0");
     }
+  }
+
+  #bytes(): number {
+    return sizeOf(`${this.#connection.location.databasePath}-wal`);
+  }
+}
+
+/** The size of a file in bytes; 0 if there is none. */
+export function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
   }
 }

@@ -97,7 +97,7 @@ import {
   waitersFor,
 } from "./lock_queue.ts";
 import { giveBack, listHolds, renewHold } from "./locks.ts";
-import { WriteLog } from "./log.ts";
+import { sizeOf, WriteLog } from "./log.ts";
 import {
   endCursor,
   insertAlone,
@@ -203,7 +203,7 @@ export class SqliteStore implements Store {
     this.#connection = connection;
     this.#options = options;
     this.#lockBudget = new LockBudget(options.locksMax);
-    this.#log = new WriteLog(connection);
+    this.#log = new WriteLog(connection, options.now);
     this.#wakeUps = new WakeUps(connection, {
       notify: options.notify,
       pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
@@ -650,7 +650,7 @@ export class SqliteStore implements Store {
       "purge",
       (tx) => purgeStep(tx, this.#purgeRound, this.#options.channelMessagesMax),
     );
-    await this.#connection.read("trim the log", () => this.#log.trim());
+    await this.#log.trim();
     return purged;
   }
 
@@ -723,10 +723,11 @@ export class SqliteStore implements Store {
   #purgeInPassing(published: number): void {
     this.#sincePurge += published;
     if (this.#purging !== undefined || this.#closing !== undefined) return;
-    if (this.#sincePurge < PURGE_AFTER_MESSAGES && !this.#isPurgeOverdue()) {
-      return;
-    }
-    this.#purging = this.#purgeSteps().catch((error) => {
+    const isDue = this.#sincePurge >= PURGE_AFTER_MESSAGES ||
+      this.#isPurgeOverdue();
+    if (!isDue && !this.#log.isLong(published)) return;
+    const purging = isDue ? this.#purgeSteps() : this.#log.trim();
+    this.#purging = purging.catch((error) => {
       // Whoever publishes next tries again.
       this.#options.warn(`mbus: ${error.message}`);
     }).finally(() => this.#purging = undefined);
@@ -827,15 +828,6 @@ function appendApart(tx: Transaction, message: NewMessage): AppendResult {
     if (error instanceof MessageBusError || faultOf(error) === "constraint") {
       return { error: error as Error };
     }
-    throw error;
-  }
-}
-
-function sizeOf(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
     throw error;
   }
 }

@@ -4,8 +4,8 @@
  *
  * Each session reads one channel. A message says who published it and which of
  * his it is, so its reader finds by itself whether one is missing, comes twice
- * or in the wrong order. Publishers keep to a schedule: who is late catches up,
- * so how many there are is fixed and only how long it takes is measured.
+ * or in the wrong order; the last one says so. Publishers keep to a schedule, as
+ * far as the machine lets them: what they came to is told, and must all arrive.
  *
  * @module
  */
@@ -29,8 +29,11 @@ export interface LoadSession {
   readonly payloadBytes: number;
   /** The channel that it reads; none if it reads nothing. */
   readonly reads?: string;
-  /** How many messages it will read. */
-  readonly expects: number;
+  /**
+   * How many sessions publish on the channel that it reads.
+   * @default {1}
+   */
+  readonly writers?: number;
   /** Whether under a durable name, acknowledged by tens. */
   readonly durable?: boolean;
   /** How long it takes over each message that it reads, in milliseconds. */
@@ -63,7 +66,7 @@ export interface MemorySample {
 export interface LoadReport {
   /** Its name. */
   readonly session: string;
-  /** How many messages it published. */
+  /** How many messages it published, beside the one that is the last. */
   readonly published: number;
   /** How many it read. */
   readonly delivered: number;
@@ -98,16 +101,20 @@ export interface LoadOptions {
    * @default {LIBRARY}
    */
   readonly library?: string;
+  /**
+   * How long after all was published they tell how far they came, if they have
+   * not read all, in milliseconds: far above what that takes when all is well.
+   * @default {120000}
+   */
+  readonly latestAfterMs?: number;
 }
 
-// Far above what any of them takes when all is well; then they tell how far
-// they came.
-const LATEST_AFTER_MS = 120_000;
 const STARTED_AT_A_TIME = 8;
 
 /** Runs a load to its end. */
 export async function runLoad(options: LoadOptions): Promise<Load> {
-  const { home, sessions, library = LIBRARY } = options;
+  const { home, sessions, library = LIBRARY, latestAfterMs = 120_000 } =
+    options;
   const running: Running[] = [];
   for (let i = 0; i < sessions.length; i += STARTED_AT_A_TIME) {
     const some = sessions.slice(i, i + STARTED_AT_A_TIME)
@@ -120,7 +127,7 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   try {
     for (const one of running) await one.say("go");
     const longest = Math.max(...sessions.map(({ seconds }) => seconds));
-    const latestMs = longest * 1_000 + LATEST_AFTER_MS;
+    const latestMs = longest * 1_000 + latestAfterMs;
     const reports = await Promise.all(running.map((one) => one.end(latestMs)));
     return {
       reports,
@@ -225,6 +232,31 @@ function sizeOf(path: string): number {
   }
 }
 
+/** How late messages were, in a memory that does not grow with them. */
+export class Lateness {
+  // By steps of a tenth, from a hundredth of a millisecond on.
+  readonly #counts = new Uint32Array(256);
+  #total = 0;
+
+  /** Adds one, in milliseconds. */
+  add(lateMs: number): void {
+    const step = Math.ceil(Math.log(Math.max(lateMs, 0.01) / 0.01) / STEP);
+    this.#counts[Math.min(step, this.#counts.length - 1)]++;
+    this.#total++;
+  }
+
+  /** At most how late that part of them was, within a tenth. */
+  quantile(part: number): number {
+    let seen = 0;
+    const step = this.#counts.findIndex((count) =>
+      (seen += count) >= this.#total * part
+    );
+    return Number((0.01 * Math.exp(STEP * step)).toPrecision(2));
+  }
+}
+
+const STEP = Math.log(1.1);
+
 /** By how much `y` grows for each `x`, by least squares. */
 export function slope(points: readonly (readonly [number, number])[]): number {
   const mean = (of: 0 | 1) =>
@@ -235,8 +267,63 @@ export function slope(points: readonly (readonly [number, number])[]): number {
   return square === 0 ? 0 : product / square;
 }
 
-/** The samples after the first part of the time, in which a process warms up. */
-export function warm(samples: readonly MemorySample[]): MemorySample[] {
+/**
+ * By how many bytes the resident memory of a process grows in a minute, after
+ * the first part of its time, in which it warms up.
+ */
+export function growthPerMinute(samples: readonly MemorySample[]): number {
   const lastMs = samples.at(-1)?.atMs ?? 0;
-  return samples.filter(({ atMs }) => atMs >= lastMs * 0.4);
+  return slope(
+    samples.filter(({ atMs }) => atMs >= lastMs * 0.4)
+      .map(({ atMs, rss }) => [atMs / 60_000, rss]),
+  );
+}
+
+/** What is demanded of a load. */
+export interface Demands {
+  /** The most that the log may be, in bytes. */
+  readonly logBytesMax: number;
+  /** The most that a process may grow in a minute, in bytes; else not asked. */
+  readonly growthPerMinuteMax?: number;
+}
+
+/** All that speaks against a load. */
+export function judgeLoad(
+  { reports, logBytesMax }: Load,
+  sessions: readonly LoadSession[],
+  demands: Demands,
+): string[] {
+  const complaints: string[] = [];
+  const publishedOn = (channel: string | undefined): number =>
+    sessions.filter(({ writes }) => writes !== undefined && writes === channel)
+      .flatMap(({ session }) =>
+        reports.filter((one) => one.session === session)
+      )
+      .reduce((sum, { published }) => sum + published, 0);
+  for (const { session, writes, reads } of sessions) {
+    const report = reports.find((one) => one.session === session);
+    if (report === undefined) {
+      complaints.push(`${session} said nothing`);
+      continue;
+    }
+    if (writes !== undefined && report.published === 0) {
+      complaints.push(`${session} published nothing`);
+    }
+    const expected = publishedOn(reads);
+    if (report.delivered !== expected) {
+      complaints.push(`${session} got ${report.delivered} of ${expected}`);
+    }
+    complaints.push(...report.wrong.map((what) => `${session}: ${what}`));
+    const growth = growthPerMinute(report.memory);
+    const { growthPerMinuteMax = Infinity } = demands;
+    if (growth > growthPerMinuteMax) {
+      complaints.push(
+        `${session} grows by ${Math.round(growth)} bytes a minute`,
+      );
+    }
+  }
+  if (logBytesMax > demands.logBytesMax) {
+    complaints.push(`the log was ${logBytesMax} bytes long`);
+  }
+  return complaints;
 }

@@ -8,23 +8,29 @@
 import type { Message, MessageBus } from "../../../mod.ts";
 import { TextLineStream } from "../../text_lines.ts";
 import { monotonicMs } from "../history.ts";
-import type { LoadReport, LoadStart, MemorySample } from "../load.ts";
+import {
+  Lateness,
+  type LoadReport,
+  type LoadStart,
+  type MemorySample,
+} from "../load.ts";
 
 interface Payload {
   readonly from: string;
   readonly number: number;
   readonly atMs: number;
+  readonly isLast: boolean;
 }
 
 const SAMPLE_EVERY_MS = 1_000;
 const ACK_EVERY = 10;
-// Longer than a load lasts: what is not delivered is not excused by it.
-const TTL_SECONDS = 30 * 60;
+// Longer than anybody stands still; short enough that much is purged.
+const TTL_SECONDS = 300;
 
 const start: LoadStart = JSON.parse(Deno.args[0]);
 const wrong: string[] = [];
 const memory: MemorySample[] = [];
-const lateMs: number[] = [];
+const late = new Lateness();
 let published = 0;
 let delivered = 0;
 let stopped = false;
@@ -49,39 +55,48 @@ async function publish(bus: MessageBus): Promise<void> {
   const { writes, perSecond, seconds, payloadBytes, session } = start;
   if (writes === undefined) return;
   const filling = "x".repeat(payloadBytes);
-  const count = Math.round(perSecond * seconds);
-  const beganAt = performance.now();
-  // So that they do not all publish at one instant.
-  const shiftMs = Math.random() * 1_000 / perSecond;
-  while (published < count && !stopped) {
-    const dueMs = shiftMs + published * 1_000 / perSecond;
-    const inMs = dueMs - (performance.now() - beganAt);
-    if (inMs > 1) await sleep(inMs);
-    await bus.publish(writes, {
+  const publishOne = (isLast: boolean) =>
+    bus.publish(writes, {
       from: session,
       number: published,
       atMs: monotonicMs(),
+      isLast,
       filling,
     }, { ttlSeconds: TTL_SECONDS });
+  const beganAt = performance.now();
+  // So that they do not all publish at one instant.
+  const shiftMs = Math.random() * 1_000 / perSecond;
+  while (!stopped) {
+    const dueMs = shiftMs + published * 1_000 / perSecond;
+    if (dueMs >= seconds * 1_000) break;
+    const passedMs = performance.now() - beganAt;
+    if (passedMs >= seconds * 1_000) break;
+    if (dueMs - passedMs > 1) await sleep(dueMs - passedMs);
+    await publishOne(false);
     published++;
   }
+  await publishOne(true);
 }
 
 const next = new Map<string, number>();
 
-function take(message: Message): void {
-  const { from, number, atMs } = message.payload as unknown as Payload;
+/** Takes a message; returns whether it was its publisher's last one. */
+function take(message: Message): boolean {
+  const payload = message.payload as unknown as Payload;
+  const { from, number, atMs, isLast } = payload;
   const expected = next.get(from) ?? 0;
   if (number !== expected) {
     wrong.push(`${number} of ${from} where ${expected} was next`);
   }
   next.set(from, number + 1);
+  if (isLast) return true;
   delivered++;
-  lateMs.push(monotonicMs() - atMs);
+  late.add(monotonicMs() - atMs);
+  return false;
 }
 
 async function read(bus: MessageBus): Promise<() => Promise<void>> {
-  const { reads, expects, durable, slowMs, session } = start;
+  const { reads, durable, slowMs, session, writers = 1 } = start;
   if (reads === undefined) return () => Promise.resolve();
   const subscription = bus.subscribe(reads, {
     ...(durable && { durable: session }),
@@ -90,21 +105,19 @@ async function read(bus: MessageBus): Promise<() => Promise<void>> {
   });
   await subscription.ready;
   return async () => {
+    let ended = 0;
     const stop = setInterval(() => stopped && subscription.close(), 100);
     for await (const message of subscription) {
-      take(message);
+      if (take(message)) ended++;
       if (durable && delivered % ACK_EVERY === 0) {
         await subscription.ack(message);
       }
+      if (ended === writers) break;
       if (slowMs !== undefined) await sleep(slowMs);
-      if (delivered === expects) break;
     }
     clearInterval(stop);
   };
 }
-
-const quantile = (sorted: readonly number[], q: number): number =>
-  Math.round((sorted[Math.floor(sorted.length * q)] ?? 0) * 100) / 100;
 
 const library: typeof import("../../../mod.ts") = await import(start.library);
 {
@@ -133,13 +146,12 @@ const library: typeof import("../../../mod.ts") = await import(start.library);
   sample();
   clearInterval(sampling);
 }
-lateMs.sort((a, b) => a - b);
 const report: LoadReport = {
   session: start.session,
   published,
   delivered,
   wrong,
-  lateMs: { p50: quantile(lateMs, 0.5), p99: quantile(lateMs, 0.99) },
+  lateMs: { p50: late.quantile(0.5), p99: late.quantile(0.99) },
   memory,
 };
 console.log(JSON.stringify(report));

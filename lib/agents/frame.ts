@@ -141,6 +141,16 @@ export function plainName(name: string): string {
   return [...line].slice(0, NAME_CHARS_MAX).join("") || "unknown";
 }
 
+/**
+ * Makes a path fit for a sentence of ours: harmless, and on one line.
+ *
+ * @param path Any path.
+ * @returns The path, as it can be shown.
+ */
+export function plainPath(path: string): string {
+  return plainText(path).replace(/[\n\t]+/g, " ");
+}
+
 function quote(peer: PeerText, bytesMax?: number): string {
   const label = peer.label === undefined ? "" : `${plainName(peer.label)} `;
   const sentAt = peer.sentAt === undefined ? "" : `, ${plainName(peer.sentAt)}`;

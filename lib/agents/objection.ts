@@ -7,7 +7,7 @@
 
 import type { Hold } from "../locks.ts";
 import type { EditObstacle } from "../store.ts";
-import { plainName, plainText } from "./frame.ts";
+import { plainName, plainPath, plainText } from "./frame.ts";
 import type { Policy } from "./policy.ts";
 
 /** What stands against an edit of one path. */
@@ -44,8 +44,8 @@ export function objectionTo(
       key: keyOf(exclusive),
       force: "firm",
       facts: `${describe(exclusive)}. Do not edit it now: wait for it ` +
-        `(mbus lock ${word(path)} --wait 60s), ask its holder ` +
-        `(mbus ask ${session} '"…"'), or work elsewhere.`,
+        `(mbus lock ${word(plainPath(path))} --wait 60s), ` +
+        `${asking(session)}or work elsewhere.`,
     };
   }
   if (holds.length === 0 && touches.length === 0) return undefined;
@@ -54,7 +54,7 @@ export function objectionTo(
   if (holds.length > 0) facts.push(`${describe(holds)}.`);
   if (touch !== undefined) {
     facts.push(
-      `${plainName(touch.session)} has changed ${path} ` +
+      `${plainName(touch.session)} has changed ${plainPath(path)} ` +
         `${ago(nowMs - touch.touchedAtMs)}, after you read it.`,
     );
   }
@@ -93,14 +93,20 @@ function keyOf(holds: readonly Hold[]): string {
 function describe(holds: readonly Hold[]): string {
   return holds.map((hold) => {
     const how = hold.type === "exclusive" ? "holds exclusively" : "is editing";
-    const what = hold.kind === "file"
-      ? hold.path
-      : `${hold.path} (a ${hold.kind})`;
+    const covered = plainPath(hold.path);
+    const what = hold.kind === "file" ? covered : `${covered} (a ${hold.kind})`;
     return `${plainName(hold.session)} (${plainName(hold.vendor)}) ${how} ` +
       `${what} since ${hold.since}` +
       (hold.task === undefined ? "" : `, on task ${plainName(hold.task)}`) +
       (hold.why === undefined ? "" : `, saying: "${oneLine(hold.why)}"`);
   }).join("; ");
+}
+
+/** How to ask a session, if its id is one that the bus gives. */
+function asking(session: string): string {
+  return /^[\w.\-/:~@+]{1,128}$/.test(session)
+    ? `ask its holder (mbus ask ${session} '"…"'), `
+    : "";
 }
 
 /** A peer's words on one line that ends where it ends. */

@@ -14,7 +14,7 @@ import type { Case, Verdict } from "./case.ts";
 import { notesOf, readNote } from "./case.ts";
 import { afterEdit, beforeEdit } from "./edits.ts";
 import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
-import { plainName } from "./frame.ts";
+import { plainName, plainPath } from "./frame.ts";
 import { informNotes } from "./informing.ts";
 import { shellWrites } from "./shell.ts";
 
@@ -124,8 +124,8 @@ async function announce(
   const facts = overwritten.map(({ path, session: holder }) => ({
     path,
     session: holder,
-    facts: `Your command has changed ${path}, which ${plainName(holder)} is ` +
-      `working on: tell them, or put it back.`,
+    facts: `Your command has changed ${plainPath(path)}, which ` +
+      `${plainName(holder)} is working on: tell them, or put it back.`,
   }));
   await store.noteActivity(session.id, {
     notes: await informNotes(hook, facts),

@@ -7,7 +7,8 @@
 import fc from "fast-check";
 import { fixtureNames, readFixture } from "./golden.ts";
 
-const FOLDERS = [
+/** The folders of recorded inputs, by agent and version. */
+export const FOLDERS: readonly string[] = [
   "claude-2.1.330",
   "codex-0.169.0",
   "copilot-1.0.102",

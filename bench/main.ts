@@ -2,7 +2,7 @@
  * `deno task bench`: the bars that this bus is held to, measured.
  *
  * ```text
- * deno task bench [delivery] [start] [publish] [idle] [--json]
+ * deno task bench [delivery] [start] [publish] [idle] [coordination] [--json]
  * ```
  *
  * Without a name all of them run, in less than two minutes. What counts is the
@@ -15,6 +15,7 @@
 
 import { parseArgs } from "node:util";
 import { endChildren } from "./children.ts";
+import { benchCoordination } from "./coordination.ts";
 import { benchDelivery } from "./delivery.ts";
 import { benchIdle } from "./idle.ts";
 import { benchPublish } from "./publish.ts";
@@ -28,6 +29,7 @@ const BENCHES: Readonly<
   start: benchStart,
   publish: benchPublish,
   idle: benchIdle,
+  coordination: benchCoordination,
 };
 
 /** A benchmark that could not run. */

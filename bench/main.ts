@@ -2,7 +2,8 @@
  * `deno task bench`: the bars that this bus is held to, measured.
  *
  * ```text
- * deno task bench [delivery] [start] [hook] [publish] [idle] [--json]
+ * deno task bench [delivery] [start] [hook] [publish] [idle] [coordination]
+ *                 [--json]
  * ```
  *
  * Without a name all of them run, in about five minutes. What counts is the
@@ -15,6 +16,7 @@
 
 import { parseArgs } from "node:util";
 import { endChildren } from "./children.ts";
+import { benchCoordination } from "./coordination.ts";
 import { benchDelivery } from "./delivery.ts";
 import { benchHook } from "./hook.ts";
 import { benchIdle } from "./idle.ts";
@@ -30,6 +32,7 @@ const BENCHES: Readonly<
   hook: benchHook,
   publish: benchPublish,
   idle: benchIdle,
+  coordination: benchCoordination,
 };
 
 /** A benchmark that could not run. */

@@ -1,0 +1,346 @@
+/**
+ * Coordination: what a lock costs, how soon it is handed over, how fast tasks
+ * are claimed.
+ *
+ * - **Uncontended**: acquire and release of a file in a repository, against the
+ *   same rows written by hand, in short turns on two databases of one kind; and
+ *   again with 10 and with 10,000 locks held, by ten sessions or by one.
+ * - **Handing over**: ten processes take one lock in turns. Counted is from the
+ *   holder's call of release to the hold in the next one's hands, where that one
+ *   was waiting by then. And from the SIGKILL of a holder to the hold in the
+ *   hands of who waits.
+ * - **Tasks**: fifty processes claim 5,000 tasks; each is got exactly once, or
+ *   the bench fails.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { type Hold, type MessageBus, openBus } from "../mod.ts";
+import { type Child, startChild } from "./children.ts";
+import { pause, sharedNowMs } from "./clock.ts";
+import type { LockTask, Turn } from "./lock_session.ts";
+import { distributionOf } from "./quantiles.ts";
+import { RawLock } from "./raw_lock.ts";
+import type { Finding, Row } from "./report.ts";
+import type { WorkerAccount } from "./task_worker.ts";
+
+const BENCH = "coordination";
+const FILES = 64;
+
+// Short turns, so that what disturbs the machine disturbs both.
+const TURNS = 41;
+const WARM_UP_TURNS = 4;
+const TURN_LOCKS = 150;
+
+const FEW = 10;
+const MANY = 10_000;
+const HOLDERS = 10;
+
+const HANDOVER_ROUNDS = 3;
+const HANDOVER_SESSIONS = 10;
+const HANDOVER_TURNS = 40;
+const HOLD_MS = 3;
+const KILLS = 5;
+
+const WORKERS = 50;
+const TASKS = 5_000;
+const TASK_ROUNDS = 2;
+
+/** Measures it. */
+export async function benchCoordination(folder: string): Promise<Finding> {
+  return {
+    rows: [
+      ...await uncontended(folder),
+      ...await handingOver(folder),
+      await claiming(folder),
+    ],
+    contestants: [
+      "by hand: node:sqlite, two transactions that write the rows of a lock: the " +
+      "counter of tokens and the hold, then its end; same schema and pragmas, " +
+      "and no look whether anybody is in the way",
+      "UPDATE … RETURNING: node:sqlite, a table of its own with one index: no " +
+      "lease, no token, nobody told",
+    ],
+  };
+}
+
+/** Something that is done again and again, a turn of it in µs each. */
+type Act = (number: number) => void | Promise<void>;
+
+async function uncontended(folder: string): Promise<Row[]> {
+  const files = repository(`${folder}/repository`);
+  await using few = await heldBus(`${folder}/few`, files.root, FEW, HOLDERS);
+  await using many = await heldBus(
+    `${folder}/many`,
+    files.root,
+    MANY,
+    HOLDERS,
+  );
+  await using own = await heldBus(`${folder}/own`, files.root, MANY, 1);
+  const like = await likeness(few.bus, files.paths);
+  using raw = new RawLock(`${folder}/few`);
+  const [hand, bus, busMany, busOwn] = await inTurns([
+    (i) => raw.acquireAndRelease(like[i % FILES]),
+    lockAndRelease(few.bus, files.paths),
+    lockAndRelease(many.bus, files.paths),
+    lockAndRelease(own.bus, files.paths),
+  ]);
+  const row = (
+    what: string,
+    rounds: readonly number[],
+    name: string,
+    baseline: readonly number[],
+    bar: Row["bar"],
+  ): Row => ({
+    bench: BENCH,
+    what,
+    unit: "µs",
+    rounds,
+    baseline: { name, rounds: baseline },
+    bar,
+  });
+  return [
+    {
+      bench: BENCH,
+      what: "acquire and release",
+      unit: "/s",
+      rounds: bus.map(perSecond),
+      baseline: { name: "by hand", rounds: hand.map(perSecond) },
+      bar: { of: "ratio", least: 0.5 },
+    },
+    row("with 10,000 locks held", busMany, "with 10", bus, {
+      of: "ratio",
+      most: 1.3,
+    }),
+    row("with 10,000 of its own", busOwn, "with 10", bus, {
+      of: "ratio",
+      most: 1.3,
+    }),
+  ];
+}
+
+const perSecond = (us: number): number => 1e6 / us;
+
+/** Files of a repository that nobody has locked. */
+function repository(root: string): { root: string; paths: string[] } {
+  Deno.mkdirSync(`${root}/.git`, { recursive: true });
+  Deno.writeTextFileSync(`${root}/.git/HEAD`, "ref: refs/heads/main\n");
+  Deno.mkdirSync(`${root}/src/server`, { recursive: true });
+  const paths = Array.from(
+    { length: FILES },
+    (_, i) => `${root}/src/server/file-${i}.ts`,
+  );
+  for (const path of paths) Deno.writeTextFileSync(path, "");
+  return { root, paths };
+}
+
+/** A bus on which `count` other files of the folder are held. */
+async function heldBus(
+  home: string,
+  root: string,
+  count: number,
+  holders: number,
+): Promise<AsyncDisposable & { readonly bus: MessageBus }> {
+  const stack = new AsyncDisposableStack();
+  const open = async (session: string) =>
+    stack.use(
+      await openBus({ home, session, project: null, locksMax: 2 * count + 10 }),
+    );
+  const bus = await open("bench");
+  await bus.sessions.register();
+  const all = holders === 1 ? [bus] : await Promise.all(
+    Array.from({ length: holders }, (_, i) => open(`holder-${i}`)),
+  );
+  for (let i = 0; i < count; i++) {
+    await all[i % all.length].locks.acquire(`${root}/src/server/held-${i}.ts`);
+  }
+  return { bus, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** What a hold of each file looks like. */
+async function likeness(
+  bus: MessageBus,
+  paths: readonly string[],
+): Promise<Hold[]> {
+  const holds: Hold[] = [];
+  for (const path of paths) {
+    await using lock = await bus.locks.acquire(path, { type: "exclusive" });
+    holds.push(lock.hold);
+  }
+  return holds;
+}
+
+function lockAndRelease(bus: MessageBus, paths: readonly string[]): Act {
+  return async (i) => {
+    const path = paths[i % paths.length];
+    const lock = await bus.locks.acquire(path, { type: "exclusive" });
+    await lock.release();
+  };
+}
+
+/** The µs that each act takes, turn by turn. */
+async function inTurns(acts: readonly Act[]): Promise<number[][]> {
+  const times: number[][] = acts.map(() => []);
+  for (let turn = 0; turn < WARM_UP_TURNS + TURNS; turn++) {
+    for (let k = 0; k < acts.length; k++) {
+      // Who goes first changes, so that nobody always follows the same one.
+      const which = (turn + k) % acts.length;
+      const beganAt = performance.now();
+      for (let i = 0; i < TURN_LOCKS; i++) await acts[which](i);
+      const us = (performance.now() - beganAt) * 1000 / TURN_LOCKS;
+      if (turn >= WARM_UP_TURNS) times[which].push(us);
+    }
+  }
+  return times;
+}
+
+async function handingOver(folder: string): Promise<Row[]> {
+  const rounds = [];
+  const killed: number[] = [];
+  for (let round = 0; round < HANDOVER_ROUNDS; round++) {
+    rounds.push(distributionOf(await handovers(`${folder}/turns-${round}`)));
+    const deaths = [];
+    for (let i = 0; i < KILLS; i++) {
+      deaths.push(await untilKilledHolders(`${folder}/killed-${round}-${i}`));
+    }
+    killed.push(Math.max(...deaths));
+  }
+  const row = (
+    what: string,
+    rounds: readonly number[],
+    most?: number,
+  ): Row => ({
+    bench: BENCH,
+    what,
+    unit: "ms",
+    rounds,
+    bar: most === undefined ? undefined : { of: "figure", most },
+  });
+  return [
+    row("released to handed over, median", rounds.map(({ p50 }) => p50)),
+    row("released to handed over, p99", rounds.map(({ p99 }) => p99), 2),
+    row(`killed to handed over, worst of ${KILLS}`, killed, 100),
+  ];
+}
+
+/** How long each handing over took in which the next one waited already. */
+async function handovers(home: string): Promise<number[]> {
+  const children = Array.from(
+    { length: HANDOVER_SESSIONS },
+    (_, i) => lockSession(home, `session-${i}`, HANDOVER_TURNS, HOLD_MS),
+  );
+  const turns = (await together<Turn[]>(children)).flat()
+    .toSorted(([a], [b]) => a - b);
+  const took: number[] = [];
+  turns.slice(1).forEach(([, askedAt, heldAt], i) => {
+    const releasedAt = turns[i][3];
+    if (askedAt < releasedAt) took.push(heldAt - releasedAt);
+  });
+  return took;
+}
+
+async function untilKilledHolders(home: string): Promise<number> {
+  await using holder = lockSession(home, "holder", 1, Infinity);
+  await holder.next();
+  await holder.tell("go");
+  await holder.next();
+  await using bus = await openBus({ home, session: "waiter", project: null });
+  const waiting = Promise.withResolvers<void>();
+  const acquired = bus.locks.acquire(lockIn(home), {
+    type: "exclusive",
+    waitMs: 60_000,
+    onWait: () => waiting.resolve(),
+  });
+  await Promise.race([waiting.promise, acquired]);
+  await pause(20 + 50 * Math.random());
+  const killedAt = sharedNowMs();
+  Deno.kill(holder.pid, "SIGKILL");
+  await acquired;
+  return sharedNowMs() - killedAt;
+}
+
+const lockIn = (home: string): string => `${home}-files/a.ts`;
+
+function lockSession(
+  home: string,
+  session: string,
+  turns: number,
+  holdMs: number,
+): Child {
+  const task: LockTask = { home, session, path: lockIn(home), turns, holdMs };
+  return startChild("lock_session.ts", task);
+}
+
+async function claiming(folder: string): Promise<Row> {
+  const [bus, raw]: [number[], number[]] = [[], []];
+  for (let round = 0; round < TASK_ROUNDS; round++) {
+    bus.push(
+      await claimsPerSecond(await busWorkers(`${folder}/tasks-${round}`)),
+    );
+    raw.push(
+      await claimsPerSecond(rawWorkers(`${folder}/tasks-${round}.db`)),
+    );
+  }
+  return {
+    bench: BENCH,
+    what: `${WORKERS} processes claim ${TASKS.toLocaleString("en")} tasks`,
+    unit: "/s",
+    rounds: bus,
+    baseline: { name: "UPDATE … RETURNING", rounds: raw },
+  };
+}
+
+async function busWorkers(home: string): Promise<Child[]> {
+  await using bus = await openBus({ home, session: "poster", project: null });
+  for (let i = 0; i < TASKS; i++) {
+    await bus.tasks.post({ id: `T-${i}`, title: "one of many" });
+  }
+  return workers("task_worker.ts", { home });
+}
+
+function rawWorkers(path: string): Child[] {
+  using db = new DatabaseSync(path);
+  db.exec(
+    `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
+     CREATE TABLE tasks(id INTEGER PRIMARY KEY, status TEXT NOT NULL, worker TEXT);
+     CREATE INDEX idx_tasks_status ON tasks(status, id);
+     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${TASKS})
+     INSERT INTO tasks(id, status) SELECT i, 'open' FROM n`,
+  );
+  return workers("task_worker_raw.ts", { path });
+}
+
+function workers(script: string, argument: object): Child[] {
+  return Array.from(
+    { length: WORKERS },
+    (_, i) => startChild(script, { ...argument, session: `worker-${i}` }),
+  );
+}
+
+async function claimsPerSecond(children: readonly Child[]): Promise<number> {
+  const accounts = await together<WorkerAccount>(children);
+  const ids = accounts.flatMap((account) => account.ids);
+  if (ids.length !== TASKS || new Set(ids).size !== TASKS) {
+    throw new Error(
+      `${ids.length} claims of ${
+        new Set(ids).size
+      } tasks, not one of each of ` +
+        `${TASKS}`,
+    );
+  }
+  const began = Math.min(...accounts.map(({ beganAt }) => beganAt));
+  const ended = Math.max(...accounts.map(({ endedAt }) => endedAt));
+  return TASKS * 1000 / (ended - began);
+}
+
+/** Lets children begin at once; returns what each said when it was through. */
+async function together<T>(children: readonly Child[]): Promise<T[]> {
+  await using stack = new AsyncDisposableStack();
+  for (const child of children) stack.use(child);
+  for (const child of children) await child.next();
+  for (const child of children) await child.tell("go");
+  const said = await Promise.all(children.map((child) => child.next<T>()));
+  await Promise.all(children.map((child) => child.end()));
+  return said;
+}

@@ -1,0 +1,86 @@
+/**
+ * The floor of a lock: `node:sqlite` alone, on a database that the bus has made.
+ *
+ * What must be durable of a lock is its row, with its fencing token and so the
+ * counter that it comes from; nobody is in its way, so there is nothing to
+ * announce. Two transactions write that by hand: one counts and inserts, one
+ * deletes. The same table with the same indexes and triggers, the same columns
+ * and values, the same pragmas, statements prepared once. It does not look
+ * whether anybody is in the way, nor who is to be told.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { getMessagingDbPath, type Hold } from "../mod.ts";
+
+const INSERT = `INSERT INTO file_locks
+  (token, file_path, session_id, lock_type, locked_at, agent_id, kind, extent,
+   prefix, repo_extent, repo_prefix, folds_case, worktree, project_id,
+   expires_at, why, waiter)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+/** A bus's locks, written without the bus. */
+export class RawLock implements Disposable {
+  readonly #db: DatabaseSync;
+  readonly #prepared: ReturnType<typeof prepare>;
+
+  /** Opens the database of the bus in `home`. */
+  constructor(home: string) {
+    this.#db = new DatabaseSync(getMessagingDbPath(home));
+    this.#db.exec(
+      `PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=250;
+       PRAGMA foreign_keys=ON; PRAGMA busy_timeout=0`,
+    );
+    this.#prepared = prepare(this.#db);
+  }
+
+  /** Writes a hold such as this one, and deletes it. */
+  acquireAndRelease(like: Hold): void {
+    const { begin, count, insert, remove, commit } = this.#prepared;
+    const { disk, repository } = like.covers;
+    const now = Date.now();
+    begin.run();
+    const token = Number(count.get()!.value);
+    insert.run(
+      token,
+      like.path,
+      like.session,
+      like.type,
+      new Date(now).toISOString(),
+      "",
+      like.kind,
+      disk,
+      disk,
+      repository ?? null,
+      repository ?? null,
+      0,
+      like.worktree ?? null,
+      like.project ?? null,
+      now + 600_000,
+      null,
+      null,
+    );
+    commit.run();
+    begin.run();
+    remove.run(token);
+    commit.run();
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+}
+
+function prepare(db: DatabaseSync) {
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    count: db.prepare(
+      `UPDATE counters SET value = value + 1 WHERE name = 'fencing'
+       RETURNING value`,
+    ),
+    insert: db.prepare(INSERT),
+    remove: db.prepare("DELETE FROM file_locks WHERE token = ?"),
+    commit: db.prepare("COMMIT"),
+  };
+}

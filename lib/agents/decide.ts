@@ -11,7 +11,8 @@
  * | stop | idle | its mail, if the policy holds it |
  * | session end | ended: locks and claims are free | |
  *
- * What not every event needs is loaded when it does: a hook lives for one.
+ * Only what reads shell commands is loaded when one is to be read: for the rest
+ * a file more would cost more than the code in it.
  *
  * @module
  */
@@ -19,6 +20,7 @@
 import type { AfterToolEvent, BeforeToolEvent } from "./agent.ts";
 import { ALLOW, type Case, type Verdict } from "./case.ts";
 import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
+import { withMail, withMailAtStop } from "./mail.ts";
 
 // A session is shown as stale after 30 s without a sign of life.
 const BEAT_MS = 5_000;
@@ -28,17 +30,16 @@ export async function decide(hook: Case): Promise<Verdict> {
   const { event, store, session } = hook;
   switch (event.kind) {
     case "session-start":
-      return await mail(hook);
+      return await withMail(hook);
     case "prompt":
       await beat(hook, "active");
-      return await mail(hook);
+      return await withMail(hook);
     case "before-tool":
       return await beforeTool(hook, event);
     case "after-tool":
       await afterTool(hook, event);
-      return await mail(hook);
+      return await withMail(hook);
     case "stop": {
-      const { withMailAtStop } = await import("./mail.ts");
       const verdict = await withMailAtStop(hook);
       const stays = "continueWith" in verdict.decision ||
         event.agentId !== undefined;
@@ -51,12 +52,6 @@ export async function decide(hook: Case): Promise<Verdict> {
     case "other":
       return ALLOW;
   }
-}
-
-async function mail(hook: Case): Promise<Verdict> {
-  if (!hook.tells.context) return ALLOW;
-  const { withMail } = await import("./mail.ts");
-  return await withMail(hook);
 }
 
 async function beforeTool(

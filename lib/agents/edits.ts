@@ -25,6 +25,7 @@ import type { EditObstacle, EditTarget } from "../store.ts";
 import { ALLOW, type Case, type Verdict } from "./case.ts";
 import { type FileStamp, stampOf } from "./file_stamp.ts";
 import { LEASE_MS } from "./lease.ts";
+import { judgeObstacles } from "./objecting.ts";
 
 const PATHS_MAX = 100;
 const ACTIVE_FILES_MAX = 20;
@@ -48,7 +49,6 @@ export async function beforeEdit(
   }));
   const obstacles = await guard(hook, edited, false);
   if (obstacles.length === 0) return ALLOW;
-  const { judgeObstacles } = await import("./objecting.ts");
   const stopped = await judgeObstacles(hook, obstacles, reads);
   if (stopped !== undefined) return stopped;
   // Meanwhile somebody may have come who holds it exclusively.

@@ -17,8 +17,8 @@
  * - **No prompt and no file's content is stored or logged.**
  *
  * It runs on every tool call of every agent, so everything it imports uses
- * `Deno.*`, `node:sqlite` and the language only, and each agent's contract is
- * loaded only when it is called.
+ * `Deno.*`, `node:sqlite` and the language only, and what goes beyond the quick
+ * answer is loaded only when it is called for.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import type { AgentName, Decision } from "./agent.ts";
 import { HookLog } from "./hook_log.ts";
 import { hostOf } from "./host.ts";
 import { answerQuickly } from "./quick_answer.ts";
-import { loadAgent } from "./roster.ts";
+import { AGENTS } from "./roster.ts";
 
 // The largest input that is read; what an agent sends beyond is left unread.
 const INPUT_BYTES_MAX = 16 * 1024 * 1024;
@@ -54,7 +54,7 @@ export async function answerHook(
   options: HookOptions = {},
 ): Promise<void> {
   const log = new HookLog(options.home, name);
-  let agent = await loadAgent(name);
+  let agent = AGENTS[name];
   let written = false;
   const write = (output: string) => {
     written = true;
@@ -63,7 +63,7 @@ export async function answerHook(
   try {
     const input: unknown = JSON.parse(readInput());
     const caller = hostOf(input) ?? name;
-    if (caller !== name) agent = await loadAgent(caller);
+    if (caller !== name) agent = AGENTS[caller];
     const event = agent.parse(input, (key) => Deno.env.get(key), options.event);
     if (event.kind === "other" || event.sessionId === "") {
       // Nothing to do on the bus, or nobody to do it for.

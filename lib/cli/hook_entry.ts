@@ -12,6 +12,7 @@
 import { answerHook } from "../agents/hook.ts";
 import { HookLog } from "../agents/hook_log.ts";
 import { isAgentName } from "../agents/roster.ts";
+import { endProcess } from "./ending.ts";
 
 /** Answers a hook; never throws. */
 export async function hookMain(args: readonly string[]): Promise<void> {
@@ -47,5 +48,5 @@ function parse(args: readonly string[]): HookArguments {
 
 if (import.meta.main) {
   await hookMain(Deno.args);
-  Deno.exit(0);
+  endProcess(0);
 }

@@ -22,6 +22,7 @@
  */
 
 import { parseArguments } from "./arguments.ts";
+import { RUNS_OUT } from "./ending.ts";
 import {
   MARK,
   type Places,
@@ -52,10 +53,20 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "cli.js": "cli.ts",
 };
 
-// What has to start soonest: small, it is half a millisecond sooner. Not the
-// rest: that loses a `using` whose variable is used once (esbuild issue 4482),
-// and then nothing is closed. Neither of these has one.
-const SMALL: readonly string[] = ["hook.js", "send.js"];
+// What has to start soonest, and what of it is loaded later but often: each is
+// one small file, as every file more that is looked for costs a quarter of a
+// millisecond. Each has its own copy of what several use, so none may ask another
+// one's values for their class. Not the rest: making it small loses a `using`
+// whose variable is used once (esbuild issue 4482), and then nothing is closed.
+// None of these has one.
+const SMALL: Readonly<Record<string, readonly string[]>> = {
+  "hook.js": ["hook_entry", "answering", "shell_edits"],
+  "send.js": ["send_entry"],
+};
+
+// How all programs are run, and those that need nothing but themselves.
+const RUN = ["run", "--quiet", "--no-lock", "--no-check", "--allow-all"];
+const BUNDLED = ["--no-config", "--cached-only"];
 
 // For what runs for long: slower to start, as it has no cached code, and 3 MB
 // smaller from then on.
@@ -112,10 +123,11 @@ async function install(places: Places): Promise<void> {
   const runtime = keepRuntime(places);
   // The bundle needs nothing else; the checkout needs its names of packages.
   const configuration = bundled
-    ? "--no-config --cached-only"
+    ? BUNDLED.join(" ")
     : `--config ${quoted(`${checkout}/deno.json`)}`;
   const text = launcherText(runtime, programs, configuration);
   replaceFile(places.launcher, text, 0o755);
+  if (bundled) await warmUp(runtime, places);
   console.log(`Installed mbus ${config.version} as ${places.launcher}.`);
   const folders = (Deno.env.get("PATH") ?? "").split(":").map(real);
   if (!folders.includes(real(places.bin))) {
@@ -123,6 +135,64 @@ async function install(places: Places): Promise<void> {
       `${places.bin} is not on your PATH: add\n` +
         `  export PATH="${places.bin}:$PATH"\nto your shell's start-up file.`,
     );
+  }
+}
+
+/**
+ * Runs what has to start soonest once, on a bus of its own, so that the runtime
+ * keeps its compiled code: that of the functions that were called, and never
+ * again of the same file. So what leads up to the calls that count keeps nothing.
+ * What fails here is kept at some later call.
+ */
+async function warmUp(runtime: string, places: Places): Promise<void> {
+  const folder = Deno.realPathSync(
+    Deno.makeTempDirSync({ prefix: "mbus-install-" }),
+  );
+  const run = async (program: string, input: unknown, keeps = true) => {
+    const child = new Deno.Command(runtime, {
+      args: [
+        ...RUN,
+        ...BUNDLED,
+        ...(keeps ? [] : ["--no-code-cache"]),
+        `${places.bundle}/${program}`,
+        ...(program === "hook.js" ? ["claude"] : ["state", "1"]),
+      ],
+      env: {
+        XDG_CONFIG_HOME: folder,
+        MBUS_HOME: `${folder}/bus`,
+        MBUS_URL: "",
+        MBUS_SESSION: "install",
+        [RUNS_OUT]: "1",
+      },
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(JSON.stringify(input)));
+    await writer.close();
+    await child.status;
+  };
+  try {
+    Deno.mkdirSync(`${folder}/.git`);
+    Deno.writeTextFileSync(`${folder}/.git/HEAD`, "ref: refs/heads/main\n");
+    Deno.writeTextFileSync(`${folder}/first`, "");
+    const call = (event: string, tool?: string, file?: string) => ({
+      session_id: "install",
+      cwd: folder,
+      hook_event_name: event,
+      tool_name: tool,
+      tool_input: { file_path: `${folder}/${file}`, command: "true > third" },
+    });
+    await run("hook.js", call("SessionStart"), false);
+    await run("hook.js", call("PreToolUse", "Edit", "first"), false);
+    await run("hook.js", call("PreToolUse", "Edit", "first"));
+    await run("hook.js", call("PreToolUse", "Edit", "second"));
+    await run("hook.js", call("PreToolUse", "Bash"));
+    await run("send.js", null, false);
+    await run("send.js", null);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
   }
 }
 
@@ -144,46 +214,57 @@ async function bundleEntry(
   name: string,
   source: string,
 ): Promise<boolean> {
-  const fresh = Deno.makeTempDirSync({ dir: places.data, prefix: "new-" });
+  const split = Deno.makeTempDirSync({ dir: places.data, prefix: "new-" });
+  const whole = Deno.makeTempDirSync({ dir: places.data, prefix: "new-" });
   try {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "bundle",
-        "--quiet",
-        ...(SMALL.includes(name) ? ["--minify"] : []),
-        "--code-splitting",
-        "--external",
-        "@db/sqlite",
-        "--outdir",
-        fresh,
-        source,
-      ],
-      cwd: decodeURIComponent(root()),
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    if (!success) {
-      console.error(new TextDecoder().decode(stderr).trim());
-      console.error(
-        "It could not be bundled, which needs the network the first time: mbus " +
-          "will run from this checkout, and start a little slower.",
-      );
+    if (!await runBundler(["--code-splitting", "--outdir", split, source])) {
       return false;
     }
-    importLater(fresh);
+    importLater(split);
+    const parts = namesIn(split);
+    const small = parts.filter((part) =>
+      SMALL[name]?.includes(part.replace(/(-[A-Z0-9]{8})?\.js$/, ""))
+    ).map((part) => `${split}/${part}`);
+    if (small.length > 0) {
+      if (!await runBundler(["--minify", "--outdir", whole, ...small])) {
+        return false;
+      }
+      for (const part of namesIn(whole)) {
+        Deno.renameSync(`${whole}/${part}`, `${split}/${part}`);
+      }
+    }
     const entry = source.replace(/^.*\//, "").replace(/\.ts$/, ".js");
-    const parts = [...Deno.readDirSync(fresh)].map(({ name }) => name)
-      .filter((part) => part !== entry);
-    for (const part of parts) {
-      Deno.renameSync(`${fresh}/${part}`, `${places.bundle}/${part}`);
+    for (const part of parts.filter((part) => part !== entry)) {
+      Deno.renameSync(`${split}/${part}`, `${places.bundle}/${part}`);
     }
     // The entry comes last: until then everybody runs the one before.
-    Deno.renameSync(`${fresh}/${entry}`, `${places.bundle}/${name}`);
+    Deno.renameSync(`${split}/${entry}`, `${places.bundle}/${name}`);
     return true;
   } finally {
-    Deno.removeSync(fresh, { recursive: true });
+    Deno.removeSync(split, { recursive: true });
+    Deno.removeSync(whole, { recursive: true });
   }
+}
+
+async function runBundler(args: readonly string[]): Promise<boolean> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--external", "@db/sqlite", ...args],
+    cwd: decodeURIComponent(root()),
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (success) return true;
+  console.error(new TextDecoder().decode(stderr).trim());
+  console.error(
+    "It could not be bundled, which needs the network the first time: mbus " +
+      "will run from this checkout, and start a little slower.",
+  );
+  return false;
+}
+
+function namesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name);
 }
 
 /** A name of this runtime that stays. */
@@ -217,7 +298,7 @@ hook) [ -t 0 ] || { shift; program=${quoted(programs["hook.js"])}; } ;;
 send) shift; program=${quoted(programs["send.js"])} ;;
 tail) memory=${SMALL_MEMORY} ;;
 esac
-exec "$deno" run --quiet ${configuration} --no-lock --no-check --allow-all $memory "$program" "$@"
+exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
 `;
 }
 
@@ -230,7 +311,10 @@ function importLater(folder: string): void {
     const text = Deno.readTextFileSync(path);
     Deno.writeTextFileSync(
       path,
-      text.replaceAll(/\bimport\("\.\//g, 'import("."+"/'),
+      text.replaceAll(
+        /\bimport\(("\.\/[^"]+")\)/g,
+        "import(import.meta.resolve($1))",
+      ),
     );
   }
 }

@@ -5,13 +5,14 @@
  * @module
  */
 
+import { endProcess } from "./ending.ts";
+import { asksForJson, reportFailure } from "./failure.ts";
 import send from "./send.ts";
 
 if (import.meta.main) {
   try {
-    Deno.exit(await send.execute(Deno.args));
+    endProcess(await send.execute(Deno.args));
   } catch (error) {
-    const { asksForJson, reportFailure } = await import("./failure.ts");
-    Deno.exit(reportFailure(error, asksForJson(Deno.args)));
+    endProcess(reportFailure(error, asksForJson(Deno.args)));
   }
 }

@@ -13,7 +13,7 @@ import {
   hookCommand,
 } from "../../lib/agents/config/config.ts";
 import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
-import { loadAgent } from "../../lib/agents/roster.ts";
+import { AGENTS } from "../../lib/agents/roster.ts";
 
 const PLACE: ConfigPlace = {
   home: "/home/dev",
@@ -111,7 +111,7 @@ const UNITS: Partial<Record<AgentName, number>> = { gemini: 2000, qwen: 2000 };
 
 for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
   Deno.test(`${name}: every hook has two seconds and one constant command`, async () => {
-    const agent = await loadAgent(name);
+    const agent = AGENTS[name];
     const hooks = installedHooks(name);
     assert.ok(hooks.length >= 6);
     for (const [event, , timeout, command] of hooks) {
@@ -122,7 +122,7 @@ for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
   });
 
   Deno.test(`${name}: tool hooks match the tools that matter, and no others`, async () => {
-    const agent = await loadAgent(name);
+    const agent = AGENTS[name];
     for (const [event, matcher] of installedHooks(name)) {
       const kind = agent.parse({ hook_event_name: event }, () =>
         undefined).kind;
@@ -150,8 +150,9 @@ Deno.test("claude: what is installed, to the letter", () => {
     matcher: "Edit|Write|MultiEdit|NotebookEdit|Bash",
     hooks: [{
       type: "command",
-      command: "if command -v mbus >/dev/null 2>&1; then mbus hook claude " +
-        "|| :; else while read -r _; do :; done; :; fi",
+      command:
+        "if command -v mbus >/dev/null 2>&1; then exec mbus hook claude; " +
+        "else while read -r _; do :; done; :; fi",
       timeout: 2,
     }],
   }]);
@@ -164,7 +165,7 @@ Deno.test("codex: what is installed, to the letter", () => {
         "[[hooks.SessionStart]]\n[[hooks.SessionStart.hooks]]\n" +
         'type = "command"\n' +
         "command = \"/bin/sh -c 'if command -v mbus >/dev/null 2>&1; " +
-        "then mbus hook codex || :; else while read -r _; do :; done; :; fi'\"\n" +
+        "then exec mbus hook codex; else while read -r _; do :; done; :; fi'\"\n" +
         "timeout = 2\n\n",
     ),
   );

@@ -15,7 +15,7 @@ import {
   type HookEvent,
 } from "../../lib/agents/agent.ts";
 import { hostOf } from "../../lib/agents/host.ts";
-import { loadAgent } from "../../lib/agents/roster.ts";
+import { AGENTS } from "../../lib/agents/roster.ts";
 import { assertContract } from "./contract.ts";
 import { fixtureNames, readFixture } from "./golden.ts";
 
@@ -88,7 +88,7 @@ function assertEvent(agent: Agent, event: HookEvent): void {
 }
 
 for (const name of AGENT_NAMES) {
-  const agent = await loadAgent(name);
+  const agent = AGENTS[name];
 
   const check = (input: unknown, decision: Decision, hint?: string): void => {
     const event = agent.parse(input, () => undefined, hint);
@@ -124,7 +124,7 @@ for (const name of AGENT_NAMES) {
 }
 
 Deno.test("a huge input is read within its bounds", async () => {
-  const agent = await loadAgent("claude");
+  const agent = AGENTS.claude;
   const edits = Array.from({ length: 5000 }, (_, at) => ({
     file_path: `f${at}`,
   }));

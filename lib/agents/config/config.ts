@@ -156,17 +156,25 @@ export function isOurCommand(command: unknown, agent: AgentName): boolean {
     new RegExp(`\\bmbus hook ${agent}\\b`).test(command);
 }
 
+/** Agents that let a tool go on whose hook ends with an exit code other than 2. */
+const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi", "qwen"];
+
 /**
  * Makes the shell command that an agent runs at a hook.
  *
- * It looks for `mbus` first: without it, or if it fails to start, the agent
- * gets its neutral answer and exit code 0, as a missing program must not stop
- * an edit. What the agent writes is read to its end also then, so that it does
- * not meet a closed pipe. Only what a POSIX shell has built in is used, so it
- * works with an empty PATH. Codex starts hooks with the person's own shell,
- * which may be none of POSIX: for it the command names `/bin/sh`. Gemini CLI
- * ends only the shell when the time is up, and then waits until nobody holds its
- * output any more: so the shell ends `mbus` in its turn.
+ * It looks for `mbus` first: without it the agent gets its neutral answer and
+ * exit code 0, as a missing program must not stop an edit. What the agent writes
+ * is read to its end also then, so that it does not meet a closed pipe. Only what
+ * a POSIX shell has built in is used, so it works with an empty PATH.
+ *
+ * - Where an `mbus` that fails to start would stop the tool, or leave an answer
+ *   that is none, the shell stays to say the neutral one. Elsewhere `mbus` takes
+ *   its place, which is a millisecond sooner: Claude Code, Codex, kimi and Qwen go
+ *   on at every exit code but 2.
+ * - Codex starts hooks with the person's own shell, which may be none of POSIX: for
+ *   it the command names `/bin/sh`.
+ * - Gemini CLI ends only the shell when the time is up, and then waits until nobody
+ *   holds its output any more: so the shell ends `mbus` in its turn.
  *
  * @param agent The agent.
  * @param event The event, for agents whose input does not tell it.
@@ -180,10 +188,14 @@ export function hookCommand(
     ? `mbus hook ${agent.name}`
     : `mbus hook ${agent.name} ${event}`;
   const neutral = agent.neutral === "" ? ":" : `echo "${agent.neutral}"`;
-  const run = agent.name === "gemini" ? endedWithShell(hook) : hook;
+  const run = GOES_ON.includes(agent.name)
+    ? `exec ${hook}`
+    : agent.name === "gemini"
+    ? `${endedWithShell(hook)} || ${neutral}`
+    : `${hook} || ${neutral}`;
   const drain = "while read -r _; do :; done";
   const command = "if command -v mbus >/dev/null 2>&1; " +
-    `then ${run} || ${neutral}; else ${drain}; ${neutral}; fi`;
+    `then ${run}; else ${drain}; ${neutral}; fi`;
   return agent.name === "codex" ? `/bin/sh -c '${command}'` : command;
 }
 

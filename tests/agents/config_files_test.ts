@@ -110,7 +110,7 @@ function installedHooks(name: AgentName): [string, string, number, string][] {
 const UNITS: Partial<Record<AgentName, number>> = { gemini: 2000, qwen: 2000 };
 
 for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
-  Deno.test(`${name}: every hook has two seconds and one constant command`, async () => {
+  Deno.test(`${name}: every hook has two seconds and one constant command`, () => {
     const agent = AGENTS[name];
     const hooks = installedHooks(name);
     assert.ok(hooks.length >= 6);
@@ -121,7 +121,7 @@ for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
     }
   });
 
-  Deno.test(`${name}: tool hooks match the tools that matter, and no others`, async () => {
+  Deno.test(`${name}: tool hooks match the tools that matter, and no others`, () => {
     const agent = AGENTS[name];
     for (const [event, matcher] of installedHooks(name)) {
       const kind = agent.parse({ hook_event_name: event }, () =>

@@ -37,7 +37,7 @@ Deno.test("Cursor is known by its version", () => {
   assert.equal(hostOf(input), "cursor");
 });
 
-Deno.test("every agent loads under its name", async () => {
+Deno.test("every agent loads under its name", () => {
   for (const name of AGENT_NAMES) {
     assert.ok(isAgentName(name));
     assert.equal(AGENTS[name].name, name);

@@ -157,7 +157,7 @@ export function isOurCommand(command: unknown, agent: AgentName): boolean {
 }
 
 /** Agents that let a tool go on whose hook ends with an exit code other than 2. */
-const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi", "qwen"];
+const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi"];
 
 /**
  * Makes the shell command that an agent runs at a hook.
@@ -169,7 +169,7 @@ const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi", "qwen"];
  *
  * - Where an `mbus` that fails to start would stop the tool, or leave an answer
  *   that is none, the shell stays to say the neutral one. Elsewhere `mbus` takes
- *   its place, which is a millisecond sooner: Claude Code, Codex, kimi and Qwen go
+ *   its place, which is a millisecond sooner: Claude Code, Codex and kimi go
  *   on at every exit code but 2.
  * - Codex starts hooks with the person's own shell, which may be none of POSIX: for
  *   it the command names `/bin/sh`.

@@ -2,10 +2,10 @@
  * `deno task bench`: the bars that this bus is held to, measured.
  *
  * ```text
- * deno task bench [delivery] [start] [publish] [idle] [--json]
+ * deno task bench [delivery] [start] [hook] [publish] [idle] [--json]
  * ```
  *
- * Without a name all of them run, in less than two minutes. What counts is the
+ * Without a name all of them run, in about five minutes. What counts is the
  * ratio to what took turns within the same run. Bars are reported, not
  * asserted, as a machine may be busy: it exits with 1 only if something could
  * not run. Everything is made in a temporary folder and removed.
@@ -16,6 +16,7 @@
 import { parseArgs } from "node:util";
 import { endChildren } from "./children.ts";
 import { benchDelivery } from "./delivery.ts";
+import { benchHook } from "./hook.ts";
 import { benchIdle } from "./idle.ts";
 import { benchPublish } from "./publish.ts";
 import { type Finding, judge, tableOf, type Verdict } from "./report.ts";
@@ -26,6 +27,7 @@ const BENCHES: Readonly<
 > = {
   delivery: benchDelivery,
   start: benchStart,
+  hook: benchHook,
   publish: benchPublish,
   idle: benchIdle,
 };

@@ -49,7 +49,9 @@ export function answerQuickly(
   const { kind, paths } = event.tool;
   if (kind === "read" || kind === "other") return { goesOn: true };
   if (kind !== "edit" || paths.length !== 1) return { goesOn: false };
-  const [path] = paths;
+  const path = paths[0].startsWith("/")
+    ? paths[0]
+    : `${event.cwd}/${paths[0]}`;
   if (Deno.env.get("MBUS_URL") || !isRealPath(path)) return { goesOn: false };
   const location = locateBus(home);
   const db = openSound(location);

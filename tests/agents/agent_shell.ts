@@ -1,0 +1,121 @@
+/**
+ * A process that is taken for an agent, and runs its hooks as the real program
+ * does: `mbus hook` below a shell below it.
+ *
+ * It is a shell under the name by which that agent's process is known. What the
+ * real programs do is in `real/`.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { AgentName } from "../../lib/agents/agent.ts";
+import { type Mbus, ROOT } from "../cli/mbus.ts";
+import { eventAt, type HookCall, inputOf } from "./calls.ts";
+
+/** What became of the calls. */
+export interface AgentRun {
+  /** The pid of the agent's process, which has ended. */
+  readonly pid: number;
+  /** When that process started, in clock ticks since boot. */
+  readonly processStart: string;
+  /** What each hook answered. */
+  readonly answers: readonly string[];
+  /** The sessions as they stood before the process ended. */
+  readonly sessions: readonly Record<string, unknown>[];
+}
+
+/** Agents whose process nothing tells: their sessions have no pid. */
+export const WITHOUT_PROCESS: readonly AgentName[] = ["cursor"];
+
+/** Runs hooks one after the other in one process of an agent. */
+export async function runAsAgent(
+  mbus: Mbus,
+  agent: AgentName,
+  calls: readonly (HookCall | Record<string, unknown>)[],
+): Promise<AgentRun> {
+  const folder = Deno.makeTempDirSync({ dir: mbus.folder });
+  const lines = calls.map((call, n) => {
+    const isCall = "point" in call;
+    const input = isCall ? inputOf(agent, call as HookCall) : call;
+    Deno.writeTextFileSync(`${folder}/${n}.in`, JSON.stringify(input));
+    const event = isCall && agent === "copilot"
+      ? eventAt(agent, (call as HookCall).point)
+      : "";
+    // As agents do: by a shell of its own, which may stay.
+    return `/bin/sh -c '"$@"; exit $?' sh "$@" hook ${agent} ${event} ` +
+      `< ${folder}/${n}.in > ${folder}/${n}.out`;
+  });
+  const program = `${folder}/program`;
+  Deno.writeTextFileSync(
+    program,
+    [
+      "set -e",
+      ...(agent === "opencode" ? ["export OPENCODE_PID=$$"] : []),
+      ...lines,
+      `"$@" sessions --json --all-projects --ended > ${folder}/sessions`,
+      `cat /proc/$$/stat > ${folder}/stat`,
+      "",
+    ].join("\n"),
+  );
+  const { code, stderr } = await new Deno.Command("/bin/bash", {
+    args: [
+      "-c",
+      `exec ${asAgent(agent, folder)} ${scriptOf(agent, folder)} "$@"`,
+      "bash",
+      Deno.execPath(),
+      "run",
+      "--quiet",
+      "--cached-only",
+      "--allow-all",
+      `${ROOT}/cli.ts`,
+    ],
+    cwd: `${mbus.folder}/work`,
+    env: mbus.environment({ MBUS_SESSION: undefined }),
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  const stat = Deno.readTextFileSync(`${folder}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return {
+    pid: parseInt(stat),
+    processStart: fields[19],
+    answers: calls.map((_, n) =>
+      Deno.readTextFileSync(`${folder}/${n}.out`).trim()
+    ),
+    sessions: Deno.readTextFileSync(`${folder}/sessions`).split("\n")
+      .filter((line) => line !== "").map((line) => JSON.parse(line)),
+  };
+}
+
+/** The shell under the name of the agent's process. */
+function asAgent(agent: AgentName, folder: string): string {
+  switch (agent) {
+    case "claude":
+    case "codex":
+    case "copilot":
+      return copyOfShell(`${folder}/${agent}`);
+    case "kimi":
+      return copyOfShell(`${folder}/kimi-code`);
+    case "gemini":
+    case "qwen":
+      return "-a node /bin/bash";
+    default:
+      return "/bin/bash";
+  }
+}
+
+function copyOfShell(path: string): string {
+  Deno.copyFileSync("/bin/bash", path);
+  return path;
+}
+
+/** The program's path: of some agents it is what they are known by. */
+function scriptOf(agent: AgentName, folder: string): string {
+  if (agent !== "gemini" && agent !== "qwen") return `${folder}/program`;
+  Deno.linkSync(`${folder}/program`, `${folder}/${agent}`);
+  return `${folder}/${agent}`;
+}

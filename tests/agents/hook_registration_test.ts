@@ -1,0 +1,213 @@
+/**
+ * Who comes onto the bus by a hook, as whom, and as whom it comes again.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
+import { processEntry } from "../../lib/processes.ts";
+import { Mbus } from "../cli/mbus.ts";
+import { runAsAgent, WITHOUT_PROCESS } from "./agent_shell.ts";
+import type { HookCall } from "./calls.ts";
+
+const IGNORE = Deno.build.os !== "linux";
+
+/** A fresh bus and a project on a branch. */
+async function withProject(
+  use: (mbus: Mbus, project: string) => Promise<void>,
+): Promise<void> {
+  await using mbus = new Mbus();
+  const project = Deno.realPathSync(`${mbus.folder}/work`);
+  Deno.mkdirSync(`${project}/.git`);
+  Deno.writeTextFileSync(`${project}/.git/HEAD`, "ref: refs/heads/topic\n");
+  Deno.writeTextFileSync(`${project}/a.ts`, "a\n");
+  await use(mbus, project);
+}
+
+/** Looks into the database as another program would. */
+function withDatabase<T>(mbus: Mbus, use: (db: DatabaseSync) => T): T {
+  const db = new DatabaseSync(mbus.database);
+  try {
+    return use(db);
+  } finally {
+    db.close();
+  }
+}
+
+function called(
+  point: HookCall["point"],
+  cwd: string,
+  more: Partial<HookCall> = {},
+): HookCall {
+  return { point, session: "s-1", cwd, path: `${cwd}/a.ts`, ...more };
+}
+
+/** What the contracts say of models: others tell none to their hooks. */
+const MODELS: Partial<Record<AgentName, string>> = {
+  codex: "gpt-5.5",
+  cursor: "some-model",
+};
+
+for (const agent of AGENT_NAMES) {
+  for (const point of ["start", "before-edit"] as const) {
+    Deno.test({
+      name: `${agent}: the first call, ${point}, registers the session`,
+      ignore: IGNORE,
+      fn: () =>
+        withProject(async (mbus, project) => {
+          const call = called(point, project);
+          const run = await runAsAgent(mbus, agent, [call]);
+          assert.equal(run.sessions.length, 1);
+          const [session] = run.sessions;
+          assert.equal(session.id, "s-1");
+          assert.equal(session.vendor, agent);
+          assert.equal(session.model, MODELS[agent]);
+          assert.equal(session.project, project);
+          assert.equal(session.worktree, project);
+          assert.equal(session.branch, "topic");
+          assert.equal(session.status, "active");
+          const known = !WITHOUT_PROCESS.includes(agent);
+          assert.equal(session.pid, known ? run.pid : undefined);
+          const start = known ? run.processStart : undefined;
+          assert.equal(session.processStart, start);
+          const active = point === "start" ? [] : [`${project}/a.ts`];
+          assert.deepEqual(session.activeFiles, active);
+        }),
+    });
+  }
+
+  Deno.test({
+    name: `${agent}: what it does next, it does as the same session`,
+    ignore: IGNORE,
+    fn: () =>
+      withProject(async (mbus, project) => {
+        const points = [
+          "start",
+          "prompt",
+          "before-edit",
+          "after-edit",
+        ] as const;
+        const run = await runAsAgent(
+          mbus,
+          agent,
+          [...points, "start" as const, "stop" as const].map((point) =>
+            called(point, project, { source: "compact" })
+          ),
+        );
+        assert.deepEqual(
+          run.sessions.map(({ id, status }) => [id, status]),
+          [["s-1", "idle"]],
+        );
+        const ended = await runAsAgent(mbus, agent, [called("end", project)]);
+        // Another process's end is none of the session's, which died by itself.
+        assert.deepEqual(ended.sessions.map(({ id }) => id), ["s-1"]);
+      }),
+  });
+
+  Deno.test({
+    name: `${agent}: a session that is resumed goes on under its id`,
+    ignore: IGNORE,
+    fn: () =>
+      withProject(async (mbus, project) => {
+        const first = await runAsAgent(mbus, agent, [
+          called("start", project),
+          called("end", project),
+        ]);
+        assert.deepEqual(first.sessions.map(({ status }) => status), [
+          "terminated",
+        ]);
+        const second = await runAsAgent(mbus, agent, [
+          called("start", project, { source: "resume" }),
+        ]);
+        assert.deepEqual(
+          second.sessions.map(({ id, status }) => [id, status]),
+          [["s-1", "active"]],
+        );
+        if (!WITHOUT_PROCESS.includes(agent)) {
+          assert.equal(second.sessions[0].pid, second.pid);
+          assert.notEqual(second.pid, first.pid);
+        }
+      }),
+  });
+}
+
+Deno.test({
+  name: "a session that is cleared ends, and one that is forked does not",
+  ignore: IGNORE,
+  fn: () =>
+    withProject(async (mbus, project) => {
+      const run = await runAsAgent(mbus, "claude", [
+        called("start", project, { session: "first" }),
+        // Cleared: the agent ends the one and starts another.
+        called("end", project, { session: "first" }),
+        called("start", project, { session: "second", source: "clear" }),
+        called("start", project, { session: "third", source: "fork" }),
+      ]);
+      const status = Object.fromEntries(
+        run.sessions.map(({ id, status }) => [id, status]),
+      );
+      assert.deepEqual(status, {
+        first: "terminated",
+        second: "active",
+        third: "active",
+      });
+    }),
+});
+
+Deno.test({
+  name: "a session that runs twice at once is two",
+  ignore: IGNORE,
+  fn: () =>
+    withProject(async (mbus, project) => {
+      const start = called("start", project);
+      await runAsAgent(mbus, "claude", [start]);
+      // Its process is another one, as far as anybody can tell, and lives on.
+      await using other = new Deno.Command("sleep", { args: ["600"] }).spawn();
+      const started = processEntry(other.pid)?.startTime ?? null;
+      withDatabase(mbus, (db) =>
+        db.prepare(
+          `UPDATE session_registry SET status = 'active', ended_at = NULL,
+             pid = ?, process_start = ? WHERE session_id = 's-1'`,
+        ).run(other.pid, started));
+      const run = await runAsAgent(mbus, "claude", [
+        start,
+        called("before-edit", project),
+      ]);
+      const pids = Object.fromEntries(
+        run.sessions.filter(({ status }) => status !== "terminated")
+          .map(({ id, pid }) => [id, pid]),
+      );
+      assert.deepEqual(pids, { "s-1": other.pid, "s-1~2": run.pid });
+      const second = run.sessions.find(({ id }) => id === "s-1~2");
+      assert.deepEqual(second?.activeFiles, [`${project}/a.ts`]);
+    }),
+});
+
+for (const agent of AGENT_NAMES) {
+  // What the recordings show: these two report no subagents at all.
+  if (agent === "gemini" || agent === "kimi" || agent === "cursor") continue;
+  Deno.test({
+    name: `${agent}: a subagent is told apart within its session`,
+    ignore: IGNORE,
+    fn: () =>
+      withProject(async (mbus, project) => {
+        const run = await runAsAgent(mbus, agent, [
+          called("start", project),
+          called("before-edit", project),
+          called("before-edit", project, { agentId: "helper-1" }),
+        ]);
+        assert.deepEqual(run.sessions.map(({ id }) => id), ["s-1"]);
+        assert.doesNotMatch(run.answers[2], /deny/);
+        const rows = withDatabase(mbus, (db) =>
+          db.prepare(
+            "SELECT session_id, agent_id FROM file_locks ORDER BY agent_id",
+          ).all());
+        assert.deepEqual(rows.map((row) => ({ ...row })), [
+          { session_id: "s-1", agent_id: "" },
+          { session_id: "s-1", agent_id: "helper-1" },
+        ]);
+      }),
+  });
+}

@@ -21,7 +21,7 @@ import { hookCommand } from "../lib/agents/config/config.ts";
 import { AGENTS } from "../lib/agents/roster.ts";
 import { type MessageBus, openBus } from "../mod.ts";
 import { eventAt, inputOf, type Point } from "../tests/agents/calls.ts";
-import { installed } from "./installation.ts";
+import { installed, succeed } from "./installation.ts";
 import { distributionOf } from "./quantiles.ts";
 import type { Finding, Row } from "./report.ts";
 
@@ -59,7 +59,7 @@ export async function benchHook(folder: string): Promise<Finding> {
   Deno.writeTextFileSync(empty, "");
   const nothing = (): Promise<number> =>
     timeOf(Deno.execPath(), ["run", "--no-config", empty], "", {});
-  const rows = await measured(nothing, [pythonHook(folder)]);
+  const rows = await measured(nothing, [await pythonHook(folder)]);
   await using held = new AsyncDisposableStack();
   for (const isFull of [false, true]) {
     const place = await placeFor(`${folder}/${isFull ? "full" : "new"}`);
@@ -190,7 +190,14 @@ function caller(
   };
 }
 
-function pythonHook(folder: string): Contestant {
+async function pythonHook(folder: string): Promise<Contestant> {
+  // The interpreter itself: what is found on the PATH may be a slow wrapper.
+  const { stdout } = await succeed(
+    new Deno.Command("python3", {
+      args: ["-c", "import sys; print(sys.executable)"],
+    }),
+  );
+  const python = new TextDecoder().decode(stdout).trim();
   const script = `${folder}/hook.py`;
   Deno.writeTextFileSync(
     script,
@@ -212,7 +219,7 @@ bus.execute("INSERT INTO edits VALUES (?, ?)",
   }));
   return {
     what: "a Python hook, one insert",
-    start: () => timeOf("/bin/sh", ["-c", `python3 ${script}`], input, {}),
+    start: () => timeOf("/bin/sh", ["-c", `${python} ${script}`], input, {}),
   };
 }
 

@@ -49,8 +49,25 @@ export interface HookOptions {
 }
 
 /** Answers one call of a hook on standard output; never throws. */
-export async function answerHook(
+export function answerHook(
   name: AgentName,
+  options: HookOptions = {},
+): Promise<void> {
+  return answerInput(name, { read: readInput, write: writeAll }, options);
+}
+
+/** Where an input comes from and where its answer goes. */
+export interface HookPipes {
+  /** Reads what the agent says, to its end. */
+  read(): string;
+  /** Writes the answer; throws if it is not taken. */
+  write(text: string): void;
+}
+
+/** Answers one call of a hook; never throws. */
+export async function answerInput(
+  name: AgentName,
+  pipes: HookPipes,
   options: HookOptions = {},
 ): Promise<void> {
   const log = new HookLog(options.home, name);
@@ -58,10 +75,10 @@ export async function answerHook(
   let written = false;
   const write = (output: string) => {
     written = true;
-    if (output !== "") writeAll(`${output}\n`);
+    if (output !== "") pipes.write(`${output}\n`);
   };
   try {
-    const input: unknown = JSON.parse(readInput());
+    const input = parsed(pipes.read());
     const caller = hostOf(input) ?? name;
     if (caller !== name) agent = AGENTS[caller];
     const event = agent.parse(input, (key) => Deno.env.get(key), options.event);
@@ -81,7 +98,23 @@ export async function answerHook(
     await answerCall({ agent, event, home, db: bus?.db, ends, log, write });
   } catch (error) {
     log.add(error);
-    if (!written) write(agent.neutral);
+    if (written) return;
+    try {
+      write(agent.neutral);
+    } catch (error) {
+      log.add(error);
+    }
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's own words quote the text, which may be somebody's prompt.
+    throw new SyntaxError(
+      `Cannot read the hook's input: it is no JSON (${text.length} characters).`,
+    );
   }
 }
 

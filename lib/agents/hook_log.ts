@@ -43,6 +43,11 @@ export class HookLog {
     };
     try {
       const path = hookLogPath(this.#home);
+      // Where there is no bus yet, the log is the first thing in its folder.
+      Deno.mkdirSync(locateBus(this.#home).home, {
+        recursive: true,
+        mode: 0o700,
+      });
       rotate(path);
       Deno.writeTextFileSync(path, `${JSON.stringify(line)}\n`, {
         append: true,

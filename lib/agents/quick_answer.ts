@@ -49,23 +49,27 @@ export function answerQuickly(
   const { kind, paths } = event.tool;
   if (kind === "read" || kind === "other") return { goesOn: true };
   if (kind !== "edit" || paths.length !== 1) return { goesOn: false };
-  const path = paths[0].startsWith("/")
-    ? paths[0]
-    : `${event.cwd}/${paths[0]}`;
+  const path = paths[0].startsWith("/") ? paths[0] : `${event.cwd}/${paths[0]}`;
   if (Deno.env.get("MBUS_URL") || !isRealPath(path)) return { goesOn: false };
   const location = locateBus(home);
   const db = openSound(location);
   if (db === undefined) return { goesOn: false };
-  const goesOn = renewQuickly(db, {
-    session: event.sessionId,
-    vendor: event.agent,
-    agent: event.agentId ?? "",
-    path,
-    leaseMs: LEASE_MS,
-    nowMs,
-    startedUs,
-  });
-  return { goesOn, bus: { db, leave: (ends) => leave(db, location, ends) } };
+  try {
+    const goesOn = renewQuickly(db, {
+      session: event.sessionId,
+      vendor: event.agent,
+      agent: event.agentId ?? "",
+      path,
+      leaseMs: LEASE_MS,
+      nowMs,
+      startedUs,
+    });
+    return { goesOn, bus: { db, leave: (ends) => leave(db, location, ends) } };
+  } catch {
+    // Busy or broken: the whole way waits for the one and says the other.
+    db.close();
+    return { goesOn: false };
+  }
 }
 
 function leave(db: Database, location: BusLocation, ends: boolean): void {

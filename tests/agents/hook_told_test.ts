@@ -1,0 +1,191 @@
+/**
+ * What a hook leaves behind: what was told is marked only when it was written,
+ * the log stays small, and what an agent says to its hooks is not kept.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { AGENT_NAMES } from "../../lib/agents/agent.ts";
+import { answerInput } from "../../lib/agents/hook.ts";
+import {
+  HookLog,
+  hookLogPath,
+  readHookLog,
+} from "../../lib/agents/hook_log.ts";
+import { openBus } from "../../mod.ts";
+import { Mbus } from "../cli/mbus.ts";
+import { eventAt, type HookCall, inputOf } from "./calls.ts";
+
+/** A folder that goes again. */
+function temporary(): { path: string } & Disposable {
+  const path = Deno.realPathSync(
+    Deno.makeTempDirSync({ prefix: "mbus-hook-" }),
+  );
+  return {
+    path,
+    [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }),
+  };
+}
+
+function prompt(cwd: string): string {
+  return JSON.stringify(
+    inputOf("claude", { point: "prompt", session: "ada", cwd }),
+  );
+}
+
+Deno.test("a message whose answer could not be written is told again", async () => {
+  using folder = temporary();
+  const home = `${folder.path}/bus`;
+  const call = async (write: (text: string) => void) =>
+    await answerInput(
+      "claude",
+      { read: () => prompt(folder.path), write },
+      { home },
+    );
+  await call(() => {});
+  await using bus = await openBus({ home, session: "bob", project: null });
+  const { id } = await bus.publish("chat", "hello ada", { to: "ada" });
+  await call(() => {
+    throw new Deno.errors.BrokenPipe("Broken pipe (os error 32)");
+  });
+  const delivery = async () => (await bus.delivery(id))?.state;
+  assert.equal(await delivery(), "queued");
+  const [line, ...more] = readHookLog(home, 10);
+  assert.deepEqual(more, []);
+  assert.match(line.message, /Broken pipe/);
+  // Who took it may be about to write it, so the next one waits a moment.
+  takenLongAgo(home);
+  let told = "";
+  await call((text) => void (told += text));
+  assert.match(told, /hello ada/);
+  assert.equal(await delivery(), "injected");
+});
+
+/** Makes a taken letter look as if it had been taken a minute ago. */
+function takenLongAgo(home: string): void {
+  const db = new DatabaseSync(`${home}/db/messaging.db`);
+  try {
+    db.prepare(
+      `UPDATE session_notes SET value = ? || substr(value, instr(value, ' '))
+       WHERE key = 'mail-taken'`,
+    ).run(String(Date.now() - 60_000));
+  } finally {
+    db.close();
+  }
+}
+
+Deno.test({
+  name:
+    "a full device for an answer: exit code 0, a line in the log, nothing told",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using mbus = new Mbus();
+    const input = prompt(`${mbus.folder}/work`);
+    await mbus.done(["hook", "claude"], { input });
+    await mbus.done(["send", "chat", '"hello ada"', "--to", "ada"]);
+    const { code, stderr } = await mbus.run(["hook", "claude"], {
+      input,
+      through: ["sh", "-c", '"$@" > /dev/full', "sh"],
+    });
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    const [line] = readHookLog(mbus.home, 10);
+    assert.match(line.message, /No space left/);
+    const inbox = await mbus.json(["inbox", "--session", "ada"]);
+    assert.equal(inbox.length, 1);
+    const db = new DatabaseSync(mbus.database);
+    try {
+      const row = db.prepare("SELECT state FROM deliveries").get();
+      assert.ok(row?.state !== "injected");
+    } finally {
+      db.close();
+    }
+  },
+});
+
+Deno.test("the log begins anew at 1 MB, keeps the last one, and cuts long lines", () => {
+  using folder = temporary();
+  const log = new HookLog(folder.path, "claude");
+  log.add(new Error("x".repeat(10_000)));
+  const path = hookLogPath(folder.path);
+  assert.ok(Deno.statSync(path).size < 1_000);
+  assert.equal((Deno.statSync(path).mode ?? 0o600) & 0o777, 0o600);
+  const line = Deno.readTextFileSync(path);
+  Deno.writeTextFileSync(path, line.repeat(Math.ceil(1e6 / line.length)));
+  log.add("the first of a new file");
+  assert.equal(readHookLog(folder.path, 10).length, 1);
+  assert.ok(Deno.statSync(`${path}.1`).size >= 1e6);
+  Deno.writeTextFileSync(path, line.repeat(Math.ceil(1e6 / line.length)));
+  log.add("and of the next");
+  assert.deepEqual(
+    [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort(),
+    ["hooks.log", "hooks.log.1"],
+  );
+  assert.equal(readHookLog(folder.path, 10)[0].message, "and of the next");
+});
+
+Deno.test("no prompt, command, content or result of an agent is kept", async () => {
+  using folder = temporary();
+  const home = `${folder.path}/bus`;
+  const project = `${folder.path}/project`;
+  Deno.mkdirSync(project);
+  Deno.writeTextFileSync(`${project}/a.ts`, "SECRET content");
+  for (const agent of AGENT_NAMES) {
+    const session = `s-${agent}`;
+    const calls: HookCall[] = ([
+      "start",
+      "prompt",
+      "before-edit",
+      "after-edit",
+      "after-read",
+      "before-shell",
+      "after-shell",
+      "stop",
+    ] as const).map((point) => ({
+      point,
+      session,
+      cwd: project,
+      path: `${project}/a.ts`,
+      command: "echo SECRET > a.ts # SECRET",
+    }));
+    for (const call of calls) {
+      const text = JSON.stringify(inputOf(agent, call))
+        .replaceAll('"do it"', '"SECRET prompt"')
+        .replaceAll(/"(?:a|b)"/g, '"SECRET edit"')
+        .replaceAll("+b", "+SECRET").replaceAll("-a", "-SECRET")
+        .replaceAll('"tool_response":{}', '"tool_response":"SECRET result"')
+        .replaceAll('""', '"SECRET result"');
+      const event = agent === "copilot"
+        ? eventAt(agent, call.point)
+        : undefined;
+      await answerInput(
+        agent,
+        { read: () => text, write: () => {} },
+        { home, event },
+      );
+    }
+  }
+  // Whatever was stored, in whatever table, the log, or a bell.
+  const db = new DatabaseSync(`${home}/db/messaging.db`);
+  try {
+    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    const sessions = db.prepare("SELECT count(*) AS n FROM session_registry")
+      .get();
+    assert.equal(sessions?.n, AGENT_NAMES.length);
+  } finally {
+    db.close();
+  }
+  for (const path of filesBelow(home)) {
+    const bytes = Deno.readFileSync(path);
+    const text = new TextDecoder("latin1").decode(bytes);
+    const at = text.indexOf("SECRET");
+    assert.equal(at < 0 ? "" : text.slice(at - 60, at + 40), "", path);
+  }
+});
+
+function filesBelow(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesBelow(`${folder}/${name}`) : [`${folder}/${name}`]
+  );
+}

@@ -32,7 +32,7 @@ Deno.test("a sound bus passes every check, in words and as JSON", async () => {
   const findings = await examine(mbus, 0);
   for (
     const check
-      of "runtime sqlite host folder watch database integrity log sessions bells clock write session"
+      of "runtime sqlite host folder watch hooks database integrity log sessions bells clock write session"
         .split(" ")
   ) assert.equal(findings.get(check)?.status, "ok", check);
   assert.match(
@@ -124,4 +124,31 @@ Deno.test("the dead are named, and purge is what helps", {
     ["bells", "sessions"].map((check) => after.get(check)?.status),
     ["ok", "ok"],
   );
+});
+
+Deno.test("what went wrong in hooks is told, with counts, the latest last", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["send", "state", "1"]);
+  for (const agent of ["claude", "claude", "codex"]) {
+    await mbus.done(["hook", agent], { input: "no JSON" });
+  }
+  const lines = (await mbus.json(["doctor"])) as unknown as Finding[];
+  const hooks = lines.filter(({ check }) => check === "hooks");
+  assert.deepEqual(hooks.map(({ status }) => status), ["warn", "warn", "warn"]);
+  assert.match(hooks[0].message, /^3 went wrong .*: claude 2, codex 1$/);
+  assert.match(hooks[1].message, /^claude, .*, 2 times: Cannot read the hook/);
+  assert.match(
+    hooks[2].message,
+    /^codex, 20[^,]*: Cannot read the hook's input/,
+  );
+  assert.match(hooks[0].remedy!, /hooks\.log$/);
+  // What is older than a day is no news, and a line cut short is none.
+  const log = `${mbus.home}/hooks.log`;
+  const old = Deno.readTextFileSync(log).replaceAll(
+    /"at":"20\d\d/g,
+    '"at":"2001',
+  );
+  Deno.writeTextFileSync(log, `${old}{"at":"20`);
+  const later = await examine(mbus, 0);
+  assert.equal(later.get("hooks")?.status, "ok");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Mbus } from "./cli/mbus.ts";
+import { inputOf } from "./agents/calls.ts";
+import { Mbus, ROOT } from "./cli/mbus.ts";
 import { Shell } from "./cli/shell.ts";
 import { until } from "./fixture.ts";
 
@@ -24,6 +25,36 @@ Deno.test("a lock is held while a command runs, under a session of its own", asy
   assert.deepEqual(await mbus.json(["locks"]), []);
   const sessions = await mbus.json(["sessions"]);
   assert.ok(sessions.every(({ id }) => !HOLDER.test(String(id))));
+});
+
+Deno.test("an agent that runs under it may edit what it holds", async () => {
+  await using mbus = new Mbus();
+  const folder = Deno.realPathSync(`${mbus.folder}/work`);
+  const input = JSON.stringify(inputOf("claude", {
+    point: "before-edit",
+    session: "ada",
+    cwd: folder,
+    path: "src/a.ts",
+  }));
+  const hook = [
+    Deno.execPath(),
+    "run",
+    "-A",
+    `${ROOT}/cli.ts`,
+    "hook",
+    "claude",
+  ];
+  const within = await mbus.run(
+    ["with-lock", "src/", "--exclusive", "--", ...hook],
+    { input },
+  );
+  assert.deepEqual(within, { code: 0, stdout: "", stderr: "" });
+  const running = mbus.start(
+    ["with-lock", "src/", "--exclusive", "--", ...STAYS],
+  );
+  assert.equal(await running.line(), "here");
+  assert.match(await mbus.done(["hook", "claude"], { input }), /"deny"/);
+  assert.equal(await running.end("SIGTERM"), 143);
 });
 
 Deno.test("the command's input, output and exit code are passed through", async () => {

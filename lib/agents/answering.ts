@@ -9,6 +9,7 @@ import { SqliteBriefStore } from "../sqlite/brief_store.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { locateBus } from "../sqlite/location.ts";
 import type { BriefStore } from "../store.ts";
+import { withinLocks } from "../within_locks.ts";
 import type { Agent, HookEvent } from "./agent.ts";
 import type { Case } from "./case.ts";
 import { decide } from "./decide.ts";
@@ -53,6 +54,7 @@ export async function answerCall(call: Call): Promise<void> {
       event,
       session,
       store,
+      alongside: withinLocks(),
       policy: () => readPolicy(session.worktree, (message) => log.add(message)),
       nowMs: Date.now(),
       tells: tells(agent, event),

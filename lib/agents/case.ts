@@ -18,6 +18,8 @@ export interface Case {
   readonly session: Session;
   /** The bus's rows. */
   readonly store: BriefStore;
+  /** Sessions whose locks stand in nobody's way here: see `within_locks.ts`. */
+  readonly alongside: readonly string[];
   /** What the person chose: read only when somebody else is concerned. */
   readonly policy: () => Policy;
   /** The time, in milliseconds since 1970. */

@@ -116,6 +116,7 @@ async function guard(
     agent: event.agentId ?? "",
     targets,
     leaseMs: LEASE_MS,
+    alongside: hook.alongside,
     activeFiles: activeFiles(
       session.activeFiles,
       targets.map(({ target }) => target.path),

@@ -12,7 +12,7 @@ import { identify, type Identity } from "./identity.ts";
 import { printAside } from "./output.ts";
 import { surroundings } from "./surroundings.ts";
 import { visible, visibleJson } from "./visible_text.ts";
-import { withinLocks } from "./within_locks.ts";
+import { withinLocks } from "../within_locks.ts";
 
 /** Which session a command acts for, among those on the bus. */
 export async function identityIn(

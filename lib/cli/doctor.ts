@@ -16,6 +16,7 @@ import type { GlobalValues } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { checkDatabase } from "./doctor/database.ts";
 import { failBy, type Finding, ok } from "./doctor/finding.ts";
+import { checkHooks } from "./doctor/hooks.ts";
 import { checkHost, checkLibrary, checkWatch } from "./doctor/machine.ts";
 import { checkPlace } from "./doctor/place.ts";
 import { openBusFor } from "./open.ts";
@@ -63,6 +64,7 @@ async function* examine(
   const place = checkPlace(location);
   yield* place;
   yield await checkWatch(location.bellsFolder);
+  yield* checkHooks(location.home);
   if (library === undefined) return;
   const database = await checkDatabase(location, library);
   yield* database;

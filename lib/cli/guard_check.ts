@@ -35,7 +35,7 @@ import { openBusFor } from "./open.ts";
 import { printAside, printJson } from "./output.ts";
 import { type Meeting, meeting, type Reach, reachOfHold } from "./reach.ts";
 import { visible, visibleJson } from "./visible_text.ts";
-import { withinLocks } from "./within_locks.ts";
+import { withinLocks } from "../within_locks.ts";
 
 const FILES_SHOWN_MAX = 3;
 

@@ -23,7 +23,7 @@ import { printJson, printLine } from "./output.ts";
 import { untilStopped } from "./until_stopped.ts";
 import { tableLines } from "./table.ts";
 import { takeLocks } from "./taking.ts";
-import { withinLocks } from "./within_locks.ts";
+import { withinLocks } from "../within_locks.ts";
 
 /** The options of taking a lock. */
 export const LOCK_OPTIONS = {

@@ -37,7 +37,7 @@ import { printAside } from "./output.ts";
 import { giveBack, takeLocks } from "./taking.ts";
 import { untilStopped } from "./until_stopped.ts";
 import { visible, visibleJson } from "./visible_text.ts";
-import { WITHIN_VARIABLE, withinLocks } from "./within_locks.ts";
+import { WITHIN_VARIABLE, withinLocks } from "../within_locks.ts";
 
 // Where nobody can judge our process, a lock that it left ends this soon.
 const LEASE_MS = 60_000;

@@ -42,15 +42,15 @@ export function guardEdit(
 }
 
 function obstaclesTo(tx: Transaction, request: EditRequest): EditObstacle[] {
-  const { session, informed } = request;
+  const { informed } = request;
   const obstacles: EditObstacle[] = [];
   for (const { target, readAtMs } of request.targets) {
-    const holds = othersHolds(tx, session, target)
+    const holds = othersHolds(tx, request, target)
       .filter(({ type }) => !informed || type === "exclusive");
     const touches = informed || readAtMs === undefined
       ? []
       : touchesOf(tx.connection, target.path, readAtMs)
-        .filter((touch) => touch.session !== session);
+        .filter((touch) => touch.session !== request.session);
     if (holds.length > 0 || touches.length > 0) {
       obstacles.push({ target, holds, touches });
     }
@@ -60,17 +60,19 @@ function obstaclesTo(tx: Transaction, request: EditRequest): EditObstacle[] {
 
 function othersHolds(
   tx: Transaction,
-  session: string,
+  { session, alongside }: EditRequest,
   target: LockTarget,
 ): Hold[] {
   const holds = overlappingHolds(tx.connection, target, tx.nowMs, "disk")
-    .filter(({ hold }) => hold.session !== session);
+    .filter(({ hold }) =>
+      hold.session !== session && !alongside.includes(hold.session)
+    );
   return standing(tx, holds).map(({ hold }) => hold);
 }
 
 function takeLocks(
   tx: Transaction,
-  { session, agent, targets, leaseMs }: EditRequest,
+  { session, agent, targets, leaseMs, alongside }: EditRequest,
   budget: LockBudget,
 ): void {
   for (const { target } of targets) {
@@ -82,7 +84,7 @@ function takeLocks(
       leaseMs,
       takeOver: false,
       wait: false,
-      alongside: [],
+      alongside,
     };
     const near = overlappingHolds(tx.connection, target, tx.nowMs, "disk");
     const own = ownHold(tx, request, near);

@@ -45,6 +45,22 @@ Deno.test("an exclusive hold stops an edit: who, since when, on what, what to do
   }
 });
 
+Deno.test("the lock of the command that an agent runs within is in its way not at all", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  await scene.hold("with-lock-1", "a.ts", { type: "exclusive" });
+  reasonOf(await scene.before("ada", [path]));
+  const within = { alongside: ["with-lock-1"], callId: "within" };
+  assert.deepEqual(await scene.before("ada", [path], within), {
+    verdict: "allow",
+  });
+  assert.deepEqual(await scene.held("ada"), ["a.ts"]);
+  assert.deepEqual(await scene.conflicts(), []);
+  // Others' locks stand in its way as ever.
+  await scene.hold("bob", "b.ts", { type: "exclusive" });
+  reasonOf(await scene.before("ada", [scene.write("b.ts", "b")], within));
+});
+
 Deno.test("a denied edit takes no lock, shows nothing and announces nothing", async () => {
   await using scene = await Scene.open();
   const [a, b] = [scene.write("a.ts", "a"), scene.write("b.ts", "b")];

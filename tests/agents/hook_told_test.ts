@@ -153,7 +153,8 @@ Deno.test("no prompt, command, content or result of an agent is kept", async () 
       const text = JSON.stringify(inputOf(agent, call))
         .replaceAll('"do it"', '"SECRET prompt"')
         .replaceAll(/"(?:a|b)"/g, '"SECRET edit"')
-        .replaceAll("+b", "+SECRET").replaceAll("-a", "-SECRET")
+        .replaceAll("\\n+b", "\\n+SECRET")
+        .replaceAll("\\n-a", "\\n-SECRET")
         .replaceAll('"tool_response":{}', '"tool_response":"SECRET result"')
         .replaceAll('""', '"SECRET result"');
       const event = agent === "copilot"

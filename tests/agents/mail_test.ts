@@ -27,6 +27,7 @@ const TOLD = { reason: false, context: true, continueWith: false };
 
 function caseOf(store: BriefStore, session: Session): Case {
   return {
+    alongside: [],
     event: EVENT,
     session,
     store,

@@ -28,6 +28,8 @@ export interface CallOptions {
   readonly callId?: string;
   /** The subagent that makes it. */
   readonly agentId?: string;
+  /** Sessions whose locks are in nobody's way. */
+  readonly alongside?: readonly string[];
   /** What the person chose. */
   readonly policy?: Partial<Policy>;
   /** Whether the tool did what it should. */
@@ -115,6 +117,7 @@ export class Scene implements AsyncDisposable {
       } as HookEvent,
       session: await this.session(session),
       store: this.store,
+      alongside: options.alongside ?? [],
       policy: () => ({ ...DEFAULT_POLICY, ...policy }),
       nowMs: this.clock.nowMs,
       tells: { context: tells, continueWith: tells },

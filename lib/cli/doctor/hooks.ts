@@ -1,0 +1,76 @@
+/**
+ * What went wrong in agents' hooks lately. The agents went on, so nobody was told.
+ *
+ * @module
+ */
+
+import {
+  type HookLogLine,
+  hookLogPath,
+  readHookLog,
+} from "../../agents/hook_log.ts";
+import { failBy, type Finding, ok, warn } from "./finding.ts";
+
+const LATELY_MS = 24 * 60 * 60 * 1000;
+const LINES_MAX = 10_000;
+const TOLD_MAX = 5;
+
+/** The troubles of the last day: each once, with how often, the latest last. */
+export function checkHooks(home: string): Finding[] {
+  let lines: HookLogLine[];
+  try {
+    lines = readHookLog(home, LINES_MAX);
+  } catch (error) {
+    return [failBy("hooks", error)].map(({ check, message }) =>
+      warn(check, message, `make ${hookLogPath(home)} readable`)
+    );
+  }
+  const since = Date.now() - LATELY_MS;
+  const lately = lines.filter(({ at }) => Date.parse(at) >= since);
+  if (lately.length === 0) {
+    return [ok("hooks", "no trouble in the last day")];
+  }
+  const troubles = new Map<string, { line: HookLogLine; count: number }>();
+  for (const line of lately) {
+    const key = `${line.agent} ${line.message}`;
+    const count = (troubles.get(key)?.count ?? 0) + 1;
+    // Put in anew, so that the latest comes last.
+    troubles.delete(key);
+    troubles.set(key, { line, count });
+  }
+  const told = [...troubles.values()].slice(-TOLD_MAX);
+  const untold = troubles.size - told.length;
+  return [
+    warn(
+      "hooks",
+      `${lately.length} went wrong in the last day, and their agents went on: ` +
+        countsOf(lately) +
+        (untold === 0 ? "" : `; ${untold} other troubles came before these`),
+      `see ${hookLogPath(home)}`,
+    ),
+    ...told.map(({ line, count }) => findingOf(home, line, count)),
+  ];
+}
+
+function findingOf(
+  home: string,
+  { agent, at, message }: HookLogLine,
+  count: number,
+): Finding {
+  const times = count === 1 ? "" : `, ${count} times`;
+  const { message: said, remedy } = failBy("hooks", message);
+  return warn(
+    "hooks",
+    `${agent}, ${at}${times}: ${said}`,
+    remedy ?? `see ${hookLogPath(home)}`,
+  );
+}
+
+/** How many of each agent. */
+function countsOf(lines: readonly HookLogLine[]): string {
+  const counts = new Map<string, number>();
+  for (const { agent } of lines) {
+    counts.set(agent, (counts.get(agent) ?? 0) + 1);
+  }
+  return [...counts].map(([agent, count]) => `${agent} ${count}`).join(", ");
+}

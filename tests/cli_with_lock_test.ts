@@ -30,12 +30,11 @@ Deno.test("a lock is held while a command runs, under a session of its own", asy
 Deno.test("an agent that runs under it may edit what it holds", async () => {
   await using mbus = new Mbus();
   const folder = Deno.realPathSync(`${mbus.folder}/work`);
-  const input = JSON.stringify(inputOf("claude", {
-    point: "before-edit",
-    session: "ada",
-    cwd: folder,
-    path: "src/a.ts",
-  }));
+  const ada = { session: "ada", cwd: folder, path: "src/a.ts" };
+  const input = JSON.stringify(
+    inputOf("claude", { point: "before-edit", ...ada }),
+  );
+  const end = JSON.stringify(inputOf("claude", { point: "end", ...ada }));
   const hook = [
     Deno.execPath(),
     "run",
@@ -49,6 +48,7 @@ Deno.test("an agent that runs under it may edit what it holds", async () => {
     { input },
   );
   assert.deepEqual(within, { code: 0, stdout: "", stderr: "" });
+  await mbus.done(["hook", "claude"], { input: end });
   const running = mbus.start(
     ["with-lock", "src/", "--exclusive", "--", ...STAYS],
   );

@@ -4,7 +4,9 @@
  */
 
 import assert from "node:assert/strict";
+import { DEFAULT_POLICY } from "../lib/agents/policy.ts";
 import { openBus } from "../mod.ts";
+import { contextOf, reasonOf, Scene } from "./agents/scene.ts";
 
 const README = await Deno.readTextFile(
   new URL("../README.md", import.meta.url),
@@ -86,4 +88,38 @@ Deno.test({
   }`,
   ignore: !hasPython,
   fn: () => pushedBy("python3", "-c", snippet("python", "sqlite3")),
+});
+
+Deno.test("what it shows of a denial and of a message is what models read", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("cart.ts", "a");
+  await scene.store.registerSession({
+    id: "codex-7f3a",
+    vendor: "codex",
+    project: scene.project,
+  });
+  const hold = await scene.hold("codex-7f3a", "cart.ts", {
+    type: "exclusive",
+    why: "renaming Cart",
+  });
+  /** The same words, wherever the lines end. */
+  const words = (text: string) => text.replace(/\s+/g, " ").trim();
+  const denial = snippet("text", "holds exclusively")
+    .replaceAll("/home/me/shop/src/cart.ts", path)
+    .replace(/since \S+Z/, `since ${hold.since}`);
+  const reason = reasonOf(await scene.before("ada", [path]));
+  assert.equal(words(denial), words(reason));
+
+  const said = "Cart is renamed to Basket; main is green again.";
+  const id = await scene.send("codex-7f3a", "ada", said);
+  const told = contextOf(await scene.call("ada", { kind: "prompt" }));
+  const shown = snippet("text", "This is information")
+    .replace("message 3 on", `message ${id} on`);
+  const dated = /\d{4}-\d\d-\d\dT[\d:.]+Z/;
+  assert.equal(shown.replace(dated, "").trim(), told.replace(dated, ""));
+});
+
+Deno.test("the policy that it shows is the one that holds where nobody chose", () => {
+  const shown = JSON.parse(snippet("json", "onOverlap"));
+  assert.deepEqual(shown, { ...DEFAULT_POLICY });
 });

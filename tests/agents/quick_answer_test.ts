@@ -147,6 +147,12 @@ Deno.test("it is quick where nobody else is near", async () => {
   await scene.before("bob", ["elsewhere.ts"]);
   await scene.after("ada", [path]);
   assert.equal(renewedOnCopy(scene, path).renewed, true);
+  // Another's change is none that it does not know, once it has read it.
+  await scene.after("bob", [path]);
+  assert.equal(renewedOnCopy(scene, path).renewed, false);
+  scene.clock.advance(1);
+  await scene.after("ada", [path], {}, "read");
+  assert.equal(renewedOnCopy(scene, path).renewed, true);
   await scene.before("bob", [path], { policy: { onOverlap: "inform" } });
   assert.equal(renewedOnCopy(scene, path).renewed, false);
 });

@@ -16,8 +16,7 @@ if (import.meta.main) {
   const [command, ...rest] = Deno.args;
   if (command === "hook" && !Deno.stdin.isTerminal()) {
     const { hookMain } = await import("./lib/cli/hook_entry.ts");
-    await hookMain(rest);
-    Deno.exit(0);
+    Deno.exit(await hookMain(rest));
   }
   const { main } = await import("./lib/cli/main.ts");
   Deno.exit(await main(Deno.args));

@@ -6,8 +6,9 @@
  * Each agent's hook at each event, on a bus that holds nothing but the session and
  * its locks, and on one with 1,000,000 messages over 100 channels and 1,000 locks
  * of others in the same project; beside `deno run --no-config` of an empty file,
- * and a hook in Python that does one SQLite insert and nothing else. All of them
- * take turns, start by start.
+ * a hook in Python that does one SQLite insert and nothing else, and the least
+ * that a hook in Deno can be: shells, runtime, flags as ours, one look at the bus and
+ * one update of a row. All of them take turns, start by start.
  *
  * "Again" is the edit of a file that the session is editing already, which most
  * edits are; "first" is that of another file each time.
@@ -59,7 +60,10 @@ export async function benchHook(folder: string): Promise<Finding> {
   Deno.writeTextFileSync(empty, "");
   const nothing = (): Promise<number> =>
     timeOf(Deno.execPath(), ["run", "--no-config", empty], "", {});
-  const rows = await measured(nothing, [await pythonHook(folder)]);
+  const rows = await measured(nothing, [
+    await pythonHook(folder),
+    await leastHook(folder, launcher),
+  ]);
   await using held = new AsyncDisposableStack();
   for (const isFull of [false, true]) {
     const place = await placeFor(`${folder}/${isFull ? "full" : "new"}`);
@@ -220,6 +224,42 @@ bus.execute("INSERT INTO edits VALUES (?, ?)",
   return {
     what: "a Python hook, one insert",
     start: () => timeOf("/bin/sh", ["-c", `${python} ${script}`], input, {}),
+  };
+}
+
+async function leastHook(
+  folder: string,
+  launcher: string,
+): Promise<Contestant> {
+  const home = `${folder}/least`;
+  await Deno.mkdir(home, { mode: 0o700 });
+  {
+    await using bus = await openBus({ home, session: "least", project: null });
+    await bus.sessions.register();
+  }
+  const program = `${folder}/least.js`;
+  await Deno.writeTextFile(
+    program,
+    `import { DatabaseSync } from "node:sqlite";
+JSON.parse(new TextDecoder().decode(Deno.readFileSync("/dev/stdin")));
+const db = new DatabaseSync(${JSON.stringify(`${home}/db/messaging.db`)});
+db.exec("PRAGMA synchronous=normal; PRAGMA wal_autocheckpoint=0");
+db.prepare("UPDATE session_registry SET heartbeat_at = ?").run(
+  new Date().toISOString());
+Deno.exit(0);
+`,
+  );
+  const script = `${folder}/least`;
+  const text = await Deno.readTextFile(launcher);
+  await Deno.writeTextFile(
+    script,
+    text.replace(/program='[^']*\/hook\.js'/, `program='${program}'`),
+    { mode: 0o755 },
+  );
+  return {
+    what: "the least hook in Deno",
+    start: () =>
+      timeOf("/bin/sh", ["-c", `exec ${script} hook claude`], "{}", {}),
   };
 }
 

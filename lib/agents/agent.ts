@@ -44,6 +44,9 @@ export const AGENT_NAMES: readonly AgentName[] = [
   "opencode",
 ];
 
+/** What stands for an event on the command line of the hook that wakes. */
+export const WAKE = "wake";
+
 /** Reads one environment variable, as `Deno.env.get` does. */
 export type ReadVariable = (name: string) => string | undefined;
 

@@ -53,7 +53,10 @@ export function answerHook(
   name: AgentName,
   options: HookOptions = {},
 ): Promise<void> {
-  return answerInput(name, { read: readInput, write: writeAll }, options);
+  return answerInput(name, {
+    read: readInput,
+    write: (text) => writeAll(Deno.stdout, text),
+  }, options);
 }
 
 /** Where an input comes from and where its answer goes. */
@@ -118,7 +121,8 @@ function parsed(text: string): unknown {
   }
 }
 
-function readInput(): string {
+/** Reads standard input to its end. */
+export function readInput(): string {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for (;;) {
@@ -153,7 +157,11 @@ function textOf(bytes: Uint8Array): string {
     : new TextDecoder().decode(bytes);
 }
 
-function writeAll(text: string): void {
+/** Writes a text whole; throws if it is not taken. */
+export function writeAll(
+  to: { writeSync(bytes: Uint8Array): number },
+  text: string,
+): void {
   let bytes = new TextEncoder().encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  while (bytes.length > 0) bytes = bytes.subarray(to.writeSync(bytes));
 }

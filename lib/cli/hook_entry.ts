@@ -4,19 +4,26 @@
  *
  * It takes `AGENT [EVENT] [--home DIR]`, from programs: a person at a terminal,
  * who may want help or have mistyped, comes in by the command line (`hook.ts`).
- * The exit code is 0 whatever happens: some agents take any other for a refusal.
+ * The exit code is 0 whatever happens, as some agents take any other for a refusal;
+ * but for `AGENT wake`, which wakes one by it (`waking.ts`).
  *
  * @module
  */
 
-import { answerHook } from "../agents/hook.ts";
+import { WAKE } from "../agents/agent.ts";
+import { answerHook, readInput, writeAll } from "../agents/hook.ts";
 import { HookLog } from "../agents/hook_log.ts";
-import { isAgentName } from "../agents/roster.ts";
+import { AGENTS, isAgentName } from "../agents/roster.ts";
 import { endProcess } from "./ending.ts";
 
-/** Answers a hook; never throws. */
-export async function hookMain(args: readonly string[]): Promise<void> {
+/** Answers a hook; returns the exit code. Never throws. */
+export async function hookMain(args: readonly string[]): Promise<number> {
   const { agent = "", event, home } = parse(args);
+  if (isAgentName(agent) && event === WAKE) {
+    const { waitToWake } = await import("../agents/waking.ts");
+    const say = (text: string) => writeAll(Deno.stderr, text);
+    return await waitToWake(AGENTS[agent], { home, read: readInput, say });
+  }
   if (isAgentName(agent)) {
     await answerHook(agent, { event, home, ends: true });
   } else {
@@ -26,6 +33,7 @@ export async function hookMain(args: readonly string[]): Promise<void> {
       }: there is no such agent.`,
     );
   }
+  return 0;
 }
 
 interface HookArguments {
@@ -47,6 +55,5 @@ function parse(args: readonly string[]): HookArguments {
 }
 
 if (import.meta.main) {
-  await hookMain(Deno.args);
-  endProcess(0);
+  endProcess(await hookMain(Deno.args));
 }

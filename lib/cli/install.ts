@@ -33,6 +33,9 @@ const install: Command = defineCommand({
     "Codex's sandbox keeps its model's shell from writing to the bus. The bus " +
     "folder as one of its writable_roots is offered at a terminal, and " +
     "elsewhere put in by --writable-root only.",
+    "With --wake, a message to an idle session of Claude Code starts a turn of " +
+    "its own, which costs tokens while nobody looks. It stays in until Claude " +
+    "Code is uninstalled from here.",
   ],
   examples: [
     "install claude codex gemini kimi",
@@ -55,6 +58,10 @@ const install: Command = defineCommand({
       kind: "flag",
       help: "Let Codex's sandbox write to the bus folder",
     },
+    wake: {
+      kind: "flag",
+      help: "Let a direct message wake an idle Claude Code",
+    },
     yes: { kind: "flag", help: "Do not ask" },
     list: { kind: "flag", help: "Show which agents are here and connected" },
     "print-guide": { kind: "flag", help: "Print what the guide says" },
@@ -73,6 +80,13 @@ const install: Command = defineCommand({
         'Cannot run "install": no agent is named; write "mbus install ' +
           `AGENT…" with some of ${AGENT_NAMES.join(", ")}; ` +
           '"mbus install --list" shows which are here.',
+      );
+    }
+    if (options.wake && !agents.includes("claude")) {
+      throw new UsageError(
+        "wake",
+        'Cannot run "install": only Claude Code can be woken; name claude, or ' +
+          "leave --wake out.",
       );
     }
     const { installAgents } = await editing(() =>

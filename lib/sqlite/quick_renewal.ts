@@ -3,6 +3,9 @@
  * holds the file already, and nobody else is near. Then its lease grows and it
  * has given its sign of life: two statements.
  *
+ * What the session has read since another changed it is not stale: the same note
+ * is looked at as the whole way does (`agents/edits.ts`).
+ *
  * It decides nothing by itself. Where anything is out of the ordinary it changes
  * nothing and says so, and the whole way (edit_guard.ts) is gone; a test holds
  * the two against each other.
@@ -44,7 +47,9 @@ const RENEW = `UPDATE file_locks SET expires_at = max(expires_at, ?1)
       WHERE prefix IN (SELECT value FROM json_each(?4)) AND session_id <> ?3)
     AND NOT EXISTS (SELECT 1 FROM file_locks WHERE prefix IS NULL)
     AND NOT EXISTS (SELECT 1 FROM file_touches
-      WHERE path = ?5 AND session_id <> ?3)
+      WHERE path = ?5 AND session_id <> ?3 AND touched_at >=
+        (SELECT json_extract(value, '$.atMs') FROM session_notes
+         WHERE session_id = ?3 AND key = 'read:' || ?5))
     AND (SELECT compatible_from FROM _schema_version) <= ${SCHEMA_VERSION}`;
 
 const BEAT = `UPDATE session_registry

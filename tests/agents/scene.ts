@@ -73,6 +73,11 @@ export class Scene implements AsyncDisposable {
     return new Scene(root, store, clock);
   }
 
+  /** The bus's database file. */
+  get databasePath(): string {
+    return `${this.#root}/bus/db/messaging.db`;
+  }
+
   /** The absolute path of a file of the project. */
   path(name: string): string {
     return `${this.project}/${name}`;

@@ -5,13 +5,19 @@
  * a list of whole names. A shell command that failed may have written before:
  * it has an event of its own.
  *
+ * A hook with `asyncRewake` runs in the background and, if it ends with 2, wakes
+ * the agent with what it said: one that waits for messages goes in behind the one
+ * of a turn's end where a person asks for it.
+ *
  * @module
  */
 
+import { WAKE } from "../agent.ts";
 import { claude } from "../claude.ts";
 import {
   type AgentConfig,
   type ConfigFile,
+  type ConfigOptions,
   type ConfigPlace,
   type ConfigScope,
   hookCommand,
@@ -30,25 +36,44 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionEnd"],
 ];
 
+// How long an idle Claude Code can be woken after a turn.
+const WAKE_SECONDS = 12 * 60 * 60;
+
 /** Claude Code's configuration. */
 export const claudeConfig: AgentConfig = {
   name: "claude",
-  files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
+  files(
+    scope: ConfigScope,
+    place: ConfigPlace,
+    { wake = false }: ConfigOptions = {},
+  ): ConfigFile[] {
     const folder = scope === "project"
       ? `${place.project}/.claude`
       : place.env("CLAUDE_CONFIG_DIR") || `${place.home}/.claude`;
-    return [jsonHooksFile({
-      path: `${folder}/settings.json`,
-      agent: "claude",
-      hooks: hooks(),
-    })];
+    const path = `${folder}/settings.json`;
+    const file = (wakes: boolean) =>
+      jsonHooksFile({ path, agent: "claude", hooks: hooks(wakes) });
+    const [plain, waking] = [file(false), file(true)];
+    const fileFor = (text: string | undefined) =>
+      wake || text?.includes(`mbus hook claude ${WAKE}`) ? waking : plain;
+    return [{
+      ...plain,
+      install: (text) => fileFor(text).install(text),
+      status: (text) => fileFor(text).status(text),
+    }];
   },
 };
 
-function hooks(): JsonHook[] {
+function hooks(wakes: boolean): JsonHook[] {
   const command = { command: hookCommand(claude), timeout: TIMEOUT_SECONDS };
   return MATCHERS.map(([event, matcher]) => ({
     event,
-    entry: groupOf(command, matcher),
+    entry: wakes && event === "Stop"
+      ? groupOf(command, matcher, {
+        command: hookCommand(claude, WAKE),
+        asyncRewake: true,
+        timeout: WAKE_SECONDS,
+      })
+      : groupOf(command, matcher),
   }));
 }

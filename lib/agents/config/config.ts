@@ -39,6 +39,16 @@ export interface ConfigPlace {
   readonly env: ReadVariable;
 }
 
+/** What of ours goes in beyond what always does. */
+export interface ConfigOptions {
+  /**
+   * Whether messages wake an idle agent, where it has a way for that. What was put
+   * in so stays until it is taken out.
+   * @default {false}
+   */
+  readonly wake?: boolean;
+}
+
 /** One file that can hold our hooks. */
 export interface ConfigFile {
   /** Its path, absolute. */
@@ -83,9 +93,14 @@ export interface AgentConfig {
    *
    * @param scope For whom.
    * @param place Where home and the project are.
+   * @param options What goes in beyond what always does.
    * @returns The files; none if the agent has no such scope.
    */
-  files(scope: ConfigScope, place: ConfigPlace): ConfigFile[];
+  files(
+    scope: ConfigScope,
+    place: ConfigPlace,
+    options?: ConfigOptions,
+  ): ConfigFile[];
 }
 
 /** Makes the command that is installed for an event. */

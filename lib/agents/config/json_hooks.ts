@@ -41,17 +41,20 @@ export interface JsonHooks {
 }
 
 /**
- * Makes a group with one command, as Claude and its followers have it.
+ * Makes a group with a command, as Claude and its followers have it.
  *
  * @param command The command and its timeout, in the agent's unit, and more.
  * @param matcher Which tools, by the agent's rules; all without.
+ * @param more More commands of the group.
  * @returns The group.
  */
 export function groupOf(
   command: Readonly<Record<string, Json>>,
   matcher?: string,
+  ...more: readonly Readonly<Record<string, Json>>[]
 ): Json {
-  const hooks = [{ type: "command", ...command }];
+  const hooks = [command, ...more]
+    .map((each) => ({ type: "command", ...each }));
   return matcher === undefined ? { hooks } : { matcher, hooks };
 }
 

@@ -33,6 +33,7 @@ export interface InstallOptions
   readonly user: boolean;
   readonly project: boolean;
   readonly guide: boolean;
+  readonly wake: boolean;
   readonly "writable-root": boolean;
 }
 
@@ -78,7 +79,9 @@ function installAgent(
   scope: ConfigScope,
   call: Call,
 ): Outcome[] {
-  const parts = chosen(hookParts(agent, scope, call.place));
+  const parts = chosen(
+    hookParts(agent, scope, call.place, { wake: call.options.wake }),
+  );
   const outcomes: Outcome[] = parts.length > 0
     ? parts.map((part) => put(part, call))
     : [tell(withoutHooks(agent, scope, call), call)];

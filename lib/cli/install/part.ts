@@ -14,7 +14,11 @@ import {
   removeWritableRoot,
   usesPermissionProfiles,
 } from "../../agents/config/codex.ts";
-import type { ConfigPlace, ConfigScope } from "../../agents/config/config.ts";
+import type {
+  ConfigOptions,
+  ConfigPlace,
+  ConfigScope,
+} from "../../agents/config/config.ts";
 import { AGENT_CONFIGS } from "../../agents/config/configs.ts";
 import { addGuide, guidePath, removeGuide } from "../../agents/config/guide.ts";
 import { locateBus, prepareLocation } from "../../sqlite/location.ts";
@@ -58,8 +62,9 @@ export function hookParts(
   agent: AgentName,
   scope: ConfigScope,
   place: ConfigPlace,
+  options?: ConfigOptions,
 ): Part[] {
-  return AGENT_CONFIGS[agent].files(scope, place).map((file) => ({
+  return AGENT_CONFIGS[agent].files(scope, place, options).map((file) => ({
     agent,
     scope,
     kind: "hooks",

@@ -11,7 +11,7 @@ import { FRAME_MARK } from "../../lib/agents/frame.ts";
 import type { Agent, AgentName } from "../../lib/agents/agent.ts";
 import { answerCall } from "../../lib/agents/answering.ts";
 import { HookLog } from "../../lib/agents/hook_log.ts";
-import { loadAgent } from "../../lib/agents/roster.ts";
+import { AGENTS } from "../../lib/agents/roster.ts";
 import { FOLDERS } from "../agents/mutated.ts";
 import { fixtureNames, readFixture } from "../agents/golden.ts";
 import type { Mbus } from "../cli/mbus.ts";
@@ -272,7 +272,7 @@ Deno.test("no hook puts a peer's text before a model outside of its frame", asyn
   let framed = 0;
   let named = 0;
   for (const folder of FOLDERS) {
-    const agent = await loadAgent(folder.split("-")[0] as AgentName);
+    const agent = AGENTS[folder.split("-")[0] as AgentName];
     for (const name of fixtureNames(folder)) {
       const recorded = readFixture(folder, name);
       const input = movedTo(bus.root, file, recorded);

@@ -87,7 +87,7 @@ Deno.test("a URL names the bus folder", async () => {
     `sqlite://${path}#part`,
     "sqlite:///%zz",
     "sqlite:///a%00b",
-    "postgres://user:secret@host/db",
+    "mysql://user:secret@host/db",
   ];
   for (const url of wrong) {
     await assert.rejects(openBus(url), (error: Error) => {

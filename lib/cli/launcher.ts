@@ -169,8 +169,12 @@ async function warmUp(runtime: string, places: Places): Promise<void> {
       stderr: "null",
     }).spawn();
     const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(JSON.stringify(input)));
-    await writer.close();
+    try {
+      await writer.write(new TextEncoder().encode(JSON.stringify(input)));
+      await writer.close();
+    } catch {
+      // It has ended without reading it.
+    }
     await child.status;
   };
   try {

@@ -49,12 +49,13 @@ export async function runInPlace(
   [program, ...args]: readonly string[],
   env: Record<string, string>,
 ): Promise<number> {
-  const child = start(program, args, env);
+  let child: Deno.ChildProcess | undefined;
+  // Listened for first: the program may have us signalled as soon as it runs.
   const listeners = FORWARDED.map((signal) => {
     const listener = (): void => {
       if (signal === "SIGINT" && Deno.stdin.isTerminal()) return;
       try {
-        child.kill(signal);
+        child?.kill(signal);
       } catch {
         // It has ended by then.
       }
@@ -63,6 +64,7 @@ export async function runInPlace(
     return (): void => Deno.removeSignalListener(signal, listener);
   });
   try {
+    child = start(program, args, env);
     const { code } = await child.status;
     return code;
   } finally {

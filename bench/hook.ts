@@ -231,7 +231,7 @@ async function leastHook(
   folder: string,
   launcher: string,
 ): Promise<Contestant> {
-  const home = `${folder}/least`;
+  const home = `${folder}/least-home`;
   await Deno.mkdir(home, { mode: 0o700 });
   {
     await using bus = await openBus({ home, session: "least", project: null });
@@ -249,7 +249,7 @@ db.prepare("UPDATE session_registry SET heartbeat_at = ?").run(
 Deno.exit(0);
 `,
   );
-  const script = `${folder}/least`;
+  const script = `${folder}/least.sh`;
   const text = await Deno.readTextFile(launcher);
   await Deno.writeTextFile(
     script,

@@ -80,7 +80,7 @@ export interface StoreUnderTest {
   readonly ignore?: boolean;
   /**
    * How many random histories are tried.
-   * @default {30}
+   * @default {50}
    */
   readonly histories?: number;
   /** Makes storage for one case. */

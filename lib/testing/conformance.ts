@@ -6,7 +6,7 @@
 
 import { atomicity } from "./atomicity.ts";
 import { capabilities } from "./capabilities.ts";
-import { canRun, Cases } from "./case.ts";
+import { Cases, obstacleTo } from "./case.ts";
 import { closing } from "./closing.ts";
 import { cursors } from "./cursors.ts";
 import { deadlock } from "./deadlock.ts";
@@ -27,9 +27,9 @@ import { wakeUps } from "./wake_ups.ts";
 
 /** One case of one store, in the form that `Deno.test` takes. */
 export interface ConformanceCase {
-  /** The store, the subject and what it shows. */
+  /** The store, the subject, what it shows and, if it is ignored, why. */
   readonly name: string;
-  /** Whether the store lacks what it needs. */
+  /** Whether it can't be run here. */
   readonly ignore: boolean;
   /** Runs it on storage of its own; it fails by throwing. */
   readonly fn: () => Promise<void>;
@@ -71,9 +71,11 @@ export function conformance(
     const cases = new Cases();
     add(cases, store);
     for (const each of cases.all) {
+      const obstacle = obstacleTo(each, store);
+      const why = obstacle === undefined ? "" : ` (ignored: ${obstacle})`;
       test({
-        name: `${store.name}: ${subject}: ${each.name}`,
-        ignore: store.ignore === true || !canRun(store, each),
+        name: `${store.name}: ${subject}: ${each.name}${why}`,
+        ignore: obstacle !== undefined,
         fn: async () => {
           await using scene = new Scene(await store.storage());
           await each.run(scene);

@@ -7,6 +7,7 @@
 import { atomicity } from "./atomicity.ts";
 import { capabilities } from "./capabilities.ts";
 import { Cases, obstacleTo } from "./case.ts";
+import { claims } from "./claims.ts";
 import { closing } from "./closing.ts";
 import { cursors } from "./cursors.ts";
 import { deadlock } from "./deadlock.ts";
@@ -15,6 +16,8 @@ import { durableDelivery } from "./durable.ts";
 import { edits } from "./edits.ts";
 import { histories } from "./histories.ts";
 import { keeping } from "./keeping.ts";
+import { lockLeases } from "./lock_leases.ts";
+import { lockOverlaps } from "./lock_overlaps.ts";
 import { waiting } from "./lock_queue.ts";
 import { locks } from "./locks.ts";
 import { order } from "./order.ts";
@@ -46,9 +49,12 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   durable: durableDelivery,
   sessions,
   locks,
+  "lock overlaps": lockOverlaps,
+  "lock leases": lockLeases,
   waiting,
   deadlock,
   tasks,
+  claims,
   "direct messages": directMessages,
   edits,
   atomicity,

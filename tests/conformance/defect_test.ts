@@ -220,7 +220,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
   },
   "a stale token gives back the lock of today": {
     found:
-      "locks: what is not held under its token can't be renewed or given back",
+      "lock leases: what is not held under its token can't be renewed or given back",
     defect: (store) => {
       const current = async ({ path }: Hold): Promise<Hold> =>
         (await store.locks({ project: null, path }))[0];
@@ -232,7 +232,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
   },
   "an overdue lock is taken by who asks": {
     found:
-      "locks: past its expiry a living process's lock is overdue, and held",
+      "lock leases: past its expiry a living process's lock is overdue, and held",
     defect: (store) => ({
       acquireLock: (request) =>
         store.acquireLock({ ...request, takeOver: true }),
@@ -284,7 +284,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
   },
   "a late holder's claim ends the present one": {
     found:
-      "tasks: what is given back is open for the next, under a greater token",
+      "claims: what is given back is open for the next, under a greater token",
     defect: (store) => ({
       endClaim: async (claim, end) => {
         const query = { project: null, exactProject: true, id: claim.id };
@@ -295,7 +295,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "a claim that is lost ends without a word": {
-    found: "tasks: a claim ends once, with what came of it",
+    found: "claims: a claim ends once, with what came of it",
     defect: (store) => ({
       endClaim: async (claim, end) => {
         try {

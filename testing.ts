@@ -3,10 +3,10 @@
  *
  * A store is where the rows live: it implements `Store`, and
  * {@linkcode conformance} shows whether a bus can stand on it. The suite goes
- * by subject (publish, order, keeping, cursors, durable names, sessions, locks,
- * waiting, deadlock, tasks, direct messages, edits, atomicity, closing,
- * wake-ups, capabilities), in small cases that each have fresh storage. At the
- * end random histories are compared with a plain model: a difference is shrunk
+ * by subject (publish, order, keeping, cursors, durable names, sessions, locks
+ * and their overlaps, leases, waiting and deadlock, tasks and claims, direct
+ * messages, edits, atomicity, closing, wake-ups, capabilities), in small cases
+ * that each have fresh storage. At the end random histories are compared with a plain model: a difference is shrunk
  * to the shortest history that makes it, and printed with the two variables
  * that run it again.
  *

@@ -21,7 +21,7 @@ export interface Case {
   /** What a store must have for it. */
   readonly needs: readonly Need[];
   /** What a store must not have for it. */
-  readonly lacks: readonly Need[];
+  readonly lacks?: Need;
   /** Runs it; it fails by throwing. */
   run(scene: Scene): Promise<void>;
 }
@@ -31,14 +31,10 @@ export class Cases {
   /** Those that were added, in order. */
   readonly all: Case[];
   readonly #needs: readonly Need[];
-  readonly #lacks: readonly Need[];
+  readonly #lacks: Need | undefined;
 
   /** Made for each subject, with no cases and no needs. */
-  constructor(
-    all: Case[] = [],
-    needs: readonly Need[] = [],
-    lacks: readonly Need[] = [],
-  ) {
+  constructor(all: Case[] = [], needs: readonly Need[] = [], lacks?: Need) {
     this.all = all;
     this.#needs = needs;
     this.#lacks = lacks;
@@ -46,11 +42,11 @@ export class Cases {
 
   /** Takes cases of the same subject for stores that have all of these. */
   needing(...needs: readonly Need[]): Cases {
-    return new Cases(this.all, needs, []);
+    return new Cases(this.all, needs);
   }
 
-  /** Takes cases of the same subject for stores that have none of these. */
-  lacking(...lacks: readonly Need[]): Cases {
+  /** Takes cases of the same subject for stores that do not have this. */
+  lacking(lacks: Need): Cases {
     return new Cases(this.all, [], lacks);
   }
 
@@ -60,9 +56,16 @@ export class Cases {
   }
 }
 
-/** Whether a store can run a case. */
-export function canRun(store: StoreUnderTest, { needs, lacks }: Case): boolean {
+/** Why a store can't run a case; undefined if it can. */
+export function obstacleTo(
+  { needs, lacks }: Case,
+  store: StoreUnderTest,
+): string | undefined {
   const has = (need: Need) =>
     need === "movesClock" ? store.movesClock ?? true : store.capabilities[need];
-  return needs.every(has) && !lacks.some(has);
+  const missing = needs.find((need) => !has(need));
+  if (store.ignore !== undefined) return store.ignore;
+  if (missing !== undefined) return `needs ${missing}`;
+  if (lacks !== undefined && has(lacks)) return `for stores without ${lacks}`;
+  return undefined;
 }

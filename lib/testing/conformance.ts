@@ -6,7 +6,8 @@
 
 import { atomicity } from "./atomicity.ts";
 import { capabilities } from "./capabilities.ts";
-import { canRun, Cases } from "./case.ts";
+import { Cases, obstacleTo } from "./case.ts";
+import { claims } from "./claims.ts";
 import { closing } from "./closing.ts";
 import { cursors } from "./cursors.ts";
 import { deadlock } from "./deadlock.ts";
@@ -15,6 +16,8 @@ import { durableDelivery } from "./durable.ts";
 import { edits } from "./edits.ts";
 import { histories } from "./histories.ts";
 import { keeping } from "./keeping.ts";
+import { lockLeases } from "./lock_leases.ts";
+import { lockOverlaps } from "./lock_overlaps.ts";
 import { waiting } from "./lock_queue.ts";
 import { locks } from "./locks.ts";
 import { order } from "./order.ts";
@@ -27,9 +30,9 @@ import { wakeUps } from "./wake_ups.ts";
 
 /** One case of one store, in the form that `Deno.test` takes. */
 export interface ConformanceCase {
-  /** The store, the subject and what it shows. */
+  /** The store, the subject, what it shows and, if it is ignored, why. */
   readonly name: string;
-  /** Whether the store lacks what it needs. */
+  /** Whether it can't be run here. */
   readonly ignore: boolean;
   /** Runs it on storage of its own; it fails by throwing. */
   readonly fn: () => Promise<void>;
@@ -46,9 +49,12 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   durable: durableDelivery,
   sessions,
   locks,
+  "lock overlaps": lockOverlaps,
+  "lock leases": lockLeases,
   waiting,
   deadlock,
   tasks,
+  claims,
   "direct messages": directMessages,
   edits,
   atomicity,
@@ -71,9 +77,11 @@ export function conformance(
     const cases = new Cases();
     add(cases, store);
     for (const each of cases.all) {
+      const obstacle = obstacleTo(each, store);
+      const why = obstacle === undefined ? "" : ` (ignored: ${obstacle})`;
       test({
-        name: `${store.name}: ${subject}: ${each.name}`,
-        ignore: store.ignore === true || !canRun(store, each),
+        name: `${store.name}: ${subject}: ${each.name}${why}`,
+        ignore: obstacle !== undefined,
         fn: async () => {
           await using scene = new Scene(await store.storage());
           await each.run(scene);

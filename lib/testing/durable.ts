@@ -102,11 +102,9 @@ export function durableDelivery(cases: Cases): void {
   cases.test("what is not there yet can't be acknowledged", async (scene) => {
     const [ann, bob] = await scene.two();
     const reader = await take(ann);
-    // A later id than any, spelled by the store itself.
-    const other = await scene.peer("eve");
-    for (let i = 0; i < 3; i++) await other.append(i, { channel: "other" });
-    const end = await other.store.endCursor();
+    const end = await bob.append("other", { channel: "other" });
     await ann.store.advanceDurable(reader, end);
+    // Later than any, where ids count; no cursor at all elsewhere.
     const beyond = `${end}9`;
     await assert.rejects(
       async () =>

@@ -1,20 +1,17 @@
 /**
- * Locks: who holds what, who is refused, and what a late holder finds out.
+ * Locks: who holds what, and who is refused.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
 import { LimitError, NotHeldError, SessionEndedError } from "../errors.ts";
-import type { LockKind } from "../lock_target.ts";
 import type { Blocker, Hold, LockOutcome } from "../locks.ts";
 import type { LockQuery, Store } from "../store.ts";
 import type { Cases } from "./case.ts";
 import { heldBy, HOUR_MS, type Peer, targetOf } from "./peer.ts";
-import { GONE_PROCESS, NO_PROCESS } from "./processes.ts";
 
 const ADVISORY = { type: "advisory" } as const;
-const TAKE_OVER = { takeOver: true } as const;
 
 /** Who stands in the way of an outcome that must be a refusal. */
 export function blockersOf(outcome: LockOutcome): readonly Blocker[] {
@@ -31,32 +28,8 @@ export async function holders(
   return holds.map(({ session }) => session);
 }
 
-/** What was said of conflicts: the event and who is concerned. */
-async function conflicts(store: Store): Promise<string[]> {
-  const { messages } = await store.read(
-    { channels: ["file_conflict"], project: null, session: null },
-    store.startCursor,
-    1_000,
-  );
-  return messages.map(({ payload }) => {
-    const { event, sessions } = payload as Record<string, unknown>;
-    return `${event}: ${(sessions as string[]).join(" ")}`;
-  });
-}
-
-/** Refuses anything but the loss of this hold. */
-function lossOf(hold: Hold): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof NotHeldError, String(error));
-    assert.equal(error.token, hold.token);
-    return true;
-  };
-}
-
 /** Adds the cases. */
 export function locks(cases: Cases): void {
-  const timed = cases.needing("movesClock");
-
   cases.test("a hold is what was asked for, and everybody sees it", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.register({ vendor: "claude", task: "T-1" });
@@ -104,29 +77,6 @@ export function locks(cases: Cases): void {
     await ann.store.releaseLock(hold);
     assert.deepEqual(await holders(bob.store), []);
     assert.equal((await bob.hold("/a")).session, "bob");
-  });
-
-  cases.test("advisory locks stand beside each other, and both are told", async (scene) => {
-    const [ann, bob] = await scene.two();
-    const first = await ann.hold("/a", ADVISORY);
-    const outcome = await bob.ask("/a", ADVISORY);
-    assert.equal(heldBy(outcome).type, "advisory");
-    const { overlaps } = outcome as LockOutcome & { state: "held" };
-    assert.deepEqual(overlaps, [{ risk: "conflict", hold: first }]);
-    assert.deepEqual(await holders(ann.store), ["ann", "bob"]);
-    assert.deepEqual(await conflicts(ann.store), ["overlap: bob ann"]);
-    // Taken once more, it is no news.
-    await bob.hold("/a", ADVISORY);
-    assert.deepEqual(await conflicts(ann.store), ["overlap: bob ann"]);
-  });
-
-  cases.test("an advisory lock refuses an exclusive one, and its holder is told", async (scene) => {
-    const [ann, bob] = await scene.two();
-    await ann.hold("/a", ADVISORY);
-    const [blocker] = blockersOf(await bob.ask("/a"));
-    assert.equal(blocker.session, "ann");
-    assert.equal(blocker.type, "advisory");
-    assert.deepEqual(await conflicts(ann.store), ["wanted: bob ann"]);
   });
 
   cases.test("a later hold has a greater token, whoever takes it", async (scene) => {
@@ -203,79 +153,6 @@ export function locks(cases: Cases): void {
     assert.ok(longer.expiresAt > expiresAt);
   });
 
-  cases.test("files, folders and globs meet where they overlap on disk", async (scene) => {
-    const [ann, bob] = await scene.two();
-    const [file, folder, glob] = ["file", "folder", "glob"] as const;
-    const meets = async (
-      held: readonly [LockKind, string],
-      asked: readonly [LockKind, string],
-    ) => {
-      const hold = await ann.hold(held[1], { kind: held[0] });
-      const outcome = await bob.ask(asked[1], { kind: asked[0] });
-      await ann.store.releaseLock(hold);
-      if (outcome.state === "held") await bob.store.releaseLock(outcome.hold);
-      return outcome.state === "refused";
-    };
-    const yes = [
-      [[folder, "/src"], [file, "/src/a/b.ts"]],
-      [[folder, "/src"], [folder, "/src/a"]],
-      [[folder, "/"], [file, "/b"]],
-      [[glob, "/src/*.ts"], [file, "/src/a.ts"]],
-      [[glob, "/src/**/a.ts"], [folder, "/src/b/c"]],
-      [[glob, "/src/a*"], [glob, "/src/*b"]],
-    ] as const;
-    const no = [
-      [[folder, "/src"], [file, "/src2"]],
-      [[folder, "/src"], [file, "/srb/a"]],
-      [[file, "/a"], [file, "/A"]],
-      [[glob, "/src/*.ts"], [file, "/src/b/a.ts"]],
-      [[glob, "/src/a*"], [glob, "/src/b*"]],
-      [[glob, "/src/*.ts"], [folder, "/lib"]],
-    ] as const;
-    for (const [a, b] of yes) {
-      assert.ok(await meets(a, b), `${a} ${b}`);
-      assert.ok(await meets(b, a), `${b} ${a}`);
-    }
-    for (const [a, b] of no) {
-      assert.ok(!await meets(a, b), `${a} ${b}`);
-      assert.ok(!await meets(b, a), `${b} ${a}`);
-    }
-  });
-
-  cases.test("one file of a repository in two worktrees is a merge risk", async (scene) => {
-    const [ann, bob] = await scene.two();
-    await ann.hold("/one/a.ts", { repository: "/repo/a.ts" });
-    const outcome = await bob.ask("/two/a.ts", { repository: "/repo/a.ts" });
-    const { overlaps } = outcome as LockOutcome & { state: "held" };
-    assert.deepEqual(
-      overlaps.map(({ risk, hold }) => [risk, hold.path]),
-      [["merge-risk", "/one/a.ts"]],
-    );
-    assert.deepEqual(await conflicts(ann.store), ["merge-risk: bob ann"]);
-  });
-
-  cases.test("two agents of a session are not in each other's way", async (scene) => {
-    const ann = await scene.peer("ann");
-    const one = await ann.hold("/a", { agent: "one" });
-    const outcome = await ann.ask("/a", { agent: "two" });
-    const { hold, overlaps } = outcome as LockOutcome & { state: "held" };
-    assert.notEqual(hold.token, one.token);
-    assert.equal(hold.agent, "two");
-    assert.deepEqual(overlaps, [{ risk: "same-session", hold: one }]);
-    assert.deepEqual(await conflicts(ann.store), ["same-session: ann ann"]);
-  });
-
-  cases.test("whom it acts for is never in a session's way", async (scene) => {
-    const [ann, bob] = await scene.two();
-    await ann.hold("/a");
-    const outcome = await bob.ask("/a", { alongside: ["ann"] });
-    assert.deepEqual(
-      (outcome as LockOutcome & { state: "held" }).overlaps,
-      [],
-    );
-    assert.deepEqual(await conflicts(ann.store), []);
-  });
-
   cases.test("an advisory lock becomes exclusive as the same lock", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/a", ADVISORY);
@@ -293,108 +170,6 @@ export function locks(cases: Cases): void {
     await ann.store.releaseLock(upgraded);
     await assert.rejects(() => ann.ask("/a", { upgrades }), NotHeldError);
     assert.deepEqual(await holders(ann.store), []);
-  });
-
-  cases.test("what is not held under its token can't be renewed or given back", async (scene) => {
-    const [ann, bob] = await scene.two();
-    const stale = await ann.hold("/a");
-    await ann.store.releaseLock(stale);
-    const hold = await ann.hold("/a");
-    const forged = { ...hold, session: "bob" };
-    for (const wrong of [stale, forged]) {
-      await assert.rejects(
-        () => bob.store.renewLock(wrong, HOUR_MS),
-        lossOf(wrong),
-      );
-      await assert.rejects(() => bob.store.releaseLock(wrong), lossOf(wrong));
-    }
-    // Refused means unchanged.
-    assert.deepEqual(await ann.store.locks({ project: null }), [hold]);
-  });
-
-  timed.test("a renewed lock is held from then on", async (scene) => {
-    const ann = await scene.peer("ann");
-    const hold = await ann.hold("/a", { leaseMs: 60_000 });
-    await scene.advance(30_000);
-    const renewed = await ann.store.renewLock(hold, HOUR_MS);
-    assert.equal(renewed.token, hold.token);
-    const moreMs = Date.parse(renewed.expiresAt) - Date.parse(hold.expiresAt);
-    assert.ok(moreMs >= HOUR_MS - 30_000 && moreMs < HOUR_MS, `${moreMs}`);
-    await scene.advance(HOUR_MS / 2);
-    const [held] = await ann.store.locks({ project: null });
-    assert.equal(held.overdue, false);
-  });
-
-  timed.test("past its expiry a living process's lock is overdue, and held", async (scene) => {
-    const [ann, bob] = await scene.two();
-    const hold = await ann.hold("/a", { leaseMs: 60_000 });
-    await scene.advance(90_000);
-    const [overdue] = await bob.store.locks({ project: null });
-    assert.deepEqual(overdue, { ...hold, overdue: true });
-    const [blocker] = blockersOf(await bob.ask("/a"));
-    assert.equal(blocker.overdue, true);
-    // Its holder is late, but holds it.
-    const renewed = await ann.store.renewLock(hold, HOUR_MS);
-    assert.equal(renewed.overdue, false);
-    await ann.store.releaseLock(renewed);
-  });
-
-  timed.test("an overdue lock is taken over by who says so, and its holder told", async (scene) => {
-    const [ann, bob] = await scene.two();
-    const hold = await ann.hold("/a", { leaseMs: 60_000 });
-    blockersOf(await bob.ask("/a", TAKE_OVER));
-    await scene.advance(90_000);
-    const taken = await bob.hold("/a", TAKE_OVER);
-    assert.ok(taken.token > hold.token);
-    assert.deepEqual(await holders(ann.store), ["bob"]);
-    assert.equal((await conflicts(ann.store)).at(-1), "taken-over: bob ann");
-    await assert.rejects(
-      () => ann.store.renewLock(hold, HOUR_MS),
-      lossOf(hold),
-    );
-    await assert.rejects(() => ann.store.releaseLock(hold), lossOf(hold));
-  });
-
-  timed.test("nobody's lock is taken over for one that is refused", async (scene) => {
-    const [ann, bob] = await scene.two();
-    const eve = await scene.peer("eve");
-    await ann.hold("/a", { ...ADVISORY, leaseMs: 60_000 });
-    await bob.hold("/a", ADVISORY);
-    await scene.advance(90_000);
-    const blockers = blockersOf(await eve.ask("/a", TAKE_OVER));
-    assert.deepEqual(
-      blockers.map(({ session, overdue }) => [session, overdue]),
-      [["ann", true], ["bob", false]],
-    );
-    assert.deepEqual(await holders(eve.store), ["ann", "bob"]);
-  });
-
-  timed.test("the lock of a session without a process ends at its expiry", async (scene) => {
-    const ann = await scene.peer("ann", { start: NO_PROCESS });
-    const bob = await scene.peer("bob");
-    const hold = await ann.hold("/a", { leaseMs: 60_000 });
-    await scene.advance(30_000);
-    blockersOf(await bob.ask("/a"));
-    await scene.advance(60_000);
-    assert.deepEqual(await holders(bob.store), []);
-    await assert.rejects(
-      () => ann.store.renewLock(hold, HOUR_MS),
-      lossOf(hold),
-    );
-    await bob.hold("/a");
-    await assert.rejects(() => ann.store.releaseLock(hold), lossOf(hold));
-    assert.deepEqual(await holders(ann.store), ["bob"]);
-  });
-
-  cases.test("the lock of a process that is gone is free for who asks", async (scene) => {
-    const ann = await scene.peer("ann", { start: GONE_PROCESS });
-    const bob = await scene.peer("bob");
-    const hold = await ann.hold("/a");
-    const taken = await bob.hold("/a");
-    assert.ok(taken.token > hold.token);
-    assert.deepEqual(await holders(bob.store), ["bob"]);
-    assert.equal((await bob.store.session("ann"))?.status, "terminated");
-    await assert.rejects(() => ann.store.releaseLock(hold), lossOf(hold));
   });
 
   cases.test("an ended session gets no lock", async (scene) => {

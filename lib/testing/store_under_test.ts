@@ -73,14 +73,13 @@ export interface StoreUnderTest {
    */
   readonly movesClock?: boolean;
   /**
-   * Whether no case can run here, such as where its server is missing; say
-   * the reason where people look for it.
-   * @default {false}
+   * Why no case can run here, and what to do about it, such as where a server
+   * is missing: then all are ignored.
    */
-  readonly ignore?: boolean;
+  readonly ignore?: string;
   /**
    * How many random histories are tried.
-   * @default {30}
+   * @default {50}
    */
   readonly histories?: number;
   /** Makes storage for one case. */

@@ -35,32 +35,26 @@ const RENEWED_PER_STEP = 5;
 export class Subject {
   readonly #scene: Scene;
   readonly #peers: readonly Peer[];
-  readonly #exactLossCounts: boolean;
   readonly #holds: Hold[] = [];
   readonly #waiters: { readonly by: Peer; readonly waiter: string }[] = [];
   readonly #claims: Claim[] = [];
   readonly #posts: string[] = [];
   #reader: { readonly by: Peer; readonly taken: DurableReader } | undefined;
+  readonly #tokens = new Set<number>();
   #published = 0;
   #views = 0;
   #lastToken = 0;
 
-  private constructor(
-    scene: Scene,
-    peers: readonly Peer[],
-    exactLossCounts: boolean,
-  ) {
+  private constructor(scene: Scene, peers: readonly Peer[]) {
     this.#scene = scene;
     this.#peers = peers;
-    this.#exactLossCounts = exactLossCounts;
   }
 
   /** Makes one in which all have just come. */
   static async on(scene: Scene): Promise<Subject> {
     const peers: Peer[] = [];
     for (const id of SESSIONS) peers.push(await scene.peer(id));
-    const { exactLossCounts } = peers[0].store.capabilities;
-    return new Subject(scene, peers, exactLossCounts);
+    return new Subject(scene, peers);
   }
 
   /** Does a command; returns what came of it, in a word. */
@@ -293,11 +287,6 @@ export class Subject {
     };
   }
 
-  /** Whether the store says exactly how much a durable name has lost. */
-  get exactLossCounts(): boolean {
-    return this.#exactLossCounts;
-  }
-
   async #viewName(): Promise<View["name"]> {
     if (this.#reader === undefined) return undefined;
     const { by, taken } = this.#reader;
@@ -342,8 +331,6 @@ export class Subject {
     this.#tokens.add(token);
     this.#lastToken = Math.max(this.#lastToken, token);
   }
-
-  readonly #tokens = new Set<number>();
 }
 
 async function forEach<T>(

@@ -6,7 +6,7 @@ testDefects([
     name: "a file that was moved away is written on",
     file: "lib/sqlite/connection.ts",
     text: 'if (file === this.#file || this.#access === "snapshot") {',
-    instead: "if (true) {",
+    by: "if (true) {",
     test: "faults_place_test.ts",
     filter: "moved away and back",
     says: /nothing was refused/,
@@ -15,7 +15,7 @@ testDefects([
     name: "a lease that could not be given back locks its own process out",
     file: "lib/sqlite/durable.ts",
     text: "givenUp.has(Number(row.token)) ||",
-    instead: "",
+    by: "",
     test: "faults_disk_test.ts",
     filter: "goes on after its disk is full",
     says: /reads under that name/,
@@ -24,7 +24,7 @@ testDefects([
     name: "a message is acknowledged that a full disk refused",
     file: "lib/sqlite/store.ts",
     text: "const id = await insertAlone(",
-    instead:
+    by:
       'const id = await ((...a: Parameters<typeof insertAlone>) => insertAlone(...a).catch(() => "0"))(',
     test: "faults_disk_test.ts",
     filter: "goes on after its disk is full",

@@ -17,7 +17,7 @@ export interface Defect {
   /** The text that it replaces, which the file has once. */
   readonly text: string;
   /** What stands there instead. */
-  readonly instead: string;
+  readonly by: string;
   /** The file of the test that finds it, in this folder. */
   readonly test: string;
   /** The name of that test, or a part of it. */
@@ -42,7 +42,7 @@ export async function assertFound(defect: Defect): Promise<void> {
       2,
       `${defect.file} has changed: put this defect into it anew`,
     );
-    await Deno.writeTextFile(file, parts.join(defect.instead));
+    await Deno.writeTextFile(file, parts.join(defect.by));
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         "test",

@@ -38,7 +38,7 @@ import {
   unreachableError,
 } from "./faults.ts";
 import { type BusLocation, checkFolders, prepareLocation } from "./location.ts";
-import { fileUri } from "./sound.ts";
+import { closeUnchanged, fileUri } from "./sound.ts";
 import {
   APPLICATION_ID,
   SCHEMA,
@@ -466,7 +466,7 @@ function openAs(
     } catch (error) {
       // Before it is closed, which gives some back.
       const state = stateOfOpening(path, error);
-      if (isAnothers(error)) closeUnchanged(db, path, options);
+      if (isAnothers(error)) closeUnchanged(db, path, options.library);
       else db.close();
       throw state;
     }
@@ -485,27 +485,6 @@ function stateOfOpening(path: string, error: unknown): unknown {
 function isAnothers(error: unknown): boolean {
   return error instanceof StoreError &&
     (error.fault === "foreign" || error.fault === "newer");
-}
-
-/**
- * Closes a file that is not for us as it was: the last one that closes a file
- * folds its log in, unless that one may only read.
- */
-function closeUnchanged(
-  db: Database,
-  path: string,
-  options: ConnectionOptions,
-): void {
-  const last = (options.library ?? nodeLibrary).open(path, {
-    readOnly: true,
-    timeoutMs: OPEN_TIMEOUT_MS,
-  });
-  try {
-    last.prepare("PRAGMA application_id").get();
-    db.close();
-  } finally {
-    last.close();
-  }
 }
 
 /** SQLite opens a file for reading without a word where it may not write it. */

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type Database, nodeLibrary } from "./driver.ts";
+import { type Database, type Library, nodeLibrary } from "./driver.ts";
 import { type BusLocation, checkFolders } from "./location.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema_version.ts";
 
@@ -42,8 +42,29 @@ export function openSound(location: BusLocation): Database | undefined {
   } catch {
     // Whoever looks more closely says what it was.
   }
-  db?.close();
+  if (db !== undefined) closeUnchanged(db, location.databasePath);
   return undefined;
+}
+
+/**
+ * Closes a file that may not be for us as it was: the last one that closes a
+ * file folds its log in, unless that one may only read.
+ */
+export function closeUnchanged(
+  db: Database,
+  path: string,
+  library: Library = nodeLibrary,
+): void {
+  const last = library.open(path, { readOnly: true, timeoutMs: 0 });
+  try {
+    // Only what has read has the file open.
+    last.prepare("PRAGMA application_id").get();
+  } catch {
+    // What cannot even be read is not folded in.
+  } finally {
+    db.close();
+    last.close();
+  }
 }
 
 /**

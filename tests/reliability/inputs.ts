@@ -28,6 +28,9 @@ export interface Target {
   readonly after?: () => void | Promise<void>;
 }
 
+/** Makes a target that may use a folder, which is there as long as it is. */
+export type TargetMaker = (folder: string) => Target | Promise<Target>;
+
 // Far above what any case takes on a loaded machine.
 const CASE_MS_MAX = 20_000;
 

@@ -25,6 +25,7 @@ import {
   awkwardText,
   type Target,
   target,
+  type TargetMaker,
 } from "./inputs.ts";
 import { assertRefusal } from "./inputs_library.ts";
 
@@ -70,7 +71,7 @@ function inputsOfHooks(): Target {
 
 /** Hooks answered on a bus on which a peer holds and says awkward things. */
 function hooks(folder: string): Target {
-  const home = `${folder}/hooks`;
+  const home = `${folder}/bus`;
   const log = new HookLog(home, "fuzz");
   const inputs = fc.tuple(anyAgent, anyInput, anyHint);
   return target("hooks", 30, inputs, async ([name, input, hint]) => {
@@ -156,7 +157,9 @@ function configurations(): Target {
   });
 }
 
-/** The targets of agents. */
-export function agentTargets(folder: string): Target[] {
-  return [inputsOfHooks(), hooks(folder), configurations()];
-}
+/** The targets of agents, each in a folder of its own. */
+export const AGENT_TARGETS: readonly TargetMaker[] = [
+  inputsOfHooks,
+  hooks,
+  configurations,
+];

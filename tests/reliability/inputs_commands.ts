@@ -11,7 +11,12 @@ import type { Command } from "../../lib/cli/command.ts";
 import { COMMANDS } from "../../lib/cli/commands.ts";
 import { parseDuration, renderDuration } from "../../lib/cli/duration.ts";
 import { visible, visibleJson } from "../../lib/cli/visible_text.ts";
-import { awkwardText, type Target, target } from "./inputs.ts";
+import {
+  awkwardText,
+  type Target,
+  target,
+  type TargetMaker,
+} from "./inputs.ts";
 
 /** All commands, and those that they consist of. */
 async function allCommands(): Promise<Command[]> {
@@ -73,6 +78,7 @@ function shownTexts(): Target {
 }
 
 /** The targets of the command line. */
-export function commandTargets(): Target[] {
-  return [commandLines(), shownTexts()];
-}
+export const COMMAND_TARGETS: readonly TargetMaker[] = [
+  commandLines,
+  shownTexts,
+];

@@ -23,6 +23,7 @@ import {
   awkwardText,
   type Target,
   target,
+  type TargetMaker,
 } from "./inputs.ts";
 
 const BYTES_MAX = 65_536;
@@ -140,15 +141,19 @@ function paths(folder: string): Target {
 }
 
 /** Messages with anything for their parts, through a real bus and back. */
-async function messages(home: string): Promise<Target> {
+async function messages(folder: string): Promise<Target> {
   const bus = await openBus({
-    home,
+    home: `${folder}/bus`,
     project: null,
     session: "fuzz",
     publishesPerSecondMax: 1e9,
     warn: () => {},
   });
   let cursor: string | undefined;
+  const seldom = fc.oneof(
+    { weight: 9, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: awkwardText },
+  );
   const inputs = fc.record({
     channel: fc.oneof(
       { weight: 3, arbitrary: fc.constantFrom("state", "a", "é.b-c/d") },
@@ -157,10 +162,14 @@ async function messages(home: string): Promise<Target> {
     payload: anyValue,
     options: fc.record({
       ttlSeconds: fc.oneof(fc.constantFrom(60, 1e-9, -1, NaN, 1e9), fc.float()),
-      project: fc.option(awkwardText),
-      to: awkwardText,
-      replyTo: awkwardText,
-    }, { requiredKeys: [] }),
+      project: fc.oneof(
+        fc.constantFrom(null, "/project", "a\0b", "\0"),
+        awkwardText,
+      ),
+      // Seldom, as most of them are refused.
+      to: seldom,
+      replyTo: seldom,
+    }, { requiredKeys: ["to", "replyTo"] }),
   });
   return target("messages", 50, inputs, async (input) => {
     const { channel, payload, options } = input;
@@ -185,13 +194,11 @@ async function messages(home: string): Promise<Target> {
   }, () => bus.close());
 }
 
-/** The targets of the library. */
-export async function libraryTargets(folder: string): Promise<Target[]> {
-  return [
-    payloads(),
-    storedPayloads(),
-    globs(),
-    paths(Deno.makeTempDirSync({ dir: folder })),
-    await messages(`${folder}/messages`),
-  ];
-}
+/** The targets of the library, each in a folder of its own. */
+export const LIBRARY_TARGETS: readonly TargetMaker[] = [
+  payloads,
+  storedPayloads,
+  globs,
+  paths,
+  messages,
+];

@@ -131,8 +131,8 @@ function owed(other: DatabaseSync, after: string): string[] {
 }
 
 /** Rows of other programs. */
-export async function rowTargets(folder: string): Promise<Target[]> {
-  const home = `${folder}/rows`;
+export async function rowsOfOthers(folder: string): Promise<Target> {
+  const home = `${folder}/bus`;
   const bus = await openBus({
     home,
     project: null,
@@ -181,7 +181,7 @@ export async function rowTargets(folder: string): Promise<Target[]> {
     }
   };
 
-  const rows = target("rows of others", 40, changes, async (all) => {
+  return target("rows of others", 40, changes, async (all) => {
     const before = cursor;
     for (const change of all) perform(change);
     const ids = owed(other, before);
@@ -217,5 +217,4 @@ export async function rowTargets(folder: string): Promise<Target[]> {
     other.close();
     await bus.close();
   });
-  return [rows];
 }

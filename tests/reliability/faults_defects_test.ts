@@ -1,0 +1,33 @@
+import { canInject } from "./faults_injection.ts";
+import { testDefects } from "./seeded_defect.ts";
+
+testDefects([
+  {
+    name: "a file that was moved away is written on",
+    file: "lib/sqlite/connection.ts",
+    text: 'if (file === this.#file || this.#access === "snapshot") {',
+    by: "if (true) {",
+    test: "faults_place_test.ts",
+    filter: "moved away and back",
+    says: /nothing was refused/,
+  },
+  {
+    name: "a lease that could not be given back locks its own process out",
+    file: "lib/sqlite/durable.ts",
+    text: "givenUp.has(Number(row.token)) ||",
+    by: "",
+    test: "faults_disk_test.ts",
+    filter: "goes on after its disk is full",
+    says: /reads under that name/,
+  },
+  {
+    name: "a message is acknowledged that a full disk refused",
+    file: "lib/sqlite/store.ts",
+    text: "const id = await insertAlone(",
+    by:
+      'const id = await ((...a: Parameters<typeof insertAlone>) => insertAlone(...a).catch(() => "0"))(',
+    test: "faults_disk_test.ts",
+    filter: "goes on after its disk is full",
+    says: /acknowledged, and not there|Never came: what was acknowledged/,
+  },
+].filter(({ test }) => canInject || test !== "faults_disk_test.ts"));

@@ -1,0 +1,22 @@
+import { testDefects } from "./seeded_defect.ts";
+
+testDefects([
+  {
+    name: "a project's name is cut at a NUL",
+    file: "lib/bus.ts",
+    text: 'refuseNul("project", options.project);',
+    by: "",
+    test: "inputs_test.ts",
+    filter: "any messages",
+    says: /Seed \d+\. To run it again: MBUS_SEED=/,
+  },
+  {
+    name: "a number of another program makes every list of locks throw",
+    file: "lib/sqlite/schema.ts",
+    text: 'AND ${isNumber("NEW.expires_at", 0, LAST_DATE_MS)}',
+    by: "",
+    test: "inputs_test.ts",
+    filter: "any rowsOfOthers",
+    says: /Invalid time value|too large to be represented/,
+  },
+]);

@@ -1,0 +1,26 @@
+import { testDefects } from "./seeded_defect.ts";
+
+const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
+
+testDefects([
+  {
+    name: "a peer's id reaches a model as it is",
+    file: "lib/agents/objection.ts",
+    text: "return /^[\\w.\\-/:~@+]{1,128}$/.test(session)",
+    by: "return true",
+    test: "security_output_test.ts",
+    filter: "no hook puts",
+    says: /AssertionError/,
+  },
+  ...(isRoot
+    ? [{
+      name: "hooks and send go into a place that others can change",
+      file: "lib/sqlite/sound.ts",
+      text: "    checkFolders(location);\n",
+      by: "",
+      test: "security_place_test.ts",
+      filter: "a folder that its group may write to",
+      says: /AssertionError/,
+    }]
+    : []),
+]);

@@ -1,0 +1,137 @@
+/**
+ * A session that floods the bus meets its limits, and the others do their work:
+ * nothing of theirs is lost, and no more of its own is kept or told than may be.
+ * (Sizes of payloads: payload_test; of messages of a channel: keeping_test; of
+ * locks: locks_test.)
+ */
+
+import assert from "node:assert/strict";
+import type { Message } from "../../mod.ts";
+import { answerCall } from "../../lib/agents/answering.ts";
+import { HookLog } from "../../lib/agents/hook_log.ts";
+import { loadAgent } from "../../lib/agents/roster.ts";
+import { Home, numbers, until } from "../fixture.ts";
+
+const CAP = 500;
+
+Deno.test("a process that publishes without end is refused, and others are not", async () => {
+  await using home = new Home();
+  const options = { channelMessagesMax: CAP, pollIntervalMs: 20 };
+  const flooder = await home.start({ ...options, publishesPerSecondMax: 100 });
+  const others = await Promise.all(
+    numbers(0, 3).map(() => home.start(options)),
+  );
+  for (const [i, peer] of others.entries()) {
+    await peer.call("subscribe", {
+      name: "s",
+      channels: "calm",
+      durable: `d${i}`,
+      ack: true,
+    });
+  }
+  const flooding = flooder.call<{ count: number; error: { type: string } }>(
+    "fill",
+    { channel: "flood", payload: "x".repeat(1_000), most: 1_000_000 },
+  );
+  const calm: string[] = [];
+  for (let i = 0; i < 60; i++) {
+    const payload = `m${i}`;
+    await others[i % 3].call("publish", { channel: "calm", payload });
+    calm.push(payload);
+  }
+  const { count, error } = await flooding;
+  assert.equal(error.type, "RateLimitError");
+  // Its burst, and what came in while it lasted.
+  assert.ok(count >= 1_000 && count < 5_000, String(count));
+  for (const peer of others) {
+    const seen = await peer.wait<Message>("s", calm.length);
+    assert.deepEqual(seen.map(({ payload }) => payload), calm);
+    assert.deepEqual(peer.seen("s.lost"), []);
+  }
+  await others[0].call("purge");
+  const kept = await others[0].call<Message[]>("poll", {
+    channels: ["flood"],
+    limit: 10_000,
+  });
+  assert.ok(kept.length <= CAP, String(kept.length));
+});
+
+Deno.test("a flood of another program's rows leaves others theirs", async () => {
+  await using home = new Home();
+  const bus = await home.open({ channelMessagesMax: CAP });
+  const reader = bus.subscribe("calm", { durable: "d" });
+  await reader.ready;
+  const other = home.foreign();
+  const flood = (channel: string, rows: number) =>
+    other.exec(`INSERT INTO inter_session_messages(sender_id, channel, payload)
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+        WHERE i < ${rows})
+      SELECT 'flooder', '${channel}', i FROM n`);
+  const calm: string[] = [];
+  for (let round = 0; round < 5; round++) {
+    flood("flood", 4_000);
+    const payload = `m${round}`;
+    await bus.publish("calm", payload, { ttlSeconds: 3_600 });
+    calm.push(payload);
+  }
+  for (const payload of calm) {
+    const { value } = await reader.next();
+    assert.equal(value!.payload, payload);
+    await reader.ack(value!);
+  }
+  assert.equal(reader.lost, 0);
+  await bus.purge();
+  const { channels } = await bus.stats();
+  const kept = channels.find(({ channel }) => channel === "flood")!.messages;
+  assert.ok(kept <= CAP, String(kept));
+  await until("the file to shrink", async () => {
+    await bus.publish("calm", "more");
+    return (await bus.stats()).storeBytes < 2 << 20;
+  });
+});
+
+Deno.test("a flood of mail is told to a model in small parts", async () => {
+  await using home = new Home();
+  const bus = await home.open({ session: "flooder" });
+  const victim = await home.start({ session: "victim" });
+  await victim.call("register", {});
+  for (let i = 0; i < 10; i++) {
+    await bus.publishMany(
+      numbers(0, 100).map((n) => ({
+        channel: "chat",
+        payload: `${i} ${n} ${"look here ".repeat(200)}`,
+        to: "victim",
+        ttlSeconds: 3_600,
+      })),
+    );
+  }
+  await victim.end();
+  const agent = await loadAgent("claude");
+  const event = agent.parse({
+    session_id: "victim",
+    transcript_path: "/nowhere",
+    cwd: home.root,
+    hook_event_name: "UserPromptSubmit",
+    prompt: "go on",
+  }, () => undefined);
+  let told = 0;
+  for (let call = 0; call < 3; call++) {
+    const outputs: string[] = [];
+    await answerCall({
+      agent,
+      event,
+      home: home.path,
+      db: undefined,
+      ends: false,
+      log: new HookLog(home.path, "claude"),
+      write: (output) => outputs.push(output),
+    });
+    const text = outputs.join("");
+    if (text === "") continue;
+    const { additionalContext } = JSON.parse(text).hookSpecificOutput;
+    assert.ok(new TextEncoder().encode(additionalContext).length <= 4_096);
+    assert.match(additionalContext, /more waiting, read with `mbus inbox`\]$/);
+    told++;
+  }
+  assert.ok(told > 0);
+});

@@ -1,0 +1,79 @@
+/**
+ * Defects put into a copy of the library on purpose, to show that the tests
+ * beside this find them.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { run } from "../fixture.ts";
+
+/** A defect, and the test that finds it. */
+export interface Defect {
+  /** What is wrong then. */
+  readonly name: string;
+  /** The file that it is in, from the root of the checkout. */
+  readonly file: string;
+  /** The text that it replaces, which the file has once. */
+  readonly text: string;
+  /** What stands there instead. */
+  readonly by: string;
+  /** The file of the test that finds it, in this folder. */
+  readonly test: string;
+  /** The name of that test, or a part of it. */
+  readonly filter: string;
+  /** What the test says then. */
+  readonly says: RegExp;
+}
+
+const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
+const COPIED = ["lib", "tests", "mod.ts", "cli.ts", "deno.json", "deno.lock"];
+
+/** Fails unless a test fails, and says why, on a library with a defect. */
+export async function assertFound(defect: Defect): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "mbus-defect-" });
+  try {
+    const files = COPIED.map((name) => `${ROOT}${name}`);
+    await run("cp", ["-r", ...files, folder]);
+    const file = `${folder}/${defect.file}`;
+    const parts = (await Deno.readTextFile(file)).split(defect.text);
+    assert.equal(
+      parts.length,
+      2,
+      `${defect.file} has changed: put this defect into it anew`,
+    );
+    await Deno.writeTextFile(file, parts.join(defect.by));
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "test",
+        "--no-check",
+        "--cached-only",
+        "--allow-all",
+        "--filter",
+        defect.filter,
+        `tests/reliability/${defect.test}`,
+      ],
+      cwd: folder,
+      env: { NO_COLOR: "1", MBUS_SOAK: "" },
+    }).output();
+    const told = new TextDecoder().decode(stdout) +
+      new TextDecoder().decode(stderr);
+    assert.notEqual(code, 0, `not found:\n${told}`);
+    // It has run, and failed by what it asserts.
+    assert.match(told, /\| \d+ passed.* \| 1 failed|\| 0 passed \| 1 failed/);
+    assert.match(told, defect.says);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A test for each defect. */
+export function testDefects(defects: readonly Defect[]): void {
+  for (const defect of defects) {
+    Deno.test({
+      name: `it is found that ${defect.name}`,
+      ignore: Deno.build.os !== "linux",
+      fn: () => assertFound(defect),
+    });
+  }
+}

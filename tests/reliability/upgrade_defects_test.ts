@@ -1,0 +1,22 @@
+import { testDefects } from "./seeded_defect.ts";
+
+testDefects([
+  {
+    name: "a newer file's log is folded in by who cannot use it",
+    file: "lib/sqlite/sound.ts",
+    text: "if (db !== undefined) closeUnchanged(db, location.databasePath);",
+    by: "db?.close();",
+    test: "upgrade_test.ts",
+    filter: "a newer file with a log",
+    says: /send state 1/,
+  },
+  {
+    name: "a program works on a file that is too new for it",
+    file: "lib/sqlite/connection.ts",
+    text: "if (needs <= version) return;",
+    by: "if (needs <= version + 1) return;",
+    test: "upgrade_test.ts",
+    filter: "a newer file is told of",
+    says: /AssertionError/,
+  },
+]);

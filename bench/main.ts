@@ -1,15 +1,23 @@
 /**
- * `deno task bench`: the bars that this bus is held to, measured.
+ * The benchmarks, each by one command.
  *
  * ```text
- * deno task bench [delivery] [start] [hook] [publish] [idle] [coordination]
- *                 [--json]
+ * deno task bench:gate      the acceptance test; exits with 1 if it is not met
+ * deno task bench:matrix    this bus among all ways that were weighed
+ * deno task bench:growth    cost as the work grows
+ * deno task bench:start     what a command costs as a whole process
+ * deno task bench           delivery, hooks, publishing, idling, coordination
+ * deno task bench:pages     the pages anew, from the results as they stand
  * ```
  *
- * Without a name all of them run, in about five minutes. What counts is the
- * ratio to what took turns within the same run. Bars are reported, not
- * asserted, as a machine may be busy: it exits with 1 only if something could
- * not run. Everything is made in a temporary folder and removed.
+ * With `--quick` each is short and writes into `dist/benchmarks`, as a short run
+ * proves nothing; else into `docs/benchmarks`, or `--out DIR`. `--json` prints
+ * what was judged as JSON.
+ *
+ * What counts is the ratio to what took turns within the same run. Except for
+ * the gate's, bars are reported, not asserted, as a machine may be busy: it
+ * exits with 1 only if something could not run. Everything is made in a
+ * temporary folder and removed.
  *
  * @module
  */
@@ -18,129 +26,193 @@ import { parseArgs } from "node:util";
 import { endChildren } from "./children.ts";
 import { benchCoordination } from "./coordination.ts";
 import { benchDelivery } from "./delivery.ts";
+import { benchGate } from "./gate.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchHook } from "./hook.ts";
 import { benchIdle } from "./idle.ts";
+import { type Machine, machineOf } from "./machine.ts";
+import { benchMatrix } from "./matrix.ts";
 import { benchPublish } from "./publish.ts";
-import { type Finding, judge, tableOf, type Verdict } from "./report.ts";
+import { type Finding, tableOf, type Verdict } from "./report.ts";
+import type { Outcome, Result, Task } from "./result.ts";
+import { Run } from "./run.ts";
+import { writeResult } from "./pages.ts";
+import { endServers } from "./servers.ts";
 import { benchStart } from "./start.ts";
 
+// A task takes less than ten; busy machines get some more.
+const TASK_MINUTES_MAX = 15;
+
+/** What writes a result and a page. */
+const TASKS: Readonly<Record<Task, (run: Run) => Promise<Outcome>>> = {
+  gate: benchGate,
+  matrix: benchMatrix,
+  growth: benchGrowth,
+  start: benchStart,
+};
+
+/** What only prints. */
 const BENCHES: Readonly<
   Record<string, (folder: string) => Promise<Finding>>
 > = {
   delivery: benchDelivery,
-  start: benchStart,
   hook: benchHook,
   publish: benchPublish,
   idle: benchIdle,
   coordination: benchCoordination,
 };
 
-/** A benchmark that could not run. */
-interface Failure {
-  readonly bench: string;
-  readonly message: string;
-}
-
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     args: Deno.args,
-    options: { json: { type: "boolean", default: false } },
+    options: {
+      json: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      out: { type: "string" },
+    },
     allowPositionals: true,
   });
-  const unknown = positionals.find((name) => !(name in BENCHES));
+  const unknown = positionals.find((name) =>
+    !(name in { ...TASKS, ...BENCHES })
+  );
   if (unknown !== undefined) {
     console.error(
       `Cannot run "${unknown}": the benchmarks are ` +
-        `${Object.keys(BENCHES).join(", ")}.`,
+        `${Object.keys({ ...TASKS, ...BENCHES }).join(", ")}.`,
     );
     return 2;
   }
+  const root = new URL("..", import.meta.url).pathname;
+  const out = values.out ??
+    `${root}${values.quick ? "dist" : "docs"}/benchmarks`;
   const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+  const machine = await machineOf();
   const folder = await Deno.makeTempDir({ prefix: "mbus-bench-" });
-  const interrupted = (): void => {
+  const end = (code: number): never => {
     endChildren();
-    Deno.removeSync(folder, { recursive: true });
-    Deno.exit(130);
+    endServers();
+    removeFolder(folder);
+    Deno.exit(code);
   };
+  const interrupted = (): never => end(130);
   Deno.addSignalListener("SIGINT", interrupted);
   Deno.addSignalListener("SIGTERM", interrupted);
-  const [verdicts, contestants, failures]: [Verdict[], string[], Failure[]] = [
-    [],
-    [],
-    [],
-  ];
+  let failures = 0;
   try {
-    for (const bench of names) {
-      console.error(`${bench} …`);
-      try {
-        await Deno.mkdir(`${folder}/${bench}`, { mode: 0o700 });
-        const finding = await BENCHES[bench](`${folder}/${bench}`);
-        verdicts.push(...finding.rows.map(judge));
-        contestants.push(
-          ...finding.contestants.map((each) => `${bench}: ${each}`),
+    for (const name of names) {
+      const place = `${folder}/${name}`;
+      await Deno.mkdir(place, { mode: 0o700 });
+      const run = new Run(name, place, values.quick);
+      const late = setTimeout(() => {
+        console.error(
+          `${name} is stuck: it is ended after ${TASK_MINUTES_MAX} min`,
         );
+        end(1);
+      }, TASK_MINUTES_MAX * 60_000);
+      try {
+        const remarks = name in TASKS
+          ? await runTask(name as Task, run, machine, out)
+          : await runBench(name, run);
+        report(run, machine, remarks, values.json);
       } catch (error) {
-        failures.push({ bench, message: (error as Error).message });
+        console.error(`${name} could not run: ${(error as Error).message}`);
+        failures++;
       }
+      clearTimeout(late);
+      for (const what of run.failed) console.error(`NOT MET ${what}`);
+      failures += run.failed.length;
     }
   } finally {
     endChildren();
-    await Deno.remove(folder, { recursive: true });
+    endServers();
+    removeFolder(folder);
     Deno.removeSignalListener("SIGINT", interrupted);
     Deno.removeSignalListener("SIGTERM", interrupted);
   }
-  const machine = machineOf();
-  if (values.json) {
-    console.log(JSON.stringify({ machine, contestants, verdicts, failures }));
-  } else {
-    print(machine, contestants, verdicts, failures);
+  return failures > 0 ? 1 : 0;
+}
+
+const REMOVE_TRIES_MAX = 50;
+
+/** Removes it, although what was just killed may write its last there. */
+function removeFolder(folder: string): void {
+  for (let tries = 1;; tries++) {
+    try {
+      return Deno.removeSync(folder, { recursive: true });
+    } catch (error) {
+      if (tries === REMOVE_TRIES_MAX) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
   }
-  return failures.length > 0 ? 1 : 0;
 }
 
-/** What it ran on, and how busy that was. */
-interface Machine {
-  readonly system: string;
-  readonly cores: number;
-  readonly deno: string;
-  /** Processes that wanted to run, over the last minute. */
-  readonly load: number;
-}
-
-function machineOf(): Machine {
-  return {
-    system: `${Deno.build.os} ${Deno.build.arch}`,
-    cores: navigator.hardwareConcurrency,
-    deno: Deno.version.deno,
-    load: Deno.loadavg()[0],
+async function runTask(
+  task: Task,
+  run: Run,
+  machine: Machine,
+  out: string,
+): Promise<readonly string[]> {
+  const outcome = await TASKS[task](run);
+  const result: Result = {
+    task,
+    date: new Date().toISOString(),
+    seconds: Math.round(run.seconds),
+    quick: run.quick,
+    command: `deno task bench:${task}${run.quick ? " --quick" : ""}`,
+    machine,
+    verdicts: run.verdicts,
+    ...outcome,
+    contestants: outcome.contestants.map(({ label, durability, remark }) => ({
+      label,
+      durability,
+      remark,
+    })),
   };
+  const page = await writeResult(out, result);
+  return [
+    ...outcome.contestants.map(({ label, durability }) =>
+      `${label}: ${durability}`
+    ),
+    `written: ${page}`,
+  ];
 }
 
-function print(
-  { system, cores, deno, load }: Machine,
-  contestants: readonly string[],
-  verdicts: readonly Verdict[],
-  failures: readonly Failure[],
+async function runBench(name: string, run: Run): Promise<readonly string[]> {
+  run.progress("…");
+  const { rows, contestants } = await BENCHES[name](run.folder);
+  run.judge(rows);
+  return contestants;
+}
+
+function report(
+  { verdicts }: Run,
+  machine: Machine,
+  remarks: readonly string[],
+  json: boolean,
 ): void {
+  if (json) {
+    console.log(JSON.stringify({ machine, verdicts, remarks }));
+    return;
+  }
+  const { system, cores, versions, load } = machine;
   console.log(
-    `Deno ${deno}, ${system}, ${cores} cores, load ${load.toFixed(1)}; ` +
-      `medians of rounds (least–most)\n`,
+    `Deno ${versions.Deno}, ${system}, ${cores} cores, load ` +
+      `${load.toFixed(1)}; medians of rounds (least–most)\n`,
   );
   console.log(tableOf(verdicts));
-  console.log(`\n${contestants.join("\n")}`);
-  for (const { bench, message } of failures) {
-    console.log(`\n${bench} could not run: ${message}`);
-  }
+  console.log(`\n${remarks.join("\n")}`);
+  console.log(`\n${summaryOf(verdicts)}\n`);
+}
+
+function summaryOf(verdicts: readonly Verdict[]): string {
   const judged = verdicts.filter(({ met }) => met !== undefined);
   const missed = judged.filter(({ met }) => !met);
-  console.log(
-    `\n${judged.length - missed.length} of ${judged.length} bars met` +
-      (missed.length === 0
-        ? "."
-        : `; not: ${
-          missed.map(({ bench, what }) => `${bench} ${what}`).join("; ")
-        }.`),
-  );
+  return `${judged.length - missed.length} of ${judged.length} bars met` +
+    (missed.length === 0
+      ? "."
+      : `; not: ${
+        missed.map(({ bench, what }) => `${bench} ${what}`).join("; ")
+      }.`);
 }
 
 if (import.meta.main) Deno.exit(await main());

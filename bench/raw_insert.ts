@@ -7,7 +7,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { getMessagingDbPath, openBus } from "../mod.ts";
+import { getMessagingDbPath, type Json, openBus } from "../mod.ts";
 
 const INSERT = `INSERT INTO inter_session_messages
   (sender_id, channel, payload, created_at, ttl_seconds, expires_at,
@@ -17,7 +17,7 @@ const INSERT = `INSERT INTO inter_session_messages
 /** One message, as both contestants take it. */
 export interface Publishable {
   readonly channel: string;
-  readonly payload: { readonly [key: string]: string | number };
+  readonly payload: Json;
 }
 
 /** A bus's database, written to without the bus. */
@@ -25,29 +25,31 @@ export class RawInsert implements Disposable {
   readonly #db: DatabaseSync;
   readonly #insert: ReturnType<DatabaseSync["prepare"]>;
   readonly #project: string | null;
+  readonly #sender: string;
 
-  private constructor(path: string, project: string | null) {
+  private constructor(path: string, project: string | null, sender: string) {
     this.#project = project;
+    this.#sender = sender;
     this.#db = new DatabaseSync(path);
     this.#db.exec(
       `PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=250;
-       PRAGMA foreign_keys=ON; PRAGMA busy_timeout=0`,
+       PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000`,
     );
     this.#insert = this.#db.prepare(INSERT);
   }
 
   /** Makes a bus in `home` and opens its database. */
-  static async open(home: string): Promise<RawInsert> {
-    await using bus = await openBus({ home, session: "bench" });
+  static async open(home: string, sender = "bench"): Promise<RawInsert> {
+    await using bus = await openBus({ home, session: sender });
     await bus.sessions.register();
-    return new RawInsert(getMessagingDbPath(home), bus.project);
+    return new RawInsert(getMessagingDbPath(home), bus.project, sender);
   }
 
   /** Inserts one message. */
   one({ channel, payload }: Publishable): void {
     const now = Date.now();
     this.#insert.run(
-      "bench",
+      this.#sender,
       channel,
       JSON.stringify(payload),
       new Date(now).toISOString(),

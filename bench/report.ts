@@ -16,6 +16,8 @@ export interface Bar {
   readonly of: "figure" | "ratio";
   /** The most that meets it. */
   readonly most?: number;
+  /** What it must stay below. */
+  readonly below?: number;
   /** The least that meets it. */
   readonly least?: number;
 }
@@ -72,7 +74,8 @@ export function judge(row: Row): Verdict {
   const judged = bar?.of === "ratio" ? ratio?.median : figure.median;
   const met = bar === undefined || judged === undefined
     ? undefined
-    : judged <= (bar.most ?? Infinity) && judged >= (bar.least ?? -Infinity);
+    : judged <= (bar.most ?? Infinity) && judged < (bar.below ?? Infinity) &&
+      judged >= (bar.least ?? -Infinity);
   return { bench, what, unit, figure, baseline, ratio, bar, met };
 }
 
@@ -87,7 +90,7 @@ export function tableOf(verdicts: readonly Verdict[]): string {
         ? ""
         : `${spread(verdict.baseline)} ${verdict.baseline.name}`,
       verdict.ratio === undefined ? "" : `${spread(verdict.ratio)} ×`,
-      verdict.bar === undefined ? "" : barText(verdict),
+      barText(verdict),
       verdict.met === undefined ? "" : verdict.met ? "met" : "NOT MET",
     ]),
   ];
@@ -99,19 +102,27 @@ export function tableOf(verdicts: readonly Verdict[]): string {
   ).join("\n");
 }
 
-function barText({ bar, unit }: Verdict): string {
-  const sign = bar!.most === undefined ? "≥" : "≤";
-  const value = bar!.most ?? bar!.least;
-  return `${sign} ${value} ${bar!.of === "ratio" ? "×" : unit}`;
+/** What a verdict was held to, for people; empty for nothing. */
+export function barText({ bar, unit }: Verdict): string {
+  if (bar === undefined) return "";
+  const { most, below, least } = bar;
+  const limit = most !== undefined
+    ? `≤ ${most}`
+    : below !== undefined
+    ? `< ${below}`
+    : `≥ ${least}`;
+  return `${limit} ${bar.of === "ratio" ? "×" : unit}`;
 }
 
-function spread({ median, least, most }: Spread): string {
+/** A figure with its spread, for people. */
+export function spread({ median, least, most }: Spread): string {
   return least === most
     ? short(median)
     : `${short(median)} (${short(least)}–${short(most)})`;
 }
 
-function short(value: number): string {
+/** A number with as many digits as are worth reading. */
+export function short(value: number): string {
   if (value === 0) return "0";
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
   return value.toPrecision(Math.abs(value) >= 10 ? 3 : 2);

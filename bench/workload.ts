@@ -1,13 +1,14 @@
 /**
- * The workload of a delivery: what ten sessions say to each other.
+ * The workload of a delivery: what sessions say to each other.
  *
- * Each publishes at its own unsteady pace. Said to all, it is on mixed channels
- * and every other session gets it: the hardest case, as each message has nine
- * readers. Said to one, it is on a channel that only its reader wants.
+ * Each talker publishes at its own unsteady pace. Said to all, it is on mixed
+ * channels and every other session gets it: the hardest case. Said to one, it
+ * is on a channel that only its reader wants.
  *
  * @module
  */
 
+import type { Recipient } from "./contestant.ts";
 import { pause, sharedNowMs } from "./clock.ts";
 
 /** What is said where, in turns. */
@@ -21,30 +22,9 @@ export const CHANNELS = [
 /** Who gets a message. */
 export type Audience = "all" | "one";
 
-/** The channels that a session wants. */
-export function channelsOf({ audience, session }: SessionTask): string[] {
-  return audience === "all" ? [...CHANNELS] : [channelTo(session)];
-}
-
-function channelTo(session: number): string {
+/** The channel that only one session wants. */
+export function channelTo(session: number): string {
   return `session.${session}`;
-}
-
-/** What one session of a round is told. */
-export interface SessionTask {
-  /** Its number, from 0. */
-  readonly session: number;
-  /** How many take part. */
-  readonly sessions: number;
-  /** Who gets a message: every other session, or one of them. */
-  readonly audience: Audience;
-  /** A folder of the round's own, or the URL of its database. */
-  readonly folder: string;
-  /** Messages that it publishes in a second, on average. */
-  readonly messagesPerSecond: number;
-  /** How long it publishes unmeasured, and then measured, in ms. */
-  readonly warmUpMs: number;
-  readonly measuredMs: number;
 }
 
 /** What is published. */
@@ -55,64 +35,84 @@ export interface Said {
   readonly files: readonly string[];
 }
 
-/** What one session of a round tells at its end. */
-export interface SessionAccount {
-  /** Each message of its own: number, and when, in ms. */
-  readonly said: readonly (readonly [number, Times])[];
-  /** Each message of others: session, number, when in hand, in ms. */
-  readonly heard: readonly (readonly [number, number, number])[];
-  /** Where a wake-up tells nothing of what it is for: when each came, in ms. */
-  readonly wokenAt?: readonly number[];
+/** Something to say. */
+export function saying(session: number, number: number): Said {
+  return {
+    session,
+    number,
+    status: "working",
+    files: ["src/server/routes.ts", "src/server/session.ts"],
+  };
+}
+
+/** A time of talking. */
+export interface Talk {
+  /** Who gets each message. */
+  readonly audience: Audience;
+  /** How many of the sessions talk: the first ones. */
+  readonly talkers: number;
+  /** Messages that each talker publishes in a second, on average. */
+  readonly messagesPerSecond: number;
+  /** How long it publishes unmeasured, and then measured, in ms. */
+  readonly warmUpMs: number;
+  readonly measuredMs: number;
+  /** How long what was said may take to come, in ms. */
+  readonly settleMs: number;
 }
 
 /** When a message was published, in ms. */
 export interface Times {
   /** Publishing began. */
   readonly start: number;
-  /** It was stored, or, where nothing is stored, publishing began. */
+  /** It was stored; NaN where that cannot be told. */
   readonly commit: number;
   /** Its publisher was told so. */
   readonly end: number;
 }
 
-/** After the last message: the time in which everything must have come. */
-const SETTLE_MS = 700;
+/** What one session tells after a time of talking. */
+export interface SessionAccount {
+  /** Each measured message of its own: number, and when, in ms. */
+  readonly said: readonly (readonly [number, Times])[];
+  /** Each message of others: session, number, when in hand, in ms. */
+  readonly heard: readonly (readonly [number, number, number])[];
+  /** Where a wake-up tells nothing of what it is for: when each came, in ms. */
+  readonly wokenAt: readonly number[];
+}
 
-/** Publishes for the time of a task; returns the account of it. */
-export async function saySomeWhile(
-  task: SessionTask,
-  /** Says something to one session, or all others; returns when it was stored. */
-  say: (channel: string, said: Said, to: number | "all") => Promise<number>,
+/** Publishes for a time; returns when each message was published. */
+export async function talkFor(
+  talk: Talk,
+  session: number,
+  sessions: number,
+  firstNumber: number,
+  say: (channel: string, said: Said, to: Recipient) => Promise<number | void>,
 ): Promise<SessionAccount["said"]> {
   const account: [number, Times][] = [];
-  const meanMs = 1_000 / task.messagesPerSecond;
   const beganAt = sharedNowMs();
-  const measuredAt = beganAt + task.warmUpMs;
-  const endAt = measuredAt + task.measuredMs;
-  for (let number = 0;; number++) {
+  const measuredAt = beganAt + talk.warmUpMs;
+  const endAt = measuredAt + talk.measuredMs;
+  const meanMs = 1_000 / talk.messagesPerSecond;
+  for (let number = firstNumber; session < talk.talkers; number++) {
     // No common beat: sessions of the real world are not in step.
     await pause(meanMs * (0.5 + Math.random()));
-    const to = task.audience === "all" ? "all" : otherThan(task);
+    const to = talk.audience === "all" ? "all" : otherThan(session, sessions);
     const channel = to === "all"
       ? CHANNELS[number % CHANNELS.length]
       : channelTo(to);
-    const said: Said = {
-      session: task.session,
-      number,
-      status: "working",
-      files: ["src/server/routes.ts", "src/server/session.ts"],
-    };
     const start = sharedNowMs();
     if (start >= endAt) break;
-    const commit = await say(channel, said, to);
+    const commit = await say(channel, saying(session, number), to);
     const end = sharedNowMs();
-    if (start >= measuredAt) account.push([number, { start, commit, end }]);
+    if (start >= measuredAt) {
+      account.push([number, { start, commit: commit ?? NaN, end }]);
+    }
   }
-  await pause(SETTLE_MS);
+  await pause(Math.max(0, endAt - sharedNowMs()) + talk.settleMs);
   return account;
 }
 
-function otherThan({ session, sessions }: SessionTask): number {
+function otherThan(session: number, sessions: number): number {
   const step = 1 + Math.floor(Math.random() * (sessions - 1));
   return (session + step) % sessions;
 }

@@ -8,6 +8,10 @@
  * jitter"). Never less than 1 ms: a tighter retry leaves a checkpoint no gap,
  * and the log grows without bound.
  *
+ * Long-lived processes take turns before they try (write_turn.ts says why).
+ * Whether it is one's turn is soon known and soon different, so that is looked
+ * at closely for a moment, and after a pause again, in which timers go on.
+ *
  * A long-lived process awaits the pause; a hook, which has nothing else to do,
  * blocks for it.
  *
@@ -16,9 +20,18 @@
 
 import { BusyError } from "../errors.ts";
 import { faultOf } from "./faults.ts";
+import type { WriteTurn } from "./write_turn.ts";
 
 const PAUSE_MS_FIRST = 1;
 const PAUSE_MS_MAX = 5;
+
+// Looking whether it is one's turn: so often, and for so long in one go.
+const TURN_LOOK_MS = 0.05;
+const TURN_LOOKS_MS = 2;
+const TURN_PAUSE_MS = 1;
+
+// Whoever has the turn for longer is stuck: then one goes on without it.
+const TURN_WAIT_MS_MAX = 100;
 
 function pauseMs(attempt: number): number {
   const most = Math.min(PAUSE_MS_FIRST * 2 ** attempt, PAUSE_MS_MAX);
@@ -26,8 +39,8 @@ function pauseMs(attempt: number): number {
 }
 
 /**
- * Repeats `attempt` while the database is busy, at most for `deadlineMs`;
- * `onWaited` is told how long it waited, if it did.
+ * Repeats `attempt` while the database is busy, at most for `deadlineMs`, each
+ * time in its turn; `onWaited` is told how long it waited, if it did.
  *
  * @throws {BusyError} If it was busy all that time.
  */
@@ -36,18 +49,42 @@ export async function retryBusy<T>(
   deadlineMs: number,
   attempt: () => T,
   onWaited: (waitedMs: number) => void = () => {},
+  turn?: WriteTurn,
 ): Promise<T> {
   const startedAt = performance.now();
-  for (let attempts = 0;; attempts++) {
-    try {
-      const result = attempt();
-      if (attempts > 0) onWaited(performance.now() - startedAt);
-      return result;
-    } catch (error) {
-      refuseUnlessBusy(act, deadlineMs, startedAt, error);
+  const turnEndsAt = startedAt + Math.min(deadlineMs, TURN_WAIT_MS_MAX);
+  let waited = false;
+  for (let attempts = 0, lookEndsAt = startedAt + TURN_LOOKS_MS;;) {
+    const mine = turn?.take() ?? false;
+    if (mine || turn === undefined || performance.now() >= turnEndsAt) {
+      try {
+        const result = attempt();
+        if (waited) onWaited(performance.now() - startedAt);
+        return result;
+      } catch (error) {
+        refuseUnlessBusy(act, deadlineMs, startedAt, error);
+      } finally {
+        if (mine) turn!.giveBack();
+      }
+      await pause(pauseMs(attempts++));
+    } else if (performance.now() < lookEndsAt) {
+      block(TURN_LOOK_MS * (0.5 + Math.random()));
+    } else {
+      await pause(TURN_PAUSE_MS);
+      lookEndsAt = performance.now() + TURN_LOOKS_MS;
     }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs(attempts)));
+    waited = true;
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+function block(ms: number): void {
+  Atomics.wait(never, 0, 0, ms);
 }
 
 /** {@linkcode retryBusy} that blocks the thread. */
@@ -57,14 +94,13 @@ export function retryBusySync<T>(
   attempt: () => T,
 ): T {
   const startedAt = performance.now();
-  const never = new Int32Array(new SharedArrayBuffer(4));
   for (let attempts = 0;; attempts++) {
     try {
       return attempt();
     } catch (error) {
       refuseUnlessBusy(act, deadlineMs, startedAt, error);
     }
-    Atomics.wait(never, 0, 0, pauseMs(attempts));
+    block(pauseMs(attempts));
   }
 }
 

@@ -39,6 +39,7 @@ import {
 } from "./faults.ts";
 import { type BusLocation, checkFolders, prepareLocation } from "./location.ts";
 import { closeUnchanged, fileUri } from "./sound.ts";
+import { WriteTurn } from "./write_turn.ts";
 import {
   APPLICATION_ID,
   SCHEMA,
@@ -104,6 +105,8 @@ export class Connection {
   readonly #statements = new Map<string, Statement>();
   #db: Database;
   #access: Access;
+  // What lives for one call does not take turns: it comes once.
+  readonly #turn: WriteTurn | undefined;
   #closed = false;
   #replaced = false;
   #waitedMs = 0;
@@ -120,6 +123,7 @@ export class Connection {
     this.#options = options;
     this.#db = opened.db;
     this.#access = opened.access;
+    this.#turn = options.brief ? undefined : new WriteTurn(location.turnPath);
     this.#file = fileAt(location.databasePath);
   }
 
@@ -204,6 +208,7 @@ export class Connection {
       return await this.#retry(
         act,
         () => this.#inPlace(act, () => this.#transact(work)),
+        this.#turn,
       );
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
@@ -218,7 +223,11 @@ export class Connection {
   async writeOne<T>(act: string, statement: () => T): Promise<T> {
     this.#refuseReadOnly(act);
     try {
-      return await this.#retry(act, () => this.#inPlace(act, statement));
+      return await this.#retry(
+        act,
+        () => this.#inPlace(act, statement),
+        this.#turn,
+      );
     } catch (error) {
       if (faultOf(error) === "constraint") this.#checkVersion();
       throw storeError(act, this.location.databasePath, error);
@@ -274,6 +283,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#statements.clear();
+    this.#turn?.close();
     if (!this.#replaced) this.#db.close();
   }
 
@@ -325,8 +335,11 @@ export class Connection {
     checkVersion(this.location, this.#options, this.sql(READ_VERSION));
   }
 
-  /** Tries while the database is busy, within what is left of the time. */
-  #retry<T>(act: string, attempt: () => T): Promise<T> {
+  /**
+   * Tries while the database is busy, within what is left of the time; a write
+   * in its turn.
+   */
+  #retry<T>(act: string, attempt: () => T, turn?: WriteTurn): Promise<T> {
     const { busyTimeoutMs, busyTotalMs = Infinity } = this.#options;
     const leftMs = Math.max(0, busyTotalMs - this.#waitedMs);
     return retryBusy(
@@ -340,6 +353,7 @@ export class Connection {
       (waitedMs) => {
         this.#waitedMs += waitedMs;
       },
+      turn,
     );
   }
 

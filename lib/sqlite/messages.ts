@@ -19,26 +19,27 @@ import type { Interest, Message, NewMessage, Page } from "../store.ts";
 import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
 import type { Row, SqlValue } from "./driver.ts";
 
-// One statement for all, so that it is prepared once. Where the schema's version
-// does not fit there is no sender, and NOT NULL refuses the row. (The same by
-// INSERT … SELECT … WHERE would go through a temporary table.)
-const insertBy = (condition: string) =>
+const insertOf = (sender: string) =>
   `INSERT INTO inter_session_messages
   (sender_id, channel, payload, created_at, ttl_seconds, expires_at,
    project_id, recipient_id, reply_to, rung)
-  VALUES ((SELECT ?1 WHERE ${condition}), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)`;
-const INSERT = insertBy(WHILE_COMPATIBLE);
-// Nor is there one whose session is over, or another process's by now (a pid
-// that none can have is what anybody wrote there).
-const INSERT_ALONE = insertBy(
-  `${WHILE_COMPATIBLE} AND CASE WHEN ?10 THEN
+  VALUES (${sender}, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)`;
+
+// Inside a write, which has looked at the schema's version.
+const INSERT = insertOf("?1");
+
+// Alone. Where the schema's version does not fit there is no sender, and NOT
+// NULL refuses the row. (The same by INSERT … SELECT … WHERE would go through a
+// temporary table.) Nor is there one whose session is over, or another
+// process's by now (a pid that none can have is what anybody wrote there).
+const INSERT_ALONE = insertOf(`(SELECT ?1 WHERE ${WHILE_COMPATIBLE}
+  AND CASE WHEN ?10 THEN
     EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
       AND status IS NOT 'terminated'
       AND (ifnull(pid BETWEEN 1 AND 4294967295, 0) = 0
         OR pid IS ?11 AND nullif(process_start, '') IS ?12))
   ELSE NOT EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
-    AND status = 'terminated') END`,
-);
+    AND status = 'terminated') END)`);
 
 /**
  * Inserts one message as a transaction of its own; returns its id. `sender` is
@@ -78,13 +79,23 @@ function insertValues(message: NewMessage, nowMs: number): SqlValue[] {
     message.sender,
     message.channel,
     message.payloadText,
-    new Date(nowMs).toISOString(),
+    isoOf(nowMs),
     message.ttlSeconds,
     nowMs + Math.round(message.ttlSeconds * 1000),
     message.project,
     message.to ?? null,
     message.replyTo === undefined ? null : Number(message.replyTo),
   ];
+}
+
+let lastIso = { nowMs: NaN, text: "" };
+
+/** The time as text; that of a transaction is spelled once. */
+function isoOf(nowMs: number): string {
+  if (lastIso.nowMs !== nowMs) {
+    lastIso = { nowMs, text: new Date(nowMs).toISOString() };
+  }
+  return lastIso.text;
 }
 
 /** The cursor before everything that is kept. */

@@ -173,6 +173,13 @@ function nextChannel(
 }
 
 function countKept(tx: Transaction, channel: Uint8Array): number {
+  const tally = tx.connection.sql(
+    `SELECT kept, counted_to < (SELECT max(id) FROM inter_session_messages
+       WHERE channel = CAST(?1 AS TEXT)) AS grew
+     FROM channel_tally WHERE channel = CAST(?1 AS TEXT)`,
+  ).get(channel);
+  // Most of the time nothing came, and looking needs no write.
+  if (tally !== undefined && tally.grew === 0) return Number(tally.kept);
   const row = tx.connection.sql(
     `INSERT INTO channel_tally(channel, counted_to, kept)
      SELECT CAST(?1 AS TEXT), coalesce(max(id), 0), count(*)

@@ -749,10 +749,11 @@ export class SqliteStore implements Store {
 
   async #purgeSteps(): Promise<void> {
     // One step for each share of what was published, so that the debt is
-    // paid even by who publishes in large batches.
+    // paid even by who publishes in large batches; none where nothing is over.
     do {
-      await this.purge();
-      this.#sincePurge -= PURGE_AFTER_MESSAGES;
+      const { expired, overCap, more } = await this.purge();
+      if (expired + overCap === 0 && !more) this.#sincePurge = 0;
+      else this.#sincePurge -= PURGE_AFTER_MESSAGES;
     } while (this.#sincePurge >= PURGE_AFTER_MESSAGES);
     this.#sincePurge = Math.max(this.#sincePurge, 0);
   }

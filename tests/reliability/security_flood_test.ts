@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import type { Message } from "../../mod.ts";
 import { answerCall } from "../../lib/agents/answering.ts";
 import { HookLog } from "../../lib/agents/hook_log.ts";
-import { loadAgent } from "../../lib/agents/roster.ts";
+import { AGENTS } from "../../lib/agents/roster.ts";
 import { Home, numbers, until } from "../fixture.ts";
 
 const CAP = 500;
@@ -106,7 +106,7 @@ Deno.test("a flood of mail is told to a model in small parts", async () => {
     );
   }
   await victim.end();
-  const agent = await loadAgent("claude");
+  const agent = AGENTS.claude;
   const event = agent.parse({
     session_id: "victim",
     transcript_path: "/nowhere",

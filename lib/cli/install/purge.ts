@@ -29,7 +29,7 @@ import { folderOf, removeEmptyFolders, removeFile } from "./text_file.ts";
 const OURS: readonly (readonly [string, RegExp])[] = [
   ["/db", /^messaging\.db(-wal|-shm|-journal)?$/],
   ["/bells", /^\d+-[0-9a-f]{8}$/],
-  ["", /^hooks\.log(\.1)?$/],
+  ["", /^(turn|hooks\.log(\.1)?)$/],
 ];
 
 /** What the command line says about purging. */

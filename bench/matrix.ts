@@ -1,0 +1,763 @@
+/**
+ * The matrix: every way that was weighed, under the same workload.
+ *
+ * Sessions, each a process, publish 100 messages a second together, each to one
+ * other session, and then each to all others; with 1 reader, 10, 50 and 100
+ * sessions. Then one session floods another in the fastest way that each
+ * contestant has. Then a sender is killed right after an acknowledgement, with
+ * its reader there; and with its reader away, and the server, if there is one,
+ * killed and started anew.
+ *
+ * Times are from the start of publishing to the reader's callback, as that is
+ * what all have in common. Fleets of ten take turns in several rounds; of the
+ * others there is one each, so that all of it takes less than ten minutes.
+ *
+ * @module
+ */
+
+import type { Child } from "./children.ts";
+import { pause } from "./clock.ts";
+import { BUS, type Contestant, CONTESTANTS } from "./contestants.ts";
+import {
+  CannotTakePartError,
+  Fleet,
+  standing,
+  startSession,
+  type Talked,
+} from "./fleet.ts";
+import { distributionOf, spreadOf } from "./quantiles.ts";
+import { type Row, short } from "./report.ts";
+import {
+  type Cell,
+  type Chart,
+  type Outcome,
+  percentilePoints,
+  type Table,
+} from "./result.ts";
+import type { Run } from "./run.ts";
+import { type Server, ServerMissingError, startServer } from "./servers.ts";
+import type { Audience } from "./workload.ts";
+
+const MESSAGES_PER_SECOND = 100;
+
+/** A number of sessions, and how often each contestant has its turn with it. */
+interface Size {
+  readonly sessions: number;
+  readonly rounds: number;
+  readonly measuredMs: number;
+}
+
+// With one session a second process only talks to it.
+const FULL: readonly Size[] = [
+  { sessions: 1, rounds: 1, measuredMs: 1_500 },
+  { sessions: 10, rounds: 3, measuredMs: 1_300 },
+  { sessions: 50, rounds: 1, measuredMs: 1_600 },
+  { sessions: 100, rounds: 1, measuredMs: 2_000 },
+];
+const QUICK: readonly Size[] = [
+  { sessions: 1, rounds: 1, measuredMs: 700 },
+  { sessions: 10, rounds: 1, measuredMs: 1_000 },
+];
+
+const AUDIENCES: readonly Audience[] = ["one", "all"];
+const WARM_UP_MS = 400;
+const SETTLE_MS = 500;
+
+const FLOOD_MESSAGES = 20_000;
+const FLOOD_ROUNDS = 3;
+
+const KILL_AFTER = 100;
+const RECOVERY_MS_MAX = 3_000;
+
+// The queue of Deno KV is looked at by other processes about once a minute.
+const KV_MESSAGES = 20;
+const KV_MS_MAX = 75_000;
+
+/** What one contestant came to. */
+interface Entry {
+  readonly contestant: Contestant;
+  /** Rounds by number of sessions and audience. */
+  readonly talked: Map<string, Talked[]>;
+  /** Messages/s that were acknowledged, and that arrived, by round. */
+  readonly acknowledged: number[];
+  readonly arrived: number[];
+  survivesKill?: boolean;
+  replays?: boolean;
+  /** Why it is not there. */
+  missing?: string;
+}
+
+/** Measures it. */
+export async function benchMatrix(run: Run): Promise<Outcome> {
+  const sizes = run.quick ? QUICK : FULL;
+  const entries = CONTESTANTS.map((contestant): Entry => ({
+    contestant,
+    talked: new Map(),
+    acknowledged: [],
+    arrived: [],
+    ...(contestant.module === undefined && { missing: contestant.remark }),
+  }));
+  const queue = entries.find(({ contestant }) => contestant.slow)!;
+  // It waits for a minute, and costs the others next to nothing.
+  const queued = run.quick
+    ? Promise.resolve(
+      void (queue.missing = "takes a minute: not in a quick run"),
+    )
+    : measureQueue(run, queue);
+  const measured = entries.filter((entry) => entry !== queue);
+  await measureKeeping(run, measured);
+  await measureFloods(run, measured);
+  await measureTalk(run, measured, sizes);
+  run.progress(`waiting for ${queue.contestant.label}`);
+  await queued;
+  run.judge(rowsOf(entries, sizes));
+  return outcomeOf(entries, sizes);
+}
+
+/** Does something with a contestant, unless it turns out that it can't. */
+async function attempt(
+  run: Run,
+  entry: Entry,
+  what: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (entry.missing !== undefined) return;
+  run.progress(`${what}: ${entry.contestant.label}`);
+  try {
+    await work();
+  } catch (error) {
+    if (
+      !(error instanceof ServerMissingError ||
+        error instanceof CannotTakePartError)
+    ) throw error;
+    entry.missing = error.message;
+    run.progress(
+      `${entry.contestant.label} cannot take part: ${error.message}`,
+    );
+  }
+}
+
+async function measureTalk(
+  run: Run,
+  entries: readonly Entry[],
+  sizes: readonly Size[],
+): Promise<void> {
+  for (const size of sizes) {
+    for (let round = 0; round < size.rounds; round++) {
+      const order = round % 2 === 0 ? entries : entries.toReversed();
+      for (const entry of order) {
+        const what = `${size.sessions} sessions, round ${round + 1} of ` +
+          size.rounds;
+        await attempt(run, entry, what, () => talk(run, entry, size, round));
+      }
+    }
+  }
+}
+
+async function talk(
+  run: Run,
+  { contestant, talked }: Entry,
+  { sessions, measuredMs }: Size,
+  round: number,
+): Promise<void> {
+  const alone = sessions === 1;
+  const talkers = alone ? 1 : sessions;
+  await using fleet = await Fleet.start(contestant, {
+    folder: `${run.folder}/${contestant.name}-${sessions}-${round}`,
+    sessions: alone ? 2 : sessions,
+  });
+  for (const audience of alone ? ["one"] as const : AUDIENCES) {
+    const key = keyOf(sessions, audience);
+    const result = await fleet.talk({
+      audience,
+      talkers,
+      messagesPerSecond: MESSAGES_PER_SECOND / talkers,
+      warmUpMs: WARM_UP_MS,
+      measuredMs,
+      settleMs: SETTLE_MS,
+    });
+    talked.set(key, [...talked.get(key) ?? [], result]);
+  }
+}
+
+function keyOf(sessions: number, audience: Audience): string {
+  return `${sessions} ${sessions === 1 ? "one" : audience}`;
+}
+
+async function measureFloods(
+  run: Run,
+  entries: readonly Entry[],
+): Promise<void> {
+  for (let round = 0; round < FLOOD_ROUNDS; round++) {
+    for (const entry of round % 2 === 0 ? entries : entries.toReversed()) {
+      const what = `flood ${round + 1} of ${FLOOD_ROUNDS}`;
+      await attempt(run, entry, what, () => flood(run, entry, round));
+    }
+  }
+}
+
+async function flood(
+  run: Run,
+  { contestant, acknowledged, arrived }: Entry,
+  round: number,
+): Promise<void> {
+  await using fleet = await Fleet.start(contestant, {
+    folder: `${run.folder}/${contestant.name}-flood-${round}`,
+    sessions: 2,
+    hearsAll: false,
+  });
+  const messages = run.quick ? FLOOD_MESSAGES / 10 : FLOOD_MESSAGES;
+  const { batch } = contestant;
+  // What is done for the first time takes longer.
+  await floodOnce(fleet, batch * 2, batch);
+  const rates = await floodOnce(fleet, messages, batch);
+  acknowledged.push(rates.acknowledged);
+  arrived.push(rates.arrived);
+}
+
+async function floodOnce(
+  fleet: Fleet,
+  messages: number,
+  batch: number,
+): Promise<{ acknowledged: number; arrived: number }> {
+  const { began, acknowledged, last } = await fleet.ask<
+    { began: number; acknowledged: number; last: number }
+  >(0, { do: "flood", to: 1, messages, batch });
+  const arrivedAt = await fleet.ask<number>(1, { do: "await", number: last });
+  return {
+    acknowledged: messages * 1_000 / (acknowledged - began),
+    arrived: messages * 1_000 / (arrivedAt - began),
+  };
+}
+
+async function measureKeeping(
+  run: Run,
+  entries: readonly Entry[],
+): Promise<void> {
+  for (const entry of entries) {
+    await attempt(run, entry, "kill -9", async () => {
+      const place = `${run.folder}/${entry.contestant.name}`;
+      entry.survivesKill = await survivesKill(
+        entry.contestant,
+        `${place}-kill`,
+        RECOVERY_MS_MAX,
+      );
+      entry.replays = await replays(
+        entry.contestant,
+        `${place}-replay`,
+        RECOVERY_MS_MAX,
+      );
+    });
+  }
+}
+
+/** Whether a reader gets all that a sender was acknowledged before its death. */
+async function survivesKill(
+  contestant: Contestant,
+  folder: string,
+  recoveryMs: number,
+): Promise<boolean> {
+  await Deno.mkdir(folder, { mode: 0o700 });
+  await using server = await serverOf(contestant, folder);
+  const url = server?.url ?? "";
+  const seat = { sessions: 2, folder, url, hearsAll: false };
+  await using reader = startSession(contestant, { ...seat, session: 1 });
+  await standing(reader);
+  await using sender = startSession(contestant, { ...seat, session: 0 });
+  await standing(sender);
+  for (const each of [reader, sender]) {
+    await order(each, { do: "join" });
+    await each.next();
+  }
+  const acknowledged = await killAfterAcknowledgement(sender);
+  return await hearsAll(reader, acknowledged, recoveryMs);
+}
+
+/** Whether one that was away gets what was acknowledged before all died. */
+async function replays(
+  contestant: Contestant,
+  folder: string,
+  recoveryMs: number,
+): Promise<boolean> {
+  await Deno.mkdir(folder, { mode: 0o700 });
+  await using server = await serverOf(contestant, folder);
+  const url = server?.url ?? "";
+  const seat = { sessions: 2, folder, url, hearsAll: false };
+  let acknowledged: number;
+  {
+    await using sender = startSession(contestant, { ...seat, session: 0 });
+    await standing(sender);
+    await order(sender, { do: "join" });
+    // Who needs its reader to be there cannot even join.
+    const { joined } = await sender.next<{ joined: boolean }>();
+    if (!joined) return false;
+    acknowledged = await killAfterAcknowledgement(sender);
+  }
+  await server?.crash();
+  await using reader = startSession(contestant, {
+    ...seat,
+    session: 1,
+    from: "start",
+  });
+  await standing(reader);
+  return await hearsAll(reader, acknowledged, recoveryMs);
+}
+
+async function serverOf(
+  { server }: Contestant,
+  folder: string,
+): Promise<Server | undefined> {
+  return server && await startServer(server, `${folder}/server`);
+}
+
+async function order(child: Child, order: unknown): Promise<void> {
+  await child.tell(JSON.stringify(order));
+}
+
+/** The number of the last message that was acknowledged. */
+async function killAfterAcknowledgement(sender: Child): Promise<number> {
+  await order(sender, { do: "count", to: 1 });
+  let last = -1;
+  while (last < KILL_AFTER) last = await sender.next<number>();
+  await sender.kill();
+  return last;
+}
+
+async function hearsAll(
+  reader: Child,
+  last: number,
+  withinMs: number,
+): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    await order(reader, { do: "tell" });
+    const heard = new Set(await reader.next<number[]>());
+    let all = true;
+    for (let number = 0; number <= last; number++) all &&= heard.has(number);
+    if (all || performance.now() > deadline) return all;
+    await pause(50);
+  }
+}
+
+/** Deno KV's queue: what takes a second elsewhere takes it a minute. */
+async function measureQueue(run: Run, entry: Entry): Promise<void> {
+  const { contestant } = entry;
+  const place = `${run.folder}/${contestant.name}`;
+  await Promise.all([
+    attempt(run, entry, "in the background", async () => {
+      await using fleet = await Fleet.start(contestant, {
+        folder: `${place}-1`,
+        sessions: 2,
+      });
+      const talked = await fleet.talk({
+        audience: "one",
+        talkers: 1,
+        messagesPerSecond: 10,
+        warmUpMs: 0,
+        measuredMs: KV_MESSAGES * 100,
+        settleMs: KV_MS_MAX,
+      });
+      entry.talked.set(keyOf(1, "one"), [talked]);
+    }),
+    attempt(run, entry, "kill -9, in the background", async () => {
+      entry.survivesKill = await survivesKill(
+        contestant,
+        `${place}-kill`,
+        KV_MS_MAX,
+      );
+    }),
+    attempt(run, entry, "restart, in the background", async () => {
+      entry.replays = await replays(contestant, `${place}-replay`, KV_MS_MAX);
+    }),
+  ]);
+}
+
+function rowsOf(entries: readonly Entry[], sizes: readonly Size[]): Row[] {
+  const bus = entries.find(({ contestant }) => contestant === BUS)!;
+  const quantileOf = (
+    entry: Entry,
+    sessions: number,
+    audience: Audience,
+    quantile: "p50" | "p99",
+    times: (talked: Talked) => readonly number[],
+  ) =>
+    (entry.talked.get(keyOf(sessions, audience)) ?? [])
+      .map((talked) => distributionOf(times(talked))[quantile]);
+  const reaches = [
+    [10, "one", 1],
+    [10, "all", 2],
+    [100, "one", 1],
+    [100, "all", 8],
+  ] as const;
+  const present = new Set(sizes.map(({ sessions }) => sessions));
+  const rivals = (name: string) =>
+    entries.find(({ contestant, missing }) =>
+      contestant.name === name && missing === undefined
+    );
+  return [
+    ...reaches.filter(([sessions]) => present.has(sessions)).map((
+      [sessions, audience, most],
+    ): Row => ({
+      bench: "matrix",
+      what: `p99 from the commit, to ${audience} of ${sessions}`,
+      unit: "ms",
+      rounds: quantileOf(bus, sessions, audience, "p99", (t) => t.fromCommit),
+      bar: { of: "figure", most },
+      ...baselineOf(
+        rivals("sockets"),
+        (entry) =>
+          quantileOf(entry, sessions, audience, "p99", (t) => t.fromStart),
+      ),
+    })),
+    ...["jetstream", "redis-streams"].flatMap((name) =>
+      AUDIENCES.map((audience): Row => ({
+        bench: "matrix",
+        what: `p99 from the start, to ${audience} of 10`,
+        unit: "ms",
+        rounds: quantileOf(bus, 10, audience, "p99", (t) => t.fromStart),
+        bar: { of: "ratio", most: 1 },
+        ...baselineOf(
+          rivals(name),
+          (entry) => quantileOf(entry, 10, audience, "p99", (t) => t.fromStart),
+        ),
+      }))
+    ),
+    ...["jetstream", "redis-streams"].map((name): Row => ({
+      bench: "matrix",
+      what: "publishing many, acknowledged",
+      unit: "/s",
+      rounds: bus.acknowledged,
+      bar: { of: "ratio", least: 1 },
+      ...baselineOf(rivals(name), (entry) => entry.acknowledged),
+    })),
+  ].filter(({ rounds }) => rounds.length > 0);
+}
+
+function baselineOf(
+  entry: Entry | undefined,
+  rounds: (entry: Entry) => readonly number[],
+): Pick<Row, "baseline"> {
+  if (entry === undefined || rounds(entry).length === 0) return {};
+  return { baseline: { name: entry.contestant.label, rounds: rounds(entry) } };
+}
+
+function outcomeOf(entries: readonly Entry[], sizes: readonly Size[]): Outcome {
+  const measured = entries.filter(({ talked }) => talked.size > 0);
+  const inFleets = measured.filter(({ talked }) => talked.size > 1);
+  const largest = sizes.at(-1)!.sessions;
+  const charts: Chart[] = [
+    ...sizes.flatMap(({ sessions }) =>
+      (sessions === 1 ? ["one"] as const : AUDIENCES).map((audience) =>
+        rangesOf(measured, sessions, audience)
+      )
+    ),
+    ...AUDIENCES.map((audience) => fanOutOf(inFleets, sizes, audience)),
+    ...AUDIENCES.map((audience): Chart => ({
+      kind: "lines",
+      name: `distribution-${audience}-10`,
+      title: audience === "one"
+        ? "From publishing to callback, to one of ten"
+        : "From publishing to callback, to all of ten",
+      caption: "Each point: so many percent of the messages were in the " +
+        "reader's hands within that time.",
+      x: { label: "percentile", scale: "percentile" },
+      y: { label: "ms", scale: "log" },
+      lines: inFleets.map(({ contestant, talked }) => ({
+        name: contestant.label,
+        own: contestant === BUS,
+        points: percentilePoints(
+          (talked.get(keyOf(10, audience)) ?? []).flatMap((t) => t.fromStart),
+        ),
+      })),
+    })),
+    barsOf(
+      "throughput",
+      "Publishing many, acknowledged",
+      "One session floods another in its fastest way that acknowledges; every " +
+        "message arrived.",
+      "messages/s",
+      "log",
+      entries.map((entry) => [entry, entry.acknowledged]),
+    ),
+    barsOf(
+      "processor",
+      `Processor time, ${largest} sessions, to one`,
+      "Of all sessions and the server, at 100 messages a second.",
+      "% of a core",
+      "log",
+      inFleets.map((entry) => [
+        entry,
+        (entry.talked.get(keyOf(largest, "one")) ?? [])
+          .map(({ cost }) => cost.processorPercent),
+      ]),
+    ),
+  ];
+  return {
+    title: "The matrix",
+    about: "Every way that was weighed, under the same workload: " +
+      `${MESSAGES_PER_SECOND} messages a second among 1 to ${largest} ` +
+      "sessions, each a process.",
+    charts,
+    tables: [
+      summaryTable(entries),
+      ...AUDIENCES.map((audience) => latencyTable(entries, sizes, audience)),
+      costTable(inFleets, sizes),
+    ],
+    contestants: entries.map(({ contestant, missing }) => ({
+      ...contestant,
+      remark: missing ?? contestant.remark,
+    })),
+    notes: [
+      ...lostTo(entries),
+      "Times are from the start of publishing to the reader's callback: what " +
+      "this bus, Redis or NATS store, they store within that time.",
+      "Survives kill -9: the sender was killed right after an acknowledgement, " +
+      "and its reader, who was there, got all that was acknowledged. Replay: " +
+      "the reader was away, the sender was killed, the server too and started " +
+      "anew; then the reader came and asked for all.",
+      "A reader that is woken for every message of 100 a second to 100 " +
+      "sessions makes 10,000 deliveries a second: who cannot keep up is told " +
+      "by what did not come within 0.5 s.",
+    ],
+  };
+}
+
+/** Who is ahead, by how much, and why. */
+function lostTo(entries: readonly Entry[]): string[] {
+  const p50Of = ({ talked }: Entry, audience: Audience) =>
+    medianOf(
+      (talked.get(keyOf(10, audience)) ?? [])
+        .filter(({ fromStart }) => fromStart.length > 0)
+        .map(({ fromStart }) => distributionOf(fromStart).p50),
+    );
+  const own = entries.find(({ contestant }) => contestant === BUS)!;
+  return entries.flatMap((entry) => {
+    const ahead = AUDIENCES.flatMap((audience) => {
+      const [theirs, ours] = [p50Of(entry, audience), p50Of(own, audience)];
+      return theirs === null || ours === null || theirs >= ours ? [] : [
+        `p50 to ${audience} of ten ${short(theirs)} against ${short(ours)} ms`,
+      ];
+    });
+    const [theirs, ours] = [entry, own].map((each) =>
+      medianOf(each.acknowledged) ?? 0
+    );
+    if (theirs > ours) {
+      ahead.push(`${short(theirs)} against ${short(ours)} messages/s`);
+    }
+    if (ahead.length === 0) return [];
+    const { label, strength } = entry.contestant;
+    const why = strength === undefined ? "" : `: ${strength}`;
+    return [`${label} is ahead (${ahead.join("; ")})${why}.`];
+  });
+}
+
+function rangesOf(
+  entries: readonly Entry[],
+  sessions: number,
+  audience: Audience,
+): Chart {
+  const rows = entries.flatMap(({ contestant, talked }) => {
+    const rounds = talked.get(keyOf(sessions, audience)) ?? [];
+    if (rounds.every(({ fromStart }) => fromStart.length === 0)) return [];
+    const all = rounds.map(({ fromStart }) => distributionOf(fromStart));
+    return [{
+      name: contestant.label,
+      own: contestant === BUS,
+      p50: spreadOf(all.map(({ p50 }) => p50)).median,
+      p99: spreadOf(all.map(({ p99 }) => p99)).median,
+    }];
+  });
+  const whom = sessions === 1
+    ? "one session"
+    : audience === "one"
+    ? `one of ${sessions} sessions`
+    : `all of ${sessions} sessions`;
+  return {
+    kind: "ranges",
+    name: sessions === 1 ? "latency-1" : `latency-${audience}-${sessions}`,
+    title: `From publishing to callback, to ${whom}`,
+    caption: "From the median to the 99th percentile; medians of the rounds.",
+    label: "ms",
+    rows: rows.toSorted((a, b) => a.p50 - b.p50),
+  };
+}
+
+function fanOutOf(
+  entries: readonly Entry[],
+  sizes: readonly Size[],
+  audience: Audience,
+): Chart {
+  return {
+    kind: "lines",
+    name: `sessions-${audience}`,
+    title: audience === "one"
+      ? "p99 to one, as sessions grow"
+      : "p99 to all, as sessions grow",
+    caption: "From publishing to callback, 100 messages a second among all.",
+    x: { label: "sessions", scale: "log" },
+    y: { label: "ms", scale: "log" },
+    lines: entries.map(({ contestant, talked }) => ({
+      name: contestant.label,
+      own: contestant === BUS,
+      points: sizes.flatMap(({ sessions }) => {
+        const rounds = (talked.get(keyOf(sessions, audience)) ?? [])
+          .filter(({ fromStart }) => fromStart.length > 0)
+          .map(({ fromStart }) => distributionOf(fromStart).p99);
+        return rounds.length === 0
+          ? []
+          : [[sessions, spreadOf(rounds).median] as const];
+      }),
+    })),
+  };
+}
+
+function barsOf(
+  name: string,
+  title: string,
+  caption: string,
+  label: string,
+  scale: "linear" | "log",
+  entries: readonly (readonly [Entry, readonly number[]])[],
+): Chart {
+  return {
+    kind: "bars",
+    name,
+    title,
+    caption,
+    label,
+    scale,
+    rows: entries.filter(([, rounds]) => rounds.length > 0)
+      .map(([{ contestant }, rounds]) => {
+        const { median, least, most } = spreadOf(rounds);
+        return {
+          name: contestant.label,
+          own: contestant === BUS,
+          value: median,
+          spread: [least, most] as const,
+        };
+      }).toSorted((a, b) => b.value - a.value),
+  };
+}
+
+function summaryTable(entries: readonly Entry[]): Table {
+  return {
+    title: "All ways at a glance",
+    caption: "With ten sessions; messages/s from one session to another.",
+    columns: [
+      "",
+      "to one p50 ms",
+      "p99 ms",
+      "to all p50 ms",
+      "p99 ms",
+      "messages/s, acknowledged",
+      "arrived",
+      "processor, %",
+      "private MiB",
+      "survives kill -9 of the sender",
+      "replay after restart",
+      "beside the sessions",
+    ],
+    rows: entries.map((entry): Cell[] => {
+      const { contestant, missing, talked } = entry;
+      if (missing !== undefined) {
+        return [contestant.label, missing, ...Array(10).fill(null)];
+      }
+      const alone = !talked.has(keyOf(10, "one"));
+      const [one, all] = AUDIENCES.map((audience) =>
+        talked.get(keyOf(alone ? 1 : 10, audience)) ?? []
+      );
+      return [
+        alone ? `${contestant.label}, one session` : contestant.label,
+        ...latencyCells(one),
+        ...(alone ? [null, null] : latencyCells(all)),
+        medianOf(entry.acknowledged),
+        medianOf(entry.arrived),
+        medianOf(all.map(({ cost }) => cost.processorPercent)),
+        medianOf(all.map(({ cost }) => cost.privateMib)),
+        entry.survivesKill ?? null,
+        entry.replays ?? null,
+        contestant.beside,
+      ];
+    }),
+  };
+}
+
+function latencyCells(rounds: readonly Talked[]): Cell[] {
+  const all = rounds.filter(({ fromStart }) => fromStart.length > 0)
+    .map(({ fromStart }) => distributionOf(fromStart));
+  return [
+    medianOf(all.map(({ p50 }) => p50)),
+    medianOf(all.map(({ p99 }) => p99)),
+  ];
+}
+
+function medianOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : spreadOf(values).median;
+}
+
+function latencyTable(
+  entries: readonly Entry[],
+  sizes: readonly Size[],
+  audience: Audience,
+): Table {
+  const shown = sizes.filter(({ sessions }) =>
+    sessions > 1 || audience === "one"
+  );
+  return {
+    title: audience === "one" ? "To one, ms" : "To all, ms",
+    caption: "What did not come within 0.5 s counts as late.",
+    columns: [
+      "",
+      ...shown.flatMap(({ sessions }) => [
+        `${sessions}: p50`,
+        "p99",
+        "max",
+        "late %",
+      ]),
+    ],
+    rows: entries.filter(({ talked }) => talked.size > 1).map((
+      { contestant, talked },
+    ) => [
+      contestant.label,
+      ...shown.flatMap(({ sessions }) => {
+        const rounds = talked.get(keyOf(sessions, audience)) ?? [];
+        const came = rounds.filter(({ fromStart }) => fromStart.length > 0);
+        return [
+          ...latencyCells(rounds),
+          medianOf(came.map(({ fromStart }) => distributionOf(fromStart).max)),
+          medianOf(
+            rounds.map(({ missing, expected }) => 100 * missing / expected),
+          ),
+        ];
+      }),
+    ]),
+  };
+}
+
+function costTable(entries: readonly Entry[], sizes: readonly Size[]): Table {
+  const shown = sizes.filter(({ sessions }) => sessions > 1);
+  return {
+    title: "What all sessions and the server cost",
+    columns: [
+      "",
+      ...shown.flatMap(({ sessions }) => [
+        `${sessions}: to one, % of a core`,
+        "to all, %",
+        "private MiB",
+      ]),
+    ],
+    rows: entries.map(({ contestant, talked }) => [
+      contestant.label,
+      ...shown.flatMap(({ sessions }) => {
+        const [one, all] = AUDIENCES.map((audience) =>
+          (talked.get(keyOf(sessions, audience)) ?? []).map(({ cost }) => cost)
+        );
+        return [
+          medianOf(one.map(({ processorPercent }) => processorPercent)),
+          medianOf(all.map(({ processorPercent }) => processorPercent)),
+          medianOf(all.map(({ privateMib }) => privateMib)),
+        ];
+      }),
+    ]),
+  };
+}

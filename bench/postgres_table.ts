@@ -1,0 +1,23 @@
+/**
+ * The table of those who use PostgreSQL without a bus.
+ *
+ * @module
+ */
+
+import postgres from "postgres";
+
+/** Connects, and makes the table where there is none. */
+export async function openMessages(url: string): Promise<postgres.Sql> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  await sql.begin(async (sql) => {
+    // Two that make the same table at once are in each other's way.
+    await sql`SELECT pg_advisory_xact_lock(1)`;
+    await sql`CREATE TABLE IF NOT EXISTS messages (
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      channel text NOT NULL,
+      payload text NOT NULL,
+      created_at timestamptz NOT NULL DEFAULT now()
+    )`;
+  });
+  return sql;
+}

@@ -1,0 +1,66 @@
+/**
+ * Whose turn it is to write, among processes that write without a pause.
+ *
+ * SQLite lets anybody take its write lock who comes at the right moment. Among
+ * ten that all come again at once the unlucky wait for long; and the log, which
+ * can only begin anew while nobody writes or reads it, grows without bound. So
+ * who writes takes an advisory lock on a file of our own first, for the time of
+ * one transaction: then a checkpoint, which is part of a commit, is alone.
+ *
+ * - **It is a courtesy, not a guard.** SQLite's own lock decides. Hooks and
+ *   other programs do not take turns; where the file cannot be had, or its
+ *   holder is stuck, one writes without.
+ * - **It is taken and given back without waiting**, within one step of the
+ *   program, so that no process can keep it while it sleeps; the system gives
+ *   it back for one that dies. Both together take a microsecond.
+ *
+ * @module
+ */
+
+/** The turns of one connection. */
+export class WriteTurn {
+  readonly #path: string;
+  // Undefined until it is first needed, null if it cannot be had.
+  #file: Deno.FsFile | null | undefined;
+
+  /** Nothing is opened yet. */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Takes the turn; false while it is another's. */
+  take(): boolean {
+    if (this.#file === undefined) this.#file = this.#open();
+    try {
+      return this.#file?.tryLockSync(true) ?? true;
+    } catch {
+      // No such locks here.
+      this.close();
+      this.#file = null;
+      return true;
+    }
+  }
+
+  /** Gives it back. */
+  giveBack(): void {
+    this.#file?.unlockSync();
+  }
+
+  /** Closes the file; the next turn opens it anew. */
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #open(): Deno.FsFile | null {
+    try {
+      return Deno.openSync(this.#path, {
+        create: true,
+        write: true,
+        mode: 0o600,
+      });
+    } catch {
+      return null;
+    }
+  }
+}

@@ -3,7 +3,7 @@
  *
  * Each slot starts a process, kills it with SIGKILL and starts the next, which
  * takes over the session's id. Three in ten are killed while they start and
- * open the bus, the others up to a quarter of a second after they are at work,
+ * open the bus, the others up to a tenth of a second after they are at work,
  * however slow the machine is just now. When the round's
  * kills are done all are killed; then one comes and looks (crash_survivor.ts),
  * and the checker judges.
@@ -54,7 +54,7 @@ export interface Round {
   readonly holds: number;
   /** What speaks against it. */
   readonly violations: readonly Violation[];
-  /** Where its histories are, if anything speaks against it. */
+  /** Where its bus and its `histories` are, if anything speaks against it. */
   readonly folder?: string;
 }
 
@@ -95,9 +95,12 @@ export async function crashRound(options: RoundOptions): Promise<Round> {
     delivered: count("delivered"),
     holds: count("acquired"),
     violations,
-    ...(violations.length > 0 && { folder: histories }),
+    ...(violations.length > 0 && { folder }),
   };
 }
+
+// How long a process takes until it is at work, as the last one did.
+let startMs = 200;
 
 async function killAtRandom(
   { chance, kills, slots, library }: RoundOptions & { library: string },
@@ -127,16 +130,16 @@ async function killAtRandom(
       recorder.record({ deed: "failed", act: "live on", error });
     }
   };
-  const startedAt = performance.now();
-  await one("session-0", (peer) => atWork(`${histories}/${peer}.jsonl`));
-  const startMs = performance.now() - startedAt;
   const slot = async (session: string): Promise<void> => {
     while (started < kills) {
       const isYoung = chance.happens(0.3);
-      const lifeMs = chance.next() * (isYoung ? startMs * 1.2 : 250);
+      const part = chance.next();
       await one(session, async (peer) => {
-        if (!isYoung) await atWork(`${histories}/${peer}.jsonl`);
-        await new Promise((resolve) => setTimeout(resolve, lifeMs));
+        if (isYoung) return await sleep(part * startMs * 1.2);
+        const startedAt = performance.now();
+        await atWork(`${histories}/${peer}.jsonl`);
+        startMs = performance.now() - startedAt;
+        await sleep(part * 100);
       });
     }
   };
@@ -146,10 +149,14 @@ async function killAtRandom(
   return started;
 }
 
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** Waits until a process is at work, or has lived for long. */
 async function atWork(history: string): Promise<void> {
   for (let tries = 0; tries < 2_000; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await sleep(5);
     try {
       if (Deno.statSync(history).size >= AT_WORK_BYTES) return;
     } catch (error) {

@@ -6,7 +6,9 @@
  * waited 2 s among ten). So the timeout is 0 and a refused attempt is repeated
  * here after a random pause of 1 to 5 ms, growing with the attempts ("full
  * jitter"). Never less than 1 ms: a tighter retry leaves a checkpoint no gap,
- * and the log grows without bound.
+ * and the log grows without bound. In a crowd, where one is refused many times,
+ * it grows to 40 ms: fifty that ask every few milliseconds leave no processor to
+ * the one that writes.
  *
  * A long-lived process awaits the pause; a hook, which has nothing else to do,
  * blocks for it.
@@ -18,10 +20,19 @@ import { BusyError } from "../errors.ts";
 import { faultOf } from "./faults.ts";
 
 const PAUSE_MS_FIRST = 1;
-const PAUSE_MS_MAX = 5;
+const PAUSE_MS_USUAL = 5;
+const PAUSE_MS_MAX = 40;
+
+// Who has been refused so often is one of a crowd.
+const ATTEMPTS_USUAL = 6;
 
 function pauseMs(attempt: number): number {
-  const most = Math.min(PAUSE_MS_FIRST * 2 ** attempt, PAUSE_MS_MAX);
+  const most = attempt < ATTEMPTS_USUAL
+    ? Math.min(PAUSE_MS_FIRST * 2 ** attempt, PAUSE_MS_USUAL)
+    : Math.min(
+      PAUSE_MS_USUAL * 2 ** (attempt - ATTEMPTS_USUAL),
+      PAUSE_MS_MAX,
+    );
   return PAUSE_MS_FIRST + Math.random() * (most - PAUSE_MS_FIRST);
 }
 

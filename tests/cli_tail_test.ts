@@ -104,7 +104,7 @@ Deno.test("a durable tail that is killed and started again misses nothing", {
     for (const line of await tail.kill()) seen.push(payloadOf(line));
     await send();
   }
-  const rest = await mbus.run([...args, "--timeout", "300ms"]);
+  const rest = await mbus.run([...args, "--timeout", "3s"]);
   assert.equal(rest.code, 0, rest.stderr);
   for (const line of rest.stdout.trim().split("\n")) {
     seen.push(JSON.parse(line).payload);

@@ -7,8 +7,8 @@
  * here after a random pause of 1 to 5 ms, growing with the attempts ("full
  * jitter"). Never less than 1 ms: a tighter retry leaves a checkpoint no gap,
  * and the log grows without bound. In a crowd, where one is refused many times,
- * it grows to 40 ms: fifty that ask every few milliseconds leave no processor to
- * the one that writes.
+ * it grows to 40 ms for a while: fifty that ask every few milliseconds leave no
+ * processor to the one that writes.
  *
  * A long-lived process awaits the pause; a hook, which has nothing else to do,
  * blocks for it.
@@ -23,16 +23,16 @@ const PAUSE_MS_FIRST = 1;
 const PAUSE_MS_USUAL = 5;
 const PAUSE_MS_MAX = 40;
 
-// Who has been refused so often is one of a crowd.
+// Who has been refused so often is one of a crowd, and who still is after so
+// many more would starve: newcomers ask more often.
 const ATTEMPTS_USUAL = 6;
+const ATTEMPTS_PATIENT = 40;
 
 function pauseMs(attempt: number): number {
-  const most = attempt < ATTEMPTS_USUAL
-    ? Math.min(PAUSE_MS_FIRST * 2 ** attempt, PAUSE_MS_USUAL)
-    : Math.min(
-      PAUSE_MS_USUAL * 2 ** (attempt - ATTEMPTS_USUAL),
-      PAUSE_MS_MAX,
-    );
+  const isPatient = attempt >= ATTEMPTS_USUAL && attempt < ATTEMPTS_PATIENT;
+  const most = isPatient
+    ? Math.min(PAUSE_MS_USUAL * 2 ** (attempt - ATTEMPTS_USUAL), PAUSE_MS_MAX)
+    : Math.min(PAUSE_MS_FIRST * 2 ** attempt, PAUSE_MS_USUAL);
   return PAUSE_MS_FIRST + Math.random() * (most - PAUSE_MS_FIRST);
 }
 

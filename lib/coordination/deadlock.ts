@@ -3,7 +3,8 @@
  *
  * Edges lead from a waiter's session to each session in its way, holder or
  * earlier waiter, and to it from each that it acts for, as that waits until it is
- * through; two that hold a path and both upgrade thus wait for each other. A request whose waiting would close a cycle is refused at once.
+ * through; two that hold a path and both upgrade thus wait for each other. A
+ * request whose waiting would close a cycle is refused at once.
  *
  * @module
  */

@@ -4,9 +4,10 @@
  * Subscribers of the library and `mbus tail`, as it is installed, wait on one
  * bus for a message that does not come; one of them has the duty to watch for
  * other programs' rows. Beside them, in the same seconds, programs that only
- * sleep, and some whose timer does nothing as often as a subscriber looks
- * whether it missed something. Processor time is of all threads, over 20 s;
- * each process counts as a round.
+ * sleep, some whose timer does nothing as often as a subscriber looks whether it
+ * missed something, and the floor: a database and a watch on a file, with no bus
+ * around them. Processor time is of all threads, over 20 s; each process counts
+ * as a round.
  *
  * @module
  */
@@ -28,6 +29,7 @@ const MEASURED_MS = 20_000;
 
 const PROCESSOR_BAR: Bar = { of: "figure", most: 0.2 };
 const MEMORY_BAR: Bar = { of: "figure", most: 45 };
+const MB_PER_MIB = 1.048576;
 
 /** What the processes of one kind cost. */
 interface Cost {
@@ -61,7 +63,9 @@ export async function benchIdle(folder: string): Promise<Finding> {
       (_, i) => programs.use(startProgram(program, args(i), env)).pid,
     );
   const deno = Deno.execPath();
-  const [library, tail, asleep, ticking] = await costsOf([
+  const floorFolder = `${folder}/floor`;
+  await Deno.mkdir(floorFolder);
+  const [library, tail, asleep, ticking, floor] = await costsOf([
     several(
       deno,
       (i) => runScript("idle_subscriber.ts", home, `idle-${i}`),
@@ -69,15 +73,19 @@ export async function benchIdle(folder: string): Promise<Finding> {
     several(launcher, () => ["tail", "state"]),
     several(deno, () => runScript("idle_sleeper.ts")),
     several(deno, () => runScript("idle_timer.ts")),
+    several(deno, (i) => runScript("idle_floor.ts", floorFolder, `floor-${i}`)),
   ]);
   return {
     rows: [
-      ...rowsOf("subscriber", library, { asleep, ticking }),
-      ...rowsOf("mbus tail", tail, { asleep, ticking }),
+      ...rowsOf("subscriber", library, { floor, ticking }),
+      ...rowsOf("mbus tail", tail, { floor, ticking }),
+      ...memoryRows("floor", floor, { name: "asleep", cost: asleep }),
     ],
     contestants: [
       "subscriber, mbus tail: pushed to, with the safety poll every 250 ms",
       "asleep: an empty Deno program with one timer that does not come",
+      "floor: an empty Deno program with a node:sqlite database in WAL mode, one " +
+      "watched file and a look every 250 ms: what no subscriber can be below",
       "empty timer: an empty Deno program whose timer does nothing every 250 ms",
     ],
   };
@@ -99,19 +107,8 @@ async function costsOf(kinds: readonly (readonly number[])[]): Promise<Cost[]> {
 function rowsOf(
   what: string,
   cost: Cost,
-  { asleep, ticking }: { readonly asleep: Cost; readonly ticking: Cost },
+  { floor, ticking }: { readonly floor: Cost; readonly ticking: Cost },
 ): Row[] {
-  const memory = (name: string, field: keyof Memory, bar?: Bar): Row => ({
-    bench: "idle",
-    what: `${what}, ${name}`,
-    unit: "MiB",
-    rounds: cost.memory.map((each) => each[field]),
-    baseline: {
-      name: "asleep",
-      rounds: asleep.memory.map((each) => each[field]),
-    },
-    bar,
-  });
   return [
     {
       bench: "idle",
@@ -121,8 +118,31 @@ function rowsOf(
       baseline: { name: "empty timer", rounds: ticking.percent },
       bar: PROCESSOR_BAR,
     },
-    memory("resident", "residentMib", MEMORY_BAR),
-    memory("private", "privateMib"),
-    memory("proportional", "proportionalMib"),
+    ...memoryRows(what, cost, { name: "floor", cost: floor }, MEMORY_BAR),
   ];
+}
+
+function memoryRows(
+  what: string,
+  cost: Cost,
+  baseline: { readonly name: string; readonly cost: Cost },
+  residentBar?: Bar,
+): Row[] {
+  const row = (name: string, field: keyof Memory, bar?: Bar): Row => ({
+    bench: "idle",
+    what: `${what}, ${name}`,
+    unit: "MB",
+    rounds: inMb(cost, field),
+    baseline: { name: baseline.name, rounds: inMb(baseline.cost, field) },
+    bar,
+  });
+  return [
+    row("resident", "residentMib", residentBar),
+    row("private", "privateMib"),
+    row("proportional", "proportionalMib"),
+  ];
+}
+
+function inMb({ memory }: Cost, field: keyof Memory): number[] {
+  return memory.map((each) => each[field] * MB_PER_MIB);
 }

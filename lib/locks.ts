@@ -340,7 +340,8 @@ export class Locks {
    * Takes a lock on a file, a folder (and all below it) or a glob.
    *
    * @param path The path, relative to the working folder, or a glob of
-   * `*`, `**`, `?`, `[…]` and `{a,b}`.
+   * `*`, `**`, `?`, `[…]` and `{a,b}`. What does not exist yet is a file, or a
+   * folder if it ends in a slash.
    * @throws {InvalidInputError} If the path or an option will not do.
    * @throws {LockHeldError} If another session is in the way, and still is
    * after `waitMs`.

@@ -136,7 +136,7 @@ export interface SessionSelf {
   /** Whether it was ended here: then nothing is done in its name. */
   ended: boolean;
   /** The process that it was registered with; no other's is ended here. */
-  process?: Incarnation;
+  process?: Pick<Session, "pid" | "processStart">;
   /** What is known of it. */
   readonly start: SessionStart;
   /** Is aborted when the bus is closed: it ends whatever waits. */

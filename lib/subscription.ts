@@ -48,7 +48,8 @@ export interface SubscribeOptions {
   readonly durable?: string;
   /**
    * Is told how many further messages the durable name has lost: TTL or cap
-   * took them before they were acknowledged.
+   * took them before they were acknowledged. What one reader was told of, the
+   * next one is not told again, unless the first was killed right then.
    */
   readonly onLost?: (count: number) => void;
   /**
@@ -92,7 +93,6 @@ export class Subscription
   #watch: Watch | undefined;
   #reader: DurableReader | undefined;
   #renewal: ReturnType<typeof setInterval> | undefined;
-  #lostTold = 0;
   #failure: { readonly error: unknown } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -164,8 +164,8 @@ export class Subscription
     const id = typeof message === "string"
       ? this.#store.parseCursor(message)
       : message.id;
-    this.#reader = await this.#store.advanceDurable(this.#reader!, id);
-    this.#tellLost(this.#reader.lost);
+    const { lost } = await this.#store.advanceDurable(this.#reader!, id);
+    this.#tellLost(lost);
   }
 
   /** Ends it; who waits for a message gets the end. Closing twice is fine. */
@@ -228,7 +228,7 @@ export class Subscription
     this.#reader = reader;
     this.#tellLost(reader.lost);
     this.#renewal = setInterval(() => {
-      this.#store.advanceDurable(reader)
+      this.#store.advanceDurable(this.#reader!)
         .then(({ lost }) => this.#tellLost(lost))
         .catch((error) => {
           // A store that is busy or fails for now takes no lease away: another
@@ -308,12 +308,14 @@ export class Subscription
   }
 
   #tellLost(lost: number): void {
+    const reader = this.#reader!;
+    const { onLost } = this.#options;
     // Answers may overtake each other; the count only grows.
-    if (lost < this.#lostTold) return;
-    this.#reader = { ...this.#reader!, lost };
-    const untold = lost - this.#lostTold;
-    this.#lostTold = lost;
-    if (untold > 0) this.#options.onLost?.(untold);
+    if (lost < reader.lost) return;
+    const untold = lost - reader.told;
+    const told = onLost === undefined ? reader.told : lost;
+    this.#reader = { ...reader, lost, told };
+    if (untold > 0) onLost?.(untold);
   }
 
   readonly #wake = (): void => {

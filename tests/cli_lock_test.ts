@@ -233,3 +233,25 @@ Deno.test("what can be no path is refused in one sentence, and nothing is held",
   assert.deepEqual(await held(mbus), []);
   assert.deepEqual(await mbus.json(["poll", "file_conflict"]), []);
 });
+
+Deno.test("what does not exist yet is a file, or a folder with a slash at its end", async () => {
+  await using mbus = new Mbus();
+  const ann = as(mbus, "ann");
+  const bob = as(mbus, "bob");
+  const file = await ann.run("lock", "src/new", "--exclusive");
+  assert.equal(file.code, 0);
+  assert.match(
+    file.stderr,
+    /^mbus: src\/new does not exist yet and is taken for a file; end it with \//,
+  );
+  await bob.done("lock", "src/new/a.ts");
+  await bob.done("unlock", "src/new/a.ts");
+  await ann.done("unlock", "src/new");
+  const folder = await ann.run("lock", "src/new/", "--exclusive");
+  assert.deepEqual([folder.code, folder.stderr], [0, ""]);
+  refused(await bob.run("lock", "src/new/a.ts"), 1);
+  // What is called like a file is one without a word, as what exists is.
+  for (const path of ["src/other.ts", "a.ts"]) {
+    assert.equal((await ann.run("lock", path)).stderr, "");
+  }
+});

@@ -111,6 +111,37 @@ Deno.test("who stands before one in the queue is an edge, too", async () => {
   ]);
 });
 
+Deno.test("whom a session acts for waits until it is through: that is an edge, too", async () => {
+  for (const last of ["helper", "other"]) {
+    await using home = new Home();
+    const [caller, helper, other] = await sessions(home, 3);
+    const [a, b] = ["a", "b"].map((name) => `${home.root}/${name}`);
+    await caller.locks.acquire(a, EXCLUSIVE);
+    await other.locks.acquire(b, EXCLUSIVE);
+    // As a command does that runs under a lock.
+    const help = (o: { waitMs: number; onWait?: () => void }) =>
+      helper.locks.acquire(b, { ...o, alongside: [caller.session] });
+    const ask = (o: { waitMs: number; onWait?: () => void }) =>
+      other.locks.acquire(a, o);
+    const [s0, s1, s2] = [caller.session, helper.session, other.session];
+    if (last === "helper") {
+      await wait(ask);
+      await assertCycle(help({ waitMs: 60_000 }), [
+        [s1, b, s2],
+        [s2, a, s0],
+        [s0, b, s1],
+      ]);
+    } else {
+      await wait(help);
+      await assertCycle(ask({ waitMs: 60_000 }), [
+        [s2, a, s0],
+        [s0, b, s1],
+        [s1, b, s2],
+      ]);
+    }
+  }
+});
+
 Deno.test("waiting in a line is no cycle", async () => {
   await using home = new Home();
   const all = await sessions(home, 4);

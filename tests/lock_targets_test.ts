@@ -303,4 +303,15 @@ Deno.test("whatever another program writes into a lock harms nobody", async () =
     assert.equal(hold.type, "advisory");
   }
   await ann.locks.acquire(`${folder}/x`, EXCLUSIVE);
+  // Not even before it was looked at.
+  database.exec(
+    `INSERT INTO file_locks(file_path, session_id, kind, extent)
+     VALUES ('/h', 'y', 'glob', '[')`,
+  );
+  await ann.sessions.end("x");
+  await ann.sessions.end("y");
+  assert.deepEqual(
+    (await ann.locks.list()).map(({ session }) => session),
+    [ann.session],
+  );
 });

@@ -34,9 +34,51 @@ Deno.test("what TTL took is counted exactly, and told", async () => {
   clock.advance(6_000);
   await publish(1, 3_600);
   await bus.purge();
-  const again = bus.subscribe("a", { durable: "d" });
+  // Who does not ask is not told, and takes nothing from who does.
+  const silent = bus.subscribe("a", { durable: "d" });
+  assert.deepEqual(payloadsOf(await take(silent, 1)), [0]);
+  assert.equal(silent.lost, 460);
+  await silent.close();
+  const again = bus.subscribe("a", { durable: "d", onLost });
   assert.deepEqual(payloadsOf(await take(again, 1)), [0]);
   assert.equal(again.lost, 460);
+  assert.deepEqual(told, [7, 3, 450]);
+  await again.close();
+  const third = bus.subscribe("a", { durable: "d", onLost });
+  assert.deepEqual(payloadsOf(await take(third, 1)), [0]);
+  assert.equal(third.lost, 460);
+  assert.deepEqual(told, [7, 3, 450]);
+});
+
+Deno.test("what was told before an acknowledgement is not told again after SIGKILL", async () => {
+  await using home = new Home();
+  const clock = new Clock();
+  const bus = await home.open({ now: clock.now });
+  const subscribe = { name: "d", channels: "a", durable: "d", from: "start" };
+  const first = await home.start();
+  await bus.publish("a", 0, { ttlSeconds: 5 });
+  await first.call("subscribe", { ...subscribe, paused: true });
+  clock.advance(6_000);
+  await bus.purge();
+  await bus.publish("a", 1, { ttlSeconds: 3_600 });
+  const message = await first.call("next", "d");
+  assert.deepEqual(await first.wait("d.lost", 1), [1]);
+  await first.call("ack", { name: "d", message });
+  await first.kill();
+  const second = await home.start();
+  await second.call("subscribe", { ...subscribe, ack: true });
+  await bus.publish("a", 2, { ttlSeconds: 3_600 });
+  await second.wait("d", 1);
+  assert.deepEqual(second.seen("d.lost"), []);
+  // A name that is forgotten takes all of it along.
+  const told = () =>
+    home.foreign().prepare("SELECT 1 FROM counters WHERE name LIKE 'told %'")
+      .all().length;
+  assert.equal(told(), 1);
+  await second.kill();
+  clock.advance(8 * 24 * 60 * 60 * 1000);
+  await bus.purge();
+  assert.equal(told(), 0);
 });
 
 Deno.test("what expires on a page that was read ahead is lost, too", async () => {

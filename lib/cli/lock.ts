@@ -14,15 +14,16 @@
  * @module
  */
 
-import type { Lock } from "../locks.ts";
+import type { Hold, Lock } from "../locks.ts";
 import type { OptionDeclarations } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { expiryOf, holdJson, shownPath, warnOfOverlaps } from "./hold_lines.ts";
 import { openBusToWrite } from "./open.ts";
-import { printJson, printLine } from "./output.ts";
+import { printAside, printJson, printLine } from "./output.ts";
 import { untilStopped } from "./until_stopped.ts";
 import { tableLines } from "./table.ts";
 import { takeLocks } from "./taking.ts";
+import { visible } from "./visible_text.ts";
 import { withinLocks } from "../within_locks.ts";
 
 /** The options of taking a lock. */
@@ -58,12 +59,15 @@ const lock: Command = defineCommand({
     "session or of its process; past its time it is overdue, and others may " +
     "take it over with --take-over.",
     "A glob has * ? ** [abc] {a,b}; put it into single quotes. What exists " +
-    "under the name that is written is meant before a glob.",
+    "under the name that is written is meant before a glob. What does not exist " +
+    "yet is taken for a file, unless its name ends in /: then it is a folder " +
+    "with all below it.",
   ],
   examples: [
     "lock src/a.ts",
     "lock src/db docs/db.md --exclusive --wait 30s --why 'moving the schema'",
     "lock 'src/**/*.sql' --exclusive --for 1h",
+    "lock src/new-module/",
   ],
   positionals: [{
     name: "PATH",
@@ -128,5 +132,26 @@ function printLocks(locks: readonly Lock[], json: boolean): void {
     ],
     rows,
   ).forEach(printLine);
-  locks.forEach(({ overlaps }) => warnOfOverlaps(overlaps));
+  locks.forEach(({ hold, overlaps }) => {
+    warnOfOverlaps(overlaps);
+    if (mayBeFolder(hold)) {
+      printAside(
+        `mbus: ${visible(shownPath(hold.path))} does not exist yet and is ` +
+          `taken for a file; end it with / if it will be a folder.`,
+      );
+    }
+  });
+}
+
+/** Whether a file is to come that is called like a folder: without a dot. */
+function mayBeFolder({ kind, path }: Hold): boolean {
+  if (kind !== "file" || path.includes(".", path.lastIndexOf("/"))) {
+    return false;
+  }
+  try {
+    Deno.lstatSync(path);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
 }

@@ -4,8 +4,8 @@
  * JSON: a line for each message,
  * `{ id, sender, channel, payload, createdAt, expiresAt, project?, to?, replyTo? }`,
  * and, under a durable name, `{ lost, durable }` where TTL or cap took
- * messages before they were acknowledged. The first such count is of the name's
- * whole life, each further one of what was lost since.
+ * messages before they were acknowledged: each count is of what was lost since
+ * the one before it, also of an earlier reader.
  *
  * Under a durable name a message is acknowledged after its line was written:
  * what a killed reader had not written comes again, and the last line it wrote
@@ -142,10 +142,9 @@ async function printLost(
   if (json) await printLineSlowly(visibleJson({ lost: count, durable }));
   else {
     printAside(
-      `mbus: ${count} ${
-        count === 1 ? "message" : "messages"
-      } for "${durable}" ` +
-        `were over before they were read.`,
+      count === 1
+        ? `mbus: 1 message for "${durable}" was over before it was read.`
+        : `mbus: ${count} messages for "${durable}" were over before they were read.`,
     );
   }
 }

@@ -2,8 +2,9 @@
  * Deadlock: sessions that wait for each other in a circle.
  *
  * Edges lead from a waiter's session to each session in its way, holder or
- * earlier waiter; two that hold a path and both upgrade thus wait for each
- * other. A request whose waiting would close a cycle is refused at once.
+ * earlier waiter, and to it from each that it acts for, as that waits until it is
+ * through; two that hold a path and both upgrade thus wait for each other. A
+ * request whose waiting would close a cycle is refused at once.
  *
  * @module
  */

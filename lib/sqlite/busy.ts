@@ -6,7 +6,9 @@
  * waited 2 s among ten). So the timeout is 0 and a refused attempt is repeated
  * here after a random pause of 1 to 5 ms, growing with the attempts ("full
  * jitter"). Never less than 1 ms: a tighter retry leaves a checkpoint no gap,
- * and the log grows without bound.
+ * and the log grows without bound. In a crowd, where one is refused many times,
+ * it grows to 40 ms for a while: fifty that ask every few milliseconds leave no
+ * processor to the one that writes.
  *
  * Long-lived processes take turns before they try (write_turn.ts says why).
  * Whether it is one's turn is soon known and soon different, so that is looked
@@ -23,7 +25,13 @@ import { faultOf } from "./faults.ts";
 import type { WriteTurn } from "./write_turn.ts";
 
 const PAUSE_MS_FIRST = 1;
-const PAUSE_MS_MAX = 5;
+const PAUSE_MS_USUAL = 5;
+const PAUSE_MS_MAX = 40;
+
+// Who has been refused so often is one of a crowd, and who still is after so
+// many more would starve: newcomers ask more often.
+const ATTEMPTS_USUAL = 6;
+const ATTEMPTS_PATIENT = 40;
 
 // Looking whether it is one's turn: so often, and for so long in one go.
 const TURN_LOOK_MS = 0.05;
@@ -34,7 +42,10 @@ const TURN_PAUSE_MS = 1;
 const TURN_WAIT_MS_MAX = 100;
 
 function pauseMs(attempt: number): number {
-  const most = Math.min(PAUSE_MS_FIRST * 2 ** attempt, PAUSE_MS_MAX);
+  const isPatient = attempt >= ATTEMPTS_USUAL && attempt < ATTEMPTS_PATIENT;
+  const most = isPatient
+    ? Math.min(PAUSE_MS_USUAL * 2 ** (attempt - ATTEMPTS_USUAL), PAUSE_MS_MAX)
+    : Math.min(PAUSE_MS_FIRST * 2 ** attempt, PAUSE_MS_USUAL);
   return PAUSE_MS_FIRST + Math.random() * (most - PAUSE_MS_FIRST);
 }
 

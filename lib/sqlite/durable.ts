@@ -10,7 +10,8 @@
  * - `lost` counts messages that TTL or cap took before they were acknowledged.
  *   They are counted in the transaction that deletes them (see purge.ts), and
  *   a reader purges what expired in its range before it reads on, so none
- *   vanishes unseen.
+ *   vanishes unseen. What of it was told stands beside it, so that the next
+ *   reader is told only what is news.
  * - A name unused for seven days is forgotten.
  *
  * @module
@@ -101,6 +102,7 @@ export function takeDurable(
     project: interest.project,
     cursor: String(cursor),
     lost: Number(row?.lost ?? 0),
+    told: row === undefined ? 0 : toldOf(tx, project, name),
     token,
     leaseMs: LEASE_MS,
   };
@@ -120,9 +122,35 @@ function isRead(row: Row, nowMs: number): boolean {
 
 /** Forgets the names that nobody has used for long. */
 export function forgetUnusedNames(tx: Transaction): void {
+  const forgotten = tx.connection.sql(
+    `DELETE FROM durable_names WHERE used_at < ? AND lease_expires_at < ?
+     RETURNING project_id, name`,
+  ).all(tx.nowMs - NAME_KEPT_MS, tx.nowMs);
+  for (const { project_id, name } of forgotten) {
+    tx.connection.sql("DELETE FROM counters WHERE name = ?")
+      .run(toldCounter(String(project_id), String(name)));
+  }
+}
+
+/** The counter of the losses of a name that a reader has told of. */
+function toldCounter(project: string, name: string): string {
+  return `told ${name} ${project}`;
+}
+
+function toldOf(tx: Transaction, project: string, name: string): number {
+  const row = tx.connection.sql("SELECT value FROM counters WHERE name = ?")
+    .get(toldCounter(project, name));
+  return Number(row?.value ?? 0);
+}
+
+/** Keeps what the reader has told of. */
+function keepTold(tx: Transaction, reader: DurableReader): void {
+  const project = reader.project ?? "";
+  if (reader.told === toldOf(tx, project, reader.name)) return;
   tx.connection.sql(
-    "DELETE FROM durable_names WHERE used_at < ? AND lease_expires_at < ?",
-  ).run(tx.nowMs - NAME_KEPT_MS, tx.nowMs);
+    "INSERT OR REPLACE INTO counters(name, value) VALUES (?, ?)",
+  )
+    .run(toldCounter(project, reader.name), reader.told);
 }
 
 /** Moves what was acknowledged, if a cursor is given, and renews the lease. */
@@ -155,15 +183,17 @@ export function advanceDurable(
     reader.token,
   );
   if (row === undefined) throw leaseLost("acknowledge", reader);
+  keepTold(tx, reader);
   return { ...reader, cursor: String(row.cursor), lost: Number(row.lost) };
 }
 
 /** Gives the lease back, if it is still this reader's. */
 export function releaseDurable(tx: Transaction, reader: DurableReader): void {
-  tx.connection.sql(
+  const { changes } = tx.connection.sql(
     `UPDATE durable_names SET used_at = ?, lease_expires_at = 0
      WHERE project_id = ? AND name = ? AND token = ?`,
   ).run(tx.nowMs, reader.project ?? "", reader.name, reader.token);
+  if (changes === 1) keepTold(tx, reader);
 }
 
 /** How many messages the reader's name has lost; refuses a lost lease. */

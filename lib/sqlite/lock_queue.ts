@@ -446,15 +446,25 @@ function refuseCycle(
   inTheWay: readonly Blocker[],
 ): void {
   const waits = new Map<string, Waiting[]>();
+  const wait = (session: string, waiting: Waiting): void => {
+    waits.set(session, [...waits.get(session) ?? [], waiting]);
+  };
+  // Whoever a session acts for waits until it is through.
+  const actsFor = ({ session, target, alongside }: LockRequest): void => {
+    for (const other of alongside) {
+      wait(other, { path: target.path, blockers: [{ session }] });
+    }
+  };
   const rows = tx.connection.sql(`${FROM_WAITERS} WHERE w.token IS NULL`).all();
   for (const row of rows) {
     const waiting = toRequest(row);
-    const edges = {
+    wait(waiting.session, {
       path: waiting.target.path,
       blockers: blockersOf(tx, waiting, Number(row.waiter)),
-    };
-    waits.set(waiting.session, [...waits.get(waiting.session) ?? [], edges]);
+    });
+    actsFor(waiting);
   }
+  actsFor(request);
   const cycle = findCycle(
     request.session,
     { path: request.target.path, blockers: inTheWay },

@@ -103,12 +103,12 @@ export class Model {
       case "end":
         return this.#end(by);
       case "update": {
-        const before = this.#sessions.get(by);
-        if (before !== "terminated" && before !== command.status) {
+        if (this.#hasEnded(by)) return "SessionEndedError";
+        if (this.#sessions.get(by) !== command.status) {
           this.#sessions.set(by, command.status);
           this.#append(by, "heartbeat", command.status);
         }
-        return this.#sessions.get(by)!;
+        return command.status;
       }
       case "take name":
         return this.#takeName();
@@ -200,6 +200,7 @@ export class Model {
         if (place === undefined) return "skipped";
         const message = this.#messages[place];
         if (message.to === undefined) return "skipped";
+        if (this.#hasEnded(message.to)) return "SessionEndedError";
         const isOver = message.expiresMs <= this.#nowMs &&
           message.state !== "injected";
         const { state } = command;

@@ -212,10 +212,13 @@ export class Subject {
           ? undefined
           : await store.delivery(id);
         if (delivery === undefined) return "skipped";
-        // Nobody else can.
-        for (const session of SESSIONS) {
-          await store.moveDeliveries(session, [delivery.id], command.state);
-        }
+        const { to } = delivery;
+        const addressee = this.#peers.find((peer) => peer.id === to)!;
+        await addressee.store.moveDeliveries(
+          to,
+          [delivery.id],
+          command.state,
+        );
         return "moved";
       }
       case "batch": {
@@ -245,18 +248,21 @@ export class Subject {
     const waiters = await store.lockWaiters(targetOf("/", "folder"));
     const sessions = await store.sessions({ project: null, ended: true });
     for (const { token } of locks) this.#grows(token);
-    const read = async (channels: string[], session: string | null) =>
-      (await store.read(
+    const read = async (channels: string[], session: string | null) => {
+      const { messages } = await store.read(
         { channels, project: null, session },
         store.startCursor,
         10_000,
-      )).messages.map(({ channel, sender, payload }) => {
+      );
+      return messages.map(({ channel, sender, payload }) => {
         const { event, task } = Object(payload);
         const text = [event ?? payload, task].filter((word) =>
           word !== undefined
         );
         return `${channel}: ${sender}: ${text.join(" ")}`;
-      });
+        // Who has been silent is found by whoever happens to look.
+      }).filter((line) => !line.endsWith(": stale"));
+    };
     return {
       messages: await forEach((id) => read([...CHANNELS, "heartbeat"], id)),
       broadcasts: (await read(["task_broadcast"], null)).toSorted(),

@@ -29,7 +29,7 @@
 import { DeadlockError, NotHeldError } from "../errors.ts";
 import { overlaps } from "../glob.ts";
 import { hostId, processAlive, type ProcessIdentity } from "../host.ts";
-import { extentGlob, type LockTarget } from "../lock_target.ts";
+import { type Extent, extentGlob, type LockTarget } from "../lock_target.ts";
 import type {
   Blocker,
   Hold,
@@ -137,6 +137,8 @@ export class LockBoard {
   readonly #holds = new Map<number, BoardHold>();
   readonly #waiters = new Map<number, BoardWaiter>();
   readonly #freed = new Set<number>();
+  // What a hold covers never changes, so it is decided once what it overlaps.
+  readonly #decided = new WeakMap<Extent, Map<number, boolean>>();
   readonly #nextNumber: () => number;
 
   /**
@@ -223,10 +225,17 @@ export class LockBoard {
     const extent = where === "disk" ? target.disk : target.repository;
     if (extent === undefined) return [];
     const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
+    const decided = this.#decided.get(extent) ?? new Map<number, boolean>();
+    this.#decided.set(extent, decided);
     return [...this.#holds.values()].filter(({ hold }) => {
-      const text = hold.covers[where];
-      return text !== undefined &&
-        overlaps(wanted, extentGlob(hold.kind, text, hold.covers.foldsCase));
+      let meets = decided.get(hold.token);
+      if (meets === undefined) {
+        const text = hold.covers[where];
+        meets = text !== undefined &&
+          overlaps(wanted, extentGlob(hold.kind, text, hold.covers.foldsCase));
+        decided.set(hold.token, meets);
+      }
+      return meets;
     });
   }
 

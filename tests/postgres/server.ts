@@ -10,6 +10,8 @@
  * @module
  */
 
+import { until } from "../waiting.ts";
+
 /** How PostgreSQL's tests are ignored where there is no server. */
 export interface Availability {
   /** Whether they are. */
@@ -139,6 +141,26 @@ export class Server implements AsyncDisposable {
     ]);
   }
 
+  /** Kills it as nothing can be caught, with all its processes. */
+  async kill(): Promise<void> {
+    const { pid } = this;
+    const { stdout } = await new Deno.Command("pgrep", {
+      args: ["--parent", String(pid)],
+    }).output();
+    const children = new TextDecoder().decode(stdout).split("\n").filter(
+      Boolean,
+    );
+    // The first one first: it would start the others again.
+    for (const each of [pid, ...children.map(Number)]) {
+      try {
+        Deno.kill(each, "SIGKILL");
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    await until("it is gone", () => !isRunning(pid));
+  }
+
   /** Ends it and removes its folder, without waiting for anything else. */
   stopSync(): void {
     try {
@@ -255,6 +277,16 @@ function guard(server: Server): void {
     stdout: "null",
     stderr: "null",
   }).spawn().unref();
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    Deno.kill(pid, 0 as unknown as Deno.Signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function freePort(): number {

@@ -42,6 +42,7 @@ import { conflictsOf, takenOver, wanted } from "./conflicts.ts";
 import { findCycle, type Waiting } from "./deadlock.ts";
 import {
   anybodys,
+  blockerOf,
   excludes,
   isCovered,
   isEnough,
@@ -530,19 +531,10 @@ export class LockBoard {
     const yetToPickUp = waiter === undefined
       ? undefined
       : this.#waiters.get(waiter)?.process;
-    return {
-      session: hold.session,
-      state: "holds",
-      path: hold.path,
-      type: hold.type,
-      vendor: hold.vendor,
-      task: hold.task,
-      why: hold.why,
-      since: hold.since,
-      expiresAt: hold.expiresAt,
-      overdue: hold.overdue,
-      process: yetToPickUp ?? (isJudgeable(process) ? process : undefined),
-    };
+    return blockerOf(
+      hold,
+      yetToPickUp ?? (isJudgeable(process) ? process : undefined),
+    );
   }
 
   /** Ends overdue holds in the way; their holders are told. */

@@ -12,7 +12,7 @@
 
 import type { LockBoard } from "../coordination/lock_board.ts";
 import type { LockBudget } from "../coordination/lock_budget.ts";
-import type { LockRequest } from "../locks.ts";
+import { guardOf } from "../coordination/precedence.ts";
 import type { Session } from "../sessions.ts";
 import type { EditObstacle, EditRequest, FileTouch } from "../store.ts";
 import { arrayText, type Queryable } from "./connection.ts";
@@ -99,26 +99,17 @@ async function othersTouches(
 
 function takeLocks(
   board: LockBoard,
-  { session: id, agent, targets, leaseMs }: EditRequest,
+  edit: EditRequest,
   session: Session | undefined,
   budget: LockBudget,
   count: number,
 ): void {
-  for (const { target } of targets) {
-    const request: LockRequest = {
-      session: id,
-      agent,
-      target,
-      type: "advisory",
-      leaseMs,
-      takeOver: false,
-      wait: false,
-      alongside: [],
-    };
+  for (const { target } of edit.targets) {
+    const request = guardOf(edit, target);
     const own = board.own(request);
     // Refused where somebody waits to hold it exclusively: then the edit has
     // no lock, as an advisory one stops nobody anyway.
     if (own === undefined) acquireOn(board, request, session, budget, count);
-    else board.prolong(own, leaseMs);
+    else board.prolong(own, edit.leaseMs);
   }
 }

@@ -100,7 +100,7 @@ export function anybodys(target: LockTarget): LockRequest {
     leaseMs: 1,
     takeOver: false,
     wait: false,
-    alongside,
+    alongside: [],
   };
 }
 

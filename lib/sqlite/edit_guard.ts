@@ -10,11 +10,11 @@
  * @module
  */
 
-import type { LockBudget } from "../coordination/lock_budget.ts";
 import { guardOf } from "../coordination/precedence.ts";
 import type { LockTarget } from "../lock_target.ts";
 import type { Hold } from "../locks.ts";
 import type { EditObstacle, EditRequest } from "../store.ts";
+import type { LockBudget } from "./lock_budget.ts";
 import { acquire } from "./lock_queue.ts";
 import {
   adoptForeignHolds,

@@ -3,7 +3,7 @@
  *
  * ```text
  * deno task bench [delivery] [start] [hook] [publish] [idle] [coordination]
- *                 [--json]
+ *                 [postgres] [--json]
  * ```
  *
  * Without a name all of them run, in about five minutes. What counts is the
@@ -20,9 +20,11 @@ import { benchCoordination } from "./coordination.ts";
 import { benchDelivery } from "./delivery.ts";
 import { benchHook } from "./hook.ts";
 import { benchIdle } from "./idle.ts";
+import { benchPostgres } from "./postgres.ts";
 import { benchPublish } from "./publish.ts";
 import { type Finding, judge, tableOf, type Verdict } from "./report.ts";
 import { benchStart } from "./start.ts";
+import { availability } from "../tests/postgres/server.ts";
 
 const BENCHES: Readonly<
   Record<string, (folder: string) => Promise<Finding>>
@@ -33,6 +35,8 @@ const BENCHES: Readonly<
   publish: benchPublish,
   idle: benchIdle,
   coordination: benchCoordination,
+  // Where there is no server to be started, the others still run.
+  ...(availability.ignore ? {} : { postgres: benchPostgres }),
 };
 
 /** A benchmark that could not run. */

@@ -16,22 +16,27 @@ import { until } from "../waiting.ts";
 export interface Availability {
   /** Whether they are. */
   readonly ignore: boolean;
+  /** Why, and what to do about it. */
+  readonly reason: string;
 }
 
+const REMEDY = "PostgreSQL is not installed: apt-get install postgresql";
 const ROLE = "bus";
 const PASSWORD = "secret & more";
 
 const programs = findPrograms();
 
 /** Whether tests that need a server are to be ignored. */
-export const availability: Availability = { ignore: isMissing() };
+export const availability: Availability = {
+  ignore: isMissing(),
+  reason: REMEDY,
+};
 
 function isMissing(): boolean {
   if (programs !== undefined) return false;
   const required = (Deno.env.get("MBUS_TEST_REQUIRE") ?? "").split(",");
-  const remedy = "PostgreSQL is not installed: apt-get install postgresql";
-  if (required.includes("postgres")) throw new Error(remedy);
-  console.error(`Ignored: the tests of the PostgreSQL store, as ${remedy}.`);
+  if (required.includes("postgres")) throw new Error(REMEDY);
+  console.error(`Ignored: the tests of the PostgreSQL store. ${REMEDY}.`);
   return true;
 }
 

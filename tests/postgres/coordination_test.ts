@@ -148,25 +148,6 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a text with a NUL character is stored without it",
-  ignore,
-  async fn() {
-    await using database = await Database.create(server);
-    const bus = await database.open({ session: "me", model: "m\0" });
-    await bus.locks.acquire("/a", { why: "be\0cause" });
-    await bus.tasks.post({ id: "T", title: "a\0b", payload: "c\0d" });
-    await bus.sessions.update({ branch: "main\0", activeFiles: ["/a\0"] });
-    const [{ why }] = await bus.locks.list();
-    const [{ title, payload }] = await bus.tasks.list();
-    const [{ model, branch, activeFiles }] = await bus.sessions.list();
-    assert.deepEqual(
-      [why, title, payload, model, branch, activeFiles],
-      ["be\uFFFDcause", "a\uFFFDb", "c\0d", "m\uFFFD", "main\uFFFD", ["/a\0"]],
-    );
-  },
-});
-
-Deno.test({
   name: "a thousand locks are the most of a session, and all of them are found",
   ignore,
   async fn() {

@@ -32,6 +32,7 @@ import { benchHook } from "./hook.ts";
 import { benchIdle } from "./idle.ts";
 import { type Machine, machineOf } from "./machine.ts";
 import { benchMatrix } from "./matrix.ts";
+import { benchPostgres } from "./postgres.ts";
 import { benchPublish } from "./publish.ts";
 import { type Finding, tableOf, type Verdict } from "./report.ts";
 import type { Outcome, Result, Task } from "./result.ts";
@@ -39,6 +40,7 @@ import { Run } from "./run.ts";
 import { writeResult } from "./pages.ts";
 import { endServers } from "./servers.ts";
 import { benchStart } from "./start.ts";
+import { availability } from "../tests/postgres/server.ts";
 
 // A task takes less than ten; busy machines get some more.
 const TASK_MINUTES_MAX = 15;
@@ -60,6 +62,8 @@ const BENCHES: Readonly<
   publish: benchPublish,
   idle: benchIdle,
   coordination: benchCoordination,
+  // Where there is no server to be started, the others still run.
+  ...(availability.ignore ? {} : { postgres: benchPostgres }),
 };
 
 async function main(): Promise<number> {

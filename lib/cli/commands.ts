@@ -35,6 +35,8 @@ export const COMMANDS: Readonly<Record<string, CommandLoader>> = {
   hook: () => import("./hook.ts"),
   install: () => import("./install.ts"),
   uninstall: () => import("./uninstall.ts"),
+  migrate: () => import("./migrate.ts"),
+  hub: () => import("./hub.ts"),
   doctor: () => import("./doctor.ts"),
   help: () => import("./help.ts"),
 };

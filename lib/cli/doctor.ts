@@ -10,7 +10,7 @@
  * @module
  */
 
-import { sqliteHome } from "../store_url.ts";
+import { storePlace } from "../store_url.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import type { GlobalValues } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
@@ -34,9 +34,12 @@ const doctor: Command = defineCommand({
   positionals: [],
   options: {},
   async run({ options }) {
-    const location = locateBus(sqliteHome({ home: options.home }));
+    const place = storePlace({ home: options.home });
     let usable = true;
-    for await (const finding of examine(location, options)) {
+    const findings = place.kind === "sqlite"
+      ? examine(locateBus(place.home), options)
+      : examineServer(place.url, options);
+    for await (const finding of findings) {
       if (finding.status === "fail") usable = false;
       if (options.json) printJson(finding);
       else printFinding(finding);
@@ -52,6 +55,9 @@ const doctor: Command = defineCommand({
 });
 
 export default doctor;
+
+// Somebody waits for the report.
+const ANSWER_MS_MAX = 5_000;
 
 async function* examine(
   location: BusLocation,
@@ -71,6 +77,28 @@ async function* examine(
   // Only a sound bus is opened as all commands do; that would make a new one.
   const sound = database.every(({ check, status }) =>
     status !== "fail" && (check !== "database" || status === "ok")
+  );
+  if (sound) yield await whoAmI(options);
+}
+
+async function* examineServer(
+  url: string,
+  options: GlobalValues,
+): AsyncGenerator<Finding> {
+  yield ok("runtime", `Deno ${Deno.version.deno} on ${Deno.build.target}`);
+  yield* checkHost();
+  const [{ Upkeep }, { checkServer }] = await Promise.all([
+    import("../postgres/upkeep.ts"),
+    import("./doctor/server.ts"),
+  ]);
+  let findings: Finding[];
+  {
+    await using upkeep = new Upkeep(url, ANSWER_MS_MAX);
+    findings = await checkServer(upkeep);
+  }
+  yield* findings;
+  const sound = findings.every(({ check, status }) =>
+    status !== "fail" && (check !== "schema" || status === "ok")
   );
   if (sound) yield await whoAmI(options);
 }

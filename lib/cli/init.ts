@@ -1,14 +1,15 @@
 /**
  * `mbus init`: makes the bus if it is new, and says where it is.
  *
- * JSON: `{ location, home, created, session }`; `session` is the id that this
+ * JSON: `{ location, home, created, session }`; on a server `home` is the
+ * location, too. `session` is the id that this
  * place would act for, nothing is registered.
  *
  * @module
  */
 
 import { messagingDbPath } from "../sqlite/store.ts";
-import { sqliteHome } from "../store_url.ts";
+import { storePlace } from "../store_url.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { openBusFor } from "./open.ts";
 import { printJson, printLine } from "./output.ts";
@@ -20,8 +21,10 @@ const init: Command = defineCommand({
   positionals: [],
   options: {},
   async run({ options }) {
-    const path = messagingDbPath(sqliteHome({ home: options.home }));
-    const created = !isFilled(path);
+    const place = storePlace({ home: options.home });
+    const created = place.kind === "sqlite"
+      ? !isFilled(messagingDbPath(place.home))
+      : await isNew(place.url);
     await using opened = await openBusFor(options);
     const location = opened.bus.location;
     const home = location.replace(/[\\/]db[\\/][^\\/]+$/, "");
@@ -39,6 +42,14 @@ const init: Command = defineCommand({
 });
 
 export default init;
+
+const ANSWER_MS_MAX = 5_000;
+
+async function isNew(url: string): Promise<boolean> {
+  const { Upkeep } = await import("../postgres/upkeep.ts");
+  await using upkeep = new Upkeep(url, ANSWER_MS_MAX);
+  return (await upkeep.schema()).state.version === 0;
+}
 
 function isFilled(path: string): boolean {
   try {

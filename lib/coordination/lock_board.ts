@@ -29,7 +29,7 @@
 import { DeadlockError, NotHeldError } from "../errors.ts";
 import { overlaps } from "../glob.ts";
 import { hostId, processAlive, type ProcessIdentity } from "../host.ts";
-import { extentGlob, type LockTarget } from "../lock_target.ts";
+import { type Extent, extentGlob, type LockTarget } from "../lock_target.ts";
 import type {
   Blocker,
   Hold,
@@ -42,6 +42,7 @@ import { conflictsOf, takenOver, wanted } from "./conflicts.ts";
 import { findCycle, type Waiting } from "./deadlock.ts";
 import {
   anybodys,
+  blockerOf,
   excludes,
   isCovered,
   isEnough,
@@ -137,6 +138,8 @@ export class LockBoard {
   readonly #holds = new Map<number, BoardHold>();
   readonly #waiters = new Map<number, BoardWaiter>();
   readonly #freed = new Set<number>();
+  // What a hold covers never changes, so it is decided once what it overlaps.
+  readonly #decided = new WeakMap<Extent, Map<number, boolean>>();
   readonly #nextNumber: () => number;
 
   /**
@@ -223,10 +226,17 @@ export class LockBoard {
     const extent = where === "disk" ? target.disk : target.repository;
     if (extent === undefined) return [];
     const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
+    const decided = this.#decided.get(extent) ?? new Map<number, boolean>();
+    this.#decided.set(extent, decided);
     return [...this.#holds.values()].filter(({ hold }) => {
-      const text = hold.covers[where];
-      return text !== undefined &&
-        overlaps(wanted, extentGlob(hold.kind, text, hold.covers.foldsCase));
+      let meets = decided.get(hold.token);
+      if (meets === undefined) {
+        const text = hold.covers[where];
+        meets = text !== undefined &&
+          overlaps(wanted, extentGlob(hold.kind, text, hold.covers.foldsCase));
+        decided.set(hold.token, meets);
+      }
+      return meets;
     });
   }
 
@@ -521,19 +531,10 @@ export class LockBoard {
     const yetToPickUp = waiter === undefined
       ? undefined
       : this.#waiters.get(waiter)?.process;
-    return {
-      session: hold.session,
-      state: "holds",
-      path: hold.path,
-      type: hold.type,
-      vendor: hold.vendor,
-      task: hold.task,
-      why: hold.why,
-      since: hold.since,
-      expiresAt: hold.expiresAt,
-      overdue: hold.overdue,
-      process: yetToPickUp ?? (isJudgeable(process) ? process : undefined),
-    };
+    return blockerOf(
+      hold,
+      yetToPickUp ?? (isJudgeable(process) ? process : undefined),
+    );
   }
 
   /** Ends overdue holds in the way; their holders are told. */

@@ -18,7 +18,14 @@
  */
 
 import type { LockTarget } from "../lock_target.ts";
-import type { Hold, LockOverlap, LockRequest, LockType } from "../locks.ts";
+import type {
+  Blocker,
+  Hold,
+  LockOverlap,
+  LockRequest,
+  LockType,
+} from "../locks.ts";
+import type { EditRequest } from "../store.ts";
 
 /** How long a waiter's place is kept unless its process looks at it. */
 export const WAIT_LEASE_MS = 30_000;
@@ -94,6 +101,41 @@ export function anybodys(target: LockTarget): LockRequest {
     takeOver: false,
     wait: false,
     alongside: [],
+  };
+}
+
+/** A hold, as what stands in somebody's way. */
+export function blockerOf(hold: Hold, process: Blocker["process"]): Blocker {
+  return {
+    session: hold.session,
+    state: "holds",
+    path: hold.path,
+    type: hold.type,
+    vendor: hold.vendor,
+    task: hold.task,
+    why: hold.why,
+    since: hold.since,
+    expiresAt: hold.expiresAt,
+    overdue: hold.overdue,
+    process,
+  };
+}
+
+/** What an edit asks for: a lock that warns, if nothing speaks against it. */
+export function guardOf(
+  edit: Pick<EditRequest, "session" | "agent" | "leaseMs" | "alongside">,
+  target: LockTarget,
+): LockRequest {
+  const { session, agent, leaseMs, alongside } = edit;
+  return {
+    session,
+    agent,
+    target,
+    type: "advisory",
+    leaseMs,
+    takeOver: false,
+    wait: false,
+    alongside,
   };
 }
 

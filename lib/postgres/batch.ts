@@ -5,8 +5,8 @@
  */
 
 import type { Operation, OperationResult } from "../store.ts";
+import { refuseEnded, updateOne } from "./liveness.ts";
 import { giveBack } from "./lock_queue.ts";
-import { updateSession } from "./sessions.ts";
 import { endClaim, postTask } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -21,6 +21,7 @@ export async function perform(
   const { kind } = operation;
   switch (kind) {
     case "append":
+      await refuseEnded(tx, "publish", operation.message.sender);
       return { kind, appended: await tx.append(operation.message) };
     case "release-lock":
       await giveBack(tx, operation.hold);
@@ -35,7 +36,7 @@ export async function perform(
     case "update-session":
       return {
         kind,
-        session: await updateSession(tx, operation.id, operation.change),
+        session: await updateOne(tx, operation.id, operation.change),
       };
   }
 }

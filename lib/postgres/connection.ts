@@ -30,7 +30,7 @@
 import { BusyError, ClosedError, StoreError } from "../errors.ts";
 import { codeOf, isKeyTaken, passing, storeError } from "./faults.ts";
 import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
-import { prepareSchema } from "./migration.ts";
+import { prepareSchema, type Query } from "./migration.ts";
 import { SCHEMA, type Schema } from "./schema.ts";
 import { ServerClock } from "./server_clock.ts";
 import type { ServerAddress } from "./url.ts";
@@ -170,6 +170,14 @@ export class Connection implements Queryable {
     }
   }
 
+  /** One whose schema is taken as it is, for who looks after it. */
+  static unprepared(
+    address: ServerAddress,
+    options: ConnectionOptions,
+  ): Connection {
+    return new Connection(address, options);
+  }
+
   /** Whether it was closed. */
   get closed(): boolean {
     return this.#closed;
@@ -199,6 +207,8 @@ export class Connection implements Queryable {
   link(
     options: {
       readonly kept: boolean;
+      /** What it is called in the server's list of activities. */
+      readonly name?: string;
       readonly onClose?: () => void;
       readonly onNotify?: (channel: string) => void;
     },
@@ -208,7 +218,7 @@ export class Connection implements Queryable {
       ...options,
       connectTimeoutMs: this.deadlineMs,
       settings: {
-        application_name: "message-bus",
+        application_name: options.name ?? "message-bus",
         search_path: `${this.schema}, pg_temp`,
         // 0 would be without end.
         lock_timeout: Math.max(1, Math.floor(busyTimeoutMs * 0.9)),
@@ -431,23 +441,32 @@ export class Connection implements Queryable {
 
   async #prepare(): Promise<void> {
     const { readOnly, migrates = true, schema = SCHEMA } = this.#options;
-    // What starts up is waited for, a wrong address is not.
-    const startsUp = (error: unknown) =>
-      ["57P03", "53300"].includes(codeOf(error));
-    await this.#trying("open the bus", async (ms) => {
-      const deadline = performance.now() + ms;
-      const { epoch } = this.#main;
-      await prepareSchema(
-        async (sql, values = []) => {
+    await this.exclusively(
+      "open the bus",
+      (query) =>
+        prepareSchema(query, this.address, schema, migrates && !readOnly),
+    );
+  }
+
+  /** Runs statements on one connection; what starts up is waited for. */
+  async exclusively<T>(
+    act: string,
+    work: (query: Query) => Promise<T>,
+  ): Promise<T> {
+    return await this.#trying(
+      act,
+      async (ms) => {
+        const deadline = performance.now() + ms;
+        const { epoch } = this.#main;
+        return await work(async (sql, values = []) => {
           this.#main.within(epoch);
           const leftMs = deadline - performance.now();
           return (await this.#main.query(sql, values, leftMs)).rows;
-        },
-        this.address,
-        schema,
-        migrates && !readOnly,
-      );
-    }, startsUp);
+        });
+      },
+      // A wrong address is told at once.
+      (error) => ["57P03", "53300"].includes(codeOf(error)),
+    );
   }
 
   #take(ms: number): Promise<Link> {

@@ -10,12 +10,13 @@
 
 import {
   DELIVERY_KEPT_MS,
-  stateAtExpiry,
+  expiredState,
   statesBefore,
+  toDelivery,
 } from "../coordination/delivery_states.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { Message } from "../store.ts";
-import { arrayText, type Queryable, type Row } from "./connection.ts";
+import { arrayText, type Queryable } from "./connection.ts";
 import { messageColumns, toMessage } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -35,21 +36,7 @@ export async function findDelivery(
   );
   if (row === undefined) return undefined;
   const over = row.over === true;
-  return {
-    id: String(row.message_id),
-    to: String(row.recipient_id),
-    state: over ? expired(row) : row.state as DeliveryState,
-    changedAt: new Date(Number(over ? row.expires_at : row.changed_at))
-      .toISOString(),
-  };
-}
-
-function expired(row: Row): DeliveryState {
-  const { session_status: status } = row;
-  return stateAtExpiry(
-    row.state as DeliveryState,
-    status !== "terminated" && status !== null,
-  );
+  return toDelivery(row, over);
 }
 
 /**
@@ -134,7 +121,7 @@ export async function settleDeliveries(
      WHERE d.message_id = ANY($1::bigint[])`,
     [arrayText(ids)],
   );
-  const settled = rows.map((row) => ({ row, state: expired(row) }))
+  const settled = rows.map((row) => ({ row, state: expiredState(row) }))
     .filter(({ row, state }) => row.state !== state);
   if (settled.length === 0) return;
   await tx.connection.run(

@@ -11,11 +11,12 @@
  */
 
 import type { LockBoard } from "../coordination/lock_board.ts";
-import type { LockBudget } from "../coordination/lock_budget.ts";
-import type { LockRequest } from "../locks.ts";
+import { guardOf } from "../coordination/precedence.ts";
+import { UnknownSessionError } from "../errors.ts";
 import type { Session } from "../sessions.ts";
 import type { EditObstacle, EditRequest, FileTouch } from "../store.ts";
 import { arrayText, type Queryable } from "./connection.ts";
+import { refuseUnlessRuns } from "./liveness.ts";
 import { acquireOn, countLocks } from "./lock_queue.ts";
 import { closeBoard, openBoard } from "./locks.ts";
 import { findSession, updateSession } from "./sessions.ts";
@@ -26,18 +27,23 @@ import type { Transaction } from "./transaction.ts";
 export async function guardEdit(
   tx: Transaction,
   request: EditRequest,
-  budget: LockBudget,
+  locksMax: number,
 ): Promise<EditObstacle[]> {
   const { session: id } = request;
   const targets = request.targets.map(({ target }) => target);
   const [session, count, touches, board] = await Promise.all([
     findSession(tx.connection, id),
-    budget.mustCount(id, targets.length) ? countLocks(tx.connection, id) : 0,
+    countLocks(tx.connection, id),
     othersTouches(tx.connection, request),
     openBoard(tx, { targets, numbers: targets.length + 1 }),
   ]);
+  const act = "take locks for an edit";
+  refuseUnlessRuns(tx, act, id, session);
+  if (session === undefined) throw new UnknownSessionError(act, id);
   const obstacles = obstaclesTo(board, touches, request);
-  if (obstacles.length === 0) takeLocks(board, request, session, budget, count);
+  if (obstacles.length === 0) {
+    takeLocks(board, request, session, locksMax - count, locksMax);
+  }
   await Promise.all([
     updateSession(tx, id, {
       status: "active",
@@ -51,13 +57,14 @@ export async function guardEdit(
 function obstaclesTo(
   board: LockBoard,
   touched: ReadonlyMap<string, readonly FileTouch[]>,
-  { session, informed, targets }: EditRequest,
+  { session, informed, targets, alongside }: EditRequest,
 ): EditObstacle[] {
   const obstacles: EditObstacle[] = [];
   for (const { target } of targets) {
     const holds = board.near(target).map(({ hold }) => hold)
       .filter((hold) =>
-        hold.session !== session && (!informed || hold.type === "exclusive")
+        hold.session !== session && !alongside.includes(hold.session) &&
+        (!informed || hold.type === "exclusive")
       );
     const touches = touched.get(target.path) ?? [];
     if (holds.length > 0 || touches.length > 0) {
@@ -99,26 +106,17 @@ async function othersTouches(
 
 function takeLocks(
   board: LockBoard,
-  { session: id, agent, targets, leaseMs }: EditRequest,
-  session: Session | undefined,
-  budget: LockBudget,
-  count: number,
+  edit: EditRequest,
+  session: Session,
+  free: number,
+  locksMax: number,
 ): void {
-  for (const { target } of targets) {
-    const request: LockRequest = {
-      session: id,
-      agent,
-      target,
-      type: "advisory",
-      leaseMs,
-      takeOver: false,
-      wait: false,
-      alongside: [],
-    };
+  for (const { target } of edit.targets) {
+    const request = guardOf(edit, target);
     const own = board.own(request);
     // Refused where somebody waits to hold it exclusively: then the edit has
     // no lock, as an advisory one stops nobody anyway.
-    if (own === undefined) acquireOn(board, request, session, budget, count);
-    else board.prolong(own, leaseMs);
+    if (own === undefined) acquireOn(board, request, session, free, locksMax);
+    else board.prolong(own, edit.leaseMs);
   }
 }

@@ -26,6 +26,7 @@
 import type { Sql } from "postgres";
 import { Socket } from "node:net";
 import postgres from "postgres";
+import { passing } from "./faults.ts";
 import type { ServerAddress } from "./url.ts";
 
 /** One row, by column. */
@@ -97,6 +98,7 @@ export class Link {
   readonly #pending = new Set<Pending>();
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #epoch = 0;
+  #ending: PromiseWithResolvers<void> | undefined;
 
   /** Makes a link; the first statement connects it. */
   constructor(address: ServerAddress, options: LinkOptions) {
@@ -157,22 +159,38 @@ export class Link {
     return this.#answer(this.#sql.unsafe(text).simple(), timeoutMs);
   }
 
+  /** The answer to a statement, which is sent by asking for it. */
   #answer(
-    result: PromiseLike<ArrayLike<unknown>>,
+    statement: PromiseLike<ArrayLike<unknown>>,
     timeoutMs: number,
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const pending = { deadline: performance.now() + timeoutMs, reject };
       this.#pending.add(pending);
       this.#watchdog ??= this.#watch(timeoutMs);
-      result.then((rows) => {
-        this.#pending.delete(pending);
-        resolve(toAnswer(rows as ArrayLike<Row>));
-      }, (error) => {
-        this.#pending.delete(pending);
-        reject(error);
-      });
+      const send = () => {
+        const epoch = this.#epoch;
+        statement.then((rows) => {
+          this.#pending.delete(pending);
+          resolve(toAnswer(rows as ArrayLike<Row>));
+        }, (error) => {
+          this.#pending.delete(pending);
+          if (passing(error) === "cut" && this.#epoch === epoch) this.#end();
+          reject(error);
+        });
+      };
+      if (this.#ending === undefined) send();
+      else this.#ending.promise.then(send);
     });
+  }
+
+  /**
+   * The connection has failed, but is not gone yet. The library would lose what
+   * it is given in between: that waits for the end.
+   */
+  #end(): void {
+    this.#ending ??= Promise.withResolvers();
+    this.kill();
   }
 
   #watch(ms: number): ReturnType<typeof setTimeout> {

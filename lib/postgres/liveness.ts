@@ -20,13 +20,19 @@ import { type HostedProcess, isJudgeable } from "../coordination/lock_board.ts";
 import { incarnationIds, lifeOf } from "../coordination/registry.ts";
 import { SessionEndedError } from "../errors.ts";
 import { processAlive } from "../host.ts";
-import type { Session, SessionStart } from "../sessions.ts";
+import type {
+  Incarnation,
+  Session,
+  SessionChange,
+  SessionStart,
+} from "../sessions.ts";
 import { arrayText, type Queryable, type Row } from "./connection.ts";
 import {
   findSession,
   incarnationsOf,
   insertSession,
   markEnded,
+  updateSession,
 } from "./sessions.ts";
 import { returnTasksOf } from "./task_rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -78,7 +84,7 @@ export async function endSession(
 export async function endIncarnation(
   tx: Transaction,
   id: string,
-  process: Pick<Session, "pid" | "processStart">,
+  process: Incarnation,
 ): Promise<void> {
   const session = await findSession(tx.connection, id);
   if (
@@ -88,17 +94,37 @@ export async function endIncarnation(
 }
 
 /**
- * Refuses what only a session that runs may do.
+ * Refuses what only a session that runs may do, and only in the process that
+ * it was registered with.
  *
- * @throws {SessionEndedError} If it has ended.
+ * @throws {SessionEndedError} If it has ended, or another process has it by now.
  */
-export function refuseEnded(
-  session: Session | undefined,
+export function refuseUnlessRuns(
+  tx: Transaction,
   act: string,
+  id: string,
+  session: Session | undefined,
 ): void {
-  if (session?.status === "terminated") {
-    throw new SessionEndedError(act, session.id);
+  const own = tx.incarnations.get(id);
+  if (session === undefined) {
+    // Whom this store did not register may be on the bus by what it does.
+    if (own === undefined) return;
+    throw new SessionEndedError(act, id);
   }
+  if (session.status === "terminated") throw new SessionEndedError(act, id);
+  if (
+    own !== undefined && session.pid !== undefined &&
+    (session.pid !== own.pid || session.processStart !== own.processStart)
+  ) throw new SessionEndedError(act, id, { takenOver: true });
+}
+
+/** {@linkcode refuseUnlessRuns} for who has not looked at its row yet. */
+export async function refuseEnded(
+  tx: Transaction,
+  act: string,
+  id: string,
+): Promise<void> {
+  refuseUnlessRuns(tx, act, id, await findSession(tx.connection, id));
 }
 
 /**
@@ -169,4 +195,21 @@ export async function buryDeadSessions(
   return rows.length < SESSIONS_LOOKED_AT_MAX
     ? ""
     : String(rows.at(-1)!.session_id);
+}
+
+/**
+ * Changes what a session says of itself.
+ *
+ * @throws {SessionEndedError} If it has ended.
+ */
+export async function updateOne(
+  tx: Transaction,
+  id: string,
+  change: SessionChange,
+): Promise<Session> {
+  const [session] = await Promise.all([
+    updateSession(tx, id, change),
+    refuseEnded(tx, `update session "${id}"`, id),
+  ]);
+  return session;
 }

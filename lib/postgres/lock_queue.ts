@@ -7,12 +7,12 @@
  */
 
 import type { Asker, LockBoard } from "../coordination/lock_board.ts";
-import type { LockBudget } from "../coordination/lock_budget.ts";
+import { LimitError, UnknownSessionError } from "../errors.ts";
 import { hostId, processStart } from "../host.ts";
 import type { Hold, LockOutcome, LockRequest } from "../locks.ts";
 import type { Session } from "../sessions.ts";
 import type { Queryable } from "./connection.ts";
-import { refuseEnded } from "./liveness.ts";
+import { refuseEnded, refuseUnlessRuns } from "./liveness.ts";
 import { addAroundWaiting, closeBoard, openBoard } from "./locks.ts";
 import { findSession } from "./sessions.ts";
 import type { Transaction } from "./transaction.ts";
@@ -21,39 +21,48 @@ import type { Transaction } from "./transaction.ts";
 export async function acquire(
   tx: Transaction,
   request: LockRequest,
-  budget: LockBudget,
+  locksMax: number,
 ): Promise<LockOutcome> {
   const { session: id, target, upgrades } = request;
+  const act = `lock "${target.path}"`;
   const [session, count, board] = await Promise.all([
     findSession(tx.connection, id),
-    budget.mustCount(id) ? countLocks(tx.connection, id) : 0,
+    countLocks(tx.connection, id),
     openBoard(tx, {
       targets: [target],
       tokens: upgrades === undefined ? [] : [upgrades],
       numbers: 2,
     }),
   ]);
-  refuseEnded(session, `lock "${target.path}"`);
-  // As any other program's rows would have it registered.
-  if (session === undefined) {
-    await tx.connection.run("SELECT register_unknown($1)", [id]);
-  }
+  refuseUnlessRuns(tx, act, id, session);
+  if (session === undefined) throw new UnknownSessionError(act, id);
   // A cycle may lead by way of any of them.
   if (request.wait && board.waiting.length > 0) {
     await addAroundWaiting(tx, board);
   }
-  const outcome = acquireOn(board, request, session, budget, count);
+  const outcome = acquireOn(
+    board,
+    request,
+    session,
+    locksMax - count,
+    locksMax,
+  );
   await closeBoard(tx, board);
   return outcome;
 }
 
-/** Takes a lock on a board that shows all around it. */
+/**
+ * Takes a lock on a board that shows all around it.
+ *
+ * @param free How many more the session might have when the board was read.
+ * @throws {LimitError} If it has as many as it may.
+ */
 export function acquireOn(
   board: LockBoard,
   request: LockRequest,
-  session: Session | undefined,
-  budget: LockBudget,
-  count: number,
+  session: Session,
+  free: number,
+  locksMax: number,
 ): LockOutcome {
   const waitsAs = {
     pid: Deno.pid,
@@ -64,18 +73,16 @@ export function acquireOn(
     request,
     askerOf(session),
     waitsAs,
-    () =>
-      budget.take(
-        request.session,
-        request.target.path,
-        () => count + board.taken,
-      ),
+    () => {
+      if (board.taken < free) return;
+      const act = `lock "${request.target.path}"`;
+      throw new LimitError(act, "locks", "locksMax", locksMax);
+    },
   );
 }
 
 /** What a hold shows of the session that asks for it. */
-function askerOf(session: Session | undefined): Asker {
-  if (session === undefined) return { vendor: "unknown" };
+function askerOf(session: Session): Asker {
   const { vendor, task, pid, host, processStart } = session;
   return {
     vendor,
@@ -112,10 +119,7 @@ export async function checkWaiter(
   }
   const outcome = board.check(Number(waiter));
   if (outcome === undefined) {
-    refuseEnded(
-      await findSession(tx.connection, session),
-      "wait for a lock",
-    );
+    await refuseEnded(tx, "wait for a lock", session);
   }
   await closeBoard(tx, board);
   // Removed by somebody who took its process for gone.

@@ -25,9 +25,13 @@ import {
   toHold,
   toRequest,
 } from "../coordination/lock_rows.ts";
-import { prefixesAbove, rangeBelow } from "../coordination/precedence.ts";
+import {
+  prefixesAbove,
+  rangeBelow,
+  WAIT_LEASE_MS,
+} from "../coordination/precedence.ts";
 import type { Extent, LockTarget } from "../lock_target.ts";
-import type { Blocker, Hold } from "../locks.ts";
+import type { Blocker, Hold, LockOutcome } from "../locks.ts";
 import type { LockQuery, NewMessage } from "../store.ts";
 import { arrayText, type Queryable, type Row } from "./connection.ts";
 import { endSession, processOf } from "./liveness.ts";
@@ -213,6 +217,34 @@ export async function waitersFor(
   const board = lookingBoard(nowMs, [], waiters);
   const stale = leaveOutGone(board);
   return { found: board.waitersFor(target), stale };
+}
+
+/**
+ * Whom a waiter waits for by now, by a mere look; undefined if there is more to
+ * do: it waits no more, may have its hold, or its place is to be renewed.
+ */
+export async function stillWaiting(
+  connection: Queryable,
+  waiter: string,
+): Promise<LockOutcome | undefined> {
+  const [nowMs, waiters] = await Promise.all([
+    nowOf(connection),
+    connection.all(FROM_WAITERS),
+  ]);
+  const found = waiters.map(toWaiter)
+    .find(({ number }) => number === Number(waiter));
+  if (
+    found === undefined || found.token !== undefined ||
+    found.expiresMs - nowMs < WAIT_LEASE_MS * 2 / 3
+  ) return undefined;
+  const { request, number } = found;
+  const rows = await holdRowsAround(connection, { targets: [request.target] });
+  const board = lookingBoard(nowMs, rows, waiters);
+  if (leaveOutGone(board)) return undefined;
+  const blockers = board.blockersOf(request, number);
+  return blockers.length === 0
+    ? undefined
+    : { state: "waiting", waiter, blockers };
 }
 
 /** A board that is only looked at. */

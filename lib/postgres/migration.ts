@@ -21,6 +21,8 @@ import {
 import { SERVER_VERSION_MIN } from "./schema_version.ts";
 import type { ServerAddress } from "./url.ts";
 
+export type { Migration } from "./schema.ts";
+
 /** Runs one statement on one connection. */
 export type Query = (
   sql: string,

@@ -22,6 +22,7 @@ import { countLost, type Doomed, forgetUnusedNames } from "./durable.ts";
 import { buryDeadSessions } from "./liveness.ts";
 import { removeGoneWaiters } from "./lock_queue.ts";
 import { purgeNotes } from "./notes.ts";
+import { announceStale } from "./sessions.ts";
 import { purgeTasks } from "./tasks.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -70,6 +71,7 @@ export async function purgeStep(
   const sessions = await deleteSessions(tx);
   round.session = await buryDeadSessions(tx, round.session);
   await removeGoneWaiters(tx);
+  await announceStale(tx);
   await purgeDeliveries(tx);
   await purgeTasks(tx);
   await forgetUnusedNames(tx);

@@ -14,6 +14,7 @@ import {
   freeId,
   incarnationIds,
   isSameProcess,
+  lifeOf,
   meantBy,
   newsOf,
   parseFiles,
@@ -21,7 +22,12 @@ import {
 } from "../coordination/registry.ts";
 import { UnknownSessionError } from "../errors.ts";
 import { hostId } from "../host.ts";
-import type { Session, SessionChange, SessionStart } from "../sessions.ts";
+import {
+  type Session,
+  type SessionChange,
+  type SessionStart,
+  STALE_AFTER_MS,
+} from "../sessions.ts";
 import type { OthersFile } from "../store.ts";
 import { arrayText, type Queryable } from "./connection.ts";
 import { storable } from "./text.ts";
@@ -161,6 +167,40 @@ export async function updateSession(
     await tx.append(newsOf(session, session.status));
   }
   return session;
+}
+
+// Sessions that one step announces as stale at the most.
+const STALE_TOLD_MAX = 20;
+const STALE_NOTE = "@stale";
+
+/**
+ * Announces those that gave no sign of life for a while, each once until it
+ * gives one: the note says of which silence that was. Foreign writers, who
+ * never give any, are passed over.
+ */
+export async function announceStale(tx: Transaction): Promise<void> {
+  const rows = await tx.connection.all(
+    `${FROM_SESSIONS}
+     WHERE s.heartbeat_at < to_timestamp($1::bigint / 1000.0)
+       AND s.status IS DISTINCT FROM 'terminated' AND s.llm_vendor <> 'unknown'
+       AND NOT EXISTS (SELECT 1 FROM session_notes AS n
+         WHERE n.session_id = s.session_id AND n.key = '${STALE_NOTE}'
+           AND n.value = ${isoTime("s.heartbeat_at")})
+     LIMIT ${STALE_TOLD_MAX}`,
+    [tx.nowMs - STALE_AFTER_MS],
+  );
+  for (const session of rows.map(toSession)) {
+    // Whoever looks at it next buries it.
+    if (lifeOf(session) === "dead") continue;
+    await tx.append(newsOf(session, "stale"));
+    await tx.connection.run(
+      `INSERT INTO session_notes(session_id, key, value, changed_at)
+       VALUES ($1, '${STALE_NOTE}', $2, $3)
+       ON CONFLICT (session_id, key) DO UPDATE SET
+         value = excluded.value, changed_at = excluded.changed_at`,
+      [session.id, session.heartbeatAt, tx.nowMs],
+    );
+  }
 }
 
 /**

@@ -16,11 +16,15 @@
  */
 
 import { ClosedError } from "../errors.ts";
-import type { Session, SessionChange, SessionStart } from "../sessions.ts";
+import type {
+  Incarnation,
+  Session,
+  SessionChange,
+  SessionStart,
+} from "../sessions.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { LockTarget } from "../lock_target.ts";
 import type { Blocker, Hold, LockOutcome, LockRequest } from "../locks.ts";
-import { LockBudget } from "../coordination/lock_budget.ts";
 import { lifeOf } from "../coordination/registry.ts";
 import type {
   Activity,
@@ -80,7 +84,9 @@ import {
   buryDead,
   endIncarnation,
   endSession,
+  refuseEnded,
   registerSession,
+  updateOne,
 } from "./liveness.ts";
 import {
   acquire,
@@ -95,6 +101,7 @@ import {
   listHolds,
   type Look,
   removeStale,
+  stillWaiting,
   waitersFor,
 } from "./locks.ts";
 import { endCursor, parseCursor, read, START_CURSOR } from "./messages.ts";
@@ -106,12 +113,7 @@ import {
   purgeStep,
   STEP_MESSAGES_MAX,
 } from "./purge.ts";
-import {
-  findSession,
-  listSessions,
-  othersFiles,
-  updateSession,
-} from "./sessions.ts";
+import { findSession, listSessions, othersFiles } from "./sessions.ts";
 import {
   claimNextTask,
   claimTask,
@@ -175,7 +177,8 @@ export class PostgresStore implements Store {
   readonly #options: PostgresStoreOptions;
   readonly #wakeUps: WakeUps;
   readonly #purgeRound: PurgeRound = { channel: "", session: "" };
-  readonly #lockBudget: LockBudget;
+  // What is done in the name of a session is refused once it is another's.
+  readonly #incarnations = new Map<string, Incarnation>();
   readonly #writing = new Set<Promise<void>>();
   #sincePurge = 0;
   #askPurgeAtMs = 0;
@@ -185,7 +188,6 @@ export class PostgresStore implements Store {
   private constructor(connection: Connection, options: PostgresStoreOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#lockBudget = new LockBudget(options.locksMax);
     this.#wakeUps = new WakeUps(connection, {
       notify: options.notify,
       pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
@@ -311,16 +313,18 @@ export class PostgresStore implements Store {
   }
 
   async registerSession(start: SessionStart): Promise<Session> {
-    return await this.#write(
+    const session = await this.#write(
       `register session "${start.id}"`,
       (tx) => registerSession(tx, start),
     );
+    this.#incarnations.set(session.id, session);
+    return session;
   }
 
   async updateSession(id: string, change: SessionChange): Promise<Session> {
     return await this.#write(
       `update session "${id}"`,
-      (tx) => updateSession(tx, id, change),
+      (tx) => updateOne(tx, id, change),
       { coordinates: false },
     );
   }
@@ -364,15 +368,20 @@ export class PostgresStore implements Store {
   async acquireLock(request: LockRequest): Promise<LockOutcome> {
     return await this.#write(
       `lock "${request.target.path}"`,
-      (tx) => acquire(tx, request, this.#lockBudget),
+      (tx) => acquire(tx, request, this.#options.locksMax),
     );
   }
 
   async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
-    return await this.#write(
-      "wait for a lock",
-      (tx) => checkWaiter(tx, waiter, session),
+    const act = "wait for a lock";
+    this.#refuseClosed(act);
+    // Most looks change nothing, and should keep nobody from writing.
+    const waiting = await this.#connection.read(
+      act,
+      (at) => stillWaiting(at, waiter),
     );
+    return waiting ??
+      await this.#write(act, (tx) => checkWaiter(tx, waiter, session));
   }
 
   async leaveQueue(waiter: string): Promise<void> {
@@ -498,7 +507,10 @@ export class PostgresStore implements Store {
   ): Promise<void> {
     await this.#write(
       "acknowledge a message",
-      (tx) => moveDeliveries(tx, session, ids, state),
+      async (tx) => {
+        await refuseEnded(tx, "acknowledge a message", session);
+        await moveDeliveries(tx, session, ids, state);
+      },
       { coordinates: false },
     );
   }
@@ -543,7 +555,7 @@ export class PostgresStore implements Store {
   async guardEdit(request: EditRequest): Promise<readonly EditObstacle[]> {
     return await this.#write(
       "take locks for an edit",
-      (tx) => guardEdit(tx, request, this.#lockBudget),
+      (tx) => guardEdit(tx, request, this.#options.locksMax),
     );
   }
 
@@ -667,7 +679,7 @@ export class PostgresStore implements Store {
     let tx: Transaction | undefined;
     const result = await run(
       async (at, nowMs) => {
-        tx = new Transaction(at, nowMs);
+        tx = new Transaction(at, nowMs, this.#incarnations);
         const result = await work(tx);
         if (tx.released) await grantWaiters(tx);
         return result;

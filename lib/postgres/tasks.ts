@@ -30,7 +30,12 @@ import type {
   TaskPosting,
 } from "../tasks.ts";
 import { arrayText, type Queryable, type Row } from "./connection.ts";
-import { buryDead, deadAmong, refuseEnded } from "./liveness.ts";
+import {
+  buryDead,
+  deadAmong,
+  refuseEnded,
+  refuseUnlessRuns,
+} from "./liveness.ts";
 import type { Look } from "./locks.ts";
 import { findSession } from "./sessions.ts";
 import {
@@ -52,11 +57,14 @@ export async function postTask(
 ): Promise<Task> {
   const { id, dependsOn } = posting;
   const project = posting.project ?? "";
-  const rows = await tx.connection.all(
-    `SELECT seq, task_id, status FROM tasks
-     WHERE project_id = $1 AND task_id = ANY($2::text[])`,
-    [project, arrayText([id, ...dependsOn])],
-  );
+  const [, rows] = await Promise.all([
+    refuseEnded(tx, `post task "${id}"`, posting.session),
+    tx.connection.all(
+      `SELECT seq, task_id, status FROM tasks
+       WHERE project_id = $1 AND task_id = ANY($2::text[])`,
+      [project, arrayText([id, ...dependsOn])],
+    ),
+  ]);
   if (rows.some((row) => row.task_id === id)) throw refusePosted(id);
   const needed = dependsOn.map((other) => {
     const row = rows.find((row) => row.task_id === other);
@@ -103,7 +111,7 @@ export async function claimTask(
     returnExpired(tx),
     find(),
   ]);
-  refuseEnded(session, `claim task "${id}"`);
+  refuseUnlessRuns(tx, `claim task "${id}"`, claimer.session, session);
   let row = found;
   if (row?.status === "claimed") {
     await buryDead(tx, [String(row.session_id)]);
@@ -124,7 +132,7 @@ export async function claimNextTask(
     returnExpired(tx),
     nextFree(tx, filter, claimer),
   ]);
-  refuseEnded(session, "claim a task");
+  refuseUnlessRuns(tx, "claim a task", claimer.session, session);
   let row = first;
   if (row === undefined) {
     // Only now is it worth looking at the processes of all holders.

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Incarnation } from "../sessions.ts";
 import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
 import {
   arrayText,
@@ -25,6 +26,8 @@ export class Transaction {
   readonly connection: Queryable;
   /** The time at which it happens, in milliseconds since 1970. */
   readonly nowMs: number;
+  /** The sessions that its store has registered, and with which process. */
+  readonly incarnations: ReadonlyMap<string, Incarnation>;
   /** What it will have appended and changed, for ringing. */
   readonly rings: Addressed[] = [];
   /** Whether it freed what somebody may wait for. */
@@ -34,9 +37,14 @@ export class Transaction {
   readonly #appended: { id: string }[] = [];
 
   /** Made by the store for each attempt at a write. */
-  constructor(connection: Queryable, nowMs: number) {
+  constructor(
+    connection: Queryable,
+    nowMs: number,
+    incarnations: ReadonlyMap<string, Incarnation> = new Map(),
+  ) {
     this.connection = connection;
     this.nowMs = nowMs;
+    this.incarnations = incarnations;
   }
 
   /**

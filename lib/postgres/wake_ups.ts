@@ -6,9 +6,9 @@
  *  writer   COMMIT ─▶ NOTIFY ‹bell› (a transaction of its own, waiting for no disk)
  *  reader   LISTEN ‹bell›, read by cursor, wait ◀── notification ── read by cursor
  *
- *           ┌─ first watch ─▶ LISTEN ─▶ push ── cut ──▶ poll ── LISTEN again ─┐
- *  silent ──┤                           ▲──────────────── wake all ◀─────────┘
- *           └─ not to be had ─▶ poll only           last watch closed ─▶ silent
+ *           ┌─ first watch ─▶ an ear: a hub's, else one's own ─┐
+ *  silent ──┤                                                  ├─▶ push ◀──▶ poll
+ *           └─ none is to be had ──────────────────────────────┘   cut, mended
  * ```
  *
  * Why so (figures in docs/postgres.md):
@@ -43,7 +43,11 @@ import type {
   WatchMode,
 } from "../store.ts";
 import { arrayText, type Connection, type Statement } from "./connection.ts";
+import type { Ear, Hearing } from "./ear.ts";
+import { HubEar } from "./hub_ear.ts";
+import { HubFolder } from "./hub_folder.ts";
 import type { Link } from "./link.ts";
+import { OwnEar } from "./own_ear.ts";
 
 /** What of a message tells who wants it. */
 export type Addressed = Pick<NewMessage, "channel" | "to">;
@@ -72,7 +76,6 @@ export function topicChannel(topic: ChangeTopic): string {
 const EVERY_CHANNEL = "*";
 const EVERYBODY = "*";
 const ANYBODY = "";
-const RELISTEN_MS = 200;
 
 const names = new Map<string, string>();
 const NAMES_MAX = 1_000;
@@ -126,17 +129,19 @@ interface Watcher {
 export class WakeUps {
   readonly #connection: Connection;
   readonly #options: WakeUpsOptions;
+  readonly #hubFolder: HubFolder;
   readonly #watchers = new Set<Watcher>();
-  // How many watchers listen to a bell.
-  readonly #listened = new Map<string, number>();
-  #link: Link | undefined;
+  #ear: Ear | undefined;
+  // Told by the ears before, nothing is done any more.
+  #generation = 0;
   #mode: WatchMode = "poll";
   #poll: ReturnType<typeof setInterval> | undefined;
   #polling = false;
-  #relisten: ReturnType<typeof setTimeout> | undefined;
   #lastId: unknown;
   #warned = false;
-  // What links that are being closed still do.
+  // Changes of what is listened to, one after the other.
+  #listening: Promise<void> = Promise.resolve();
+  // What ears that are being closed still do.
   #closing: Promise<void> = Promise.resolve();
   #ringing = false;
   #unrung = new Set<string>();
@@ -146,6 +151,7 @@ export class WakeUps {
   constructor(connection: Connection, options: WakeUpsOptions) {
     this.#connection = connection;
     this.#options = options;
+    this.#hubFolder = new HubFolder(connection.address);
   }
 
   /** Calls `wake` whenever there may be something new of `interest`. */
@@ -159,7 +165,7 @@ export class WakeUps {
     this.#watchers.add(watcher);
     try {
       if (this.#watchers.size === 1) this.#start();
-      await this.#listen(watcher);
+      await this.#listen();
     } catch (error) {
       this.#close(watcher);
       throw error;
@@ -236,66 +242,82 @@ export class WakeUps {
     const { notify, pollIntervalMs } = this.#options;
     this.#lastId = undefined;
     this.#poll = setInterval(() => this.#look(), pollIntervalMs);
-    if (notify === "poll") return;
-    const link: Link = this.#connection.link({
-      kept: true,
-      onNotify: (name) => this.#heard(name),
-      onClose: () => this.#cut(link),
+    if (notify !== "poll") this.#ear = this.#findEar();
+  }
+
+  /** A hub's ear if there is a hub, else one's own. */
+  #findEar(): Ear {
+    const hearing = this.#hearing(++this.#generation);
+    return HubEar.find(this.#hubFolder, hearing) ??
+      new OwnEar(this.#connection, hearing);
+  }
+
+  /** What is done by what the ear of a generation tells. */
+  #hearing(generation: number): Hearing {
+    const whileInUse = (act: () => void) => () => {
+      if (generation === this.#generation) act();
+    };
+    return {
+      heard: (bell) => {
+        if (generation !== this.#generation) return;
+        for (const watcher of this.#watchers) {
+          if (bell === undefined || watcher.bells.includes(bell)) {
+            watcher.wake();
+          }
+        }
+      },
+      interrupted: whileInUse(() => this.#mode = "poll"),
+      resumed: whileInUse(() => {
+        this.#mode = "push";
+        this.#wakeAll();
+      }),
+      lost: whileInUse(() => this.#changeEar()),
+    };
+  }
+
+  /** Takes another ear: what was rung in between is lost. */
+  #changeEar(): void {
+    this.#closeEar();
+    this.#ear = this.#findEar();
+    this.#listen().then(() => this.#wakeAll(), (error) => {
+      this.#warnOnce(error.message);
     });
-    this.#link = link;
   }
 
-  async #listen(watcher: Watcher): Promise<void> {
-    const fresh = watcher.bells.filter((name) => !this.#listened.has(name));
-    for (const name of watcher.bells) {
-      this.#listened.set(name, (this.#listened.get(name) ?? 0) + 1);
-    }
-    const link = this.#link;
-    if (link === undefined || fresh.length === 0 && this.#mode === "push") {
-      return;
-    }
-    try {
-      await link.execute(
-        listenTo(this.#mode === "push" ? fresh : this.#bells),
-        this.#connection.deadlineMs,
-      );
-      this.#mode = "push";
-    } catch (error) {
-      if (this.#options.notify === "watch") throw this.#noListening(error);
-      this.#fallBack(error);
-    }
+  /** Hears what all watchers want, after all changes before. */
+  #listen(): Promise<void> {
+    const change = this.#listening.then(() => this.#listenNow());
+    this.#listening = change.catch(() => {});
+    return change;
   }
 
-  get #bells(): string[] {
-    return [...this.#listened.keys()];
-  }
-
-  #heard(name: string): void {
+  async #listenNow(): Promise<void> {
+    const ear = this.#ear;
+    if (ear === undefined) return;
+    const bells = new Set<string>();
     for (const watcher of this.#watchers) {
-      if (watcher.bells.includes(name)) watcher.wake();
+      for (const bell of watcher.bells) bells.add(bell);
     }
-  }
-
-  /** The listening connection ended: listens again, and wakes all. */
-  #cut(link: Link): void {
-    if (this.#link !== link) return;
-    this.#mode = "poll";
-    this.#relisten ??= setTimeout(() => {
-      this.#relisten = undefined;
-      this.#listenAgain(link);
-    }, RELISTEN_MS);
-  }
-
-  async #listenAgain(link: Link): Promise<void> {
-    if (this.#link !== link) return;
     try {
-      await link.execute(listenTo(this.#bells), this.#connection.deadlineMs);
-      if (this.#link !== link) return;
-      this.#mode = "push";
-      this.#wakeAll();
-    } catch {
-      // The end of that connection, or this, tries once more.
-      this.#cut(link);
+      await ear.listen([...bells]);
+      if (this.#ear === ear) this.#mode = "push";
+    } catch (error) {
+      if (this.#ear !== ear) return await this.#listenNow();
+      if (ear.isShared) {
+        // A hub that hangs: one listens for oneself.
+        this.#closeEar();
+        this.#ear = new OwnEar(
+          this.#connection,
+          this.#hearing(++this.#generation),
+        );
+        return await this.#listenNow();
+      }
+      this.#mode = "poll";
+      if (this.#options.notify === "watch") throw this.#noListening(error);
+      this.#warnOnce(
+        `nothing can be listened to (${(error as Error).message}); polling ` +
+          `every ${this.#options.pollIntervalMs} ms until it can`,
+      );
     }
   }
 
@@ -311,13 +333,14 @@ export class WakeUps {
   }
 
   async #lookForLast(): Promise<void> {
-    const link = this.#link;
-    const sql = "SELECT max(id) AS id FROM inter_session_messages";
-    const [row] = link === undefined || this.#mode === "poll"
-      ? await this.#connection.all(sql)
-      : (await link.query(sql, [], this.#connection.deadlineMs)).rows;
-    const moved = row.id !== this.#lastId;
-    this.#lastId = row.id;
+    // A hub that came later is joined.
+    if (this.#ear?.isShared === false && this.#hubFolder.hub() !== undefined) {
+      this.#changeEar();
+    }
+    const row = await this.#ear?.check(LAST) ??
+      await this.#connection.get(LAST);
+    const moved = row?.id !== this.#lastId;
+    this.#lastId = row?.id;
     for (const watcher of this.#watchers) {
       if (moved || watcher.isOfTopic) watcher.wake();
     }
@@ -341,17 +364,6 @@ export class WakeUps {
     );
   }
 
-  #fallBack(error: unknown): void {
-    this.#mode = "poll";
-    this.#warnOnce(
-      `nothing can be listened to (${
-        (error as Error).message
-      }); polling every ` +
-        `${this.#options.pollIntervalMs} ms instead`,
-    );
-    if (this.#link !== undefined) this.#cut(this.#link);
-  }
-
   #warnOnce(state: string): void {
     if (this.#warned) return;
     this.#warned = true;
@@ -360,49 +372,36 @@ export class WakeUps {
 
   #close(watcher: Watcher): void {
     if (!this.#watchers.delete(watcher)) return;
-    const gone: string[] = [];
-    for (const name of watcher.bells) {
-      const left = (this.#listened.get(name) ?? 1) - 1;
-      if (left > 0) this.#listened.set(name, left);
-      else if (this.#listened.delete(name)) gone.push(name);
-    }
     if (this.#watchers.size === 0) this.#stop();
-    else if (this.#mode === "push" && gone.length > 0) {
-      // One that is still heard wakes nobody.
-      this.#link?.execute(
-        gone.map((name) => `UNLISTEN ${name}`).join(";"),
-        this.#connection.deadlineMs,
-      )
-        .catch(() => {});
-    }
+    // What is heard for nobody wakes nobody: nothing is to be waited for.
+    else this.#listen().catch(() => {});
   }
 
   #stop(): void {
     if (this.#poll !== undefined) clearInterval(this.#poll);
     this.#poll = undefined;
-    if (this.#relisten !== undefined) clearTimeout(this.#relisten);
-    this.#relisten = undefined;
-    this.#listened.clear();
+    this.#closeEar();
+  }
+
+  #closeEar(): void {
+    this.#generation++;
     this.#mode = "poll";
-    const link = this.#link;
-    this.#link = undefined;
-    if (link === undefined) return;
-    const closed = this.#closing;
-    this.#closing = Promise.all([closed, link.close(CLOSE_MS_MAX)])
-      .then(() => {});
+    const ear = this.#ear;
+    this.#ear = undefined;
+    if (ear === undefined) return;
+    const before = this.#closing;
+    this.#closing = Promise.all([before, ear.close()]).then(() => {});
   }
 }
 
-const CLOSE_MS_MAX = 1_000;
+// What the safety poll asks.
+const LAST = "SELECT max(id) AS id FROM inter_session_messages";
 
 // Who listens need not wait until the disk knows that it was rung.
 const RING = `SELECT set_config('synchronous_commit', 'off', true),
   count(pg_notify(bell, '')) FROM unnest($1::text[]) AS bell`;
 
-function listenTo(bells: readonly string[]): string {
-  return bells.map((name) => `LISTEN ${name}`).join(";") || "SELECT";
-}
-
+/** Rings bells. */
 function ringStatement(bells: ReadonlySet<string>): Statement {
   return { sql: RING, values: [arrayText([...bells])] };
 }

@@ -11,13 +11,13 @@
 
 import {
   DELIVERY_KEPT_MS,
-  stateAtExpiry,
+  expiredState,
   statesBefore,
+  toDelivery,
 } from "../coordination/delivery_states.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { Message } from "../store.ts";
 import type { Connection } from "./connection.ts";
-import type { Row } from "./driver.ts";
 import { COLUMNS, toMessage } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -37,23 +37,7 @@ export function findDelivery(
   ).get(Number(id));
   if (row === undefined) return undefined;
   const over = row.expires_at !== null && Number(row.expires_at) <= nowMs;
-  return {
-    id: String(row.message_id),
-    to: String(row.recipient_id),
-    state: over ? expired(row) : row.state as DeliveryState,
-    changedAt: new Date(Number(over ? row.expires_at : row.changed_at))
-      .toISOString(),
-    ...(row.expires_at !== null &&
-      { expiresAt: new Date(Number(row.expires_at)).toISOString() }),
-  };
-}
-
-function expired(row: Row): DeliveryState {
-  const { session_status: status } = row;
-  return stateAtExpiry(
-    row.state as DeliveryState,
-    status !== "terminated" && status !== null,
-  );
+  return toDelivery(row, over);
 }
 
 /**
@@ -131,7 +115,7 @@ export function settleDeliveries(
        WHERE d.message_id = ?`,
     ).get(id);
     if (row === undefined) continue;
-    const state = expired(row);
+    const state = expiredState(row);
     if (state === row.state) continue;
     tx.connection.sql(
       "UPDATE deliveries SET state = ?, changed_at = ? WHERE message_id = ?",

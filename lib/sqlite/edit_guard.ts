@@ -10,10 +10,11 @@
  * @module
  */
 
-import type { LockBudget } from "./lock_budget.ts";
+import { guardOf } from "../coordination/precedence.ts";
 import type { LockTarget } from "../lock_target.ts";
-import type { Hold, LockRequest } from "../locks.ts";
+import type { Hold } from "../locks.ts";
 import type { EditObstacle, EditRequest } from "../store.ts";
+import type { LockBudget } from "./lock_budget.ts";
 import { acquire } from "./lock_queue.ts";
 import {
   adoptForeignHolds,
@@ -72,20 +73,11 @@ function othersHolds(
 
 function takeLocks(
   tx: Transaction,
-  { session, agent, targets, leaseMs, alongside }: EditRequest,
+  edit: EditRequest,
   budget: LockBudget,
 ): void {
-  for (const { target } of targets) {
-    const request: LockRequest = {
-      session,
-      agent,
-      target,
-      type: "advisory",
-      leaseMs,
-      takeOver: false,
-      wait: false,
-      alongside,
-    };
+  for (const { target } of edit.targets) {
+    const request = guardOf(edit, target);
     const near = overlappingHolds(tx.connection, target, tx.nowMs, "disk");
     const own = ownHold(tx, request, near);
     if (own === undefined) {
@@ -95,7 +87,7 @@ function takeLocks(
     } else {
       tx.connection.sql(
         "UPDATE file_locks SET expires_at = max(expires_at, ?) WHERE token = ?",
-      ).run(tx.nowMs + leaseMs, own.token);
+      ).run(tx.nowMs + edit.leaseMs, own.token);
     }
   }
 }

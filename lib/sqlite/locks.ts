@@ -19,6 +19,7 @@ import {
   toHold,
 } from "../coordination/lock_rows.ts";
 import {
+  blockerOf,
   isSame,
   prefixesAbove,
   rangeBelow,
@@ -139,25 +140,14 @@ function same(a: Row, b: Row): boolean {
 
 /** A hold, as what stands in somebody's way. */
 export function toBlocker({ row, hold }: HoldRow): Blocker {
-  return {
-    session: hold.session,
-    state: "holds",
-    path: hold.path,
-    type: hold.type,
-    vendor: hold.vendor,
-    task: hold.task,
-    why: hold.why,
-    since: hold.since,
-    expiresAt: hold.expiresAt,
-    overdue: hold.overdue,
-    process: waiterOf(row) ?? (isJudgeable(row)
-      ? {
-        pid: Number(row.pid),
-        startTime: String(row.process_start),
-        host: String(row.host),
-      }
-      : undefined),
-  };
+  const process = isJudgeable(row)
+    ? {
+      pid: Number(row.pid),
+      startTime: String(row.process_start),
+      host: String(row.host),
+    }
+    : undefined;
+  return blockerOf(hold, waiterOf(row) ?? process);
 }
 
 /** The process that has yet to pick up what it was granted. */

@@ -8,7 +8,7 @@
 import postgres from "postgres";
 import type { Sql } from "postgres";
 import { type MessageBus, openBus, type OpenBusOptions } from "../../mod.ts";
-import { Peer } from "../peer.ts";
+import { Peer, type PeerOptions } from "../peer.ts";
 import type { Server } from "./server.ts";
 
 /** A fresh database, and whoever came to use it. */
@@ -41,8 +41,11 @@ export class Database implements AsyncDisposable {
   }
 
   /** Starts a process that opens a bus here. */
-  async start(options: OpenBusOptions = {}): Promise<Peer> {
-    const peer = new Peer({});
+  async start(
+    options: OpenBusOptions = {},
+    peerOptions: PeerOptions = {},
+  ): Promise<Peer> {
+    const peer = new Peer(peerOptions);
     this.#opened.push({ [Symbol.asyncDispose]: () => peer.end() });
     await peer.call("open", { url: this.url, project: null, ...options });
     return peer;

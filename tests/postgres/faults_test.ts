@@ -166,6 +166,36 @@ Deno.test({
 });
 
 Deno.test({
+  name: "sessions whose role may only use the tables can do all they need",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const name = new URL(database.url).pathname.slice(1);
+    await database.open();
+    await server.psql(
+      name,
+      `CREATE ROLE guest LOGIN PASSWORD '${SECRET}';
+       GRANT USAGE ON SCHEMA message_bus TO guest;
+       GRANT SELECT, INSERT, UPDATE, DELETE
+         ON ALL TABLES IN SCHEMA message_bus TO guest;
+       GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA message_bus TO guest`,
+    );
+    const url = server.url({ database: name, user: "guest", password: SECRET });
+    const bus = await database.open({ url, session: "guest" });
+    const messages = bus.subscribe("state", { durable: "d" });
+    await messages.ready;
+    await bus.publish("state", 1);
+    const { value } = await messages.next();
+    await messages.ack(value!);
+    await messages.close();
+    await bus.locks.acquire("/tmp/x", { type: "exclusive" });
+    await bus.tasks.post({ id: "T", title: "t" });
+    await bus.tasks.complete(await bus.tasks.claim("T"));
+    await bus.purge();
+  },
+});
+
+Deno.test({
   name: "many that open a new bus at once make it once",
   ignore,
   async fn() {

@@ -10,26 +10,33 @@
  * @module
  */
 
+import { until } from "../waiting.ts";
+
 /** How PostgreSQL's tests are ignored where there is no server. */
 export interface Availability {
   /** Whether they are. */
   readonly ignore: boolean;
+  /** Why, and what to do about it. */
+  readonly reason: string;
 }
 
+const REMEDY = "PostgreSQL is not installed: apt-get install postgresql";
 const ROLE = "bus";
 const PASSWORD = "secret & more";
 
 const programs = findPrograms();
 
 /** Whether tests that need a server are to be ignored. */
-export const availability: Availability = { ignore: isMissing() };
+export const availability: Availability = {
+  ignore: isMissing(),
+  reason: REMEDY,
+};
 
 function isMissing(): boolean {
   if (programs !== undefined) return false;
   const required = (Deno.env.get("MBUS_TEST_REQUIRE") ?? "").split(",");
-  const remedy = "PostgreSQL is not installed: apt-get install postgresql";
-  if (required.includes("postgres")) throw new Error(remedy);
-  console.error(`Ignored: the tests of the PostgreSQL store, as ${remedy}.`);
+  if (required.includes("postgres")) throw new Error(REMEDY);
+  console.error(`Ignored: the tests of the PostgreSQL store. ${REMEDY}.`);
   return true;
 }
 
@@ -137,6 +144,26 @@ export class Server implements AsyncDisposable {
       `--mode=${mode}`,
       "stop",
     ]);
+  }
+
+  /** Kills it as nothing can be caught, with all its processes. */
+  async kill(): Promise<void> {
+    const { pid } = this;
+    const { stdout } = await new Deno.Command("pgrep", {
+      args: ["--parent", String(pid)],
+    }).output();
+    const children = new TextDecoder().decode(stdout).split("\n").filter(
+      Boolean,
+    );
+    // The first one first: it would start the others again.
+    for (const each of [pid, ...children.map(Number)]) {
+      try {
+        Deno.kill(each, "SIGKILL");
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    await until("it is gone", () => !isRunning(pid));
   }
 
   /** Ends it and removes its folder, without waiting for anything else. */
@@ -255,6 +282,16 @@ function guard(server: Server): void {
     stdout: "null",
     stderr: "null",
   }).spawn().unref();
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    Deno.kill(pid, 0 as unknown as Deno.Signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function freePort(): number {

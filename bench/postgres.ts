@@ -1,0 +1,208 @@
+/**
+ * The bus in PostgreSQL against the client that it stands on, on a server of its
+ * own on this machine, with its default settings (a commit waits for the disk).
+ *
+ * - **Delivery**: ten sessions, each a process, publish 100 messages a second
+ *   together. Beside it what one would write by hand with the same client: an
+ *   insert with NOTIFY in one statement, and who listens reads what came after
+ *   its last row. The floor is a notification that carries all, and whose
+ *   reader has nothing to read: what that misses is lost.
+ * - **Batched publishing**, against one insert of as many rows.
+ * - **Fifty sessions publishing at once**, with their doorbells and without.
+ *
+ * They take turns; each round has a database of its own.
+ *
+ * @module
+ */
+
+import postgres from "postgres";
+import { WakeUps } from "../lib/postgres/wake_ups.ts";
+import { type MessageBus, openBus } from "../mod.ts";
+import { Server } from "../tests/postgres/server.ts";
+import { type Round, runSessions } from "./delivery.ts";
+import type { Finding, Row } from "./report.ts";
+import { type Audience, CHANNELS } from "./workload.ts";
+
+const ROUNDS = 3;
+const BATCHES = 20;
+const BATCH_MESSAGES = 500;
+const SESSIONS = 50;
+const MESSAGES_EACH = 40;
+
+/** Measures it. */
+export async function benchPostgres(): Promise<Finding> {
+  await using server = await Server.start({ settings: { fsync: "on" } });
+  return {
+    rows: [
+      ...await deliveryRows(server, "all"),
+      ...await deliveryRows(server, "one"),
+      await batchRow(server),
+      await crowdRow(server),
+    ],
+    contestants: [
+      "this bus: PostgreSQL with synchronous_commit: survives the death of the " +
+      "server and of any process; in the order of commits, once",
+      "by hand: npm postgres, the same server: what commits late is passed over",
+      "floor: the message in the notification: what is missed is lost",
+    ],
+  };
+}
+
+async function deliveryRows(
+  server: Server,
+  audience: Audience,
+): Promise<Row[]> {
+  const scripts = {
+    bus: "delivery_postgres.ts",
+    raw: "delivery_postgres_raw.ts",
+    floor: "delivery_postgres_floor.ts",
+  };
+  const rounds: Record<keyof typeof scripts, Round[]> = {
+    bus: [],
+    raw: [],
+    floor: [],
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name of ["raw", "bus", "floor"] as const) {
+      const url = await server.newDatabase();
+      rounds[name].push(await runSessions(scripts[name], url, audience));
+    }
+  }
+  const to = audience === "all" ? "to nine" : "to one";
+  return (["p50", "p99"] as const).flatMap((quantile): Row[] => {
+    const of = (name: keyof typeof scripts) =>
+      rounds[name].map((round) => round.start[quantile]);
+    const row = { bench: "postgres", unit: "ms", rounds: of("bus") };
+    return [{
+      ...row,
+      what: `${to}, ${quantile}`,
+      baseline: { name: "by hand", rounds: of("raw") },
+      bar: { of: "ratio", most: quantile === "p50" ? 1.5 : 2 },
+    }, {
+      ...row,
+      what: `${to}, ${quantile}, floor`,
+      baseline: { name: "floor", rounds: of("floor") },
+    }];
+  });
+}
+
+async function batchRow(server: Server): Promise<Row> {
+  const [bus, raw]: [number[], number[]] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    bus.push(await publishBatches(await server.newDatabase()));
+    raw.push(await insertBatches(await server.newDatabase()));
+  }
+  return {
+    bench: "postgres",
+    what: "batched publishing",
+    unit: "/s",
+    rounds: bus,
+    baseline: { name: "by hand", rounds: raw },
+    bar: { of: "ratio", least: 0.5 },
+  };
+}
+
+function message(number: number) {
+  return {
+    channel: CHANNELS[number % CHANNELS.length],
+    payload: { status: "working", number, file: "src/server/routes.ts" },
+  };
+}
+
+function batchOf(number: number): ReturnType<typeof message>[] {
+  return Array.from({ length: BATCH_MESSAGES }, (_, i) => message(number + i));
+}
+
+async function publishBatches(url: string): Promise<number> {
+  await using bus = await openUnguarded(url, "bench");
+  await bus.publishMany(batchOf(0));
+  const beganAt = performance.now();
+  for (let i = 0; i < BATCHES; i++) await bus.publishMany(batchOf(i));
+  return BATCHES * BATCH_MESSAGES * 1000 / (performance.now() - beganAt);
+}
+
+/** The same table, in one statement for each batch. */
+async function insertBatches(url: string): Promise<number> {
+  await using _bus = await openUnguarded(url, "bench");
+  const sql = postgres(url, { max: 1 });
+  const insert = async (number: number) => {
+    const now = Date.now();
+    const rows = batchOf(number).map(({ channel, payload }) => ({
+      sender_id: "bench",
+      channel,
+      payload: JSON.stringify(payload),
+      ttl_seconds: 300,
+      expires_at: now + 300_000,
+      own: true,
+    }));
+    // As the bus does: ids from the sequence, in one statement.
+    await sql`WITH m AS (
+        SELECT * FROM unnest(
+          ${rows.map((row) => row.sender_id)}::text[],
+          ${rows.map((row) => row.channel)}::text[],
+          ${rows.map((row) => row.payload)}::text[],
+          ${rows.map((row) => row.ttl_seconds)}::float8[],
+          ${rows.map((row) => row.expires_at)}::bigint[])
+      ) INSERT INTO message_bus.inter_session_messages
+        (id, sender_id, channel, payload, ttl_seconds, expires_at, own)
+      SELECT nextval('message_bus.message_ids'), m.*, true FROM m`;
+  };
+  await insert(0);
+  const beganAt = performance.now();
+  for (let i = 0; i < BATCHES; i++) await insert(i);
+  const perSecond = BATCHES * BATCH_MESSAGES * 1000 /
+    (performance.now() - beganAt);
+  await sql.end();
+  return perSecond;
+}
+
+async function crowdRow(server: Server): Promise<Row> {
+  const [rung, silent]: [number[], number[]] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    rung.push(await publishInCrowd(await server.newDatabase(), true));
+    silent.push(await publishInCrowd(await server.newDatabase(), false));
+  }
+  return {
+    bench: "postgres",
+    what: `${SESSIONS} sessions at once`,
+    unit: "/s",
+    rounds: rung,
+    baseline: { name: "without doorbells", rounds: silent },
+    bar: { of: "ratio", least: 0.7 },
+  };
+}
+
+/** Messages a second of many sessions, each waiting for its own. */
+async function publishInCrowd(url: string, rings: boolean): Promise<number> {
+  const { ringBehind, committed } = WakeUps.prototype;
+  if (!rings) {
+    WakeUps.prototype.ringBehind = () => true;
+    WakeUps.prototype.committed = () => {};
+  }
+  const buses: MessageBus[] = [];
+  try {
+    for (let i = 0; i < SESSIONS; i++) {
+      buses.push(await openUnguarded(url, `s-${i}`));
+    }
+    const beganAt = performance.now();
+    await Promise.all(buses.map(async (bus) => {
+      for (let i = 0; i < MESSAGES_EACH; i++) {
+        const { channel, payload } = message(i);
+        await bus.publish(channel, payload);
+      }
+    }));
+    return SESSIONS * MESSAGES_EACH * 1000 / (performance.now() - beganAt);
+  } finally {
+    await Promise.all(buses.map((bus) => bus.close()));
+    Object.assign(WakeUps.prototype, { ringBehind, committed });
+  }
+}
+
+async function openUnguarded(
+  url: string,
+  session: string,
+): Promise<MessageBus> {
+  const bus = await openBus({ url, session, publishesPerSecondMax: 1e9 });
+  await bus.sessions.register();
+  return bus;
+}

@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import type { Sql } from "postgres";
+import { numbers, payloadsOf, take, until, within } from "../fixture.ts";
+import {
+  BusyError,
+  type Message,
+  type MessageBus,
+  type StoreError,
+} from "../../mod.ts";
+import { Database } from "./database.ts";
+import { Proxy } from "./proxy.ts";
+import { availability, Server, serverOfFile } from "./server.ts";
+
+const server = await serverOfFile();
+const { ignore } = availability;
+
+/** The URL of a database by way of a proxy. */
+function through(proxy: Proxy, database: Database): string {
+  const url = new URL(database.url);
+  url.port = String(proxy.port);
+  return url.href;
+}
+
+/** Takes out of the functions what keeps a publish from being done twice. */
+async function withoutKeys(sql: Sql): Promise<void> {
+  await sql.unsafe(`ALTER TABLE message_bus.idempotency_keys
+    DROP CONSTRAINT idempotency_keys_pkey`);
+  const [{ text }] = await sql`
+    SELECT pg_get_functiondef('message_bus.append_one'::regproc) AS text`;
+  const bare = text.replace("IF again THEN", "IF false THEN");
+  assert.notEqual(bare, text);
+  await sql.unsafe(bare);
+}
+
+/** Publishes one message whose answer is cut off; returns what is stored. */
+async function publishCut(
+  database: Database,
+  course: "cut-answer" | "cut-request",
+  prepare: (sql: Sql) => Promise<void> = () => Promise.resolve(),
+): Promise<unknown[]> {
+  // Nobody purges in passing meanwhile, on a connection of its own.
+  await (await database.open()).purge();
+  await using proxy = new Proxy(server.port);
+  await using bus = await database.open({ url: through(proxy, database) });
+  await prepare(database.foreign());
+  await bus.publish("state", "before");
+  // Answered in turn: nothing is under way any more.
+  await bus.poll(["state"]);
+  proxy.course = course;
+  const { id } = await bus.publish("state", "once");
+  assert.equal(proxy.cuts, 1);
+  const { messages } = await bus.poll(["state"]);
+  assert.equal(messages.at(-1)?.id, id);
+  return payloadsOf(messages);
+}
+
+Deno.test({
+  name: "a publish whose answer is cut off is stored once",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const stored = await publishCut(database, "cut-answer");
+    assert.deepEqual(stored, ["before", "once"]);
+  },
+});
+
+Deno.test({
+  name: "without its key it would be stored twice",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const stored = await publishCut(database, "cut-answer", withoutKeys);
+    assert.deepEqual(stored, ["before", "once", "once"]);
+  },
+});
+
+Deno.test({
+  name: "a publish that is cut off before the server has it is stored once",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const stored = await publishCut(database, "cut-request");
+    assert.deepEqual(stored, ["before", "once"]);
+  },
+});
+
+Deno.test({
+  name: "what sessions share is changed once, wherever the connection is cut",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    await using proxy = new Proxy(server.port);
+    const bus = await database.open({ url: through(proxy, database) });
+    const lock = await bus.locks.acquire("/tmp/a", { type: "exclusive" });
+    // Each cut a step further into the transaction.
+    for (const course of ["cut-request", "cut-answer"] as const) {
+      for (const step of numbers(0, 6)) {
+        const id = `${course}-${step}`;
+        let answers = 0;
+        const posting = bus.tasks.post({ id, title: "t" });
+        const cutting = (async () => {
+          while (answers++ < step) {
+            await new Promise((resolve) => setTimeout(resolve, 0));
+          }
+          proxy.course = course;
+        })();
+        await Promise.all([posting, cutting]);
+        proxy.course = "through";
+      }
+    }
+    const tasks = await bus.tasks.list();
+    assert.equal(tasks.length, 12);
+    const { messages } = await bus.poll(["task_broadcast"]);
+    assert.equal(messages.length, 12);
+    // What was renewed in time is still held.
+    await lock.release();
+    await bus.close();
+  },
+});
+
+Deno.test({
+  name: "a server that says nothing is waited for no longer than the deadline",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    await using proxy = new Proxy(server.port);
+    const bus = await database.open({
+      url: through(proxy, database),
+      busyTimeoutMs: 1_000,
+    });
+    await bus.publish("state", 1);
+    proxy.course = "silence";
+    for (
+      const act of [
+        () => bus.publish("state", 2),
+        () => bus.poll(["state"]),
+        () => bus.tasks.post({ title: "t" }),
+        () => bus.subscribe("state").ready,
+      ]
+    ) {
+      const error: StoreError = await within<unknown>("the end", act(), 6_000)
+        .then(() => assert.fail("it was answered"), (error) => error);
+      assert.equal(error.fault, "unreachable", String(error));
+    }
+    proxy.course = "through";
+    assert.ok((await bus.publish("state", 3)).id);
+    await bus.close();
+  },
+});
+
+Deno.test({
+  name: "another program that keeps the lock is waited for no longer than that",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const bus = await database.open({ busyTimeoutMs: 1_000 });
+    await bus.publish("state", 1);
+    const foreign = database.foreign();
+    await foreign.unsafe("BEGIN; SELECT message_bus.lock_appending()").simple();
+    await assert.rejects(bus.publish("state", 2), BusyError);
+    await foreign.unsafe("ROLLBACK");
+    await bus.publish("state", 3);
+    const { messages } = await bus.poll(["state"]);
+    assert.deepEqual(payloadsOf(messages), [1, 3]);
+  },
+});
+
+Deno.test({
+  name: "a subscription goes on at its cursor when its connections are cut",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    await using proxy = new Proxy(server.port);
+    const direct = await database.open();
+    // By push alone: no poll finds what was missed.
+    const bus = await database.open({
+      url: through(proxy, database),
+      pollIntervalMs: 60_000,
+    });
+    const messages = bus.subscribe("state");
+    await messages.ready;
+    await direct.publish("state", 1);
+    assert.equal((await messages.next()).value?.payload, 1);
+    proxy.cutAll();
+    await until("it polls", () => messages.mode === "poll");
+    await direct.publish("state", 2);
+    const [two] = await within("the second", take(messages, 1));
+    assert.equal(two.payload, 2);
+    await until("it is pushed to again", () => messages.mode === "push");
+    await direct.publish("state", 3);
+    const [three] = await within("the third", take(messages, 1));
+    assert.equal(three.payload, 3);
+    await bus.close();
+  },
+});
+
+/** Publishes numbers until it is told to stop; returns those acknowledged. */
+async function flood(bus: MessageBus, stop: AbortSignal): Promise<number[]> {
+  const acknowledged: number[] = [];
+  for (let n = 0; !stop.aborted; n++) {
+    try {
+      await bus.publish(bus.session, n, { ttlSeconds: 3600 });
+      acknowledged.push(n);
+    } catch (error) {
+      assert.equal((error as StoreError).fault, "unreachable", String(error));
+    }
+  }
+  return acknowledged;
+}
+
+for (const how of ["SIGKILL", "fast"] as const) {
+  Deno.test({
+    name: `a server that is ended by ${how} under load and starts again: ` +
+      `nothing acknowledged is lost, nothing is there twice`,
+    ignore,
+    async fn() {
+      await using own = await Server.start({ settings: { fsync: "on" } });
+      await using database = await Database.create(own);
+      const options = { busyTimeoutMs: 20_000, publishesPerSecondMax: 1e6 };
+      const buses = await Promise.all(
+        ["a", "b", "c"].map((session) =>
+          database.open({ ...options, session })
+        ),
+      );
+      const reader = await database.open({
+        ...options,
+        pollIntervalMs: 60_000,
+      });
+      const messages = reader.subscribe(["a", "b", "c"]);
+      await messages.ready;
+      const lock = await reader.locks.acquire("/tmp/a", { type: "exclusive" });
+      const stop = new AbortController();
+      const flooding = buses.map((bus) => flood(bus, stop.signal));
+      await take(messages, 50);
+      if (how === "SIGKILL") await own.kill();
+      else await own.stop("fast");
+      await own.boot();
+      // It goes on by itself, where it was.
+      await within("what came after", take(messages, 200));
+      stop.abort();
+      const acknowledged = await Promise.all(flooding);
+      for (const [i, bus] of buses.entries()) {
+        const { messages } = await reader.poll([bus.session], {
+          limit: 10_000,
+        });
+        const stored = payloadsOf(messages) as number[];
+        assert.equal(new Set(stored).size, stored.length);
+        const missing = acknowledged[i].filter((n) => !stored.includes(n));
+        assert.deepEqual(missing, []);
+      }
+      // Its lease is long, and nobody took it meanwhile.
+      await lock.release();
+    },
+  });
+}
+
+Deno.test({
+  name: "a reader that stands still holds up nobody, and misses nothing",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const bus = await database.open({ publishesPerSecondMax: 1e6 });
+    const peer = await database.start();
+    await peer.call("subscribe", { name: "s", channels: ["state"] });
+    await bus.publish("state", "first");
+    await peer.wait("s", 1);
+    peer.signal("SIGSTOP");
+    const payload = "x".repeat(10_000);
+    for (const n of numbers(0, 300)) await bus.publish("state", { n, payload });
+    const second = await database.open();
+    const messages = second.subscribe("state");
+    await messages.ready;
+    await bus.publish("state", "last");
+    const [last] = await within("the last", take(messages, 1));
+    assert.equal(last.payload, "last");
+    peer.signal("SIGCONT");
+    const got = await peer.wait<Message>("s", 302);
+    assert.deepEqual(
+      got.slice(1, 301).map(({ payload }) => (payload as { n: number }).n),
+      numbers(0, 300),
+    );
+  },
+});

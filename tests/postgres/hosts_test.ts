@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import type { Hold, MessageBus } from "../../mod.ts";
+import type { Peer } from "../peer.ts";
+import { works } from "../probe.ts";
+import { Database } from "./database.ts";
+import { Proxy } from "./proxy.ts";
+import { availability, serverOfFile } from "./server.ts";
+
+const server = await serverOfFile();
+const { ignore } = availability;
+
+// A pid namespace of its own makes a host of its own.
+const HOSTS = Deno.build.os === "linux" &&
+  works("unshare", "--pid", "--fork", "--mount-proc", "true");
+const unlessHosts = HOSTS ? "" : " (ignored: needs unshare and root)";
+const OTHER_HOST = {
+  prefix: ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
+};
+const EXCLUSIVE = { type: "exclusive" } as const;
+const LEASE_MS = 60_000;
+
+/** A clock that runs ahead of the server's by what it was moved. */
+class Shift {
+  ms = 0;
+  readonly now = (): number => Date.now() + this.ms;
+}
+
+/** Has a peer hold a path exclusively and claim a task, for a minute each. */
+async function busy(peer: Peer): Promise<void> {
+  await peer.call("acquire", {
+    name: "l",
+    path: "/shared/a",
+    leaseMs: LEASE_MS,
+    ...EXCLUSIVE,
+  });
+  await peer.call("post", { id: "T", title: "t" });
+  await peer.call("claim", { id: "T", leaseMs: LEASE_MS });
+}
+
+const sessionsOf = (holds: readonly Hold[]) =>
+  holds.map(({ session }) => session);
+
+async function statusOf(bus: MessageBus, id: string): Promise<unknown> {
+  const all = await bus.sessions.list({ allProjects: true, ended: true });
+  return all.find((session) => session.id === id)?.status;
+}
+
+Deno.test({
+  name: `nobody is buried from another host, and leases decide${unlessHosts}`,
+  ignore: ignore || !HOSTS,
+  async fn() {
+    await using database = await Database.create(server);
+    const shift = new Shift();
+    const bus = await database.open({ session: "here", now: shift.now });
+    const there = await database.start({ session: "there" }, OTHER_HOST);
+    await busy(there);
+    await bus.locks.acquire("/shared/b", { ...EXCLUSIVE, leaseMs: LEASE_MS });
+    const both = ["there", "here"];
+    assert.deepEqual(sessionsOf(await there.call("locks")), both);
+    await there.call("purge");
+    // Killed, it rings nobody, and nobody here can tell.
+    there.signal("SIGKILL");
+    await there.ended;
+    await there.end();
+    await bus.purge();
+    assert.deepEqual(sessionsOf(await bus.locks.list()), both);
+    assert.equal(await statusOf(bus, "there"), "active");
+    assert.equal(await bus.locks.tryAcquire("/shared/a", EXCLUSIVE), undefined);
+    assert.equal(await bus.tasks.claimNext(), undefined);
+
+    shift.ms = LEASE_MS;
+    const lock = await bus.locks.acquire("/shared/a", EXCLUSIVE);
+    assert.ok(lock.token > 0);
+    const claim = await bus.tasks.claimNext();
+    assert.deepEqual([claim?.id, claim?.attempts], ["T", 2]);
+    // What is of a living process of this host is only overdue.
+    const [mine] = await bus.locks.list({ path: "/shared/b" });
+    assert.deepEqual([mine.session, mine.overdue], ["here", true]);
+  },
+});
+
+Deno.test({
+  name:
+    `a host that lost its network keeps nothing beyond its leases, and its late writes are refused${unlessHosts}`,
+  ignore: ignore || !HOSTS,
+  async fn() {
+    await using proxy = new Proxy(server.port);
+    await using database = await Database.create(server);
+    const url = new URL(database.url);
+    url.port = String(proxy.port);
+    const shift = new Shift();
+    const bus = await database.open({ session: "here", now: shift.now });
+    const there = await database.start({
+      session: "there",
+      url: url.href,
+      busyTimeoutMs: 1_000,
+    }, OTHER_HOST);
+    await busy(there);
+    const [held] = await bus.locks.list();
+
+    // Nothing of it comes through any more, and nothing is answered.
+    proxy.course = "silence";
+    await assert.rejects(
+      there.call("release", "l"),
+      (error: Error & { type?: string }) => error.type === "StoreError",
+    );
+    assert.equal(await bus.locks.tryAcquire("/shared/a", EXCLUSIVE), undefined);
+    shift.ms = LEASE_MS;
+    const lock = await bus.locks.acquire("/shared/a", EXCLUSIVE);
+    assert.ok(lock.token > held.token);
+    const claim = await bus.tasks.claim("T");
+
+    // Its network is back, and it goes on where it was.
+    proxy.course = "through";
+    const lost = (error: Error & { type?: string }) =>
+      error.type === "NotHeldError";
+    await assert.rejects(there.call("release", "l"), lost);
+    await assert.rejects(
+      there.call("complete", { id: "T", result: "late" }),
+      lost,
+    );
+    assert.deepEqual(
+      (await bus.locks.list()).map(({ token }) => token),
+      [lock.token],
+    );
+    const [task] = await bus.tasks.list();
+    assert.deepEqual([task.status, task.token], ["claimed", claim.token]);
+  },
+});
+
+Deno.test({
+  name: "leases run by the server's clock, however wrong a client's is",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const HOUR_MS = 60 * 60 * 1000;
+    const rightly = Date.now;
+    const wrongly = () => rightly() + HOUR_MS;
+    try {
+      Date.now = wrongly;
+      const wrong = await database.open({ session: "wrong" });
+      await wrong.locks.acquire("/shared/a", {
+        ...EXCLUSIVE,
+        leaseMs: LEASE_MS,
+      });
+      await wrong.tasks.post({ id: "T", title: "t" });
+      await wrong.tasks.claim("T", { leaseMs: LEASE_MS });
+    } finally {
+      Date.now = rightly;
+    }
+    const right = await database.open({ session: "right" });
+    const [{ now }] = await database.foreign()`SELECT clock_timestamp() AS now`;
+    const [hold] = await right.locks.list();
+    const [task] = await right.tasks.list();
+    for (const end of [hold.expiresAt, task.leaseExpiresAt!]) {
+      const leftMs = Date.parse(end) - now.getTime();
+      assert.ok(leftMs > 0 && leftMs <= LEASE_MS, `${leftMs} ms are left`);
+    }
+    assert.equal(hold.overdue, false);
+  },
+});

@@ -255,8 +255,12 @@ export interface DurableReader {
   readonly cursor: string;
   /** Messages that TTL or cap took before they were acknowledged, ever. */
   readonly lost: number;
-  /** Of these, those that a reader has told of: kept when it moves or ends. */
-  readonly told: number;
+  /**
+   * Of these, those that a reader has told of, kept when it moves or ends. From
+   * a store that keeps none, the next reader tells of all of them again.
+   * @default {0}
+   */
+  readonly told?: number;
   /** The fencing token of this reader's lease. */
   readonly token: number;
   /** How long the lease holds unless renewed, in milliseconds. */

@@ -309,11 +309,12 @@ export class Subscription
 
   #tellLost(lost: number): void {
     const reader = this.#reader!;
+    const { told: before = 0 } = reader;
     const { onLost } = this.#options;
     // Answers may overtake each other; the count only grows.
     if (lost < reader.lost) return;
-    const untold = lost - reader.told;
-    const told = onLost === undefined ? reader.told : lost;
+    const untold = lost - before;
+    const told = onLost === undefined ? before : lost;
     this.#reader = { ...reader, lost, told };
     if (untold > 0) onLost?.(untold);
   }

@@ -145,12 +145,13 @@ function toldOf(tx: Transaction, project: string, name: string): number {
 
 /** Keeps what the reader has told of. */
 function keepTold(tx: Transaction, reader: DurableReader): void {
+  const { told = 0 } = reader;
   const project = reader.project ?? "";
-  if (reader.told === toldOf(tx, project, reader.name)) return;
+  if (told === toldOf(tx, project, reader.name)) return;
   tx.connection.sql(
     "INSERT OR REPLACE INTO counters(name, value) VALUES (?, ?)",
   )
-    .run(toldCounter(project, reader.name), reader.told);
+    .run(toldCounter(project, reader.name), told);
 }
 
 /** Moves what was acknowledged, if a cursor is given, and renews the lease. */

@@ -28,20 +28,11 @@ const running = new Set<Deno.ChildProcess>();
 export function runScript(script: string, ...args: string[]): string[] {
   const config = new URL("../deno.json", import.meta.url).pathname;
   const { href } = new URL(script, import.meta.url);
-<<<<<<< HEAD
   return [
     ...["run", "--quiet", "--config", config, "--unstable-kv", "--allow-all"],
     href,
     ...args,
   ];
-=======
-  // What speaks to a server needs the names of packages; the rest starts sooner
-  // without.
-  const config = script.includes("postgres")
-    ? ["--config", new URL("../deno.json", import.meta.url).pathname]
-    : ["--no-config"];
-  return ["run", ...config, "--allow-all", href, ...args];
->>>>>>> 6c6040a (postgres: documentation, benchmark and CI)
 }
 
 /** Starts `script`, handing it `argument` as JSON. */

@@ -92,19 +92,48 @@ const SERVER_STRENGTH =
   "it the message itself; here a reader is woken by the file system, by way of " +
   "a thread of the runtime, and then reads";
 
+/** This bus over a server. */
+export const BUS_POSTGRES: Contestant = {
+  name: "bus-postgres",
+  label: "this bus, PostgreSQL",
+  module: "bus",
+  server: "postgres",
+  durability: "stored: PostgreSQL's default, flushed before the " +
+    "acknowledgement; survives a power cut",
+  beside: "postgres",
+  batch: 500,
+};
+
+/** What one would write by hand over the same server. */
+export const POSTGRES_READ: Contestant = {
+  name: "postgres-read",
+  strength: SERVER_STRENGTH,
+  label: "PostgreSQL, notified and read",
+  module: "postgres_read",
+  server: "postgres",
+  durability: "a row, and a notification to read on: flushed before the " +
+    "acknowledgement, survives a power cut",
+  beside: "postgres",
+  batch: 500,
+};
+
+/** The floor of what is pushed by that server. */
+export const POSTGRES_NOTIFY: Contestant = {
+  name: "postgres-notify",
+  strength: SERVER_STRENGTH,
+  label: "PostgreSQL LISTEN/NOTIFY",
+  module: "postgres_notify",
+  server: "postgres",
+  durability: "a row and its notification: flushed before the " +
+    "acknowledgement, survives a power cut; who is away reads the rows",
+  beside: "postgres",
+  batch: 500,
+};
+
 /** All that were weighed. */
 export const CONTESTANTS: readonly Contestant[] = [
   BUS,
-  {
-    name: "bus-postgres",
-    label: "this bus, PostgreSQL",
-    module: "bus",
-    server: "postgres",
-    durability: "stored: PostgreSQL's default, flushed before the " +
-      "acknowledgement; survives a power cut",
-    beside: "postgres",
-    batch: 500,
-  },
+  BUS_POSTGRES,
   polling(1),
   polling(250),
   {
@@ -174,28 +203,8 @@ export const CONTESTANTS: readonly Contestant[] = [
     beside: "nats-server",
     batch: 500,
   },
-  {
-    name: "postgres-notify",
-    strength: SERVER_STRENGTH,
-    label: "PostgreSQL LISTEN/NOTIFY",
-    module: "postgres_notify",
-    server: "postgres",
-    durability: "a row and its notification: flushed before the " +
-      "acknowledgement, survives a power cut; who is away reads the rows",
-    beside: "postgres",
-    batch: 500,
-  },
-  {
-    name: "postgres-read",
-    strength: SERVER_STRENGTH,
-    label: "PostgreSQL, notified and read",
-    module: "postgres_read",
-    server: "postgres",
-    durability: "a row, and a notification to read on: flushed before the " +
-      "acknowledgement, survives a power cut",
-    beside: "postgres",
-    batch: 500,
-  },
+  POSTGRES_NOTIFY,
+  POSTGRES_READ,
   {
     name: "deno-kv",
     label: "Deno KV queue",

@@ -143,7 +143,8 @@ async function runRounds(folder: string, audience: Audience): Promise<Rounds> {
   return { bus, sockets, watch };
 }
 
-async function runRound(
+/** One round of ten sessions, in a folder of its own. */
+export async function runRound(
   contestant: Contestant,
   folder: string,
   audience: Audience,

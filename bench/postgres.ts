@@ -19,7 +19,10 @@ import postgres from "postgres";
 import { WakeUps } from "../lib/postgres/wake_ups.ts";
 import { type MessageBus, openBus } from "../mod.ts";
 import { Server } from "../tests/postgres/server.ts";
-import { type Round, runSessions } from "./delivery.ts";
+import { BUS_POSTGRES, POSTGRES_NOTIFY, POSTGRES_READ } from "./contestants.ts";
+import { runRound } from "./delivery.ts";
+import type { Talked } from "./fleet.ts";
+import { distributionOf } from "./quantiles.ts";
 import type { Finding, Row } from "./report.ts";
 import { type Audience, CHANNELS } from "./workload.ts";
 
@@ -30,12 +33,12 @@ const SESSIONS = 50;
 const MESSAGES_EACH = 40;
 
 /** Measures it. */
-export async function benchPostgres(): Promise<Finding> {
+export async function benchPostgres(folder: string): Promise<Finding> {
   await using server = await Server.start({ settings: { fsync: "on" } });
   return {
     rows: [
-      ...await deliveryRows(server, "all"),
-      ...await deliveryRows(server, "one"),
+      ...await deliveryRows(folder, "all"),
+      ...await deliveryRows(folder, "one"),
       await batchRow(server),
       await crowdRow(server),
     ],
@@ -49,39 +52,30 @@ export async function benchPostgres(): Promise<Finding> {
 }
 
 async function deliveryRows(
-  server: Server,
+  folder: string,
   audience: Audience,
 ): Promise<Row[]> {
-  const scripts = {
-    bus: "delivery_postgres.ts",
-    raw: "delivery_postgres_raw.ts",
-    floor: "delivery_postgres_floor.ts",
-  };
-  const rounds: Record<keyof typeof scripts, Round[]> = {
-    bus: [],
-    raw: [],
-    floor: [],
-  };
+  const [bus, raw, floor]: [Talked[], Talked[], Talked[]] = [[], [], []];
   for (let round = 0; round < ROUNDS; round++) {
-    for (const name of ["raw", "bus", "floor"] as const) {
-      const url = await server.newDatabase();
-      rounds[name].push(await runSessions(scripts[name], url, audience));
-    }
+    const place = `${folder}/${audience}-${round}`;
+    raw.push(await runRound(POSTGRES_READ, `${place}-raw`, audience));
+    bus.push(await runRound(BUS_POSTGRES, `${place}-bus`, audience));
+    floor.push(await runRound(POSTGRES_NOTIFY, `${place}-floor`, audience));
   }
   const to = audience === "all" ? "to nine" : "to one";
   return (["p50", "p99"] as const).flatMap((quantile): Row[] => {
-    const of = (name: keyof typeof scripts) =>
-      rounds[name].map((round) => round.start[quantile]);
-    const row = { bench: "postgres", unit: "ms", rounds: of("bus") };
+    const of = (rounds: readonly Talked[]) =>
+      rounds.map(({ fromStart }) => distributionOf(fromStart)[quantile]);
+    const row = { bench: "postgres", unit: "ms", rounds: of(bus) };
     return [{
       ...row,
       what: `${to}, ${quantile}`,
-      baseline: { name: "by hand", rounds: of("raw") },
+      baseline: { name: "by hand", rounds: of(raw) },
       bar: { of: "ratio", most: quantile === "p50" ? 1.5 : 2 },
     }, {
       ...row,
       what: `${to}, ${quantile}, floor`,
-      baseline: { name: "floor", rounds: of("floor") },
+      baseline: { name: "floor", rounds: of(floor) },
     }];
   });
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MessageBusError, openBus, StoreError } from "../../mod.ts";
+import { MessageBusError, openBus, type StoreError } from "../../mod.ts";
 import { schemaState } from "../../lib/postgres/migration.ts";
 import { parseUrl } from "../../lib/postgres/url.ts";
 import { Database } from "./database.ts";

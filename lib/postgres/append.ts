@@ -65,7 +65,6 @@ async function appendEach(
   wakeUps: WakeUps,
   ready: readonly Ready[],
 ): Promise<readonly AppendResult[]> {
-  if (ready.length === 0) return [];
   try {
     return await append(connection, wakeUps, ready);
   } catch (error) {
@@ -90,6 +89,7 @@ async function append(
   wakeUps: WakeUps,
   ready: readonly Ready[],
 ): Promise<Appended[]> {
+  if (ready.length === 0) return [];
   const messages = ready.map(({ message }) => message);
   let rung = false;
   const row = await connection.once(

@@ -25,6 +25,7 @@ import {
 import { hostId, processAlive, processStart } from "../host.ts";
 import type { DurableReader, Interest } from "../store.ts";
 import type { Queryable, Row } from "./connection.ts";
+import { endCursor, refuseBeyond } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How long a reader's lease holds unless renewed. */
@@ -45,24 +46,29 @@ export interface Doomed {
   readonly to: string | null;
 }
 
-/** Takes a name for this process. */
+/**
+ * Takes a name for this process; leases with the tokens that were `givenUp` hold
+ * nobody off.
+ */
 export async function takeDurable(
   tx: Transaction,
   name: string,
   interest: Interest,
   from: string,
+  givenUp: ReadonlySet<number>,
 ): Promise<DurableReader> {
   const project = interest.project ?? "";
   await forgetUnusedNames(tx);
   const row = await tx.connection.get(
-    `SELECT cursor, lost, lease_expires_at, reader_host, reader_pid,
+    `SELECT cursor, lost, token, lease_expires_at, reader_host, reader_pid,
             reader_process_start, session_id
      FROM durable_names WHERE project_id = $1 AND name = $2 FOR UPDATE`,
     [project, name],
   );
-  if (row !== undefined && isRead(row, tx.nowMs)) {
-    throw new DurableNameInUseError(name, readerOf(row));
-  }
+  const isFree = row === undefined || givenUp.has(Number(row.token)) ||
+    !isRead(row, tx.nowMs);
+  if (!isFree) throw new DurableNameInUseError(name, readerOf(row));
+  if (row === undefined) refuseBeyond(await endCursor(tx.connection), from);
   const token = await tx.nextFencingToken();
   const cursor = row === undefined ? from : String(row.cursor);
   await tx.connection.run(

@@ -50,6 +50,24 @@ export function parseCursor(text: string): string {
   );
 }
 
+/**
+ * Refuses a cursor beyond all that was ever published.
+ *
+ * @throws {InvalidInputError} If it is.
+ */
+export function refuseBeyond(end: string, cursor: string): void {
+  if (Number(cursor) <= Number(end)) return;
+  throw new InvalidInputError(
+    "cursor",
+    `Cannot read after message ${cursor}: the last one on this bus is ${end}; ` +
+      `pass the id of a message of this bus, "start" or "now".`,
+  );
+}
+
+// Of a message that is on its way, too: nobody has a later cursor.
+const LAST_GIVEN = `(SELECT CASE WHEN is_called THEN last_value ELSE 0 END
+  FROM message_ids)`;
+
 const COLUMN_NAMES = [
   "id",
   "sender_id",
@@ -72,7 +90,9 @@ const WANTED = `id > $1::bigint AND expires_at > (SELECT now_ms($2))
   AND (recipient_id IS NULL OR recipient_id = $4::text)`;
 
 const withEnd = (page: string) =>
-  `SELECT e.id AS end_id, now_ms($2) AS now_ms, ${messageColumns("m")}
+  `SELECT e.id AS end_id, ${LAST_GIVEN} AS last_id, now_ms($2) AS now_ms, ${
+    messageColumns("m")
+  }
    FROM (SELECT max(id) AS id FROM inter_session_messages) AS e
    LEFT JOIN LATERAL (${page}) AS m ON true
    ORDER BY m.id`;
@@ -103,6 +123,7 @@ export async function read(
     : await connection.all(READ_CHANNELS, [...values, arrayText(channels)]);
   const messages = rows.filter(({ id }) => id !== null).map(toMessage);
   connection.clock.learn(rows[0].now_ms);
+  refuseBeyond(String(rows[0].last_id), cursor);
   const last = messages.at(-1)?.id ?? cursor;
   const end = rows[0].end_id ?? START_CURSOR;
   return {

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { ClosedError } from "../errors.ts";
+import { ClosedError, MessageBusError } from "../errors.ts";
 import type {
   Incarnation,
   Session,
@@ -28,6 +28,7 @@ import type { Blocker, Hold, LockOutcome, LockRequest } from "../locks.ts";
 import { lifeOf } from "../coordination/registry.ts";
 import type {
   Activity,
+  Appended,
   AppendResult,
   ChangeTopic,
   ChannelStats,
@@ -180,6 +181,7 @@ export class PostgresStore implements Store {
   // What is done in the name of a session is refused once it is another's.
   readonly #incarnations = new Map<string, Incarnation>();
   readonly #writing = new Set<Promise<void>>();
+  readonly #givenUp = new Set<number>();
   #sincePurge = 0;
   #askPurgeAtMs = 0;
   #purging: Promise<void> | undefined;
@@ -221,8 +223,40 @@ export class PostgresStore implements Store {
     this.#refuseClosed("publish");
     this.#refuseReadOnly("publish");
     const append = options.atomic ? appendTogether : appendApart;
-    const results = await append(this.#connection, this.#wakeUps, messages);
+    const results = messages.some(({ replyTo }) => replyTo !== undefined)
+      ? await this.#appendAnswers(messages, options)
+      : await append(this.#connection, this.#wakeUps, messages);
     this.#purgeInPassing(messages.length);
+    return results;
+  }
+
+  /** Appends messages some of which answer others, and so acknowledge them. */
+  async #appendAnswers(
+    messages: readonly NewMessage[],
+    { atomic }: { readonly atomic: boolean },
+  ): Promise<readonly AppendResult[]> {
+    const append = (some: readonly NewMessage[]) =>
+      this.#write("publish", async (tx) => {
+        const appended: Appended[] = [];
+        for (const message of some) {
+          await refuseEnded(tx, "publish", message.sender);
+          appended.push(await tx.append(message));
+        }
+        return appended;
+      }, { coordinates: false });
+    if (atomic) return await append(messages);
+    const results: AppendResult[] = [];
+    for (const message of messages) {
+      try {
+        results.push(...await append([message]));
+      } catch (error) {
+        // What the server or another refuses is no message's own fault.
+        if (!(error instanceof MessageBusError) || error.kind === "store") {
+          throw error;
+        }
+        results.push({ error });
+      }
+    }
     return results;
   }
 
@@ -254,9 +288,17 @@ export class PostgresStore implements Store {
     interest: Interest,
     from: string,
   ): Promise<DurableReader> {
+    const act = `subscribe as "${name}"`;
+    this.#refuseClosed(act);
+    // What was over before a name is new is not lost to it.
+    const expired = await this.#connection.read(
+      act,
+      (at) => hasExpiredAfter(at, from),
+    );
+    if (expired) await this.#purgeExpiredAfter(act, from);
     return await this.#write(
-      `subscribe as "${name}"`,
-      (tx) => takeDurable(tx, name, interest, from),
+      act,
+      (tx) => takeDurable(tx, name, interest, from, this.#givenUp),
     );
   }
 
@@ -309,7 +351,11 @@ export class PostgresStore implements Store {
   async releaseDurable(reader: DurableReader): Promise<void> {
     const act = `end reading as "${reader.name}"`;
     this.#refuseClosed(act);
+    // Whatever comes of it: a server that is gone now is no reason to refuse
+    // the name to who asks for it next.
+    this.#givenUp.add(reader.token);
     await this.#connection.read(act, (at) => releaseDurable(at, reader));
+    this.#givenUp.delete(reader.token);
   }
 
   async registerSession(start: SessionStart): Promise<Session> {
@@ -322,11 +368,14 @@ export class PostgresStore implements Store {
   }
 
   async updateSession(id: string, change: SessionChange): Promise<Session> {
-    return await this.#write(
+    const session = await this.#write(
       `update session "${id}"`,
       (tx) => updateOne(tx, id, change),
       { coordinates: false },
     );
+    // Its heartbeat keeps the bus in order, too, while nobody publishes.
+    this.#purgeInPassing(0);
+    return session;
   }
 
   async endSession(

@@ -17,6 +17,7 @@ import {
   type SqlValue,
   type Statement,
 } from "./connection.ts";
+import { moveDeliveries } from "./deliveries.ts";
 import { resolveSession } from "./sessions.ts";
 import { type Addressed, topicChannel } from "./wake_ups.ts";
 
@@ -54,6 +55,10 @@ export class Transaction {
    * @throws {UnknownSessionError} If it is for a session that is not there.
    */
   async append(message: NewMessage): Promise<Appended> {
+    const { sender, replyTo } = message;
+    if (replyTo !== undefined) {
+      await moveDeliveries(this, sender, [replyTo], "acked");
+    }
     if (message.to === undefined) return this.#note(message, { id: "" });
     const addressee = await resolveSession(
       this.connection,

@@ -16,6 +16,8 @@ export interface Child extends AsyncDisposable {
   next<T>(): Promise<T>;
   /** Gives it a word. */
   tell(word: string): Promise<void>;
+  /** Kills it, and waits until it is gone. */
+  kill(): Promise<void>;
   /** Lets it end by itself, and waits for that. */
   end(): Promise<void>;
 }
@@ -24,13 +26,13 @@ const running = new Set<Deno.ChildProcess>();
 
 /** How the runtime is told to run a script of this folder. */
 export function runScript(script: string, ...args: string[]): string[] {
+  const config = new URL("../deno.json", import.meta.url).pathname;
   const { href } = new URL(script, import.meta.url);
-  // What speaks to a server needs the names of packages; the rest starts sooner
-  // without.
-  const config = script.includes("postgres")
-    ? ["--config", new URL("../deno.json", import.meta.url).pathname]
-    : ["--no-config"];
-  return ["run", ...config, "--allow-all", href, ...args];
+  return [
+    ...["run", "--quiet", "--config", config, "--unstable-kv", "--allow-all"],
+    href,
+    ...args,
+  ];
 }
 
 /** Starts `script`, handing it `argument` as JSON. */
@@ -55,6 +57,10 @@ export function startChild(script: string, argument: unknown): Child {
     },
     async tell(word: string): Promise<void> {
       await input.write(new TextEncoder().encode(`${word}\n`));
+    },
+    async kill(): Promise<void> {
+      kill(process);
+      await ended;
     },
     async end(): Promise<void> {
       // A child that has ended by itself has closed its input already.

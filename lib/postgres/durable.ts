@@ -12,6 +12,8 @@
  *   They are counted by the statement that reads the cursor under the row's
  *   lock, in the transaction that deletes them (see purge.ts), so that neither
  *   an acknowledgement at that moment nor a second purge makes it inexact.
+ *   What of it was told stands beside it, so that the next reader is told only
+ *   what is news.
  * - A name unused for seven days is forgotten.
  *
  * @module
@@ -60,7 +62,7 @@ export async function takeDurable(
   const project = interest.project ?? "";
   await forgetUnusedNames(tx);
   const row = await tx.connection.get(
-    `SELECT cursor, lost, token, lease_expires_at, reader_host, reader_pid,
+    `SELECT cursor, lost, told, token, lease_expires_at, reader_host, reader_pid,
             reader_process_start, session_id
      FROM durable_names WHERE project_id = $1 AND name = $2 FOR UPDATE`,
     [project, name],
@@ -101,6 +103,7 @@ export async function takeDurable(
     project: interest.project,
     cursor,
     lost: Number(row?.lost ?? 0),
+    told: Number(row?.told ?? 0),
     token,
     leaseMs: LEASE_MS,
   };
@@ -142,7 +145,7 @@ export async function advanceDurable(
        SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS id FROM message_ids
      ), moved AS (
        UPDATE durable_names SET
-         cursor = greatest(cursor, coalesce($1::bigint, cursor)),
+         cursor = greatest(cursor, coalesce($1::bigint, cursor)), told = $6,
          used_at = now_ms($2), lease_expires_at = now_ms($2) + ${LEASE_MS}
        WHERE project_id = $3 AND name = $4 AND token = $5
          AND coalesce($1::bigint, 0) <= (SELECT id FROM last)
@@ -154,6 +157,7 @@ export async function advanceDurable(
       reader.project ?? "",
       reader.name,
       reader.token,
+      reader.told ?? 0,
     ],
   );
   // It would pass over messages that are still to come.
@@ -175,13 +179,15 @@ export async function releaseDurable(
   reader: DurableReader,
 ): Promise<void> {
   await connection.run(
-    `UPDATE durable_names SET used_at = now_ms($1), lease_expires_at = 0
+    `UPDATE durable_names SET
+       used_at = now_ms($1), lease_expires_at = 0, told = $5
      WHERE project_id = $2 AND name = $3 AND token = $4`,
     [
       connection.clockShiftMs,
       reader.project ?? "",
       reader.name,
       reader.token,
+      reader.told ?? 0,
     ],
   );
 }

@@ -169,6 +169,7 @@ function messageTables(s: string): string[] {
       session_id text,
       cursor bigint NOT NULL,
       lost bigint NOT NULL DEFAULT 0,
+      told bigint NOT NULL DEFAULT 0,
       token bigint NOT NULL,
       used_at bigint NOT NULL,
       lease_expires_at bigint NOT NULL,

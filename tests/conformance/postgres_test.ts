@@ -21,7 +21,7 @@ const POSTGRES: StoreUnderTest = {
     exactLossCounts: true,
     acceptsForeignRows: true,
   },
-  ignore: availability.ignore,
+  ...(availability.ignore && { ignore: availability.reason }),
   storage,
 };
 

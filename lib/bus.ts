@@ -698,8 +698,18 @@ export class MessageBus implements AsyncDisposable {
       to: options.to,
       replyTo: options.replyTo === undefined
         ? undefined
-        : this.#store.parseCursor(options.replyTo),
+        : this.#toMessageId(options.replyTo),
     };
+  }
+
+  #toMessageId(text: string): string {
+    const id = this.#store.parseCursor(text);
+    if (id !== this.#store.startCursor) return id;
+    throw new InvalidInputError(
+      "replyTo",
+      `Cannot reply to message ${id}: it is before all messages; pass the id ` +
+        `of one.`,
+    );
   }
 
   #enqueue(pending: Pending | Turn): void {

@@ -174,10 +174,19 @@ function isOver(tx: Transaction, row: Row): boolean {
 function deleteLostFiles(tx: Transaction): void {
   const row = tx.connection.sql("SELECT 1 FROM bells WHERE bell = ?");
   let looked = 0;
-  for (const { name } of Deno.readDirSync(tx.connection.location.bellsFolder)) {
+  for (const name of bellFiles(tx.connection.location.bellsFolder)) {
     if (!BELL_NAME.test(name) || row.get(name) !== undefined) continue;
     if (isOld(tx, name)) removeBellFile(pathOf(tx, name));
     if (++looked === BELLS_LOOKED_AT_MAX) return;
+  }
+}
+
+function bellFiles(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name);
+  } catch {
+    // Cleared away, closed to us, one file too many: a later purge looks again.
+    return [];
   }
 }
 
@@ -189,9 +198,9 @@ function isOld(tx: Transaction, bell: string): boolean {
     const since = birthtime ?? mtime;
     return since !== null && tx.nowMs - since.getTime() > UNJUDGED_KEPT_MS;
   } catch (error) {
-    // Nobody rings where there is nothing to touch.
-    if (error instanceof Deno.errors.NotFound) return true;
-    throw error;
+    // Nobody rings where there is nothing to touch. What cannot be looked at is
+    // judged by a later purge.
+    return error instanceof Deno.errors.NotFound;
   }
 }
 

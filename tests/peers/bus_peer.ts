@@ -178,6 +178,12 @@ const acts: Record<string, Act> = {
     if (!success) throw new Error("Cannot mount it anew");
   },
   ping: () => true,
+  /** Has the runtime open what it needs for signals, which it does but once. */
+  awaitSignals() {
+    const ignore = () => {};
+    Deno.addSignalListener("SIGUSR2", ignore);
+    Deno.removeSignalListener("SIGUSR2", ignore);
+  },
   location: () => bus.location,
   mode: (name: string) => subscriptions.get(name)!.mode,
   write: (args: { path: string; text: string }) =>

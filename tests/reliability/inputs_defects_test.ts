@@ -15,8 +15,8 @@ testDefects([
     file: "lib/sqlite/schema.ts",
     text: 'AND ${isNumber("NEW.expires_at", 0, LAST_DATE_MS)}',
     by: "",
-    test: "inputs_test.ts",
-    filter: "any rowsOfOthers",
+    test: "inputs_found_test.ts",
+    filter: "numbers and extents",
     says: /Invalid time value|too large to be represented/,
   },
 ]);

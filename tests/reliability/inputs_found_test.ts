@@ -51,6 +51,15 @@ Deno.test("numbers and extents of others stop nobody from listing and locking", 
   }
 });
 
+Deno.test("what is before all messages is none to reply to", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  for (const replyTo of ["0", "00", "-1", ""]) {
+    await assert.rejects(bus.publish("a", 1, { replyTo }), InvalidInputError);
+  }
+  assert.equal((await bus.poll("a")).messages.length, 0);
+});
+
 Deno.test("a text with a NUL is refused wherever it would be cut short", async () => {
   await using home = new Home();
   const bus = await home.open();

@@ -50,7 +50,7 @@ const anyValue = fc.oneof(
 );
 
 function payloads(): Target {
-  return target("payloads", 220, anyValue, (value) => {
+  return target("payloads", 240, anyValue, (value) => {
     let text: string;
     try {
       text = encodePayload("a", value as Json, BYTES_MAX);

@@ -181,7 +181,7 @@ export async function rowsOfOthers(folder: string): Promise<Target> {
     }
   };
 
-  return target("rows of others", 40, changes, async (all) => {
+  return target("rows of others", 20, changes, async (all) => {
     const before = cursor;
     for (const change of all) perform(change);
     const ids = owed(other, before);

@@ -15,7 +15,7 @@
 import { getMessagingDbPath, openBus } from "../mod.ts";
 import { pause } from "./clock.ts";
 import { installed } from "./installation.ts";
-import { timeOf } from "./process_time.ts";
+import { pythonProgram, timeOf } from "./process_time.ts";
 import { distributionOf, spreadOf } from "./quantiles.ts";
 import type { Bar } from "./report.ts";
 import { type Outcome, percentilePoints } from "./result.ts";
@@ -173,19 +173,6 @@ async function programsOf(
         ]),
     },
   ];
-}
-
-/** Python itself, as what is on the PATH may be a slow wrapper. */
-async function pythonProgram(): Promise<string> {
-  try {
-    const { stdout } = await new Deno.Command("python3", {
-      args: ["-c", "import sys; print(sys.executable)"],
-    }).output();
-    return new TextDecoder().decode(stdout).trim();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "python3";
-    throw error;
-  }
 }
 
 const PYTHON = `import sqlite3, sys

@@ -22,7 +22,8 @@ import { hookCommand } from "../lib/agents/config/config.ts";
 import { AGENTS } from "../lib/agents/roster.ts";
 import { type MessageBus, openBus } from "../mod.ts";
 import { eventAt, inputOf, type Point } from "../tests/agents/calls.ts";
-import { installed, succeed } from "./installation.ts";
+import { installed } from "./installation.ts";
+import { pythonProgram, timeOf } from "./process_time.ts";
 import { distributionOf } from "./quantiles.ts";
 import type { Finding, Row } from "./report.ts";
 
@@ -59,7 +60,7 @@ export async function benchHook(folder: string): Promise<Finding> {
   const empty = `${folder}/empty.ts`;
   Deno.writeTextFileSync(empty, "");
   const nothing = (): Promise<number> =>
-    timeOf(Deno.execPath(), ["run", "--no-config", empty], "", {});
+    timeOf(Deno.execPath(), ["run", "--no-config", empty]);
   const rows = await measured(nothing, [
     await pythonHook(folder),
     await leastHook(folder, launcher),
@@ -187,21 +188,13 @@ function caller(
       command: "git status --short",
       callId: crypto.randomUUID(),
     });
-    return await timeOf("/bin/sh", ["-c", command], JSON.stringify(input), {
-      PATH: path,
-      MBUS_HOME: place.home,
-    });
+    const env = { PATH: path, MBUS_HOME: place.home };
+    return await timeOf("/bin/sh", ["-c", command], env, input);
   };
 }
 
 async function pythonHook(folder: string): Promise<Contestant> {
-  // The interpreter itself: what is found on the PATH may be a slow wrapper.
-  const { stdout } = await succeed(
-    new Deno.Command("python3", {
-      args: ["-c", "import sys; print(sys.executable)"],
-    }),
-  );
-  const python = new TextDecoder().decode(stdout).trim();
+  const python = await pythonProgram();
   const script = `${folder}/hook.py`;
   Deno.writeTextFileSync(
     script,
@@ -215,15 +208,15 @@ bus.execute("INSERT INTO edits VALUES (?, ?)",
             (event["session_id"], event["tool_input"]["file_path"]))
 `,
   );
-  const input = JSON.stringify(inputOf("claude", {
+  const input = inputOf("claude", {
     point: "before-edit",
     session: "bench",
     cwd: folder,
     path: script,
-  }));
+  });
   return {
     what: "a Python hook, one insert",
-    start: () => timeOf("/bin/sh", ["-c", `${python} ${script}`], input, {}),
+    start: () => timeOf("/bin/sh", ["-c", `${python} ${script}`], {}, input),
   };
 }
 
@@ -259,31 +252,6 @@ Deno.exit(0);
   return {
     what: "the least hook in Deno",
     start: () =>
-      timeOf("/bin/sh", ["-c", `exec ${script} hook claude`], "{}", {}),
+      timeOf("/bin/sh", ["-c", `exec ${script} hook claude`], {}, {}),
   };
-}
-
-/** How long a whole process takes that is given an input, in ms. */
-async function timeOf(
-  program: string,
-  args: string[],
-  input: string,
-  env: Record<string, string>,
-): Promise<number> {
-  const command = new Deno.Command(program, {
-    args,
-    env,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  });
-  const beganAt = performance.now();
-  await using child = command.spawn();
-  const writer = child.stdin.getWriter();
-  if (input !== "") await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { success, stderr } = await child.output();
-  const tookMs = performance.now() - beganAt;
-  if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
-  return tookMs;
 }

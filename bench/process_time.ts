@@ -38,3 +38,17 @@ export async function timeOf(
   if (success) return ms;
   throw new Error(new TextDecoder().decode(stderr).trim());
 }
+
+/** Python itself, as what is found on the PATH may be a slow wrapper. */
+export async function pythonProgram(): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command("python3", {
+      args: ["-c", "import sys; print(sys.executable)"],
+    }).output();
+    return new TextDecoder().decode(stdout).trim();
+  } catch (error) {
+    // Whoever starts it is told that it is not there.
+    if (error instanceof Deno.errors.NotFound) return "python3";
+    throw error;
+  }
+}

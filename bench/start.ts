@@ -13,14 +13,17 @@
  */
 
 import { getMessagingDbPath, openBus } from "../mod.ts";
+import { pause } from "./clock.ts";
 import { installed } from "./installation.ts";
-import { timeOf } from "./process_time.ts";
+import { pythonProgram, timeOf } from "./process_time.ts";
 import { distributionOf, spreadOf } from "./quantiles.ts";
 import type { Bar } from "./report.ts";
 import { type Outcome, percentilePoints } from "./result.ts";
 import type { Run } from "./run.ts";
 
 const WARM_UP_STARTS = 3;
+const ARRIVAL_WAIT_MS = 100;
+const ARRIVAL_WAITS_MAX = 50;
 const FULL = { rounds: 9, starts: 12 };
 const QUICK = { rounds: 5, starts: 6 };
 
@@ -50,6 +53,11 @@ export async function benchStart(run: Run): Promise<Outcome> {
   await bus.sessions.register();
   const messages = bus.subscribe("state");
   await messages.ready;
+  // As they come: what was sent first is over before the last is sent.
+  let heard = 0;
+  const hearing = (async () => {
+    for await (const _ of messages) heard++;
+  })();
   const programs = await programsOf(folder, home, bus.session);
   const missing: string[] = [];
   const times = new Map<Program, number[][]>();
@@ -71,11 +79,18 @@ export async function benchStart(run: Run): Promise<Outcome> {
       }
     }
   }
-  run.progress("counting what arrived");
+  let sent = 0;
   for (const { messages: published = 0 } of times.keys()) {
-    const count = published * (WARM_UP_STARTS + rounds * starts);
-    for (let i = 0; i < count; i++) await messages.next();
+    sent += published * (WARM_UP_STARTS + rounds * starts);
   }
+  for (let waits = 0; heard < sent && waits < ARRIVAL_WAITS_MAX; waits++) {
+    await pause(ARRIVAL_WAIT_MS);
+  }
+  if (heard !== sent) {
+    throw new Error(`${heard} of ${sent} messages that were sent arrived`);
+  }
+  await messages.close();
+  await hearing;
   judgeStarts(run, times);
   return outcomeOf(times, missing);
 }
@@ -158,19 +173,6 @@ async function programsOf(
         ]),
     },
   ];
-}
-
-/** Python itself, as what is on the PATH may be a slow wrapper. */
-async function pythonProgram(): Promise<string> {
-  try {
-    const { stdout } = await new Deno.Command("python3", {
-      args: ["-c", "import sys; print(sys.executable)"],
-    }).output();
-    return new TextDecoder().decode(stdout).trim();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "python3";
-    throw error;
-  }
 }
 
 const PYTHON = `import sqlite3, sys

@@ -36,7 +36,6 @@ export class WriteTurn {
     } catch {
       // No such locks here.
       this.close();
-      this.#file = null;
       return true;
     }
   }
@@ -46,10 +45,10 @@ export class WriteTurn {
     this.#file?.unlockSync();
   }
 
-  /** Closes the file; the next turn opens it anew. */
+  /** Closes the file; what still waits goes on without turns. */
   close(): void {
     this.#file?.close();
-    this.#file = undefined;
+    this.#file = null;
   }
 
   #open(): Deno.FsFile | null {

@@ -54,7 +54,7 @@ export interface Round {
   readonly holds: number;
   /** What speaks against it. */
   readonly violations: readonly Violation[];
-  /** Where its histories are, if anything speaks against it. */
+  /** Where its bus and its `histories` are, if anything speaks against it. */
   readonly folder?: string;
 }
 
@@ -95,7 +95,7 @@ export async function crashRound(options: RoundOptions): Promise<Round> {
     delivered: count("delivered"),
     holds: count("acquired"),
     violations,
-    ...(violations.length > 0 && { folder: histories }),
+    ...(violations.length > 0 && { folder }),
   };
 }
 

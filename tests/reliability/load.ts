@@ -13,6 +13,7 @@
 import { getMessagingDbPath } from "../../mod.ts";
 import { TextLineStream } from "../text_lines.ts";
 import { LIBRARY } from "./crash.ts";
+import { Chance } from "./seed.ts";
 import { resume, stop } from "./time.ts";
 
 /** What one session does. */
@@ -48,6 +49,8 @@ export interface LoadStart extends LoadSession {
   readonly library: string;
   /** The bus folder. */
   readonly home: string;
+  /** What its choices follow from. */
+  readonly seed: number;
 }
 
 /** How much memory a process used at a time. */
@@ -97,6 +100,11 @@ export interface LoadOptions {
   /** Who takes part. */
   readonly sessions: readonly LoadSession[];
   /**
+   * What its choices follow from.
+   * @default {1}
+   */
+  readonly seed?: number;
+  /**
    * The `mod.ts` of the library.
    * @default {LIBRARY}
    */
@@ -115,10 +123,12 @@ const STARTED_AT_A_TIME = 8;
 export async function runLoad(options: LoadOptions): Promise<Load> {
   const { home, sessions, library = LIBRARY, latestAfterMs = 120_000 } =
     options;
+  const chance = new Chance(options.seed ?? 1);
   const running: Running[] = [];
   for (let i = 0; i < sessions.length; i += STARTED_AT_A_TIME) {
-    const some = sessions.slice(i, i + STARTED_AT_A_TIME)
-      .map((session) => new Running({ ...session, home, library }));
+    const some = sessions.slice(i, i + STARTED_AT_A_TIME).map((session) =>
+      new Running({ ...session, home, library, seed: chance.seed() })
+    );
     running.push(...some);
     await Promise.all(some.map((one) => one.line()));
   }

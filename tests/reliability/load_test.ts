@@ -10,7 +10,7 @@ import {
   runLoad,
   slope,
 } from "./load.ts";
-import { LONG } from "./seed.ts";
+import { LONG, seeded } from "./seed.ts";
 
 const LINUX = Deno.build.os === "linux";
 const unlessLinux = LINUX ? "" : " (ignored: needs Linux)";
@@ -77,20 +77,24 @@ function told({ reports, logBytesMax, storeBytesMax, tookMs }: Load): string {
     `median, ${growth.at(-1)!.toFixed(2)} at the most`;
 }
 
+const CROWD = `${SESSIONS} sessions for ${SECONDS} s`;
+
 Deno.test({
   name:
-    `${SESSIONS} sessions for ${SECONDS} s, some slow, one stopped, one with large messages: all arrives in order, and the log stays short${unlessLinux}`,
+    `${CROWD}, some slow, one stopped, one with large messages: all arrives in order, and the log stays short${unlessLinux}`,
   ignore: !LINUX,
-  async fn() {
-    await using home = new Home();
-    const sessions = crowd();
-    const load = await runLoad({ home: home.path, sessions });
-    console.log(told(load));
-    assert.deepEqual(judgeLoad(load, sessions, DEMANDS), []);
-    const [{ integrity_check }] = home.foreign()
-      .prepare("PRAGMA integrity_check").all();
-    assert.equal(integrity_check, "ok");
-  },
+  fn: () =>
+    seeded(import.meta.url, CROWD, async (chance) => {
+      await using home = new Home();
+      const sessions = crowd();
+      const seed = chance.seed();
+      const load = await runLoad({ home: home.path, sessions, seed });
+      console.log(told(load));
+      assert.deepEqual(judgeLoad(load, sessions, DEMANDS), []);
+      const [{ integrity_check }] = home.foreign()
+        .prepare("PRAGMA integrity_check").all();
+      assert.equal(integrity_check, "ok");
+    }),
 });
 
 Deno.test({

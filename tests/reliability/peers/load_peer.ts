@@ -14,6 +14,7 @@ import {
   type LoadStart,
   type MemorySample,
 } from "../load.ts";
+import { Chance } from "../seed.ts";
 
 interface Payload {
   readonly from: string;
@@ -65,7 +66,7 @@ async function publish(bus: MessageBus): Promise<void> {
     }, { ttlSeconds: TTL_SECONDS });
   const beganAt = performance.now();
   // So that they do not all publish at one instant.
-  const shiftMs = Math.random() * 1_000 / perSecond;
+  const shiftMs = new Chance(start.seed).next() * 1_000 / perSecond;
   while (!stopped) {
     const dueMs = shiftMs + published * 1_000 / perSecond;
     if (dueMs >= seconds * 1_000) break;

@@ -12,8 +12,8 @@
  * no more, and those who read from it are waited for. A read takes less than a
  * millisecond of work; one that takes longer than the wait belongs to a process
  * that has no processor, or stands still. After a try in vain nobody tries for
- * twenty times as long as was waited, so that writers lose a twentieth of their
- * time at the most.
+ * a while, and after each further one for twice as long: writers must not
+ * suffer from a reader that never goes on, as long as the disk holds out.
  *
  * @module
  */
@@ -27,10 +27,12 @@ export const LOG_BYTES_MAX: number = 8 * 1024 * 1024;
 // A look costs a microsecond or two; a message fills about 20 KiB of the log.
 const LOOK_AFTER_MESSAGES = 16;
 
-// How long readers are waited for: the longer, the longer the log is.
-const WAIT_MS_LEAST = 100;
-const WAIT_MS_MOST = 400;
-const PAUSE_WAITS = 20;
+// How long readers are waited for: less than a hook waits for the write lock.
+const READERS_WAIT_MS = 100;
+
+// For how long nobody tries after a try in vain, at first and at the most.
+const PAUSE_MS_FIRST = 1_000;
+const PAUSE_MS_MOST = 60_000;
 
 // Another process may be folding it in just now, which takes milliseconds.
 const TRIES_MOST = 10;
@@ -56,61 +58,62 @@ export class WriteLog {
     return this.#bytes() > LOG_BYTES_MAX;
   }
 
-  /** Cuts it off if it is long, and nobody has tried just now. */
+  /** Cuts it off if it is long, unless that was tried in vain just now. */
   async trim(): Promise<void> {
-    const bytes = this.#bytes();
-    if (bytes <= LOG_BYTES_MAX) return;
-    const waitMs = Math.min(
-      Math.round(WAIT_MS_LEAST * bytes / LOG_BYTES_MAX),
-      WAIT_MS_MOST,
-    );
-    const pauseMs = waitMs * PAUSE_WAITS;
+    if (this.#bytes() <= LOG_BYTES_MAX) return;
     const act = "trim the log";
-    const wasTried = () => this.#triedWithin(pauseMs);
-    if (await this.#connection.read(act, wasTried)) return;
+    if (await this.#connection.read(act, () => this.#isPause())) return;
     const isOurs = await this.#connection.write(act, () => {
-      if (wasTried()) return false;
-      this.#noteTry(this.#now());
+      if (this.#isPause()) return false;
+      // Who dies over it has tried in vain, too.
+      this.#set("log_tried_at", this.#now());
+      this.#set("log_tries", this.#counter("log_tries") + 1);
       return true;
     });
-    if (!isOurs || !await this.#cutOff(waitMs)) return;
-    // Only what was in vain need not be tried again soon.
-    await this.#connection.write(act, () => this.#noteTry(0));
+    if (!isOurs || !await this.#cutOff()) return;
+    await this.#connection.write(act, () => this.#set("log_tries", 0));
   }
 
-  #noteTry(atMs: number): void {
-    this.#connection.sql(
-      `INSERT INTO counters(name, value) VALUES ('log_tried_at', ?1)
-       ON CONFLICT (name) DO UPDATE SET value = ?1`,
-    ).run(atMs);
-  }
-
-  /** Whether anybody tried in the last so many milliseconds. */
-  #triedWithin(pauseMs: number): boolean {
-    const row = this.#connection.sql(
-      "SELECT value FROM counters WHERE name = 'log_tried_at'",
-    ).get();
+  /** Whether it is too early to try again. */
+  #isPause(): boolean {
+    const tries = this.#counter("log_tries");
+    if (tries === 0) return false;
+    const pauseMs = Math.min(PAUSE_MS_FIRST * 2 ** (tries - 1), PAUSE_MS_MOST);
     // Either way: the clock may have been set back since.
-    return Math.abs(this.#now() - Number(row?.value ?? 0)) < pauseMs;
+    return Math.abs(this.#now() - this.#counter("log_tried_at")) < pauseMs;
+  }
+
+  #counter(name: string): number {
+    const row = this.#connection.sql(
+      "SELECT value FROM counters WHERE name = ?",
+    ).get(name);
+    return Number(row?.value ?? 0);
+  }
+
+  #set(name: string, value: number): void {
+    this.#connection.sql(
+      `INSERT INTO counters(name, value) VALUES (?1, ?2)
+       ON CONFLICT (name) DO UPDATE SET value = ?2`,
+    ).run(name, value);
   }
 
   /** Tries to cut it off; returns whether that was done. */
-  async #cutOff(waitMs: number): Promise<boolean> {
+  async #cutOff(): Promise<boolean> {
     for (let tries = 0; tries < TRIES_MOST; tries++) {
       if (this.#connection.closed) return false;
       const startedAt = performance.now();
-      if (this.#checkpoint(waitMs)) return true;
+      if (this.#checkpoint()) return true;
       // Busy at once is another one that folds it in.
-      if (performance.now() - startedAt >= waitMs / 2) return false;
+      if (performance.now() - startedAt >= READERS_WAIT_MS / 2) return false;
       await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
     }
     return false;
   }
 
   /** Folds all of it in and cuts it off; returns whether that was possible. */
-  #checkpoint(waitMs: number): boolean {
+  #checkpoint(): boolean {
     const { db } = this.#connection;
-    db.exec(`PRAGMA busy_timeout=${waitMs}`);
+    db.exec(`PRAGMA busy_timeout=${READERS_WAIT_MS}`);
     try {
       return db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()!.busy === 0;
     } catch (error) {

@@ -99,6 +99,9 @@ export async function crashRound(options: RoundOptions): Promise<Round> {
   };
 }
 
+// How long a process takes until it is at work, as the last one did.
+let startMs = 200;
+
 async function killAtRandom(
   { chance, kills, slots, library }: RoundOptions & { library: string },
   home: string,
@@ -127,16 +130,16 @@ async function killAtRandom(
       recorder.record({ deed: "failed", act: "live on", error });
     }
   };
-  const startedAt = performance.now();
-  await one("session-0", (peer) => atWork(`${histories}/${peer}.jsonl`));
-  const startMs = performance.now() - startedAt;
   const slot = async (session: string): Promise<void> => {
     while (started < kills) {
       const isYoung = chance.happens(0.3);
-      const lifeMs = chance.next() * (isYoung ? startMs * 1.2 : 250);
+      const part = chance.next();
       await one(session, async (peer) => {
-        if (!isYoung) await atWork(`${histories}/${peer}.jsonl`);
-        await new Promise((resolve) => setTimeout(resolve, lifeMs));
+        if (isYoung) return await sleep(part * startMs * 1.2);
+        const startedAt = performance.now();
+        await atWork(`${histories}/${peer}.jsonl`);
+        startMs = performance.now() - startedAt;
+        await sleep(part * 250);
       });
     }
   };
@@ -146,10 +149,14 @@ async function killAtRandom(
   return started;
 }
 
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** Waits until a process is at work, or has lived for long. */
 async function atWork(history: string): Promise<void> {
   for (let tries = 0; tries < 2_000; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await sleep(5);
     try {
       if (Deno.statSync(history).size >= AT_WORK_BYTES) return;
     } catch (error) {

@@ -3,7 +3,7 @@
  *
  * Each slot starts a process, kills it with SIGKILL and starts the next, which
  * takes over the session's id. Three in ten are killed while they start and
- * open the bus, the others up to a quarter of a second after they are at work,
+ * open the bus, the others up to a tenth of a second after they are at work,
  * however slow the machine is just now. When the round's
  * kills are done all are killed; then one comes and looks (crash_survivor.ts),
  * and the checker judges.
@@ -139,7 +139,7 @@ async function killAtRandom(
         const startedAt = performance.now();
         await atWork(`${histories}/${peer}.jsonl`);
         startMs = performance.now() - startedAt;
-        await sleep(part * 250);
+        await sleep(part * 100);
       });
     }
   };

@@ -44,7 +44,7 @@ Deno.test({
         published += round.published;
         delivered += round.delivered;
         holds += round.holds;
-        if (rounds % 50 === 0) console.log(`${kills} of ${KILLS} are killed`);
+        if (rounds % 20 === 0) console.log(`${kills} of ${KILLS} are killed`);
       }
       assert.equal(kills, KILLS);
       // Killed before they do anything, they would prove nothing.

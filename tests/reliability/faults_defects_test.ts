@@ -12,15 +12,6 @@ testDefects([
     says: /nothing was refused/,
   },
   {
-    name: "a lease that could not be given back locks its own process out",
-    file: "lib/sqlite/durable.ts",
-    text: "givenUp.has(Number(row.token)) ||",
-    by: "",
-    test: "faults_disk_test.ts",
-    filter: "goes on after its disk is full",
-    says: /reads under that name/,
-  },
-  {
     name: "a message is acknowledged that a full disk refused",
     file: "lib/sqlite/store.ts",
     text: "const id = await insertAlone(",

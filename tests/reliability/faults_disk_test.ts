@@ -61,9 +61,9 @@ for (const { name, fault, synchronous, ...injected } of FAULTS) {
       }
       await worker.recover();
       await other.recover();
+      await assertKept(home, worker, other);
       await worker.assertRead();
       await other.assertRead();
-      await assertKept(home, worker, other);
     },
   });
 }

@@ -181,6 +181,9 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   hook: [],
   install: [["install", "--list"]],
   uninstall: [["uninstall", "--all", "--dry-run"]],
+  // Both are for buses on a server, and refuse a file.
+  migrate: [["migrate"]],
+  hub: [["hub"]],
   doctor: [["doctor"]],
   help: [["help"], ["help", HOSTILE]],
 };

@@ -36,6 +36,11 @@ export interface RoundOptions {
   /** How many processes are there at a time. */
   readonly slots: number;
   /**
+   * How long they live at the most once they are at work, in milliseconds.
+   * @default {100}
+   */
+  readonly lifeMs?: number;
+  /**
    * The `mod.ts` of the library.
    * @default {LIBRARY}
    */
@@ -103,7 +108,9 @@ export async function crashRound(options: RoundOptions): Promise<Round> {
 let startMs = 200;
 
 async function killAtRandom(
-  { chance, kills, slots, library }: RoundOptions & { library: string },
+  { chance, kills, slots, lifeMs = 100, library }: RoundOptions & {
+    library: string;
+  },
   home: string,
   histories: string,
 ): Promise<number> {
@@ -139,7 +146,7 @@ async function killAtRandom(
         const startedAt = performance.now();
         await atWork(`${histories}/${peer}.jsonl`);
         startMs = performance.now() - startedAt;
-        await sleep(part * 100);
+        await sleep(part * lifeMs);
       });
     }
   };

@@ -268,8 +268,8 @@ const NO_CHECKPOINT: Defect[] = [{
   by: "const CHECKPOINT_PAGES = 0;",
 }, {
   file: "lib/sqlite/log.ts",
-  text: "if (bytes <= LOG_BYTES_MAX) return;",
-  by: "if (bytes >= 0) return;",
+  text: "if (this.#bytes() <= LOG_BYTES_MAX) return;",
+  by: "if (this.#bytes() >= 0) return;",
 }];
 
 Deno.test({

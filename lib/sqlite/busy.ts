@@ -65,6 +65,7 @@ export async function retryBusy<T>(
   const startedAt = performance.now();
   const turnEndsAt = startedAt + Math.min(deadlineMs, TURN_WAIT_MS_MAX);
   let waited = false;
+  if (turn?.isOthersNext()) block(2 * TURN_LOOK_MS);
   for (let attempts = 0, lookEndsAt = startedAt + TURN_LOOKS_MS;;) {
     const mine = turn?.take() ?? false;
     if (mine || turn === undefined || performance.now() >= turnEndsAt) {

@@ -85,6 +85,8 @@ interface Entry {
   replays?: boolean;
   /** Why it is not there. */
   missing?: string;
+  /** What it could not do any more. */
+  gaveUp?: string;
 }
 
 /** Measures it. */
@@ -121,7 +123,7 @@ async function attempt(
   what: string,
   work: () => Promise<void>,
 ): Promise<void> {
-  if (entry.missing !== undefined) return;
+  if ((entry.missing ?? entry.gaveUp) !== undefined) return;
   run.progress(`${what}: ${entry.contestant.label}`);
   try {
     await work();
@@ -130,7 +132,9 @@ async function attempt(
       !(error instanceof ServerMissingError ||
         error instanceof CannotTakePartError)
     ) throw error;
-    entry.missing = error.message;
+    // What it has done so far stands.
+    if (entry.acknowledged.length === 0) entry.missing = error.message;
+    else entry.gaveUp = `${what}: ${error.message}`;
     run.progress(
       `${entry.contestant.label} cannot take part: ${error.message}`,
     );
@@ -503,9 +507,9 @@ function outcomeOf(entries: readonly Entry[], sizes: readonly Size[]): Outcome {
       ...AUDIENCES.map((audience) => latencyTable(entries, sizes, audience)),
       costTable(inFleets, sizes),
     ],
-    contestants: entries.map(({ contestant, missing }) => ({
+    contestants: entries.map(({ contestant, missing, gaveUp }) => ({
       ...contestant,
-      remark: missing ?? contestant.remark,
+      remark: missing ?? gaveUp ?? contestant.remark,
     })),
     notes: [
       ...lostTo(entries),

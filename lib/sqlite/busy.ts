@@ -33,10 +33,11 @@ const PAUSE_MS_MAX = 40;
 const ATTEMPTS_USUAL = 6;
 const ATTEMPTS_PATIENT = 40;
 
-// Looking whether it is one's turn: so often, and for so long in one go.
+// Looking whether it is one's turn: at first after so long, then ever later, and
+// so often in one go (2 ms): many that wait must not keep the processors busy.
 const TURN_LOOK_MS = 0.05;
-const TURN_LOOKS_MS = 2;
-const TURN_PAUSE_MS = 1;
+const TURN_LOOK_GROWTH = 1.5;
+const TURN_LOOKS_MAX = 8;
 
 // Whoever has the turn for longer is stuck: then one goes on without it.
 const TURN_WAIT_MS_MAX = 100;
@@ -65,7 +66,8 @@ export async function retryBusy<T>(
   const startedAt = performance.now();
   const turnEndsAt = startedAt + Math.min(deadlineMs, TURN_WAIT_MS_MAX);
   let waited = false;
-  for (let attempts = 0, lookEndsAt = startedAt + TURN_LOOKS_MS;;) {
+  if (turn?.isOthersNext()) block(2 * TURN_LOOK_MS);
+  for (let attempts = 0, looks = 0;;) {
     const mine = turn?.take() ?? false;
     if (mine || turn === undefined || performance.now() >= turnEndsAt) {
       try {
@@ -78,11 +80,12 @@ export async function retryBusy<T>(
         if (mine) turn!.giveBack();
       }
       await pause(pauseMs(attempts++));
-    } else if (performance.now() < lookEndsAt) {
-      block(TURN_LOOK_MS * (0.5 + Math.random()));
+    } else if (looks < TURN_LOOKS_MAX) {
+      const most = TURN_LOOK_MS * TURN_LOOK_GROWTH ** looks++;
+      block(most * (0.5 + Math.random()));
     } else {
-      await pause(TURN_PAUSE_MS);
-      lookEndsAt = performance.now() + TURN_LOOKS_MS;
+      await pause(pauseMs(attempts++));
+      looks = 0;
     }
     waited = true;
   }

@@ -10,6 +10,8 @@
  * - **It is a courtesy, not a guard.** SQLite's own lock decides. Hooks and
  *   other programs do not take turns; where the file cannot be had, or its
  *   holder is stuck, one writes without.
+ * - **Whoever had it lets others look first**, if there were any just now: else
+ *   the one that runs would take it again before those who wait are awake.
  * - **It is taken and given back without waiting**, within one step of the
  *   program, so that no process can keep it while it sleeps; the system gives
  *   it back for one that dies. Both together take a microsecond.
@@ -17,11 +19,18 @@
  * @module
  */
 
+// Whoever had to wait this lately is not alone, and lets others look once
+// before it takes a turn right after its last.
+const CONTENDED_MS = 100;
+const RIGHT_AFTER_MS = 1;
+
 /** The turns of one connection. */
 export class WriteTurn {
   readonly #path: string;
   // Undefined until it is first needed, null if it cannot be had.
   #file: Deno.FsFile | null | undefined;
+  #missedAt = -Infinity;
+  #gaveBackAt = -Infinity;
 
   /** Nothing is opened yet. */
   constructor(path: string) {
@@ -32,7 +41,9 @@ export class WriteTurn {
   take(): boolean {
     if (this.#file === undefined) this.#file = this.#open();
     try {
-      return this.#file?.tryLockSync(true) ?? true;
+      const taken = this.#file?.tryLockSync(true) ?? true;
+      if (!taken) this.#missedAt = performance.now();
+      return taken;
     } catch {
       // No such locks here.
       this.close();
@@ -43,6 +54,14 @@ export class WriteTurn {
   /** Gives it back. */
   giveBack(): void {
     this.#file?.unlockSync();
+    this.#gaveBackAt = performance.now();
+  }
+
+  /** Whether others are to have a look before one takes it again. */
+  isOthersNext(): boolean {
+    const now = performance.now();
+    return now - this.#missedAt < CONTENDED_MS &&
+      now - this.#gaveBackAt < RIGHT_AFTER_MS;
   }
 
   /** Closes the file; what still waits goes on without turns. */

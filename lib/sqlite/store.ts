@@ -334,18 +334,30 @@ export class SqliteStore implements Store {
     limit: number,
   ): Promise<DurablePage> {
     const act = `read on as "${reader.name}"`;
+    for (;;) {
+      const page = await this.#connection.read(
+        act,
+        () => this.#durablePage(reader, interest, cursor, limit),
+      );
+      if (page !== undefined) return page;
+      await this.#purgeExpiredAfter(act, cursor);
+    }
+  }
+
+  /** A page that passes over nothing; undefined if something expired there. */
+  #durablePage(
+    reader: DurableReader,
+    interest: Interest,
+    cursor: string,
+    limit: number,
+  ): DurablePage | undefined {
     // One time for the whole look: what is not over at its start is delivered.
     const nowMs = this.#options.now();
-    // Most of the time nothing has expired, and reading needs no write.
-    const expired = await this.#connection.read(
-      act,
-      () => hasExpiredAfter(this.#connection, cursor, nowMs),
-    );
-    if (expired) await this.#purgeExpiredAfter(act, cursor);
-    return await this.#connection.read(act, () => ({
-      ...read(this.#connection, interest, cursor, limit, nowMs),
-      lost: lostBy(this.#connection, reader),
-    }));
+    const page = read(this.#connection, interest, cursor, limit, nowMs);
+    // After it: a message whose writer had to wait for longer than its TTL is
+    // over when it is committed, and that may be just now.
+    if (hasExpiredAfter(this.#connection, cursor, nowMs)) return undefined;
+    return { ...page, lost: lostBy(this.#connection, reader) };
   }
 
   /** Purges what expired after a cursor, by bounded steps. */

@@ -219,8 +219,10 @@ const RULES = {
       .flatMap(([name, subscriptions]) => {
         const [{ channel }] = subscriptions;
         const from = Math.min(...subscriptions.map(({ cursor }) => +cursor));
+        // What was over before the name was there is none of its losses.
+        const since = Math.min(...subscriptions.map(({ at }) => at));
         const least = all(run, "published")
-          .filter((one) => one.channel === channel)
+          .filter((one) => one.channel === channel && begunAt(run, one) > since)
           .flatMap(({ keys, ids }) =>
             keys.filter((key, i) =>
               Number(ids[i]) > from && !got.get(name)?.has(key)
@@ -384,6 +386,15 @@ function channelOf(run: Run): Map<string, string> {
 
 function durableSubscriptions(run: Run): Told<"subscribed">[] {
   return all(run, "subscribed").filter(({ durable }) => durable !== undefined);
+}
+
+/** When the publish began that was acknowledged so. */
+function begunAt(run: Run, { peer, keys }: Told<"published">): number {
+  const history = run.histories.find((one) => one.peer === peer)!;
+  const begun = history.events.find((event) =>
+    event.deed === "publishing" && event.keys[0] === keys[0]
+  );
+  return begun?.at ?? -Infinity;
 }
 
 /** What was delivered under each durable name. */

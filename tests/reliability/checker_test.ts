@@ -319,6 +319,10 @@ const CASES: Record<RuleName, Cases> = {
         a: [[1, publishing("k")], [2, published({ k: 1 })]],
         b: [[0, subscribed(0, "d")], [3, delivered("k", 1)]],
       }, { ...kept({ k: 1 }), names: [{ name: "d", lost: 1 }] }),
+      "over before the name was there": run({
+        a: [[1, publishing("k")], [2, published({ k: 1 })]],
+        b: [[3, subscribed(0, "d")]],
+      }, { keptChannels: [], names: [{ name: "d", lost: 0 }] }),
       "published without an answer": run({
         a: [[1, publishing("k")]],
         b: [[0, subscribed(0, "d")]],

@@ -32,20 +32,28 @@ export async function withDefects<T>(
     for (const file of ["mod.ts", "tests/text_lines.ts"]) {
       await Deno.copyFile(`${root}${file}`, `${copy}/${file}`);
     }
-    for (const { file, text, by } of defects) {
-      const whole = await Deno.readTextFile(`${copy}/${file}`);
-      const parts = whole.split(text);
-      if (parts.length !== 2) {
-        throw new Error(
-          `The defect's text stands ${parts.length - 1} times in ${file}: ` +
-            `bring it up to date (${text})`,
-        );
-      }
-      await Deno.writeTextFile(`${copy}/${file}`, parts.join(by));
-    }
+    await putDefects(defects, copy);
     return await body(`file://${copy}/mod.ts`);
   } finally {
     await Deno.remove(copy, { recursive: true });
+  }
+}
+
+/** Puts defects into a copy of the library. */
+export async function putDefects(
+  defects: readonly Defect[],
+  copy: string,
+): Promise<void> {
+  for (const { file, text, by } of defects) {
+    const whole = await Deno.readTextFile(`${copy}/${file}`);
+    const parts = whole.split(text);
+    if (parts.length !== 2) {
+      throw new Error(
+        `The defect's text stands ${parts.length - 1} times in ${file}: ` +
+          `bring it up to date (${text})`,
+      );
+    }
+    await Deno.writeTextFile(`${copy}/${file}`, parts.join(by));
   }
 }
 

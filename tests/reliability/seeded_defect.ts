@@ -1,5 +1,5 @@
 /**
- * Defects put into a copy of the library on purpose, to show that the tests
+ * Defects put into a copy of the checkout on purpose, to show that the tests
  * beside this find them.
  *
  * @module
@@ -7,17 +7,12 @@
 
 import assert from "node:assert/strict";
 import { run } from "../fixture.ts";
+import { type Defect, putDefects } from "./defect.ts";
 
 /** A defect, and the test that finds it. */
-export interface Defect {
+export interface SeededDefect extends Defect {
   /** What is wrong then. */
   readonly name: string;
-  /** The file that it is in, from the root of the checkout. */
-  readonly file: string;
-  /** The text that it replaces, which the file has once. */
-  readonly text: string;
-  /** What stands there instead. */
-  readonly by: string;
   /** The file of the test that finds it, in this folder. */
   readonly test: string;
   /** The name of that test, or a part of it. */
@@ -30,19 +25,12 @@ const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
 const COPIED = ["lib", "tests", "mod.ts", "cli.ts", "deno.json", "deno.lock"];
 
 /** Fails unless a test fails, and says why, on a library with a defect. */
-export async function assertFound(defect: Defect): Promise<void> {
+export async function assertFound(defect: SeededDefect): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "mbus-defect-" });
   try {
     const files = COPIED.map((name) => `${ROOT}${name}`);
     await run("cp", ["-r", ...files, folder]);
-    const file = `${folder}/${defect.file}`;
-    const parts = (await Deno.readTextFile(file)).split(defect.text);
-    assert.equal(
-      parts.length,
-      2,
-      `${defect.file} has changed: put this defect into it anew`,
-    );
-    await Deno.writeTextFile(file, parts.join(defect.by));
+    await putDefects([defect], folder);
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         "test",
@@ -68,7 +56,7 @@ export async function assertFound(defect: Defect): Promise<void> {
 }
 
 /** A test for each defect. */
-export function testDefects(defects: readonly Defect[]): void {
+export function testDefects(defects: readonly SeededDefect[]): void {
   for (const defect of defects) {
     Deno.test({
       name: `it is found that ${defect.name}`,

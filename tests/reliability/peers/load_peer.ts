@@ -108,15 +108,18 @@ async function read(bus: MessageBus): Promise<() => Promise<void>> {
   return async () => {
     let ended = 0;
     const stop = setInterval(() => stopped && subscription.close(), 100);
-    for await (const message of subscription) {
-      if (take(message)) ended++;
-      if (durable && delivered % ACK_EVERY === 0) {
-        await subscription.ack(message);
+    try {
+      for await (const message of subscription) {
+        if (take(message)) ended++;
+        if (durable && delivered % ACK_EVERY === 0) {
+          await subscription.ack(message);
+        }
+        if (ended === writers) break;
+        if (slowMs !== undefined) await sleep(slowMs);
       }
-      if (ended === writers) break;
-      if (slowMs !== undefined) await sleep(slowMs);
+    } finally {
+      clearInterval(stop);
     }
-    clearInterval(stop);
   };
 }
 

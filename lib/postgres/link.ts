@@ -127,6 +127,8 @@ export class Link {
         onnotify: options.onNotify,
         onclose: () => {
           this.#epoch++;
+          this.#ending?.resolve();
+          this.#ending = undefined;
           options.onClose?.();
         },
         socket: () => this.#connect(address),

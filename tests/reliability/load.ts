@@ -51,6 +51,8 @@ export interface LoadStart extends LoadSession {
   readonly home: string;
   /** What its choices follow from. */
   readonly seed: number;
+  /** How often it looks at its memory, in milliseconds. */
+  readonly sampleEveryMs: number;
 }
 
 /** How much memory a process used at a time. */
@@ -119,6 +121,10 @@ export interface LoadOptions {
 
 const STARTED_AT_A_TIME = 8;
 
+// To look at its memory a process tidies it up, which takes some milliseconds:
+// all together they must not be busy with that.
+const SAMPLE_COST_MS = 150;
+
 /** Runs a load to its end. */
 export async function runLoad(options: LoadOptions): Promise<Load> {
   const { home, sessions, library = LIBRARY, latestAfterMs = 120_000 } =
@@ -127,7 +133,13 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   const running: Running[] = [];
   for (let i = 0; i < sessions.length; i += STARTED_AT_A_TIME) {
     const some = sessions.slice(i, i + STARTED_AT_A_TIME).map((session) =>
-      new Running({ ...session, home, library, seed: chance.seed() })
+      new Running({
+        ...session,
+        home,
+        library,
+        seed: chance.seed(),
+        sampleEveryMs: Math.max(1_000, sessions.length * SAMPLE_COST_MS),
+      })
     );
     running.push(...some);
     await Promise.all(some.map((one) => one.line()));

@@ -23,7 +23,6 @@ interface Payload {
   readonly isLast: boolean;
 }
 
-const SAMPLE_EVERY_MS = 1_000;
 const ACK_EVERY = 10;
 // Longer than anybody stands still; short enough that much is purged.
 const TTL_SECONDS = 300;
@@ -141,7 +140,7 @@ const library: typeof import("../../../mod.ts") = await import(start.library);
     .pipeThrough(new TextLineStream())[Symbol.asyncIterator]();
   await lines.next();
   lines.next().then(() => stopped = true);
-  const sampling = setInterval(sample, SAMPLE_EVERY_MS);
+  const sampling = setInterval(sample, start.sampleEveryMs);
   try {
     await Promise.all([publish(bus), reading()]);
   } catch (error) {

@@ -68,6 +68,8 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
 const RUN = ["run", "--quiet", "--no-lock", "--no-check", "--allow-all"];
 const BUNDLED = ["--no-config", "--cached-only"];
 
+const BUNDLER_ATTEMPTS = 3;
+
 // For what runs for long: slower to start, as it has no cached code, and 3 MB
 // smaller from then on.
 const SMALL_MEMORY = "--v8-flags=--max-semi-space-size=1,--optimize-for-size";
@@ -251,15 +253,21 @@ async function bundleEntry(
 }
 
 async function runBundler(args: readonly string[]): Promise<boolean> {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--external", "@db/sqlite", ...args],
-    cwd: decodeURIComponent(root()),
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (success) return true;
-  console.error(new TextDecoder().decode(stderr).trim());
+  let told = "";
+  // The first time the bundler is fetched, and fails where another process is
+  // fetching it just then.
+  for (let attempts = 0; attempts < BUNDLER_ATTEMPTS; attempts++) {
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["bundle", "--quiet", "--external", "@db/sqlite", ...args],
+      cwd: decodeURIComponent(root()),
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (success) return true;
+    told = new TextDecoder().decode(stderr).trim();
+  }
+  console.error(told);
   console.error(
     "It could not be bundled, which needs the network the first time: mbus " +
       "will run from this checkout, and start a little slower.",

@@ -21,7 +21,8 @@ const HEARTBEAT_MS = 10_000;
 export const openPeer: OpenPeer = async (seat, hear) => {
   const raw = await RawInsert.open(seat.folder, `session-${seat.session}`);
   const path = getMessagingDbPath(seat.folder);
-  const db = new DatabaseSync(path);
+  // Another may be writing: SQLite itself waits for it.
+  const db = new DatabaseSync(path, { timeout: 5_000 });
   const channels = [...CHANNELS, channelTo(seat.session)];
   const select = db.prepare(
     `SELECT id, payload FROM inter_session_messages

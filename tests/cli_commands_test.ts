@@ -41,7 +41,7 @@ Deno.test("what is sent is polled, whole and in order", async () => {
     "1h",
   ]);
   assert.deepEqual(Object.keys(sent), ["id", "channel", "sender", "project"]);
-  assert.equal(sent.project, `${mbus.folder}/work`);
+  assert.equal(sent.project, `${mbus.folder}/project`);
   const second = (await mbus.done(["send", "state", "-"], { input: " [2]\n" }))
     .trim();
   await mbus.done(["send", "state", "--", "-3"]);
@@ -56,7 +56,7 @@ Deno.test("what is sent is polled, whole and in order", async () => {
       payload,
       createdAt: "",
       expiresAt: "",
-      project: `${mbus.folder}/work`,
+      project: `${mbus.folder}/project`,
     },
   );
   assert.match(String(message.createdAt), ISO);
@@ -119,7 +119,7 @@ Deno.test("a session registers, is seen, says anew what it is, and ends", async 
   assert.match(heading, /SESSION +VENDOR +STATUS +SEEN +PID +TASK +PROJECT/);
   assert.match(
     line,
-    /^\* +tester +kimi \(k2\) +active +\d+m?s +\d+ +T-2 +work/,
+    /^\* +tester +kimi \(k2\) +active +\d+m?s +\d+ +T-2 +project/,
   );
 
   assert.deepEqual(await mbus.json(["end"]), [{

@@ -46,7 +46,7 @@ Deno.test("a direct message is printed once to its session alone, and acknowledg
     sender: "tester",
     channel: "chat",
     payload: "\x1b[2Jhi",
-    project: `${mbus.folder}/work`,
+    project: `${mbus.folder}/project`,
     to: "peer",
   });
   const shown = await mbus.done(["inbox"], AS_PEER);

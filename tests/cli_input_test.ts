@@ -201,7 +201,7 @@ Deno.test("a full disk refuses the message and loses none", {
   `;
   const { stdout, stderr } = await new Deno.Command("unshare", {
     args: ["-m", "sh", "-c", script],
-    cwd: `${mbus.folder}/work`,
+    cwd: `${mbus.folder}/project`,
     env: {
       ...mbus.environment(),
       DENO: Deno.execPath(),

@@ -16,7 +16,7 @@ async function install(mbus: Mbus, ...args: string[]): Promise<Installed> {
       `${ROOT}/lib/cli/launcher.ts`,
       ...args,
     ],
-    cwd: `${mbus.folder}/work`,
+    cwd: `${mbus.folder}/project`,
     env: mbus.environment({ XDG_DATA_HOME: undefined }),
     clearEnv: true,
   }).output();
@@ -39,7 +39,7 @@ Deno.test(
     const command = async (...args: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(launcher, {
         args,
-        cwd: `${mbus.folder}/work`,
+        cwd: `${mbus.folder}/project`,
         env: mbus.environment(),
         clearEnv: true,
       }).output();

@@ -196,7 +196,7 @@ Deno.test("several paths are locked all or none", async () => {
 
 Deno.test("what can be no path is refused in one sentence, and nothing is held", async () => {
   await using mbus = new Mbus();
-  const work = `${mbus.folder}/work`;
+  const work = `${mbus.folder}/project`;
   await Deno.symlink("loop-b", `${work}/loop-a`);
   await Deno.symlink("loop-a", `${work}/loop-b`);
   await Deno.writeTextFile(`${work}/file`, "");

@@ -48,7 +48,7 @@ Deno.test("what is not held, or under another token, can't be unlocked", async (
 
   const [released] = await one.json("unlock", "a.ts", "--token", `${token}`);
   assert.deepEqual(released, {
-    path: `${mbus.folder}/work/a.ts`,
+    path: `${mbus.folder}/project/a.ts`,
     token,
     session: "one",
     released: true,
@@ -85,7 +85,7 @@ Deno.test("an overdue lock is taken over only by who says so", async () => {
 
 Deno.test("overlapping advisory locks are told, here and in other worktrees", async () => {
   await using mbus = new Mbus();
-  const work = `${mbus.folder}/work`;
+  const work = `${mbus.folder}/project`;
   const git = (...args: string[]) =>
     run("git", [
       "-C",

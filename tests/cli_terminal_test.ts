@@ -19,7 +19,7 @@ async function onTerminal(
       `stty cols ${columns} rows 40 && "$DENO" run -q --cached-only -A "$ROOT/cli.ts" ${command}`,
       "/dev/null",
     ],
-    cwd: `${mbus.folder}/work`,
+    cwd: `${mbus.folder}/project`,
     env: {
       ...mbus.environment({ TERM: "xterm", ...env }),
       DENO: Deno.execPath(),

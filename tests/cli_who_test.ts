@@ -8,7 +8,7 @@ const AS_TWO = { env: { MBUS_SESSION: "two" } };
 
 Deno.test("who says who holds, waits for and edits a file, here and elsewhere", async () => {
   await using mbus = new Mbus();
-  const work = `${mbus.folder}/work`;
+  const work = `${mbus.folder}/project`;
   const other = `${mbus.folder}/other`;
   assert.equal(await mbus.done(["who", "src/a.ts"]), "Nobody.\n");
   const git = (...args: string[]) =>

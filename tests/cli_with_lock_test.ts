@@ -29,7 +29,7 @@ Deno.test("a lock is held while a command runs, under a session of its own", asy
 
 Deno.test("an agent that runs under it may edit what it holds", async () => {
   await using mbus = new Mbus();
-  const folder = Deno.realPathSync(`${mbus.folder}/work`);
+  const folder = Deno.realPathSync(`${mbus.folder}/project`);
   const ada = { session: "ada", cwd: folder, path: "src/a.ts" };
   const input = JSON.stringify(
     inputOf("claude", { point: "before-edit", ...ada }),
@@ -112,7 +112,7 @@ Deno.test("killed, it holds nothing any more", async () => {
 
 Deno.test("two that one session calls shut each other out", async () => {
   await using mbus = new Mbus();
-  const file = `${mbus.folder}/work/count`;
+  const file = `${mbus.folder}/project/count`;
   await Deno.writeTextFile(file, "0");
   // Reads, lets others in, and writes: whoever is not alone loses a count.
   const script = `n=$(cat count); sleep 0.02; echo $((n + 1)) > count`;
@@ -141,7 +141,7 @@ Deno.test("what the caller holds is not in the way, what others hold is", async 
     /^mbus: Cannot lock [^\n]*tester \(script\) holds/,
   );
   await assert.rejects(
-    Deno.stat(`${mbus.folder}/work/ran`),
+    Deno.stat(`${mbus.folder}/project/ran`),
     Deno.errors.NotFound,
   );
   assert.deepEqual(
@@ -217,5 +217,5 @@ Deno.test("a command line without a path or a command is refused", async () => {
     assert.equal(code, 2, args.join(" "));
     assert.match(stderr, /^mbus: Cannot [^\n]+\n$/);
   }
-  assert.deepEqual([...Deno.readDirSync(`${mbus.folder}/work`)], []);
+  assert.deepEqual([...Deno.readDirSync(`${mbus.folder}/project`)], []);
 });

@@ -93,9 +93,9 @@ Deno.test("asking for exclusive what others hold tells them, once in a while", a
 
 Deno.test("text of a project's conflict is not shown in another", async () => {
   await using home = new Home();
-  const path = `${home.root}/work/a.ts`;
-  Deno.mkdirSync(`${home.root}/work`);
-  const work = `${home.root}/work`;
+  const path = `${home.root}/project/a.ts`;
+  Deno.mkdirSync(`${home.root}/project`);
+  const work = `${home.root}/project`;
   const ann = await home.open({ session: "ann", project: work });
   const bob = await home.open({ session: "bob", project: work });
   const eve = await home.open({ session: "eve", project: "/elsewhere" });

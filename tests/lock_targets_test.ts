@@ -9,7 +9,7 @@ const EXCLUSIVE = { type: "exclusive" } as const;
 
 /** Two sessions, and a folder with files `src/a.ts` and `src/b.ts`. */
 async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
-  const folder = Deno.realPathSync(home.root) + "/work";
+  const folder = Deno.realPathSync(home.root) + "/project";
   Deno.mkdirSync(`${folder}/src/deep`, { recursive: true });
   for (const name of ["a.ts", "b.ts"]) {
     Deno.writeTextFileSync(`${folder}/src/${name}`, "");

@@ -18,6 +18,7 @@
 
 import { ring } from "../bell_files.ts";
 import { StoreError } from "../errors.ts";
+import { watchPath } from "../file_watch.ts";
 import { Connection } from "./connection.ts";
 import { HubFolder, isAlive, type Wants } from "./hub_folder.ts";
 import { OwnEar } from "./own_ear.ts";
@@ -62,7 +63,7 @@ export class Hub implements AsyncDisposable {
       resumed: () => this.#ring(),
       lost: () => {},
     });
-    this.#watch = Deno.watchFs(folder.wants, { recursive: false });
+    this.#watch = watchPath(folder.wants);
     this.#watching = this.#follow();
     this.#look = setInterval(() => this.#lookAgain(), LOOK_MS);
   }

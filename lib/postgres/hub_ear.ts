@@ -15,6 +15,7 @@
  */
 
 import { newBellName } from "../bell_files.ts";
+import { watchPath } from "../file_watch.ts";
 import type { Ear, Hearing } from "./ear.ts";
 import type { HostedProcess, HubFolder } from "./hub_folder.ts";
 
@@ -45,7 +46,7 @@ export class HubEar implements Ear {
     this.#hub = hub;
     this.#hearing = hearing;
     Deno.writeTextFileSync(this.#bell, "0", { mode: 0o600 });
-    this.#watch = Deno.watchFs(this.#bell, { recursive: false });
+    this.#watch = watchPath(this.#bell);
     this.#watching = this.#listenToBell();
     this.#look = setInterval(() => {
       const hub = this.#folder.hub();

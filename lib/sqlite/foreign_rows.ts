@@ -25,6 +25,7 @@
  */
 
 import { ring } from "../bell_files.ts";
+import { watchPath } from "../file_watch.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
 import { type Addressed, bellsFor } from "./bells.ts";
 import type { Connection } from "./connection.ts";
@@ -169,10 +170,7 @@ export class ForeignRows {
   }
 
   #watchLog(): Deno.FsWatcher {
-    const watch = Deno.watchFs(
-      `${this.#connection.location.databasePath}-wal`,
-      { recursive: false },
-    );
+    const watch = watchPath(`${this.#connection.location.databasePath}-wal`);
     this.#listen(watch);
     return watch;
   }

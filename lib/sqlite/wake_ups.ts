@@ -21,6 +21,7 @@
 
 import { newBellName, removeBellFile, ring } from "../bell_files.ts";
 import { StoreError } from "../errors.ts";
+import { watchPath } from "../file_watch.ts";
 import type { Interest, Watch, WatchMode } from "../store.ts";
 import {
   addBell,
@@ -156,7 +157,7 @@ export class WakeUps {
       Deno.mkdirSync(bellsFolder, { mode: 0o700 });
       this.#makeBell();
     }
-    this.#bellWatch = Deno.watchFs(this.#bellPath, { recursive: false });
+    this.#bellWatch = watchPath(this.#bellPath);
     this.#mode = "push";
     this.#listen(this.#bellWatch);
     this.#foreignRows.start(this.#bell);

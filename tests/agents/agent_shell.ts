@@ -70,7 +70,7 @@ export async function runAsAgent(
       "--allow-all",
       `${ROOT}/cli.ts`,
     ],
-    cwd: `${mbus.folder}/work`,
+    cwd: `${mbus.folder}/project`,
     env: mbus.environment({ MBUS_SESSION: undefined }),
     clearEnv: true,
     stdin: "null",

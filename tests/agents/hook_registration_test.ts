@@ -19,7 +19,7 @@ async function withProject(
   use: (mbus: Mbus, project: string) => Promise<void>,
 ): Promise<void> {
   await using mbus = new Mbus();
-  const project = Deno.realPathSync(`${mbus.folder}/work`);
+  const project = Deno.realPathSync(`${mbus.folder}/project`);
   Deno.mkdirSync(`${project}/.git`);
   Deno.writeTextFileSync(`${project}/.git/HEAD`, "ref: refs/heads/topic\n");
   Deno.writeTextFileSync(`${project}/a.ts`, "a\n");

@@ -305,7 +305,7 @@ Deno.test({
       inputOf("gemini", {
         point: "before-edit",
         session: "s-1",
-        cwd: `${mbus.folder}/work`,
+        cwd: `${mbus.folder}/project`,
         path: "a.ts",
       }),
     );

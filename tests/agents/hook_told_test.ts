@@ -82,7 +82,7 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   async fn() {
     await using mbus = new Mbus();
-    const input = prompt(`${mbus.folder}/work`);
+    const input = prompt(`${mbus.folder}/project`);
     await mbus.done(["hook", "claude"], { input });
     await mbus.done(["send", "chat", '"hello ada"', "--to", "ada"]);
     const { code, stderr } = await mbus.run(["hook", "claude"], {

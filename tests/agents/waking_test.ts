@@ -115,7 +115,7 @@ Deno.test("what could not be said is told again", async () => {
 
 Deno.test("the installed command wakes by exit code and standard error", async () => {
   await using mbus = new Mbus();
-  const cwd = `${mbus.folder}/work`;
+  const cwd = `${mbus.folder}/project`;
   const input = (point: Point) =>
     JSON.stringify(inputOf("claude", { point, session: "ada", cwd }));
   await mbus.done(["hook", "claude"], { input: input("start") });

@@ -46,7 +46,7 @@ export class AgentsHome extends Mbus {
   /** The home folder. */
   readonly user: string = `${this.folder}/home`;
   /** The project. */
-  readonly project: string = `${this.folder}/work`;
+  readonly project: string = `${this.folder}/project`;
   /** Where the agents look. */
   readonly place: ConfigPlace = {
     home: this.user,

@@ -51,7 +51,7 @@ export class Mbus implements AsyncDisposable {
 
   constructor() {
     Deno.mkdirSync(`${this.folder}/home`);
-    Deno.mkdirSync(`${this.folder}/work`);
+    Deno.mkdirSync(`${this.folder}/project`);
   }
 
   /** The database file. */
@@ -144,7 +144,7 @@ export class Mbus implements AsyncDisposable {
     ];
     return new Deno.Command(program, {
       args: rest,
-      cwd: options.cwd ?? `${this.folder}/work`,
+      cwd: options.cwd ?? `${this.folder}/project`,
       env: this.environment(options.env),
       clearEnv: true,
       stdin: "piped",

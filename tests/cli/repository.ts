@@ -10,7 +10,7 @@ import { type Ended, Mbus, ROOT } from "./mbus.ts";
 /** A bus, a repository in its working folder, and `mbus` on the PATH. */
 export class Repository extends Mbus {
   /** The repository. */
-  readonly root: string = `${this.folder}/work`;
+  readonly root: string = `${this.folder}/project`;
   /** Where the program `mbus` is. */
   readonly programs: string = `${this.folder}/bin`;
 

@@ -24,7 +24,7 @@ export class Shell implements AsyncDisposable {
 
   private constructor(mbus: Mbus) {
     this.#child = new Deno.Command("sh", {
-      cwd: `${mbus.folder}/work`,
+      cwd: `${mbus.folder}/project`,
       env: {
         ...mbus.environment({ MBUS_SESSION: undefined }),
         DENO: Deno.execPath(),
@@ -52,7 +52,7 @@ export class Shell implements AsyncDisposable {
       home: mbus.home,
       session,
       pid,
-      project: `${mbus.folder}/work`,
+      project: `${mbus.folder}/project`,
       ...known,
     });
     await bus.sessions.register();

@@ -89,7 +89,7 @@ Deno.test({
   async fn() {
     await using mbus = new Mbus();
     await mbus.done(["send", "state", "0"]);
-    const file = `${mbus.folder}/work/file`;
+    const file = `${mbus.folder}/project/file`;
     const holder = mbus.start([
       "with-lock",
       file,
@@ -174,7 +174,7 @@ Deno.test({
         while (left-- > 0) {
           const agent = `agent-${chance.whole(0, 20)}`;
           const event = chance.of(["PreToolUse", "PostToolUse", "Stop"]);
-          const file = `${mbus.folder}/work/${chance.whole(0, 10)}`;
+          const file = `${mbus.folder}/project/${chance.whole(0, 10)}`;
           agents.add(agent);
           const { code } = await mbus.run(["hook", "claude"], {
             input: hookInput(event, agent, file),

@@ -131,7 +131,7 @@ Deno.test("values come back as they were, and are in no SQL", async () => {
 
 Deno.test("a command's values reach no shell", async () => {
   await using mbus = new Mbus();
-  const cwd = `${mbus.folder}/work`;
+  const cwd = `${mbus.folder}/project`;
   // Each is six processes: the long form tries those for SQL, too.
   const values = VALUES.filter((value) => LONG || value.includes("pwned"));
   for (const value of values) {

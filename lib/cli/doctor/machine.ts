@@ -5,6 +5,7 @@
  * @module
  */
 
+import { watchPath } from "../../file_watch.ts";
 import { hostId, startTimesReadable } from "../../host.ts";
 import {
   type Library,
@@ -120,7 +121,7 @@ async function tryWatch(path: string): Promise<Finding> {
   const limits = watchLimits();
   let watch: Deno.FsWatcher;
   try {
-    watch = Deno.watchFs(path, { recursive: false });
+    watch = watchPath(path);
   } catch (error) {
     return warn(
       "watch",

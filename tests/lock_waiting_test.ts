@@ -55,6 +55,29 @@ Deno.test("a waiter gets a released lock by push, and was told whom it waits for
   const hold = await within("the lock", got, PUSHED_MS);
   assert.ok(hold.token > lock.token);
   assert.equal(hold.session, "bob");
+  await until("its place to be given up", () => waitersIn(home) === 0);
+});
+
+Deno.test("what was granted is had while others write, and noted by the time the bus closes", async () => {
+  await using home = new Home();
+  const ann = await home.open({ ...NO_POLL, session: "ann" });
+  const bob = await home.start({ ...NO_POLL, session: "bob" });
+  const path = `${home.root}/a`;
+  const lock = await ann.locks.acquire(path, EXCLUSIVE);
+  const { got } = await queue(bob, "l", path, "exclusive");
+  Deno.kill(bob.pid, "SIGSTOP");
+  await lock.release();
+  const db = home.foreign();
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    Deno.kill(bob.pid, "SIGCONT");
+    const hold = await within("the lock", got, PUSHED_MS);
+    assert.equal(hold.session, "bob");
+    assert.equal(waitersIn(home), 1);
+  } finally {
+    db.exec("COMMIT");
+  }
+  await bob.call("close");
   assert.equal(waitersIn(home), 0);
 });
 

@@ -31,12 +31,18 @@ import type { EditRequest } from "../store.ts";
 export const WAIT_LEASE_MS = 30_000;
 
 /** Whether a session may be in the way of a request at all. */
-export function isOther(request: LockRequest, session: string): boolean {
+export function isOther(
+  request: Pick<LockRequest, "session" | "alongside">,
+  session: string,
+): boolean {
   return session !== request.session && !request.alongside.includes(session);
 }
 
 /** Whether a hold or waiter of this type and a request shut each other out. */
-export function excludes(request: LockRequest, type: LockType): boolean {
+export function excludes(
+  request: Pick<LockRequest, "type">,
+  type: LockType,
+): boolean {
   return request.type === "exclusive" || type === "exclusive";
 }
 

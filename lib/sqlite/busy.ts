@@ -91,7 +91,8 @@ export async function retryBusy<T>(
   }
 }
 
-function pause(ms: number): Promise<void> {
+/** Waits without holding up anything else in this process. */
+export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 

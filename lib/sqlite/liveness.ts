@@ -14,7 +14,7 @@
 
 import { incarnationIds } from "../coordination/registry.ts";
 import { SessionEndedError } from "../errors.ts";
-import { hostId, processAlive } from "../host.ts";
+import { hostId } from "../host.ts";
 import type { Incarnation, Session, SessionStart } from "../sessions.ts";
 import type { Row } from "./driver.ts";
 import { findSession, insertSession, markEnded } from "./sessions.ts";
@@ -136,7 +136,7 @@ export function registerSession(tx: Transaction, start: SessionStart): Session {
 /** Buries the session of a row if its process is dead; returns whether it is. */
 export function buryIfDead(tx: Transaction, row: Row): boolean {
   if (!isJudgeable(row)) return false;
-  const life = processAlive(
+  const life = tx.life(
     { pid: Number(row.pid), startTime: String(row.process_start) },
     String(row.host),
   );

@@ -8,6 +8,7 @@
  * commits: each waiter in order gets its hold if nothing stands in its way any
  * more, and is rung. The hold then carries the waiter's number until its
  * process has picked it up; if that process died meanwhile, the hold goes back.
+ * To pick it up is a mere look, which waits for no writer; it is noted afterwards.
  *
  * A waiter is leased: its process renews by looking at it, and one that is dead
  * or silent past its lease is removed by whoever looks.
@@ -29,7 +30,7 @@ import {
 } from "../coordination/precedence.ts";
 import { DeadlockError, NotHeldError, UnknownSessionError } from "../errors.ts";
 import { type Glob, overlaps } from "../glob.ts";
-import { hostId, processAlive, processStart } from "../host.ts";
+import { hostId, processStart } from "../host.ts";
 import { extentGlob, type LockTarget } from "../lock_target.ts";
 import type {
   Blocker,
@@ -185,12 +186,31 @@ function blockersOf(
   near: readonly HoldRow[] = nearbyHolds(tx, request),
   anyWaits = true,
 ): Blocker[] {
+  const holders = holdersInTheWay(tx, request, near).map(toBlocker);
+  if (!anyWaits) return holders;
+  return [...holders, ...waitersBefore(tx, request, waiter)];
+}
+
+/** Whether anybody stands in a waiter's way; who it is takes longer to say. */
+function isBlocked(
+  tx: Transaction,
+  request: LockRequest,
+  waiter: number,
+  near: readonly HoldRow[],
+): boolean {
+  return holdersInTheWay(tx, request, near).length > 0 ||
+    waitersBefore(tx, request, waiter).length > 0;
+}
+
+function holdersInTheWay(
+  tx: Transaction,
+  request: LockRequest,
+  near: readonly HoldRow[],
+): HoldRow[] {
   const holds = near.filter(({ hold }) =>
     isOther(request, hold.session) && excludes(request, hold.type)
   );
-  const holders = standing(tx, holds).map(toBlocker);
-  if (!anyWaits) return holders;
-  return [...holders, ...waitersBefore(tx, request, waiter)];
+  return standing(tx, holds);
 }
 
 /** Who waits for what overlaps a target, those that came first first. */
@@ -251,7 +271,7 @@ function meets(wanted: Glob, row: Row): boolean {
 
 /** Removes a waiter whose process is gone; returns whether it is. */
 function leftIfGone(tx: Transaction, row: Row): boolean {
-  const life = processAlive({
+  const life = tx.life({
     pid: Number(row.pid),
     startTime: String(row.process_start ?? ""),
   }, String(row.host));
@@ -293,62 +313,77 @@ export function grantWaiters(tx: Transaction): void {
   // Judging who is in the way may free more, which the next round grants.
   while (tx.freed.length > 0) {
     const freed = tx.freed.splice(0);
-    const waiters = tx.connection.sql(WAITERS_IN_LINE).all();
-    for (const { waiter, ...target } of waiters) {
-      const wanted = globOf(target);
+    const served: Row[] = [];
+    for (const inLine of tx.connection.sql(WAITERS_IN_LINE).all()) {
+      const wanted = globOf(inLine);
       if (wanted === undefined || !freed.some((row) => meets(wanted, row))) {
         continue;
       }
+      // Of a crowd all but the first stop here, without another look.
+      if (served.some((row) => shutOut(row, inLine) && meets(wanted, row))) {
+        continue;
+      }
       // Judging those before it may have removed it.
-      const row = waiterRow(tx, String(waiter));
+      const row = waiterRow(tx, String(inLine.waiter));
       if (row === undefined || leftIfGone(tx, row)) continue;
-      const request = toRequest(row);
-      if (isGranted(tx, row, request)) tx.ring("grants", request.session);
+      if (serve(tx, row) === "held") served.push(row);
     }
   }
 }
 
-const WAITERS_IN_LINE = `SELECT waiter, kind, extent, folds_case
+const WAITERS_IN_LINE = `SELECT waiter, session_id, lock_type, kind, extent,
+    folds_case, alongside
   FROM lock_waiters WHERE token IS NULL ORDER BY waiter`;
 
+/** Whether who was just served shuts another waiter out, where they meet. */
+function shutOut(served: Row, inLine: Row): boolean {
+  const request = {
+    session: String(inLine.session_id),
+    alongside: JSON.parse(String(inLine.alongside)) as string[],
+    type: inLine.lock_type as LockType,
+  };
+  return isOther(request, String(served.session_id)) &&
+    excludes(request, served.lock_type as LockType);
+}
+
 /**
- * Gives a waiter its hold if nothing is in the way; returns whether it waits no
+ * Gives a waiter its hold if nothing is in the way, and rings it if it waits no
  * more. Who still does is not rung: that would wake a crowd at every release.
  */
-function isGranted(
-  tx: Transaction,
-  row: Row,
-  request: LockRequest,
-): boolean {
+function serve(tx: Transaction, row: Row): "waits" | "held" | "left" {
+  const request = toRequest(row);
   const waiter = Number(row.waiter);
   const near = nearbyHolds(tx, request);
-  if (blockersOf(tx, request, waiter, near).length > 0) return false;
+  if (isBlocked(tx, request, waiter, near)) return "waits";
   // Judging who is in the way may have buried the waiter's own session.
-  if (waiterRow(tx, String(waiter)) === undefined) return false;
+  if (waiterRow(tx, String(waiter)) === undefined) return "left";
+  tx.ring("grants", request.session);
   if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
     // What was to become exclusive was given back meanwhile.
     leaveQueue(tx, String(waiter));
-    return true;
+    return "left";
   }
   const { hold: held } = grant(tx, request, holderIn(row), near, waiter);
   tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
     .run(held.token, waiter);
-  return true;
+  return "held";
 }
 
 /**
- * Whom a waiter waits for by now, by a mere look; undefined if there is more to
- * do: it waits no more, may have its hold, or its place is to be renewed.
+ * What a waiter was granted, or whom it waits for by now, by a mere look;
+ * undefined if there is more to do: it waits no more, may have its hold, or its
+ * place is to be renewed.
  */
-export function stillWaiting(
+export function lookAtWaiter(
   tx: Transaction,
   waiter: string,
 ): LockOutcome | undefined {
   const row = waiterRow(tx, waiter);
-  if (
-    row === undefined || row.token !== null ||
-    Number(row.wait_expires_at) - tx.nowMs < WAIT_LEASE_MS * 2 / 3
-  ) return undefined;
+  if (row === undefined) return undefined;
+  if (row.token !== null) return grantedTo(tx, row);
+  if (Number(row.wait_expires_at) - tx.nowMs < WAIT_LEASE_MS * 2 / 3) {
+    return undefined;
+  }
   const blockers = blockersOf(tx, toRequest(row), Number(waiter));
   return blockers.length === 0
     ? undefined
@@ -368,7 +403,7 @@ export function checkWaiter(
     return { state: "refused", blockers: [] };
   }
   const request = toRequest(row);
-  if (row.token !== null) return pickUp(tx, request, row);
+  if (row.token !== null) return pickUp(tx, row);
   tx.connection.sql(
     "UPDATE lock_waiters SET wait_expires_at = ? WHERE waiter = ?",
   )
@@ -381,20 +416,40 @@ export function checkWaiter(
   const granted = waiterRow(tx, waiter);
   // What it was to upgrade was given back.
   if (granted === undefined) return { state: "refused", blockers: [] };
-  return pickUp(tx, request, granted);
+  return pickUp(tx, granted);
 }
 
-function pickUp(tx: Transaction, request: LockRequest, row: Row): LockOutcome {
+/** What a waiter was granted; undefined if it was taken away again. */
+function grantedTo(
+  tx: Transaction,
+  row: Row,
+): LockOutcome & { state: "held" } | undefined {
   const held = holdRow(tx.connection, Number(row.token));
-  tx.connection.sql("DELETE FROM lock_waiters WHERE waiter = ?").run(
-    row.waiter,
-  );
-  // Granted, and taken away again before it was picked up.
-  if (held === undefined) return { state: "refused", blockers: [] };
-  tx.connection.sql("UPDATE file_locks SET waiter = NULL WHERE token = ?")
-    .run(row.token);
+  if (held === undefined) return undefined;
   const own = toHold(held, tx.nowMs);
-  return { state: "held", hold: own, overlaps: overlapsOf(tx, request, own) };
+  return {
+    state: "held",
+    hold: own,
+    overlaps: overlapsOf(tx, toRequest(row), own),
+  };
+}
+
+function pickUp(tx: Transaction, row: Row): LockOutcome {
+  const granted = grantedTo(tx, row);
+  endWaiting(tx, String(row.waiter));
+  return granted ?? { state: "refused", blockers: [] };
+}
+
+/**
+ * Notes that a waiter's process has picked up what it was granted. Until then it
+ * goes back if that process dies, which is what its death brings about anyway.
+ */
+export function endWaiting(tx: Transaction, waiter: string): void {
+  const row = tx.connection.sql(
+    "DELETE FROM lock_waiters WHERE waiter = ? RETURNING token",
+  ).get(Number(waiter));
+  tx.connection.sql("UPDATE file_locks SET waiter = NULL WHERE token = ?")
+    .run(row?.token ?? null);
 }
 
 function waiterRow(tx: Transaction, waiter: string): Row | undefined {
@@ -440,11 +495,25 @@ function takeOver(tx: Transaction, request: LockRequest): void {
   }
 }
 
+/** Whether no way can lead back to who asks: nobody waits for it. */
+function isInNobodysWay(
+  tx: Transaction,
+  { session, alongside }: LockRequest,
+): boolean {
+  if (alongside.length > 0) return false;
+  const { inTheWay } = tx.connection.sql(
+    `SELECT EXISTS (SELECT 1 FROM file_locks WHERE session_id = ?1)
+       OR EXISTS (SELECT 1 FROM lock_waiters WHERE session_id = ?1) AS inTheWay`,
+  ).get(session)!;
+  return inTheWay === 0;
+}
+
 function refuseCycle(
   tx: Transaction,
   request: LockRequest,
   inTheWay: readonly Blocker[],
 ): void {
+  if (isInNobodysWay(tx, request)) return;
   const waits = new Map<string, Waiting[]>();
   const wait = (session: string, waiting: Waiting): void => {
     waits.set(session, [...waits.get(session) ?? [], waiting]);

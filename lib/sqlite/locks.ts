@@ -26,7 +26,6 @@ import {
 } from "../coordination/precedence.ts";
 import { NotHeldError } from "../errors.ts";
 import { type Glob, GlobSyntaxError, overlaps } from "../glob.ts";
-import { processAlive } from "../host.ts";
 import {
   type Extent,
   extentGlob,
@@ -162,7 +161,7 @@ function waiterOf(row: Row): Blocker["process"] {
 /** Takes back what was granted to a process that died before it picked it up. */
 function ungrantIfDead(tx: Transaction, row: Row): boolean {
   const waiter = waiterOf(row);
-  if (waiter === undefined || processAlive(waiter, waiter.host) !== "dead") {
+  if (waiter === undefined || tx.life(waiter, waiter.host) !== "dead") {
     return false;
   }
   if (tx.readOnly) return true;

@@ -60,6 +60,7 @@ import type {
   TaskPosting,
 } from "../tasks.ts";
 import { type Addressed, bellsFor, topicChannel } from "./bells.ts";
+import { pause } from "./busy.ts";
 import {
   Connection,
   type ConnectionOptions,
@@ -91,9 +92,10 @@ import { type BusLocation, locateBus } from "./location.ts";
 import {
   acquire,
   checkWaiter,
+  endWaiting,
   grantWaiters,
   leaveQueue,
-  stillWaiting,
+  lookAtWaiter,
   waitersFor,
 } from "./lock_queue.ts";
 import { giveBack, listHolds, renewHold } from "./locks.ts";
@@ -197,6 +199,7 @@ export class SqliteStore implements Store {
   #sincePurge = 0;
   #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
+  readonly #underWay = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
   private constructor(connection: Connection, options: SqliteStoreOptions) {
@@ -459,11 +462,15 @@ export class SqliteStore implements Store {
     const act = "wait for a lock";
     this.#refuseClosed(act);
     // Most looks change nothing, and should keep nobody from writing.
-    const waiting = await this.#connection.read(
+    const outcome = await this.#connection.read(
       act,
-      () => stillWaiting(this.#lookOnly(), waiter),
+      () => lookAtWaiter(this.#lookOnly(), waiter),
     );
-    return waiting ??
+    if (outcome?.state === "held") {
+      // It is held by now; who holds it need not wait until that is noted.
+      this.#afterwards(() => this.#write(act, (tx) => endWaiting(tx, waiter)));
+    }
+    return outcome ??
       await this.#write(act, (tx) => checkWaiter(tx, waiter, session));
   }
 
@@ -682,8 +689,17 @@ export class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     await this.#purging;
+    await Promise.all(this.#underWay);
     await this.#wakeUps.close();
     this.#connection.close();
+  }
+
+  /** Writes what nobody has to wait for, when others had their turn. */
+  #afterwards(write: () => Promise<void>): void {
+    const done = pause(0).then(write)
+      .catch((error) => this.#options.warn(`mbus: ${error.message}`))
+      .finally(() => this.#underWay.delete(done));
+    this.#underWay.add(done);
   }
 
   /** Runs one write transaction, and rings when it is through. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { type Life, processAlive, type ProcessIdentity } from "../host.ts";
 import type { Incarnation } from "../sessions.ts";
 import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
 import { type Addressed, topicChannel } from "./bells.ts";
@@ -33,6 +34,7 @@ export class Transaction {
    * columns kind, extent and folds_case.
    */
   readonly freed: Row[] = [];
+  readonly #lives = new Map<string, Life>();
 
   /** Made by the store for each attempt at a write. */
   constructor(
@@ -73,6 +75,20 @@ export class Transaction {
       to: addressee.id,
       notRunning: addressee.status === "terminated",
     };
+  }
+
+  /**
+   * Whether a process of `host` lives. Looked up once: among ten that wait for one
+   * lock each is in the way of all behind it, while everybody waits for this.
+   */
+  life(process: ProcessIdentity, host: string): Life {
+    const key = `${process.pid} ${process.startTime} ${host}`;
+    let life = this.#lives.get(key);
+    if (life === undefined) {
+      life = processAlive(process, host);
+      this.#lives.set(key, life);
+    }
+    return life;
   }
 
   /** Notes that who watches a topic is to be woken; `session` narrows it to one. */

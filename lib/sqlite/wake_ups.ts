@@ -32,6 +32,7 @@ import {
   removeInterest,
   wantsAny,
 } from "./bells.ts";
+import { pause } from "./busy.ts";
 import type { Connection } from "./connection.ts";
 import { ForeignRows, type ForeignRowsOptions } from "./foreign_rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -275,10 +276,7 @@ export class WakeUps {
     if (this.#watchers.size === 0) this.#stop();
     else {
       const bell = this.#bell;
-      this.#change(
-        "end a watch",
-        (tx) => removeInterest(tx, bell, watcher.id),
-      ).catch((error) => this.#options.warn(`mbus: ${error.message}`));
+      this.#end((tx) => removeInterest(tx, bell, watcher.id));
     }
   }
 
@@ -290,11 +288,17 @@ export class WakeUps {
     const bell = this.#bell;
     const path = this.#bellPath;
     this.#bell = "";
-    this.#change("end a watch", (tx) => {
+    this.#end((tx) => {
       this.#foreignRows.release(tx, bell);
       removeBell(tx, bell);
-    })
-      .then(() => removeBellFile(path))
+    }, () => removeBellFile(path));
+  }
+
+  /** Takes rows back. Whoever ended a watch has what it came for: it goes first. */
+  #end(work: (tx: Transaction) => void, then?: () => void): void {
+    this.#rows = this.#rows.then(() => pause(0));
+    this.#change("end a watch", work)
+      .then(then)
       .catch((error) => this.#options.warn(`mbus: ${error.message}`));
   }
 

@@ -76,6 +76,18 @@ export const SQLITE_SOCKETS: Contestant = {
   batch: 500,
 };
 
+/** The floor of the gate: all of it that is not the bus. */
+export const SQLITE_FILE_WATCH: Contestant = {
+  name: "sqlite-file-watch",
+  label: "bare SQLite, woken by the file system",
+  module: "sqlite_file_watch",
+  durability:
+    "the same inserts in the same file, without a bus: the floor of " +
+    "what is stored in SQLite and pushed by the file system",
+  beside: "nothing",
+  batch: 500,
+};
+
 /** This bus without bells, looking every so many milliseconds. */
 export function polling(intervalMs: number): Contestant {
   return {

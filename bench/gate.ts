@@ -4,7 +4,8 @@
  * Ten sessions, each a process, with heartbeats and the safety poll beneath,
  * publish 100 messages a second together on mixed channels, and each gets what
  * the nine others say. Beside it, in turns, the base: the same processes and
- * inserts with a mesh of Unix sockets for the wake-ups; and the bus with
+ * inserts with a mesh of Unix sockets for the wake-ups; the same once more woken
+ * by the file system, which is the floor of what is pushed so; and the bus with
  * polling alone. What fails the gate is a p99 of 50 ms or more, or 5 % of a
  * core or more above the base; with polling alone only the latter.
  *
@@ -21,6 +22,7 @@ import {
   BUS,
   type Contestant,
   polling,
+  SQLITE_FILE_WATCH,
   SQLITE_SOCKETS,
 } from "./contestants.ts";
 import { type Cost, Fleet, type Talked } from "./fleet.ts";
@@ -40,7 +42,7 @@ const SESSIONS = 10;
 const MESSAGES_PER_SECOND = 100;
 
 const POLL = polling(250);
-const CONTESTANTS = [BUS, SQLITE_SOCKETS, POLL];
+const CONTESTANTS = [BUS, SQLITE_SOCKETS, SQLITE_FILE_WATCH, POLL];
 
 interface Pace {
   readonly rounds: number;
@@ -102,7 +104,12 @@ export async function benchGate(run: Run): Promise<Outcome> {
   run.progress("ten writers flat out");
   const contention = await contend(`${run.folder}/writers`, pace.writersMs);
   const gate = gateRows(rounds);
-  run.judge([...gate, ...ownRows(rounds), ...contention.rows]);
+  run.judge([
+    ...gate,
+    ...floorRows(rounds),
+    ...ownRows(rounds),
+    ...contention.rows,
+  ]);
   run.failUnlessMet(gate);
   return outcomeOf(rounds, contention);
 }
@@ -174,20 +181,28 @@ function gateRows(rounds: Rounds): Judged[] {
       },
       bar: { of: "figure", below: 50 },
     },
-    processorAbove("processor above the base", own, base),
-    processorAbove(
-      "processor above the base, polling alone",
-      rounds.get(POLL)!,
-      base,
-    ),
+    {
+      ...processorAbove("processor above the base", own, base),
+      bar: PROCESSOR_BAR,
+    },
+    {
+      ...processorAbove(
+        "processor above the base, polling alone",
+        rounds.get(POLL)!,
+        base,
+      ),
+      bar: PROCESSOR_BAR,
+    },
   ];
 }
+
+const PROCESSOR_BAR: Bar = { of: "figure", below: 5 };
 
 function processorAbove(
   what: string,
   rounds: readonly Round[],
   base: readonly Round[],
-): Judged {
+): Row {
   return {
     bench: "gate",
     what,
@@ -195,8 +210,37 @@ function processorAbove(
     rounds: rounds.map(({ all }, i) =>
       all.cost.processorPercent - base[i].all.cost.processorPercent
     ),
-    bar: { of: "figure", below: 5 },
   };
+}
+
+/** What bare SQLite takes that is woken as the bus is: no bus can take less. */
+function floorRows(rounds: Rounds): Row[] {
+  const floor = rounds.get(SQLITE_FILE_WATCH)!;
+  const base = rounds.get(SQLITE_SOCKETS)!;
+  const quantile = (
+    audience: string,
+    which: "p50" | "p99",
+    of: (round: Round) => Talked,
+  ): Row => ({
+    bench: "floor",
+    what: `bare SQLite and a file watch, ${audience}, ${which}`,
+    unit: "ms",
+    rounds: floor.map((round) => distributionOf(of(round).fromCommit)[which]),
+    baseline: {
+      name: "base",
+      rounds: base.map((round) => distributionOf(of(round).fromCommit)[which]),
+    },
+  });
+  return [
+    quantile("to nine", "p50", ({ all }) => all),
+    quantile("to nine", "p99", ({ all }) => all),
+    quantile("to one", "p50", ({ one }) => one),
+    quantile("to one", "p99", ({ one }) => one),
+    {
+      ...processorAbove("processor above the base, to nine", floor, base),
+      bench: "floor",
+    },
+  ];
 }
 
 /** What this bus holds itself to. */

@@ -11,31 +11,19 @@
 
 import { sharedNowMs } from "../clock.ts";
 import type { OpenPeer, Recipient } from "../contestant.ts";
+import { FileMesh } from "../file_mesh.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, _hear, woken) => {
-  const bellOf = (session: number) => `${seat.folder}/${session}.bell`;
-  await Deno.writeTextFile(bellOf(seat.session), "");
-  const watch = Deno.watchFs(bellOf(seat.session), { recursive: false });
-  const listening = (async () => {
-    for await (const _ of watch) woken();
-  })();
-  const others = Array.from({ length: seat.sessions }, (_, i) => i)
-    .filter((session) => session !== seat.session);
+export const openPeer: OpenPeer = (seat, _hear, woken) => {
+  const mesh = new FileMesh(seat, woken);
   const touch = (to: Recipient): number => {
     const beganAt = sharedNowMs();
-    const now = Date.now() / 1_000;
-    for (const session of to === "all" ? others : [to]) {
-      Deno.utimeSync(bellOf(session), now, now);
-    }
+    mesh.wake(to);
     return beganAt;
   };
-  return {
+  return Promise.resolve({
     say: (_channel, _said, to) => Promise.resolve(touch(to)),
     sayMany: (_channel, _many, to) => Promise.resolve(void touch(to)),
-    async [Symbol.asyncDispose](): Promise<void> {
-      watch.close();
-      await listening;
-    },
-  };
+    [Symbol.asyncDispose]: () => mesh.close(),
+  });
 };

@@ -15,10 +15,11 @@
  * at the next commit. So an event starts looks that go on until nobody has
  * written for a while. The watch is closed meanwhile: under steady traffic it
  * would report each page of everybody's every commit, which costs several times
- * what the looks do.
+ * what the looks do. Where all that is written is the bus's own, which rings, the
+ * looks become rarer, as each wakes a process for nothing.
  *
  * ```text
- *  watching ──event──▶ looking every few ms ──quiet──▶ watching, one more look
+ *  watching ──event──▶ looking ──quiet──▶ watching, one more look
  * ```
  *
  * @module
@@ -40,9 +41,10 @@ const ASK_EVERY_MS = 2_000;
 const RENEW_EVERY_MS = 10_000;
 
 // After the first event, and from then on until nobody has written for so many
-// looks.
+// looks: soon after a foreign row, at last rarely while there is none.
 const FIRST_LOOK_AFTER_MS = 1;
-const LOOK_EVERY_MS = 5;
+const LOOK_AGAIN_MS = 5;
+const LOOK_RARELY_MS = 40;
 const QUIET_LOOKS = 3;
 
 const ROWS_MAX = 1_000;
@@ -179,40 +181,45 @@ export class ForeignRows {
     await watch[Symbol.asyncIterator]().next();
     if (this.#watch !== watch) return;
     this.#closeWatch();
-    this.#lookUntilQuiet(FIRST_LOOK_AFTER_MS, 0);
+    this.#lookUntilQuiet(FIRST_LOOK_AFTER_MS, LOOK_AGAIN_MS, 0);
   }
 
-  #lookUntilQuiet(pauseMs: number, quietLooks: number): void {
+  #lookUntilQuiet(pauseMs: number, thenMs: number, quietLooks: number): void {
     this.#nextLook = setTimeout(() => {
       this.#nextLook = undefined;
       if (quietLooks === QUIET_LOOKS) return this.#do();
-      const changed = this.#look();
-      this.#lookUntilQuiet(LOOK_EVERY_MS, changed ? 0 : quietLooks + 1);
+      const seen = this.#look();
+      if (seen === "nothing") {
+        this.#lookUntilQuiet(thenMs, thenMs, quietLooks + 1);
+      } else {
+        const nextMs = seen === "foreign" ? LOOK_AGAIN_MS : 2 * thenMs;
+        this.#lookUntilQuiet(thenMs, Math.min(nextMs, LOOK_RARELY_MS), 0);
+      }
     }, pauseMs);
   }
 
-  /** Looks, if others have committed since the last look; tells whether. */
-  #look(): boolean {
+  /** Looks, if others have committed since the last look; tells what. */
+  #look(): "nothing" | "own" | "foreign" {
     try {
       const dataVersion = this.#connection.dataVersion();
-      if (dataVersion === this.#dataVersion) return false;
+      if (dataVersion === this.#dataVersion) return "nothing";
       this.#dataVersion = dataVersion;
-      this.#ringForeign();
+      return this.#ringForeign() ? "foreign" : "own";
     } catch (error) {
       // Every reader finds the rows, or the error, at its own poll.
       this.#tell("look", error);
+      return "own";
     }
-    return true;
   }
 
-  /** Rings for what other programs inserted. */
-  #ringForeign(): void {
+  /** Rings for what other programs inserted; tells whether there was any. */
+  #ringForeign(): boolean {
     const rows = this.#connection.sql(
       `SELECT id, channel, project_id, recipient_id
        FROM inter_session_messages INDEXED BY idx_messages_unrung
        WHERE rung = 0 ORDER BY id LIMIT ${ROWS_MAX}`,
     ).all();
-    if (rows.length === 0) return;
+    if (rows.length === 0) return false;
     const wanted = rows.map((row): Addressed => ({
       channel: String(row.channel),
       project: row.project_id === null ? null : String(row.project_id),
@@ -235,6 +242,7 @@ export class ForeignRows {
       this.#dataVersion = -1;
       this.#look();
     });
+    return true;
   }
 
   #write(

@@ -223,7 +223,12 @@ export class PostgresStore implements Store {
     const append = options.atomic ? appendTogether : appendApart;
     const results = messages.some(({ replyTo }) => replyTo !== undefined)
       ? await this.#appendAnswers(messages, options)
-      : await append(this.#connection, this.#wakeUps, messages);
+      : await append(
+        this.#connection,
+        this.#wakeUps,
+        this.#incarnations,
+        messages,
+      );
     this.#purgeInPassing(messages.length);
     return results;
   }

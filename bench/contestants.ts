@@ -29,6 +29,8 @@ export interface Contestant {
   readonly strength?: string;
   /** Whether delivery takes it a minute: it is measured in the background. */
   readonly slow?: boolean;
+  /** Whether it may pass over what commits late, and that is no failure. */
+  readonly passesOver?: boolean;
   /** Why it is not measured, or only in part. */
   readonly remark?: string;
 }
@@ -123,6 +125,7 @@ export const POSTGRES_READ: Contestant = {
   label: "PostgreSQL, notified and read",
   module: "postgres_read",
   server: "postgres",
+  passesOver: true,
   durability: "a row, and a notification to read on: flushed before the " +
     "acknowledgement, survives a power cut",
   beside: "postgres",

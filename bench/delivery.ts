@@ -162,8 +162,9 @@ export async function runRound(
     measuredMs: MEASURED_MS,
     settleMs: SETTLE_MS,
   });
-  if (talked.missing === 0) return talked;
+  if (talked.missing === 0 || contestant.passesOver) return talked;
   throw new Error(
-    `${talked.missing} of ${talked.expected} messages did not come`,
+    `${contestant.label}: ${talked.missing} of ${talked.expected} messages ` +
+      `did not come`,
   );
 }

@@ -75,6 +75,24 @@ export function hostId(): string {
 }
 
 /**
+ * Whether paths on two hosts may be on one disk: unless they are known to be of
+ * two machines. Hosts of one machine, such as a sandboxed shell and the shell
+ * beside it, mostly share theirs. Without a host it is this process's own.
+ */
+export function mayShareDisk(host: string | null, other?: string): boolean {
+  const [one, two] = [machineOf(host), machineOf(other ?? hostId())];
+  return one === undefined || two === undefined || one === two;
+}
+
+/** The machine that a host is on, or the boot of it; undefined if not known. */
+function machineOf(host: string | null): string | undefined {
+  const [system, machine] = (host ?? "").split(":");
+  return system === "" || system === "private" || machine === undefined
+    ? undefined
+    : `${system}:${machine}`;
+}
+
+/**
  * Judges a process of `host` from here: only one of our own host, by pid and
  * start time, by its pid alone where either start time is not known. Never
  * throws.

@@ -56,6 +56,8 @@ export interface LockTarget {
   readonly project?: string;
   /** The root of the worktree that it lies in; absent outside of one. */
   readonly worktree?: string;
+  /** The host on whose disk it is; absent for this process's own. */
+  readonly host?: string;
 }
 
 /**

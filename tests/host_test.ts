@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import {
   hostId,
+  mayShareDisk,
   processAlive,
   processStart,
   startTimesReadable,
@@ -49,6 +50,18 @@ function identityOf(pid: number): { pid: number; startTime: string } {
 Deno.test("this process is alive on its own host", () => {
   assert.equal(processAlive(identityOf(Deno.pid), hostId()), "alive");
   assert.equal(startTimesReadable(), true);
+});
+
+Deno.test("a disk is shared by the hosts of one machine, as far as is known", () => {
+  const one = "linux:8f1c:4026531836";
+  assert.ok(mayShareDisk(one, "linux:8f1c:4026532201:4026531834"));
+  assert.ok(!mayShareDisk(one, "linux:77ab:4026531836"));
+  assert.ok(!mayShareDisk(one, "darwin:8f1c"));
+  assert.ok(mayShareDisk("windows:desk:482113", "windows:desk:482114"));
+  for (const unknown of [null, "", "private:8f1c"]) {
+    assert.ok(mayShareDisk(unknown, one));
+  }
+  assert.ok(mayShareDisk(hostId()));
 });
 
 Deno.test("a process of another host is neither alive nor dead", () => {

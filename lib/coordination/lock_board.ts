@@ -21,14 +21,21 @@
  * its hold if nothing stands in its way any more. The hold then carries the
  * waiter's number until its process has picked it up.
  *
- * Who is in the way of whom stands in precedence.ts.
+ * Who is in the way of whom stands in precedence.ts. The same path on two
+ * machines is two files: what is held on another one is in nobody's way here,
+ * and at most a merge risk, where it is the same file of one repository.
  *
  * @module
  */
 
 import { DeadlockError, NotHeldError } from "../errors.ts";
 import { overlaps } from "../glob.ts";
-import { hostId, processAlive, type ProcessIdentity } from "../host.ts";
+import {
+  hostId,
+  mayShareDisk,
+  processAlive,
+  type ProcessIdentity,
+} from "../host.ts";
 import { type Extent, extentGlob, type LockTarget } from "../lock_target.ts";
 import type {
   Blocker,
@@ -62,6 +69,8 @@ export interface BoardHold {
   readonly hold: Hold;
   /** Its session's process; absent where its row names none. */
   readonly process?: HostedProcess;
+  /** The host on whose disk it is; `null` where its row names none. */
+  readonly host: string | null;
   /** The waiter that has yet to pick it up. */
   readonly waiter?: number;
 }
@@ -228,7 +237,8 @@ export class LockBoard {
     const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
     const decided = this.#decided.get(extent) ?? new Map<number, boolean>();
     this.#decided.set(extent, decided);
-    return [...this.#holds.values()].filter(({ hold }) => {
+    return [...this.#holds.values()].filter(({ hold, host }) => {
+      if (where === "disk" && !mayShareDisk(host, target.host)) return false;
       let meets = decided.get(hold.token);
       if (meets === undefined) {
         const text = hold.covers[where];
@@ -491,7 +501,8 @@ export class LockBoard {
         foldsCase: target.foldsCase,
       },
     };
-    const to = { hold, process: asker.process, waiter };
+    const host = target.host ?? hostId();
+    const to = { hold, process: asker.process, host, waiter };
     this.#holds.set(hold.token, to);
     this.changes.push({ kind: "hold", to, on: target });
     this.changed = true;
@@ -638,7 +649,7 @@ export class LockBoard {
 
 /** Whether two targets overlap on disk. */
 function meet(a: LockTarget, b: LockTarget): boolean {
-  return overlaps(
+  return mayShareDisk(a.host ?? hostId(), b.host) && overlaps(
     extentGlob(a.kind, a.disk.text, a.foldsCase),
     extentGlob(b.kind, b.disk.text, b.foldsCase),
   );

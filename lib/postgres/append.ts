@@ -2,20 +2,24 @@
  * Publishing: messages appended by one statement, and the ring behind it.
  *
  * A session that a message is for is looked up before, as its name may be
- * given in short. What the server refuses for what is in it is refused for all
- * that is in the statement, so where each stands for itself they are then
- * appended one by one.
+ * given in short. What the server refuses, for what is in it or for its sender
+ * having ended, is refused for all that is in the statement, so where each
+ * stands for itself they are then appended one by one.
  *
  * @module
  */
 
-import { MessageBusError } from "../errors.ts";
+import { MessageBusError, SessionEndedError } from "../errors.ts";
+import type { Incarnation } from "../sessions.ts";
 import type { Appended, AppendResult, NewMessage } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
 import { resolveSession } from "./sessions.ts";
 import { appendStatement, idsOf } from "./transaction.ts";
 import type { WakeUps } from "./wake_ups.ts";
+
+/** The sessions that the store has registered, and with which process. */
+type Incarnations = ReadonlyMap<string, Incarnation>;
 
 /** A message whose addressee was found. */
 interface Ready {
@@ -27,19 +31,21 @@ interface Ready {
 export async function appendTogether(
   connection: Connection,
   wakeUps: WakeUps,
+  incarnations: Incarnations,
   messages: readonly NewMessage[],
 ): Promise<readonly Appended[]> {
   const ready: Ready[] = [];
   for (const message of messages) {
     ready.push(await withAddressee(connection, message));
   }
-  return await append(connection, wakeUps, ready);
+  return await append(connection, wakeUps, incarnations, ready);
 }
 
 /** Appends each message that can be. */
 export async function appendApart(
   connection: Connection,
   wakeUps: WakeUps,
+  incarnations: Incarnations,
   messages: readonly NewMessage[],
 ): Promise<readonly AppendResult[]> {
   const looked = messages.some(({ to }) => to !== undefined)
@@ -55,7 +61,7 @@ export async function appendApart(
     )
     : messages.map((message): Ready => ({ message }));
   const ready = looked.filter((each) => "message" in each);
-  const results = await appendEach(connection, wakeUps, ready);
+  const results = await appendEach(connection, wakeUps, incarnations, ready);
   let next = 0;
   return looked.map((each) => "message" in each ? results[next++] : each);
 }
@@ -63,30 +69,35 @@ export async function appendApart(
 async function appendEach(
   connection: Connection,
   wakeUps: WakeUps,
+  incarnations: Incarnations,
   ready: readonly Ready[],
 ): Promise<readonly AppendResult[]> {
   try {
-    return await append(connection, wakeUps, ready);
+    return await append(connection, wakeUps, incarnations, ready);
   } catch (error) {
     if (!isRefused(error)) throw error;
     if (ready.length === 1) return [{ error: error as Error }];
     const results: AppendResult[] = [];
     for (const each of ready) {
-      results.push(...await appendEach(connection, wakeUps, [each]));
+      results.push(
+        ...await appendEach(connection, wakeUps, incarnations, [each]),
+      );
     }
     return results;
   }
 }
 
-/** Whether a message is refused for what is in it. */
+/** Whether a message is refused for what is in it, or who sends it. */
 function isRefused(error: unknown): boolean {
   return isRefusal(error) ||
+    error instanceof SessionEndedError ||
     error instanceof MessageBusError && error.kind === "input";
 }
 
 async function append(
   connection: Connection,
   wakeUps: WakeUps,
+  incarnations: Incarnations,
   ready: readonly Ready[],
 ): Promise<Appended[]> {
   if (ready.length === 0) return [];
@@ -101,6 +112,7 @@ async function append(
         connection.clockShiftMs,
         key,
         again,
+        incarnations,
       ),
     (link, timeoutMs) => rung = wakeUps.ringBehind(messages, link, timeoutMs),
   );

@@ -14,10 +14,11 @@ import {
   statesBefore,
   toDelivery,
 } from "../coordination/delivery_states.ts";
+import { toMessage } from "../coordination/message_rows.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { Message } from "../store.ts";
 import { arrayText, type Queryable } from "./connection.ts";
-import { messageColumns, toMessage } from "./messages.ts";
+import { messageColumns } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What became of a message; undefined if it is no direct one or long gone. */

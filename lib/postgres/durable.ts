@@ -20,21 +20,19 @@
  */
 
 import {
-  DurableNameInUseError,
-  InvalidInputError,
-  LeaseLostError,
-} from "../errors.ts";
-import { hostId, processAlive, processStart } from "../host.ts";
+  leaseLost,
+  NAME_KEPT_MS,
+  notPublishedYet,
+  READER_LEASE_MS,
+  refuseRead,
+  takeNameSql,
+  takeNameValues,
+} from "../coordination/durable_rules.ts";
+import { refuseBeyond } from "../coordination/message_rows.ts";
 import type { DurableReader, Interest } from "../store.ts";
-import type { Queryable, Row } from "./connection.ts";
-import { endCursor, refuseBeyond } from "./messages.ts";
+import type { Queryable } from "./connection.ts";
+import { endCursor } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
-
-/** How long a reader's lease holds unless renewed. */
-const LEASE_MS = 30_000;
-
-/** How long an unused name is kept. */
-const NAME_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** A message that is deleted, as far as names want it. */
 export interface Doomed {
@@ -47,6 +45,8 @@ export interface Doomed {
   /** Whom it is for. */
   readonly to: string | null;
 }
+
+const TAKE_NAME = takeNameSql("$");
 
 /**
  * Takes a name for this process; leases with the tokens that were `givenUp` hold
@@ -67,63 +67,22 @@ export async function takeDurable(
      FROM durable_names WHERE project_id = $1 AND name = $2 FOR UPDATE`,
     [project, name],
   );
-  const isFree = row === undefined || givenUp.has(Number(row.token)) ||
-    !isRead(row, tx.nowMs);
-  if (!isFree) throw new DurableNameInUseError(name, readerOf(row));
+  refuseRead(name, row, tx.nowMs, givenUp);
   if (row === undefined) refuseBeyond(await endCursor(tx.connection), from);
-  const token = await tx.nextFencingToken();
-  const cursor = row === undefined ? from : String(row.cursor);
-  await tx.connection.run(
-    `INSERT INTO durable_names
-       (name, project_id, channels, session_id, cursor, token, used_at,
-        lease_expires_at, reader_host, reader_pid, reader_process_start)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-     ON CONFLICT (project_id, name) DO UPDATE SET
-       channels = excluded.channels, session_id = excluded.session_id,
-       token = excluded.token, used_at = excluded.used_at,
-       lease_expires_at = excluded.lease_expires_at,
-       reader_host = excluded.reader_host, reader_pid = excluded.reader_pid,
-       reader_process_start = excluded.reader_process_start`,
-    [
-      name,
-      project,
-      interest.channels === null ? null : JSON.stringify(interest.channels),
-      interest.session,
-      cursor,
-      token,
-      tx.nowMs,
-      tx.nowMs + LEASE_MS,
-      hostId(),
-      Deno.pid,
-      processStart(Deno.pid) ?? null,
-    ],
-  );
-  return {
+  const reader: DurableReader = {
     name,
     project: interest.project,
-    cursor,
+    cursor: String(row?.cursor ?? from),
     lost: Number(row?.lost ?? 0),
     told: Number(row?.told ?? 0),
-    token,
-    leaseMs: LEASE_MS,
+    token: await tx.nextFencingToken(),
+    leaseMs: READER_LEASE_MS,
   };
-}
-
-function isRead(row: Row, nowMs: number): boolean {
-  if (Number(row.lease_expires_at) <= nowMs) return false;
-  const life = processAlive(
-    {
-      pid: Number(row.reader_pid),
-      startTime: String(row.reader_process_start ?? ""),
-    },
-    String(row.reader_host ?? ""),
+  await tx.connection.run(
+    TAKE_NAME,
+    takeNameValues(reader, interest, tx.nowMs),
   );
-  return life !== "dead";
-}
-
-function readerOf(row: Row): string {
-  const where = row.reader_host === hostId() ? "" : " of another host";
-  return `process ${row.reader_pid}${where}`;
+  return reader;
 }
 
 /** Forgets the names that nobody has used for long. */
@@ -146,7 +105,7 @@ export async function advanceDurable(
      ), moved AS (
        UPDATE durable_names SET
          cursor = greatest(cursor, coalesce($1::bigint, cursor)), told = $6,
-         used_at = now_ms($2), lease_expires_at = now_ms($2) + ${LEASE_MS}
+         used_at = now_ms($2), lease_expires_at = now_ms($2) + ${READER_LEASE_MS}
        WHERE project_id = $3 AND name = $4 AND token = $5
          AND coalesce($1::bigint, 0) <= (SELECT id FROM last)
        RETURNING cursor, lost
@@ -162,12 +121,7 @@ export async function advanceDurable(
   );
   // It would pass over messages that are still to come.
   if (cursor !== undefined && Number(cursor) > Number(row!.last_id)) {
-    throw new InvalidInputError(
-      "message",
-      `Cannot acknowledge message ${cursor}: the last one is ${
-        row!.last_id
-      }; pass a message that was delivered, or its id.`,
-    );
+    throw notPublishedYet(cursor, row!.last_id);
   }
   if (row!.cursor === null) throw leaseLost("acknowledge", reader);
   return { ...reader, cursor: String(row!.cursor), lost: Number(row!.lost) };
@@ -204,10 +158,6 @@ export async function lostBy(
   );
   if (row === undefined) throw leaseLost("read on", reader);
   return Number(row.lost);
-}
-
-function leaseLost(act: string, reader: DurableReader): LeaseLostError {
-  return new LeaseLostError(act, `durable name "${reader.name}"`);
 }
 
 /** Counts what is deleted as lost to the names that still wanted it. */

@@ -19,6 +19,7 @@ import { arrayText, type Queryable } from "./connection.ts";
 import { refuseUnlessRuns } from "./liveness.ts";
 import { acquireOn, countLocks } from "./lock_queue.ts";
 import { closeBoard, openBoard } from "./locks.ts";
+import { isOnDisk, toTouch } from "./notes.ts";
 import { findSession, updateSession } from "./sessions.ts";
 import { storable } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
@@ -83,9 +84,10 @@ async function othersTouches(
   const found = new Map<string, FileTouch[]>();
   if (informed || read.length === 0) return found;
   const rows = await connection.all(
-    `SELECT t.path, t.session_id, t.touched_at
+    `SELECT t.path, t.session_id, t.touched_at, s.host
      FROM unnest($1::text[], $2::float8[]) AS r(path, since)
        JOIN file_touches AS t ON t.path = r.path AND t.touched_at >= r.since
+       LEFT JOIN session_registry AS s ON s.session_id = t.session_id
      WHERE t.session_id <> $3 ORDER BY t.touched_at DESC`,
     [
       arrayText(read.map(({ target }) => storable(target.path))),
@@ -93,13 +95,9 @@ async function othersTouches(
       session,
     ],
   );
-  for (const row of rows) {
+  for (const row of rows.filter(isOnDisk)) {
     const path = String(row.path);
-    const touch = {
-      session: String(row.session_id),
-      touchedAtMs: Number(row.touched_at),
-    };
-    found.set(path, [...found.get(path) ?? [], touch]);
+    found.set(path, [...found.get(path) ?? [], toTouch(row)]);
   }
   return found;
 }

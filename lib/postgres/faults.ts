@@ -12,10 +12,11 @@ import {
   BusyError,
   InvalidInputError,
   MessageBusError,
+  SessionEndedError,
   StoreError,
   type StoreFault,
 } from "../errors.ts";
-import { NEWER_SCHEMA_STATE } from "./schema.ts";
+import { ENDED_STATE, NEWER_SCHEMA_STATE, TAKEN_OVER_STATE } from "./schema.ts";
 import type { ServerAddress } from "./url.ts";
 
 /** What an error means for who would try again. */
@@ -129,6 +130,13 @@ export function storeError(
         "newer",
         `the schema "${schema}" of ${shown} was made by a newer version`,
         `update this program`,
+      );
+    case ENDED_STATE:
+    case TAKEN_OVER_STATE:
+      return new SessionEndedError(
+        act,
+        String((error as { detail?: unknown }).detail),
+        { takenOver: code === TAKEN_OVER_STATE },
       );
     case "42P01":
     case "42703":

@@ -336,14 +336,19 @@ function toBoardHolds(rows: readonly Row[], nowMs: number): BoardHold[] {
   return rows.map((row) => ({
     hold: toHold(row, nowMs),
     process: processOf(row),
+    host: row.host === null ? null : String(row.host),
     ...(row.waiter !== null && { waiter: Number(row.waiter) }),
   }));
 }
 
 function toWaiter(row: Row): BoardWaiter {
+  const request = toRequest(row);
   return {
     number: Number(row.waiter),
-    request: toRequest(row),
+    request: {
+      ...request,
+      target: { ...request.target, host: String(row.host) },
+    },
     asker: {
       vendor: String(row.llm_vendor),
       task: row.task_id === null ? undefined : String(row.task_id),

@@ -13,13 +13,13 @@
  * @module
  */
 
-import { InvalidInputError } from "../errors.ts";
-import { decodePayload } from "../json.ts";
-import type { Interest, Message, Page } from "../store.ts";
-import { arrayText, type Queryable, type Row } from "./connection.ts";
-
-/** The cursor before everything that is kept. */
-export const START_CURSOR = "0";
+import {
+  refuseBeyond,
+  START_CURSOR,
+  toMessage,
+} from "../coordination/message_rows.ts";
+import type { Interest, Page } from "../store.ts";
+import { arrayText, type Queryable } from "./connection.ts";
 
 /**
  * The cursor after everything that is committed. (Not what the sequence has
@@ -32,36 +32,6 @@ export async function endCursor(connection: Queryable): Promise<string> {
        (SELECT value FROM counters WHERE name = 'purged_to'))::text AS id`,
   );
   return String(row!.id);
-}
-
-/**
- * The cursor that a text means.
- *
- * @throws {InvalidInputError} If it is no id of a message.
- */
-export function parseCursor(text: string): string {
-  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) {
-    return String(Number(text));
-  }
-  throw new InvalidInputError(
-    "cursor",
-    `Cannot read after ${JSON.stringify(text)}: that is no message id; ` +
-      `pass the "id" of a message or the "cursor" of a poll.`,
-  );
-}
-
-/**
- * Refuses a cursor beyond all that was ever published.
- *
- * @throws {InvalidInputError} If it is.
- */
-export function refuseBeyond(end: string, cursor: string): void {
-  if (Number(cursor) <= Number(end)) return;
-  throw new InvalidInputError(
-    "cursor",
-    `Cannot read after message ${cursor}: the last one on this bus is ${end}; ` +
-      `pass the id of a message of this bus, "start" or "now".`,
-  );
 }
 
 // Of a message that is on its way, too: nobody has a later cursor.
@@ -131,20 +101,5 @@ export async function read(
     cursor: messages.length === limit
       ? last
       : String(Math.max(Number(end), Number(last))),
-  };
-}
-
-/** What the row of a message says. */
-export function toMessage(row: Row): Message {
-  return {
-    id: String(row.id),
-    sender: String(row.sender_id),
-    channel: String(row.channel),
-    payload: decodePayload(row.payload),
-    createdAt: (row.created_at as Date).toISOString(),
-    expiresAt: new Date(Number(row.expires_at)).toISOString(),
-    ...(row.project_id !== null && { project: String(row.project_id) }),
-    ...(row.recipient_id !== null && { to: String(row.recipient_id) }),
-    ...(row.reply_to !== null && { replyTo: String(row.reply_to) }),
   };
 }

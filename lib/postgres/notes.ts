@@ -5,8 +5,9 @@
  * @module
  */
 
+import { mayShareDisk } from "../host.ts";
 import type { Activity, FileTouch } from "../store.ts";
-import { arrayText, type Queryable } from "./connection.ts";
+import { arrayText, type Queryable, type Row } from "./connection.ts";
 import { updateSession } from "./sessions.ts";
 import { storable } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
@@ -94,14 +95,25 @@ export async function touchesOf(
   sinceMs: number,
 ): Promise<FileTouch[]> {
   const rows = await connection.all(
-    `SELECT session_id, touched_at FROM file_touches
+    `SELECT t.session_id, t.touched_at, s.host
+     FROM file_touches AS t LEFT JOIN session_registry AS s USING (session_id)
      WHERE path = $1 AND touched_at >= $2 ORDER BY touched_at DESC`,
     [storable(path), Math.ceil(sinceMs)],
   );
-  return rows.map((row) => ({
+  return rows.filter(isOnDisk).map(toTouch);
+}
+
+/** Whether the file that a touch is of may be on this host's disk. */
+export function isOnDisk(row: Row): boolean {
+  return mayShareDisk(row.host === null ? null : String(row.host));
+}
+
+/** What the row of a touch says. */
+export function toTouch(row: Row): FileTouch {
+  return {
     session: String(row.session_id),
     touchedAtMs: Number(row.touched_at),
-  }));
+  };
 }
 
 /** Forgets what is a day old, a bounded number of rows at a time. */

@@ -15,6 +15,11 @@
  * @module
  */
 
+import {
+  purgedBy,
+  SESSION_KEPT_MS,
+  STEP_SESSIONS_MAX,
+} from "../coordination/purge_rules.ts";
 import type { Purged } from "../store.ts";
 import type { Queryable, Row, SqlValue } from "./connection.ts";
 import { purgeDeliveries, settleDeliveries } from "./deliveries.ts";
@@ -31,11 +36,6 @@ export const STEP_MESSAGES_MAX = 500;
 
 // Channels that one step looks at.
 const STEP_CHANNELS_MAX = 64;
-
-// A session's row stays for a day after its end, so that "who was that" can
-// still be answered.
-const SESSION_KEPT_MS = 24 * 60 * 60 * 1000;
-const STEP_SESSIONS_MAX = 20;
 
 // A key is of use while somebody may still send again what it stands for:
 // longer than any deadline (ten minutes).
@@ -85,13 +85,10 @@ export async function purgeStep(
     "UPDATE counters SET value = $1 WHERE name = 'purged_at'",
     [tx.nowMs],
   );
-  return {
-    expired,
-    overCap: deleted,
-    sessions,
-    more: more || expired === STEP_MESSAGES_MAX ||
-      sessions === STEP_SESSIONS_MAX,
-  };
+  return purgedBy(
+    { expired, overCap: deleted, sessions, more },
+    STEP_MESSAGES_MAX,
+  );
 }
 
 /** Whether a reader would pass something over because its TTL is over. */

@@ -60,6 +60,12 @@ export const NEWER_SCHEMA_STATE = "MB001";
 /** SQLSTATE of an error raised by the schema: a row that it refuses. */
 export const REFUSED_STATE = "MB002";
 
+/** SQLSTATE of one: the sender, its detail, has ended. */
+export const ENDED_STATE = "MB003";
+
+/** SQLSTATE of one: another process has the sender, its detail, by now. */
+export const TAKEN_OVER_STATE = "MB004";
+
 /** One step from a version of the schema to the next. */
 export interface Migration {
   /** What it does, for people. */
@@ -314,15 +320,15 @@ function advisoryLock(s: string, table: string, how: "" | "try_" = ""): string {
   return `pg_${how}advisory_xact_lock(${LOCK_CLASS}, '${s}.${table}'::regclass::oid::bigint::bit(32)::integer)`;
 }
 
-/** The functions that this library calls. */
+/** The functions that this library calls, made anew where they are. */
 function functions(s: string): string[] {
   return [
-    `CREATE FUNCTION ${s}.now_ms(shift bigint) RETURNS bigint
+    `CREATE OR REPLACE FUNCTION ${s}.now_ms(shift bigint) RETURNS bigint
     LANGUAGE sql STABLE AS $$
       SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint + shift
     $$`,
 
-    `CREATE FUNCTION ${s}.require_version(program integer) RETURNS void
+    `CREATE OR REPLACE FUNCTION ${s}.require_version(program integer) RETURNS void
     LANGUAGE plpgsql AS $$
     DECLARE needed integer;
     BEGIN
@@ -334,12 +340,12 @@ function functions(s: string): string[] {
     END $$`,
 
     // Orders whoever appends: held until the commit.
-    `CREATE FUNCTION ${s}.lock_appending() RETURNS void LANGUAGE plpgsql AS $$
+    `CREATE OR REPLACE FUNCTION ${s}.lock_appending() RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
       PERFORM ${advisoryLock(s, "inter_session_messages")};
     END $$`,
 
-    `CREATE FUNCTION ${s}.lock_coordination() RETURNS void LANGUAGE plpgsql AS $$
+    `CREATE OR REPLACE FUNCTION ${s}.lock_coordination() RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
       PERFORM ${advisoryLock(s, "session_registry")};
     END $$`,
@@ -347,7 +353,7 @@ function functions(s: string): string[] {
     // Begins a write: whether what has this key is done already, and the time.
     // Of the coordination lock it takes none, or waits for it, or tries to have
     // it and gives back nothing if somebody holds it.
-    `CREATE FUNCTION ${s}.begin_write(
+    `CREATE OR REPLACE FUNCTION ${s}.begin_write(
       program integer, shift bigint, locking text, again uuid,
       OUT now_ms bigint, OUT done bigint[])
     LANGUAGE plpgsql AS $$
@@ -366,7 +372,7 @@ function functions(s: string): string[] {
     END $$`,
 
     // Ends one that appends nothing. What has changed nothing needs no key.
-    `CREATE FUNCTION ${s}.end_write(new_key uuid) RETURNS void
+    `CREATE OR REPLACE FUNCTION ${s}.end_write(new_key uuid) RETURNS void
     LANGUAGE plpgsql AS $$
     BEGIN
       IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
@@ -375,7 +381,7 @@ function functions(s: string): string[] {
       END IF;
     END $$`,
 
-    `CREATE FUNCTION ${s}.register_unknown(new_session text) RETURNS void
+    `CREATE OR REPLACE FUNCTION ${s}.register_unknown(new_session text) RETURNS void
     LANGUAGE plpgsql AS $$
     BEGIN
       IF NOT EXISTS (SELECT FROM ${s}.session_registry WHERE session_id = new_session) THEN
@@ -384,12 +390,40 @@ function functions(s: string): string[] {
       END IF;
     END $$`,
 
+    // Refuses a sender that has ended. own: the caller has registered it, with
+    // the process that is named, and so nobody else may have it by now.
+    `CREATE OR REPLACE FUNCTION ${s}.refuse_ended(
+      sender text, own boolean, own_pid bigint, own_start text)
+    RETURNS void LANGUAGE plpgsql AS $$
+    DECLARE
+      its_status text;
+      its_pid bigint;
+      its_start text;
+    BEGIN
+      SELECT status, pid, process_start INTO its_status, its_pid, its_start
+      FROM ${s}.session_registry WHERE session_id = sender;
+      IF NOT FOUND AND NOT own THEN RETURN; END IF;
+      IF NOT FOUND OR its_status = 'terminated' THEN
+        RAISE EXCEPTION 'the session has ended'
+          USING ERRCODE = '${ENDED_STATE}', DETAIL = sender;
+      END IF;
+      IF own AND its_pid IS NOT NULL AND (its_pid IS DISTINCT FROM own_pid
+          OR nullif(its_start, '') IS DISTINCT FROM nullif(own_start, '')) THEN
+        RAISE EXCEPTION 'another process has the session'
+          USING ERRCODE = '${TAKEN_OVER_STATE}', DETAIL = sender;
+      END IF;
+    END $$`,
+
     // Appends one message, and gives back its id. again: it may be done already,
-    // under the same key. (What it calls is spelled out: it is called most.)
-    `CREATE FUNCTION ${s}.append_one(
+    // under the same key. own: whether the caller has registered the sender; if
+    // it is not told, the sender is not looked at. That is done under the append
+    // lock, so that nothing of a session comes after its end; a row that is only
+    // read is not waited for. (What it calls is spelled out: it is called most.)
+    `CREATE OR REPLACE FUNCTION ${s}.append_one(
       program integer, shift bigint, new_key uuid, again boolean,
       sender text, channel text, payload text, ttl double precision,
-      project text, recipient text, reply bigint)
+      project text, recipient text, reply bigint, own boolean DEFAULT NULL,
+      own_pid bigint DEFAULT NULL, own_start text DEFAULT NULL)
     RETURNS bigint LANGUAGE plpgsql AS $$
     DECLARE
       new_id bigint;
@@ -397,12 +431,17 @@ function functions(s: string): string[] {
     BEGIN
       PERFORM FROM ${s}._schema_version WHERE compatible_from > program;
       IF FOUND THEN PERFORM ${s}.require_version(program); END IF;
-      PERFORM FROM ${s}.session_registry WHERE session_id = sender;
-      IF NOT FOUND THEN PERFORM ${s}.register_unknown(sender); END IF;
+      IF own IS NOT TRUE THEN
+        PERFORM FROM ${s}.session_registry WHERE session_id = sender;
+        IF NOT FOUND THEN PERFORM ${s}.register_unknown(sender); END IF;
+      END IF;
       PERFORM ${advisoryLock(s, "inter_session_messages")};
       IF again THEN
         SELECT message_ids[1] INTO new_id FROM ${s}.idempotency_keys WHERE key = new_key;
         IF FOUND THEN RETURN new_id; END IF;
+      END IF;
+      IF own IS NOT NULL THEN
+        PERFORM ${s}.refuse_ended(sender, own, own_pid, own_start);
       END IF;
       time_ms := ${CLOCK_MS} + shift;
       new_id := nextval('${s}.message_ids');
@@ -420,11 +459,14 @@ function functions(s: string): string[] {
       RETURN new_id;
     END $$`,
 
-    // The same for several, with their ids in their order.
-    `CREATE FUNCTION ${s}.append(
+    // The same for several, with their ids in their order. own_senders: those
+    // that the caller has registered.
+    `CREATE OR REPLACE FUNCTION ${s}.append(
       program integer, shift bigint, new_key uuid, again boolean,
       senders text[], channels text[], payloads text[], ttls double precision[],
-      projects text[], recipients text[], replies bigint[])
+      projects text[], recipients text[], replies bigint[],
+      own_senders text[] DEFAULT NULL, own_pids bigint[] DEFAULT NULL,
+      own_starts text[] DEFAULT NULL)
     RETURNS bigint[] LANGUAGE plpgsql AS $$
     DECLARE
       ids bigint[];
@@ -432,13 +474,21 @@ function functions(s: string): string[] {
       time_ms bigint;
     BEGIN
       PERFORM ${s}.require_version(program);
-      FOR sender IN SELECT DISTINCT s FROM unnest(senders) AS s LOOP
+      FOR sender IN SELECT DISTINCT s FROM unnest(senders) AS s
+        WHERE own_senders IS NULL OR s <> ALL (own_senders)
+      LOOP
         PERFORM ${s}.register_unknown(sender);
       END LOOP;
       PERFORM ${s}.lock_appending();
       IF again THEN
         SELECT message_ids INTO ids FROM ${s}.idempotency_keys WHERE key = new_key;
         IF FOUND THEN RETURN ids; END IF;
+      END IF;
+      IF own_senders IS NOT NULL THEN
+        PERFORM ${s}.refuse_ended(said.by, own.by IS NOT NULL, own.pid, own.start)
+        FROM (SELECT DISTINCT unnest(senders) AS by) AS said
+        LEFT JOIN unnest(own_senders, own_pids, own_starts)
+          AS own(by, pid, start) ON own.by = said.by;
       END IF;
       time_ms := ${CLOCK_MS} + shift;
       WITH inserted AS (
@@ -606,6 +656,8 @@ function triggers(s: string): string[] {
 export const SCHEMA: Schema = {
   version: SCHEMA_VERSION,
   compatibleFrom: COMPATIBLE_FROM,
+  // A new schema is made with the functions as they are now: the steps after
+  // the first find them so, and bring those of older ones up to date.
   migrations: [{
     purpose: "make the tables of a bus",
     statements: (schema) => [
@@ -613,6 +665,16 @@ export const SCHEMA: Schema = {
       ...coordinationTables(schema),
       ...functions(schema),
       ...triggers(schema),
+    ],
+  }, {
+    purpose: "refuse what is published in the name of a session that has ended",
+    statements: (schema) => [
+      // Beside the new ones, they would still be those that are called.
+      `DROP FUNCTION IF EXISTS ${schema}.append_one(integer, bigint, uuid, boolean,
+        text, text, text, double precision, text, text, bigint)`,
+      `DROP FUNCTION IF EXISTS ${schema}.append(integer, bigint, uuid, boolean,
+        text[], text[], text[], double precision[], text[], text[], bigint[])`,
+      ...functions(schema),
     ],
   }],
 };

@@ -25,6 +25,8 @@ import type {
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { LockTarget } from "../lock_target.ts";
 import type { Blocker, Hold, LockOutcome, LockRequest } from "../locks.ts";
+import { parseCursor, START_CURSOR } from "../coordination/message_rows.ts";
+import { PURGE_AFTER_MS } from "../coordination/purge_rules.ts";
 import { lifeOf } from "../coordination/registry.ts";
 import type {
   Activity,
@@ -105,7 +107,7 @@ import {
   stillWaiting,
   waitersFor,
 } from "./locks.ts";
-import { endCursor, parseCursor, read, START_CURSOR } from "./messages.ts";
+import { endCursor, read } from "./messages.ts";
 import { noteActivity, readNotes, touchesOf } from "./notes.ts";
 import {
   hasExpiredAfter,
@@ -160,10 +162,6 @@ const POLL_INTERVAL_MS = 2_000;
 // A step of the purge after so many messages of this process deletes up to
 // STEP_MESSAGES_MAX: what is over always goes faster than it comes.
 const PURGE_AFTER_MESSAGES = STEP_MESSAGES_MAX / 2;
-
-// Short-lived publishers never reach that: whoever publishes this long after
-// the last step of anybody takes one.
-const PURGE_AFTER_MS = 10_000;
 
 /** A bus in one schema of a PostgreSQL database. */
 export class PostgresStore implements Store {
@@ -225,7 +223,12 @@ export class PostgresStore implements Store {
     const append = options.atomic ? appendTogether : appendApart;
     const results = messages.some(({ replyTo }) => replyTo !== undefined)
       ? await this.#appendAnswers(messages, options)
-      : await append(this.#connection, this.#wakeUps, messages);
+      : await append(
+        this.#connection,
+        this.#wakeUps,
+        this.#incarnations,
+        messages,
+      );
     this.#purgeInPassing(messages.length);
     return results;
   }

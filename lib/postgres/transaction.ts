@@ -133,18 +133,23 @@ export class Transaction {
 }
 
 const APPEND_ONE = `SELECT append_one($1, $2, $3::uuid, $4, $5, $6, $7,
-  $8::float8, $9, $10, $11::bigint)::text AS ids`;
+  $8::float8, $9, $10, $11::bigint, $12, $13::bigint, $14)::text AS ids`;
 
 const APPEND = `SELECT append($1, $2, $3::uuid, $4, $5::text[], $6::text[],
-  $7::text[], $8::float8[], $9::text[], $10::text[], $11::bigint[])::text AS ids`;
+  $7::text[], $8::float8[], $9::text[], $10::text[], $11::bigint[], $12::text[],
+  $13::bigint[], $14::text[])::text AS ids`;
 
-/** The statement that appends messages; `again`: it may be done already. */
+/**
+ * The statement that appends messages; `again`: it may be done already. Their
+ * senders must run, in the process that `incarnations` tells, where it is given.
+ */
 export function appendStatement(
   messages: readonly NewMessage[],
   schemaVersion: number,
   clockShiftMs: number,
   key: string,
   again: boolean,
+  incarnations?: ReadonlyMap<string, Incarnation>,
 ): Statement {
   const columns = messages.map((message) => [
     message.sender,
@@ -157,12 +162,41 @@ export function appendStatement(
   ]);
   const begin = [schemaVersion, clockShiftMs, key, again];
   if (columns.length === 1) {
-    return { sql: APPEND_ONE, values: [...begin, ...columns[0]] };
+    const own = incarnations?.get(messages[0].sender);
+    return {
+      sql: APPEND_ONE,
+      values: [
+        ...begin,
+        ...columns[0],
+        incarnations === undefined ? null : own !== undefined,
+        own?.pid ?? null,
+        own?.processStart ?? null,
+      ],
+    };
   }
   const arrays = columns[0].map((_, i) =>
     arrayText(columns.map((values) => values[i]))
   );
-  return { sql: APPEND, values: [...begin, ...arrays] };
+  return {
+    sql: APPEND,
+    values: [...begin, ...arrays, ...ownSenders(messages, incarnations)],
+  };
+}
+
+/** Those of the senders that were registered here, and with which process. */
+function ownSenders(
+  messages: readonly NewMessage[],
+  incarnations: ReadonlyMap<string, Incarnation> | undefined,
+): (string | null)[] {
+  if (incarnations === undefined) return [null, null, null];
+  const senders = [...new Set(messages.map(({ sender }) => sender))]
+    .filter((sender) => incarnations.has(sender));
+  const processes = senders.map((sender) => incarnations.get(sender)!);
+  return [
+    arrayText(senders),
+    arrayText(processes.map(({ pid }) => pid ?? null)),
+    arrayText(processes.map(({ processStart }) => processStart ?? null)),
+  ];
 }
 
 /** The ids that an append gave back. */

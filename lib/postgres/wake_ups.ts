@@ -34,6 +34,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { openWatch } from "../coordination/open_watch.ts";
 import { StoreError } from "../errors.ts";
 import type {
   ChangeTopic,
@@ -170,15 +171,7 @@ export class WakeUps {
       this.#close(watcher);
       throw error;
     }
-    const modeOf = () => this.#mode;
-    const close = () => this.#close(watcher);
-    return {
-      get mode(): WatchMode {
-        return modeOf();
-      },
-      close,
-      [Symbol.dispose]: close,
-    };
+    return openWatch(() => this.#mode, () => this.#close(watcher));
   }
 
   /**

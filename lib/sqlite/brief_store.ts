@@ -17,6 +17,8 @@
  */
 
 import { ring } from "../bell_files.ts";
+import { START_CURSOR } from "../coordination/message_rows.ts";
+import { PURGE_AFTER_MS } from "../coordination/purge_rules.ts";
 import { LockBudget } from "./lock_budget.ts";
 import type { DeliveryState } from "../inbox.ts";
 import type { Session, SessionChange, SessionStart } from "../sessions.ts";
@@ -43,7 +45,7 @@ import type { Database } from "./driver.ts";
 import type { BusLocation } from "./location.ts";
 import { openSound, trimLog } from "./sound.ts";
 import { grantWaiters } from "./lock_queue.ts";
-import { read, START_CURSOR } from "./messages.ts";
+import { read } from "./messages.ts";
 import { noteActivity, readNotes, touchesOf } from "./notes.ts";
 import {
   findSession,
@@ -68,9 +70,6 @@ export interface BriefStoreOptions {
   /** Is told of whatever does not stop the store. */
   readonly warn: (message: string) => void;
 }
-
-// Short-lived publishers purge this long after the last step of anybody.
-const PURGE_AFTER_MS = 10_000;
 
 /** A bus in one SQLite file, for one call. */
 export class SqliteBriefStore implements BriefStore {

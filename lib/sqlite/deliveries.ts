@@ -15,10 +15,11 @@ import {
   statesBefore,
   toDelivery,
 } from "../coordination/delivery_states.ts";
+import { toMessage } from "../coordination/message_rows.ts";
 import type { Delivery, DeliveryState } from "../inbox.ts";
 import type { Message } from "../store.ts";
 import type { Connection } from "./connection.ts";
-import { COLUMNS, toMessage } from "./messages.ts";
+import { COLUMNS } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What became of a message; undefined if it is no direct one or long gone. */

@@ -18,22 +18,19 @@
  */
 
 import {
-  DurableNameInUseError,
-  InvalidInputError,
-  LeaseLostError,
-} from "../errors.ts";
-import { hostId, processAlive, processStart } from "../host.ts";
+  leaseLost,
+  NAME_KEPT_MS,
+  notPublishedYet,
+  READER_LEASE_MS,
+  refuseRead,
+  takeNameSql,
+  takeNameValues,
+} from "../coordination/durable_rules.ts";
+import { refuseBeyond } from "../coordination/message_rows.ts";
 import type { DurableReader, Interest } from "../store.ts";
 import type { Connection } from "./connection.ts";
-import type { Row } from "./driver.ts";
-import { endCursor, refuseBeyond } from "./messages.ts";
+import { endCursor } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
-
-/** How long a reader's lease holds unless renewed. */
-const LEASE_MS = 30_000;
-
-/** How long an unused name is kept. */
-const NAME_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** A durable name, as the purge needs it. */
 export interface DurableName {
@@ -46,6 +43,8 @@ export interface DurableName {
   /** What it wants. */
   readonly interest: Interest;
 }
+
+const TAKE_NAME = takeNameSql("?");
 
 /**
  * Takes a name for this process; leases with the tokens that were `givenUp` hold
@@ -65,59 +64,20 @@ export function takeDurable(
             reader_process_start, session_id
      FROM durable_names WHERE project_id = ? AND name = ?`,
   ).get(project, name);
-  const isFree = row === undefined || givenUp.has(Number(row.token)) ||
-    !isRead(row, tx.nowMs);
-  if (!isFree) {
-    throw new DurableNameInUseError(name, `process ${row.reader_pid}`);
-  }
+  refuseRead(name, row, tx.nowMs, givenUp);
   if (row === undefined) refuseBeyond(endCursor(tx.connection), from);
-  const token = tx.nextFencingToken();
-  const cursor = row === undefined ? Number(from) : Number(row.cursor);
-  tx.connection.sql(
-    `INSERT INTO durable_names
-       (name, project_id, channels, session_id, cursor, token, used_at,
-        lease_expires_at, reader_host, reader_pid, reader_process_start)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (project_id, name) DO UPDATE SET
-       channels = excluded.channels, session_id = excluded.session_id,
-       token = excluded.token, used_at = excluded.used_at,
-       lease_expires_at = excluded.lease_expires_at,
-       reader_host = excluded.reader_host, reader_pid = excluded.reader_pid,
-       reader_process_start = excluded.reader_process_start`,
-  ).run(
-    name,
-    project,
-    interest.channels === null ? null : JSON.stringify(interest.channels),
-    interest.session,
-    cursor,
-    token,
-    tx.nowMs,
-    tx.nowMs + LEASE_MS,
-    hostId(),
-    Deno.pid,
-    processStart(Deno.pid) ?? null,
-  );
-  return {
+  const reader: DurableReader = {
     name,
     project: interest.project,
-    cursor: String(cursor),
+    cursor: String(row?.cursor ?? from),
     lost: Number(row?.lost ?? 0),
     told: row === undefined ? 0 : toldOf(tx, project, name),
-    token,
-    leaseMs: LEASE_MS,
+    token: tx.nextFencingToken(),
+    leaseMs: READER_LEASE_MS,
   };
-}
-
-function isRead(row: Row, nowMs: number): boolean {
-  if (Number(row.lease_expires_at) <= nowMs) return false;
-  const life = processAlive(
-    {
-      pid: Number(row.reader_pid),
-      startTime: String(row.reader_process_start ?? ""),
-    },
-    String(row.reader_host ?? ""),
-  );
-  return life !== "dead";
+  tx.connection.sql(TAKE_NAME)
+    .run(...takeNameValues(reader, interest, tx.nowMs));
+  return reader;
 }
 
 /** Forgets the names that nobody has used for long. */
@@ -163,11 +123,7 @@ export function advanceDurable(
   // It would pass over messages that are still to come.
   const end = endCursor(tx.connection);
   if (cursor !== undefined && Number(cursor) > Number(end)) {
-    throw new InvalidInputError(
-      "message",
-      `Cannot acknowledge message ${cursor}: the last one is ${end}; pass a ` +
-        `message that was delivered, or its id.`,
-    );
+    throw notPublishedYet(cursor, end);
   }
   const row = tx.connection.sql(
     `UPDATE durable_names SET
@@ -178,7 +134,7 @@ export function advanceDurable(
   ).get(
     cursor === undefined ? null : Number(cursor),
     tx.nowMs,
-    tx.nowMs + LEASE_MS,
+    tx.nowMs + READER_LEASE_MS,
     reader.project ?? "",
     reader.name,
     reader.token,
@@ -205,10 +161,6 @@ export function lostBy(connection: Connection, reader: DurableReader): number {
   ).get(reader.project ?? "", reader.name, reader.token);
   if (row === undefined) throw leaseLost("read on", reader);
   return Number(row.lost);
-}
-
-function leaseLost(act: string, reader: DurableReader): LeaseLostError {
-  return new LeaseLostError(act, `durable name "${reader.name}"`);
 }
 
 /** Every durable name. */

@@ -12,12 +12,15 @@
  * @module
  */
 
-import { InvalidInputError } from "../errors.ts";
-import { decodePayload } from "../json.ts";
+import {
+  refuseBeyond,
+  START_CURSOR,
+  toMessage,
+} from "../coordination/message_rows.ts";
 import type { Incarnation } from "../sessions.ts";
-import type { Interest, Message, NewMessage, Page } from "../store.ts";
+import type { Interest, NewMessage, Page } from "../store.ts";
 import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
-import type { Row, SqlValue } from "./driver.ts";
+import type { SqlValue } from "./driver.ts";
 
 const insertOf = (sender: string) =>
   `INSERT INTO inter_session_messages
@@ -98,9 +101,6 @@ function isoOf(nowMs: number): string {
   return lastIso.text;
 }
 
-/** The cursor before everything that is kept. */
-export const START_CURSOR = "0";
-
 /** The cursor after everything that is committed. */
 export function endCursor(connection: Connection): string {
   // Not max(id): what was purged was there, and its id is never given again.
@@ -108,37 +108,6 @@ export function endCursor(connection: Connection): string {
     "SELECT seq FROM sqlite_sequence WHERE name = 'inter_session_messages'",
   ).get();
   return String(row?.seq ?? START_CURSOR);
-}
-
-/**
- * The cursor that a text means.
- *
- * @throws {InvalidInputError} If it is no id of a message.
- */
-export function parseCursor(text: string): string {
-  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) {
-    return String(Number(text));
-  }
-  throw new InvalidInputError(
-    "cursor",
-    `Cannot read after ${JSON.stringify(text)}: that is no message id; ` +
-      `pass the "id" of a message or the "cursor" of a poll.`,
-  );
-}
-
-/**
- * Refuses a cursor that lies beyond everything that was ever published: it is
- * another bus's, and would pass over what is still to come.
- *
- * @throws {InvalidInputError} If it does.
- */
-export function refuseBeyond(end: string, cursor: string): void {
-  if (Number(cursor) <= Number(end)) return;
-  throw new InvalidInputError(
-    "cursor",
-    `Cannot read after message ${cursor}: the last one on this bus is ${end}; ` +
-      `pass the id of a message of this bus, "start" or "now".`,
-  );
 }
 
 /** What a message is read from. */
@@ -219,19 +188,4 @@ function readRanges(count: number): string {
         WHERE channel = ?${i + 6} AND ${WANTED} ORDER BY id LIMIT 0 + ?5)`,
   );
   return `${ranges.join(" UNION ALL ")} ORDER BY id LIMIT 0 + ?5`;
-}
-
-/** What the row of a message says. */
-export function toMessage(row: Row): Message {
-  return {
-    id: String(row.id),
-    sender: String(row.sender_id),
-    channel: String(row.channel),
-    payload: decodePayload(row.payload),
-    createdAt: String(row.created_at),
-    expiresAt: new Date(Number(row.expires_at)).toISOString(),
-    ...(row.project_id !== null && { project: String(row.project_id) }),
-    ...(row.recipient_id !== null && { to: String(row.recipient_id) }),
-    ...(row.reply_to !== null && { replyTo: String(row.reply_to) }),
-  };
 }

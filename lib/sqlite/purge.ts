@@ -16,6 +16,11 @@
  * @module
  */
 
+import {
+  purgedBy,
+  SESSION_KEPT_MS,
+  STEP_SESSIONS_MAX,
+} from "../coordination/purge_rules.ts";
 import type { Interest, Purged } from "../store.ts";
 import { deleteDeadBells } from "./bells.ts";
 import { purgeDeliveries, settleDeliveries } from "./deliveries.ts";
@@ -41,11 +46,6 @@ const STEP_PAGES_MAX = 100;
 
 /** Before every channel. */
 export const FIRST_CHANNEL: Uint8Array = new Uint8Array();
-
-// A session's row stays for a day after its end, so that "who was that" can
-// still be answered.
-const SESSION_KEPT_MS = 24 * 60 * 60 * 1000;
-const STEP_SESSIONS_MAX = 20;
 
 /** Where the rounds of a process stand: each step looks at some more. */
 export interface PurgeRound {
@@ -89,13 +89,10 @@ export function purgeStep(
     .run(tx.nowMs);
   // Gives free pages back to the file system.
   tx.connection.sql(`PRAGMA incremental_vacuum(${STEP_PAGES_MAX})`).all();
-  return {
-    expired,
-    overCap: deleted,
-    sessions,
-    more: more || expired === STEP_MESSAGES_MAX ||
-      sessions === STEP_SESSIONS_MAX,
-  };
+  return purgedBy(
+    { expired, overCap: deleted, sessions, more },
+    STEP_MESSAGES_MAX,
+  );
 }
 
 /** Whether a reader would pass something over because its TTL is over. */

@@ -14,6 +14,8 @@
  */
 
 import { LockBudget } from "./lock_budget.ts";
+import { parseCursor, START_CURSOR } from "../coordination/message_rows.ts";
+import { PURGE_AFTER_MS } from "../coordination/purge_rules.ts";
 import { lifeOf } from "../coordination/registry.ts";
 import { ClosedError, MessageBusError } from "../errors.ts";
 import type {
@@ -100,13 +102,7 @@ import {
 } from "./lock_queue.ts";
 import { giveBack, listHolds, renewHold } from "./locks.ts";
 import { sizeOf, WriteLog } from "./log.ts";
-import {
-  endCursor,
-  insertAlone,
-  parseCursor,
-  read,
-  START_CURSOR,
-} from "./messages.ts";
+import { endCursor, insertAlone, read } from "./messages.ts";
 import { noteActivity, readNotes, touchesOf } from "./notes.ts";
 import {
   FIRST_CHANNEL,
@@ -169,10 +165,6 @@ const POLL_INTERVAL_MS = 250;
 // A step of the purge after so many messages of this process deletes up to
 // STEP_MESSAGES_MAX: what is over always goes faster than it comes.
 const PURGE_AFTER_MESSAGES = STEP_MESSAGES_MAX / 2;
-
-// Short-lived publishers never reach that: whoever publishes this long after
-// the last step of anybody takes one.
-const PURGE_AFTER_MS = 10_000;
 
 /** A bus in one SQLite file. */
 export class SqliteStore implements Store {

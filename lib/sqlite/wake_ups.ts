@@ -20,6 +20,7 @@
  */
 
 import { newBellName, removeBellFile, ring } from "../bell_files.ts";
+import { openWatch } from "../coordination/open_watch.ts";
 import { StoreError } from "../errors.ts";
 import { watchPath } from "../file_watch.ts";
 import type { Interest, Watch, WatchMode } from "../store.ts";
@@ -94,15 +95,7 @@ export class WakeUps {
       this.#close(watcher);
       throw error;
     }
-    const modeOf = () => this.#mode;
-    const close = () => this.#close(watcher);
-    return {
-      get mode(): WatchMode {
-        return modeOf();
-      },
-      close,
-      [Symbol.dispose]: close,
-    };
+    return openWatch(() => this.#mode, () => this.#close(watcher));
   }
 
   /**

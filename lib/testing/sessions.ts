@@ -9,8 +9,26 @@ import { SessionEndedError, UnknownSessionError } from "../errors.ts";
 import type { Session, SessionChange } from "../sessions.ts";
 import type { Store } from "../store.ts";
 import type { Cases } from "./case.ts";
-import { HOUR_MS } from "./peer.ts";
+import { HOUR_MS, Peer } from "./peer.ts";
 import { anotherProcess, GONE_PROCESS, NO_PROCESS } from "./processes.ts";
+
+/** Fails unless whatever it publishes is refused, as its session has ended. */
+async function publishesNothing(peer: Peer, takenOver = false): Promise<void> {
+  const [one, two] = [peer.message("one"), peer.message("two")];
+  const to = peer.message("to", { to: "bob" });
+  for (const messages of [[one], [to], [one, two], [one, to]]) {
+    for (const atomic of [true, false]) {
+      const results = await peer.store.append(messages, { atomic })
+        .catch((error) => [{ error }]);
+      for (const result of results) {
+        const error = "error" in result ? result.error : undefined;
+        assert.ok(error instanceof SessionEndedError, JSON.stringify(result));
+        assert.equal(error.session, peer.id);
+        assert.equal(error.takenOver, takenOver);
+      }
+    }
+  }
+}
 
 /** What was announced on the heartbeat channel, in short. */
 async function announced(store: Store): Promise<string[]> {
@@ -189,6 +207,38 @@ export function sessions(cases: Cases): void {
       "ann ended",
       "ann came",
     ]);
+  });
+
+  cases.test("an ended session publishes nothing until it registers again", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.store.endSession("ann");
+    await publishesNothing(ann);
+    // Nor does another store in its name, which has not registered it.
+    const other = new Peer(await scene.store(), "ann");
+    await publishesNothing(other);
+    assert.deepEqual(await bob.read(), []);
+    await ann.register();
+    await ann.append(1);
+    await ann.appendAll([ann.message(2), ann.message(3)]);
+    await other.append(4);
+    assert.deepEqual(await bob.read(), [1, 2, 3, 4]);
+  });
+
+  cases.test("whose id another process has by now publishes nothing", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.store.endSession("ann");
+    await new Peer(bob.store, "ann").register(anotherProcess());
+    await publishesNothing(ann, true);
+    assert.deepEqual(await bob.read(), []);
+    // The one that has it does, and others stand for themselves beside it.
+    const messages = [ann.message(1), bob.message(2), ann.message(3)];
+    await bob.store.append(messages, { atomic: true });
+    const results = await ann.store.append(messages, { atomic: false });
+    assert.deepEqual(
+      results.map((result) => "error" in result),
+      [true, false, true],
+    );
+    assert.deepEqual(await bob.read(), [1, 2, 3, 2]);
   });
 
   cases.test("ending by a process ends only the incarnation that has it", async (scene) => {

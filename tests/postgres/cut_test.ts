@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
+import { processStart } from "../../lib/host.ts";
 import { numbers, payloadsOf, take, until, within } from "../fixture.ts";
 import {
   BusyError,
@@ -81,6 +82,30 @@ Deno.test({
     await using database = await Database.create(server);
     const stored = await publishCut(database, "cut-request");
     assert.deepEqual(stored, ["before", "once"]);
+  },
+});
+
+Deno.test({
+  name:
+    "a publish that came through is acknowledged, even after its session's end",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const bus = await database.open({ session: "ann" });
+    await bus.sessions.register();
+    const sql = database.foreign();
+    const append = (key: string, again: boolean) =>
+      sql`SELECT message_bus.append_one(1, 0, ${key}, ${again}, 'ann', 'state',
+        '1', 300, NULL, NULL, NULL, true, ${Deno.pid}, ${processStart(
+        Deno.pid,
+      )!}) AS id`;
+    const key = crypto.randomUUID();
+    const [first] = await append(key, false);
+    await bus.sessions.end();
+    const [again] = await append(key, true);
+    assert.equal(again.id, first.id);
+    await assert.rejects(append(crypto.randomUUID(), true), { code: "MB003" });
+    assert.equal((await bus.poll(["state"])).messages.length, 1);
   },
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Hold, MessageBus } from "../../mod.ts";
-import type { Peer } from "../peer.ts";
+import { Home } from "../fixture.ts";
+import type { Peer, PeerError } from "../peer.ts";
 import { works } from "../probe.ts";
 import { Database } from "./database.ts";
 import { Proxy } from "./proxy.ts";
@@ -16,6 +17,28 @@ const unlessHosts = HOSTS ? "" : " (ignored: needs unshare and root)";
 const OTHER_HOST = {
   prefix: ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
 };
+// With a boot id of its own, too, a machine of its own.
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+const MACHINES = HOSTS && works(
+  ...["unshare", "--pid", "--fork", "--mount-proc"],
+  ...["mount", "--bind", "/proc/self/comm", BOOT_ID],
+);
+const unlessMachines = MACHINES
+  ? ""
+  : " (ignored: needs unshare and root, and to mount)";
+
+/** How a process is started on another machine, its boot id kept in a folder. */
+async function otherMachine(folder: string): Promise<{ prefix: string[] }> {
+  const bootId = `${folder}/boot_id`;
+  await Deno.writeTextFile(bootId, crypto.randomUUID());
+  return {
+    prefix: [
+      ...OTHER_HOST.prefix,
+      ...["sh", "-c", `mount --bind "$0" ${BOOT_ID} && exec "$@"`, bootId],
+    ],
+  };
+}
+
 const EXCLUSIVE = { type: "exclusive" } as const;
 const LEASE_MS = 60_000;
 
@@ -125,6 +148,75 @@ Deno.test({
     );
     const [task] = await bus.tasks.list();
     assert.deepEqual([task.status, task.token], ["claimed", claim.token]);
+  },
+});
+
+Deno.test({
+  name:
+    `the same path on two machines is two files, and at most a merge risk${unlessMachines}`,
+  ignore: ignore || !MACHINES,
+  async fn() {
+    await using database = await Database.create(server);
+    await using home = new Home();
+    const bus = await database.open({ session: "here" });
+    const machine = await otherMachine(home.root);
+    const there = await database.start({ session: "there" }, machine);
+    const beside = await database.start({ session: "beside" }, {
+      prefix: OTHER_HOST.prefix,
+    });
+    await Deno.mkdir(`${home.root}/.git/objects`, { recursive: true });
+    await Deno.mkdir(`${home.root}/.git/refs`);
+    await Deno.writeTextFile(`${home.root}/.git/HEAD`, "ref: refs/heads/main");
+
+    // Outside of a repository they have nothing to do with each other.
+    await there.call("acquire", { name: "l", path: "/shared/a", ...EXCLUSIVE });
+    const lock = await bus.locks.acquire("/shared/a", EXCLUSIVE);
+    assert.deepEqual(lock.overlaps, []);
+    assert.deepEqual(sessionsOf(await bus.locks.list()), ["there", "here"]);
+    // Two hosts of one machine have one disk.
+    await assert.rejects(
+      beside.call("acquire", { name: "l", path: "/shared/a", ...EXCLUSIVE }),
+      (error: PeerError) => error.type === "LockHeldError",
+    );
+
+    const path = `${home.root}/a.ts`;
+    await there.call("acquire", { name: "r", path, ...EXCLUSIVE });
+    const risky = await bus.locks.acquire(path, EXCLUSIVE);
+    assert.deepEqual(
+      risky.overlaps.map(({ risk, hold }) => [risk, hold.session]),
+      [["merge-risk", "there"]],
+    );
+  },
+});
+
+Deno.test({
+  name: `who waits on another machine waits for its own${unlessMachines}`,
+  ignore: ignore || !MACHINES,
+  async fn() {
+    await using database = await Database.create(server);
+    await using home = new Home();
+    const bus = await database.open({ session: "here" });
+    const machine = await otherMachine(home.root);
+    const holder = await database.start({ session: "holder" }, machine);
+    const waiter = await database.start({ session: "waiter" }, machine);
+    await holder.call("acquire", { name: "l", path: "/a", ...EXCLUSIVE });
+    const waiting = waiter.call("acquire", {
+      name: "l",
+      path: "/a",
+      waitMs: LEASE_MS,
+      ...EXCLUSIVE,
+    });
+    let isGranted = false;
+    waiting.then(() => isGranted = true, () => {});
+    await waiter.wait("l.waits", 1);
+    // Nobody here is behind it, and giving back here gives it nothing.
+    const lock = await bus.locks.acquire("/a", EXCLUSIVE);
+    await lock.release();
+    assert.deepEqual(sessionsOf(await bus.locks.list()), ["holder"]);
+    assert.equal(isGranted, false);
+    await holder.call("release", "l");
+    await waiting;
+    assert.deepEqual(sessionsOf(await bus.locks.list()), ["waiter"]);
   },
 });
 

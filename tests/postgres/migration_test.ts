@@ -1,0 +1,96 @@
+/**
+ * A schema that an older program has made is brought up to date by who opens
+ * it, and the older program goes on.
+ */
+
+import assert from "node:assert/strict";
+import type { Sql } from "postgres";
+import { SessionEndedError } from "../../mod.ts";
+import { payloadsOf } from "../fixture.ts";
+import { Database } from "./database.ts";
+import { availability, serverOfFile } from "./server.ts";
+
+const server = await serverOfFile();
+const { ignore } = availability;
+
+/** What the functions of version 2 have and those of version 1 had not. */
+const SINCE_VERSION_2: Readonly<Record<string, [RegExp, string][]>> = {
+  append_one: [
+    [/, own boolean DEFAULT[^)]*\)/, ")"],
+    [/own IS NOT TRUE/, "true"],
+    [/IF own IS NOT NULL THEN[^;]*;\s*END IF;/, ""],
+  ],
+  append: [
+    [/, own_senders text\[\] DEFAULT[^)]*\)/, ")"],
+    [/WHERE own_senders IS NULL[^\n]*/, ""],
+    [/IF own_senders IS NOT NULL THEN[^;]*;\s*END IF;/, ""],
+  ],
+};
+
+/** Makes of a new schema what version 1 was. */
+async function toVersion1(sql: Sql): Promise<void> {
+  for (const [name, changes] of Object.entries(SINCE_VERSION_2)) {
+    const [{ text }] = await sql`SELECT
+      pg_get_functiondef(${`message_bus.${name}`}::regproc) AS text`;
+    let older = text;
+    for (const [since, before] of changes) {
+      assert.match(older, since);
+      older = older.replace(since, before);
+    }
+    assert.doesNotMatch(older, /own_|refuse_ended/);
+    await sql.unsafe(`DROP FUNCTION message_bus.${name}`);
+    await sql.unsafe(older);
+  }
+  await sql`DROP FUNCTION message_bus.refuse_ended`;
+  await sql`DELETE FROM message_bus._schema_version WHERE version > 1`;
+}
+
+Deno.test({
+  name: "a schema of version 1 is brought up to date, and older programs go on",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    await (await database.open()).close();
+    const foreign = database.foreign();
+    await toVersion1(foreign);
+
+    // As version 1 appends, by a statement that its connection has prepared.
+    const older = database.foreign();
+    const appendAs = (session: string) =>
+      older.unsafe(
+        `SELECT message_bus.append_one($1, $2, $3::uuid, $4, $5, $6, $7,
+           $8::float8, $9, $10, $11::bigint)::text AS ids`,
+        [
+          ...[1, 0, crypto.randomUUID(), false, session, "state", "1", 300],
+          ...[null, null, null],
+        ],
+        { prepare: true },
+      );
+    await appendAs("older");
+
+    const bus = await database.open({ session: "newer" });
+    const versions = await foreign`SELECT version, compatible_from
+      FROM message_bus._schema_version ORDER BY version`;
+    assert.deepEqual(versions.map((row) => ({ ...row })), [
+      { version: 1, compatible_from: 1 },
+      { version: 2, compatible_from: 1 },
+    ]);
+    await bus.publish("state", 2);
+    await appendAs("older");
+    const poll = await bus.poll("state");
+    assert.deepEqual(payloadsOf(poll.messages), [1, 2, 1]);
+    await bus.sessions.end();
+    await assert.rejects(bus.publish("state", 3), SessionEndedError);
+    await assert.rejects(
+      bus.publishMany([
+        { channel: "state", payload: 4 },
+        { channel: "state", payload: 5 },
+      ]),
+      SessionEndedError,
+    );
+    // What older programs publish is not looked at yet.
+    await appendAs("newer");
+    const { messages } = await bus.poll("state", { after: poll.cursor });
+    assert.deepEqual(payloadsOf(messages), [1]);
+  },
+});

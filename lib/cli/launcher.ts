@@ -4,6 +4,7 @@
  * ```text
  * ~/.local/share/message-bus/‹version›/cli.js …    the program, bundled in parts
  * ~/.local/share/message-bus/‹version›/hook.js …   what agents run, by itself
+ * ~/.local/share/message-bus/hook.sh               a line of shell: how hooks run theirs
  * ~/.local/bin/mbus                                a few lines of shell that run them
  * ```
  *
@@ -129,6 +130,8 @@ async function install(places: Places): Promise<void> {
     : `--config ${quoted(`${checkout}/deno.json`)}`;
   const text = launcherText(runtime, programs, configuration);
   replaceFile(places.launcher, text, 0o755);
+  const fragment = fragmentText(runtime, programs["hook.js"], configuration);
+  replaceFile(places.fragment, fragment, 0o600);
   if (bundled) await warmUp(runtime, places);
   console.log(`Installed mbus ${config.version} as ${places.launcher}.`);
   const folders = (Deno.env.get("PATH") ?? "").split(":").map(real);
@@ -311,6 +314,23 @@ send) shift; program=${quoted(programs["send.js"])} ;;
 tail) memory=${SMALL_MEMORY} ;;
 esac
 exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
+`;
+}
+
+/**
+ * What the shell of a hook reads (`hookCommand`): in place of `mbus hook`, which
+ * would start another shell, it runs the program itself. Where that or the runtime
+ * is gone it is left at `mbus`, which may know another one.
+ */
+export function fragmentText(
+  runtime: string,
+  program: string,
+  configuration: string,
+): string {
+  const [deno, hook] = [quoted(runtime), quoted(program)];
+  return `# How hooks run mbus, made by deno task install of @coditect/message-bus.
+[ -x ${deno} ] && [ -r ${hook} ] && shift 2 &&
+set -- ${deno} ${RUN.join(" ")} ${configuration} ${hook} "$@"
 `;
 }
 

@@ -185,18 +185,22 @@ async function warmUp(runtime: string, places: Places): Promise<void> {
   try {
     Deno.mkdirSync(`${folder}/.git`);
     Deno.writeTextFileSync(`${folder}/.git/HEAD`, "ref: refs/heads/main\n");
-    Deno.writeTextFileSync(`${folder}/first`, "");
+    Deno.mkdirSync(`${folder}/elsewhere`);
+    for (const file of ["first", "second", "elsewhere/third"]) {
+      Deno.writeTextFileSync(`${folder}/${file}`, "");
+    }
     const call = (event: string, tool?: string, file?: string) => ({
       session_id: "install",
       cwd: folder,
       hook_event_name: event,
       tool_name: tool,
-      tool_input: { file_path: `${folder}/${file}`, command: "true > third" },
+      tool_input: { file_path: `${folder}/${file}`, command: "true > fourth" },
     });
     await run("hook.js", call("SessionStart"), false);
     await run("hook.js", call("PreToolUse", "Edit", "first"), false);
-    await run("hook.js", call("PreToolUse", "Edit", "first"));
+    // The quick answer (quick_answer.ts), and then the whole way.
     await run("hook.js", call("PreToolUse", "Edit", "second"));
+    await run("hook.js", call("PreToolUse", "Edit", "elsewhere/third"));
     await run("hook.js", call("PreToolUse", "Bash"));
     await run("send.js", null, false);
     await run("send.js", null);

@@ -186,7 +186,7 @@ async function warmUp(runtime: string, places: Places): Promise<void> {
     Deno.mkdirSync(`${folder}/.git`);
     Deno.writeTextFileSync(`${folder}/.git/HEAD`, "ref: refs/heads/main\n");
     Deno.mkdirSync(`${folder}/elsewhere`);
-    for (const file of ["first", "second", "elsewhere/third"]) {
+    for (const file of ["first", "elsewhere/second"]) {
       Deno.writeTextFileSync(`${folder}/${file}`, "");
     }
     const call = (event: string, tool?: string, file?: string) => ({
@@ -194,13 +194,13 @@ async function warmUp(runtime: string, places: Places): Promise<void> {
       cwd: folder,
       hook_event_name: event,
       tool_name: tool,
-      tool_input: { file_path: `${folder}/${file}`, command: "true > fourth" },
+      tool_input: { file_path: `${folder}/${file}`, command: "true > third" },
     });
     await run("hook.js", call("SessionStart"), false);
     await run("hook.js", call("PreToolUse", "Edit", "first"), false);
     // The quick answer (quick_answer.ts), and then the whole way.
-    await run("hook.js", call("PreToolUse", "Edit", "second"));
-    await run("hook.js", call("PreToolUse", "Edit", "elsewhere/third"));
+    await run("hook.js", call("PreToolUse", "Edit", "first"));
+    await run("hook.js", call("PreToolUse", "Edit", "elsewhere/second"));
     await run("hook.js", call("PreToolUse", "Bash"));
     await run("send.js", null, false);
     await run("send.js", null);

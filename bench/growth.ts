@@ -82,7 +82,7 @@ interface Curves {
 /** Measures it. */
 export async function benchGrowth(run: Run): Promise<Outcome> {
   const pace = run.quick ? QUICK : FULL;
-  const launcher = await installed(run.folder);
+  const { launcher } = await installed(run.folder);
   const dimensions: Curves[] = [];
   const measure = async (
     name: string,

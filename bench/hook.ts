@@ -11,7 +11,8 @@
  * one update of a row. All of them take turns, start by start.
  *
  * "Again" is the edit of a file that the session is editing already, which most
- * edits are; "first" is that of another file each time.
+ * edits are; "first" is that of another file each time. No two sessions edit the
+ * same file, as whoever meets another has to be told of it.
  *
  * @module
  */
@@ -22,7 +23,7 @@ import { hookCommand } from "../lib/agents/config/config.ts";
 import { AGENTS } from "../lib/agents/roster.ts";
 import { type MessageBus, openBus } from "../mod.ts";
 import { eventAt, inputOf, type Point } from "../tests/agents/calls.ts";
-import { installed } from "./installation.ts";
+import { type Installation, installed } from "./installation.ts";
 import { pythonProgram, timeOf } from "./process_time.ts";
 import { distributionOf } from "./quantiles.ts";
 import type { Finding, Row } from "./report.ts";
@@ -55,15 +56,14 @@ interface Contestant {
 
 /** Measures it. */
 export async function benchHook(folder: string): Promise<Finding> {
-  const launcher = await installed(folder);
-  const path = `${launcher.replace(/\/mbus$/, "")}:${Deno.env.get("PATH")}`;
+  const installation = await installed(folder);
   const empty = `${folder}/empty.ts`;
   Deno.writeTextFileSync(empty, "");
   const nothing = (): Promise<number> =>
     timeOf(Deno.execPath(), ["run", "--no-config", empty]);
   const rows = await measured(nothing, [
     await pythonHook(folder),
-    await leastHook(folder, launcher),
+    await leastHook(folder, installation),
   ]);
   await using held = new AsyncDisposableStack();
   for (const isFull of [false, true]) {
@@ -73,7 +73,13 @@ export async function benchHook(folder: string): Promise<Finding> {
       const contestants = EVENTS.map(([point, what, hasBar]) => ({
         what: `${agent}, ${what}${isFull ? ", full bus" : ""}`,
         ...(hasBar && { bar: BAR }),
-        start: caller(place, agent, point, what.endsWith("first"), path),
+        start: caller(
+          place,
+          agent,
+          point,
+          what.endsWith("first"),
+          installation,
+        ),
       }));
       rows.push(...await measured(nothing, contestants));
     }
@@ -135,7 +141,9 @@ async function placeFor(folder: string): Promise<Place> {
   const project = `${folder}/project`;
   await Deno.mkdir(`${project}/.git`, { recursive: true });
   await Deno.writeTextFile(`${project}/.git/HEAD`, "ref: refs/heads/main\n");
-  await Deno.writeTextFile(`${project}/again.ts`, "a\n");
+  for (const agent of AGENT_NAMES) {
+    await Deno.writeTextFile(`${project}/again-${agent}.ts`, "a\n");
+  }
   const home = `${folder}/home`;
   await Deno.mkdir(home, { mode: 0o700 });
   return { home, project: await Deno.realPath(project), edited: 0 };
@@ -173,12 +181,15 @@ function caller(
   agent: AgentName,
   point: Point,
   isFirst: boolean,
-  path: string,
+  { launcher, env: environment }: Installation,
 ): () => Promise<number> {
   const event = agent === "copilot" ? eventAt(agent, point) : undefined;
-  const command = hookCommand(AGENTS[agent], event);
+  // What opencode's plugin starts is no command of a shell.
+  const [program, ...args] = agent === "opencode"
+    ? [launcher, "hook", agent]
+    : ["/bin/sh", "-c", hookCommand(AGENTS[agent], event)];
   return async () => {
-    const name = isFirst ? `first-${place.edited++}.ts` : "again.ts";
+    const name = isFirst ? `first-${place.edited++}.ts` : `again-${agent}.ts`;
     if (isFirst) await Deno.writeTextFile(`${place.project}/${name}`, "a\n");
     const input = inputOf(agent, {
       point,
@@ -188,8 +199,8 @@ function caller(
       command: "git status --short",
       callId: crypto.randomUUID(),
     });
-    const env = { PATH: path, MBUS_HOME: place.home };
-    return await timeOf("/bin/sh", ["-c", command], env, input);
+    const env = { ...environment, MBUS_HOME: place.home };
+    return await timeOf(program, args, env, input);
   };
 }
 
@@ -222,7 +233,7 @@ bus.execute("INSERT INTO edits VALUES (?, ?)",
 
 async function leastHook(
   folder: string,
-  launcher: string,
+  { env, fragment }: Installation,
 ): Promise<Contestant> {
   const home = `${folder}/least-home`;
   await Deno.mkdir(home, { mode: 0o700 });
@@ -242,16 +253,25 @@ db.prepare("UPDATE session_registry SET heartbeat_at = ?").run(
 Deno.exit(0);
 `,
   );
-  const script = `${folder}/least.sh`;
-  const text = await Deno.readTextFile(launcher);
+  // The same command, and what it reads, but for the program.
+  const data = `${folder}/least-data`;
+  await Deno.mkdir(`${data}/message-bus`, { recursive: true });
   await Deno.writeTextFile(
-    script,
-    text.replace(/program='[^']*\/hook\.js'/, `program='${program}'`),
-    { mode: 0o755 },
+    `${data}/message-bus/hook.sh`,
+    (await Deno.readTextFile(fragment)).replaceAll(
+      /'[^']*\/hook\.js'/g,
+      `'${program}'`,
+    ),
   );
+  const command = hookCommand(AGENTS.claude);
   return {
     what: "the least hook in Deno",
     start: () =>
-      timeOf("/bin/sh", ["-c", `exec ${script} hook claude`], {}, {}),
+      timeOf(
+        "/bin/sh",
+        ["-c", command],
+        { ...env, XDG_DATA_HOME: data },
+        {},
+      ),
   };
 }

@@ -40,7 +40,7 @@ interface Cost {
 /** Measures it. */
 export async function benchIdle(folder: string): Promise<Finding> {
   if (!TELLS_PROCESS_COST) return { rows: [], contestants: [] };
-  const launcher = await installed(folder);
+  const { launcher } = await installed(folder);
   const home = `${folder}/home`;
   const env = { MBUS_HOME: home, MBUS_SESSION: "tail" };
   // The first one compiles what those after it find compiled.

@@ -4,9 +4,22 @@
  * @module
  */
 
-/** Installs the command; returns its launcher. */
-export async function installed(folder: string): Promise<string> {
+import { HOOK_FRAGMENT } from "../lib/agents/config/config.ts";
+
+/** What was installed. */
+export interface Installation {
+  /** The launcher. */
+  readonly launcher: string;
+  /** What the commands of hooks read. */
+  readonly fragment: string;
+  /** The variables by which such a command finds them. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Installs the command. */
+export async function installed(folder: string): Promise<Installation> {
   const bin = `${folder}/bin`;
+  const data = `${folder}/data`;
   await succeed(
     new Deno.Command(Deno.execPath(), {
       args: [
@@ -18,7 +31,7 @@ export async function installed(folder: string): Promise<string> {
         bin,
       ],
       env: {
-        XDG_DATA_HOME: `${folder}/data`,
+        XDG_DATA_HOME: data,
         DENO_DIR: await denoDir(),
         HOME: folder,
       },
@@ -27,7 +40,11 @@ export async function installed(folder: string): Promise<string> {
       stderr: "piped",
     }),
   );
-  return `${bin}/mbus`;
+  return {
+    launcher: `${bin}/mbus`,
+    fragment: `${data}/message-bus/${HOOK_FRAGMENT}`,
+    env: { PATH: `${bin}:${Deno.env.get("PATH")}`, XDG_DATA_HOME: data },
+  };
 }
 
 /** Where this runtime keeps what it has loaded. */

@@ -89,7 +89,7 @@ export function tableOf(verdicts: readonly Verdict[]): string {
       verdict.baseline === undefined
         ? ""
         : `${spread(verdict.baseline)} ${verdict.baseline.name}`,
-      verdict.ratio === undefined ? "" : `${spread(verdict.ratio)} ×`,
+      verdict.ratio === undefined ? "" : `${spread(verdict.ratio, fine)} ×`,
       barText(verdict),
       verdict.met === undefined ? "" : verdict.met ? "met" : "NOT MET",
     ]),
@@ -115,10 +115,18 @@ export function barText({ bar, unit }: Verdict): string {
 }
 
 /** A figure with its spread, for people. */
-export function spread({ median, least, most }: Spread): string {
+export function spread(
+  { median, least, most }: Spread,
+  text: (value: number) => string = short,
+): string {
   return least === most
-    ? short(median)
-    : `${short(median)} (${short(least)}–${short(most)})`;
+    ? text(median)
+    : `${text(median)} (${text(least)}–${text(most)})`;
+}
+
+/** A ratio, as fine as the bars are. */
+function fine(value: number): string {
+  return Math.abs(value) >= 10 ? short(value) : value.toFixed(2);
 }
 
 /** A number with as many digits as are worth reading. */

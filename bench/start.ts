@@ -100,7 +100,7 @@ async function programsOf(
   home: string,
   session: string,
 ): Promise<Program[]> {
-  const launcher = await installed(folder);
+  const { launcher } = await installed(folder);
   const empty = `${folder}/empty.ts`;
   await Deno.writeTextFile(empty, "");
   const env = { MBUS_HOME: home, MBUS_SESSION: session };

@@ -147,7 +147,7 @@ Deno.test("an installed command answers, also without mbus and a PATH", {
   await home.done(["install", ...agents]);
   for (const agent of agents) {
     const text = read(home.path(agent))!;
-    const quoted = /"command": ("if command.*")|command = ("\/bin.*")/
+    const quoted = /"command": ("set -- .*")|command = ("\/bin.*")/
       .exec(text)!;
     const command: string = JSON.parse(quoted[1] ?? quoted[2]);
     const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { hookCommand } from "../lib/agents/config/config.ts";
+import { AGENTS } from "../lib/agents/roster.ts";
+import { runCommand } from "./agents/command_shell.ts";
 import { Mbus, ROOT } from "./cli/mbus.ts";
 
 interface Installed {
@@ -58,6 +61,20 @@ Deno.test(
     );
     assert.match(await command("help"), /^ {2}doctor /m);
     assert.match(await command("doctor"), /The bus can be used/);
+
+    const fragment = `${mbus.folder}/home/.local/share/message-bus/hook.sh`;
+    assert.equal(Deno.statSync(fragment).mode! & 0o777, 0o600);
+    const hook = await runCommand(
+      hookCommand(AGENTS.qwen),
+      { ...mbus.environment(), PATH: "" },
+      JSON.stringify({
+        session_id: "by-fragment",
+        cwd: `${mbus.folder}/project`,
+        hook_event_name: "SessionStart",
+      }),
+    );
+    assert.deepEqual([hook.code, hook.errors], [0, ""]);
+    assert.match(await command("sessions"), /by-fragment/);
 
     const again = await install(mbus);
     assert.equal(again.code, 0, again.text);

@@ -14,13 +14,12 @@ import type { Agent, HookEvent } from "./agent.ts";
 import type { Case } from "./case.ts";
 import { decide } from "./decide.ts";
 import type { HookLog } from "./hook_log.ts";
+import { LOCKS_MAX } from "./lease.ts";
 import { readPolicy } from "./policy.ts";
 import { sessionOf } from "./registration.ts";
 
 /** How long a hook waits for a busy database in all, in milliseconds. */
 export const BUSY_TOTAL_MS = 200;
-
-const LOCKS_MAX = 1_000;
 
 /** One call that is to be answered. */
 export interface Call {

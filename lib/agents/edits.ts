@@ -24,11 +24,10 @@ import { type LockTarget, lockTarget } from "../lock_target.ts";
 import type { EditObstacle, EditTarget } from "../store.ts";
 import { ALLOW, type Case, type Verdict } from "./case.ts";
 import { type FileStamp, stampOf } from "./file_stamp.ts";
-import { LEASE_MS } from "./lease.ts";
+import { activeFiles, LEASE_MS } from "./lease.ts";
 import { judgeObstacles } from "./objecting.ts";
 
 const PATHS_MAX = 100;
-const ACTIVE_FILES_MAX = 20;
 
 /** What a session read, and when. */
 export interface ReadNote extends FileStamp {
@@ -123,16 +122,6 @@ async function guard(
     ),
     informed,
   });
-}
-
-/** The files that are active then, if they change. */
-function activeFiles(
-  before: readonly string[],
-  paths: readonly string[],
-): readonly string[] | undefined {
-  if (paths.every((path) => before.includes(path))) return undefined;
-  return [...paths, ...before.filter((path) => !paths.includes(path))]
-    .slice(0, ACTIVE_FILES_MAX);
 }
 
 async function readNotesOf(

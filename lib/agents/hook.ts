@@ -32,6 +32,8 @@ import { AGENTS } from "./roster.ts";
 // The largest input that is read; what an agent sends beyond is left unread.
 const INPUT_BYTES_MAX = 16 * 1024 * 1024;
 
+const INPUT_BYTES_FIRST = 16 * 1024;
+
 const ALLOW: Decision = { verdict: "allow" };
 
 /** How to answer a hook. */
@@ -123,27 +125,23 @@ function parsed(text: string): unknown {
 
 /** Reads standard input to its end. */
 export function readInput(): string {
-  const chunks: Uint8Array[] = [];
+  let bytes = new Uint8Array(INPUT_BYTES_FIRST);
   let size = 0;
   for (;;) {
-    const chunk = new Uint8Array(64 * 1024);
-    const read = Deno.stdin.readSync(chunk);
-    if (read === null) break;
+    const read = Deno.stdin.readSync(bytes.subarray(size));
+    if (read === null) return textOf(bytes.subarray(0, size));
     size += read;
     if (size > INPUT_BYTES_MAX) {
       throw new RangeError(
         `Cannot read the hook's input: it is larger than ${INPUT_BYTES_MAX} bytes.`,
       );
     }
-    chunks.push(chunk.subarray(0, read));
+    if (size === bytes.length) {
+      const larger = new Uint8Array(2 * size);
+      larger.set(bytes);
+      bytes = larger;
+    }
   }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return textOf(bytes);
 }
 
 const PLAIN_BYTES_MAX = 4096;

@@ -1,5 +1,5 @@
 /**
- * How long a hook's lock holds.
+ * How long a hook's lock holds, and what of it a session shows.
  *
  * @module
  */
@@ -10,3 +10,18 @@
  * noise.
  */
 export const LEASE_MS: number = 10 * 60 * 1000;
+
+/** How many locks a session may have by its hooks. */
+export const LOCKS_MAX = 1_000;
+
+const ACTIVE_FILES_MAX = 20;
+
+/** The files that are active once `paths` are edited, if they change. */
+export function activeFiles(
+  before: readonly string[],
+  paths: readonly string[],
+): readonly string[] | undefined {
+  if (paths.every((path) => before.includes(path))) return undefined;
+  return [...paths, ...before.filter((path) => !paths.includes(path))]
+    .slice(0, ACTIVE_FILES_MAX);
+}

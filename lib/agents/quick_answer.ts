@@ -6,7 +6,7 @@
  * | call | is quick if |
  * | --- | --- |
  * | before a tool that neither edits nor runs a command | always |
- * | before an edit of a file that the session holds | nobody else is near |
+ * | before an edit of a file that the session holds, or whose neighbour it does | nobody else is near |
  *
  * @module
  */
@@ -14,10 +14,10 @@
 import { ancestors } from "../processes.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
-import { renewQuickly } from "../sqlite/quick_renewal.ts";
+import { guardQuickly } from "../sqlite/quick_guard.ts";
 import { openSound, trimLog } from "../sqlite/sound.ts";
 import type { HookEvent } from "./agent.ts";
-import { LEASE_MS } from "./lease.ts";
+import { activeFiles, LEASE_MS, LOCKS_MAX } from "./lease.ts";
 
 /** What came of it. */
 export interface QuickAnswer {
@@ -55,14 +55,17 @@ export function answerQuickly(
   const db = openSound(location);
   if (db === undefined) return { goesOn: false };
   try {
-    const goesOn = renewQuickly(db, {
+    const goesOn = guardQuickly(db, {
       session: event.sessionId,
       vendor: event.agent,
       agent: event.agentId ?? "",
       path,
       leaseMs: LEASE_MS,
+      locksMax: LOCKS_MAX,
       nowMs,
+      activeFiles: (before) => activeFiles(before, [path]),
       startedUs,
+      keyOfName: () => keyOfName(path),
     });
     return { goesOn, bus: { db, leave: (ends) => leave(db, location, ends) } };
   } catch {
@@ -84,6 +87,44 @@ function isRealPath(path: string): boolean {
   } catch {
     // It is not there yet.
     return false;
+  }
+}
+
+/**
+ * The name of an existing file as what tells it apart in its folder; undefined
+ * where that takes a closer look (`case_rules.ts`) or it is no file.
+ */
+export function keyOfName(path: string): string | undefined {
+  const at = path.lastIndexOf("/") + 1;
+  const name = path.slice(at);
+  const small = name.toLowerCase();
+  // What is called `.git` is not of the worktree.
+  if (!isPlain(name) || small === ".git" || !Deno.lstatSync(path).isFile) {
+    return undefined;
+  }
+  // Where letters of either case were the same, it would be in small ones.
+  return name === small || !answersToOtherCase(path, at) ? name : undefined;
+}
+
+/** Whether a name is of printable ASCII; a pattern costs more to compile. */
+function isPlain(name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    if (code < 0x20 || code > 0x7e) return false;
+  }
+  return true;
+}
+
+function answersToOtherCase(path: string, at: number): boolean {
+  try {
+    const name = path.slice(at).replace(
+      /[A-Za-z]/g,
+      (letter) => String.fromCharCode(letter.charCodeAt(0) ^ 0x20),
+    );
+    Deno.lstatSync(path.slice(0, at) + name);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
   }
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { HOOK_FRAGMENT } from "../agents/config/config.ts";
 import { InvalidInputError } from "../errors.ts";
 import config from "../../deno.json" with { type: "json" };
 import { RefusalError } from "./refusal.ts";
@@ -24,6 +25,8 @@ export interface Places {
   readonly data: string;
   /** The bundle. */
   readonly bundle: string;
+  /** What the commands in agents' configurations read. */
+  readonly fragment: string;
 }
 
 /**
@@ -41,14 +44,15 @@ export function placesOf(bin?: string): Places {
     );
   }
   const folder = absolute(bin ?? `${home}/.local/bin`);
-  const data = `${
-    Deno.env.get("XDG_DATA_HOME") || `${home}/.local/share`
-  }/message-bus`;
+  const data = absolute(
+    Deno.env.get("XDG_DATA_HOME") || `${home}/.local/share`,
+  ) + "/message-bus";
   return {
     bin: folder,
     launcher: `${folder}/mbus`,
     data,
     bundle: `${data}/${config.version}`,
+    fragment: `${data}/${HOOK_FRAGMENT}`,
   };
 }
 

@@ -4,6 +4,7 @@
  * ```text
  * ~/.local/share/message-bus/‹version›/cli.js …    the program, bundled in parts
  * ~/.local/share/message-bus/‹version›/hook.js …   what agents run, by itself
+ * ~/.local/share/message-bus/hook.sh               a line of shell: how hooks run theirs
  * ~/.local/bin/mbus                                a few lines of shell that run them
  * ```
  *
@@ -129,6 +130,8 @@ async function install(places: Places): Promise<void> {
     : `--config ${quoted(`${checkout}/deno.json`)}`;
   const text = launcherText(runtime, programs, configuration);
   replaceFile(places.launcher, text, 0o755);
+  const fragment = fragmentText(runtime, programs["hook.js"], configuration);
+  replaceFile(places.fragment, fragment, 0o600);
   if (bundled) await warmUp(runtime, places);
   console.log(`Installed mbus ${config.version} as ${places.launcher}.`);
   const folders = (Deno.env.get("PATH") ?? "").split(":").map(real);
@@ -182,7 +185,10 @@ async function warmUp(runtime: string, places: Places): Promise<void> {
   try {
     Deno.mkdirSync(`${folder}/.git`);
     Deno.writeTextFileSync(`${folder}/.git/HEAD`, "ref: refs/heads/main\n");
-    Deno.writeTextFileSync(`${folder}/first`, "");
+    Deno.mkdirSync(`${folder}/elsewhere`);
+    for (const file of ["first", "elsewhere/second"]) {
+      Deno.writeTextFileSync(`${folder}/${file}`, "");
+    }
     const call = (event: string, tool?: string, file?: string) => ({
       session_id: "install",
       cwd: folder,
@@ -192,8 +198,9 @@ async function warmUp(runtime: string, places: Places): Promise<void> {
     });
     await run("hook.js", call("SessionStart"), false);
     await run("hook.js", call("PreToolUse", "Edit", "first"), false);
+    // The quick answer (quick_answer.ts), and then the whole way.
     await run("hook.js", call("PreToolUse", "Edit", "first"));
-    await run("hook.js", call("PreToolUse", "Edit", "second"));
+    await run("hook.js", call("PreToolUse", "Edit", "elsewhere/second"));
     await run("hook.js", call("PreToolUse", "Bash"));
     await run("send.js", null, false);
     await run("send.js", null);
@@ -311,6 +318,23 @@ send) shift; program=${quoted(programs["send.js"])} ;;
 tail) memory=${SMALL_MEMORY} ;;
 esac
 exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
+`;
+}
+
+/**
+ * What the shell of a hook reads (`hookCommand`): in place of `mbus hook`, which
+ * would start another shell, it runs the program itself. Where that or the runtime
+ * is gone it is left at `mbus`, which may know another one.
+ */
+export function fragmentText(
+  runtime: string,
+  program: string,
+  configuration: string,
+): string {
+  const [deno, hook] = [quoted(runtime), quoted(program)];
+  return `# How hooks run mbus, made by deno task install of @coditect/message-bus.
+[ -x ${deno} ] && [ -r ${hook} ] && shift 2 &&
+set -- ${deno} ${RUN.join(" ")} ${configuration} ${hook} "$@"
 `;
 }
 

@@ -85,10 +85,12 @@ function absolute(path: string): string {
   const rooted = Deno.build.os === "windows"
     ? /^([a-zA-Z]:[\\/]|[\\/])/.test(path)
     : path.startsWith("/");
-  const full = rooted ? path : `${Deno.cwd()}/${path}`;
+  let full = rooted ? path : `${Deno.cwd()}/${path}`;
   // A backslash is a letter of a name but on Windows.
-  const end = Deno.build.os === "windows" ? /(?<=.)[\\/]+$/ : /(?<=.)\/+$/;
-  return full.replace(end, "");
+  const isEnd = (text: string) =>
+    text.endsWith("/") || Deno.build.os === "windows" && text.endsWith("\\");
+  while (full.length > 1 && isEnd(full)) full = full.slice(0, -1);
+  return full;
 }
 
 /**
@@ -182,7 +184,9 @@ export function checkFolders(location: BusLocation): void {
  * others may write to it.
  */
 export function checkFolder(folder: string): void {
-  const info = Deno.statSync(folder);
+  // What is no link tells all of itself.
+  const link = Deno.lstatSync(folder);
+  const info = link.isSymlink ? Deno.statSync(folder) : link;
   if (!info.isDirectory) {
     throw new StoreError(
       "permission",
@@ -192,7 +196,6 @@ export function checkFolder(folder: string): void {
     );
   }
   if (Deno.build.os === "windows") return;
-  const link = Deno.lstatSync(folder);
   const owner = [info.uid, link.uid].find((uid) => uid !== Deno.uid());
   if (owner !== undefined) {
     throw new StoreError(

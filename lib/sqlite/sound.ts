@@ -84,8 +84,7 @@ export function trimLog(db: Database, location: BusLocation): void {
 
 /** A database file's name as a URI that says how to open it. */
 export function fileUri(file: string, how: string): string {
-  const path = file.replaceAll("\\", "/");
-  const plain = /^[\w/.-]*$/.test(path);
-  const name = plain ? path : path.split("/").map(encodeURIComponent).join("/");
+  const path = encodeURI(file.replaceAll("\\", "/"));
+  const name = path.replaceAll("?", "%3F").replaceAll("#", "%23");
   return `file://${name}?${how}`;
 }

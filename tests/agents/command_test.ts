@@ -14,8 +14,8 @@ import {
 import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
 import { AGENTS } from "../../lib/agents/roster.ts";
 import { within } from "../fixture.ts";
+import { runCommand, SHELL, withProgram } from "./command_shell.ts";
 
-const SHELL = "/bin/sh";
 const IGNORE = Deno.build.os === "windows";
 const PLACE: ConfigPlace = {
   home: "/home/dev",
@@ -25,55 +25,6 @@ const PLACE: ConfigPlace = {
 
 /** Only exit code 2 stops a tool of these: so their contracts. */
 const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi"];
-
-interface Ran {
-  readonly code: number;
-  readonly output: string;
-  readonly errors: string;
-}
-
-/** Runs a command as an agent does, with this text on its input. */
-async function run(
-  command: string,
-  path: string,
-  input: string,
-): Promise<Ran> {
-  const child = new Deno.Command(SHELL, {
-    args: ["-c", command],
-    env: { PATH: path },
-    clearEnv: true,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  // A closed pipe here is the failure that the command must not cause.
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return {
-    code,
-    output: decoder.decode(stdout),
-    errors: decoder.decode(stderr),
-  };
-}
-
-/** A folder with a program called `mbus`. */
-async function withProgram(
-  script: string,
-  use: (path: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    const program = `${folder}/mbus`;
-    await Deno.writeTextFile(program, `#!/bin/sh\n${script}\n`);
-    await Deno.chmod(program, 0o755);
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** More than a pipe holds. */
 const LONG = JSON.stringify({ text: "x".repeat(200_000) });
@@ -86,7 +37,11 @@ for (const name of AGENT_NAMES) {
       const agent = AGENTS[name];
       for (const input of ["", '{"a":1}', LONG]) {
         for (const path of ["", "/nowhere"]) {
-          const ran = await run(hookCommand(agent), path, input);
+          const ran = await runCommand(
+            hookCommand(agent),
+            { PATH: path },
+            input,
+          );
           assert.deepEqual({ ...ran, output: ran.output.trim() }, {
             code: 0,
             output: agent.neutral,
@@ -104,7 +59,7 @@ for (const name of AGENT_NAMES) {
       const agent = AGENTS[name];
       const script = "while read -r l; do :; done; exit 127";
       await withProgram(script, async (path) => {
-        const ran = await run(hookCommand(agent), path, "{}");
+        const ran = await runCommand(hookCommand(agent), { PATH: path }, "{}");
         assert.equal(ran.output.trim(), agent.neutral);
         // As its contract says, which codes let the tool go on.
         const harmless = GOES_ON.includes(name) ? 127 : 0;
@@ -122,10 +77,18 @@ for (const name of AGENT_NAMES) {
         'printf "%s|" "$@"; while read -r l; do printf "%s\\n" "$l"; done';
       const input = `{"q":"it's \\"$HOME\\" \`x\` \\\\ %s"}\n`;
       await withProgram(script, async (path) => {
-        const plain = await run(hookCommand(agent), path, input);
+        const plain = await runCommand(
+          hookCommand(agent),
+          { PATH: path },
+          input,
+        );
         assert.equal(plain.code, 0);
         assert.equal(plain.output, `hook|${name}|${input}`);
-        const told = await run(hookCommand(agent, "someEvent"), path, input);
+        const told = await runCommand(
+          hookCommand(agent, "someEvent"),
+          { PATH: path },
+          input,
+        );
         assert.equal(told.output, `hook|${name}|someEvent|${input}`);
       });
     },

@@ -150,8 +150,9 @@ Deno.test("claude: what is installed, to the letter", () => {
     matcher: "Edit|Write|MultiEdit|NotebookEdit|Bash",
     hooks: [{
       type: "command",
-      command:
-        "if command -v mbus >/dev/null 2>&1; then exec mbus hook claude; " +
+      command: 'set -- mbus hook claude; command . "/${XDG_DATA_HOME:-' +
+        '$HOME/.local/share}/message-bus/hook.sh" 2>/dev/null; ' +
+        'if command -v "$1" >/dev/null 2>&1; then exec "$@"; ' +
         "else while read -r _; do :; done; :; fi",
       timeout: 2,
     }],
@@ -164,8 +165,11 @@ Deno.test("codex: what is installed, to the letter", () => {
       "# message-bus: put here by `mbus install codex`\n" +
         "[[hooks.SessionStart]]\n[[hooks.SessionStart.hooks]]\n" +
         'type = "command"\n' +
-        "command = \"/bin/sh -c 'if command -v mbus >/dev/null 2>&1; " +
-        "then exec mbus hook codex; else while read -r _; do :; done; :; fi'\"\n" +
+        "command = \"/bin/sh -c 'set -- mbus hook codex; " +
+        'command . \\"/${XDG_DATA_HOME:-$HOME/.local/share}' +
+        '/message-bus/hook.sh\\" 2>/dev/null; ' +
+        'if command -v \\"$1\\" >/dev/null 2>&1; then exec \\"$@\\"; ' +
+        "else while read -r _; do :; done; :; fi'\"\n" +
         "timeout = 2\n\n",
     ),
   );

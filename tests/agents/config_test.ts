@@ -81,7 +81,10 @@ function parseJson(text: string): Record<string, unknown> {
 
 /** An older version of ours, as a text. */
 function outdated(text: string): string {
-  return text.replaceAll("command -v mbus", "type mbus");
+  return text.replaceAll(
+    /set -- (mbus hook [a-z]+).*?; if command/g,
+    "$1; if command",
+  );
 }
 
 for (const [agent, event] of Object.entries(JSON_EVENTS)) {

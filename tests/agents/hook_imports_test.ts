@@ -54,7 +54,7 @@ Deno.test("a hook uses the runtime, node:sqlite and nothing else", () => {
 Deno.test("a quick answer loads no more than it uses", () => {
   const loaded = [...loadedWith({ later: false })]
     .map((file) => file.replace(LIB, ""));
-  assert.ok(loaded.includes("sqlite/quick_renewal.ts"));
+  assert.ok(loaded.includes("sqlite/quick_guard.ts"));
   const heavy =
     /^(bus|subscription|batch|tasks|inbox|locks|glob|lock_target|options|open_store)|sqlite\/(schema|connection|store|locks|purge)\.ts|agents\/(shell|mail|edits|decide)|cli\/(?!hook_entry|ending)/;
   assert.deepEqual(loaded.filter((file) => heavy.test(file)), []);

@@ -8,9 +8,10 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { LEASE_MS } from "../../lib/agents/lease.ts";
+import { activeFiles, LEASE_MS, LOCKS_MAX } from "../../lib/agents/lease.ts";
+import { keyOfName } from "../../lib/agents/quick_answer.ts";
 import { nodeLibrary } from "../../lib/sqlite/driver.ts";
-import { renewQuickly } from "../../lib/sqlite/quick_renewal.ts";
+import { guardQuickly } from "../../lib/sqlite/quick_guard.ts";
 import { Scene } from "./scene.ts";
 
 /** What may have happened before. */
@@ -90,59 +91,86 @@ function rowsOf(path: string): Record<string, unknown[]> {
   }
 }
 
-/** Renews on a copy of a scene's database; returns whether it did, and the rows. */
-function renewedOnCopy(scene: Scene, path: string) {
+/** Guards on a copy of a scene's database; returns whether it did, and the rows. */
+function guardedOnCopy(scene: Scene, path: string, locksMax = LOCKS_MAX) {
   const copy = `${scene.databasePath}.copy`;
   const source = new DatabaseSync(scene.databasePath);
   source.prepare("VACUUM INTO ?").run(copy);
   source.close();
   const before = rowsOf(copy);
   const db = nodeLibrary.open(copy, { timeoutMs: 0 });
-  const renewed = renewQuickly(db, {
+  const guarded = guardQuickly(db, {
     session: "ada",
     vendor: "claude",
     agent: "",
     path,
     leaseMs: LEASE_MS,
+    locksMax,
     nowMs: scene.clock.nowMs,
+    activeFiles: (before) => activeFiles(before, [path]),
     startedUs: () => true,
+    keyOfName: () => keyOfName(path),
   });
   db.close();
   const after = rowsOf(copy);
   Deno.removeSync(copy);
-  return { renewed, before, after };
+  return { guarded, before, after };
 }
 
-Deno.test("the quick answer is the whole way's, and leaves what that would", async () => {
-  let quick = 0;
-  const events = fc.array(fc.constantFrom(...Object.keys(EVENTS)), {
-    maxLength: 5,
+/** Holds the quick answer to an edit of a file against the whole way's. */
+async function compared(
+  names: readonly string[],
+  file: string,
+  isRepository: boolean,
+): Promise<boolean> {
+  await using scene = await Scene.open();
+  if (!isRepository) Deno.removeSync(scene.path(".git"), { recursive: true });
+  const path = scene.write("a.ts", "a");
+  const edited = scene.write(file, "a");
+  await scene.session("ada");
+  await scene.before("ada", [path]);
+  for (const name of names) {
+    await EVENTS[name](scene);
+    // What comes after is another session's.
+    if (name === "the session ends") break;
+  }
+  scene.clock.advance(10_000);
+  const { guarded, before, after } = guardedOnCopy(scene, edited);
+  if (!guarded) {
+    assert.deepEqual(after, before);
+    return false;
+  }
+  assert.deepEqual(await scene.before("ada", [edited]), { verdict: "allow" });
+  assert.deepEqual(after, rowsOf(scene.databasePath));
+  return true;
+}
+
+for (
+  const [what, files] of [
+    ["a file that is held", ["a.ts"]],
+    // With letters of either case, and what is no neighbour.
+    ["a file beside it", ["b.ts", "c.ts", "d.ts", "E.ts", "it's é.ts", "1"]],
+  ] as const
+) {
+  Deno.test(`the quick answer is the whole way's, and leaves what that would: ${what}`, async () => {
+    let quick = 0;
+    const events = fc.array(fc.constantFrom(...Object.keys(EVENTS)), {
+      maxLength: 5,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        events,
+        fc.constantFrom(...files),
+        fc.boolean(),
+        async (names, file, isRepository) => {
+          if (await compared(names, file, isRepository)) quick++;
+        },
+      ),
+      { numRuns: 40 },
+    );
+    assert.ok(quick > 2, "it was never quick");
   });
-  await fc.assert(
-    fc.asyncProperty(events, async (names) => {
-      await using scene = await Scene.open();
-      const path = scene.write("a.ts", "a");
-      await scene.session("ada");
-      await scene.before("ada", ["a.ts"]);
-      for (const name of names) {
-        await EVENTS[name](scene);
-        // What comes after is another session's.
-        if (name === "the session ends") break;
-      }
-      scene.clock.advance(10_000);
-      const { renewed, before, after } = renewedOnCopy(scene, path);
-      if (!renewed) {
-        assert.deepEqual(after, before);
-        return;
-      }
-      quick++;
-      assert.deepEqual(await scene.before("ada", [path]), { verdict: "allow" });
-      assert.deepEqual(after, rowsOf(scene.databasePath));
-    }),
-    { numRuns: 40 },
-  );
-  assert.ok(quick > 2, "it was never quick");
-});
+}
 
 Deno.test("it is quick where nobody else is near", async () => {
   await using scene = await Scene.open();
@@ -150,13 +178,57 @@ Deno.test("it is quick where nobody else is near", async () => {
   await scene.before("ada", [path]);
   await scene.before("bob", ["elsewhere.ts"]);
   await scene.after("ada", [path]);
-  assert.equal(renewedOnCopy(scene, path).renewed, true);
+  const isQuick = (file = path, locksMax?: number) =>
+    guardedOnCopy(scene, file, locksMax).guarded;
+  assert.equal(isQuick(), true);
   // Another's change is none that it does not know, once it has read it.
   await scene.after("bob", [path]);
-  assert.equal(renewedOnCopy(scene, path).renewed, false);
+  assert.equal(isQuick(), false);
   scene.clock.advance(1);
   await scene.after("ada", [path], {}, "read");
-  assert.equal(renewedOnCopy(scene, path).renewed, true);
+  assert.equal(isQuick(), true);
   await scene.before("bob", [path], { policy: { onOverlap: "inform" } });
-  assert.equal(renewedOnCopy(scene, path).renewed, false);
+  assert.equal(isQuick(), false);
+});
+
+Deno.test("a new lock is quick beside a file that the session holds", async () => {
+  await using scene = await Scene.open();
+  await scene.session("ada");
+  const isQuick = (file: string, locksMax?: number) =>
+    guardedOnCopy(scene, file, locksMax).guarded;
+  for (const name of ["a.ts", "B.ts", "é.ts"]) scene.write(name, "a");
+  assert.equal(isQuick(scene.path("a.ts")), false, "it holds nothing");
+  await scene.before("ada", [scene.path("a.ts")]);
+  assert.equal(isQuick(scene.path("B.ts")), true);
+  assert.equal(isQuick(scene.path("é.ts")), false);
+  Deno.mkdirSync(scene.path("below"));
+  assert.equal(isQuick(scene.path("below")), false, "a folder");
+  scene.write("below/a.ts", "a");
+  assert.equal(isQuick(scene.path("below/a.ts")), false, "no neighbour");
+  assert.equal(isQuick(scene.path("B.ts"), 1), false, "it holds enough");
+  Deno.linkSync(scene.path("B.ts"), scene.path("b.TS"));
+  assert.equal(isQuick(scene.path("B.ts")), false, "a folder may fold case");
+  Deno.removeSync(scene.path("b.TS"));
+
+  // Whoever waits, or watches what is locked, is to be told.
+  const watch = await scene.store.watchChanges("locks", null, () => {});
+  assert.equal(isQuick(scene.path("B.ts")), false, "it is watched");
+  watch.close();
+});
+
+Deno.test("a new lock is not quick where the file is held in another worktree", async () => {
+  await using scene = await Scene.open();
+  await scene.before("ada", [scene.write("a.ts", "a")]);
+  const path = scene.write("b.ts", "a");
+  assert.equal(guardedOnCopy(scene, path).guarded, true);
+  const linked = scene.path(".git/worktrees/other");
+  Deno.mkdirSync(linked, { recursive: true });
+  Deno.writeTextFileSync(`${linked}/HEAD`, "ref: refs/heads/y\n");
+  Deno.writeTextFileSync(`${linked}/commondir`, "../..\n");
+  const other = `${scene.project}-other`;
+  Deno.mkdirSync(other);
+  Deno.writeTextFileSync(`${other}/.git`, `gitdir: ${linked}\n`);
+  Deno.writeTextFileSync(`${other}/b.ts`, "a");
+  await scene.before("bob", [`${other}/b.ts`]);
+  assert.equal(guardedOnCopy(scene, path).guarded, false);
 });

@@ -141,8 +141,9 @@ Deno.test("it is put in only where a person asks, stays, and goes with the rest"
       JSON.parse(without).hooks.Stop[0].hooks[0],
       {
         type: "command",
-        command: "if command -v mbus >/dev/null 2>&1; " +
-          "then exec mbus hook claude wake; " +
+        command: 'set -- mbus hook claude wake; command . "/${XDG_DATA_HOME:-' +
+          '$HOME/.local/share}/message-bus/hook.sh" 2>/dev/null; ' +
+          'if command -v "$1" >/dev/null 2>&1; then exec "$@"; ' +
           "else while read -r _; do :; done; :; fi",
         asyncRewake: true,
         timeout: 43_200,

@@ -175,16 +175,28 @@ export function isOurCommand(command: unknown, agent: AgentName): boolean {
 const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi"];
 
 /**
+ * The file, in the folder `message-bus` of the user's data, by which
+ * `deno task install` says what runs `mbus hook` without a shell of its own.
+ */
+export const HOOK_FRAGMENT = "hook.sh";
+
+/**
  * Makes the shell command that an agent runs at a hook.
  *
- * It looks for `mbus` first: without it the agent gets its neutral answer and
- * exit code 0, as a missing program must not stop an edit. What the agent writes
- * is read to its end also then, so that it does not meet a closed pipe. Only what
- * a POSIX shell has built in is used, so it works with an empty PATH.
+ * It runs `mbus hook`, or what {@linkcode HOOK_FRAGMENT} puts in its place: the
+ * same program without the launcher's shell, a millisecond sooner. If neither is
+ * there the agent gets its neutral answer and exit code 0, as a missing program
+ * must not stop an edit. What the agent writes is read to its end also then, so
+ * that it does not meet a closed pipe. Only what a POSIX shell has built in is
+ * used, so it works with an empty PATH.
  *
+ * - By `command`, as a shell that cannot read what `.` names ends otherwise, and
+ *   some with exit code 2. The slash before it makes a relative folder one that
+ *   is not there: a project must not bring a file to run. What is read lies in the
+ *   user's own data, as does the program that it names.
  * - Where an `mbus` that fails to start would stop the tool, or leave an answer
  *   that is none, the shell stays to say the neutral one. Elsewhere `mbus` takes
- *   its place, which is a millisecond sooner: Claude Code, Codex and kimi go
+ *   its place, which is half a millisecond sooner: Claude Code, Codex and kimi go
  *   on at every exit code but 2.
  * - Codex starts hooks with the person's own shell, which may be none of POSIX: for
  *   it the command names `/bin/sh`.
@@ -204,17 +216,20 @@ export function hookCommand(
     : `mbus hook ${agent.name} ${event}`;
   const neutral = agent.neutral === "" ? ":" : `echo "${agent.neutral}"`;
   const run = GOES_ON.includes(agent.name)
-    ? `exec ${hook}`
+    ? 'exec "$@"'
     : agent.name === "gemini"
-    ? `${endedWithShell(hook)} || ${neutral}`
-    : `${hook} || ${neutral}`;
+    ? `${ENDED_WITH_SHELL} || ${neutral}`
+    : `"$@" || ${neutral}`;
   const drain = "while read -r _; do :; done";
-  const command = "if command -v mbus >/dev/null 2>&1; " +
+  const command = `set -- ${hook}; command . ${FRAGMENT} 2>/dev/null; ` +
+    `if command -v "$1" >/dev/null 2>&1; ` +
     `then ${run}; else ${drain}; ${neutral}; fi`;
   return agent.name === "codex" ? `/bin/sh -c '${command}'` : command;
 }
 
-/** A program in the background loses its input, unless that is handed on. */
-function endedWithShell(hook: string): string {
-  return `exec 3<&0; trap 'kill -9 $!' TERM; ${hook} <&3 3<&- & wait $!`;
-}
+const FRAGMENT =
+  `"/${"${XDG_DATA_HOME:-$HOME/.local/share}"}/message-bus/${HOOK_FRAGMENT}"`;
+
+// A program in the background loses its input, unless that is handed on.
+const ENDED_WITH_SHELL =
+  `exec 3<&0; trap 'kill -9 $!' TERM; "$@" <&3 3<&- & wait $!`;

@@ -1,0 +1,71 @@
+/**
+ * A shell that runs an installed command as agents do.
+ *
+ * @module
+ */
+
+/** What agents run commands by. */
+export const SHELL = "/bin/sh";
+
+/** What became of a command. */
+export interface Ran {
+  /** Its exit code. */
+  readonly code: number;
+  /** What it wrote. */
+  readonly output: string;
+  /** What it complained of. */
+  readonly errors: string;
+}
+
+/** Runs a command in nothing but this environment, with this text on its input. */
+export async function runCommand(
+  command: string,
+  env: Readonly<Record<string, string>>,
+  input: string,
+  options: { readonly shell?: string; readonly cwd?: string } = {},
+): Promise<Ran> {
+  const { shell = SHELL, cwd } = options;
+  const child = new Deno.Command(shell, {
+    args: ["-c", command],
+    cwd,
+    env,
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  // A closed pipe here is the failure that the command must not cause.
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    output: decoder.decode(stdout),
+    errors: decoder.decode(stderr),
+  };
+}
+
+/** Writes a program that is a script of the shell. */
+export async function writeProgram(
+  path: string,
+  script: string,
+): Promise<void> {
+  await Deno.writeTextFile(path, `#!/bin/sh\n${script}\n`);
+  await Deno.chmod(path, 0o755);
+}
+
+/** A folder with a program called `mbus`. */
+export async function withProgram(
+  script: string,
+  use: (path: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeProgram(`${folder}/mbus`, script);
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The installed command where `deno task install` has said how hooks run, and
+ * where what it said is of no use.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { AGENT_NAMES } from "../../lib/agents/agent.ts";
+import { HOOK_FRAGMENT, hookCommand } from "../../lib/agents/config/config.ts";
+import { AGENTS } from "../../lib/agents/roster.ts";
+import { fragmentText } from "../../lib/cli/launcher.ts";
+import { within } from "../fixture.ts";
+import { runCommand, SHELL, writeProgram } from "./command_shell.ts";
+
+const IGNORE = Deno.build.os === "windows";
+const ECHO = 'printf "%s|" "$@"; while read -r l; do printf "%s\\n" "$l"; done';
+const INPUT = `{"q":"it's \\"$HOME\\" \`x\` \\\\ %s"}\n`;
+
+/** Shells that agents run commands by. */
+const SHELLS = [SHELL, "/bin/bash", "/bin/dash", "/bin/zsh"].filter((path) => {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+});
+
+/** A home folder in which hooks are told how to run. */
+class Home implements AsyncDisposable {
+  readonly #root = Deno.makeTempDirSync();
+  /** Named as badly as a person may. */
+  readonly folder = `${this.#root}/it's "my" $home \`x\` \\ `;
+  readonly runtime = `${this.folder}/deno`;
+  readonly program = `${this.folder}/hook.js`;
+  readonly data = `${this.folder}/.local/share`;
+  readonly fragment = `${this.data}/message-bus/${HOOK_FRAGMENT}`;
+  /** A folder with another `mbus`. */
+  readonly other = `${this.folder}/other`;
+
+  /** What the runtime does when it is called. */
+  async install(script = ECHO): Promise<void> {
+    await Deno.mkdir(`${this.data}/message-bus`, { recursive: true });
+    await writeProgram(this.runtime, script);
+    await Deno.writeTextFile(this.program, "");
+    await Deno.writeTextFile(
+      this.fragment,
+      fragmentText(this.runtime, this.program, "--no-config"),
+    );
+    await Deno.mkdir(this.other);
+    await writeProgram(`${this.other}/mbus`, `printf "other|"; ${ECHO}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.#root, { recursive: true });
+  }
+}
+
+/** What makes a fragment of no use. */
+const TROUBLES: Readonly<Record<string, (home: Home) => void>> = {
+  "there is none": ({ fragment }) => Deno.removeSync(fragment),
+  "it is a broken link": ({ fragment }) => {
+    Deno.removeSync(fragment);
+    Deno.symlinkSync("nowhere", fragment);
+  },
+  "it is a folder": ({ fragment }) => {
+    Deno.removeSync(fragment);
+    Deno.mkdirSync(fragment);
+  },
+  "it is no shell's": ({ fragment }) =>
+    Deno.writeTextFileSync(fragment, "if then fi ("),
+  "it is empty": ({ fragment }) => Deno.writeTextFileSync(fragment, ""),
+  // For root every file can be read.
+  ...(Deno.uid() === 0 ? {} : {
+    "it cannot be read": ({ fragment }: Home) => Deno.chmodSync(fragment, 0),
+  }),
+  "its runtime is gone": ({ runtime }) => Deno.removeSync(runtime),
+  "its runtime cannot be run": ({ runtime }) => Deno.chmodSync(runtime, 0o600),
+  "its program is gone": ({ program }) => Deno.removeSync(program),
+};
+
+for (const name of AGENT_NAMES) {
+  const agent = AGENTS[name];
+
+  Deno.test({
+    name: `${name}: its hook runs as the installation says`,
+    ignore: IGNORE,
+    async fn() {
+      await using home = new Home();
+      await home.install();
+      const { folder, data, program } = home;
+      const places = [["HOME", folder], ["XDG_DATA_HOME", data]];
+      for (const [variable, value] of places) {
+        const ran = await runCommand(
+          hookCommand(agent, "someEvent"),
+          { PATH: home.other, [variable]: value },
+          INPUT,
+        );
+        assert.deepEqual([ran.code, ran.errors], [0, ""]);
+        const [start, end] = ran.output.split("--no-config|");
+        assert.match(start, /^run\|.*--allow-all\|$/);
+        assert.equal(end, `${program}|${name}|someEvent|${INPUT}`);
+      }
+      const alone = await runCommand(
+        hookCommand(agent),
+        { PATH: "", HOME: folder },
+        INPUT,
+      );
+      assert.match(alone.output, new RegExp(`\\|${name}\\|\\{`));
+    },
+  });
+
+  for (const [trouble, make] of Object.entries(TROUBLES)) {
+    Deno.test({
+      name: `${name}: mbus or the neutral answer, if ${trouble}`,
+      ignore: IGNORE,
+      async fn() {
+        await using home = new Home();
+        await home.install();
+        make(home);
+        for (const shell of SHELLS) {
+          await fallsBack(name, { HOME: home.folder }, home, shell);
+        }
+      },
+    });
+  }
+
+  Deno.test({
+    name: `${name}: mbus or the neutral answer without a home folder`,
+    ignore: IGNORE,
+    async fn() {
+      await using home = new Home();
+      await home.install();
+      await fallsBack(name, {}, home);
+      // A project must not bring what is run.
+      await fallsBack(name, { XDG_DATA_HOME: ".local/share" }, home);
+      await fallsBack(name, { HOME: "." }, home);
+    },
+  });
+}
+
+/** The other `mbus` is run, and without it the answer is neutral. */
+async function fallsBack(
+  name: typeof AGENT_NAMES[number],
+  env: Readonly<Record<string, string>>,
+  home: Home,
+  shell: string = SHELL,
+): Promise<void> {
+  const agent = AGENTS[name];
+  const place = { shell, cwd: home.folder };
+  const command = hookCommand(agent);
+  const path = { ...env, PATH: home.other };
+  assert.deepEqual(
+    await runCommand(command, path, INPUT, place),
+    { code: 0, output: `other|hook|${name}|${INPUT}`, errors: "" },
+    shell,
+  );
+  const none = { ...env, PATH: "" };
+  const { code, output, errors } = await runCommand(
+    command,
+    none,
+    INPUT,
+    place,
+  );
+  assert.deepEqual([code, output.trim(), errors], [0, agent.neutral, ""]);
+}
+
+Deno.test({
+  name: "gemini: whoever ends its hook's shell ends what that runs",
+  ignore: IGNORE,
+  async fn() {
+    await using home = new Home();
+    await home.install("echo begun; exec /bin/sleep 60");
+    await using shell = new Deno.Command(SHELL, {
+      args: ["-c", hookCommand(AGENTS.gemini)],
+      env: { PATH: "", HOME: home.folder },
+      clearEnv: true,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const lines = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    assert.equal((await lines.read()).value, "begun\n");
+    shell.kill("SIGTERM");
+    const rest = await within("the end of the output", lines.read());
+    assert.equal(rest.value, `${AGENTS.gemini.neutral}\n`);
+    assert.ok((await within("the end of the output", lines.read())).done);
+  },
+});

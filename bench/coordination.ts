@@ -7,7 +7,8 @@
  *   again with 10 and with 10,000 locks held, by ten sessions or by one.
  * - **Handing over**: ten processes take one lock in turns. Counted is from the
  *   holder's call of release to the hold in the next one's hands, where that one
- *   was waiting by then. And from the SIGKILL of a holder to the hold in the
+ *   was waiting by then; beside it the same by hand, which is the floor of what is
+ *   stored in SQLite and handed over by the file system. And from the SIGKILL of a holder to the hold in the
  *   hands of who waits.
  * - **Tasks**: fifty processes claim 5,000 tasks; each is got exactly once, or
  *   the bench fails.
@@ -20,6 +21,7 @@ import { type Hold, type MessageBus, openBus } from "../mod.ts";
 import { type Child, startChild } from "./children.ts";
 import { pause, sharedNowMs } from "./clock.ts";
 import type { LockTask, Turn } from "./lock_session.ts";
+import type { RawLockTask } from "./lock_session_raw.ts";
 import { distributionOf } from "./quantiles.ts";
 import { RawLock } from "./raw_lock.ts";
 import type { Finding, Row } from "./report.ts";
@@ -59,6 +61,9 @@ export async function benchCoordination(folder: string): Promise<Finding> {
       "by hand: node:sqlite, two transactions that write the rows of a lock: the " +
       "counter of tokens and the hold, then its end; same schema and pragmas, " +
       "and no look whether anybody is in the way",
+      "by hand, handed over: node:sqlite, a row for who holds the lock and one for " +
+      "each that waits, and a touch of a file that the next one watches; nobody " +
+      "looks who lives, or what overlaps",
       "UPDATE … RETURNING: node:sqlite, a table of its own with one index: no " +
       "lease, no token, nobody told",
     ],
@@ -197,9 +202,12 @@ async function inTurns(acts: readonly Act[]): Promise<number[][]> {
 
 async function handingOver(folder: string): Promise<Row[]> {
   const rounds = [];
+  const raw = [];
   const killed: number[] = [];
   for (let round = 0; round < HANDOVER_ROUNDS; round++) {
-    rounds.push(distributionOf(await handovers(`${folder}/turns-${round}`)));
+    const home = `${folder}/turns-${round}`;
+    rounds.push(distributionOf(await handovers(busSessions(home))));
+    raw.push(distributionOf(await handovers(rawSessions(`${home}-raw`))));
     const deaths = [];
     for (let i = 0; i < KILLS; i++) {
       deaths.push(await untilKilledHolders(`${folder}/killed-${round}-${i}`));
@@ -210,26 +218,34 @@ async function handingOver(folder: string): Promise<Row[]> {
     what: string,
     rounds: readonly number[],
     most?: number,
+    byHand?: readonly number[],
   ): Row => ({
     bench: BENCH,
     what,
     unit: "ms",
     rounds,
+    ...(byHand && { baseline: { name: "by hand", rounds: byHand } }),
     bar: most === undefined ? undefined : { of: "figure", most },
   });
   return [
-    row("released to handed over, median", rounds.map(({ p50 }) => p50)),
-    row("released to handed over, p99", rounds.map(({ p99 }) => p99), 2),
+    row(
+      "released to handed over, median",
+      rounds.map(({ p50 }) => p50),
+      undefined,
+      raw.map(({ p50 }) => p50),
+    ),
+    row(
+      "released to handed over, p99",
+      rounds.map(({ p99 }) => p99),
+      2,
+      raw.map(({ p99 }) => p99),
+    ),
     row(`killed to handed over, worst of ${KILLS}`, killed, 100),
   ];
 }
 
 /** How long each handing over took in which the next one waited already. */
-async function handovers(home: string): Promise<number[]> {
-  const children = Array.from(
-    { length: HANDOVER_SESSIONS },
-    (_, i) => lockSession(home, `session-${i}`, HANDOVER_TURNS, HOLD_MS),
-  );
+async function handovers(children: readonly Child[]): Promise<number[]> {
   const turns = (await together<Turn[]>(children)).flat()
     .toSorted(([a], [b]) => a - b);
   const took: number[] = [];
@@ -238,6 +254,27 @@ async function handovers(home: string): Promise<number[]> {
     if (askedAt < releasedAt) took.push(heldAt - releasedAt);
   });
   return took;
+}
+
+function busSessions(home: string): Child[] {
+  return Array.from(
+    { length: HANDOVER_SESSIONS },
+    (_, i) => lockSession(home, `session-${i}`, HANDOVER_TURNS, HOLD_MS),
+  );
+}
+
+function rawSessions(folder: string): Child[] {
+  Deno.mkdirSync(folder);
+  return Array.from({ length: HANDOVER_SESSIONS }, (_, session) => {
+    const task: RawLockTask = {
+      folder,
+      session,
+      sessions: HANDOVER_SESSIONS,
+      turns: HANDOVER_TURNS,
+      holdMs: HOLD_MS,
+    };
+    return startChild("lock_session_raw.ts", task);
+  });
 }
 
 async function untilKilledHolders(home: string): Promise<number> {

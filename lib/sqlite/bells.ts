@@ -87,6 +87,11 @@ export function bellsFor(
   return bells;
 }
 
+/** Whether an interest is of messages, and not only of changes. */
+export function isOfMessages({ channels }: Interest): boolean {
+  return channels === null || channels.some((name) => !name.startsWith("@"));
+}
+
 /** Whether an interest wants one of these messages. */
 export function wantsAny(
   interest: Interest,

@@ -29,6 +29,7 @@ import {
   addInterest,
   type Addressed,
   bellsFor,
+  isOfMessages,
   removeBell,
   removeInterest,
   wantsAny,
@@ -86,6 +87,7 @@ export class WakeUps {
     this.#watchers.set(watcher.id, watcher);
     try {
       if (this.#watchers.size === 1) this.#start();
+      else this.#watchForeignRows();
       const bell = this.#bell;
       await this.#change("watch for messages", (tx) => {
         addBell(tx, bell);
@@ -154,7 +156,15 @@ export class WakeUps {
     this.#bellWatch = watchPath(this.#bellPath);
     this.#mode = "push";
     this.#listen(this.#bellWatch);
-    this.#foreignRows.start(this.#bell);
+    this.#watchForeignRows();
+  }
+
+  /** Only for who reads messages: other programs insert nothing else. */
+  #watchForeignRows(): void {
+    if (this.#bellWatch === undefined) return;
+    const readers = [...this.#watchers.values()]
+      .some(({ interest }) => isOfMessages(interest));
+    if (readers) this.#foreignRows.start(this.#bell);
   }
 
   #makeBell(): void {

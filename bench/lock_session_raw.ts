@@ -1,0 +1,101 @@
+/**
+ * A session that takes a lock in turns with others, by `node:sqlite` and a touch of
+ * a file alone, in a process of its own; run by coordination.ts. It is the floor
+ * of a lock that is stored in SQLite and handed over by the file system: a row for
+ * who holds it, rows for who waits, and nothing that looks whether they live.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { argumentOfChild, say, words } from "./children.ts";
+import { pause, sharedNowMs } from "./clock.ts";
+import { FileMesh } from "./file_mesh.ts";
+import type { Turn } from "./lock_session.ts";
+
+/** What it is told. */
+export interface RawLockTask {
+  readonly folder: string;
+  readonly session: number;
+  readonly sessions: number;
+  /** How often it takes the lock. */
+  readonly turns: number;
+  /** How long it holds it. */
+  readonly holdMs: number;
+}
+
+const task = argumentOfChild<RawLockTask>();
+const { folder, session, sessions, turns, holdMs } = task;
+using db = new DatabaseSync(`${folder}/lock.db`, { timeout: 5_000 });
+db.exec(
+  `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
+   CREATE TABLE IF NOT EXISTS lock(id INTEGER PRIMARY KEY CHECK (id = 1),
+     holder INTEGER, token INTEGER NOT NULL);
+   CREATE TABLE IF NOT EXISTS waiters(waiter INTEGER PRIMARY KEY AUTOINCREMENT,
+     session INTEGER NOT NULL);
+   INSERT INTO lock VALUES (1, NULL, 0) ON CONFLICT DO NOTHING`,
+);
+const begin = db.prepare("BEGIN IMMEDIATE");
+const commit = db.prepare("COMMIT");
+const look = db.prepare("SELECT holder, token FROM lock");
+const hold = db.prepare("UPDATE lock SET holder = ?, token = token + 1");
+const leave = db.prepare("UPDATE lock SET holder = NULL");
+const wait = db.prepare("INSERT INTO waiters(session) VALUES (?)");
+const next = db.prepare(
+  `DELETE FROM waiters WHERE waiter = (SELECT min(waiter) FROM waiters)
+   RETURNING session`,
+);
+
+let woken = Promise.withResolvers<void>();
+const mesh = new FileMesh(
+  {
+    session,
+    sessions,
+    folder,
+    url: "",
+    from: "now",
+    hearsAll: false,
+    options: {},
+  },
+  () => woken.resolve(),
+);
+
+async function acquire(): Promise<number> {
+  woken = Promise.withResolvers<void>();
+  begin.run();
+  if (look.get()!.holder === null) hold.run(session);
+  else wait.run(session);
+  commit.run();
+  for (;;) {
+    const { holder, token } = look.get()!;
+    if (holder === session) return Number(token);
+    await woken.promise;
+    woken = Promise.withResolvers<void>();
+  }
+}
+
+function release(): void {
+  begin.run();
+  const follower = next.get();
+  if (follower === undefined) leave.run();
+  else hold.run(follower.session);
+  commit.run();
+  if (follower !== undefined) mesh.wake(Number(follower.session));
+}
+
+say("ready");
+const told = words();
+await told.next();
+const account: Turn[] = [];
+for (let turn = 0; turn < turns; turn++) {
+  const askedAt = sharedNowMs();
+  const token = await acquire();
+  const heldAt = sharedNowMs();
+  await pause(holdMs);
+  const releasedAt = sharedNowMs();
+  release();
+  account.push([token, askedAt, heldAt, releasedAt]);
+}
+say(account);
+await told.next();
+await mesh.close();

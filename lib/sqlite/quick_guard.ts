@@ -124,18 +124,20 @@ export function guardQuickly(db: Database, edit: QuickEdit): boolean {
   ) return false;
   const lock = row.token === null ? newLock(db, edit, row) : undefined;
   if (row.token === null && lock === undefined) return false;
-  db.prepare("BEGIN IMMEDIATE").run();
   const files = edit.activeFiles(before);
-  const held =
-    (lock === undefined ? renew(db, edit, row) : take(db, edit, lock)) &&
+  db.prepare("BEGIN IMMEDIATE").run();
+  const isHeld = lock === undefined
+    ? renew(db, edit, row)
+    : take(db, edit, lock);
+  const isDone = isHeld &&
     db.prepare(BEAT).run(
         nowMs,
         files === undefined ? null : JSON.stringify(files),
         session,
         row.pid,
       ).changes === 1;
-  db.prepare(held ? "COMMIT" : "ROLLBACK").run();
-  return held;
+  db.prepare(isDone ? "COMMIT" : "ROLLBACK").run();
+  return isDone;
 }
 
 function renew(db: Database, edit: QuickEdit, row: Row): boolean {

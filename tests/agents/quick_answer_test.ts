@@ -10,6 +10,7 @@ import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { activeFiles, LEASE_MS, LOCKS_MAX } from "../../lib/agents/lease.ts";
 import { keyOfName } from "../../lib/agents/quick_answer.ts";
+import { lockTarget } from "../../lib/lock_target.ts";
 import { nodeLibrary } from "../../lib/sqlite/driver.ts";
 import { guardQuickly } from "../../lib/sqlite/quick_guard.ts";
 import { Scene } from "./scene.ts";
@@ -214,6 +215,56 @@ Deno.test("a new lock is quick beside a file that the session holds", async () =
   const watch = await scene.store.watchChanges("locks", null, () => {});
   assert.equal(isQuick(scene.path("B.ts")), false, "it is watched");
   watch.close();
+});
+
+Deno.test("a new lock is not quick where another session is in the way", async () => {
+  await using scene = await Scene.open();
+  Deno.removeSync(scene.path(".git"), { recursive: true });
+  await scene.before("ada", [scene.write("a.ts", "a")]);
+  const path = scene.write("b.ts", "a");
+  const isQuick = () => guardedOnCopy(scene, path).guarded;
+  assert.equal(isQuick(), true);
+  const theirs = await scene.hold("bob", "b.ts");
+  assert.equal(isQuick(), false, "it holds the file");
+  await scene.store.releaseLock(theirs);
+  assert.equal(isQuick(), true);
+  const { state } = await scene.store.acquireLock({
+    session: "bob",
+    agent: "",
+    target: lockTarget("./", scene.project),
+    type: "exclusive",
+    leaseMs: LEASE_MS,
+    takeOver: false,
+    wait: true,
+    alongside: [],
+  });
+  assert.equal(state, "waiting");
+  assert.equal(isQuick(), false, "it waits for the folder");
+});
+
+Deno.test("a neighbour is in the very folder, and its lease runs", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("b.ts", "a");
+  const isQuick = () => guardedOnCopy(scene, path).guarded;
+  Deno.mkdirSync(scene.path("below"));
+  await scene.before("ada", [scene.write("below/a.ts", "a")]);
+  assert.equal(isQuick(), false, "it is below");
+  await scene.before("ada", [scene.write("a.ts", "a")]);
+  assert.equal(isQuick(), true);
+  scene.clock.advance(LEASE_MS);
+  assert.equal(isQuick(), false, "it has run out");
+});
+
+Deno.test("what lies in no repository is of the session's project", async () => {
+  await using scene = await Scene.open();
+  Deno.removeSync(scene.path(".git"), { recursive: true });
+  scene.write("a.ts", "a");
+  await scene.hold("ada", "a.ts");
+  const path = scene.write("b.ts", "a");
+  const { guarded, after } = guardedOnCopy(scene, path);
+  assert.equal(guarded, true);
+  assert.deepEqual(await scene.before("ada", [path]), { verdict: "allow" });
+  assert.deepEqual(after, rowsOf(scene.databasePath));
 });
 
 Deno.test("a new lock is not quick where the file is held in another worktree", async () => {

@@ -75,10 +75,19 @@ const BUNDLER_ATTEMPTS = 3;
 // What is closed at the end of its block; not what a comment tells of.
 const USING = /(?<=^\s*|[;{}])(?:await )?using [\w$]+ ?=/gm;
 
-// For what runs for long: a few milliseconds slower to start, as it has no cached
-// code and none that is optimized, and 3 MB smaller from then on.
-const SMALL_MEMORY =
-  "--no-code-cache --v8-flags=--max-semi-space-size=1,--lite-mode";
+// What some are run with besides. Compiled code is kept for these flags only, so a
+// program that keeps any is always run with the same.
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  // What is over at once needs no threads for cleaning up, and room enough that
+  // nothing has to be: a millisecond.
+  "send.js": ["--v8-flags=--single-threaded,--min-semi-space-size=8"],
+  // What runs for long: a few milliseconds slower to start, as it has no code that
+  // was kept and none that is optimized, and 3 MB smaller from then on.
+  "tail.js": [
+    "--no-code-cache",
+    "--v8-flags=--max-semi-space-size=1,--lite-mode",
+  ],
+};
 
 if (import.meta.main) Deno.exit(await main());
 
@@ -184,7 +193,14 @@ async function runBundled(
   more: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const child = new Deno.Command(runtime, {
-    args: [...RUN, ...BUNDLED, ...flags, `${bundle}/${program}`, ...args],
+    args: [
+      ...RUN,
+      ...BUNDLED,
+      ...FLAGS[program] ?? [],
+      ...flags,
+      `${bundle}/${program}`,
+      ...args,
+    ],
     env: { ...env, ...more },
     stdin: "piped",
     stdout: "null",
@@ -340,17 +356,21 @@ function launcherText(
   programs: Readonly<Record<string, string>>,
   configuration: string,
 ): string {
+  const run = (name: string) =>
+    `program=${quoted(programs[name])} flags=${
+      quoted(FLAGS[name]?.join(" ") ?? "")
+    }`;
   return `#!/bin/sh
 ${MARK}
 deno=${quoted(runtime)}; [ -x "$deno" ] || deno=deno
-program=${quoted(programs["cli.js"])} memory=
+${run("cli.js")}
 [ "$1" = with-lock ] || export DENO_NO_UPDATE_CHECK=1
 case "$1" in
-hook) [ -t 0 ] || { shift; program=${quoted(programs["hook.js"])}; } ;;
-send) shift; program=${quoted(programs["send.js"])} ;;
-tail) shift; program=${quoted(programs["tail.js"])} memory="${SMALL_MEMORY}" ;;
+hook) [ -t 0 ] || { shift; ${run("hook.js")}; } ;;
+send) shift; ${run("send.js")} ;;
+tail) shift; ${run("tail.js")} ;;
 esac
-exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
+exec "$deno" ${RUN.join(" ")} ${configuration} $flags "$program" "$@"
 `;
 }
 

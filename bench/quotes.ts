@@ -122,7 +122,9 @@ function matrixLines(verdicts: readonly Verdict[]): string[] {
     const { what, unit, figure, baseline, met } = verdict;
     return `${what[0].toUpperCase()}${what.slice(1)}: ${times(verdict)} of ` +
       `${baseline!.name}, ${short(figure.median)} against ` +
-      `${short(baseline!.median)} ${unit}${met ? "" : "; **here it wins**"}`;
+      `${short(baseline!.median)} ${unit}${
+        met ? "" : `; **won by ${baseline!.name}**`
+      }`;
   });
 }
 

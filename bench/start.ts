@@ -74,7 +74,7 @@ export async function benchStart(run: Run): Promise<Outcome> {
     run.progress(`round ${round + 1} of ${rounds}`);
     for (const each of times.values()) each.push([]);
     for (let i = 0; i < starts; i++) {
-      for (const [program, each] of times) {
+      for (const [program, each] of shuffled([...times])) {
         each[round].push(await program.start());
       }
     }
@@ -93,6 +93,11 @@ export async function benchStart(run: Run): Promise<Outcome> {
   await hearing;
   judgeStarts(run, times);
   return outcomeOf(times, missing);
+}
+
+function shuffled<T>(list: readonly T[]): T[] {
+  return list.map((each) => ({ each, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at).map(({ each }) => each);
 }
 
 async function programsOf(

@@ -25,10 +25,7 @@ export const DEFAULT_TTL_SECONDS = 300;
 /** The longest lifetime of a message: 30 days, in seconds. */
 export const TTL_SECONDS_MAX = 30 * 24 * 60 * 60;
 
-// What nearly all are called: compiling Unicode classes takes a third of a
-// millisecond, which short commands save.
 const PLAIN_NAME = /^[\w.\-/:]{1,128}$/;
-const CHANNEL_NAME = /^[\p{L}\p{N}._\-/:]{1,128}$/u;
 
 // A name is checked once: a process speaks on few channels, many times.
 const checked = new Set<string>();
@@ -42,10 +39,7 @@ const CHECKED_MAX = 1_000;
  */
 export function checkChannel(name: string): string {
   if (checked.has(name)) return name;
-  if (
-    typeof name !== "string" ||
-    !(PLAIN_NAME.test(name) || CHANNEL_NAME.test(name))
-  ) {
+  if (typeof name !== "string" || !isChannelName(name)) {
     throw new InvalidInputError(
       "channel",
       `Cannot use channel ${
@@ -56,6 +50,12 @@ export function checkChannel(name: string): string {
   }
   if (checked.size < CHECKED_MAX) checked.add(name);
   return name;
+}
+
+function isChannelName(name: string): boolean {
+  // Reading Unicode classes takes a tenth of a millisecond and compiling them a
+  // third: short commands save both.
+  return PLAIN_NAME.test(name) || /^[\p{L}\p{N}._\-/:]{1,128}$/u.test(name);
 }
 
 /**

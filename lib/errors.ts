@@ -247,7 +247,7 @@ export class LockHeldError extends MessageBusError {
 }
 
 /** One blocker in words: who, since when, on what task. */
-export function describeBlocker(blocker: Blocker): string {
+function describeBlocker(blocker: Blocker): string {
   const { session, vendor, state, type, path, since, task, why } = blocker;
   const how = state === "waits"
     ? `waits for ${path} since`

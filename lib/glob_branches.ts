@@ -26,10 +26,10 @@ import {
 } from "./glob_grammar.ts";
 
 /** The most branches of a pattern, equal ones counted as often as they come. */
-export const BRANCHES_MAX = 256;
+const BRANCHES_MAX = 256;
 
 /** The most ranges, gaps and segments in the head and branches of a pattern. */
-export const GLOB_SIZE_MAX = 4_096;
+const GLOB_SIZE_MAX = 4_096;
 
 /** A pattern as the automaton takes it. */
 export interface ParsedPattern {

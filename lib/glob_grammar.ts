@@ -26,7 +26,7 @@ import {
 export const PATH_LENGTH_MAX = 4_096;
 
 /** The deepest nesting of braces. */
-export const BRACES_DEPTH_MAX = 16;
+const BRACES_DEPTH_MAX = 16;
 
 /** Text that is no glob, or no path, and where it stops being one. */
 export class GlobSyntaxError extends SyntaxError {

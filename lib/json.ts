@@ -22,7 +22,7 @@ export type Json =
   | { readonly [key: string]: Json | undefined };
 
 /** The deepest nesting of arrays and objects that is taken. */
-export const JSON_DEPTH_MAX = 64;
+const JSON_DEPTH_MAX = 64;
 
 // More values than any payload has bytes. What is referred to from many places
 // is written out for each, which may be without end for a small object.

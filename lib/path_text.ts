@@ -9,10 +9,10 @@
  */
 
 /** The longest path in bytes of UTF-8, as on Linux. */
-export const PATH_BYTES_MAX = 4096;
+const PATH_BYTES_MAX = 4096;
 
 /** The longest name between two separators in bytes of UTF-8. */
-export const NAME_BYTES_MAX = 255;
+const NAME_BYTES_MAX = 255;
 
 /**
  * Why a path is refused:

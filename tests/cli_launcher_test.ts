@@ -53,6 +53,10 @@ Deno.test(
     await command("send", "state", '{"it\'s":"$HOME `x` \\\\"}');
     const { payload } = JSON.parse(await command("poll", "state", "--json"));
     assert.deepEqual(payload, { "it's": "$HOME `x` \\" });
+    assert.match(
+      await command("tail", "state", "--from", "start", "--count", "1"),
+      /"it's":"\$HOME `x`/,
+    );
     assert.match(await command("stats"), /^messages /m);
     assert.throws(
       () => Deno.statSync(`${mbus.database}-wal`),

@@ -87,7 +87,7 @@ export const SESSION_VARIABLES: readonly (readonly [string, string])[] = [
 ];
 
 /** The vendor of a person's shell. */
-export const SHELL_VENDOR = "shell";
+const SHELL_VENDOR = "shell";
 
 /** Decides which session it is. */
 export function identify(facts: IdentityFacts): Identity {

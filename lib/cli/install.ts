@@ -14,11 +14,25 @@
 
 import { AGENT_NAMES, type AgentName } from "../agents/agent.ts";
 import { isAgentName } from "../agents/roster.ts";
-import { UsageError } from "./arguments.ts";
+import { type PositionalDeclaration, UsageError } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { printJson, printLine } from "./output.ts";
 import { RefusalError } from "./refusal.ts";
 import { didYouMean } from "./spelling.ts";
+
+/** The agents that are meant. */
+export const AGENTS: PositionalDeclaration = {
+  name: "AGENT",
+  help: AGENT_NAMES.join(", "),
+  optional: true,
+  repeated: true,
+};
+
+/** What shows and does nothing. */
+export const DRY_RUN: { readonly kind: "flag"; readonly help: string } = {
+  kind: "flag",
+  help: "Show what would change; write nothing",
+};
 
 const install: Command = defineCommand({
   name: "install",
@@ -43,16 +57,11 @@ const install: Command = defineCommand({
     "install claude --project --guide",
     "install --list",
   ],
-  positionals: [{
-    name: "AGENT",
-    help: AGENT_NAMES.join(", "),
-    optional: true,
-    repeated: true,
-  }],
+  positionals: [AGENTS],
   options: {
     user: { kind: "flag", help: "For you, in all projects (the default)" },
     project: { kind: "flag", help: "For everybody, in this project" },
-    "dry-run": { kind: "flag", help: "Show what would change; write nothing" },
+    "dry-run": DRY_RUN,
     guide: { kind: "flag", help: "Also tell the model how to use mbus" },
     "writable-root": {
       kind: "flag",

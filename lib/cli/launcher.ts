@@ -23,7 +23,7 @@
  */
 
 import { parseArguments } from "./arguments.ts";
-import { RUNS_OUT } from "./ending.ts";
+import { compiledAhead, coveredIn } from "./compiled_ahead.ts";
 import {
   MARK,
   type Places,
@@ -32,6 +32,7 @@ import {
   removeLaunched,
 } from "./launched.ts";
 import { RefusalError } from "./refusal.ts";
+import { rehearse, type Rehearsed } from "./rehearsal.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** How it is called. */
@@ -51,18 +52,18 @@ const GRAMMAR = {
 const ENTRIES: Readonly<Record<string, string>> = {
   "hook.js": "lib/cli/hook_entry.ts",
   "send.js": "lib/cli/send_entry.ts",
+  "tail.js": "lib/cli/tail_entry.ts",
   "cli.js": "cli.ts",
 };
 
-// What has to start soonest, and what of it is loaded later but often: each is
-// one small file, as every file more that is looked for costs a quarter of a
-// millisecond. Each has its own copy of what several use, so none may ask another
-// one's values for their class. Not the rest: making it small loses a `using`
-// whose variable is used once (esbuild issue 4482), and then nothing is closed.
-// None of these has one.
+// What has to start soonest, what of it is loaded later but often, and what stays
+// for long: each is one small file, as every file more that is looked for costs a
+// quarter of a millisecond, and what is loaded stays in memory. Each has its own
+// copy of what several use, so none may ask another one's values for their class.
 const SMALL: Readonly<Record<string, readonly string[]>> = {
   "hook.js": ["hook_entry", "answering", "shell_edits"],
   "send.js": ["send_entry"],
+  "tail.js": ["tail_entry"],
 };
 
 // How all programs are run, and those that need nothing but themselves.
@@ -71,9 +72,22 @@ const BUNDLED = ["--no-config", "--cached-only"];
 
 const BUNDLER_ATTEMPTS = 3;
 
-// For what runs for long: slower to start, as it has no cached code, and 3 MB
-// smaller from then on.
-const SMALL_MEMORY = "--v8-flags=--max-semi-space-size=1,--optimize-for-size";
+// What is closed at the end of its block; not what a comment tells of.
+const USING = /(?<=^\s*|[;{}])(?:await )?using [\w$]+ ?=/gm;
+
+// What some are run with besides. Compiled code is kept for these flags only, so a
+// program that keeps any is always run with the same.
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  // What is over at once needs no threads for cleaning up, and room enough that
+  // nothing has to be: a millisecond.
+  "send.js": ["--v8-flags=--single-threaded,--min-semi-space-size=8"],
+  // What runs for long: a few milliseconds slower to start, as it has no code that
+  // was kept and none that is optimized, and 3 MB smaller from then on.
+  "tail.js": [
+    "--no-code-cache",
+    "--v8-flags=--max-semi-space-size=1,--lite-mode",
+  ],
+};
 
 if (import.meta.main) Deno.exit(await main());
 
@@ -132,7 +146,7 @@ async function install(places: Places): Promise<void> {
   replaceFile(places.launcher, text, 0o755);
   const fragment = fragmentText(runtime, programs["hook.js"], configuration);
   replaceFile(places.fragment, fragment, 0o600);
-  if (bundled) await warmUp(runtime, places);
+  if (bundled) await prepareCode(runtime, places);
   console.log(`Installed mbus ${config.version} as ${places.launcher}.`);
   const folders = (Deno.env.get("PATH") ?? "").split(":").map(real);
   if (!folders.includes(real(places.bin))) {
@@ -144,69 +158,62 @@ async function install(places: Places): Promise<void> {
 }
 
 /**
- * Runs what has to start soonest once, on a bus of its own, so that the runtime
- * keeps its compiled code: that of the functions that were called, and never
- * again of the same file. So what leads up to the calls that count keeps nothing.
- * What fails here is kept at some later call.
+ * Has the runtime compile ahead what the programs that have to start soonest
+ * call, and keep it: what they call is found by running them. What fails here
+ * makes them no worse than slow.
  */
-async function warmUp(runtime: string, places: Places): Promise<void> {
-  const folder = Deno.realPathSync(
-    Deno.makeTempDirSync({ prefix: "mbus-install-" }),
-  );
-  const run = async (program: string, input: unknown, keeps = true) => {
-    const child = new Deno.Command(runtime, {
-      args: [
-        ...RUN,
-        ...BUNDLED,
-        ...(keeps ? [] : ["--no-code-cache"]),
-        `${places.bundle}/${program}`,
-        ...(program === "hook.js" ? ["claude"] : ["state", "1"]),
-      ],
-      env: {
-        XDG_CONFIG_HOME: folder,
-        MBUS_HOME: `${folder}/bus`,
-        MBUS_URL: "",
-        MBUS_SESSION: "install",
-        [RUNS_OUT]: "1",
-      },
-      stdin: "piped",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    const writer = child.stdin.getWriter();
-    try {
-      await writer.write(new TextEncoder().encode(JSON.stringify(input)));
-      await writer.close();
-    } catch {
-      // It has ended without reading it.
-    }
-    await child.status;
-  };
+async function prepareCode(runtime: string, places: Places): Promise<void> {
+  const reports = Deno.makeTempDirSync({ prefix: "mbus-install-" });
   try {
-    Deno.mkdirSync(`${folder}/.git`);
-    Deno.writeTextFileSync(`${folder}/.git/HEAD`, "ref: refs/heads/main\n");
-    Deno.mkdirSync(`${folder}/elsewhere`);
-    for (const file of ["first", "elsewhere/second"]) {
-      Deno.writeTextFileSync(`${folder}/${file}`, "");
+    await rehearse((call) =>
+      runBundled(runtime, places, call, ["--no-code-cache"], {
+        ...(call.usual && { DENO_COVERAGE_DIR: reports }),
+      })
+    );
+    for (const [url, functions] of coveredIn(reports)) {
+      const name = url.slice(url.lastIndexOf("/") + 1);
+      // Other parts import each other, and are not compiled ahead.
+      if (!isSmall(name)) continue;
+      const path = `${places.bundle}/${name}`;
+      const source = Deno.readTextFileSync(path);
+      replaceFile(path, compiledAhead(source, functions), 0o644);
     }
-    const call = (event: string, tool?: string, file?: string) => ({
-      session_id: "install",
-      cwd: folder,
-      hook_event_name: event,
-      tool_name: tool,
-      tool_input: { file_path: `${folder}/${file}`, command: "true > third" },
-    });
-    await run("hook.js", call("SessionStart"), false);
-    await run("hook.js", call("PreToolUse", "Edit", "first"), false);
-    // The quick answer (quick_answer.ts), and then the whole way.
-    await run("hook.js", call("PreToolUse", "Edit", "first"));
-    await run("hook.js", call("PreToolUse", "Edit", "elsewhere/second"));
-    await run("hook.js", call("PreToolUse", "Bash"));
-    await run("send.js", null, false);
-    await run("send.js", null);
   } finally {
-    Deno.removeSync(folder, { recursive: true });
+    Deno.removeSync(reports, { recursive: true });
   }
+  await rehearse((call) => runBundled(runtime, places, call));
+}
+
+/** Runs a program of the bundle to its end, however that is. */
+async function runBundled(
+  runtime: string,
+  { bundle }: Places,
+  { program, args, input, env }: Rehearsed,
+  flags: readonly string[] = [],
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const child = new Deno.Command(runtime, {
+    args: [
+      ...RUN,
+      ...BUNDLED,
+      ...FLAGS[program] ?? [],
+      ...flags,
+      `${bundle}/${program}`,
+      ...args,
+    ],
+    env: { ...env, ...more },
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(JSON.stringify(input)));
+    await writer.close();
+  } catch {
+    // It has ended without reading it.
+  }
+  await child.status;
 }
 
 function remove(places: Places): void {
@@ -235,17 +242,9 @@ async function bundleEntry(
     }
     importLater(split);
     const parts = namesIn(split);
-    const small = parts.filter((part) =>
-      SMALL[name]?.includes(part.replace(/(-[A-Z0-9]{8})?\.js$/, ""))
-    ).map((part) => `${split}/${part}`);
-    if (small.length > 0) {
-      if (!await runBundler(["--minify", "--outdir", whole, ...small])) {
-        return false;
-      }
-      for (const part of namesIn(whole)) {
-        Deno.renameSync(`${whole}/${part}`, `${split}/${part}`);
-      }
-    }
+    const small = parts.filter((part) => SMALL[name]?.includes(sourceOf(part)))
+      .map((part) => `${split}/${part}`);
+    if (small.length > 0 && !await makeSmall(small, split, whole)) return false;
     const entry = source.replace(/^.*\//, "").replace(/\.ts$/, ".js");
     for (const part of parts.filter((part) => part !== entry)) {
       Deno.renameSync(`${split}/${part}`, `${places.bundle}/${part}`);
@@ -257,6 +256,40 @@ async function bundleEntry(
     Deno.removeSync(split, { recursive: true });
     Deno.removeSync(whole, { recursive: true });
   }
+}
+
+/** Puts each part together with what it imports, as one small file. */
+async function makeSmall(
+  parts: readonly string[],
+  split: string,
+  folder: string,
+): Promise<boolean> {
+  const [plain, small] = [`${folder}/plain`, `${folder}/small`];
+  const isDone = await runBundler(["--outdir", plain, ...parts]) &&
+    await runBundler(["--minify", "--outdir", small, ...parts]);
+  if (!isDone) return false;
+  for (const part of namesIn(small)) {
+    refuseUnclosed(`${plain}/${part}`, `${small}/${part}`);
+    Deno.renameSync(`${small}/${part}`, `${split}/${part}`);
+  }
+  return true;
+}
+
+/**
+ * Refuses a small file that closes less than the plain one: a `using` whose
+ * variable is used once may get lost (esbuild issue 4482).
+ */
+function refuseUnclosed(plain: string, small: string): void {
+  const count = (path: string) =>
+    Deno.readTextFileSync(path).match(USING)?.length ?? 0;
+  const [before, after] = [count(plain), count(small)];
+  if (after >= before) return;
+  throw new Error(
+    `Cannot bundle ${plain}: ${
+      before - after
+    } of its ${before} "using" got lost; ` +
+      `use the variable of each twice.`,
+  );
 }
 
 async function runBundler(args: readonly string[]): Promise<boolean> {
@@ -282,6 +315,17 @@ async function runBundler(args: readonly string[]): Promise<boolean> {
   return false;
 }
 
+/** The name of a part of the bundle without what its content adds. */
+function sourceOf(part: string): string {
+  return part.replace(/(-[A-Z0-9]{8})?\.js$/, "");
+}
+
+/** Whether a file of the bundle needs no other to begin. */
+function isSmall(name: string): boolean {
+  return Object.hasOwn(SMALL, name) ||
+    Object.values(SMALL).flat().includes(sourceOf(name));
+}
+
 function namesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name);
 }
@@ -302,22 +346,31 @@ function keepRuntime({ data }: Places): string {
   return kept;
 }
 
-/** The launcher: no folder is searched, and nothing fetched for a bundle. */
+/**
+ * The launcher: no folder is searched, and nothing fetched for a bundle. The
+ * runtime does not look whether there is a newer one of it, but for what another
+ * program is run with.
+ */
 function launcherText(
   runtime: string,
   programs: Readonly<Record<string, string>>,
   configuration: string,
 ): string {
+  const run = (name: string) =>
+    `program=${quoted(programs[name])} flags=${
+      quoted(FLAGS[name]?.join(" ") ?? "")
+    }`;
   return `#!/bin/sh
 ${MARK}
 deno=${quoted(runtime)}; [ -x "$deno" ] || deno=deno
-program=${quoted(programs["cli.js"])} memory=
+${run("cli.js")}
+[ "$1" = with-lock ] || export DENO_NO_UPDATE_CHECK=1
 case "$1" in
-hook) [ -t 0 ] || { shift; program=${quoted(programs["hook.js"])}; } ;;
-send) shift; program=${quoted(programs["send.js"])} ;;
-tail) memory=${SMALL_MEMORY} ;;
+hook) [ -t 0 ] || { shift; ${run("hook.js")}; } ;;
+send) shift; ${run("send.js")} ;;
+tail) shift; ${run("tail.js")} ;;
 esac
-exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
+exec "$deno" ${RUN.join(" ")} ${configuration} $flags "$program" "$@"
 `;
 }
 

@@ -5,14 +5,7 @@
  * @module
  */
 
-import { endProcess } from "./ending.ts";
-import { asksForJson, reportFailure } from "./failure.ts";
+import { runEntry } from "./entry.ts";
 import send from "./send.ts";
 
-if (import.meta.main) {
-  try {
-    endProcess(await send.execute(Deno.args));
-  } catch (error) {
-    endProcess(reportFailure(error, asksForJson(Deno.args)));
-  }
-}
+if (import.meta.main) await runEntry(send);

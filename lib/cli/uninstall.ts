@@ -12,7 +12,7 @@
 import { AGENT_NAMES } from "../agents/agent.ts";
 import { UsageError } from "./arguments.ts";
 import { type Command, defineCommand } from "./command.ts";
-import { agentsNamed, editing } from "./install.ts";
+import { AGENTS, agentsNamed, DRY_RUN, editing } from "./install.ts";
 
 const uninstall: Command = defineCommand({
   name: "uninstall",
@@ -32,16 +32,11 @@ const uninstall: Command = defineCommand({
     "uninstall claude --project --dry-run",
     "uninstall --all --purge --yes",
   ],
-  positionals: [{
-    name: "AGENT",
-    help: AGENT_NAMES.join(", "),
-    optional: true,
-    repeated: true,
-  }],
+  positionals: [AGENTS],
   options: {
     user: { kind: "flag", help: "For you (the default without --all)" },
     project: { kind: "flag", help: "In this project" },
-    "dry-run": { kind: "flag", help: "Show what would change; write nothing" },
+    "dry-run": DRY_RUN,
     all: { kind: "flag", help: "Every agent, and the git guard" },
     purge: {
       kind: "flag",

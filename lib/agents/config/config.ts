@@ -103,9 +103,6 @@ export interface AgentConfig {
   ): ConfigFile[];
 }
 
-/** Makes the command that is installed for an event. */
-export type CommandFor = (event: string) => string;
-
 /** A configuration file could not be edited. */
 export class ConfigError extends Error {
   /** The class's name. */

@@ -14,7 +14,7 @@ const CLOCK_AHEAD_MS = 2_000;
 const QUEUE_USAGE_HIGH = 0.5;
 
 /** Listeners from which on a hub is cheaper: see docs/postgres.md. */
-export const LISTENERS_MANY = 50;
+const LISTENERS_MANY = 50;
 
 /** Looks at the server and the bus on it. */
 export async function checkServer(upkeep: Upkeep): Promise<Finding[]> {

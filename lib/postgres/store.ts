@@ -313,19 +313,19 @@ export class PostgresStore implements Store {
   ): Promise<DurablePage> {
     const act = `read on as "${reader.name}"`;
     this.#refuseClosed(act);
-    // Most of the time nothing has expired, and reading needs no write.
-    const expired = await this.#connection.read(
-      act,
-      (at) => hasExpiredAfter(at, cursor),
-    );
-    if (expired) await this.#purgeExpiredAfter(act, cursor);
-    return await this.#connection.read(act, async (at) => {
-      const [page, lost] = await Promise.all([
+    const look = (at: Queryable) =>
+      Promise.all([
+        hasExpiredAfter(at, cursor),
         read(at, interest, cursor, limit),
         lostBy(at, reader),
       ]);
-      return { ...page, lost };
-    });
+    // Most of the time nothing has expired, and reading needs no write.
+    let [expired, page, lost] = await this.#connection.read(act, look);
+    if (expired) {
+      await this.#purgeExpiredAfter(act, cursor);
+      [, page, lost] = await this.#connection.read(act, look);
+    }
+    return { ...page, lost };
   }
 
   /** Purges what expired after a cursor, by bounded steps. */

@@ -394,7 +394,19 @@ const LAST = "SELECT max(id) AS id FROM inter_session_messages";
 const RING = `SELECT set_config('synchronous_commit', 'off', true),
   count(pg_notify(bell, '')) FROM unnest($1::text[]) AS bell`;
 
+// The same for one bell, two, …: a message has no more.
+const RING_FEW = [1, 2, 3].map((count) => {
+  const rings = Array.from(
+    { length: count },
+    (_, i) => `pg_notify($${i + 1}, '')`,
+  );
+  return `SELECT set_config('synchronous_commit', 'off', true), ${rings}`;
+});
+
 /** Rings bells. */
 function ringStatement(bells: ReadonlySet<string>): Statement {
-  return { sql: RING, values: [arrayText([...bells])] };
+  const sql = RING_FEW[bells.size - 1];
+  return sql === undefined
+    ? { sql: RING, values: [arrayText([...bells])] }
+    : { sql, values: [...bells] };
 }

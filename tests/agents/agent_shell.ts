@@ -19,6 +19,8 @@ export interface AgentRun {
   readonly pid: number;
   /** When that process started, in clock ticks since boot. */
   readonly processStart: string;
+  /** The terminal it ran on; empty if on none. */
+  readonly terminal: string;
   /** What each hook answered. */
   readonly answers: readonly string[];
   /** The sessions as they stood before the process ended. */
@@ -28,11 +30,15 @@ export interface AgentRun {
 /** Agents whose process nothing tells: their sessions have no pid. */
 export const WITHOUT_PROCESS: readonly AgentName[] = ["cursor"];
 
-/** Runs hooks one after the other in one process of an agent. */
+/**
+ * Runs hooks one after the other in one process of an agent, on a terminal of its
+ * own if asked.
+ */
 export async function runAsAgent(
   mbus: Mbus,
   agent: AgentName,
   calls: readonly (HookCall | Record<string, unknown>)[],
+  options: { readonly onTerminal?: boolean } = {},
 ): Promise<AgentRun> {
   const folder = Deno.makeTempDirSync({ dir: mbus.folder });
   const lines = calls.map((call, n) => {
@@ -55,21 +61,25 @@ export async function runAsAgent(
       ...lines,
       `"$@" sessions --json --all-projects --ended > ${folder}/sessions`,
       `cat /proc/$$/stat > ${folder}/stat`,
+      `tty -s && tty > ${folder}/tty || : > ${folder}/tty`,
       "",
     ].join("\n"),
   );
-  const { code, stderr } = await new Deno.Command("/bin/bash", {
-    args: [
-      "-c",
-      `exec ${asAgent(agent, folder)} ${scriptOf(agent, folder)} "$@"`,
-      "bash",
-      Deno.execPath(),
-      "run",
-      "--quiet",
-      "--cached-only",
-      "--allow-all",
-      `${ROOT}/cli.ts`,
-    ],
+  const shell = [
+    "/bin/bash",
+    "-c",
+    `exec ${asAgent(agent, folder)} ${scriptOf(agent, folder)} "$@"`,
+    "bash",
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--cached-only",
+    "--allow-all",
+    `${ROOT}/cli.ts`,
+  ];
+  const [command, ...args] = options.onTerminal ? onTerminal(shell) : shell;
+  const { code, stderr } = await new Deno.Command(command, {
+    args,
     cwd: `${mbus.folder}/project`,
     env: mbus.environment({ MBUS_SESSION: undefined }),
     clearEnv: true,
@@ -83,6 +93,8 @@ export async function runAsAgent(
   return {
     pid: parseInt(stat),
     processStart: fields[19],
+    terminal: Deno.readTextFileSync(`${folder}/tty`).trim()
+      .replace("/dev/", ""),
     answers: calls.map((_, n) =>
       Deno.readTextFileSync(`${folder}/${n}.out`).trim()
     ),
@@ -118,4 +130,11 @@ function scriptOf(agent: AgentName, folder: string): string {
   if (agent !== "gemini" && agent !== "qwen") return `${folder}/program`;
   Deno.linkSync(`${folder}/program`, `${folder}/${agent}`);
   return `${folder}/${agent}`;
+}
+
+/** The same command on a terminal, which util-linux's `script` makes. */
+function onTerminal(command: readonly string[]): string[] {
+  const text = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+    .join(" ");
+  return ["script", "--quiet", "--return", "--command", text, "/dev/null"];
 }

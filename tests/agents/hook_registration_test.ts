@@ -79,6 +79,19 @@ for (const agent of AGENT_NAMES) {
   }
 
   Deno.test({
+    name: `${agent}: its session has the terminal of its process`,
+    ignore: IGNORE,
+    fn: () =>
+      withProject(async (mbus, project) => {
+        const call = called("start", project);
+        const run = await runAsAgent(mbus, agent, [call], { onTerminal: true });
+        const known = !WITHOUT_PROCESS.includes(agent);
+        assert.match(run.terminal, /^pts\/\d+$/);
+        assert.equal(run.sessions[0].tty, known ? run.terminal : undefined);
+      }),
+  });
+
+  Deno.test({
     name: `${agent}: what it does next, it does as the same session`,
     ignore: IGNORE,
     fn: () =>

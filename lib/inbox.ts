@@ -112,13 +112,24 @@ export class Inbox implements AsyncIterable<Message> {
         const messages = await this.#peek(after);
         for (const message of messages) {
           after = message.id;
-          await this.#move([message], "noticed");
+          if (!await this.#notice(message)) return;
           yield message;
         }
         if (messages.length < PAGE_MESSAGES && !await changes.next()) return;
       }
     } finally {
       changes.close();
+    }
+  }
+
+  /** Notices a message; false if the bus is closed, and its session over. */
+  async #notice(message: Message): Promise<boolean> {
+    try {
+      await this.#move([message], "noticed");
+      return true;
+    } catch (error) {
+      if (this.#self.closing.aborted) return false;
+      throw error;
     }
   }
 

@@ -444,7 +444,10 @@ export interface Store extends AsyncDisposable {
    */
   checkWaiter(waiter: string, session: string): Promise<LockOutcome>;
 
-  /** Takes a waiter out of the queue, and gives back what it was granted. */
+  /**
+   * Takes a waiter of this store out of the queue, and gives back what it was
+   * granted; once that was picked up, there is no waiter any more.
+   */
   leaveQueue(waiter: string): Promise<void>;
 
   /**

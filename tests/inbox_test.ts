@@ -216,8 +216,7 @@ Deno.test("an inbox ends with its signal and with the bus", async () => {
   abort.abort(reason);
   await assert.rejects(within("the end", aborted), (e) => e === reason);
   const closed = read();
-  await bob.close();
-  await within("the end", closed.catch(() => {}));
+  await Promise.all([bob.close(), within("the end", closed)]);
 });
 
 Deno.test("expired direct messages are not in the inbox", async () => {

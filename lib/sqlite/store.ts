@@ -467,6 +467,8 @@ export class SqliteStore implements Store {
   }
 
   async leaveQueue(waiter: string): Promise<void> {
+    // Once it is noted what was picked up, there is no place left to give up.
+    await Promise.all(this.#underWay);
     await this.#write("leave a queue", (tx) => leaveQueue(tx, waiter));
   }
 

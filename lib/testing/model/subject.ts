@@ -169,7 +169,7 @@ export class Subject {
       case "leave": {
         const waiting = latest(this.#waiters, command.which);
         if (waiting === undefined) return "skipped";
-        await store.leaveQueue(waiting.waiter);
+        await waiting.by.store.leaveQueue(waiting.waiter);
         return "left";
       }
       case "post": {

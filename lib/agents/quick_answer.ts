@@ -102,8 +102,10 @@ export function keyOfName(path: string): string | undefined {
   if (!isPlain(name) || small === ".git" || !Deno.lstatSync(path).isFile) {
     return undefined;
   }
-  // Where letters of either case were the same, it would be in small ones.
-  return name === small || !answersToOtherCase(path, at) ? name : undefined;
+  // Where letters of either case are the same, the key has small ones.
+  return name === small || isNotThere(path.slice(0, at) + small)
+    ? name
+    : undefined;
 }
 
 /** Whether a name is of printable ASCII; a pattern costs more to compile. */
@@ -115,16 +117,12 @@ function isPlain(name: string): boolean {
   return true;
 }
 
-function answersToOtherCase(path: string, at: number): boolean {
+function isNotThere(path: string): boolean {
   try {
-    const name = path.slice(at).replace(
-      /[A-Za-z]/g,
-      (letter) => String.fromCharCode(letter.charCodeAt(0) ^ 0x20),
-    );
-    Deno.lstatSync(path.slice(0, at) + name);
-    return true;
+    Deno.lstatSync(path);
+    return false;
   } catch (error) {
-    return !(error instanceof Deno.errors.NotFound);
+    return error instanceof Deno.errors.NotFound;
   }
 }
 

@@ -207,9 +207,9 @@ Deno.test("a new lock is quick beside a file that the session holds", async () =
   scene.write("below/a.ts", "a");
   assert.equal(isQuick(scene.path("below/a.ts")), false, "no neighbour");
   assert.equal(isQuick(scene.path("B.ts"), 1), false, "it holds enough");
-  Deno.linkSync(scene.path("B.ts"), scene.path("b.TS"));
+  Deno.linkSync(scene.path("B.ts"), scene.path("b.ts"));
   assert.equal(isQuick(scene.path("B.ts")), false, "a folder may fold case");
-  Deno.removeSync(scene.path("b.TS"));
+  Deno.removeSync(scene.path("b.ts"));
 
   // Whoever waits, or watches what is locked, is to be told.
   const watch = await scene.store.watchChanges("locks", null, () => {});

@@ -64,6 +64,27 @@ Deno.test("a terminal gets colours and lines of its width, a pipe plain ones", {
   assert.ok(JSON.parse(json).payload.length > 200, "JSON is never cut");
 });
 
+Deno.test("a long name hides nothing that stands behind it on a terminal", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using mbus = new Mbus();
+  const long = "claude-" + "x".repeat(100);
+  const path = `${"folder/".repeat(20)}cart.ts`;
+  await mbus.done(["register", "--session", long, "--vendor", "claude"]);
+  await mbus.done(["lock", path, "--session", long]);
+  const plain = { NO_COLOR: "1" };
+  const sessions = await onTerminal(mbus, "sessions", 80, plain);
+  assert.match(sessions, /claude-x+… +claude +active/);
+  const locks = await onTerminal(mbus, "locks", 80, plain);
+  assert.match(locks, /…\S*\/cart\.ts +advisory +claude-x/);
+  await mbus.done(["send", "chat", '"what is said"', "--session", long]);
+  const said = await onTerminal(mbus, "poll chat", 80, plain);
+  assert.match(said, /claude-x+… {2}"what is said"$/m);
+  for (const line of `${sessions}${locks}${said}`.split("\n")) {
+    assert.ok(line.length <= 80, line);
+  }
+});
+
 Deno.test("a person's shell is one session for all its commands", {
   ignore: Deno.build.os !== "linux",
 }, async () => {

@@ -3,7 +3,12 @@ import { renderBytes } from "../lib/cli/bytes.ts";
 import { parseDuration, renderDuration } from "../lib/cli/duration.ts";
 import { editsBetween, nearestName } from "../lib/cli/spelling.ts";
 import { tableLines } from "../lib/cli/table.ts";
-import { cutText, padText, textWidth } from "../lib/cli/text_width.ts";
+import {
+  cutStart,
+  cutText,
+  padText,
+  textWidth,
+} from "../lib/cli/text_width.ts";
 import { visible, visibleJson } from "../lib/cli/visible_text.ts";
 
 Deno.test("durations are read with their units, a bare number in seconds", () => {
@@ -80,6 +85,14 @@ Deno.test("nothing of others acts on a terminal, and JSON stays what it was", ()
   assert.equal(json.replace(/[\x20-\x7e]/g, ""), "");
   assert.deepEqual(JSON.parse(json), { hostile });
   assert.equal(visible("👩‍👩‍👧 ä 日本"), "👩‍👩‍👧 ä 日本");
+});
+
+Deno.test("what is cut keeps the end that is asked for, and its width", () => {
+  assert.equal(cutText("src/cart.ts", 6), "src/c…");
+  assert.equal(cutStart("src/cart.ts", 6), "…rt.ts");
+  assert.equal(cutStart("a漢字.ts", 6), "…字.ts");
+  assert.equal(cutStart("short", 5), "short");
+  assert.equal(cutStart("short", 0), "");
 });
 
 Deno.test("columns are aligned, whatever is in them", () => {

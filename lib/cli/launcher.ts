@@ -70,24 +70,19 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
 const RUN = ["run", "--quiet", "--no-lock", "--no-check", "--allow-all"];
 const BUNDLED = ["--no-config", "--cached-only"];
 
+// The runtime need not look whether there is a newer one of it, a third of a
+// millisecond each time; what else is run for somebody is not told so.
+const NO_UPDATE_CHECK = "export DENO_NO_UPDATE_CHECK=1";
+
 const BUNDLER_ATTEMPTS = 3;
 
 // What is closed at the end of its block; not what a comment tells of.
 const USING = /(?<=^\s*|[;{}])(?:await )?using [\w$]+ ?=/gm;
 
-// What some are run with besides. Compiled code is kept for these flags only, so a
-// program that keeps any is always run with the same.
-const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  // What is over at once needs no threads for cleaning up, and room enough that
-  // nothing has to be: a millisecond.
-  "send.js": ["--v8-flags=--single-threaded,--min-semi-space-size=8"],
-  // What runs for long: a few milliseconds slower to start, as it has no code that
-  // was kept and none that is optimized, and 3 MB smaller from then on.
-  "tail.js": [
-    "--no-code-cache",
-    "--v8-flags=--max-semi-space-size=1,--lite-mode",
-  ],
-};
+// For what runs for long: a few milliseconds slower to start, as it has no code that
+// was kept and none that is optimized, and 3 MB smaller from then on.
+const SMALL_MEMORY =
+  "--no-code-cache --v8-flags=--max-semi-space-size=1,--lite-mode";
 
 if (import.meta.main) Deno.exit(await main());
 
@@ -196,7 +191,6 @@ async function runBundled(
     args: [
       ...RUN,
       ...BUNDLED,
-      ...FLAGS[program] ?? [],
       ...flags,
       `${bundle}/${program}`,
       ...args,
@@ -346,31 +340,24 @@ function keepRuntime({ data }: Places): string {
   return kept;
 }
 
-/**
- * The launcher: no folder is searched, and nothing fetched for a bundle. The
- * runtime does not look whether there is a newer one of it, but for what another
- * program is run with.
- */
+/** The launcher: no folder is searched, and nothing fetched for a bundle. */
 function launcherText(
   runtime: string,
   programs: Readonly<Record<string, string>>,
   configuration: string,
 ): string {
-  const run = (name: string) =>
-    `program=${quoted(programs[name])} flags=${
-      quoted(FLAGS[name]?.join(" ") ?? "")
-    }`;
+  const program = (name: string) => `program=${quoted(programs[name])}`;
   return `#!/bin/sh
 ${MARK}
 deno=${quoted(runtime)}; [ -x "$deno" ] || deno=deno
-${run("cli.js")}
-[ "$1" = with-lock ] || export DENO_NO_UPDATE_CHECK=1
+${program("cli.js")} memory=
+[ "$1" = with-lock ] || ${NO_UPDATE_CHECK}
 case "$1" in
-hook) [ -t 0 ] || { shift; ${run("hook.js")}; } ;;
-send) shift; ${run("send.js")} ;;
-tail) shift; ${run("tail.js")} ;;
+hook) [ -t 0 ] || { shift; ${program("hook.js")}; } ;;
+send) shift; ${program("send.js")} ;;
+tail) shift; ${program("tail.js")} memory=${quoted(SMALL_MEMORY)} ;;
 esac
-exec "$deno" ${RUN.join(" ")} ${configuration} $flags "$program" "$@"
+exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
 `;
 }
 
@@ -386,7 +373,7 @@ export function fragmentText(
 ): string {
   const [deno, hook] = [quoted(runtime), quoted(program)];
   return `# How hooks run mbus, made by deno task install of @coditect/message-bus.
-[ -x ${deno} ] && [ -r ${hook} ] && shift 2 &&
+[ -x ${deno} ] && [ -r ${hook} ] && shift 2 && ${NO_UPDATE_CHECK} &&
 set -- ${deno} ${RUN.join(" ")} ${configuration} ${hook} "$@"
 `;
 }

@@ -52,7 +52,7 @@ export default locks;
 
 const COLUMNS = [
   { heading: "" },
-  { heading: "PATH" },
+  { heading: "PATH", cut: "start" },
   { heading: "TYPE" },
   { heading: "SESSION" },
   { heading: "TASK" },

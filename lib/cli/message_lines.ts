@@ -14,7 +14,8 @@ import { visible, visibleJson } from "./visible_text.ts";
 
 const COLUMNS: readonly Column[] = [{ align: "right" }, {}, {}, {}, {}];
 
-// A sender may have a long name: what is wider than this is not lined up.
+// A sender may have a long name: what is wider than this is cut on a terminal, and
+// not lined up elsewhere.
 const WIDTH_MAX = 32;
 
 /** Renders the messages of one stream. */

@@ -45,13 +45,25 @@ export function padText(
 /** The text, cut so that it takes at most `width` columns, with `…` for the rest. */
 export function cutText(text: string, width: number): string {
   if (textWidth(text) <= width) return text;
+  return width < 1 ? "" : `${fitting(characters(text), width - 1).join("")}…`;
+}
+
+/** {@linkcode cutText} that keeps the end. */
+export function cutStart(text: string, width: number): string {
+  if (textWidth(text) <= width) return text;
   if (width < 1) return "";
-  let kept = "";
+  const kept = fitting([...characters(text)].reverse(), width - 1);
+  return `…${kept.reverse().join("")}`;
+}
+
+/** As many of the characters, from the first, as take at most `width` columns. */
+function fitting(characters: Iterable<string>, width: number): string[] {
+  const kept: string[] = [];
   let taken = 0;
-  for (const character of characters(text)) {
+  for (const character of characters) {
     taken += widthOf(character);
-    if (taken > width - 1) break;
-    kept += character;
+    if (taken > width) break;
+    kept.push(character);
   }
-  return `${kept}…`;
+  return kept;
 }

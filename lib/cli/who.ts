@@ -78,7 +78,7 @@ const COLUMNS = [
   { heading: "" },
   { heading: "SESSION" },
   { heading: "DOES" },
-  { heading: "PATH" },
+  { heading: "PATH", cut: "start" },
   { heading: "FOR", align: "right" },
   { heading: "TASK" },
   { heading: "WHY" },

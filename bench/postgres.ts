@@ -18,7 +18,7 @@
 import postgres from "postgres";
 import { WakeUps } from "../lib/postgres/wake_ups.ts";
 import { type MessageBus, openBus } from "../mod.ts";
-import { Server } from "../tests/postgres/server.ts";
+import { guard, Server } from "../tests/postgres/server.ts";
 import { BUS_POSTGRES, POSTGRES_NOTIFY, POSTGRES_READ } from "./contestants.ts";
 import { runRound } from "./delivery.ts";
 import type { Talked } from "./fleet.ts";
@@ -35,6 +35,8 @@ const MESSAGES_EACH = 40;
 /** Measures it. */
 export async function benchPostgres(folder: string): Promise<Finding> {
   await using server = await Server.start({ settings: { fsync: "on" } });
+  // A run that is interrupted leaves no server.
+  guard(server);
   const all = await deliveries(folder, "all");
   const one = await deliveries(folder, "one");
   return {
@@ -106,10 +108,13 @@ function deliveryRows(
 
 async function batchRow(server: Server): Promise<Row> {
   const [bus, raw]: [number[], number[]] = [[], []];
-  for (let round = 0; round < ROUNDS; round++) {
+  // The first round warms both up.
+  for (let round = 0; round <= ROUNDS; round++) {
     bus.push(await publishBatches(await server.newDatabase()));
     raw.push(await insertBatches(await server.newDatabase()));
   }
+  bus.shift();
+  raw.shift();
   return {
     bench: "postgres",
     what: "batched publishing",

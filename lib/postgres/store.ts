@@ -784,7 +784,7 @@ export class PostgresStore implements Store {
   async #purgeSteps(isDue: boolean): Promise<void> {
     if (!isDue && !await this.#isPurgeOverdue()) return;
     // One step for each share of what was published, so that the debt is
-    // paid even by who publishes in large batches.
+    // paid even by who publishes in large batches; none where nothing is over.
     do {
       // Whoever is at work with what sessions share goes first.
       const purged = await this.#ringing(
@@ -792,7 +792,9 @@ export class PostgresStore implements Store {
         (work, end) => this.#connection.writeIfFree(work, end),
       );
       if (purged === undefined) return;
-      this.#sincePurge -= PURGE_AFTER_MESSAGES;
+      const { expired, overCap, more } = purged;
+      if (expired + overCap === 0 && !more) this.#sincePurge = 0;
+      else this.#sincePurge -= PURGE_AFTER_MESSAGES;
     } while (this.#sincePurge >= PURGE_AFTER_MESSAGES);
     this.#sincePurge = Math.max(this.#sincePurge, 0);
   }

@@ -271,10 +271,11 @@ export async function serverOfFile(
 }
 
 /** Ends a server once this process is gone, however that came. */
-function guard(server: Server): void {
+export function guard(server: Server): void {
   const { pid, folder } = server;
+  // What ends this process may be meant for all that it started.
   const watch =
-    `while kill -0 ${Deno.pid} && kill -0 ${pid}; do sleep 0.5; done; ` +
+    `trap '' INT TERM HUP; while kill -0 ${Deno.pid} && kill -0 ${pid}; do sleep 0.5; done; ` +
     `kill -QUIT ${pid}; while kill -0 ${pid}; do sleep 0.1; done; rm -rf ${folder}`;
   new Deno.Command("sh", {
     args: ["-c", watch],

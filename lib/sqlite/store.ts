@@ -191,7 +191,8 @@ export class SqliteStore implements Store {
   #sincePurge = 0;
   #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
-  readonly #underWay = new Set<Promise<void>>();
+  // What waiters have picked up and is not noted yet, by their number.
+  readonly #noting = new Map<string, Promise<void>>();
   #closing: Promise<void> | undefined;
 
   private constructor(connection: Connection, options: SqliteStoreOptions) {
@@ -453,22 +454,19 @@ export class SqliteStore implements Store {
   async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
     const act = "wait for a lock";
     this.#refuseClosed(act);
+    await this.#noting.get(waiter);
     // Most looks change nothing, and should keep nobody from writing.
     const outcome = await this.#connection.read(
       act,
       () => lookAtWaiter(this.#lookOnly(), waiter),
     );
-    if (outcome?.state === "held") {
-      // It is held by now; who holds it need not wait until that is noted.
-      this.#afterwards(() => this.#write(act, (tx) => endWaiting(tx, waiter)));
-    }
+    if (outcome?.state === "held") this.#notePickedUp(waiter);
     return outcome ??
       await this.#write(act, (tx) => checkWaiter(tx, waiter, session));
   }
 
   async leaveQueue(waiter: string): Promise<void> {
-    // Once it is noted what was picked up, there is no place left to give up.
-    await Promise.all(this.#underWay);
+    await this.#noting.get(waiter);
     await this.#write("leave a queue", (tx) => leaveQueue(tx, waiter));
   }
 
@@ -683,17 +681,23 @@ export class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     await this.#purging;
-    await Promise.all(this.#underWay);
+    await Promise.all(this.#noting.values());
     await this.#wakeUps.close();
     this.#connection.close();
   }
 
-  /** Writes what nobody has to wait for, when others had their turn. */
-  #afterwards(write: () => Promise<void>): void {
-    const done = pause(0).then(write)
+  /**
+   * Notes that a waiter has picked up its lock: it is held by now, and who holds it
+   * need not wait for that.
+   */
+  #notePickedUp(waiter: string): void {
+    const noting = pause(0)
+      .then(() =>
+        this.#write("wait for a lock", (tx) => endWaiting(tx, waiter))
+      )
       .catch((error) => this.#options.warn(`mbus: ${error.message}`))
-      .finally(() => this.#underWay.delete(done));
-    this.#underWay.add(done);
+      .finally(() => this.#noting.delete(waiter));
+    this.#noting.set(waiter, noting);
   }
 
   /** Runs one write transaction, and rings when it is through. */

@@ -5,9 +5,9 @@
  * - **Uncontended**: acquire and release of a file in a repository, against the
  *   same rows written by hand, in short turns on two databases of one kind; and
  *   again with 10 and with 10,000 locks held, by ten sessions or by one.
- * - **Handing over**: ten processes take one lock in turns. Counted is from the
- *   holder's call of release to the hold in the next one's hands, where that one
- *   was waiting by then; beside it the same by hand, which is the floor of what is
+ * - **Handing over**: of ten processes two, or all, take one lock in turns. Counted
+ *   is from the holder's call of release to the hold in the next one's hands,
+ *   where that one was waiting by then; beside it the same by hand, which is the floor of what is
  *   stored in SQLite and handed over by the file system. And from the SIGKILL of a holder to the hold in the
  *   hands of who waits.
  * - **Tasks**: fifty processes claim 5,000 tasks; each is got exactly once, or
@@ -22,7 +22,7 @@ import { type Child, startChild } from "./children.ts";
 import { pause, sharedNowMs } from "./clock.ts";
 import type { LockTask, Turn } from "./lock_session.ts";
 import type { RawLockTask } from "./lock_session_raw.ts";
-import { distributionOf } from "./quantiles.ts";
+import { type Distribution, distributionOf } from "./quantiles.ts";
 import { RawLock } from "./raw_lock.ts";
 import type { Finding, Row } from "./report.ts";
 import type { WorkerAccount } from "./task_worker.ts";
@@ -41,7 +41,9 @@ const HOLDERS = 10;
 
 const HANDOVER_ROUNDS = 3;
 const HANDOVER_SESSIONS = 10;
-const HANDOVER_TURNS = 40;
+// Two of them take turns, and the others are there; or all want it at once.
+const CONTENDERS = [2, HANDOVER_SESSIONS];
+const HANDOVER_TURNS = 400;
 const HOLD_MS = 3;
 const KILLS = 5;
 
@@ -201,47 +203,43 @@ async function inTurns(acts: readonly Act[]): Promise<number[][]> {
 }
 
 async function handingOver(folder: string): Promise<Row[]> {
-  const rounds = [];
-  const raw = [];
-  const killed: number[] = [];
-  for (let round = 0; round < HANDOVER_ROUNDS; round++) {
-    const home = `${folder}/turns-${round}`;
-    rounds.push(distributionOf(await handovers(busSessions(home))));
-    raw.push(distributionOf(await handovers(rawSessions(`${home}-raw`))));
-    const deaths = [];
-    for (let i = 0; i < KILLS; i++) {
-      deaths.push(await untilKilledHolders(`${folder}/killed-${round}-${i}`));
+  const rows: Row[] = [];
+  for (const contenders of CONTENDERS) {
+    const [bus, raw]: [Distribution[], Distribution[]] = [[], []];
+    for (let round = 0; round < HANDOVER_ROUNDS; round++) {
+      const home = `${folder}/turns-${contenders}-${round}`;
+      bus.push(distributionOf(await handovers(busSessions(home, contenders))));
+      raw.push(
+        distributionOf(await handovers(rawSessions(`${home}-raw`, contenders))),
+      );
     }
-    killed.push(Math.max(...deaths));
+    const whom = contenders === 2 ? "to one that waits" : "to one of nine";
+    for (const quantile of ["p50", "p99"] as const) {
+      rows.push({
+        bench: BENCH,
+        what: `a released lock, ${whom}, ${quantile}`,
+        unit: "ms",
+        rounds: bus.map((each) => each[quantile]),
+        baseline: {
+          name: "by hand",
+          rounds: raw.map((each) => each[quantile]),
+        },
+        ...(quantile === "p99" && { bar: { of: "figure", most: 2 } }),
+      });
+    }
   }
-  const row = (
-    what: string,
-    rounds: readonly number[],
-    most?: number,
-    byHand?: readonly number[],
-  ): Row => ({
+  const killed: number[] = [];
+  for (let i = 0; i < HANDOVER_ROUNDS * KILLS; i++) {
+    killed.push(await untilKilledHolders(`${folder}/killed-${i}`));
+  }
+  rows.push({
     bench: BENCH,
-    what,
+    what: `a killed holder's lock, worst of ${killed.length}`,
     unit: "ms",
-    rounds,
-    ...(byHand && { baseline: { name: "by hand", rounds: byHand } }),
-    bar: most === undefined ? undefined : { of: "figure", most },
+    rounds: [Math.max(...killed)],
+    bar: { of: "figure", most: 100 },
   });
-  return [
-    row(
-      "released to handed over, median",
-      rounds.map(({ p50 }) => p50),
-      undefined,
-      raw.map(({ p50 }) => p50),
-    ),
-    row(
-      "released to handed over, p99",
-      rounds.map(({ p99 }) => p99),
-      2,
-      raw.map(({ p99 }) => p99),
-    ),
-    row(`killed to handed over, worst of ${KILLS}`, killed, 100),
-  ];
+  return rows;
 }
 
 /** How long each handing over took in which the next one waited already. */
@@ -256,21 +254,27 @@ async function handovers(children: readonly Child[]): Promise<number[]> {
   return took;
 }
 
-function busSessions(home: string): Child[] {
+function busSessions(home: string, contenders: number): Child[] {
   return Array.from(
     { length: HANDOVER_SESSIONS },
-    (_, i) => lockSession(home, `session-${i}`, HANDOVER_TURNS, HOLD_MS),
+    (_, i) =>
+      lockSession(home, `session-${i}`, turnsOf(i, contenders), HOLD_MS),
   );
 }
 
-function rawSessions(folder: string): Child[] {
+/** How often each takes the lock; those that do not want it are only there. */
+function turnsOf(session: number, contenders: number): number {
+  return session < contenders ? HANDOVER_TURNS / contenders : 0;
+}
+
+function rawSessions(folder: string, contenders: number): Child[] {
   Deno.mkdirSync(folder);
   return Array.from({ length: HANDOVER_SESSIONS }, (_, session) => {
     const task: RawLockTask = {
       folder,
       session,
       sessions: HANDOVER_SESSIONS,
-      turns: HANDOVER_TURNS,
+      turns: turnsOf(session, contenders),
       holdMs: HOLD_MS,
     };
     return startChild("lock_session_raw.ts", task);

@@ -1,6 +1,6 @@
 /**
  * Starting up: what commands cost as whole processes, through the installed
- * launcher, against `deno run --no-config` of an empty file, and against other
+ * launcher, or command of a hook, against `deno run --no-config` of an empty file, and against other
  * languages that insert the same message.
  *
  * A hook runs at every step of every agent, and nearly all it costs is the
@@ -12,6 +12,8 @@
  * @module
  */
 
+import { hookCommand } from "../lib/agents/config/config.ts";
+import { AGENTS } from "../lib/agents/roster.ts";
 import { getMessagingDbPath, openBus } from "../mod.ts";
 import { pause } from "./clock.ts";
 import { installed } from "./installation.ts";
@@ -105,18 +107,28 @@ async function programsOf(
   home: string,
   session: string,
 ): Promise<Program[]> {
-  const { launcher } = await installed(folder);
+  const { launcher, env: environment } = await installed(folder);
   const empty = `${folder}/empty.ts`;
   await Deno.writeTextFile(empty, "");
   const env = { MBUS_HOME: home, MBUS_SESSION: session };
+  // As agents run it, by their shell.
+  const hook = (input: string) =>
+    timeOf("/bin/sh", ["-c", hookCommand(AGENTS.claude)], {
+      ...environment,
+      ...env,
+    }, input);
   const payload = JSON.stringify({ status: "working" });
   const database = getMessagingDbPath(home);
-  const file = `${await Deno.realPath(folder)}/edited.ts`;
+  const project = `${await Deno.realPath(folder)}/project`;
+  await Deno.mkdir(`${project}/.git`, { recursive: true });
+  await Deno.writeTextFile(`${project}/.git/HEAD`, "ref: refs/heads/main\n");
+  const file = `${project}/edited.ts`;
+  await Deno.writeTextFile(file, "a\n");
   const call = (event: string, more: Record<string, unknown>) =>
     JSON.stringify({
       session_id: "claude-bench",
       hook_event_name: event,
-      cwd: folder,
+      cwd: project,
       ...more,
     });
   const edit = call("PreToolUse", {
@@ -145,13 +157,13 @@ async function programsOf(
       durability: "renews the lock: as above",
       own: true,
       bar: most(1.35),
-      start: () => timeOf(launcher, ["hook", "claude"], env, edit),
+      start: () => hook(edit),
     },
     {
       label: "mbus hook, a prompt",
       durability: "notes the activity and looks for mail: as above",
       own: true,
-      start: () => timeOf(launcher, ["hook", "claude"], env, prompt),
+      start: () => hook(prompt),
     },
     {
       label: "mbus sessions",

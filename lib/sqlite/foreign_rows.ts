@@ -53,6 +53,8 @@ const ROWS_MAX = 1_000;
 export interface ForeignRowsOptions {
   /** Runs a write transaction of the store. */
   readonly write: <T>(act: string, work: (tx: Transaction) => T) => Promise<T>;
+  /** The time, in milliseconds since 1970. */
+  readonly now: () => number;
   /** Is told of whatever does not stop it. */
   readonly warn: (message: string) => void;
 }
@@ -115,24 +117,16 @@ export class ForeignRows {
   }
 
   async #ask(): Promise<void> {
-    const onDuty = await this.#options.write(
+    // Nearly always somebody has it: a look at that keeps nobody from writing.
+    const isOthers = await this.#connection.read(
+      "watch for other programs' rows",
+      () => this.#isOthers(this.#options.now()),
+    );
+    const onDuty = !isOthers && await this.#options.write(
       "watch for other programs' rows",
       (tx) => {
         // It may have waited for other writers until it was stopped.
-        if (!this.#running) return false;
-        const holder = tx.connection.sql(
-          `SELECT bell, host, pid, process_start, expires_at FROM duties
-         WHERE duty = ? AND host = ?`,
-        ).get(DUTY, hostId());
-        if (holder !== undefined && holder.bell !== this.#bell) {
-          const life = processAlive({
-            pid: Number(holder.pid),
-            startTime: String(holder.process_start ?? ""),
-          }, String(holder.host));
-          if (Number(holder.expires_at) > tx.nowMs && life !== "dead") {
-            return false;
-          }
-        }
+        if (!this.#running || this.#isOthers(tx.nowMs)) return false;
         tx.connection.sql(
           `INSERT OR REPLACE INTO duties
            (duty, host, bell, pid, process_start, expires_at)
@@ -153,6 +147,21 @@ export class ForeignRows {
     if (!onDuty) return this.#closeWatch();
     this.#askAt = performance.now() + RENEW_EVERY_MS;
     this.#do();
+  }
+
+  /** Whether another process of this host has the duty. */
+  #isOthers(nowMs: number): boolean {
+    const holder = this.#connection.sql(
+      `SELECT bell, host, pid, process_start, expires_at FROM duties
+       WHERE duty = ? AND host = ?`,
+    ).get(DUTY, hostId());
+    if (holder === undefined || holder.bell === this.#bell) return false;
+    const process = {
+      pid: Number(holder.pid),
+      startTime: String(holder.process_start ?? ""),
+    };
+    return Number(holder.expires_at) > nowMs &&
+      processAlive(process, String(holder.host)) !== "dead";
   }
 
   /** Does the duty; gives it back where the log cannot be watched. */

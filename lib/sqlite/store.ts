@@ -204,6 +204,7 @@ export class SqliteStore implements Store {
       notify: options.notify,
       pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
       warn: options.warn,
+      now: options.now,
       write: (act, work) => this.#write(act, work),
     });
   }

@@ -42,25 +42,32 @@ export class ProcessorMeter {
   }
 }
 
-/** Processor time of each thread, in ms. */
+/** Processor time of each thread, in ms; of none that has ended meanwhile. */
 function threadMs(pid: number): Map<string, number> {
   const times = new Map<string, number>();
-  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
-    try {
-      times.set(name, timeOf(`/proc/${pid}/task/${name}`));
-    } catch (error) {
-      // It has ended since it was listed.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+  for (const thread of threadsOf(pid)) {
+    const ms = timeOf(`/proc/${pid}/task/${thread}`);
+    if (ms !== undefined) times.set(thread, ms);
   }
   return times;
 }
 
-function timeOf(folder: string): number {
+/** The threads of a process; none if it has ended, as a server's come and go. */
+function threadsOf(pid: number): string[] {
+  try {
+    return [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+function timeOf(folder: string): number | undefined {
   // In ns, and so finer than utime and stime, where the kernel keeps it.
   const ns = Number(readText(`${folder}/schedstat`)?.split(" ")[0] ?? 0);
   if (ns > 0) return ns / 1e6;
-  const stat = Deno.readTextFileSync(`${folder}/stat`);
+  const stat = readText(`${folder}/stat`);
+  if (stat === undefined) return undefined;
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
@@ -74,9 +81,12 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** The memory of a process. */
+/** The memory of a process; none if it has ended. */
 export function memoryOf(pid: number): Memory {
-  const text = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
+  const text = readText(`/proc/${pid}/smaps_rollup`);
+  if (text === undefined) {
+    return { residentMib: 0, privateMib: 0, proportionalMib: 0 };
+  }
   const mib = (field: string): number => {
     const kib = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
     return Number(kib ?? NaN) / 1024;

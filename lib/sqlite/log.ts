@@ -10,10 +10,12 @@
  * purges. If it is long, one of them folds it in and cuts it off while it holds
  * the write lock: nobody writes meanwhile, whoever begins to read needs the log
  * no more, and those who read from it are waited for. A read takes less than a
- * millisecond of work; one that takes longer than the wait belongs to a process
- * that has no processor, or stands still. After a try in vain nobody tries for
- * a while, and after each further one for twice as long: writers must not
- * suffer from a reader that never goes on, as long as the disk holds out.
+ * millisecond of work; one that takes longer belongs to a process that has no
+ * processor, or stands still. For the first there is the more patience, the longer
+ * the log is: of a hundred processes on two processors some are always in the midst
+ * of a read, and get on within a second. For the second writers must not suffer:
+ * after a try in vain nobody tries for a while, and after each further one for
+ * twice as long.
  *
  * @module
  */
@@ -27,12 +29,15 @@ export const LOG_BYTES_MAX: number = 8 * 1024 * 1024;
 // A look costs a microsecond or two; a message fills about 20 KiB of the log.
 const LOOK_AFTER_MESSAGES = 16;
 
-// How long readers are waited for: less than a hook waits for the write lock.
+// How long readers are waited for: at first less than a hook waits for the write
+// lock, and that much more for each time that the log is as long.
 const READERS_WAIT_MS = 100;
+const READERS_WAIT_MS_MOST = 2_000;
 
-// For how long nobody tries after a try in vain, at first and at the most.
+// For how long nobody tries after a try in vain, at first and at the most: writers
+// are held up for an eighth of the time by a reader that never goes on.
 const PAUSE_MS_FIRST = 1_000;
-const PAUSE_MS_MOST = 60_000;
+const PAUSE_MS_MOST = 15_000;
 
 // Another process may be folding it in just now, which takes milliseconds.
 const TRIES_MOST = 10;
@@ -101,19 +106,20 @@ export class WriteLog {
   async #cutOff(): Promise<boolean> {
     for (let tries = 0; tries < TRIES_MOST; tries++) {
       if (this.#connection.closed) return false;
+      const waitMs = readersWaitMs(this.#bytes());
       const startedAt = performance.now();
-      if (this.#checkpoint()) return true;
+      if (this.#checkpoint(waitMs)) return true;
       // Busy at once is another one that folds it in.
-      if (performance.now() - startedAt >= READERS_WAIT_MS / 2) return false;
+      if (performance.now() - startedAt >= waitMs / 2) return false;
       await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
     }
     return false;
   }
 
   /** Folds all of it in and cuts it off; returns whether that was possible. */
-  #checkpoint(): boolean {
+  #checkpoint(waitMs: number): boolean {
     const { db } = this.#connection;
-    db.exec(`PRAGMA busy_timeout=${READERS_WAIT_MS}`);
+    db.exec(`PRAGMA busy_timeout=${waitMs}`);
     try {
       return db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()!.busy === 0;
     } catch (error) {
@@ -127,6 +133,12 @@ export class WriteLog {
   #bytes(): number {
     return sizeOf(`${this.#connection.location.databasePath}-wal`);
   }
+}
+
+/** How long readers of a log of this length are waited for, in milliseconds. */
+function readersWaitMs(bytes: number): number {
+  const wait = Math.round(READERS_WAIT_MS * bytes / LOG_BYTES_MAX);
+  return Math.max(READERS_WAIT_MS, Math.min(wait, READERS_WAIT_MS_MOST));
 }
 
 /** The size of a file in bytes; 0 if there is none. */

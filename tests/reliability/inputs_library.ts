@@ -60,9 +60,22 @@ function payloads(): Target {
     }
     // What is taken is what JSON says of it, and comes back as that.
     assert.equal(text, JSON.stringify(value));
-    assert.equal(JSON.stringify(decodePayload(text)), text);
+    if (isReadRight(text)) {
+      assert.equal(JSON.stringify(decodePayload(text)), text);
+    }
     assertUnpolluted();
   });
+}
+
+const ESCAPE_IN_KEY = /\\.(?:[^"\\]|\\.)*":/;
+
+/**
+ * Whether the runtime itself reads a text for what it is. That of Deno 2.9.6 (V8
+ * 15.0) takes a key with an escape for one that it has read before, if that ends
+ * in a backslash where the escape begins: {"a":1,"\\":1} and then {"a":1,"\"":1}.
+ */
+function isReadRight(text: string): boolean {
+  return !ESCAPE_IN_KEY.test(text) || JSON.stringify(JSON.parse(text)) === text;
 }
 
 const storedValues = fc.oneof(

@@ -74,7 +74,9 @@ const BUNDLED = ["--no-config", "--cached-only"];
 // millisecond each time; what else is run for somebody is not told so.
 const NO_UPDATE_CHECK = "export DENO_NO_UPDATE_CHECK=1";
 
-const BUNDLER_ATTEMPTS = 3;
+// Where another process fetches the bundler just then, it takes some seconds.
+const BUNDLER_ATTEMPTS = 5;
+const BUNDLER_PAUSE_MS = 500;
 
 // What is closed at the end of its block; not what a comment tells of.
 const USING = /(?<=^\s*|[;{}])(?:await )?using [\w$]+ ?=/gm;
@@ -300,6 +302,8 @@ async function runBundler(args: readonly string[]): Promise<boolean> {
     }).output();
     if (success) return true;
     told = new TextDecoder().decode(stderr).trim();
+    const pauseMs = BUNDLER_PAUSE_MS * 2 ** attempts;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   console.error(told);
   console.error(

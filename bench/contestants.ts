@@ -81,7 +81,7 @@ export const SQLITE_SOCKETS: Contestant = {
 /** The floor of the gate: all of it that is not the bus. */
 export const SQLITE_FILE_WATCH: Contestant = {
   name: "sqlite-file-watch",
-  label: "bare SQLite, woken by the file system",
+  label: "bare SQLite, woken by files",
   module: "sqlite_file_watch",
   durability:
     "the same inserts in the same file, without a bus: the floor of " +

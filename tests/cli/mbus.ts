@@ -123,6 +123,7 @@ export class Mbus implements AsyncDisposable {
   /** The environment of its commands. */
   environment(more: StartOptions["env"] = {}): Record<string, string> {
     const env: Record<string, string | undefined> = {
+      ...Object.fromEntries(NETWORK.map((name) => [name, Deno.env.get(name)])),
       PATH: Deno.env.get("PATH"),
       DENO_DIR: denoDir(),
       HOME: `${this.folder}/home`,
@@ -158,6 +159,14 @@ export class Mbus implements AsyncDisposable {
     await Deno.remove(this.folder, { recursive: true });
   }
 }
+
+// What tells the way to the network, from where the bundler comes the first time.
+const NETWORK = [
+  ...["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"],
+  ...["https_proxy", "http_proxy", "no_proxy"],
+  ...["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "DENO_CERT"],
+  ...["DENO_TLS_CA_STORE", "NPM_CONFIG_REGISTRY"],
+];
 
 /** A command that is running. */
 export class Running {

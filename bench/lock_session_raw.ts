@@ -8,10 +8,10 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { argumentOfChild, say, words } from "./children.ts";
-import { pause, sharedNowMs } from "./clock.ts";
+import { argumentOfChild } from "./children.ts";
+import { pause } from "./clock.ts";
 import { FileMesh } from "./file_mesh.ts";
-import type { Turn } from "./lock_session.ts";
+import { takeTurns } from "./lock_turns.ts";
 
 /** What it is told. */
 export interface RawLockTask {
@@ -83,19 +83,9 @@ function release(): void {
   if (follower !== undefined) mesh.wake(Number(follower.session));
 }
 
-say("ready");
-const told = words();
-await told.next();
-const account: Turn[] = [];
-for (let turn = 0; turn < turns; turn++) {
-  const askedAt = sharedNowMs();
-  const token = await acquire();
-  const heldAt = sharedNowMs();
-  await pause(holdMs);
-  const releasedAt = sharedNowMs();
-  release();
-  account.push([token, askedAt, heldAt, releasedAt]);
-}
-say(account);
-await told.next();
+await takeTurns(
+  turns,
+  async () => ({ token: await acquire(), release }),
+  () => pause(holdMs),
+);
 await mesh.close();

@@ -293,6 +293,7 @@ async function runBundler(args: readonly string[]): Promise<boolean> {
   // The first time the bundler is fetched, and fails where another process is
   // fetching it just then.
   for (let attempts = 0; attempts < BUNDLER_ATTEMPTS; attempts++) {
+    if (attempts > 0) await pause(BUNDLER_PAUSE_MS * 2 ** (attempts - 1));
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["bundle", "--quiet", "--external", "@db/sqlite", ...args],
       cwd: decodeURIComponent(root()),
@@ -302,8 +303,6 @@ async function runBundler(args: readonly string[]): Promise<boolean> {
     }).output();
     if (success) return true;
     told = new TextDecoder().decode(stderr).trim();
-    const pauseMs = BUNDLER_PAUSE_MS * 2 ** attempts;
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   console.error(told);
   console.error(
@@ -311,6 +310,10 @@ async function runBundler(args: readonly string[]): Promise<boolean> {
       "will run from this checkout, and start a little slower.",
   );
   return false;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** The name of a part of the bundle without what its content adds. */

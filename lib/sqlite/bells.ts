@@ -46,6 +46,10 @@ export function topicChannel(topic: ChangeTopic): string {
   return `@${topic}`;
 }
 
+function isTopic(channel: string): boolean {
+  return channel.startsWith("@");
+}
+
 const BELLS_LOOKED_AT_MAX = 16;
 
 /** How old a bell becomes whose process cannot be judged. */
@@ -80,7 +84,7 @@ export function bellsFor(
     if (seen.has(key)) continue;
     seen.add(key);
     const rows = connection.sql(
-      channel.startsWith("@") ? WHO_WATCHES : WHO_READS,
+      isTopic(channel) ? WHO_WATCHES : WHO_READS,
     ).all(channel, project, to ?? null);
     for (const row of rows) bells.add(String(row.bell));
   }
@@ -89,7 +93,7 @@ export function bellsFor(
 
 /** Whether an interest is of messages, and not only of changes. */
 export function isOfMessages({ channels }: Interest): boolean {
-  return channels === null || channels.some((name) => !name.startsWith("@"));
+  return channels === null || !channels.every(isTopic);
 }
 
 /** Whether an interest wants one of these messages. */
@@ -99,7 +103,7 @@ export function wantsAny(
 ): boolean {
   return messages.some(({ channel, project, to }) =>
     (interest.channels === null
-      ? !channel.startsWith("@")
+      ? !isTopic(channel)
       : interest.channels.includes(channel)) &&
     (interest.project === null || project === null ||
       interest.project === project) &&

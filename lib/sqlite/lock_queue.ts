@@ -326,7 +326,7 @@ export function grantWaiters(tx: Transaction): void {
       // Judging those before it may have removed it.
       const row = waiterRow(tx, String(inLine.waiter));
       if (row === undefined || leftIfGone(tx, row)) continue;
-      if (serve(tx, row) === "held") served.push(row);
+      if (isServed(tx, row)) served.push(row);
     }
   }
 }
@@ -347,26 +347,26 @@ function shutOut(served: Row, inLine: Row): boolean {
 }
 
 /**
- * Gives a waiter its hold if nothing is in the way, and rings it if it waits no
- * more. Who still does is not rung: that would wake a crowd at every release.
+ * Gives a waiter its hold if nothing is in the way, and returns whether it has it.
+ * It is rung if it waits no more: to ring all would wake a crowd at every release.
  */
-function serve(tx: Transaction, row: Row): "waits" | "held" | "left" {
+function isServed(tx: Transaction, row: Row): boolean {
   const request = toRequest(row);
   const waiter = Number(row.waiter);
   const near = nearbyHolds(tx, request);
-  if (isBlocked(tx, request, waiter, near)) return "waits";
+  if (isBlocked(tx, request, waiter, near)) return false;
   // Judging who is in the way may have buried the waiter's own session.
-  if (waiterRow(tx, String(waiter)) === undefined) return "left";
+  if (waiterRow(tx, String(waiter)) === undefined) return false;
   tx.ring("grants", request.session);
   if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
     // What was to become exclusive was given back meanwhile.
     leaveQueue(tx, String(waiter));
-    return "left";
+    return false;
   }
   const { hold: held } = grant(tx, request, holderIn(row), near, waiter);
   tx.connection.sql("UPDATE lock_waiters SET token = ? WHERE waiter = ?")
     .run(held.token, waiter);
-  return "held";
+  return true;
 }
 
 /**

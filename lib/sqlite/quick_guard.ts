@@ -22,6 +22,7 @@
  * @module
  */
 
+import { prefixesAbove } from "../coordination/precedence.ts";
 import type { Database, Row } from "./driver.ts";
 import { SCHEMA_VERSION } from "./schema_version.ts";
 
@@ -146,7 +147,7 @@ function renew(db: Database, edit: QuickEdit, row: Row): boolean {
     edit.path,
     edit.nowMs + edit.leaseMs,
     row.token,
-    JSON.stringify(prefixesOf(String(row.prefix))),
+    atOrAbove(String(row.prefix)),
   ).changes === 1;
 }
 
@@ -176,10 +177,8 @@ function take(db: Database, edit: QuickEdit, lock: NewLock): boolean {
     lock.worktree,
     lock.project,
     edit.nowMs + edit.leaseMs,
-    JSON.stringify(prefixesOf(lock.prefix)),
-    JSON.stringify(
-      repositoryPrefix === null ? [] : prefixesOf(repositoryPrefix),
-    ),
+    atOrAbove(lock.prefix),
+    repositoryPrefix === null ? "[]" : atOrAbove(repositoryPrefix),
     edit.locksMax,
   ).changes === 1;
 }
@@ -213,12 +212,7 @@ function newLock(
   };
 }
 
-/** A prefix and all above it. */
-function prefixesOf(prefix: string): string[] {
-  const all = [prefix, "/"];
-  for (let end = prefix.length; end > 0;) {
-    end = prefix.lastIndexOf("/", end - 1);
-    if (end > 0) all.push(prefix.slice(0, end));
-  }
-  return all;
+/** A prefix and all above it, as JSON. */
+function atOrAbove(prefix: string): string {
+  return JSON.stringify([prefix, ...prefixesAbove(prefix)]);
 }

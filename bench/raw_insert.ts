@@ -32,8 +32,8 @@ export class RawInsert implements Disposable {
     this.#sender = sender;
     this.#db = new DatabaseSync(path);
     this.#db.exec(
-      `PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=250;
-       PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000`,
+      `PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;
+       PRAGMA busy_timeout=5000`,
     );
     this.#insert = this.#db.prepare(INSERT);
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LOG_BYTES_MAX } from "../lib/sqlite/log.ts";
-import { Home, within } from "./fixture.ts";
+import { Home, until, within } from "./fixture.ts";
 
 const MIB = 1024 * 1024;
 
@@ -34,6 +34,29 @@ Deno.test("the log stays short though somebody always reads from it", async () =
   assert.ok((await reader.status).success);
   // What is published until somebody looks comes on top.
   assert.ok(largest < LOG_BYTES_MAX + 16 * MIB, `${largest / MIB} MiB`);
+});
+
+Deno.test("the log is folded in behind the commits, not by one of them", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const other = home.foreign();
+  // How many pages of the log there are, and are folded in; without doing it.
+  const look = other.prepare("PRAGMA wal_checkpoint(NOOP)");
+  let pages = 0;
+  for (let i = 0; pages < 600; i++) {
+    await bus.publish("a", i);
+    const { log, checkpointed } = look.get()!;
+    // Not one commit has waited for the disk.
+    assert.equal(checkpointed, 0);
+    pages = Number(log);
+  }
+  await until("it to be folded in", () => {
+    const { log, checkpointed } = look.get()!;
+    return log === checkpointed;
+  });
+  // It begins anew with what comes next.
+  await bus.publish("a", "next");
+  assert.ok(Number(look.get()!.log) < 100);
 });
 
 Deno.test("a reader that stands still holds up nobody, and the log is cut off when it goes on", async () => {

@@ -52,22 +52,57 @@ function pauseMs(attempt: number): number {
 
 /**
  * Repeats `attempt` while the database is busy, at most for `deadlineMs`, each
- * time in its turn; `onWaited` is told how long it waited, if it did.
+ * time in its turn; `onWaited` is told how long it waited, if it did. What is done
+ * at the first attempt, as nearly everything is, comes without a promise.
  *
  * @throws {BusyError} If it was busy all that time.
  */
-export async function retryBusy<T>(
+export function retryBusy<T>(
   act: string,
   deadlineMs: number,
   attempt: () => T,
   onWaited: (waitedMs: number) => void = () => {},
   turn?: WriteTurn,
-): Promise<T> {
+): T | Promise<T> {
   const startedAt = performance.now();
+  let refusal: unknown;
+  if (turn === undefined || !turn.isOthersNext() && turn.take()) {
+    try {
+      return attempt();
+    } catch (error) {
+      refuseUnlessBusy(act, deadlineMs, startedAt, error);
+      refusal = error;
+    } finally {
+      turn?.giveBack();
+    }
+  }
+  return retryPatiently(
+    act,
+    deadlineMs,
+    attempt,
+    onWaited,
+    turn,
+    startedAt,
+    refusal,
+  );
+}
+
+/** Goes on after a first attempt that was refused, or did not come. */
+async function retryPatiently<T>(
+  act: string,
+  deadlineMs: number,
+  attempt: () => T,
+  onWaited: (waitedMs: number) => void,
+  turn: WriteTurn | undefined,
+  startedAt: number,
+  refusal: unknown,
+): Promise<T> {
   const turnEndsAt = startedAt + Math.min(deadlineMs, TURN_WAIT_MS_MAX);
-  let waited = false;
-  if (turn?.isOthersNext()) block(2 * TURN_LOOK_MS);
-  for (let attempts = 0, looks = 0;;) {
+  let [attempts, looks] = [0, 0];
+  let waited = refusal !== undefined;
+  if (waited) await pause(pauseMs(attempts++));
+  else if (turn?.isOthersNext()) block(2 * TURN_LOOK_MS);
+  for (;;) {
     const mine = turn?.take() ?? false;
     if (mine || turn === undefined || performance.now() >= turnEndsAt) {
       try {

@@ -9,8 +9,9 @@
  *   process can come between, and it has no effect if it throws.
  * - Nothing is said to be written, or read, that was so in a file that others
  *   no longer find: who deletes, moves or replaces the file under a process
- *   leaves it with one of its own. After each commit and each read it was in
- *   its place, a millisecond ago at most. Where it is put back, all goes on.
+ *   leaves it with one of its own. After each commit it was in its place a
+ *   millisecond ago at most, and after each read a tenth of a second. Where it is
+ *   put back, all goes on.
  * - A bus whose file or folder may only be read is opened for reading. Where
  *   nobody else has it open, SQLite cannot make the shared index it wants for
  *   that: then a snapshot of the file is read, opened anew for each look.
@@ -90,12 +91,24 @@ const OPEN_TIMEOUT_MS = 5_000;
 
 // Other programs may bring an SQLite whose checkpoint can corrupt a busy file
 // (before 3.51.3). Ours run early, so that theirs seldom have to: they start
-// theirs at 1,000 pages.
+// theirs at 1,000 pages. Where the log is folded in behind the commits (log.ts),
+// one that is part of a commit, which all wait for, comes only where that did
+// not keep up.
+const CHECKPOINT_PAGES_BEHIND = 900;
 const CHECKPOINT_PAGES = 250;
 
+// A commit writes whole pages into the log, and a message changes five or six of
+// them by 200 bytes. Half of SQLite's usual size makes that commit a third faster;
+// the quarter gains little more, and costs large payloads and batches. A file keeps
+// the size it was made with.
+const PAGE_BYTES = 2048;
+
 // A look at the file costs a fifth of the fastest commit. What was written this
-// short a time before it was taken away is gone with it, or is where it went.
-const IN_PLACE_MS = 1;
+// short a time before it was taken away is gone with it, or is where it went. Who
+// reads on in a file that was taken away gets nothing new, and may know it later:
+// a look at each would be a quarter of what a reader costs beyond the read itself.
+const WRITTEN_IN_PLACE_MS = 1;
+const READ_IN_PLACE_MS = 100;
 
 /** One open database of a bus. */
 export class Connection {
@@ -157,12 +170,20 @@ export class Connection {
 
   /** The version of SQLite in use. */
   get sqliteVersion(): string {
-    return String(this.sql("SELECT sqlite_version() AS v").get()!.v);
+    return versionOf(this.#db);
   }
 
   /** Whether this SQLite can corrupt a file that two write and checkpoint. */
   get sqliteHasWalResetBug(): boolean {
-    return compareVersions(this.sqliteVersion, SQLITE_VERSION_SAFE) < 0;
+    return hasWalResetBug(this.#db);
+  }
+
+  /**
+   * Whether the log is to be folded in behind the commits: this SQLite can tell
+   * how much there is to fold in without doing it, and two may do it at once.
+   */
+  get foldsBehind(): boolean {
+    return !this.readOnly && !this.#options.brief && !this.sqliteHasWalResetBug;
   }
 
   /** Whether it was closed. */
@@ -195,7 +216,7 @@ export class Connection {
   async read<T>(act: string, work: () => T): Promise<T> {
     try {
       if (this.#access === "snapshot") this.#reopen();
-      return await this.#retry(act, () => this.#inPlace(act, work));
+      return await this.#retry(act, () => this.#readInPlace(act, work));
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
     }
@@ -207,7 +228,7 @@ export class Connection {
     try {
       return await this.#retry(
         act,
-        () => this.#inPlace(act, () => this.#transact(work)),
+        () => this.#writeInPlace(act, () => this.#transact(work)),
         this.#turn,
       );
     } catch (error) {
@@ -225,7 +246,7 @@ export class Connection {
     try {
       return await this.#retry(
         act,
-        () => this.#inPlace(act, statement),
+        () => this.#writeInPlace(act, statement),
         this.#turn,
       );
     } catch (error) {
@@ -241,7 +262,7 @@ export class Connection {
       return retryBusySync(
         act,
         deadlineMs,
-        () => this.#inPlace(act, () => this.#transact(work)),
+        () => this.#writeInPlace(act, () => this.#transact(work)),
       );
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
@@ -272,7 +293,7 @@ export class Connection {
       const { databasePath } = this.location;
       return `${stateOf(databasePath)} ${stateOf(`${databasePath}-wal`)}`;
     }
-    return this.#inPlace(
+    return this.#readInPlace(
       "look for changes",
       () => Number(this.sql("PRAGMA data_version").get()!.data_version),
     );
@@ -287,26 +308,40 @@ export class Connection {
     if (!this.#replaced) this.#db.close();
   }
 
-  /** Runs `work`, and refuses what it did if the file was not in its place. */
-  #inPlace<T>(act: string, work: () => T): T {
-    if (this.#replaced) throw movedError(act, this.location.databasePath);
-    try {
-      return work();
-    } finally {
-      // Before any error of the work: that may only follow from this.
-      this.#refuseMoved(act);
-    }
+  /** Runs `work`, and refuses what it wrote if the file was not in its place. */
+  #writeInPlace<T>(act: string, work: () => T): T {
+    return this.#inPlace(act, work, WRITTEN_IN_PLACE_MS);
   }
 
-  #refuseMoved(act: string): void {
+  /** Runs `work`, and refuses what it read if the file was not in its place. */
+  #readInPlace<T>(act: string, work: () => T): T {
+    return this.#inPlace(act, work, READ_IN_PLACE_MS);
+  }
+
+  #inPlace<T>(act: string, work: () => T, withinMs: number): T {
+    if (this.#replaced) throw movedError(act, this.location.databasePath);
+    let result: T;
+    try {
+      result = work();
+    } catch (error) {
+      // It may only follow from this.
+      this.#refuseMoved(act, 0);
+      throw error;
+    }
+    this.#refuseMoved(act, withinMs);
+    return result;
+  }
+
+  #refuseMoved(act: string, withinMs: number): void {
     const now = performance.now();
-    if (now - this.#inPlaceAt < IN_PLACE_MS) return;
+    if (now - this.#inPlaceAt < withinMs) return;
     const path = this.location.databasePath;
     const file = fileAt(path);
     if (file === this.#file || this.#access === "snapshot") {
       this.#inPlaceAt = now;
       return;
     }
+    this.#inPlaceAt = -Infinity;
     // Where another file has taken its place, the open one is given up: both
     // may go by the same log and the same shared index, and would mix them up.
     if (file !== NO_FILE) {
@@ -339,7 +374,11 @@ export class Connection {
    * Tries while the database is busy, within what is left of the time; a write
    * in its turn.
    */
-  #retry<T>(act: string, attempt: () => T, turn?: WriteTurn): Promise<T> {
+  #retry<T>(
+    act: string,
+    attempt: () => T,
+    turn?: WriteTurn,
+  ): T | Promise<T> {
     const { busyTimeoutMs, busyTotalMs = Infinity } = this.#options;
     const leftMs = Math.max(0, busyTotalMs - this.#waitedMs);
     return retryBusy(
@@ -463,7 +502,7 @@ function openAs(
         makeOrMigrate(db, location, options);
         db.exec(
           `PRAGMA synchronous=${options.synchronous ?? "normal"};
-           PRAGMA wal_autocheckpoint=${options.brief ? 0 : CHECKPOINT_PAGES}`,
+           PRAGMA wal_autocheckpoint=${checkpointPages(db, options)}`,
         );
       } else if (identify(db, path) === "empty") {
         throw new StoreError(
@@ -538,9 +577,10 @@ function makeOrMigrate(
   const path = location.databasePath;
   const { version, compatibleFrom, migrations } = options.schema ?? SCHEMA;
   if (identify(db, path) === "empty") {
-    // Both can only be set before there are tables.
+    // All can only be set before there are tables.
     const { busyTimeoutMs, busyTotalMs = Infinity } = options;
     retryBusySync("open the bus", Math.min(busyTimeoutMs, busyTotalMs), () => {
+      db.prepare(`PRAGMA page_size=${PAGE_BYTES}`).run();
       db.prepare("PRAGMA auto_vacuum=INCREMENTAL").run();
       // SQLite does not wait when two switch to WAL at once.
       db.prepare("PRAGMA journal_mode=WAL").get();
@@ -607,6 +647,21 @@ function checkVersion(
     `Cannot use ${location.databasePath}: it was made for version ${needs} of ` +
       `the schema and this program knows ${version}; upgrade mbus.`,
   );
+}
+
+/** After how many pages of the log a commit folds it in itself. */
+function checkpointPages(db: Database, options: ConnectionOptions): number {
+  // Who ends without closing looks after the log by itself.
+  if (options.brief) return 0;
+  return hasWalResetBug(db) ? CHECKPOINT_PAGES : CHECKPOINT_PAGES_BEHIND;
+}
+
+function versionOf(db: Database): string {
+  return String(db.prepare("SELECT sqlite_version() AS v").get()!.v);
+}
+
+function hasWalResetBug(db: Database): boolean {
+  return compareVersions(versionOf(db), SQLITE_VERSION_SAFE) < 0;
 }
 
 function compareVersions(a: string, b: string): number {

@@ -42,7 +42,7 @@ const STEP_CHANNELS_MAX = 64;
 
 // Free pages given back to the file system in a step: twice what the messages
 // of a step fill, so that the file shrinks faster than it grows.
-const STEP_PAGES_MAX = 100;
+const STEP_PAGES_MAX = 200;
 
 /** Before every channel. */
 export const FIRST_CHANNEL: Uint8Array = new Uint8Array();
@@ -66,14 +66,7 @@ export function purgeStep(
   round: PurgeRound,
   channelMessagesMax: number,
 ): Purged {
-  const expired = deleteExpired(tx, STEP_MESSAGES_MAX);
-  const budget = STEP_MESSAGES_MAX - expired;
-  const { deleted, more } = deleteOverCap(
-    tx,
-    round,
-    channelMessagesMax,
-    budget,
-  );
+  const purged = purgeMessages(tx, round, channelMessagesMax);
   const sessions = deleteSessions(tx);
   round.bell = deleteDeadBells(tx, round.bell);
   round.session = buryDeadSessions(tx, round.session);
@@ -87,10 +80,29 @@ export function purgeStep(
   tx.connection.sql("DELETE FROM channel_tally WHERE kept <= 0").run();
   tx.connection.sql("UPDATE counters SET value = ? WHERE name = 'purged_at'")
     .run(tx.nowMs);
+  return purgedBy({ ...purged, sessions }, STEP_MESSAGES_MAX);
+}
+
+/**
+ * The part of a step that must keep up with publishing: the messages. What else is
+ * over comes as time passes.
+ */
+export function purgeMessages(
+  tx: Transaction,
+  round: PurgeRound,
+  channelMessagesMax: number,
+): Purged {
+  const expired = deleteExpired(tx, STEP_MESSAGES_MAX);
+  const { deleted, more } = deleteOverCap(
+    tx,
+    round,
+    channelMessagesMax,
+    STEP_MESSAGES_MAX - expired,
+  );
   // Gives free pages back to the file system.
   tx.connection.sql(`PRAGMA incremental_vacuum(${STEP_PAGES_MAX})`).all();
   return purgedBy(
-    { expired, overCap: deleted, sessions, more },
+    { expired, overCap: deleted, sessions: 0, more },
     STEP_MESSAGES_MAX,
   );
 }

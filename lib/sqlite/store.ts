@@ -108,6 +108,7 @@ import {
   FIRST_CHANNEL,
   hasExpiredAfter,
   purgeExpiredAfter,
+  purgeMessages,
   type PurgeRound,
   purgeStep,
   STEP_MESSAGES_MAX,
@@ -249,9 +250,9 @@ export class SqliteStore implements Store {
       : await this.#write(
         "publish",
         (tx) =>
-          messages.map((message) =>
-            options.atomic ? appendOne(tx, message) : appendApart(tx, message)
-          ),
+          options.atomic
+            ? appendTogether(tx, messages)
+            : appendApart(tx, messages),
       );
     this.#purgeInPassing(messages.length);
     return results;
@@ -266,6 +267,7 @@ export class SqliteStore implements Store {
         this.#incarnations.get(message.sender),
       );
       this.#wakeUps.committed([message]);
+      this.#log.committed();
       return { id };
     } catch (error) {
       // It says no more than that there is no sender.
@@ -658,9 +660,13 @@ export class SqliteStore implements Store {
   }
 
   async purge(): Promise<Purged> {
+    return await this.#purge(purgeStep);
+  }
+
+  async #purge(step: typeof purgeStep): Promise<Purged> {
     const purged = await this.#write(
       "purge",
-      (tx) => purgeStep(tx, this.#purgeRound, this.#options.channelMessagesMax),
+      (tx) => step(tx, this.#purgeRound, this.#options.channelMessagesMax),
     );
     await this.#log.trim();
     return purged;
@@ -684,6 +690,7 @@ export class SqliteStore implements Store {
     await this.#purging;
     await Promise.all(this.#noting.values());
     await this.#wakeUps.close();
+    await this.#log.settled();
     this.#connection.close();
   }
 
@@ -720,6 +727,7 @@ export class SqliteStore implements Store {
       return result;
     });
     this.#wakeUps.committed(rings, bells);
+    this.#log.committed();
     return result;
   }
 
@@ -750,10 +758,16 @@ export class SqliteStore implements Store {
   #purgeInPassing(published: number): void {
     this.#sincePurge += published;
     if (this.#purging !== undefined || this.#closing !== undefined) return;
-    const isDue = this.#sincePurge >= PURGE_AFTER_MESSAGES ||
-      this.#isPurgeOverdue();
-    if (!isDue && !this.#log.isLong(published)) return;
-    const purging = isDue ? this.#purgeSteps() : this.#log.trim();
+    // What is over besides messages comes as time passes, not as one publishes.
+    const step = this.#isPurgeOverdue()
+      ? purgeStep
+      : this.#sincePurge >= PURGE_AFTER_MESSAGES
+      ? purgeMessages
+      : undefined;
+    if (step === undefined && !this.#log.isLong(published)) return;
+    const purging = step === undefined
+      ? this.#log.trim()
+      : this.#purgeSteps(step);
     this.#purging = purging.catch((error) => {
       // Whoever publishes next tries again.
       this.#options.warn(`mbus: ${error.message}`);
@@ -774,11 +788,12 @@ export class SqliteStore implements Store {
     return isOver(Number(row?.value ?? 0));
   }
 
-  async #purgeSteps(): Promise<void> {
+  async #purgeSteps(step: typeof purgeStep): Promise<void> {
     // One step for each share of what was published, so that the debt is
     // paid even by who publishes in large batches; none where nothing is over.
     do {
-      const { expired, overCap, more } = await this.purge();
+      const { expired, overCap, more } = await this.#purge(step);
+      step = purgeMessages;
       if (expired + overCap === 0 && !more) this.#sincePurge = 0;
       else this.#sincePurge -= PURGE_AFTER_MESSAGES;
     } while (this.#sincePurge >= PURGE_AFTER_MESSAGES);
@@ -848,9 +863,35 @@ function appendOne(tx: Transaction, message: NewMessage): Appended {
   return tx.append(message);
 }
 
-function appendApart(tx: Transaction, message: NewMessage): AppendResult {
+function appendTogether(
+  tx: Transaction,
+  messages: readonly NewMessage[],
+): Appended[] {
+  for (const sender of new Set(messages.map(({ sender }) => sender))) {
+    refuseEnded(tx, "publish", sender);
+  }
+  return tx.appendAll(messages);
+}
+
+/** Appends each for itself; nearly always all of them will do. */
+function appendApart(
+  tx: Transaction,
+  messages: readonly NewMessage[],
+): AppendResult[] {
+  const together = orOwnFault(
+    () => tx.savepoint(() => appendTogether(tx, messages)),
+  );
+  return Array.isArray(together)
+    ? together
+    : messages.map((message) =>
+      orOwnFault(() => tx.savepoint(() => appendOne(tx, message)))
+    );
+}
+
+/** What `work` returns, or its error if that is what it was given's own fault. */
+function orOwnFault<T>(work: () => T): T | { readonly error: Error } {
   try {
-    return tx.savepoint(() => appendOne(tx, message));
+    return work();
   } catch (error) {
     // What the disk or another writer refuses is no message's own fault.
     if (error instanceof MessageBusError || faultOf(error) === "constraint") {

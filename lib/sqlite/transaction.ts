@@ -14,7 +14,7 @@ import { type Addressed, topicChannel } from "./bells.ts";
 import type { Connection } from "./connection.ts";
 import { moveDeliveries } from "./deliveries.ts";
 import type { Row } from "./driver.ts";
-import { insert } from "./messages.ts";
+import { insert, insertAll } from "./messages.ts";
 import { resolveSession } from "./sessions.ts";
 
 /** A write transaction that is under way, or a look without one. */
@@ -75,6 +75,34 @@ export class Transaction {
       to: addressee.id,
       notRunning: addressee.status === "terminated",
     };
+  }
+
+  /**
+   * Appends messages, in order.
+   *
+   * @throws {UnknownSessionError} If one is for a session that is not there.
+   */
+  appendAll(messages: readonly NewMessage[]): Appended[] {
+    const appended: Appended[] = [];
+    // Those of a run that ask for nothing more are inserted together.
+    let run: NewMessage[] = [];
+    const insertRun = (): void => {
+      for (const id of insertAll(this.connection, run, this.nowMs)) {
+        appended.push({ id });
+      }
+      this.rings.push(...run);
+      run = [];
+    };
+    for (const message of messages) {
+      if (message.to === undefined && message.replyTo === undefined) {
+        run.push(message);
+        continue;
+      }
+      insertRun();
+      appended.push(this.append(message));
+    }
+    insertRun();
+    return appended;
   }
 
   /**

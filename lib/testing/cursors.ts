@@ -69,6 +69,23 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await bob.read(late.cursor), [2]);
   });
 
+  cases.test("what is wanted is found behind however much that is not", async (scene) => {
+    const [ann, bob] = await scene.two();
+    let cursor = await bob.store.endCursor();
+    for (const unwanted of [0, 1, 62, 63, 64, 65, 66, 200]) {
+      const other = ann.message(0, { channel: "other" });
+      await ann.appendAll([
+        ...Array.from({ length: unwanted }, () => other),
+        ann.message(unwanted),
+        other,
+      ]);
+      const page = await bob.page(cursor);
+      assert.deepEqual(payloadsOf(page.messages), [unwanted]);
+      assert.deepEqual(await bob.read(page.cursor), []);
+      cursor = page.cursor;
+    }
+  });
+
   cases.test("a page that found nothing goes on where it began, or later", async (scene) => {
     const [ann, bob] = await scene.two();
     const id = await ann.append(1);

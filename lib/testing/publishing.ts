@@ -110,6 +110,45 @@ export function publishing(cases: Cases): void {
     assert.deepEqual(await ann.read(end), [4]);
   });
 
+  for (const atomic of [true, false]) {
+    const how = atomic ? "atomic" : "not atomic";
+    cases.test(`${how}: many keep their order, whomever they are for`, async (scene) => {
+      const [ann, bob] = await scene.two();
+      const question = await bob.append("?", { to: "ann", channel: "other" });
+      const end = await bob.store.endCursor();
+      const messages = Array.from({ length: 57 }, (_, i) =>
+        ann.message(i, {
+          ...(i % 20 === 7 && { to: "bob" }),
+          ...(i === 31 && { to: "bob", replyTo: question }),
+        }));
+      const results = await ann.store.append(messages, { atomic });
+      const read = await bob.page(end, { session: "bob" });
+      assert.deepEqual(read.messages.map(({ payload }) => payload), [
+        ...messages.keys(),
+      ]);
+      assert.deepEqual(
+        results.map((result) => "id" in result && result.id),
+        read.messages.map(({ id }) => id),
+      );
+      assert.equal((await bob.store.delivery(question))?.state, "acked");
+    });
+  }
+
+  cases.test("not atomic: of many only those that will not do are refused", async (scene) => {
+    const ann = await scene.peer("ann");
+    const messages = Array.from(
+      { length: 35 },
+      (_, i) => ann.message(i, i === 12 || i === 34 ? { to: "nobody" } : {}),
+    );
+    const results = await ann.store.append(messages, { atomic: false });
+    const refused = results.flatMap((result, i) => "error" in result ? i : []);
+    assert.deepEqual(refused, [12, 34]);
+    assert.deepEqual(
+      await ann.read(),
+      [...messages.keys()].filter((i) => !refused.includes(i)),
+    );
+  });
+
   cases.test("not atomic: each stands for itself", async (scene) => {
     const ann = await scene.peer("ann");
     const results = await ann.store.append([

@@ -61,13 +61,16 @@ export type Addressed = Pick<NewMessage, "channel" | "project" | "to">;
 // No other file is removed, whatever other programs write into the rows.
 const BELL_NAME = /^\d+-[0-9a-f]{8}$/;
 
-const whoseChannel = (condition: string) =>
-  `SELECT bell FROM bell_interests WHERE channel ${condition}
+const whoseChannel = (channel: string) =>
+  `SELECT bell FROM bell_interests WHERE channel = ${channel}
      AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
      AND (?3 IS NULL OR session_id IS NULL OR session_id = ?3)`;
-const WHO_READS = whoseChannel(`IN (?1, '${EVERY_CHANNEL}')`);
 // Who reads every channel is not told of changes.
-const WHO_WATCHES = whoseChannel("= ?1");
+const WHO_WATCHES = whoseChannel("?1");
+// Half of the work of one look for two channels.
+const WHO_READS = `${WHO_WATCHES} UNION ALL ${
+  whoseChannel(`'${EVERY_CHANNEL}'`)
+}`;
 
 /**
  * The bells of those who want one of these messages. A watch of no session is

@@ -72,6 +72,9 @@ export class ForeignRows {
   #askAt = 0;
   #nextLook: ReturnType<typeof setTimeout> | undefined;
   #dataVersion: number | string = -1;
+  // Whether this process has committed since the last look: its own commits do
+  // not change what it sees of the version, but would wake its watch at once.
+  #hasCommitted = false;
 
   /** Makes one that does nothing yet. */
   constructor(connection: Connection, options: ForeignRowsOptions) {
@@ -86,6 +89,11 @@ export class ForeignRows {
     this.#running = true;
     this.#askAt = 0;
     this.poll();
+  }
+
+  /** Is told of each commit of this process. */
+  committed(): void {
+    this.#hasCommitted = true;
   }
 
   /** Takes, renews or does the duty; called at every safety poll. */
@@ -209,9 +217,13 @@ export class ForeignRows {
 
   /** Looks, if others have committed since the last look; tells what. */
   #look(): "nothing" | "own" | "foreign" {
+    const hasCommitted = this.#hasCommitted;
+    this.#hasCommitted = false;
     try {
       const dataVersion = this.#connection.dataVersion();
-      if (dataVersion === this.#dataVersion) return "nothing";
+      if (dataVersion === this.#dataVersion) {
+        return hasCommitted ? "own" : "nothing";
+      }
       this.#dataVersion = dataVersion;
       return this.#ringForeign() ? "foreign" : "own";
     } catch (error) {

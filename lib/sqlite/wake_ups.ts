@@ -105,6 +105,7 @@ export class WakeUps {
    * they were looked up in the same transaction.
    */
   committed(messages: readonly Addressed[], found?: Set<string>): void {
+    this.#foreignRows.committed();
     if (messages.length === 0) return;
     for (const watcher of this.#watchers.values()) {
       if (wantsAny(watcher.interest, messages)) watcher.wake();

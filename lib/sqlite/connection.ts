@@ -107,8 +107,10 @@ const PAGE_BYTES = 2048;
 // short a time before it was taken away is gone with it, or is where it went. Who
 // reads on in a file that was taken away gets nothing new, and may know it later:
 // a look at each would be a quarter of what a reader costs beyond the read itself.
+// Who only waits for changes looks as often as that costs nothing.
 const WRITTEN_IN_PLACE_MS = 1;
 const READ_IN_PLACE_MS = 100;
+const WAITED_IN_PLACE_MS = 1_000;
 
 /** One open database of a bus. */
 export class Connection {
@@ -293,9 +295,10 @@ export class Connection {
       const { databasePath } = this.location;
       return `${stateOf(databasePath)} ${stateOf(`${databasePath}-wal`)}`;
     }
-    return this.#readInPlace(
+    return this.#inPlace(
       "look for changes",
       () => Number(this.sql("PRAGMA data_version").get()!.data_version),
+      WAITED_IN_PLACE_MS,
     );
   }
 

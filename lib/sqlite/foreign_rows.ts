@@ -44,7 +44,7 @@ const RENEW_EVERY_MS = 10_000;
 // looks: soon after a foreign row, at last rarely while there is none.
 const FIRST_LOOK_AFTER_MS = 1;
 const LOOK_AGAIN_MS = 5;
-const LOOK_RARELY_MS = 40;
+const LOOK_RARELY_MS = 80;
 const QUIET_LOOKS = 3;
 
 const ROWS_MAX = 1_000;

@@ -245,7 +245,10 @@ function writeClose(channels: number): string {
   const wanted = channels === 0
     ? WANTED
     : `${WANTED} AND +channel IN (${namesOf(channels).join()})`;
-  return `SELECT ${COLUMNS}, (${END}) AS end_id FROM inter_session_messages
+  // Here the last one that is kept is end enough, and lies where the rows do.
+  return `SELECT ${COLUMNS},
+      (SELECT max(id) FROM inter_session_messages) AS end_id
+    FROM inter_session_messages
     WHERE id <= ?1 + ${CLOSE_MESSAGES} AND ${wanted}
     ORDER BY id LIMIT 0 + ?5`;
 }

@@ -50,6 +50,9 @@ export interface WakeUpsOptions extends ForeignRowsOptions {
   readonly pollIntervalMs: number;
 }
 
+// How often the bell is looked for, which the watch itself reports to be gone.
+const LOOK_FOR_BELL_MS = 1_000;
+
 interface Watcher {
   readonly id: number;
   readonly interest: Interest;
@@ -68,6 +71,7 @@ export class WakeUps {
   #bell = "";
   #mode: WatchMode = "poll";
   #bellWatch: Deno.FsWatcher | undefined;
+  #bellSeenAt = -Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
   #dataVersion: number | string = 0;
   #warned = false;
@@ -248,8 +252,11 @@ export class WakeUps {
 
   #bellStands(): boolean {
     if (this.#bellWatch === undefined) return false;
+    const now = performance.now();
+    if (now - this.#bellSeenAt < LOOK_FOR_BELL_MS) return true;
     try {
       Deno.statSync(this.#bellPath);
+      this.#bellSeenAt = now;
       return true;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;

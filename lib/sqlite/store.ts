@@ -281,9 +281,8 @@ export class SqliteStore implements Store {
     }
   }
 
-  async read(interest: Interest, cursor: string, limit: number): Promise<Page> {
-    this.#refuseClosed("read messages");
-    return await this.#connection.read(
+  read(interest: Interest, cursor: string, limit: number): Promise<Page> {
+    return this.#connection.read(
       "read messages",
       () =>
         read(this.#connection, interest, cursor, limit, this.#options.now()),

@@ -1,0 +1,41 @@
+/**
+ * The floor of the database's size: the messages that a bus keeps, in the columns
+ * alone that other programs are promised, with the two promised indexes, in a
+ * database that is packed full. Nothing of what the bus adds is in it: no expiry
+ * that can be looked up, no project, no addressee, no other table.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+
+/** The bytes of such a database at `path` with what the bus at `bus` keeps. */
+export function promisedBytes(bus: string, path: string): number {
+  using db = new DatabaseSync(path);
+  db.exec(
+    `CREATE TABLE session_registry(session_id TEXT PRIMARY KEY,
+       llm_vendor TEXT NOT NULL, llm_model TEXT, tty TEXT, pid INTEGER,
+       project_id TEXT, task_id TEXT, active_files TEXT,
+       heartbeat_at TEXT NOT NULL, registered_at TEXT, status TEXT);
+     CREATE TABLE inter_session_messages(
+       id INTEGER PRIMARY KEY AUTOINCREMENT,
+       sender_id TEXT NOT NULL REFERENCES session_registry,
+       channel TEXT NOT NULL, payload TEXT NOT NULL, created_at TEXT,
+       ttl_seconds NUMERIC);
+     CREATE INDEX idx_messages_channel_created
+       ON inter_session_messages(channel);
+     CREATE INDEX idx_messages_ttl ON inter_session_messages(ttl_seconds)`,
+  );
+  db.prepare("ATTACH ? AS bus").run(bus);
+  db.exec(
+    `INSERT INTO main.session_registry SELECT session_id, llm_vendor, llm_model,
+       tty, pid, project_id, task_id, active_files, heartbeat_at, registered_at,
+       status FROM bus.session_registry;
+     INSERT INTO main.inter_session_messages SELECT id, sender_id, channel,
+       payload, created_at, ttl_seconds FROM bus.inter_session_messages
+       ORDER BY id;
+     DETACH bus;
+     VACUUM`,
+  );
+  return Deno.statSync(path).size;
+}

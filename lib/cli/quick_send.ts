@@ -19,8 +19,9 @@
 
 import { checkChannel, ttlOf } from "../channels.ts";
 import { encodePayload } from "../json.ts";
-import { PAYLOAD_BYTES_MAX } from "../options.ts";
+import { PAYLOAD_BYTES_MAX, refuseUnlessName } from "../options.ts";
 import { processEntry } from "../processes.ts";
+import type { Connection } from "../sqlite/connection.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import {
@@ -28,8 +29,11 @@ import {
   type QuickSpeaker,
   speakerOf,
 } from "../sqlite/quick_message.ts";
+import { listSessions } from "../sqlite/sessions.ts";
 import { openSound } from "../sqlite/sound.ts";
 import { withinLocks } from "../within_locks.ts";
+import { identify } from "./identity.ts";
+import { surroundings } from "./surroundings.ts";
 
 /** A message that was sent. */
 export interface QuickSend {
@@ -58,59 +62,83 @@ export function sendQuickly(
   args: readonly string[],
   nowMs: number,
 ): QuickSend | undefined {
-  const session = Deno.env.get("MBUS_SESSION");
-  const call = callOf(args);
-  if (!session || call === undefined || withinLocks().length > 0) {
-    return undefined;
-  }
-  if (Deno.env.get("MBUS_URL")) return undefined;
-  const location = locateBus();
-  const db = openSound(location);
-  if (db === undefined) return undefined;
+  let db: Database | undefined;
   try {
+    const call = callOf(args);
+    if (call === undefined || withinLocks().length > 0) return undefined;
+    if (Deno.env.get("MBUS_URL")) return undefined;
+    const location = locateBus();
+    db = openSound(location);
     const file = fileAt(location);
-    const speaker = speakerOf(db, session);
-    const project = speaker && projectHere(speaker);
-    if (speaker !== undefined && project && runs(speaker)) {
-      const ttlSeconds = ttlOf(call.channel);
-      const message = { ...call, ttlSeconds, project, nowMs };
-      const id = insertQuickly(db, speaker, message);
-      if (id !== undefined) {
-        const isInPlace = fileAt(location) === file;
-        return { ...call, id, project, db, location, isInPlace };
-      }
+    const sent = db && file && insert(db, call, nowMs);
+    if (db !== undefined && sent) {
+      const isInPlace = fileAt(location) === file;
+      return { ...sent, channel: call.channel, db, location, isInPlace };
     }
   } catch {
-    // Busy or broken: the whole way waits for the one and says the other.
+    // Wrong, busy or broken: the whole way says the one and waits for the other.
   }
-  db.close();
+  db?.close();
   return undefined;
 }
 
-/** The call that a command line is; undefined if it is another one, or a wrong one. */
+function insert(
+  db: Database,
+  call: QuickCall,
+  nowMs: number,
+): Pick<QuickSend, "id" | "project"> | undefined {
+  const name = Deno.env.get("MBUS_SESSION");
+  const speaker = name ? speakerNamed(db, name) : speakerFound(db);
+  const project = speaker && projectHere(speaker);
+  if (speaker === undefined || project === undefined) return undefined;
+  const ttlSeconds = ttlOf(call.channel);
+  const message = { ...call, ttlSeconds, project, nowMs };
+  const id = insertQuickly(db, speaker, message);
+  return id === undefined ? undefined : { id, project };
+}
+
+/** The call that a command line is; undefined if it is another one. */
 function callOf(args: readonly string[]): QuickCall | undefined {
   const [channel, text] = args;
   if (args.length !== 2 || channel[0] === "-" || text[0] === "-") {
     return undefined;
   }
-  try {
-    const payloadText = encodePayload(
-      channel,
-      JSON.parse(text),
-      PAYLOAD_BYTES_MAX,
-    );
-    return { channel: checkChannel(channel), payloadText };
-  } catch {
-    return undefined;
-  }
+  const payload = JSON.parse(text);
+  return {
+    channel: checkChannel(channel),
+    payloadText: encodePayload(channel, payload, PAYLOAD_BYTES_MAX),
+  };
 }
 
-/** Whether a session's process is there, if it has one. */
-function runs({ pid, start }: QuickSpeaker): boolean {
-  if (pid === null) return true;
-  const entry = processEntry(pid);
-  return entry !== undefined && entry.startTime === start &&
+/**
+ * The session that was named, if it has no process, or one that is there. Whose
+ * host that is need not be known: one of another host with the same number and
+ * start is not judged, and the session is joined all the same.
+ */
+function speakerNamed(db: Database, name: string): QuickSpeaker | undefined {
+  refuseUnlessName("session", name);
+  const speaker = speakerOf(db, name);
+  if (speaker === undefined || speaker.pid === null) return speaker;
+  const entry = processEntry(speaker.pid);
+  const runs = entry !== undefined && entry.startTime === speaker.start &&
     !"ZXx".includes(entry.state);
+  return runs ? speaker : undefined;
+}
+
+/** The session that whoever runs us is, as any command finds it. */
+function speakerFound(db: Database): QuickSpeaker | undefined {
+  const connection: Pick<Connection, "sql"> = {
+    sql: (text) => db.prepare(text),
+  };
+  const all = listSessions(connection, { project: null, ended: false });
+  const { joined } = identify(surroundings(undefined, all));
+  return joined && {
+    id: joined.id,
+    pid: joined.pid ?? null,
+    start: joined.processStart ?? null,
+    project: joined.project ?? null,
+    worktree: joined.worktree ?? null,
+  };
 }
 
 /** The session's project, if the working folder lies in its working copy. */
@@ -122,8 +150,12 @@ function projectHere({ project, worktree }: QuickSpeaker): string | undefined {
     : undefined;
 }
 
-/** Which file the bus is. */
-function fileAt({ databasePath }: BusLocation): string {
-  const { dev, ino } = Deno.lstatSync(databasePath);
-  return `${dev} ${ino}`;
+/** Which file the bus is; undefined if it is none. */
+function fileAt({ databasePath }: BusLocation): string | undefined {
+  try {
+    const { dev, ino } = Deno.lstatSync(databasePath);
+    return `${dev} ${ino}`;
+  } catch {
+    return undefined;
+  }
 }

@@ -23,7 +23,12 @@ export async function sendWholly(): Promise<void> {
 export async function purge({ db, location }: QuickSend): Promise<void> {
   const resolved = resolveOptions({ warn: (text) => warn(text, false) });
   const { busyTimeoutMs: busyTotalMs, channelMessagesMax } = resolved;
-  const store = new SqliteBriefStore({ ...resolved, location, db, busyTotalMs });
+  const store = new SqliteBriefStore({
+    ...resolved,
+    location,
+    db,
+    busyTotalMs,
+  });
   await store.purgeIfOverdue(channelMessagesMax);
 }
 

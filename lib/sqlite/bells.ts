@@ -74,7 +74,7 @@ const WHO_WATCHES = whoseChannel("= ?1");
  * rung for every session's: by the time it reads it may have become that one.
  */
 export function bellsFor(
-  connection: Connection,
+  connection: Pick<Connection, "sql">,
   messages: readonly Addressed[],
 ): Set<string> {
   const bells = new Set<string>();

@@ -11,6 +11,7 @@ import { trimLog } from "../sqlite/sound.ts";
 import { endProcess } from "./ending.ts";
 import { printAside, printLine } from "./output.ts";
 import { type QuickSend, sendQuickly } from "./quick_send.ts";
+import { visible } from "./visible_text.ts";
 
 /** Sends what the command line says, and ends the process. */
 async function main(args: readonly string[]): Promise<void> {
@@ -36,7 +37,8 @@ async function finish(sent: QuickSend, nowMs: number): Promise<number> {
     return reportMoved(sent);
   }
   const connection = { sql: (text: string) => db.prepare(text) };
-  ringFor(connection, location, [{ channel, project }], printAside);
+  const warn = (message: string) => printAside(visible(message));
+  ringFor(connection, location, [{ channel, project }], warn);
   printLine(id);
   if (isPurgeDue(db, nowMs)) {
     const { purge } = await import("./sending.ts");
@@ -46,7 +48,7 @@ async function finish(sent: QuickSend, nowMs: number): Promise<number> {
     trimLog(db, location);
   } catch (error) {
     // Whoever ends next does it.
-    printAside(`mbus: ${(error as Error).message}`);
+    warn(`mbus: ${(error as Error).message}`);
   }
   return 0;
 }

@@ -5,8 +5,8 @@
  * bus for a message that does not come; one of them has the duty to watch for
  * other programs' rows. Beside them, in the same seconds, programs that only
  * sleep, some whose timer does nothing as often as a subscriber looks whether it
- * missed something, and the floor: a database and a watch on a file, with no bus
- * around them. Processor time is of all threads, over 20 s; each process counts
+ * missed something, the floor: a database and a watch on a file, with no bus
+ * around them, and what only loads the library. Processor time is of all threads, over 20 s; each process counts
  * as a round.
  *
  * @module
@@ -65,7 +65,7 @@ export async function benchIdle(folder: string): Promise<Finding> {
   const deno = Deno.execPath();
   const floorFolder = `${folder}/floor`;
   await Deno.mkdir(floorFolder);
-  const [library, tail, asleep, ticking, floor] = await costsOf([
+  const [library, tail, asleep, ticking, floor, loaded] = await costsOf([
     several(
       deno,
       (i) => runScript("idle_subscriber.ts", home, `idle-${i}`),
@@ -74,18 +74,22 @@ export async function benchIdle(folder: string): Promise<Finding> {
     several(deno, () => runScript("idle_sleeper.ts")),
     several(deno, () => runScript("idle_timer.ts")),
     several(deno, (i) => runScript("idle_floor.ts", floorFolder, `floor-${i}`)),
+    several(deno, () => runScript("idle_import.ts")),
   ]);
   return {
     rows: [
       ...rowsOf("subscriber", library, { floor, ticking }),
       ...rowsOf("mbus tail", tail, { floor, ticking }),
       ...memoryRows("floor", floor, { name: "asleep", cost: asleep }),
+      ...memoryRows("loaded", loaded, { name: "asleep", cost: asleep }),
     ],
     contestants: [
       "subscriber, mbus tail: pushed to, with the safety poll every 250 ms",
       "asleep: an empty Deno program with one timer that does not come",
       "floor: an empty Deno program with a node:sqlite database in WAL mode, one " +
       "watched file and a look every 250 ms: what no subscriber can be below",
+      "loaded: a Deno program that loads the library, opens nothing and sleeps: " +
+      "what its modules are",
       "empty timer: an empty Deno program whose timer does nothing every 250 ms",
       "memory: in MB of 1,000,000 bytes; 45 MB are 42.9 MiB",
     ],

@@ -6,6 +6,9 @@
 
 import { InvalidInputError } from "./errors.ts";
 
+/** The largest payload if no option says otherwise, in bytes of JSON. */
+export const PAYLOAD_BYTES_MAX: number = 64 * 1024;
+
 /** How to open a bus. */
 export interface OpenBusOptions {
   /**
@@ -156,7 +159,7 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
     vendor: options.vendor ?? "script",
     notify: options.notify ?? "auto",
     busyTimeoutMs: options.busyTimeoutMs ?? 5_000,
-    payloadBytesMax: options.payloadBytesMax ?? 64 * 1024,
+    payloadBytesMax: options.payloadBytesMax ?? PAYLOAD_BYTES_MAX,
     channelMessagesMax: options.channelMessagesMax ?? 10_000,
     publishesPerSecondMax: options.publishesPerSecondMax ?? 1_000,
     locksMax: options.locksMax ?? 1_000,

@@ -10,10 +10,12 @@
  * is never called costs time to load. Where each begins and ends the runtime
  * tells as well (its report of what was covered), so nothing is parsed here.
  *
- * What it keeps true: a program means the same. Only functions declared at the
- * top of a file are rewritten, which exist before its first statement runs, and
- * so they do still: they become variables at its beginning. This holds for a
- * file that imports no other that imports it, as bundles do.
+ * What it keeps true: a program means the same. A function that is a value gets
+ * its parentheses where it stands, at whatever depth. One that is declared is
+ * rewritten only at the top of a file, where it exists before the first statement
+ * runs, and so it does still: it becomes a variable at the beginning. This holds
+ * for a file that imports no other that imports it, as bundles do. Methods are
+ * left alone.
  *
  * @module
  */
@@ -30,6 +32,12 @@ export interface CoveredFunction {
 
 const DECLARATION = /^(async )?function(\*?) ?([\w$]+)(?=\()/;
 
+// What a value follows, and what an arrow may follow besides: a colon is also that
+// of a `case`, behind which a function would be declared.
+const BEFORE_VALUE = /[=>(,?&|[]/;
+const BEFORE_ARROW = /[=>(,?&|[:]/;
+const ARROW = /^(async ?)?(\([^()]*\)|[\w$]+) ?=>/;
+
 /** The same file, with the functions that were called compiled as it is loaded. */
 export function compiledAhead(
   source: string,
@@ -37,27 +45,53 @@ export function compiledAhead(
 ): string {
   const inner = functions.filter(({ start, end }) =>
     start > 0 || end < source.length
-  );
+  ).toSorted(byStart);
+  const values = inner.filter((each) => each.called && isValue(source, each));
   const ahead: string[] = [];
   let rest = "";
-  let at = 0;
-  for (const { start, end, called } of inner.toSorted(byStart)) {
+  let [at, passed] = [0, 0];
+  for (const { start, end, called } of inner) {
     // What lies in one that was passed is not at the top of the file.
-    if (start < at) continue;
-    const text = source.slice(start, end);
-    const declared = DECLARATION.exec(text);
+    if (start < passed) continue;
+    passed = end;
+    const declared = DECLARATION.exec(source.slice(start, end));
     const isStatement = start === 0 || /[;}\n]/.test(source[start - 1]);
-    rest += source.slice(at, start);
+    if (!called || declared === null || !isStatement) continue;
+    const [head, async = "", star, name] = declared;
+    const body = inParentheses(source, start + head.length, end, values);
+    ahead.push(`${name}=(${async}function${star}${body})`);
+    rest += inParentheses(source, at, start, values);
     at = end;
-    if (called && declared !== null && isStatement) {
-      const [head, async = "", star, name] = declared;
-      ahead.push(`${name}=(${async}function${star}${text.slice(head.length)})`);
-    } else {
-      rest += text;
-    }
   }
-  rest += source.slice(at);
+  rest += inParentheses(source, at, source.length, values);
   return ahead.length === 0 ? rest : `var ${ahead.join(",")};${rest}`;
+}
+
+/** Whether a function is an expression that may stand in parentheses. */
+function isValue(source: string, { start, end }: CoveredFunction): boolean {
+  const before = source[start - 1] ?? "";
+  return source.startsWith("function", start)
+    ? BEFORE_VALUE.test(before)
+    : BEFORE_ARROW.test(before) && ARROW.test(source.slice(start, end));
+}
+
+/** A part of a file, with those of the values that lie in it in parentheses. */
+function inParentheses(
+  source: string,
+  from: number,
+  to: number,
+  values: readonly CoveredFunction[],
+): string {
+  const marks = values.filter(({ start, end }) => start >= from && end <= to)
+    .flatMap(({ start, end }) => [[start, "("], [end, ")"]] as const)
+    .toSorted(([one], [other]) => one - other);
+  let text = "";
+  let at = from;
+  for (const [next, mark] of marks) {
+    text += source.slice(at, next) + mark;
+    at = next;
+  }
+  return text + source.slice(at, to);
 }
 
 function byStart(a: CoveredFunction, b: CoveredFunction): number {

@@ -62,7 +62,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
 // copy of what several use, so none may ask another one's values for their class.
 const SMALL: Readonly<Record<string, readonly string[]>> = {
   "hook.js": ["hook_entry", "answering", "shell_edits"],
-  "send.js": ["send_entry"],
+  "send.js": ["send_entry", "sending"],
   "tail.js": ["tail_entry"],
 };
 
@@ -185,7 +185,7 @@ async function prepareCode(runtime: string, places: Places): Promise<void> {
 async function runBundled(
   runtime: string,
   { bundle }: Places,
-  { program, args, input, env }: Rehearsed,
+  { program, args, input, cwd, env }: Rehearsed,
   flags: readonly string[] = [],
   more: Readonly<Record<string, string>> = {},
 ): Promise<void> {
@@ -197,6 +197,7 @@ async function runBundled(
       `${bundle}/${program}`,
       ...args,
     ],
+    cwd,
     env: { ...env, ...more },
     stdin: "piped",
     stdout: "null",

@@ -1,10 +1,11 @@
 /**
  * The programs that have to start soonest, run as they will be, on a bus of
- * their own.
+ * their own: by a session that has a process, with somebody who listens.
  *
  * @module
  */
 
+import { type MessageBus, openBus } from "../../mod.ts";
 import { RUNS_OUT } from "./ending.ts";
 
 /** How a program is run. */
@@ -15,6 +16,8 @@ export interface Rehearsed {
   readonly args: readonly string[];
   /** What it reads. */
   readonly input: unknown;
+  /** The folder it runs in. */
+  readonly cwd: string;
   /** Whether it does what it will do all the time, not what leads up to that. */
   readonly usual: boolean;
   /** Its environment. */
@@ -33,41 +36,56 @@ export async function rehearse(
     MBUS_HOME: `${folder}/bus`,
     MBUS_URL: "",
     MBUS_SESSION: "install",
+    // This process stands in for the agent.
+    CLAUDE_PID: String(Deno.pid),
     // The runtime keeps something only of what runs out.
     [RUNS_OUT]: "1",
   };
   const hook = (
     event: string,
-    { usual = true, tool, file }: {
+    { agent = "claude", usual = true, tool, file }: {
+      readonly agent?: string;
       readonly usual?: boolean;
       readonly tool?: string;
       readonly file?: string;
     },
   ) => {
+    const path = `${folder}/${file}`;
+    const command = tool === "apply_patch"
+      ? `*** Begin Patch\n*** Update File: ${path}\n@@\n-a\n+b\n*** End Patch\n`
+      : "true > third";
     const input = {
-      session_id: "install",
+      session_id: agent === "claude" ? "install" : `install-${agent}`,
       cwd: folder,
       hook_event_name: event,
       tool_name: tool,
-      tool_input: { file_path: `${folder}/${file}`, command: "true > third" },
+      tool_input: { file_path: path, command },
     };
-    return run({ program: "hook.js", args: ["claude"], input, usual, env });
+    const program = "hook.js";
+    return run({ program, args: [agent], input, cwd: folder, usual, env });
   };
-  const send = (usual: boolean, session = "install") =>
+  const send = ({ usual = true, session = "install", options = [] }: {
+    readonly usual?: boolean;
+    readonly session?: string;
+    readonly options?: readonly string[];
+  }) =>
     run({
       program: "send.js",
-      args: ["state", "1"],
+      args: ["state", '{"status":"working"}', ...options],
       input: null,
+      cwd: folder,
       usual,
       env: { ...env, MBUS_SESSION: session },
     });
   try {
     Deno.mkdirSync(`${folder}/.git`);
     Deno.writeTextFileSync(`${folder}/.git/HEAD`, "ref: refs/heads/main\n");
-    Deno.mkdirSync(`${folder}/elsewhere`);
-    for (const file of ["first", "elsewhere/second"]) {
-      Deno.writeTextFileSync(`${folder}/${file}`, "");
+    for (const file of ["first", "elsewhere/second", "codex/a", "gemini/a"]) {
+      const path = `${folder}/${file}`;
+      Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      Deno.writeTextFileSync(path, "");
     }
+    await using _listener = await listening(env.MBUS_HOME);
     const usual = false;
     await hook("SessionStart", { usual });
     await hook("PreToolUse", { usual, tool: "Edit", file: "first" });
@@ -75,11 +93,34 @@ export async function rehearse(
     await hook("PreToolUse", { tool: "Edit", file: "first" });
     await hook("PreToolUse", { tool: "Edit", file: "elsewhere/second" });
     await hook("PreToolUse", { tool: "Bash" });
-    await send(false);
-    await send(false, "");
-    await send(true);
-    await send(true, "");
+    // One whose edits are patches, and one that wants an answer in any case.
+    for (const usual of [false, true]) {
+      const patch = { usual, agent: "codex", tool: "apply_patch" };
+      await hook("PreToolUse", { ...patch, file: "codex/a" });
+      const edit = { usual, agent: "gemini", tool: "replace" };
+      await hook("BeforeTool", { ...edit, file: "gemini/a" });
+    }
+    // Takes the step of the purge that is due.
+    await send({ usual });
+    // The quick way (quick_send.ts), and then the whole one.
+    await send({});
+    await send({ session: "" });
+    await send({ options: ["--json"] });
+    await send({ session: "", options: ["--json"] });
   } finally {
     Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** Somebody who listens, so that sending rings; nobody where there can be no bus. */
+async function listening(home: string): Promise<MessageBus | undefined> {
+  try {
+    const options = { session: "reader", project: null, warn: () => {} };
+    const bus = await openBus({ home, ...options });
+    await bus.subscribe("state").ready;
+    return bus;
+  } catch {
+    // What is called then is not all that will be, and a little slower.
+    return undefined;
   }
 }

@@ -77,7 +77,7 @@ const WHO_READS = `${WHO_WATCHES} UNION ALL ${
  * rung for every session's: by the time it reads it may have become that one.
  */
 export function bellsFor(
-  connection: Connection,
+  connection: Pick<Connection, "sql">,
   messages: readonly Addressed[],
 ): Set<string> {
   const bells = new Set<string>();

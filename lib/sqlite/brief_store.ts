@@ -16,7 +16,6 @@
  * @module
  */
 
-import { ring } from "../bell_files.ts";
 import { START_CURSOR } from "../coordination/message_rows.ts";
 import { PURGE_AFTER_MS } from "../coordination/purge_rules.ts";
 import { LockBudget } from "./lock_budget.ts";
@@ -36,7 +35,7 @@ import type {
   OthersFile,
   Page,
 } from "../store.ts";
-import { type Addressed, bellsFor } from "./bells.ts";
+import type { Addressed } from "./bells.ts";
 import { Connection } from "./connection.ts";
 import { moveDeliveries, pendingFor } from "./deliveries.ts";
 import { guardEdit } from "./edit_guard.ts";
@@ -47,6 +46,7 @@ import { openSound, trimLog } from "./sound.ts";
 import { grantWaiters } from "./lock_queue.ts";
 import { read } from "./messages.ts";
 import { noteActivity, readNotes, touchesOf } from "./notes.ts";
+import { ringFor } from "./ringing.ts";
 import {
   findSession,
   listSessions,
@@ -277,15 +277,7 @@ export class SqliteBriefStore implements BriefStore {
   }
 
   #ring(rings: readonly Addressed[]): void {
-    if (rings.length === 0) return;
-    try {
-      const bells = bellsFor(this.#connection, rings);
-      if (bells.size > 0) ring(this.#connection.location.bellsFolder, bells);
-    } catch (error) {
-      // It is committed, and found by the safety poll of who was not rung.
-      this.#options.warn(
-        `mbus: a bell cannot be rung (${(error as Error).message}).`,
-      );
-    }
+    const { location } = this.#connection;
+    ringFor(this.#connection, location, rings, this.#options.warn);
   }
 }

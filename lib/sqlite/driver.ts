@@ -85,7 +85,7 @@ export interface Library {
 /** The library that is built into the runtime. */
 export const nodeLibrary: Library = {
   driver: "node",
-  open(path: string, options: OpenOptions): Database {
+  open: (path, options) => {
     fixDriver("node");
     return openWithNode(path, options);
   },
@@ -142,12 +142,13 @@ function openWithNode(path: string, options: OpenOptions): Database {
     readOnly: options.readOnly ?? false,
     timeout: options.timeoutMs,
   });
+  // Arrows, not methods: those can be compiled ahead (cli/compiled_ahead.ts).
   return {
     driver: "node",
-    prepare(sql: string): Statement {
+    prepare: (sql) => {
       const statement = db.prepare(sql);
       return {
-        run(...values: SupportedValueType[]) {
+        run: (...values: SupportedValueType[]) => {
           const { changes, lastInsertRowid } = statement.run(...values);
           return { changes: Number(changes), rowId: Number(lastInsertRowid) };
         },

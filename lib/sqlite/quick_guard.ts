@@ -23,6 +23,7 @@
  */
 
 import { prefixesAbove } from "../coordination/precedence.ts";
+import { isoDate } from "./date_text.ts";
 import type { Database, Row } from "./driver.ts";
 import { SCHEMA_VERSION } from "./schema_version.ts";
 
@@ -77,10 +78,6 @@ const IS_ORDINARY = `NOT EXISTS (SELECT 1 FROM file_locks WHERE prefix IS NULL)
         (SELECT json_extract(value, '$.atMs') FROM session_notes
          WHERE session_id = ?1 AND key = 'read:' || ?2))
     AND (SELECT compatible_from FROM _schema_version) <= ${SCHEMA_VERSION}`;
-
-// Spelling a date in here would take an eighth of a millisecond.
-const isoDate = (ms: string) =>
-  `strftime('%Y-%m-%dT%H:%M:%fZ', ${ms} / 1000.0, 'unixepoch')`;
 
 // Whose prefix is the file's or one above it may overlap it: locks.ts.
 const RENEW = `UPDATE file_locks SET expires_at = max(expires_at, ?3)

@@ -227,7 +227,7 @@ export function resolveSession(
 
 /** The sessions, those that registered first first. */
 export function listSessions(
-  connection: Connection,
+  connection: Pick<Connection, "sql">,
   filter: { readonly project: string | null; readonly ended: boolean },
 ): Session[] {
   const rows = connection.sql(

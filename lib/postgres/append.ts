@@ -1,10 +1,11 @@
 /**
- * Publishing: messages appended by one statement, and the ring behind it.
+ * Publishing: messages appended by one statement, which then rings for them.
  *
  * A session that a message is for is looked up before, as its name may be
  * given in short. What the server refuses, for what is in it or for its sender
  * having ended, is refused for all that is in the statement, so where each
- * stands for itself they are then appended one by one.
+ * stands for itself they are then appended one by one. What is committed is
+ * published, even if nobody can be rung: the safety poll finds it.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import type { Appended, AppendResult, NewMessage } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
 import { resolveSession } from "./sessions.ts";
-import { appendStatement, idsOf } from "./transaction.ts";
+import { idsOf, publishStatement } from "./transaction.ts";
 import type { WakeUps } from "./wake_ups.ts";
 
 /** The sessions that the store has registered, and with which process. */
@@ -102,21 +103,21 @@ async function append(
 ): Promise<Appended[]> {
   if (ready.length === 0) return [];
   const messages = ready.map(({ message }) => message);
-  let rung = false;
-  const row = await connection.once(
+  const bells = wakeUps.bellsFor(messages);
+  const { row, isWhole } = await connection.once(
     "publish",
     (key, again) =>
-      appendStatement(
+      publishStatement(
         messages,
         connection.schemaVersion,
         connection.clockShiftMs,
         key,
         again,
         incarnations,
+        bells,
       ),
-    (link, timeoutMs) => rung = wakeUps.ringBehind(messages, link, timeoutMs),
   );
-  wakeUps.committed(messages, rung);
+  wakeUps.committed(bells, { rung: isWhole });
   return idsOf(row).map((id, i): Appended => {
     const { message: { to }, notRunning } = ready[i];
     return to === undefined ? { id } : { id, to, notRunning };

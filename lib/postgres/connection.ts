@@ -28,7 +28,13 @@
  */
 
 import { BusyError, ClosedError, StoreError } from "../errors.ts";
-import { codeOf, isKeyTaken, passing, storeError } from "./faults.ts";
+import {
+  codeOf,
+  isKeyTaken,
+  isRefusal,
+  passing,
+  storeError,
+} from "./faults.ts";
 import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
 import { prepareSchema, type Query } from "./migration.ts";
 import { SCHEMA, type Schema } from "./schema.ts";
@@ -86,6 +92,14 @@ export interface Statement {
   readonly values: readonly SqlValue[];
 }
 
+/** What a statement gave back that commits something, and then goes on. */
+export interface Committed {
+  /** Its first row. */
+  readonly row: Row | undefined;
+  /** Whether what follows the commit was done, too. */
+  readonly isWhole: boolean;
+}
+
 /** What a transaction is ended with: it appends and writes down its key. */
 export interface Ending extends Statement {
   /** What was sent before it, and not waited for. */
@@ -112,6 +126,10 @@ const PLANNING = {
 
 // A client that falls silent inside a transaction holds up the others.
 const SILENCE_MS_MAX = 10_000;
+
+// What has come of the key of what appends.
+const DONE = `SELECT message_ids::text AS ids FROM idempotency_keys
+  WHERE key = $1::uuid`;
 
 /** An array of texts as PostgreSQL writes it, for a parameter `$n::text[]`. */
 export function arrayText(
@@ -275,23 +293,31 @@ export class Connection implements Queryable {
   }
 
   /**
-   * Runs one statement that is a transaction of its own and is done once by its
-   * key, however often it is sent: `statement` is told whether it is sent
-   * again. What `behind` gives is sent right behind it, and not waited for.
+   * Runs one statement that appends messages once by its key, however often it
+   * is sent: `statement` is told whether it is sent again. It commits them
+   * itself, and may fail in what it does after that.
    */
   async once(
     act: string,
     statement: (key: string, again: boolean) => Statement,
-    behind?: (link: Link, timeoutMs: number) => void,
-  ): Promise<Row | undefined> {
+  ): Promise<Committed> {
     const key = crypto.randomUUID();
     let sent = false;
     return await this.#trying(act, async (ms) => {
       const { sql, values } = statement(key, sent);
       sent = true;
-      const answer = this.#main.query(sql, values, ms);
-      behind?.(this.#main, ms);
-      return (await answer).rows[0];
+      const sentAt = performance.now();
+      try {
+        const { rows } = await this.#main.query(sql, values, ms);
+        return { row: rows[0], isWhole: true };
+      } catch (error) {
+        // What is refused is not done, and what was cut is sent again.
+        if (isRefusal(error) || passing(error) !== undefined) throw error;
+        const leftMs = ms - (performance.now() - sentAt);
+        const { rows } = await this.#main.query(DONE, [key], leftMs);
+        if (rows.length === 0) throw error;
+        return { row: rows[0], isWhole: false };
+      }
     });
   }
 

@@ -517,7 +517,54 @@ function functions(s: string): string[] {
       VALUES (new_key, ids, ${CLOCK_MS});
       RETURN ids;
     END $$`,
+
+    // Appends one message, commits it, and rings the bells in a transaction of
+    // their own: all for one message to the server and one back, which is sent
+    // when all is done.
+    `CREATE OR REPLACE PROCEDURE ${s}.publish_one(
+      program integer, shift bigint, new_key uuid, again boolean,
+      sender text, channel text, payload text, ttl double precision,
+      project text, recipient text, reply bigint, own boolean,
+      own_pid bigint, own_start text, bells text[], INOUT ids text)
+    LANGUAGE plpgsql AS $$
+    ${
+      ringing(`${s}.append_one(program, shift, new_key, again, sender, channel,
+        payload, ttl, project, recipient, reply, own, own_pid, own_start)`)
+    } $$`,
+
+    // The same for several.
+    `CREATE OR REPLACE PROCEDURE ${s}.publish(
+      program integer, shift bigint, new_key uuid, again boolean,
+      senders text[], channels text[], payloads text[], ttls double precision[],
+      projects text[], recipients text[], replies bigint[],
+      own_senders text[], own_pids bigint[], own_starts text[],
+      bells text[], INOUT ids text)
+    LANGUAGE plpgsql AS $$
+    ${
+      ringing(`${s}.append(program, shift, new_key, again, senders, channels,
+        payloads, ttls, projects, recipients, replies, own_senders, own_pids,
+        own_starts)`)
+    } $$`,
   ];
+}
+
+/**
+ * What appends, commits, and then rings. Who listens need not wait until the
+ * disk knows that it was rung. (What is assigned runs as an expression, without
+ * being planned as a query.)
+ */
+function ringing(append: string): string {
+  return `DECLARE
+      bell text;
+      told text;
+    BEGIN
+      ids := ${append};
+      COMMIT;
+      told := set_config('synchronous_commit', 'off', true);
+      FOREACH bell IN ARRAY bells LOOP
+        told := pg_notify(bell, '');
+      END LOOP;
+    END`;
 }
 
 /** What completes and guards the rows of other programs. */
@@ -676,5 +723,8 @@ export const SCHEMA: Schema = {
         text[], text[], text[], double precision[], text[], text[], bigint[])`,
       ...functions(schema),
     ],
+  }, {
+    purpose: "ring for what is published by the statement that publishes it",
+    statements: functions,
   }],
 };

@@ -5,8 +5,8 @@
  * and transactions, messages, sessions, durable names and the purge say what
  * happens in them, and the wake-ups ring after the commit.
  *
- * A publish is one statement, with the ring right behind it on the wire: it is
- * executed after the commit, and waits for nobody's answer.
+ * A publish is one statement, which commits and then rings (schema.ts). What a
+ * transaction has changed is rung for when its commit is answered.
  *
  * Purging rides along: after every so many messages, or when nobody has done
  * it for a while, a step is taken behind the publisher's back, and never two
@@ -738,7 +738,7 @@ export class PostgresStore implements Store {
       },
       (key) => tx!.end(this.#connection.schemaVersion, key),
     );
-    this.#wakeUps.committed(tx?.rings ?? []);
+    this.#wakeUps.committed(this.#wakeUps.bellsFor(tx?.rings ?? []));
     return result;
   }
 

@@ -135,9 +135,44 @@ export class Transaction {
 const APPEND_ONE = `SELECT append_one($1, $2, $3::uuid, $4, $5, $6, $7,
   $8::float8, $9, $10, $11::bigint, $12, $13::bigint, $14)::text AS ids`;
 
+const PUBLISH_ONE = `CALL publish_one($1, $2, $3::uuid, $4, $5, $6, $7,
+  $8::float8, $9, $10, $11::bigint, $12, $13::bigint, $14, $15::text[], NULL)`;
+
 const APPEND = `SELECT append($1, $2, $3::uuid, $4, $5::text[], $6::text[],
   $7::text[], $8::float8[], $9::text[], $10::text[], $11::bigint[], $12::text[],
   $13::bigint[], $14::text[])::text AS ids`;
+
+const PUBLISH = `CALL publish($1, $2, $3::uuid, $4, $5::text[], $6::text[],
+  $7::text[], $8::float8[], $9::text[], $10::text[], $11::bigint[], $12::text[],
+  $13::bigint[], $14::text[], $15::text[], NULL)`;
+
+/**
+ * The statement that appends messages, commits them and then rings bells. Their
+ * senders must run, in the process that `incarnations` tells, where it is given;
+ * `again`: it may be done already.
+ */
+export function publishStatement(
+  messages: readonly NewMessage[],
+  schemaVersion: number,
+  clockShiftMs: number,
+  key: string,
+  again: boolean,
+  incarnations: ReadonlyMap<string, Incarnation>,
+  bells: ReadonlySet<string>,
+): Statement {
+  const { values } = appendStatement(
+    messages,
+    schemaVersion,
+    clockShiftMs,
+    key,
+    again,
+    incarnations,
+  );
+  return {
+    sql: messages.length === 1 ? PUBLISH_ONE : PUBLISH,
+    values: [...values, arrayText([...bells])],
+  };
+}
 
 /**
  * The statement that appends messages; `again`: it may be done already. Their

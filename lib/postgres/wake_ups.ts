@@ -16,9 +16,13 @@
  * - **A notification carries nothing.** It is a hint to read by cursor, so it
  *   may come twice, late or never, and one stands for many.
  * - **It is rung outside of the write's transaction**, as a commit with NOTIFY
- *   holds a lock on all of the database's notifiers until the disk has it, and
- *   by one at a time in a process: what is committed while one is under way is
- *   rung for together, after it. It waits for no disk itself.
+ *   holds a lock on all of the database's notifiers until the disk has it. It
+ *   waits for no disk itself.
+ * - **A publish rings in its own statement**, right after its commit (schema.ts
+ *   has it): sent behind it, the ring came half a millisecond later, as the
+ *   answer to the commit woke the publisher first, on the processor that the
+ *   server was about to ring on. For what else is committed one ring is under
+ *   way at a time: what comes meanwhile is rung for together, after it.
  * - **The server wakes the backend of every listener for every notification**,
  *   whatever it listens to: so a process has one listening connection, however
  *   many watches there are. But only those that want it hear of it: a bell's
@@ -47,7 +51,6 @@ import { arrayText, type Connection, type Statement } from "./connection.ts";
 import type { Ear, Hearing } from "./ear.ts";
 import { HubEar } from "./hub_ear.ts";
 import { HubFolder } from "./hub_folder.ts";
-import type { Link } from "./link.ts";
 import { OwnEar } from "./own_ear.ts";
 
 /** What of a message tells who wants it. */
@@ -174,40 +177,20 @@ export class WakeUps {
     return openWatch(() => this.#mode, () => this.#close(watcher));
   }
 
+  /** The bells of what is to be committed. */
+  bellsFor(rings: readonly Addressed[]): ReadonlySet<string> {
+    return bellsFor(this.#connection.schema, rings);
+  }
+
   /**
-   * Rings right behind what was just sent on a link, and so after its commit;
-   * returns false while another ring is under way.
+   * Wakes who wants what was just committed and has these bells, and rings
+   * them, unless it was `rung` already.
    */
-  ringBehind(
-    rings: readonly Addressed[],
-    link: Link,
-    timeoutMs: number,
-  ): boolean {
-    if (this.#ringing) return false;
-    const { sql, values } = ringStatement(
-      bellsFor(this.#connection.schema, rings),
-    );
-    this.#sent(link.query(sql, values, timeoutMs));
-    return true;
-  }
-
-  #sent(answer: Promise<unknown>): void {
-    this.#ringing = true;
-    this.#rung = answer.catch((error) => {
-      // It is committed, and found by the safety poll of who was not rung.
-      if (!this.#connection.closed) {
-        this.#warnOnce(`a bell cannot be rung (${error.message})`);
-      }
-    }).then(() => {
-      this.#ringing = false;
-      if (this.#unrung.size > 0) this.#ring();
-    });
-  }
-
-  /** Wakes and rings who wants what was just committed; `rung`: it was rung. */
-  committed(rings: readonly Addressed[], rung = false): void {
-    if (rings.length === 0) return;
-    const bells = bellsFor(this.#connection.schema, rings);
+  committed(
+    bells: ReadonlySet<string>,
+    { rung = false }: { readonly rung?: boolean } = {},
+  ): void {
+    if (bells.size === 0) return;
     for (const watcher of this.#watchers) {
       if (watcher.bells.some((name) => bells.has(name))) watcher.wake();
     }
@@ -228,7 +211,16 @@ export class WakeUps {
   #ring(): void {
     const bells = this.#unrung;
     this.#unrung = new Set();
-    this.#sent(this.#connection.tell(ringStatement(bells)));
+    this.#ringing = true;
+    this.#rung = this.#connection.tell(ringStatement(bells)).catch((error) => {
+      // It is committed, and found by the safety poll of who was not rung.
+      if (!this.#connection.closed) {
+        this.#warnOnce(`a bell cannot be rung (${error.message})`);
+      }
+    }).then(() => {
+      this.#ringing = false;
+      if (this.#unrung.size > 0) this.#ring();
+    });
   }
 
   #start(): void {
@@ -394,7 +386,7 @@ const LAST = "SELECT max(id) AS id FROM inter_session_messages";
 const RING = `SELECT set_config('synchronous_commit', 'off', true),
   count(pg_notify(bell, '')) FROM unnest($1::text[]) AS bell`;
 
-// The same for one bell, two, …: a message has no more.
+// The same for one bell, two, …: one change has no more.
 const RING_FEW = [1, 2, 3].map((count) => {
   const rings = Array.from(
     { length: count },

@@ -42,6 +42,9 @@ async function toVersion1(sql: Sql): Promise<void> {
     await sql.unsafe(older);
   }
   await sql`DROP FUNCTION message_bus.refuse_ended`;
+  // Since version 3.
+  await sql`DROP PROCEDURE message_bus.publish_one`;
+  await sql`DROP PROCEDURE message_bus.publish`;
   await sql`DELETE FROM message_bus._schema_version WHERE version > 1`;
 }
 
@@ -74,6 +77,7 @@ Deno.test({
     assert.deepEqual(versions.map((row) => ({ ...row })), [
       { version: 1, compatible_from: 1 },
       { version: 2, compatible_from: 1 },
+      { version: 3, compatible_from: 1 },
     ]);
     await bus.publish("state", 2);
     await appendAs("older");

@@ -44,7 +44,9 @@ const HANDOVER_ROUNDS = 3;
 const HANDOVER_SESSIONS = 10;
 // Two of them take turns, and the others are there; or all want it at once.
 const CONTENDERS = [2, HANDOVER_SESSIONS];
-const HANDOVER_TURNS = 400;
+const HANDOVER_TURNS = 1_000;
+// Of each process's turns: what it does for the first time is compiled then.
+const HANDOVER_WARM_UP_TURNS = 10;
 const HOLD_MS = 3;
 const KILLS = 5;
 
@@ -245,8 +247,13 @@ async function handingOver(folder: string): Promise<Row[]> {
 
 /** How long each handing over took in which the next one waited already. */
 async function handovers(children: readonly Child[]): Promise<number[]> {
-  const turns = (await together<Turn[]>(children)).flat()
-    .toSorted(([a], [b]) => a - b);
+  const accounts = await together<Turn[]>(children);
+  // Both the one who gives and the one who gets have done it before.
+  const coldUntil = Math.max(
+    ...accounts.map((turns) => turns[HANDOVER_WARM_UP_TURNS]?.[0] ?? 0),
+  );
+  const turns = accounts.flat().toSorted(([a], [b]) => a - b)
+    .filter(([token]) => token >= coldUntil);
   const took: number[] = [];
   turns.slice(1).forEach(([, askedAt, heldAt], i) => {
     const releasedAt = turns[i][3];
@@ -256,6 +263,7 @@ async function handovers(children: readonly Child[]): Promise<number[]> {
 }
 
 function busSessions(home: string, contenders: number): Child[] {
+  makeLockIn(home);
   return Array.from(
     { length: HANDOVER_SESSIONS },
     (_, i) =>
@@ -283,6 +291,7 @@ function rawSessions(folder: string, contenders: number): Child[] {
 }
 
 async function untilKilledHolders(home: string): Promise<number> {
+  makeLockIn(home);
   await using holder = lockSession(home, "holder", 1, Infinity);
   await holder.next();
   await holder.tell("go");
@@ -303,6 +312,11 @@ async function untilKilledHolders(home: string): Promise<number> {
 }
 
 const lockIn = (home: string): string => `${home}-files/a.ts`;
+
+function makeLockIn(home: string): void {
+  Deno.mkdirSync(`${home}-files`);
+  Deno.writeTextFileSync(lockIn(home), "");
+}
 
 function lockSession(
   home: string,

@@ -37,6 +37,7 @@ import {
   NotHeldError,
 } from "./errors.ts";
 import { Changes } from "./changes.ts";
+import { GrantWatch } from "./grant_watch.ts";
 import { processAlive, type ProcessIdentity } from "./host.ts";
 import {
   extent,
@@ -324,6 +325,7 @@ export class Locks {
   readonly #store: Store;
   readonly #self: SessionSelf;
   readonly #register: (act: string) => Promise<void>;
+  readonly #grants: GrantWatch;
 
   /** Made by the bus: take {@linkcode MessageBus.locks}. */
   constructor(
@@ -334,6 +336,7 @@ export class Locks {
     this.#store = store;
     this.#self = self;
     this.#register = register;
+    this.#grants = new GrantWatch(store, self.closing);
   }
 
   /**
@@ -385,6 +388,7 @@ export class Locks {
       case "waiting": {
         const wait = new LockWait(
           this.#store,
+          this.#grants,
           request,
           outcome.waiter,
           options,
@@ -627,6 +631,7 @@ function checkLease(leaseMs: number): void {
 /** One waiting for a lock, from the queue to the grant. */
 class LockWait {
   readonly #store: Store;
+  readonly #grants: GrantWatch;
   readonly #path: string;
   readonly #session: string;
   readonly #waiter: string;
@@ -636,12 +641,14 @@ class LockWait {
 
   constructor(
     store: Store,
+    grants: GrantWatch,
     request: LockRequest,
     waiter: string,
     options: AcquireOptions,
     closing: AbortSignal,
   ) {
     this.#store = store;
+    this.#grants = grants;
     this.#closing = closing;
     this.#path = request.target.path;
     this.#session = request.session;
@@ -658,11 +665,7 @@ class LockWait {
     const changes = new Changes(this.#closing, this.#options.signal);
     let held = false;
     try {
-      using _watch = await this.#store.watchChanges(
-        "grants",
-        this.#session,
-        changes.wake,
-      );
+      using _watch = await this.#grants.join(this.#session, changes.wake);
       for (;;) {
         const outcome = await this.#store.checkWaiter(
           this.#waiter,

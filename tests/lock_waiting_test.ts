@@ -41,6 +41,28 @@ function bellOf(home: Home, pid: number): string {
 const waitersIn = (home: Home) =>
   home.foreign().prepare("SELECT count(*) AS n FROM lock_waiters").get()!.n;
 
+Deno.test("who waits again and again watches once, and no more soon after", async () => {
+  await using home = new Home();
+  const ann = await home.open({ ...NO_POLL, session: "ann" });
+  const bob = await home.open({ ...NO_POLL, session: "bob" });
+  const path = `${home.root}/a`;
+  const bells = () =>
+    [...Deno.readDirSync(`${home.path}/bells`)].map(({ name }) => name);
+  const rungBy = new Set<string>();
+  for (let turn = 0; turn < 5; turn++) {
+    const lock = await ann.locks.acquire(path, EXCLUSIVE);
+    const waiting = Promise.withResolvers<void>();
+    const onWait = () => waiting.resolve();
+    const got = bob.locks.acquire(path, { ...EXCLUSIVE, ...LONG, onWait });
+    await within("bob to wait", waiting.promise);
+    bells().forEach((bell) => rungBy.add(bell));
+    await lock.release();
+    await (await within("the lock", got, PUSHED_MS)).release();
+  }
+  assert.equal(rungBy.size, 1);
+  await until("nobody to watch", () => bells().length === 0);
+});
+
 Deno.test("a waiter gets a released lock by push, and was told whom it waits for", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });

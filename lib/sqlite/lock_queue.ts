@@ -191,17 +191,6 @@ function blockersOf(
   return [...holders, ...waitersBefore(tx, request, waiter)];
 }
 
-/** Whether anybody stands in a waiter's way; who it is takes longer to say. */
-function isBlocked(
-  tx: Transaction,
-  request: LockRequest,
-  waiter: number,
-  near: readonly HoldRow[],
-): boolean {
-  return holdersInTheWay(tx, request, near).length > 0 ||
-    waitersBefore(tx, request, waiter).length > 0;
-}
-
 function holdersInTheWay(
   tx: Transaction,
   request: LockRequest,
@@ -314,7 +303,8 @@ export function grantWaiters(tx: Transaction): void {
   while (tx.freed.length > 0) {
     const freed = tx.freed.splice(0);
     const served: Row[] = [];
-    for (const inLine of tx.connection.sql(WAITERS_IN_LINE).all()) {
+    const line = tx.connection.sql(WAITERS_IN_LINE).all();
+    for (const inLine of line) {
       const wanted = globOf(inLine);
       if (wanted === undefined || !freed.some((row) => meets(wanted, row))) {
         continue;
@@ -326,7 +316,7 @@ export function grantWaiters(tx: Transaction): void {
       // Judging those before it may have removed it.
       const row = waiterRow(tx, String(inLine.waiter));
       if (row === undefined || leftIfGone(tx, row)) continue;
-      if (isServed(tx, row)) served.push(row);
+      if (isServed(tx, row, inLine === line[0])) served.push(row);
     }
   }
 }
@@ -349,14 +339,17 @@ function shutOut(served: Row, inLine: Row): boolean {
 /**
  * Gives a waiter its hold if nothing is in the way, and returns whether it has it.
  * It is rung if it waits no more: to ring all would wake a crowd at every release.
+ * Nobody waited before who `isFirst`.
  */
-function isServed(tx: Transaction, row: Row): boolean {
+function isServed(tx: Transaction, row: Row, isFirst: boolean): boolean {
   const request = toRequest(row);
   const waiter = Number(row.waiter);
   const near = nearbyHolds(tx, request);
-  if (isBlocked(tx, request, waiter, near)) return false;
+  if (holdersInTheWay(tx, request, near).length > 0) return false;
+  if (!isFirst && waitersBefore(tx, request, waiter).length > 0) return false;
   // Judging who is in the way may have buried the waiter's own session.
-  if (waiterRow(tx, String(waiter)) === undefined) return false;
+  const isJudged = tx.freed.length > 0;
+  if (isJudged && waiterRow(tx, String(waiter)) === undefined) return false;
   tx.ring("grants", request.session);
   if (request.upgrades !== undefined && !ownHold(tx, request, near)) {
     // What was to become exclusive was given back meanwhile.

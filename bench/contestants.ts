@@ -78,9 +78,12 @@ export const SQLITE_SOCKETS: Contestant = {
   batch: 500,
 };
 
-/** The floor of the gate: all of it that is not the bus. */
+/** The floor of the bus: all of it that is not the bus. */
 export const SQLITE_FILE_WATCH: Contestant = {
   name: "sqlite-file-watch",
+  strength:
+    "nothing is checked, looked up or kept in order: who is woken reads " +
+    "the rows, and everybody is woken",
   label: "bare SQLite, woken by files",
   module: "sqlite_file_watch",
   durability:
@@ -220,6 +223,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   },
   POSTGRES_NOTIFY,
   POSTGRES_READ,
+  SQLITE_FILE_WATCH,
   {
     name: "deno-kv",
     label: "Deno KV queue",

@@ -17,7 +17,12 @@
 
 import type { Child } from "./children.ts";
 import { pause } from "./clock.ts";
-import { BUS, type Contestant, CONTESTANTS } from "./contestants.ts";
+import {
+  BUS,
+  type Contestant,
+  CONTESTANTS,
+  SQLITE_FILE_WATCH,
+} from "./contestants.ts";
 import {
   CannotTakePartError,
   Fleet,
@@ -398,6 +403,13 @@ function rowsOf(entries: readonly Entry[], sizes: readonly Size[]): Row[] {
     entries.find(({ contestant, missing }) =>
       contestant.name === name && missing === undefined
     );
+  const floor = rivals(SQLITE_FILE_WATCH.name);
+  const floorRow = (what: string, rounds: readonly number[]): Row => ({
+    bench: "floor",
+    what: `bare SQLite, woken by files: ${what}`,
+    unit: "ms",
+    rounds,
+  });
   return [
     ...reaches.filter(([sessions]) => present.has(sessions)).map((
       [sessions, audience, most],
@@ -413,6 +425,14 @@ function rowsOf(entries: readonly Entry[], sizes: readonly Size[]): Row[] {
           quantileOf(entry, sessions, audience, "p99", (t) => t.fromStart),
       ),
     })),
+    ...(floor === undefined
+      ? []
+      : reaches.map(([sessions, audience]) =>
+        floorRow(
+          `p99 from the commit, to ${audience} of ${sessions}`,
+          quantileOf(floor, sessions, audience, "p99", (t) => t.fromCommit),
+        )
+      )),
     ...["jetstream", "redis-streams"].flatMap((name) =>
       AUDIENCES.map((audience): Row => ({
         bench: "matrix",
@@ -426,6 +446,12 @@ function rowsOf(entries: readonly Entry[], sizes: readonly Size[]): Row[] {
         ),
       }))
     ),
+    ...(floor === undefined ? [] : AUDIENCES.map((audience) =>
+      floorRow(
+        `p99 from the start, to ${audience} of 10`,
+        quantileOf(floor, 10, audience, "p99", (t) => t.fromStart),
+      )
+    )),
     ...["jetstream", "redis-streams"].map((name): Row => ({
       bench: "matrix",
       what: "publishing many, acknowledged",

@@ -150,8 +150,8 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
     rule: "subscriptions skip nothing",
     defects: [{
       file: "lib/sqlite/messages.ts",
-      text: "String(Math.max(Number(end), ",
-      by: "String(1 + Math.max(Number(end), ",
+      text: "String(Math.max(end, ",
+      by: "String(1 + Math.max(end, ",
     }],
   },
   "pages come backwards": {

@@ -264,8 +264,12 @@ Deno.test({
 
 const NO_CHECKPOINT: Defect[] = [{
   file: "lib/sqlite/connection.ts",
-  text: "const CHECKPOINT_PAGES = 250;",
-  by: "const CHECKPOINT_PAGES = 0;",
+  text: "const CHECKPOINT_PAGES_BEHIND = 900;",
+  by: "const CHECKPOINT_PAGES_BEHIND = 0;",
+}, {
+  file: "lib/sqlite/log.ts",
+  text: "const FOLD_PAGES = 500;",
+  by: "const FOLD_PAGES = Infinity;",
 }, {
   file: "lib/sqlite/log.ts",
   text: "if (this.#bytes() <= LOG_BYTES_MAX) return;",
@@ -291,8 +295,8 @@ Deno.test({
 
 const SKIPS: Defect = {
   file: "lib/sqlite/messages.ts",
-  text: "String(Math.max(Number(end), ",
-  by: "String(1 + Math.max(Number(end), ",
+  text: "String(Math.max(end, ",
+  by: "String(1 + Math.max(end, ",
 };
 
 Deno.test({

@@ -82,8 +82,8 @@ export const SQLITE_SOCKETS: Contestant = {
 export const SQLITE_FILE_WATCH: Contestant = {
   name: "sqlite-file-watch",
   strength:
-    "nothing is checked, looked up or kept in order: who is woken reads " +
-    "the rows, and everybody is woken",
+    "nothing is checked or looked up: a sender knows whom to wake, and who is " +
+    "woken reads the rows",
   label: "bare SQLite, woken by files",
   module: "sqlite_file_watch",
   durability:

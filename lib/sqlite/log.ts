@@ -86,21 +86,30 @@ export class WriteLog {
   }
 
   #isFoldingDue(): boolean {
-    const { log, checkpointed } = this.#connection.sql(
-      "PRAGMA wal_checkpoint(NOOP)",
-    ).get()!;
-    return Number(log) - Number(checkpointed) >= FOLD_PAGES;
+    const { log, checkpointed } = this.#checkpointed("NOOP");
+    return log - checkpointed >= FOLD_PAGES;
   }
 
   #fold(): void {
+    // Another process may have been quicker, or be about it: then it is busy.
+    if (this.#isFoldingDue()) this.#checkpointed("PASSIVE");
+  }
+
+  /** How many pages the log has, and how many of them are folded in by now. */
+  #checkpointed(
+    mode: "NOOP" | "PASSIVE",
+  ): { log: number; checkpointed: number } {
+    const nothing = { log: 0, checkpointed: 0 };
+    // What is in hand as a bus is closed still goes through.
+    if (this.#connection.closed) return nothing;
     try {
-      // Another process may have been quicker, or be about it: then it is busy.
-      if (this.#connection.closed || !this.#isFoldingDue()) return;
-      this.#connection.sql("PRAGMA wal_checkpoint(PASSIVE)").get();
+      const row = this.#connection.sql(`PRAGMA wal_checkpoint(${mode})`).get()!;
+      return { log: Number(row.log), checkpointed: Number(row.checkpointed) };
     } catch (error) {
       // What is committed is in the log all the same. A disk that is full or fails
       // is told of by what is written next, in its own words.
       if (faultOf(error) === undefined) throw error;
+      return nothing;
     }
   }
 

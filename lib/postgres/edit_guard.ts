@@ -19,8 +19,8 @@ import { arrayText, type Queryable } from "./connection.ts";
 import { refuseUnlessRuns } from "./liveness.ts";
 import { acquireOn, countLocks } from "./lock_queue.ts";
 import { closeBoard, openBoard } from "./locks.ts";
-import { isOnDisk, toTouch } from "./notes.ts";
-import { findSession, updateSession } from "./sessions.ts";
+import { toTouch } from "./notes.ts";
+import { findSession, isOnDisk, updateSession } from "./sessions.ts";
 import { storable } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
 

@@ -5,10 +5,9 @@
  * @module
  */
 
-import { mayShareDisk } from "../host.ts";
 import type { Activity, FileTouch } from "../store.ts";
 import { arrayText, type Queryable, type Row } from "./connection.ts";
-import { updateSession } from "./sessions.ts";
+import { isOnDisk, updateSession } from "./sessions.ts";
 import { storable } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -101,11 +100,6 @@ export async function touchesOf(
     [storable(path), Math.ceil(sinceMs)],
   );
   return rows.filter(isOnDisk).map(toTouch);
-}
-
-/** Whether the file that a touch is of may be on this host's disk. */
-export function isOnDisk(row: Row): boolean {
-  return mayShareDisk(row.host === null ? null : String(row.host));
 }
 
 /** What the row of a touch says. */

@@ -21,7 +21,7 @@ import {
   toSession,
 } from "../coordination/registry.ts";
 import { UnknownSessionError } from "../errors.ts";
-import { hostId } from "../host.ts";
+import { hostId, mayShareDisk } from "../host.ts";
 import {
   type Session,
   type SessionChange,
@@ -29,7 +29,7 @@ import {
   STALE_AFTER_MS,
 } from "../sessions.ts";
 import type { OthersFile } from "../store.ts";
-import { arrayText, type Queryable } from "./connection.ts";
+import { arrayText, type Queryable, type Row } from "./connection.ts";
 import { storable } from "./text.ts";
 import { isoTime } from "./times.ts";
 import type { Transaction } from "./transaction.ts";
@@ -280,7 +280,12 @@ export async function listSessions(
   return rows.map(toSession);
 }
 
-/** The files that other sessions hold or show as active. */
+/** Whether a file that a session of a row's host names may be on this disk. */
+export function isOnDisk({ host }: Row): boolean {
+  return mayShareDisk(host === null ? null : String(host));
+}
+
+/** The files of this disk that other sessions hold or show as active. */
 export async function othersFiles(
   connection: Queryable,
   session: string,
@@ -289,7 +294,7 @@ export async function othersFiles(
 ): Promise<OthersFile[]> {
   const [active, held] = await Promise.all([
     connection.all(
-      `SELECT session_id, active_files FROM session_registry
+      `SELECT session_id, active_files, host FROM session_registry
        WHERE session_id <> $1 AND status IS DISTINCT FROM 'terminated'
          AND active_files NOT IN ('', '[]')
          AND ($2::text IS NULL OR project_id IS NULL OR project_id = $2)
@@ -297,20 +302,21 @@ export async function othersFiles(
       [session, project, limit],
     ),
     connection.all(
-      `SELECT session_id, file_path FROM file_locks
-       WHERE session_id <> $1 AND kind = 'file'
-         AND ($2::text IS NULL OR project_id IS NULL OR project_id = $2)
-       ORDER BY token DESC LIMIT $3`,
+      `SELECT l.session_id, l.file_path, s.host
+       FROM file_locks AS l LEFT JOIN session_registry AS s USING (session_id)
+       WHERE l.session_id <> $1 AND l.kind = 'file'
+         AND ($2::text IS NULL OR l.project_id IS NULL OR l.project_id = $2)
+       ORDER BY l.token DESC LIMIT $3`,
       [session, project, limit],
     ),
   ]);
   const files = new Map<string, string>();
-  for (const row of active) {
+  for (const row of active.filter(isOnDisk)) {
     for (const path of parseFiles(row.active_files)) {
       files.set(path, String(row.session_id));
     }
   }
-  for (const row of held) {
+  for (const row of held.filter(isOnDisk)) {
     files.set(String(row.file_path), String(row.session_id));
   }
   return [...files].slice(-limit)

@@ -7,6 +7,7 @@
 
 import postgres from "postgres";
 import type { Sql } from "postgres";
+import { PostgresStore } from "../../lib/postgres/store.ts";
 import { type MessageBus, openBus, type OpenBusOptions } from "../../mod.ts";
 import { Peer, type PeerOptions } from "../peer.ts";
 import type { Server } from "./server.ts";
@@ -38,6 +39,21 @@ export class Database implements AsyncDisposable {
     });
     this.#opened.push(bus);
     return bus;
+  }
+
+  /** Opens the store alone. */
+  async openStore(): Promise<PostgresStore> {
+    const store = await PostgresStore.open({
+      url: this.url,
+      notify: "auto",
+      busyTimeoutMs: 20_000,
+      channelMessagesMax: 10_000,
+      locksMax: 1_000,
+      now: Date.now,
+      warn: (message) => this.warnings.push(message),
+    });
+    this.#opened.push(store);
+    return store;
   }
 
   /** Starts a process that opens a bus here. */

@@ -179,6 +179,19 @@ Deno.test({
       (error: PeerError) => error.type === "LockHeldError",
     );
 
+    // Whose files a command may have overwritten here are of this disk.
+    const opened = await database.openStore();
+    const files = async () =>
+      (await opened.othersFiles("here", null, 10)).map(({ session }) =>
+        session
+      );
+    await beside.call("acquire", { name: "b", path: "/b", ...EXCLUSIVE });
+    assert.deepEqual(await files(), ["beside"]);
+    for (const [session, path] of [["there", "/c"], ["beside", "/d"]]) {
+      await opened.updateSession(session, { activeFiles: [path] });
+    }
+    assert.deepEqual(await files(), ["beside", "beside"]);
+
     const path = `${home.root}/a.ts`;
     await there.call("acquire", { name: "r", path, ...EXCLUSIVE });
     const risky = await bus.locks.acquire(path, EXCLUSIVE);

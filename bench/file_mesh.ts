@@ -25,11 +25,15 @@ export class FileMesh {
     this.#listening = this.#listen(woken);
   }
 
-  /** Wakes one, or all others. */
+  /** Wakes one, or all others; who is away is passed over. */
   wake(to: Recipient): void {
     const now = Date.now() / 1_000;
     for (const session of to === "all" ? this.#others : [to]) {
-      Deno.utimeSync(this.#pathOf(session), now, now);
+      try {
+        Deno.utimeSync(this.#pathOf(session), now, now);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
     }
   }
 

@@ -11,6 +11,7 @@ import { DatabaseSync } from "node:sqlite";
 
 /** The bytes of such a database at `path` with what the bus at `bus` keeps. */
 export function promisedBytes(bus: string, path: string): number {
+  removeIfThere(path);
   using db = new DatabaseSync(path);
   db.exec(
     `CREATE TABLE session_registry(session_id TEXT PRIMARY KEY,
@@ -38,4 +39,12 @@ export function promisedBytes(bus: string, path: string): number {
      VACUUM`,
   );
   return Deno.statSync(path).size;
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }

@@ -41,16 +41,16 @@ export async function openBareSqlite(
     `SELECT id, payload FROM inter_session_messages
      WHERE id > ? AND +channel IN (${channels.map(() => "?")}) ORDER BY id`,
   );
-  let cursor = Number(
-    db.prepare("SELECT coalesce(max(id), 0) AS id FROM inter_session_messages")
-      .get()!.id,
-  );
-  const waking = wakingBy(() => {
+  const end = "SELECT coalesce(max(id), 0) AS id FROM inter_session_messages";
+  let cursor = seat.from === "start" ? 0 : Number(db.prepare(end).get()!.id);
+  const read = (): void => {
     for (const { id, payload } of select.all(cursor, ...channels)) {
       cursor = Number(id);
       hear(JSON.parse(String(payload)) as Said);
     }
-  });
+  };
+  const waking = wakingBy(read);
+  read();
   const beat = db.prepare(
     "UPDATE session_registry SET heartbeat_at = ? WHERE session_id = ?",
   );

@@ -33,7 +33,6 @@ export class GrantWatch {
   constructor(store: Store, closing: AbortSignal) {
     this.#store = store;
     this.#closing = closing;
-    closing.addEventListener("abort", () => this.#end());
   }
 
   /** Calls `wake` at each grant to `session`, from now on until it is disposed. */
@@ -54,6 +53,7 @@ export class GrantWatch {
     // A session that was taken over goes on under another id.
     if (this.#standing?.session !== session) {
       this.#end();
+      this.#closing.addEventListener("abort", this.#end);
       const wakeAll = () => this.#wakes.forEach((wake) => wake());
       const watch = this.#store.watchChanges("grants", session, wakeAll);
       this.#standing = { session, watch };
@@ -65,14 +65,15 @@ export class GrantWatch {
     this.#wakes.delete(wake);
     if (this.#wakes.size > 0) return;
     if (this.#closing.aborted) this.#end();
-    else this.#lingering = setTimeout(() => this.#end(), LINGER_MS);
+    else this.#lingering = setTimeout(this.#end, LINGER_MS);
   }
 
-  #end(): void {
+  readonly #end = (): void => {
     clearTimeout(this.#lingering);
+    this.#closing.removeEventListener("abort", this.#end);
     const standing = this.#standing;
     this.#standing = undefined;
     // What could not begin has told who waits.
     standing?.watch.then((watch) => watch.close(), () => {});
-  }
+  };
 }

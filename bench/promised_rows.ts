@@ -9,10 +9,9 @@
 
 import { DatabaseSync } from "node:sqlite";
 
-/** The bytes of such a database at `path` with what the bus at `bus` keeps. */
-export function promisedBytes(bus: string, path: string): number {
-  removeIfThere(path);
-  using db = new DatabaseSync(path);
+/** The bytes of such a database with what the bus at `bus` keeps. */
+export function promisedBytes(bus: string): number {
+  using db = new DatabaseSync(":memory:");
   db.exec(
     `CREATE TABLE session_registry(session_id TEXT PRIMARY KEY,
        llm_vendor TEXT NOT NULL, llm_model TEXT, tty TEXT, pid INTEGER,
@@ -38,13 +37,9 @@ export function promisedBytes(bus: string, path: string): number {
      DETACH bus;
      VACUUM`,
   );
-  return Deno.statSync(path).size;
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  const { bytes } = db.prepare(
+    `SELECT page_count * page_size AS bytes
+     FROM pragma_page_count(), pragma_page_size()`,
+  ).get()!;
+  return Number(bytes);
 }

@@ -50,7 +50,7 @@ export const openPeer: OpenPeer = async (seat, hear) => {
     sizes(): Record<string, number> {
       return {
         database: Deno.statSync(bus.location).size,
-        promised: promisedBytes(bus.location, `${seat.folder}/promised.db`),
+        promised: promisedBytes(bus.location),
         log: Deno.statSync(`${bus.location}-wal`).size,
       };
     },

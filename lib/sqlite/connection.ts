@@ -10,8 +10,8 @@
  * - Nothing is said to be written, or read, that was so in a file that others
  *   no longer find: who deletes, moves or replaces the file under a process
  *   leaves it with one of its own. After each commit it was in its place a
- *   millisecond ago at most, and after each read a tenth of a second. Where it is
- *   put back, all goes on.
+ *   millisecond ago at most, and after each read a tenth of a second; who only
+ *   waits for changes looks once a second. Where it is put back, all goes on.
  * - A bus whose file or folder may only be read is opened for reading. Where
  *   nobody else has it open, SQLite cannot make the shared index it wants for
  *   that: then a snapshot of the file is read, opened anew for each look.
@@ -191,6 +191,11 @@ export class Connection {
   /** Whether it was closed. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether its file is still open: it is given up where another takes its place. */
+  get isOpen(): boolean {
+    return !this.#closed && !this.#replaced;
   }
 
   /** Whether it may only be read. */

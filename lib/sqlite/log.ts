@@ -101,7 +101,7 @@ export class WriteLog {
   ): { log: number; checkpointed: number } {
     const nothing = { log: 0, checkpointed: 0 };
     // What is in hand as a bus is closed still goes through.
-    if (this.#connection.closed) return nothing;
+    if (!this.#connection.isOpen) return nothing;
     try {
       const row = this.#connection.sql(`PRAGMA wal_checkpoint(${mode})`).get()!;
       return { log: Number(row.log), checkpointed: Number(row.checkpointed) };

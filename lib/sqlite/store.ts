@@ -281,8 +281,9 @@ export class SqliteStore implements Store {
     }
   }
 
-  read(interest: Interest, cursor: string, limit: number): Promise<Page> {
-    return this.#connection.read(
+  async read(interest: Interest, cursor: string, limit: number): Promise<Page> {
+    this.#refuseClosed("read messages");
+    return await this.#connection.read(
       "read messages",
       () =>
         read(this.#connection, interest, cursor, limit, this.#options.now()),

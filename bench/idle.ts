@@ -1,20 +1,21 @@
 /**
  * An idle subscriber: what it costs to be on the bus while nobody speaks.
  *
- * Subscribers of the library and `mbus tail`, as it is installed, wait on one
- * bus for a message that does not come; one of them has the duty to watch for
- * other programs' rows. Beside them, in the same seconds, programs that only
- * sleep, some whose timer does nothing as often as a subscriber looks whether it
- * missed something, the floor: a database and a watch on a file, with no bus
- * around them, and what only loads the library. Processor time is of all threads, over 20 s; each process counts
- * as a round.
+ * Subscribers of the library, from its modules and bundled, and `mbus tail`, as it
+ * is installed, wait on one bus for a message that does not come; one of them has
+ * the duty to watch for other programs' rows. Beside them, in the same seconds,
+ * programs that only sleep, some whose timer does nothing as often as a subscriber
+ * looks whether it missed something, the floor: a database and a watch on a file,
+ * with no bus around them, and what only loads the library. Processor time is of all
+ * threads, over 20 s; each process counts as a round.
  *
  * @module
  */
 
+import { SMALL_MEMORY } from "../lib/cli/launcher.ts";
 import { runScript, startProgram } from "./children.ts";
 import { pause } from "./clock.ts";
-import { installed, succeed } from "./installation.ts";
+import { bundled, installed, succeed } from "./installation.ts";
 import {
   type Memory,
   memoryOf,
@@ -65,11 +66,17 @@ export async function benchIdle(folder: string): Promise<Finding> {
   const deno = Deno.execPath();
   const floorFolder = `${folder}/floor`;
   await Deno.mkdir(floorFolder);
-  const [library, tail, asleep, ticking, floor, loaded] = await costsOf([
+  const bundle = await bundled("idle_subscriber.ts", `${folder}/bundle`);
+  const [library, small, tail, asleep, ticking, floor, loaded] = await costsOf([
     several(
       deno,
       (i) => runScript("idle_subscriber.ts", home, `idle-${i}`),
     ),
+    several(deno, (i) => [
+      ...["run", "--quiet", "--no-config", "--allow-all"],
+      ...SMALL_MEMORY.split(" "),
+      ...[bundle, home, `small-${i}`],
+    ]),
     several(launcher, () => ["tail", "state"]),
     several(deno, () => runScript("idle_sleeper.ts")),
     several(deno, () => runScript("idle_timer.ts")),
@@ -79,12 +86,16 @@ export async function benchIdle(folder: string): Promise<Finding> {
   return {
     rows: [
       ...rowsOf("subscriber", library, { floor, ticking }),
+      ...rowsOf("bundled subscriber", small, { floor, ticking }),
       ...rowsOf("mbus tail", tail, { floor, ticking }),
       ...memoryRows("floor", floor, { name: "asleep", cost: asleep }),
       ...memoryRows("loaded", loaded, { name: "asleep", cost: asleep }),
     ],
     contestants: [
-      "subscriber, mbus tail: pushed to, with the safety poll every 250 ms",
+      "subscriber, bundled subscriber, mbus tail: pushed to, with the safety poll " +
+      "every 250 ms",
+      "bundled subscriber: the same program as one bundle in parts, run by the " +
+      `options that mbus tail is run by (${SMALL_MEMORY})`,
       "asleep: an empty Deno program with one timer that does not come",
       "floor: an empty Deno program with a node:sqlite database in WAL mode, one " +
       "watched file and a look every 250 ms: what no subscriber can be below",

@@ -47,6 +47,25 @@ export async function installed(folder: string): Promise<Installation> {
   };
 }
 
+/**
+ * Bundles a script of the bench as a program that uses the library would be, in
+ * parts: what it does not use is not loaded. Returns the program's path.
+ */
+export async function bundled(script: string, folder: string): Promise<string> {
+  await succeed(
+    new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["bundle", "--quiet", "--minify", "--code-splitting"],
+        ...["--outdir", folder, new URL(script, import.meta.url).pathname],
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }),
+  );
+  return `${folder}/${script.replace(/ts$/, "js")}`;
+}
+
 /** Where this runtime keeps what it has loaded. */
 async function denoDir(): Promise<string> {
   const { stdout } = await succeed(

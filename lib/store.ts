@@ -350,7 +350,11 @@ export interface Store extends AsyncDisposable {
    * @throws {InvalidInputError} If the store can tell that the cursor lies
    * beyond everything that was ever published.
    */
-  read(interest: Interest, cursor: string, limit: number): Promise<Page>;
+  read(
+    interest: Interest,
+    cursor: string,
+    limit: number,
+  ): Page | Promise<Page>;
 
   /** The cursor before everything that is kept. */
   readonly startCursor: string;

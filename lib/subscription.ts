@@ -83,7 +83,10 @@ export class Subscription
   readonly #interest: Interest;
   readonly #options: SubscribeOptions;
   readonly #hooks: SubscriptionHooks;
+  #stands = false;
   #buffer: Message[] = [];
+  // Whether the page was read for who asks right now.
+  #isFresh = false;
   #readAtMs = 0;
   #cursor = "";
   #delivered = "";
@@ -94,7 +97,8 @@ export class Subscription
   #reader: DurableReader | undefined;
   #renewal: ReturnType<typeof setInterval> | undefined;
   #failure: { readonly error: unknown } | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  // Until the last of those who asked has its answer.
+  #turn: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Made by {@linkcode MessageBus.subscribe}. */
@@ -138,8 +142,14 @@ export class Subscription
    * @throws {LeaseLostError} If another reader took the durable name over.
    */
   next(): Promise<IteratorResult<Message, undefined>> {
-    const turn = this.#turn.then(() => this.#next());
-    this.#turn = turn.catch(() => {});
+    const turn = this.#turn === undefined
+      ? this.#next()
+      : this.#turn.then(() => this.#next());
+    const over = () => {
+      if (this.#turn === mine) this.#turn = undefined;
+    };
+    const mine: Promise<void> = turn.then(over, over);
+    this.#turn = mine;
     return turn;
   }
 
@@ -213,6 +223,7 @@ export class Subscription
         this.#cursor = begin;
       }
       this.#delivered = this.#cursor;
+      this.#stands = true;
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -242,16 +253,17 @@ export class Subscription
   }
 
   async #next(): Promise<IteratorResult<Message, undefined>> {
-    await this.ready;
+    if (!this.#stands) await this.ready;
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#closing !== undefined) return { done: true, value: undefined };
       const message = this.#buffer.shift();
       if (message !== undefined) {
-        if (this.#isDoubtful(message)) {
+        if (!this.#isFresh && this.#isDoubtful(message)) {
           this.#rewind();
           continue;
         }
+        this.#isFresh = false;
         this.#delivered = message.id;
         return { done: false, value: message };
       }
@@ -281,10 +293,12 @@ export class Subscription
   async #readPage(): Promise<void> {
     this.#woken = false;
     try {
-      const page = this.#reader === undefined
-        ? await this.#store.read(this.#interest, this.#cursor, PAGE_MESSAGES)
-        : await this.#readDurablePage(this.#reader);
+      const reading = this.#reader === undefined
+        ? this.#store.read(this.#interest, this.#cursor, PAGE_MESSAGES)
+        : this.#readDurablePage(this.#reader);
+      const page = reading instanceof Promise ? await reading : reading;
       this.#buffer = [...page.messages];
+      this.#isFresh = true;
       // After it, or who needs longer than that for a page got nowhere.
       this.#readAtMs = performance.now();
       this.#cursor = page.cursor;

@@ -342,15 +342,31 @@ Deno.test("a bell that was taken for a lost one is made anew, with its rows", as
   assert.equal(await peer.call("mode", "s"), "push");
 });
 
+Deno.test("what did not ring is found right after what did", async () => {
+  await using home = new Home();
+  const reader = (await home.open()).subscribe("a");
+  await reader.ready;
+  const writer = await home.open();
+  const foreign = home.foreign();
+  for (let i = 0; i < 3; i++) {
+    await writer.publish("a", "rings");
+    foreign.exec(`INSERT INTO inter_session_messages
+      (sender_id, channel, payload, expires_at, rung)
+      VALUES ('x', 'a', '"silent"', ${Date.now() + 60_000}, 1)`);
+  }
+  const heard = (await take(reader, 6)).map(({ payload }) => payload);
+  assert.deepEqual(heard, Array(3).fill(["rings", "silent"]).flat());
+});
+
 Deno.test("a bell that cannot be rung refuses no message", async () => {
   await using home = new Home();
   const bus = await home.open();
   const reader = bus.subscribe("a");
   await reader.ready;
-  Deno.writeTextFileSync(`${home.path}/bells/file`, "");
+  const tooLong = "1-".padEnd(5_000, "0");
   home.foreign().exec(`
-    INSERT INTO bells VALUES ('file/in-it', 'nowhere', 1, NULL);
-    INSERT INTO bell_interests VALUES ('a', 'file/in-it', 1, NULL, NULL);`);
+    INSERT INTO bells VALUES ('${tooLong}', 'nowhere', 1, NULL);
+    INSERT INTO bell_interests VALUES ('a', '${tooLong}', 1, NULL, NULL);`);
   for (let i = 0; i < 3; i++) await bus.publish("a", i);
   await bus.publishMany([{ channel: "a", payload: 3 }]);
   assert.deepEqual((await take(reader, 4)).map((m) => m.payload), [0, 1, 2, 3]);

@@ -5,6 +5,7 @@
  */
 
 import { InvalidInputError } from "../errors.ts";
+import { isoTime } from "../iso_time.ts";
 import { decodePayload } from "../json.ts";
 import type { Message } from "../store.ts";
 import type { Columns } from "./columns.ts";
@@ -45,21 +46,47 @@ export function refuseBeyond(end: string, cursor: string): void {
 
 /** What the row of a message says. */
 export function toMessage(row: Columns): Message {
-  const { created_at: createdAt } = row;
+  return messageOf([
+    row.id,
+    row.sender_id,
+    row.channel,
+    row.payload,
+    row.created_at,
+    row.expires_at,
+    row.project_id,
+    row.recipient_id,
+    row.reply_to,
+  ]);
+}
+
+/** The same of a row's columns in order, which is half of the work. */
+export function messageOf(
+  [
+    id,
+    sender,
+    channel,
+    payload,
+    createdAt,
+    expiresAt,
+    project,
+    recipient,
+    replyTo,
+  ]: readonly unknown[],
+): Message {
   // Every reader does this for each message: written out, it takes a third less
   // than an object put together of parts.
   const message: { -readonly [Field in keyof Message]: Message[Field] } = {
-    id: String(row.id),
-    sender: String(row.sender_id),
-    channel: String(row.channel),
-    payload: decodePayload(row.payload),
+    id: String(id),
+    sender: String(sender),
+    channel: String(channel),
+    payload: decodePayload(payload),
     createdAt: createdAt instanceof Date
       ? createdAt.toISOString()
       : String(createdAt),
-    expiresAt: new Date(Number(row.expires_at)).toISOString(),
+    expiresAt: isoTime(Number(expiresAt)),
   };
-  if (row.project_id !== null) message.project = String(row.project_id);
-  if (row.recipient_id !== null) message.to = String(row.recipient_id);
-  if (row.reply_to !== null) message.replyTo = String(row.reply_to);
+  if (project !== null) message.project = String(project);
+  if (recipient !== null) message.to = String(recipient);
+  if (replyTo !== null) message.replyTo = String(replyTo);
   return message;
 }

@@ -61,16 +61,25 @@ export type Addressed = Pick<NewMessage, "channel" | "project" | "to">;
 // No other file is removed, whatever other programs write into the rows.
 const BELL_NAME = /^\d+-[0-9a-f]{8}$/;
 
-const whoseChannel = (channel: string) =>
-  `SELECT bell FROM bell_interests WHERE channel = ${channel}
-     AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
-     AND (?3 IS NULL OR session_id IS NULL OR session_id = ?3)`;
 // Who reads every channel is not told of changes.
-const WHO_WATCHES = whoseChannel("?1");
-// Half of the work of one look for two channels.
-const WHO_READS = `${WHO_WATCHES} UNION ALL ${
-  whoseChannel(`'${EVERY_CHANNEL}'`)
-}`;
+const whoWatches = (channel: string, project: string, to: string) =>
+  `SELECT bell FROM bell_interests WHERE channel = ${channel}
+     AND (${project} IS NULL OR project_id IS NULL OR project_id = ${project})
+     AND (${to} IS NULL OR session_id IS NULL OR session_id = ${to})`;
+
+/**
+ * The query for the bells of those who want a message, whose channel, project and
+ * addressee are these expressions; who wants it twice comes twice.
+ */
+export function whoReads(channel: string, project: string, to: string): string {
+  // Half of the work of one look for two channels.
+  return `${whoWatches(channel, project, to)} UNION ALL ${
+    whoWatches(`'${EVERY_CHANNEL}'`, project, to)
+  }`;
+}
+
+const WHO_WATCHES = whoWatches("?1", "?2", "?3");
+const WHO_READS = whoReads("?1", "?2", "?3");
 
 /**
  * The bells of those who want one of these messages. A watch of no session is

@@ -258,8 +258,8 @@ export class SqliteBriefStore implements BriefStore {
     }
   }
 
-  #read<T>(act: string, work: () => T): Promise<T> {
-    return this.#connection.read(act, work);
+  async #read<T>(act: string, work: () => T): Promise<T> {
+    return await this.#connection.read(act, work);
   }
 
   /** Runs one write transaction, and rings when it is through. */

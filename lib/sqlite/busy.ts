@@ -64,27 +64,18 @@ export function retryBusy<T>(
   onWaited: (waitedMs: number) => void = () => {},
   turn?: WriteTurn,
 ): T | Promise<T> {
-  const startedAt = performance.now();
   let refusal: unknown;
   if (turn === undefined || !turn.isOthersNext() && turn.take()) {
     try {
       return attempt();
     } catch (error) {
-      refuseUnlessBusy(act, deadlineMs, startedAt, error);
+      if (faultOf(error) !== "busy") throw error;
       refusal = error;
     } finally {
       turn?.giveBack();
     }
   }
-  return retryPatiently(
-    act,
-    deadlineMs,
-    attempt,
-    onWaited,
-    turn,
-    startedAt,
-    refusal,
-  );
+  return retryPatiently(act, deadlineMs, attempt, onWaited, turn, refusal);
 }
 
 /** Goes on after a first attempt that was refused, or did not come. */
@@ -94,14 +85,16 @@ async function retryPatiently<T>(
   attempt: () => T,
   onWaited: (waitedMs: number) => void,
   turn: WriteTurn | undefined,
-  startedAt: number,
   refusal: unknown,
 ): Promise<T> {
+  const startedAt = performance.now();
   const turnEndsAt = startedAt + Math.min(deadlineMs, TURN_WAIT_MS_MAX);
   let [attempts, looks] = [0, 0];
   let waited = refusal !== undefined;
-  if (waited) await pause(pauseMs(attempts++));
-  else if (turn?.isOthersNext()) block(2 * TURN_LOOK_MS);
+  if (waited) {
+    refuseUnlessBusy(act, deadlineMs, startedAt, refusal);
+    await pause(pauseMs(attempts++));
+  } else if (turn?.isOthersNext()) block(2 * TURN_LOOK_MS);
   for (;;) {
     const mine = turn?.take() ?? false;
     if (mine || turn === undefined || performance.now() >= turnEndsAt) {

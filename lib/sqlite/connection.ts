@@ -219,28 +219,24 @@ export class Connection {
     return statement;
   }
 
-  /** Runs `work`, which only reads. */
-  async read<T>(act: string, work: () => T): Promise<T> {
+  /** Runs `work`, which only reads; nearly always at once. */
+  read<T>(act: string, work: () => T): T | Promise<T> {
+    if (this.#closed) throw new ClosedError(act);
     try {
       if (this.#access === "snapshot") this.#reopen();
-      return await this.#retry(act, () => this.#readInPlace(act, work));
+      return this.#readInPlace(act, work);
     } catch (error) {
-      throw storeError(act, this.location.databasePath, error);
+      if (faultOf(error) !== "busy") throw this.#told(act, error);
+      return this.#tell(
+        act,
+        () => this.#retry(act, () => this.#readInPlace(act, work)),
+      );
     }
   }
 
-  /** Runs `work` in one write transaction, all or nothing. */
-  async write<T>(act: string, work: () => T): Promise<T> {
-    this.#refuseReadOnly(act);
-    try {
-      return await this.#retry(
-        act,
-        () => this.#writeInPlace(act, () => this.#transact(work)),
-        this.#turn,
-      );
-    } catch (error) {
-      throw storeError(act, this.location.databasePath, error);
-    }
+  /** Runs `work` in one write transaction, all or nothing; nearly always at once. */
+  write<T>(act: string, work: () => T): T | Promise<T> {
+    return this.#writeWhole(act, () => this.#transact(work));
   }
 
   /**
@@ -248,18 +244,15 @@ export class Connection {
    * look at the schema's version (see {@linkcode WHILE_COMPATIBLE}), and break a
    * constraint where the schema has become too new.
    */
-  async writeOne<T>(act: string, statement: () => T): Promise<T> {
-    this.#refuseReadOnly(act);
-    try {
-      return await this.#retry(
-        act,
-        () => this.#writeInPlace(act, statement),
-        this.#turn,
-      );
-    } catch (error) {
-      if (faultOf(error) === "constraint") this.#checkVersion();
-      throw storeError(act, this.location.databasePath, error);
-    }
+  writeOne<T>(act: string, statement: () => T): T | Promise<T> {
+    return this.#writeWhole(act, () => {
+      try {
+        return statement();
+      } catch (error) {
+        if (faultOf(error) === "constraint") this.#checkVersion();
+        throw error;
+      }
+    });
   }
 
   /** {@linkcode Connection.write} that blocks, at most for `deadlineMs`. */
@@ -314,6 +307,38 @@ export class Connection {
     this.#statements.clear();
     this.#turn?.close();
     if (!this.#replaced) this.#db.close();
+  }
+
+  /** Runs `transaction` in its turn. */
+  #writeWhole<T>(act: string, transaction: () => T): T | Promise<T> {
+    this.#refuseReadOnly(act);
+    return this.#tell(
+      act,
+      () =>
+        this.#retry(
+          act,
+          () => this.#writeInPlace(act, transaction),
+          this.#turn,
+        ),
+    );
+  }
+
+  /** Does something; where that fails, at once or later, SQLite's error is told. */
+  #tell<T>(act: string, attempt: () => T | Promise<T>): T | Promise<T> {
+    try {
+      const result = attempt();
+      return result instanceof Promise
+        ? result.catch((error) => {
+          throw this.#told(act, error);
+        })
+        : result;
+    } catch (error) {
+      throw this.#told(act, error);
+    }
+  }
+
+  #told(act: string, error: unknown): unknown {
+    return storeError(act, this.location.databasePath, error);
   }
 
   /** Runs `work`, and refuses what it wrote if the file was not in its place. */

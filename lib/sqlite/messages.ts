@@ -14,14 +14,16 @@
  */
 
 import {
+  messageOf,
   refuseBeyond,
   START_CURSOR,
-  toMessage,
 } from "../coordination/message_rows.ts";
+import { isoTime } from "../iso_time.ts";
 import type { Incarnation } from "../sessions.ts";
 import type { Interest, NewMessage, Page } from "../store.ts";
+import { whoReads } from "./bells.ts";
 import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
-import type { Row, SqlValue } from "./driver.ts";
+import type { SqlValue } from "./driver.ts";
 
 const insertOf = (...rows: string[]) =>
   `INSERT INTO inter_session_messages
@@ -44,29 +46,45 @@ const INSERT_ALONE = insertOf(`((SELECT ?1 WHERE ${WHILE_COMPATIBLE}
       AND (ifnull(pid BETWEEN 1 AND 4294967295, 0) = 0
         OR pid IS ?11 AND nullif(process_start, '') IS ?12))
   ELSE NOT EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
-    AND status = 'terminated') END), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)`);
+    AND status = 'terminated') END), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)`) +
+  // The bells of who wants it come with it, for a third of what a look for them
+  // takes after it. No bell holds the separator, as no file's name does.
+  ` RETURNING id,
+    (SELECT group_concat(bell, '/') FROM (${
+    whoReads("?2", "?7", "?8")
+  })) AS bells`;
+
+/** A message that was inserted by itself. */
+export interface InsertedAlone {
+  /** Its id. */
+  readonly id: string;
+  /** The bells of those who want it. */
+  readonly bells: ReadonlySet<string>;
+}
 
 /**
- * Inserts one message as a transaction of its own; returns its id. `sender` is
- * the process that its sender was registered with, if that is to be looked at.
+ * Inserts one message as a transaction of its own. `sender` is the process that
+ * its sender was registered with, if that is to be looked at.
  */
-export async function insertAlone(
+export function insertAlone(
   connection: Connection,
   message: NewMessage,
   nowMs: number,
   sender: Incarnation | undefined,
-): Promise<string> {
-  const { rowId } = await connection.writeOne(
-    "publish",
-    () =>
-      connection.sql(INSERT_ALONE).run(
-        ...insertValues(message, nowMs),
-        sender === undefined ? 0 : 1,
-        sender?.pid ?? null,
-        sender?.processStart ?? null,
-      ),
-  );
-  return String(rowId);
+): InsertedAlone | Promise<InsertedAlone> {
+  return connection.writeOne("publish", () => {
+    // All rows: the commit comes after the last.
+    const [[id, bells]] = connection.sql(INSERT_ALONE).values(
+      ...insertValues(message, nowMs),
+      sender === undefined ? 0 : 1,
+      sender?.pid ?? null,
+      sender?.processStart ?? null,
+    );
+    return {
+      id: String(id),
+      bells: new Set(bells === null ? [] : String(bells).split("/")),
+    };
+  });
 }
 
 /** Inserts one message inside a write; returns its id. */
@@ -113,23 +131,13 @@ function insertValues(message: NewMessage, nowMs: number): SqlValue[] {
     message.sender,
     message.channel,
     message.payloadText,
-    isoOf(nowMs),
+    isoTime(nowMs),
     message.ttlSeconds,
     nowMs + Math.round(message.ttlSeconds * 1000),
     message.project,
     message.to ?? null,
     message.replyTo === undefined ? null : Number(message.replyTo),
   ];
-}
-
-let lastIso = { nowMs: NaN, text: "" };
-
-/** The time as text; that of a transaction is spelled once. */
-function isoOf(nowMs: number): string {
-  if (lastIso.nowMs !== nowMs) {
-    lastIso = { nowMs, text: new Date(nowMs).toISOString() };
-  }
-  return lastIso.text;
 }
 
 // Not max(id): what was purged was there, and its id is never given again.
@@ -141,7 +149,7 @@ export function endCursor(connection: Connection): string {
   return String(connection.sql(END).get()?.seq ?? START_CURSOR);
 }
 
-/** What a message is read from. */
+/** What a message is read from, in this order. */
 export const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
   project_id, recipient_id, reply_to`;
 
@@ -173,7 +181,7 @@ const CLOSE_MESSAGES = 64;
 function readClose(look: Look): Page | undefined {
   const rows = rowsOf(look, closeSql(look.interest.channels?.length ?? 0));
   if (rows.length === 0) return undefined;
-  const end = Number(rows[0].end_id);
+  const end = Number(rows[0].at(-1));
   return end - Number(look.cursor) > CLOSE_MESSAGES
     ? undefined
     : pageOf(rows, end, look);
@@ -194,9 +202,9 @@ function readUpTo(end: string, look: Look): Page {
 function rowsOf(
   { connection, interest, cursor, limit, nowMs }: Look,
   sql: string,
-): Row[] {
+): SqlValue[][] {
   const { channels, project, session } = interest;
-  return connection.sql(sql).all(
+  return connection.sql(sql).values(
     Number(cursor),
     nowMs,
     project,
@@ -207,11 +215,11 @@ function rowsOf(
 }
 
 function pageOf(
-  rows: readonly Row[],
+  rows: readonly SqlValue[][],
   end: number,
   { cursor, limit }: Look,
 ): Page {
-  const messages = rows.map(toMessage);
+  const messages = rows.map(messageOf);
   const last = messages.at(-1)?.id ?? cursor;
   return {
     messages,

@@ -260,13 +260,13 @@ export class SqliteStore implements Store {
 
   async #appendAlone(message: NewMessage): Promise<AppendResult> {
     try {
-      const id = await insertAlone(
+      const { id, bells } = await insertAlone(
         this.#connection,
         message,
         this.#options.now(),
         this.#incarnations.get(message.sender),
       );
-      this.#wakeUps.committed([message]);
+      this.#wakeUps.committed([message], bells);
       this.#log.committed();
       return { id };
     } catch (error) {
@@ -281,9 +281,13 @@ export class SqliteStore implements Store {
     }
   }
 
-  async read(interest: Interest, cursor: string, limit: number): Promise<Page> {
+  read(
+    interest: Interest,
+    cursor: string,
+    limit: number,
+  ): Page | Promise<Page> {
     this.#refuseClosed("read messages");
-    return await this.#connection.read(
+    return this.#connection.read(
       "read messages",
       () =>
         read(this.#connection, interest, cursor, limit, this.#options.now()),
@@ -712,7 +716,7 @@ export class SqliteStore implements Store {
   async #write<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
     this.#refuseClosed(act);
     let rings: readonly Addressed[] = [];
-    let bells: Set<string> | undefined;
+    let bells: ReadonlySet<string> = new Set();
     const result = await this.#connection.write(act, () => {
       const tx = new Transaction(
         this.#connection,
@@ -723,7 +727,7 @@ export class SqliteStore implements Store {
       grantWaiters(tx);
       rings = tx.rings;
       // Whose bell comes later reads what is committed here by itself.
-      if (rings.length > 0) bells = bellsFor(this.#connection, rings);
+      bells = bellsFor(this.#connection, rings);
       return result;
     });
     this.#wakeUps.committed(rings, bells);

@@ -11,7 +11,9 @@
  * another connection, and wakes all watches if it did. It finds what was
  * committed without a ring (a crash in between; a program that does not ring
  * while nobody watches for it), and it repairs the bell: a file that is gone
- * is made and watched anew, and its rows with it.
+ * is made and watched anew, and its rows with it. Who was rung reads all that is
+ * committed by then, so it counts from the last ring: where messages come all the
+ * time, nobody is woken besides.
  *
  * What this process itself publishes needs no bell: its watches are woken
  * directly.
@@ -28,7 +30,6 @@ import {
   addBell,
   addInterest,
   type Addressed,
-  bellsFor,
   isOfMessages,
   removeBell,
   removeInterest,
@@ -72,7 +73,8 @@ export class WakeUps {
   #mode: WatchMode = "poll";
   #bellWatch: Deno.FsWatcher | undefined;
   #bellSeenAt = -Infinity;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #rungAt = -Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #dataVersion: number | string = 0;
   #warned = false;
   // Changes of rows one after the other: closing must not overtake opening.
@@ -105,19 +107,21 @@ export class WakeUps {
   }
 
   /**
-   * Wakes and rings who wants what was just committed; `found` are their bells, if
-   * they were looked up in the same transaction.
+   * Wakes and rings who wants what was just committed; `bells` are theirs, as they
+   * were looked up in that transaction: who comes after it reads it by itself.
    */
-  committed(messages: readonly Addressed[], found?: Set<string>): void {
+  committed(
+    messages: readonly Addressed[],
+    bells: ReadonlySet<string>,
+  ): void {
     this.#foreignRows.committed();
     if (messages.length === 0) return;
     for (const watcher of this.#watchers.values()) {
       if (wantsAny(watcher.interest, messages)) watcher.wake();
     }
     try {
-      const bells = found ?? bellsFor(this.#connection, messages);
-      bells.delete(this.#bell);
-      if (bells.size > 0) ring(this.#connection.location.bellsFolder, bells);
+      const others = [...bells].filter((bell) => bell !== this.#bell);
+      ring(this.#connection.location.bellsFolder, others);
     } catch (error) {
       // It is committed, and found by the safety poll of who was not rung.
       this.#warnOnce(`a bell cannot be rung (${(error as Error).message})`);
@@ -138,7 +142,7 @@ export class WakeUps {
   #start(): void {
     this.#bell = newBellName();
     this.#dataVersion = this.#connection.dataVersion();
-    this.#timer = setInterval(() => this.#poll(), this.#options.pollIntervalMs);
+    this.#pollAfter(this.#options.pollIntervalMs);
     if (this.#options.notify === "poll" || this.#connection.readOnly) return;
     try {
       this.#watchBell();
@@ -180,6 +184,7 @@ export class WakeUps {
   async #listen(watch: Deno.FsWatcher): Promise<void> {
     try {
       for await (const event of watch) {
+        this.#rungAt = performance.now();
         this.#wakeAll();
         if (event.kind === "remove") break;
       }
@@ -227,7 +232,20 @@ export class WakeUps {
     this.#options.warn(`mbus: ${state}.`);
   }
 
-  #poll(): void {
+  #pollAfter(ms: number): void {
+    this.#timer = setTimeout(() => {
+      const { pollIntervalMs } = this.#options;
+      const rungForMs = performance.now() - this.#rungAt;
+      const isRung = rungForMs < pollIntervalMs;
+      if (!isRung) this.#lookForCommits();
+      this.#lookAfterBell();
+      // Who was warned may have ended it.
+      if (this.#timer === undefined) return;
+      this.#pollAfter(isRung ? pollIntervalMs - rungForMs : pollIntervalMs);
+    }, ms);
+  }
+
+  #lookForCommits(): void {
     try {
       const dataVersion = this.#connection.dataVersion();
       if (dataVersion !== this.#dataVersion) {
@@ -238,6 +256,9 @@ export class WakeUps {
       // Who reads next gets the error, in its own words.
       this.#wakeAll();
     }
+  }
+
+  #lookAfterBell(): void {
     if (this.#options.notify === "poll" || this.#connection.readOnly) return;
     try {
       if (!this.#bellStands()) {
@@ -292,7 +313,7 @@ export class WakeUps {
   }
 
   #stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#closeBellWatch();
     this.#foreignRows.stop();

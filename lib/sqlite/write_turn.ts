@@ -54,11 +54,12 @@ export class WriteTurn {
   /** Gives it back. */
   giveBack(): void {
     this.#file?.unlockSync();
-    this.#gaveBackAt = performance.now();
+    if (this.#missedAt !== -Infinity) this.#gaveBackAt = performance.now();
   }
 
   /** Whether others are to have a look before one takes it again. */
   isOthersNext(): boolean {
+    if (this.#missedAt === -Infinity) return false;
     const now = performance.now();
     return now - this.#missedAt < CONTENDED_MS &&
       now - this.#gaveBackAt < RIGHT_AFTER_MS;

@@ -114,11 +114,12 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
     rule: "acknowledged messages are there",
     defects: [{
       file: "lib/sqlite/messages.ts",
-      text: "const { rowId } = await connection.writeOne(",
+      text: 'return connection.writeOne("publish",',
       by: `if (message.ttlSeconds > 3600 && Math.random() < 0.1) {
-             return String(Number(endCursor(connection)) + 1);
+             const id = String(Number(endCursor(connection)) + 1);
+             return { id, bells: new Set<string>() };
            }
-           const { rowId } = await connection.writeOne(`,
+           return connection.writeOne("publish",`,
     }],
   },
   "a durable cursor moves when its messages are read": {
@@ -158,8 +159,8 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
     rule: "subscriptions are in order",
     defects: [{
       file: "lib/sqlite/messages.ts",
-      text: "const messages = rows.map(toMessage);",
-      by: "const messages = rows.map(toMessage).reverse();",
+      text: "const messages = rows.map(messageOf);",
+      by: "const messages = rows.map(messageOf).reverse();",
     }],
   },
   "the dead are not buried": {

@@ -64,13 +64,13 @@ export async function checkDatabase(
   try {
     for (const [check, attempt] of attempts) {
       // The retry on a busy file, and SQLite's errors in sentences, are its own.
-      findings.push(
-        ...await connection.read(
-          `look at the ${check}`,
-          () => [attempt()].flat(),
-        )
-          .catch((error: unknown) => [failBy(check, error)]),
-      );
+      const act = `look at the ${check}`;
+      try {
+        const found = await connection.read(act, () => [attempt()].flat());
+        findings.push(...found);
+      } catch (error) {
+        findings.push(failBy(check, error));
+      }
     }
   } finally {
     connection.close();

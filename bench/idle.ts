@@ -94,7 +94,8 @@ export async function benchIdle(folder: string): Promise<Finding> {
     contestants: [
       "subscriber, bundled subscriber, mbus tail: pushed to, with the safety poll " +
       "every 250 ms",
-      "bundled subscriber: the same program as one bundle in parts, run by the " +
+      "bundled subscriber: the same program as a bundle in parts, without the " +
+      "client of PostgreSQL, run by the " +
       `options that mbus tail is run by (${SMALL_MEMORY})`,
       "asleep: an empty Deno program with one timer that does not come",
       "floor: an empty Deno program with a node:sqlite database in WAL mode, one " +

@@ -18,6 +18,7 @@
  * @module
  */
 
+import { pause } from "./clock.ts";
 import {
   BUS,
   type Contestant,
@@ -132,11 +133,15 @@ async function runRound(
   const { idle, all, sizes } = await withFleet(
     contestant,
     `${folder}-all`,
-    async (fleet) => ({
-      idle: await fleet.cost(pace.idleMs),
-      all: complete(await fleet.talk(talk("all", pace.allMs))),
-      sizes: await fleet.ask<Record<string, number>>(0, { do: "sizes" }),
-    }),
+    async (fleet) => {
+      // What starting leaves to be done is not idling.
+      await pause(pace.warmUpMs);
+      return {
+        idle: await fleet.cost(pace.idleMs),
+        all: complete(await fleet.talk(talk("all", pace.allMs))),
+        sizes: await fleet.ask<Record<string, number>>(0, { do: "sizes" }),
+      };
+    },
   );
   const one = await withFleet(
     contestant,

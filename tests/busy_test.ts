@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BusyError } from "../mod.ts";
 import { Home, numbers, within } from "./fixture.ts";
 
@@ -57,6 +58,24 @@ Deno.test("after the timeout every write says how long it tried", async () => {
   const [session] = await bus.sessions.list();
   assert.equal(session.status, "active");
   await bus.publish("a", "works again");
+});
+
+Deno.test("time in which a process is not run is none that it waited", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  const peer = await home.start({ busyTimeoutMs: 2_000 });
+  const other = home.foreign();
+  other.exec("BEGIN IMMEDIATE");
+  const publishing = peer.call("publish", { channel: "a", payload: 1 });
+  await sleep(300);
+  peer.signal("SIGSTOP");
+  await sleep(2_500);
+  peer.signal("SIGCONT");
+  // Long enough to try again, and to give up if that time had counted.
+  await sleep(500);
+  other.exec("COMMIT");
+  await within("the publish", publishing);
+  assert.deepEqual((await bus.poll("a")).messages.map((m) => m.payload), [1]);
 });
 
 Deno.test("a busy timeout of 0 tries once", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StoreError } from "../mod.ts";
+import { BusyError, StoreError } from "../mod.ts";
 import { Connection } from "../lib/sqlite/connection.ts";
 import { locateBus } from "../lib/sqlite/location.ts";
 import { SCHEMA, type Schema } from "../lib/sqlite/schema.ts";
@@ -76,6 +76,23 @@ Deno.test("a migration that old programs cannot follow refuses them", async () =
   assert.equal(String(row.id), id);
   newer.sql("UPDATE _schema_version SET compatible_from = 1").run();
   newer.close();
+});
+
+Deno.test("a migration that cannot write says who is in its way", async () => {
+  await using home = new Home();
+  await (await home.open()).publish("a", 1);
+  const other = home.foreign();
+  other.exec("BEGIN IMMEDIATE");
+  assert.throws(
+    () =>
+      Connection.open(locateBus(home.path), {
+        busyTimeoutMs: 50,
+        busyTotalMs: 50,
+        schema: nextSchema(SCHEMA.version, ...MOODS),
+      }),
+    (error) => error instanceof BusyError && error.waitedMs >= 50,
+  );
+  other.exec("COMMIT");
 });
 
 Deno.test("a migration that fails leaves the file as it was", async () => {

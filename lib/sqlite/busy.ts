@@ -17,6 +17,13 @@
  * A long-lived process awaits the pause; a hook, which has nothing else to do,
  * blocks for it.
  *
+ * Where processors are short (a hundred sessions that start in one moment), a pause
+ * of milliseconds takes a tenth of a second, and a transaction as long. Then those
+ * that wait ask more seldom, as they would take the processor from the one that
+ * writes; and that they were not run is no fault of who writes, so that time does
+ * not count, up to five times as long as they wait. A hook's time is its agent's: it
+ * counts in any case.
+ *
  * @module
  */
 
@@ -41,6 +48,14 @@ const TURN_LOOKS_MAX = 8;
 
 // Whoever has the turn for longer is stuck: then one goes on without it.
 const TURN_WAIT_MS_MAX = 100;
+
+// A pause that ends later than this was not only slept; and the longest that is
+// slept besides.
+const LATE_MS = 5;
+const YIELD_MS_MAX = 500;
+
+// Of the time in which it was not run, so many times the deadline do not count.
+const FORGIVEN = 5;
 
 function pauseMs(attempt: number): number {
   const isPatient = attempt >= ATTEMPTS_USUAL && attempt < ATTEMPTS_PATIENT;
@@ -87,35 +102,96 @@ async function retryPatiently<T>(
   turn: WriteTurn | undefined,
   refusal: unknown,
 ): Promise<T> {
-  const startedAt = performance.now();
-  const turnEndsAt = startedAt + Math.min(deadlineMs, TURN_WAIT_MS_MAX);
-  let [attempts, looks] = [0, 0];
+  // Who takes turns is no hook.
+  const patience = new Patience(act, deadlineMs, turn !== undefined);
+  const turnMs = Math.min(deadlineMs, TURN_WAIT_MS_MAX);
+  let looks = 0;
   let waited = refusal !== undefined;
   if (waited) {
-    refuseUnlessBusy(act, deadlineMs, startedAt, refusal);
-    await pause(pauseMs(attempts++));
+    patience.refuseAtEnd(refusal);
+    await patience.rest();
   } else if (turn?.isOthersNext()) block(2 * TURN_LOOK_MS);
   for (;;) {
     const mine = turn?.take() ?? false;
-    if (mine || turn === undefined || performance.now() >= turnEndsAt) {
+    if (mine || turn === undefined || patience.waitedMs >= turnMs) {
       try {
         const result = attempt();
-        if (waited) onWaited(performance.now() - startedAt);
+        if (waited) onWaited(patience.waitedMs);
         return result;
       } catch (error) {
-        refuseUnlessBusy(act, deadlineMs, startedAt, error);
+        patience.refuseAtEnd(error);
       } finally {
         if (mine) turn!.giveBack();
       }
-      await pause(pauseMs(attempts++));
+      await patience.rest();
     } else if (looks < TURN_LOOKS_MAX) {
       const most = TURN_LOOK_MS * TURN_LOOK_GROWTH ** looks++;
       block(most * (0.5 + Math.random()));
     } else {
-      await pause(pauseMs(attempts++));
+      await patience.rest();
       looks = 0;
     }
     waited = true;
+  }
+}
+
+/** How long one tries, and how often. */
+class Patience {
+  readonly #act: string;
+  readonly #deadlineMs: number;
+  readonly #forgivenMsMost: number;
+  readonly #startedAt = performance.now();
+  #pauses = 0;
+  #lateMs = 0;
+  #notRunMs = 0;
+
+  /** Begins now; `forgives` the time in which the process was not run. */
+  constructor(act: string, deadlineMs: number, forgives: boolean) {
+    this.#act = act;
+    this.#deadlineMs = deadlineMs;
+    this.#forgivenMsMost = forgives ? FORGIVEN * deadlineMs : 0;
+  }
+
+  /** For how long it has been tried. */
+  get waitedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  /** Throws what an attempt failed by, unless that was busy and there is time. */
+  refuseAtEnd(error: unknown): void {
+    if (faultOf(error) !== "busy") throw error;
+    const { waitedMs } = this;
+    const forgivenMs = Math.min(this.#notRunMs, this.#forgivenMsMost);
+    if (waitedMs - forgivenMs >= this.#deadlineMs) {
+      throw new BusyError(this.#act, waitedMs, { cause: error });
+    }
+  }
+
+  /** Pauses before the next attempt. */
+  async rest(): Promise<void> {
+    const { ms, yieldMs } = this.#next();
+    const before = performance.now();
+    await pause(ms + yieldMs);
+    this.#rested(performance.now() - before - ms, yieldMs);
+  }
+
+  /** {@linkcode Patience.rest} that blocks the thread. */
+  block(): void {
+    const { ms, yieldMs } = this.#next();
+    const before = performance.now();
+    block(ms + yieldMs);
+    this.#rested(performance.now() - before - ms, yieldMs);
+  }
+
+  #next(): { ms: number; yieldMs: number } {
+    const yieldMs = Math.min(2 * Math.random() * this.#lateMs, YIELD_MS_MAX);
+    return { ms: pauseMs(this.#pauses++), yieldMs };
+  }
+
+  #rested(besidesMs: number, yieldMs: number): void {
+    if (besidesMs >= LATE_MS) this.#notRunMs += besidesMs;
+    const lateMs = besidesMs - yieldMs;
+    this.#lateMs = lateMs < LATE_MS ? 0 : lateMs;
   }
 }
 
@@ -130,32 +206,23 @@ function block(ms: number): void {
   Atomics.wait(never, 0, 0, ms);
 }
 
-/** {@linkcode retryBusy} that blocks the thread. */
+/**
+ * {@linkcode retryBusy} that blocks the thread; `forgives` the time in which the
+ * process was not run.
+ */
 export function retryBusySync<T>(
   act: string,
   deadlineMs: number,
   attempt: () => T,
+  { forgives = false }: { readonly forgives?: boolean } = {},
 ): T {
-  const startedAt = performance.now();
-  for (let attempts = 0;; attempts++) {
+  const patience = new Patience(act, deadlineMs, forgives);
+  for (;;) {
     try {
       return attempt();
     } catch (error) {
-      refuseUnlessBusy(act, deadlineMs, startedAt, error);
+      patience.refuseAtEnd(error);
     }
-    block(pauseMs(attempts));
-  }
-}
-
-function refuseUnlessBusy(
-  act: string,
-  deadlineMs: number,
-  startedAt: number,
-  error: unknown,
-): void {
-  if (faultOf(error) !== "busy") throw error;
-  const waitedMs = performance.now() - startedAt;
-  if (waitedMs >= deadlineMs) {
-    throw new BusyError(act, waitedMs, { cause: error });
+    patience.block();
   }
 }

@@ -19,7 +19,7 @@
  * @module
  */
 
-import { ClosedError, StoreError } from "../errors.ts";
+import { BusyError, ClosedError, StoreError } from "../errors.ts";
 import { retryBusy, retryBusySync } from "./busy.ts";
 import {
   type Database,
@@ -85,9 +85,10 @@ export interface ConnectionOptions {
   readonly schema?: Schema;
 }
 
-// While it is opened, SQLite itself waits: ten first openers at once meet
-// locks inside a single statement, where no retry of ours can come between.
-const OPEN_TIMEOUT_MS = 5_000;
+// While it is opened, SQLite itself waits: many first openers at once meet
+// locks inside a single statement, where no retry of ours can come between. Only
+// who makes or migrates the file waits at all, and a hundred of them for long.
+const OPEN_TIMEOUT_MS = 20_000;
 
 // Other programs may bring an SQLite whose checkpoint can corrupt a busy file
 // (before 3.51.3). Ours run early, so that theirs seldom have to: they start
@@ -522,6 +523,7 @@ function openAs(
   options: ConnectionOptions,
 ): Opened {
   const path = location.databasePath;
+  const startedAt = performance.now();
   try {
     const db = (options.library ?? nodeLibrary).open(
       access === "snapshot" ? fileUri(path, "immutable=1") : path,
@@ -557,6 +559,10 @@ function openAs(
       throw state;
     }
   } catch (error) {
+    if (faultOf(error) === "busy") {
+      const waitedMs = performance.now() - startedAt;
+      throw new BusyError("open the bus", waitedMs, { cause: error });
+    }
     throw storeError("open the bus", path, stateOfOpening(path, error));
   }
 }
@@ -617,7 +623,7 @@ function makeOrMigrate(
       db.prepare("PRAGMA auto_vacuum=INCREMENTAL").run();
       // SQLite does not wait when two switch to WAL at once.
       db.prepare("PRAGMA journal_mode=WAL").get();
-    });
+    }, { forgives: !options.brief });
   } else {
     checkVersion(location, options, db.prepare(READ_VERSION));
     if (versionIn(db) >= version) return;

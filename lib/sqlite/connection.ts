@@ -95,7 +95,7 @@ const OPEN_TIMEOUT_MS = 20_000;
 // theirs at 1,000 pages. Where the log is folded in behind the commits (log.ts),
 // one that is part of a commit, which all wait for, comes only where that did
 // not keep up.
-const CHECKPOINT_PAGES_BEHIND = 900;
+const CHECKPOINT_PAGES_BEHIND = 950;
 const CHECKPOINT_PAGES = 250;
 
 // A commit writes whole pages into the log, and a message changes five or six of

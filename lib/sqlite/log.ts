@@ -5,8 +5,9 @@
  * within some commit, one in fifty, which takes milliseconds: whoever waits for
  * what that commit brings, a message or a lock, waits for the disk. So whoever
  * has committed, and has rung, looks now and then how much there is to fold in,
- * and does it when nothing else is to be done. Others write meanwhile; the next
- * commit after it begins the log anew, if nobody reads from it.
+ * and does it when nothing else is to be done; but not who waits for a lock, as it
+ * would have it milliseconds later. Others write meanwhile; the next commit after
+ * it begins the log anew, if nobody reads from it.
  *
  * **Cutting it off.** Among many readers somebody always does, the more so where
  * processes wait for a processor in the midst of a read: then the log grows by
@@ -32,9 +33,9 @@ import type { Connection } from "./connection.ts";
 /** Up to this length the log is left to SQLite. */
 export const LOG_BYTES_MAX: number = 8 * 1024 * 1024;
 
-// How much there is to be folded in before somebody does, half of what a commit
+// How much there is to be folded in before somebody does, less than what a commit
 // waits for, and after how many of its own commits a process looks.
-const FOLD_PAGES = 500;
+const FOLD_PAGES = 800;
 const LOOK_AFTER_COMMITS = 8;
 
 // A look costs a microsecond or two; a message fills about 12 KiB of the log.
@@ -70,9 +71,13 @@ export class WriteLog {
     this.#foldsBehind = connection.foldsBehind;
   }
 
-  /** After a commit of this process, and its rings: folds it in soon, if it is due. */
-  committed(): void {
+  /**
+   * After a commit of this process, and its rings: folds it in soon, if it is due,
+   * unless the process `isHurried`.
+   */
+  committed(isHurried: boolean): void {
     if (!this.#foldsBehind || ++this.#commits < LOOK_AFTER_COMMITS) return;
+    if (isHurried) return;
     this.#commits = 0;
     if (this.#folding !== undefined || !this.#isFoldingDue()) return;
     this.#folding = pause(0)

@@ -62,7 +62,7 @@ import type {
   TaskPosting,
 } from "../tasks.ts";
 import { type Addressed, bellsFor, topicChannel } from "./bells.ts";
-import { pause } from "./busy.ts";
+import { giveWay, pause } from "./busy.ts";
 import {
   Connection,
   type ConnectionOptions,
@@ -162,6 +162,11 @@ export interface SqliteStoreOptions {
 }
 
 const POLL_INTERVAL_MS = 250;
+
+const GRANTS = topicChannel("grants");
+
+// Who waits for a lock, or has just got one that others may wait for.
+const HURRIED = { isHurried: true };
 
 // A step of the purge after so many messages of this process deletes up to
 // STEP_MESSAGES_MAX: what is over always goes faster than it comes.
@@ -267,7 +272,7 @@ export class SqliteStore implements Store {
         this.#incarnations.get(message.sender),
       );
       this.#wakeUps.committed([message], bells);
-      this.#log.committed();
+      this.#log.committed(false);
       return { id };
     } catch (error) {
       // It says no more than that there is no sender.
@@ -455,6 +460,7 @@ export class SqliteStore implements Store {
     return await this.#write(
       `lock "${request.target.path}"`,
       (tx) => acquire(tx, request, this.#lockBudget),
+      HURRIED,
     );
   }
 
@@ -469,7 +475,11 @@ export class SqliteStore implements Store {
     );
     if (outcome?.state === "held") this.#notePickedUp(waiter);
     return outcome ??
-      await this.#write(act, (tx) => checkWaiter(tx, waiter, session));
+      await this.#write(
+        act,
+        (tx) => checkWaiter(tx, waiter, session),
+        HURRIED,
+      );
   }
 
   async leaveQueue(waiter: string): Promise<void> {
@@ -705,7 +715,7 @@ export class SqliteStore implements Store {
   #notePickedUp(waiter: string): void {
     const noting = pause(0)
       .then(() =>
-        this.#write("wait for a lock", (tx) => endWaiting(tx, waiter))
+        this.#write("wait for a lock", (tx) => endWaiting(tx, waiter), HURRIED)
       )
       .catch((error) => this.#options.warn(`mbus: ${error.message}`))
       .finally(() => this.#noting.delete(waiter));
@@ -713,7 +723,11 @@ export class SqliteStore implements Store {
   }
 
   /** Runs one write transaction, and rings when it is through. */
-  async #write<T>(act: string, work: (tx: Transaction) => T): Promise<T> {
+  async #write<T>(
+    act: string,
+    work: (tx: Transaction) => T,
+    { isHurried = false }: { readonly isHurried?: boolean } = {},
+  ): Promise<T> {
     this.#refuseClosed(act);
     let rings: readonly Addressed[] = [];
     let bells: ReadonlySet<string> = new Set();
@@ -731,7 +745,8 @@ export class SqliteStore implements Store {
       return result;
     });
     this.#wakeUps.committed(rings, bells);
-    this.#log.committed();
+    if (rings.some(({ channel }) => channel === GRANTS)) giveWay();
+    this.#log.committed(isHurried);
     return result;
   }
 

@@ -264,11 +264,11 @@ Deno.test({
 
 const NO_CHECKPOINT: Defect[] = [{
   file: "lib/sqlite/connection.ts",
-  text: "const CHECKPOINT_PAGES_BEHIND = 900;",
+  text: "const CHECKPOINT_PAGES_BEHIND = 950;",
   by: "const CHECKPOINT_PAGES_BEHIND = 0;",
 }, {
   file: "lib/sqlite/log.ts",
-  text: "const FOLD_PAGES = 500;",
+  text: "const FOLD_PAGES = 800;",
   by: "const FOLD_PAGES = Infinity;",
 }, {
   file: "lib/sqlite/log.ts",

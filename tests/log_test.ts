@@ -43,7 +43,7 @@ Deno.test("the log is folded in behind the commits, not by one of them", async (
   // How many pages of the log there are, and are folded in; without doing it.
   const look = other.prepare("PRAGMA wal_checkpoint(NOOP)");
   let pages = 0;
-  for (let i = 0; pages < 600; i++) {
+  for (let i = 0; pages < 880; i++) {
     await bus.publish("a", i);
     const { log, checkpointed } = look.get()!;
     // Not one commit has waited for the disk.

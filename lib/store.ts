@@ -346,7 +346,8 @@ export interface Store extends AsyncDisposable {
   ): Promise<readonly AppendResult[]>;
 
   /**
-   * The living messages after `cursor`, in order, at most `limit`.
+   * The living messages after `cursor`, in order, at most `limit`; without a
+   * promise where the store need not wait for them.
    * @throws {InvalidInputError} If the store can tell that the cursor lies
    * beyond everything that was ever published.
    */

@@ -46,6 +46,8 @@ interface Svg {
 
 const HUES = 9;
 const WIDTH = 820;
+// Of the widest letters that names and figures are made of.
+const LETTER_WIDTH = 7.6;
 const LINES_HEIGHT = 400;
 const ROW_HEIGHT = 30;
 const LABEL_HEIGHT = 15;
@@ -206,10 +208,13 @@ function drawRanges({ label, rows }: RangesChart): Svg {
   );
   const colour = (row: { own?: boolean }) =>
     row.own ? "var(--hue-0)" : "var(--rival)";
+  const range = ({ p50, p99 }: { p50: number; p99: number }) =>
+    `${short(p50)} – ${short(p99)}`;
+  const widest = Math.max(...rows.map((row) => range(row).length));
   return plot({
     height: rows.length * ROW_HEIGHT + 60,
     marginLeft: 240,
-    marginRight: 110,
+    marginRight: Math.max(110, widest * LETTER_WIDTH + 20),
     marginTop: 6,
     marginBottom: 44,
     x: {
@@ -253,7 +258,7 @@ function drawRanges({ label, rows }: RangesChart): Svg {
         frameAnchor: "right",
         textAnchor: "start",
         dx: 10,
-        text: ({ p50, p99 }) => `${short(p50)} – ${short(p99)}`,
+        text: range,
         fill: (row) => row.own ? "var(--hue-0)" : "var(--soft)",
         fontVariant: "tabular-nums",
       }),
@@ -272,7 +277,7 @@ function drawBars({ label, scale, rows }: BarsChart): Svg {
   const widest = Math.max(...rows.map(({ name }) => name.length));
   return plot({
     height: rows.length * ROW_HEIGHT + 60,
-    marginLeft: Math.max(240, widest * 7.6),
+    marginLeft: Math.max(240, widest * LETTER_WIDTH),
     marginRight: 80,
     marginTop: 6,
     marginBottom: 44,

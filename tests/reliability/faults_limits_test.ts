@@ -47,6 +47,8 @@ Deno.test({
     const worker = new Worker(await home.start(OPTIONS), "worker");
     await worker.read();
     await worker.recover();
+    // The runtime ends where it cannot have what it needs for signals.
+    await worker.peer.call("awaitSignals");
     await limitFiles(worker.peer, 0);
     // What it has open is all that it needs.
     assert.deepEqual(await worker.work(), []);
@@ -81,7 +83,7 @@ for (const isThere of [true, false]) {
           await first.publish("kept", "first", { ttlSeconds: 3_600 });
         }
         const peer = home.spawn();
-        // The runtime ends where it cannot have what it needs for signals.
+        // As above.
         await peer.call("awaitSignals");
         await limitFiles(peer, limitThatLeaves(left, peer));
         const opening = { home: home.path, project: null, ...OPTIONS };

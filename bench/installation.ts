@@ -47,31 +47,6 @@ export async function installed(folder: string): Promise<Installation> {
   };
 }
 
-/**
- * Bundles a script of the bench as a program that keeps to SQLite would be, in
- * parts and without the client of PostgreSQL. Returns the program's path.
- */
-export async function bundled(script: string, folder: string): Promise<string> {
-  const program = `${folder}/${script.replace(/ts$/, "js")}`;
-  const bundle = [
-    ...["bundle", "--quiet", "--minify", "--code-splitting"],
-    ...["--external", "postgres", "--outdir", folder],
-    new URL(script, import.meta.url).pathname,
-  ];
-  // As with an installed program, nobody who runs it has to read it first.
-  for (const args of [bundle, ["cache", "--quiet", "--no-config", program]]) {
-    await succeed(
-      new Deno.Command(Deno.execPath(), {
-        args,
-        stdin: "null",
-        stdout: "null",
-        stderr: "piped",
-      }),
-    );
-  }
-  return program;
-}
-
 /** Where this runtime keeps what it has loaded. */
 async function denoDir(): Promise<string> {
   const { stdout } = await succeed(

@@ -21,7 +21,7 @@ let day = { sinceMs: NaN, text: "" };
  *
  * @throws {RangeError} If there is no such time.
  */
-export function isoTime(ms: number): string {
+export function isoOf(ms: number): string {
   if (!(Number.isInteger(ms) && ms >= 0 && ms < PLAIN_MS_MAX)) {
     return new Date(ms).toISOString();
   }

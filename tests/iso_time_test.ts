@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isoTime } from "../lib/iso_time.ts";
+import { isoOf } from "../lib/iso_time.ts";
 
-Deno.test("isoTime: writes every time as the runtime does", () => {
+Deno.test("isoOf: writes every time as the runtime does", () => {
   const times = fc.oneof(
     fc.integer({ min: 0, max: Date.UTC(10_000, 0, 1) - 1 }),
     fc.integer({ min: -8.64e15, max: 8.64e15 }),
@@ -10,21 +10,21 @@ Deno.test("isoTime: writes every time as the runtime does", () => {
   );
   fc.assert(
     fc.property(times, (ms) => {
-      assert.equal(isoTime(ms), new Date(ms).toISOString());
+      assert.equal(isoOf(ms), new Date(ms).toISOString());
     }),
     { numRuns: 1_000 },
   );
 });
 
-Deno.test("isoTime: days follow each other in any order", () => {
+Deno.test("isoOf: days follow each other in any order", () => {
   const midnight = Date.UTC(2026, 10, 29);
   for (const ms of [midnight - 1, midnight, midnight - 1, midnight + 1]) {
-    assert.equal(isoTime(ms), new Date(ms).toISOString());
+    assert.equal(isoOf(ms), new Date(ms).toISOString());
   }
 });
 
-Deno.test("isoTime: refuses what is no time", () => {
+Deno.test("isoOf: refuses what is no time", () => {
   for (const ms of [NaN, Infinity, 8.64e15 + 1]) {
-    assert.throws(() => isoTime(ms), RangeError);
+    assert.throws(() => isoOf(ms), RangeError);
   }
 });

@@ -86,8 +86,10 @@ const USING = /(?<=^\s*|[;{}])(?:await )?using [\w$]+ ?=/gm;
  * as it has no code that was kept and none that is optimized, and 3 MB smaller from
  * then on.
  */
-export const SMALL_MEMORY =
-  "--no-code-cache --v8-flags=--max-semi-space-size=1,--lite-mode";
+export const SMALL_MEMORY: readonly string[] = [
+  "--no-code-cache",
+  "--v8-flags=--max-semi-space-size=1,--lite-mode",
+];
 
 if (import.meta.main) Deno.exit(await main());
 
@@ -366,7 +368,7 @@ ${program("cli.js")} memory=
 case "$1" in
 hook) [ -t 0 ] || { shift; ${program("hook.js")}; } ;;
 send) shift; ${program("send.js")} ;;
-tail) shift; ${program("tail.js")} memory=${quoted(SMALL_MEMORY)} ;;
+tail) shift; ${program("tail.js")} memory=${quoted(SMALL_MEMORY.join(" "))} ;;
 esac
 exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
 `;

@@ -5,7 +5,7 @@
  */
 
 import { InvalidInputError } from "../errors.ts";
-import { isoTime } from "../iso_time.ts";
+import { isoOf } from "../iso_time.ts";
 import { decodePayload } from "../json.ts";
 import type { Message } from "../store.ts";
 import type { Columns } from "./columns.ts";
@@ -83,7 +83,7 @@ export function messageOf(
     createdAt: createdAt instanceof Date
       ? createdAt.toISOString()
       : String(createdAt),
-    expiresAt: isoTime(Number(expiresAt)),
+    expiresAt: isoOf(Number(expiresAt)),
   };
   if (project !== null) message.project = String(project);
   if (recipient !== null) message.to = String(recipient);

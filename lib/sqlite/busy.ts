@@ -171,29 +171,30 @@ class Patience {
 
   /** Pauses before the next attempt. */
   async rest(): Promise<void> {
-    const { ms, yieldMs } = this.#next();
-    const before = performance.now();
-    await pause(ms + yieldMs);
-    this.#rested(performance.now() - before - ms, yieldMs);
+    const { ms, over } = this.#begin();
+    await pause(ms);
+    over();
   }
 
   /** {@linkcode Patience.rest} that blocks the thread. */
   block(): void {
-    const { ms, yieldMs } = this.#next();
-    const before = performance.now();
-    block(ms + yieldMs);
-    this.#rested(performance.now() - before - ms, yieldMs);
+    const { ms, over } = this.#begin();
+    block(ms);
+    over();
   }
 
-  #next(): { ms: number; yieldMs: number } {
+  /** Begins a pause: how long it is to be, and what is to be called after it. */
+  #begin(): { ms: number; over: () => void } {
+    const ownMs = pauseMs(this.#pauses++);
     const yieldMs = Math.min(2 * Math.random() * this.#lateMs, YIELD_MS_MAX);
-    return { ms: pauseMs(this.#pauses++), yieldMs };
-  }
-
-  #rested(besidesMs: number, yieldMs: number): void {
-    if (besidesMs >= LATE_MS) this.#notRunMs += besidesMs;
-    const lateMs = besidesMs - yieldMs;
-    this.#lateMs = lateMs < LATE_MS ? 0 : lateMs;
+    const startedAt = performance.now();
+    const over = () => {
+      const besidesMs = performance.now() - startedAt - ownMs;
+      if (besidesMs >= LATE_MS) this.#notRunMs += besidesMs;
+      const lateMs = besidesMs - yieldMs;
+      this.#lateMs = lateMs < LATE_MS ? 0 : lateMs;
+    };
+    return { ms: ownMs + yieldMs, over };
   }
 }
 

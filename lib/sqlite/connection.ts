@@ -223,6 +223,8 @@ export class Connection {
   /** Runs `work`, which only reads; nearly always at once. */
   read<T>(act: string, work: () => T): T | Promise<T> {
     if (this.#closed) throw new ClosedError(act);
+    // Tried without what comes between where somebody may be in the way: next to
+    // no read meets anybody, and each reader that is woken pays for it.
     try {
       if (this.#access === "snapshot") this.#reopen();
       return this.#readInPlace(act, work);

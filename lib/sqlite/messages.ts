@@ -18,7 +18,7 @@ import {
   refuseBeyond,
   START_CURSOR,
 } from "../coordination/message_rows.ts";
-import { isoTime } from "../iso_time.ts";
+import { isoOf } from "../iso_time.ts";
 import type { Incarnation } from "../sessions.ts";
 import type { Interest, NewMessage, Page } from "../store.ts";
 import { whoReads } from "./bells.ts";
@@ -131,7 +131,7 @@ function insertValues(message: NewMessage, nowMs: number): SqlValue[] {
     message.sender,
     message.channel,
     message.payloadText,
-    isoTime(nowMs),
+    isoOf(nowMs),
     message.ttlSeconds,
     nowMs + Math.round(message.ttlSeconds * 1000),
     message.project,
@@ -181,6 +181,7 @@ const CLOSE_MESSAGES = 64;
 function readClose(look: Look): Page | undefined {
   const rows = rowsOf(look, closeSql(look.interest.channels?.length ?? 0));
   if (rows.length === 0) return undefined;
+  // It comes last in each.
   const end = Number(rows[0].at(-1));
   return end - Number(look.cursor) > CLOSE_MESSAGES
     ? undefined

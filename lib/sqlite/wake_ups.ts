@@ -233,16 +233,16 @@ export class WakeUps {
   }
 
   #pollAfter(ms: number): void {
-    this.#timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       const { pollIntervalMs } = this.#options;
-      const rungForMs = performance.now() - this.#rungAt;
-      const isRung = rungForMs < pollIntervalMs;
-      if (!isRung) this.#lookForCommits();
+      const leftMs = this.#rungAt + pollIntervalMs - performance.now();
+      if (leftMs <= 0) this.#lookForCommits();
       this.#lookAfterBell();
-      // Who was warned may have ended it.
-      if (this.#timer === undefined) return;
-      this.#pollAfter(isRung ? pollIntervalMs - rungForMs : pollIntervalMs);
+      // Who was warned may have ended it, and begun anew.
+      if (this.#timer !== timer) return;
+      this.#pollAfter(leftMs > 0 ? leftMs : pollIntervalMs);
     }, ms);
+    this.#timer = timer;
   }
 
   #lookForCommits(): void {

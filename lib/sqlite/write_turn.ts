@@ -54,15 +54,20 @@ export class WriteTurn {
   /** Gives it back. */
   giveBack(): void {
     this.#file?.unlockSync();
-    if (this.#missedAt !== -Infinity) this.#gaveBackAt = performance.now();
+    if (this.#hasMissed) this.#gaveBackAt = performance.now();
   }
 
   /** Whether others are to have a look before one takes it again. */
   isOthersNext(): boolean {
-    if (this.#missedAt === -Infinity) return false;
+    if (!this.#hasMissed) return false;
     const now = performance.now();
     return now - this.#missedAt < CONTENDED_MS &&
       now - this.#gaveBackAt < RIGHT_AFTER_MS;
+  }
+
+  /** Who has never met another, as most never do, need not look at the clock. */
+  get #hasMissed(): boolean {
+    return this.#missedAt > -Infinity;
   }
 
   /** Closes the file; what still waits goes on without turns. */

@@ -103,6 +103,24 @@ Deno.test("what was granted is had while others write, and noted by the time the
   assert.equal(waitersIn(home), 0);
 });
 
+Deno.test("what was granted and given back at once leaves no waiter behind", async () => {
+  await using home = new Home();
+  const ann = await home.open({ ...NO_POLL, session: "ann" });
+  const bob = await home.open({ ...NO_POLL, session: "bob" });
+  const path = `${home.root}/a`;
+  const lock = await ann.locks.acquire(path, EXCLUSIVE);
+  const waiting = Promise.withResolvers<void>();
+  const onWait = () => waiting.resolve();
+  const got = bob.locks.acquire(path, { ...EXCLUSIVE, ...LONG, onWait });
+  await within("bob to wait", waiting.promise);
+  assert.equal(waitersIn(home), 1);
+  await lock.release();
+  const granted = await within("the lock", got, PUSHED_MS);
+  // It is still to be noted that it was picked up, which is done with its end.
+  await granted.release();
+  assert.equal(waitersIn(home), 0);
+});
+
 Deno.test("waiters are served first come, first served, whatever they ask for", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });

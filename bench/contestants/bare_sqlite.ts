@@ -39,7 +39,8 @@ export async function openBareSqlite(
   const channels = [...CHANNELS, channelTo(seat.session)];
   const select = db.prepare(
     `SELECT id, payload FROM inter_session_messages
-     WHERE id > ? AND +channel IN (${channels.map(() => "?")}) ORDER BY id`,
+     WHERE id > ? AND (${channels.map(() => "+channel = ?").join(" OR ")})
+     ORDER BY id`,
   );
   const end = "SELECT coalesce(max(id), 0) AS id FROM inter_session_messages";
   let cursor = seat.from === "start" ? 0 : Number(db.prepare(end).get()!.id);

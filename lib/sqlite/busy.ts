@@ -57,8 +57,6 @@ const YIELD_MS_MAX = 500;
 // Of the time in which it was not run, so many times the deadline do not count.
 const FORGIVEN = 5;
 
-const GIVE_WAY_MS = 0.2;
-
 function pauseMs(attempt: number): number {
   const isPatient = attempt >= ATTEMPTS_USUAL && attempt < ATTEMPTS_PATIENT;
   const most = isPatient
@@ -207,15 +205,6 @@ const never = new Int32Array(new SharedArrayBuffer(4));
 
 function block(ms: number): void {
   Atomics.wait(never, 0, 0, ms);
-}
-
-/**
- * Lets another process begin that was just woken. It is woken on the processor of
- * who woke it, and stands behind what that does next: one in ten that were granted
- * a lock waited a millisecond for the one that gave it back.
- */
-export function giveWay(): void {
-  block(GIVE_WAY_MS);
 }
 
 /**

@@ -8,7 +8,8 @@
  * commits: each waiter in order gets its hold if nothing stands in its way any
  * more, and is rung. The hold then carries the waiter's number until its
  * process has picked it up; if that process died meanwhile, the hold goes back.
- * To pick it up is a mere look, which waits for no writer; it is noted afterwards.
+ * To pick it up is a mere look, which waits for no writer; it is noted a moment later,
+ * unless the hold is given back by then, which is noted with it.
  *
  * A waiter is leased: its process renews by looking at it, and one that is dead
  * or silent past its lease is removed by whoever looks.
@@ -41,6 +42,7 @@ import type {
   LockType,
 } from "../locks.ts";
 import { announceConflict, tellTakenOver, tellWanted } from "./conflicts.ts";
+import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import {
   adoptForeignHolds,
@@ -54,6 +56,7 @@ import {
   overlappingHolds,
   ownHold,
   removeHold,
+  removeWaiter,
   standing,
   toBlocker,
   ungrant,
@@ -433,6 +436,13 @@ function pickUp(tx: Transaction, row: Row): LockOutcome {
   return granted ?? { state: "refused", blockers: [] };
 }
 
+/** Whether what a waiter was granted is yet to be noted as picked up. */
+export function isUnnoted(connection: Connection, waiter: string): boolean {
+  // Not where it was given back meanwhile.
+  return connection.sql("SELECT 1 FROM lock_waiters WHERE waiter = ?")
+    .get(Number(waiter)) !== undefined;
+}
+
 /**
  * Notes that a waiter's process has picked up what it was granted. Until then it
  * goes back if that process dies, which is what its death brings about anyway.
@@ -453,9 +463,7 @@ function waiterRow(tx: Transaction, waiter: string): Row | undefined {
 export function leaveQueue(tx: Transaction, waiter: string): void {
   const row = waiterRow(tx, waiter);
   if (row === undefined) return;
-  tx.connection.sql("DELETE FROM lock_waiters WHERE waiter = ?").run(
-    row.waiter,
-  );
+  removeWaiter(tx, row.waiter);
   // Who waited behind it may be next.
   tx.freed.push(row);
   if (row.token === null) return;

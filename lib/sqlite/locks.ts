@@ -165,10 +165,13 @@ function ungrantIfDead(tx: Transaction, row: Row): boolean {
     return false;
   }
   if (tx.readOnly) return true;
-  tx.connection.sql("DELETE FROM lock_waiters WHERE waiter = ?").run(
-    row.waiter,
-  );
+  removeWaiter(tx, row.waiter);
   return ungrant(tx, row, row.waiter_upgrades !== null);
+}
+
+/** Deletes a waiter, whether or not it was granted anything. */
+export function removeWaiter(tx: Transaction, waiter: SqlValue): void {
+  tx.connection.sql("DELETE FROM lock_waiters WHERE waiter = ?").run(waiter);
 }
 
 /** Takes a grant back; returns whether the hold is gone by it. */
@@ -387,9 +390,13 @@ export function giveBack(
 export function removeHold(tx: Transaction, held: Pick<Hold, "token">): void {
   const freed = tx.connection.sql(
     `DELETE FROM file_locks WHERE token = ?
-     RETURNING kind, extent, folds_case`,
+     RETURNING kind, extent, folds_case, waiter`,
   ).get(held.token);
-  if (freed !== undefined) tx.freed.push(freed);
+  if (freed !== undefined) {
+    tx.freed.push(freed);
+    // Nobody will pick it up, or note that it was.
+    if (freed.waiter !== null) removeWaiter(tx, freed.waiter);
+  }
   tx.ring("locks", null);
 }
 

@@ -6,8 +6,10 @@
  * what that commit brings, a message or a lock, waits for the disk. So whoever
  * has committed, and has rung, looks now and then how much there is to fold in,
  * and does it when nothing else is to be done; but not who waits for a lock, as it
- * would have it milliseconds later. Others write meanwhile; the next commit after
- * it begins the log anew, if nobody reads from it.
+ * would have it milliseconds later. Others write meanwhile. The next commit after
+ * it begins the log anew, if nobody reads from it, and flushes its beginning: so
+ * whoever folded it in writes something at once, or somebody's message waited for
+ * that, too.
  *
  * **Cutting it off.** Among many readers somebody always does, the more so where
  * processes wait for a processor in the midst of a read: then the log grows by
@@ -26,6 +28,7 @@
  * @module
  */
 
+import { MessageBusError } from "../errors.ts";
 import { pause } from "./busy.ts";
 import { faultOf } from "./faults.ts";
 import type { Connection } from "./connection.ts";
@@ -95,9 +98,23 @@ export class WriteLog {
     return log - checkpointed >= FOLD_PAGES;
   }
 
-  #fold(): void {
+  async #fold(): Promise<void> {
     // Another process may have been quicker, or be about it: then it is busy.
-    if (this.#isFoldingDue()) this.#checkpointed("PASSIVE");
+    if (!this.#isFoldingDue()) return;
+    const { log, checkpointed } = this.#checkpointed("PASSIVE");
+    if (log > 0 && log === checkpointed) await this.#beginAnew();
+  }
+
+  async #beginAnew(): Promise<void> {
+    try {
+      await this.#connection.write(
+        "begin the log anew",
+        () => this.#set("log_begun_at", this.#now()),
+      );
+    } catch (error) {
+      // Then whoever writes next begins it, or is told what stands in the way.
+      if (!(error instanceof MessageBusError)) throw error;
+    }
   }
 
   /** How many pages the log has, and how many of them are folded in by now. */

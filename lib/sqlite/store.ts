@@ -62,7 +62,7 @@ import type {
   TaskPosting,
 } from "../tasks.ts";
 import { type Addressed, bellsFor, topicChannel } from "./bells.ts";
-import { giveWay, pause } from "./busy.ts";
+import { pause } from "./busy.ts";
 import {
   Connection,
   type ConnectionOptions,
@@ -96,6 +96,7 @@ import {
   checkWaiter,
   endWaiting,
   grantWaiters,
+  isUnnoted,
   leaveQueue,
   lookAtWaiter,
   waitersFor,
@@ -168,6 +169,20 @@ const GRANTS = topicChannel("grants");
 // Who waits for a lock, or has just got one that others may wait for.
 const HURRIED = { isHurried: true };
 
+// Who was granted a lock is woken on the processor of who gave it back, and stands
+// behind what that does next, unless it does nothing until the other has begun.
+const GIVE_WAY_MS = 1;
+
+// Longer than a lock is held by who only writes a file.
+const NOTE_AFTER_MS = 50;
+
+/** A waiter's lock that was picked up, and is yet to be noted. */
+interface Noting {
+  /** Lets it be done at once. */
+  now(): void;
+  readonly done: Promise<void>;
+}
+
 // A step of the purge after so many messages of this process deletes up to
 // STEP_MESSAGES_MAX: what is over always goes faster than it comes.
 const PURGE_AFTER_MESSAGES = STEP_MESSAGES_MAX / 2;
@@ -198,7 +213,7 @@ export class SqliteStore implements Store {
   #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
   // What waiters have picked up and is not noted yet, by their number.
-  readonly #noting = new Map<string, Promise<void>>();
+  readonly #noting = new Map<string, Noting>();
   #closing: Promise<void> | undefined;
 
   private constructor(connection: Connection, options: SqliteStoreOptions) {
@@ -467,13 +482,13 @@ export class SqliteStore implements Store {
   async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
     const act = "wait for a lock";
     this.#refuseClosed(act);
-    await this.#noting.get(waiter);
+    await this.#noted(waiter);
     // Most looks change nothing, and should keep nobody from writing.
     const outcome = await this.#connection.read(
       act,
       () => lookAtWaiter(this.#lookOnly(), waiter),
     );
-    if (outcome?.state === "held") this.#notePickedUp(waiter);
+    if (outcome?.state === "held") this.#noteSoon(waiter);
     return outcome ??
       await this.#write(
         act,
@@ -483,7 +498,7 @@ export class SqliteStore implements Store {
   }
 
   async leaveQueue(waiter: string): Promise<void> {
-    await this.#noting.get(waiter);
+    await this.#noted(waiter);
     await this.#write("leave a queue", (tx) => leaveQueue(tx, waiter));
   }
 
@@ -702,24 +717,44 @@ export class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     await this.#purging;
-    await Promise.all(this.#noting.values());
+    await Promise.all([...this.#noting.keys()].map((it) => this.#noted(it)));
     await this.#wakeUps.close();
     await this.#log.settled();
     this.#connection.close();
   }
 
   /**
-   * Notes that a waiter has picked up its lock: it is held by now, and who holds it
-   * need not wait for that.
+   * Notes, in a moment, that a waiter has picked up its lock: it is held by now, and
+   * who holds it need not wait for that. If it is only for a moment, it is given back
+   * by then, and that is noted with it.
    */
-  #notePickedUp(waiter: string): void {
-    const noting = pause(0)
-      .then(() =>
-        this.#write("wait for a lock", (tx) => endWaiting(tx, waiter), HURRIED)
-      )
+  #noteSoon(waiter: string): void {
+    const { promise: due, resolve: now } = Promise.withResolvers<void>();
+    const timer = setTimeout(now, NOTE_AFTER_MS);
+    const done = due
+      .then(() => this.#note(waiter))
       .catch((error) => this.#options.warn(`mbus: ${error.message}`))
-      .finally(() => this.#noting.delete(waiter));
-    this.#noting.set(waiter, noting);
+      .finally(() => {
+        clearTimeout(timer);
+        this.#noting.delete(waiter);
+      });
+    this.#noting.set(waiter, { now, done });
+  }
+
+  async #note(waiter: string): Promise<void> {
+    const act = "wait for a lock";
+    const isDue = await this.#connection.read(
+      act,
+      () => isUnnoted(this.#connection, waiter),
+    );
+    if (isDue) await this.#write(act, (tx) => endWaiting(tx, waiter), HURRIED);
+  }
+
+  /** Notes at once what a waiter has picked up, if it is not noted yet. */
+  async #noted(waiter: string): Promise<void> {
+    const noting = this.#noting.get(waiter);
+    noting?.now();
+    await noting?.done;
   }
 
   /** Runs one write transaction, and rings when it is through. */
@@ -745,7 +780,9 @@ export class SqliteStore implements Store {
       return result;
     });
     this.#wakeUps.committed(rings, bells);
-    if (rings.some(({ channel }) => channel === GRANTS)) giveWay();
+    if (rings.some(({ channel }) => channel === GRANTS)) {
+      await pause(GIVE_WAY_MS);
+    }
     this.#log.committed(isHurried);
     return result;
   }

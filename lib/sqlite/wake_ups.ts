@@ -12,8 +12,8 @@
  * committed without a ring (a crash in between; a program that does not ring
  * while nobody watches for it), and it repairs the bell: a file that is gone
  * is made and watched anew, and its rows with it. Who was rung reads all that is
- * committed by then, so it counts from the last ring: where messages come all the
- * time, nobody is woken besides.
+ * committed by then, and has a bell, so it counts from the last ring: where messages
+ * come all the time, nobody is woken besides.
  *
  * What this process itself publishes needs no bell: its watches are woken
  * directly.
@@ -135,6 +135,11 @@ export class WakeUps {
     await this.#rows;
   }
 
+  /** Whether it is to be rung; else it only polls. */
+  get #wantsBell(): boolean {
+    return this.#options.notify !== "poll" && !this.#connection.readOnly;
+  }
+
   get #bellPath(): string {
     return `${this.#connection.location.bellsFolder}/${this.#bell}`;
   }
@@ -143,7 +148,7 @@ export class WakeUps {
     this.#bell = newBellName();
     this.#dataVersion = this.#connection.dataVersion();
     this.#pollAfter(this.#options.pollIntervalMs);
-    if (this.#options.notify === "poll" || this.#connection.readOnly) return;
+    if (!this.#wantsBell) return;
     try {
       this.#watchBell();
     } catch (error) {
@@ -184,9 +189,9 @@ export class WakeUps {
   async #listen(watch: Deno.FsWatcher): Promise<void> {
     try {
       for await (const event of watch) {
-        this.#rungAt = performance.now();
         this.#wakeAll();
         if (event.kind === "remove") break;
+        this.#rungAt = performance.now();
       }
     } catch (error) {
       // Closing a watch may show as an interruption of who waits for it.
@@ -194,6 +199,7 @@ export class WakeUps {
     }
     if (this.#bellWatch === watch) {
       // The bell is gone; the next poll makes and watches it anew.
+      this.#rungAt = -Infinity;
       this.#bellWatch = undefined;
       this.#mode = "poll";
       try {
@@ -236,8 +242,11 @@ export class WakeUps {
     const timer = setTimeout(() => {
       const { pollIntervalMs } = this.#options;
       const leftMs = this.#rungAt + pollIntervalMs - performance.now();
-      if (leftMs <= 0) this.#lookForCommits();
-      this.#lookAfterBell();
+      if (leftMs <= 0) {
+        this.#lookForCommits();
+        this.#lookAfterBell();
+      }
+      if (this.#wantsBell) this.#foreignRows.poll();
       // Who was warned may have ended it, and begun anew.
       if (this.#timer !== timer) return;
       this.#pollAfter(leftMs > 0 ? leftMs : pollIntervalMs);
@@ -259,7 +268,7 @@ export class WakeUps {
   }
 
   #lookAfterBell(): void {
-    if (this.#options.notify === "poll" || this.#connection.readOnly) return;
+    if (!this.#wantsBell) return;
     try {
       if (!this.#bellStands()) {
         this.#watchBell();
@@ -268,7 +277,6 @@ export class WakeUps {
     } catch (error) {
       this.#fallBack(error);
     }
-    this.#foreignRows.poll();
   }
 
   #bellStands(): boolean {
@@ -343,9 +351,7 @@ export class WakeUps {
 
   /** Changes rows of this bell, after all changes before. */
   #change(act: string, work: (tx: Transaction) => void): Promise<void> {
-    if (this.#options.notify === "poll" || this.#connection.readOnly) {
-      return Promise.resolve();
-    }
+    if (!this.#wantsBell) return Promise.resolve();
     const change = this.#rows.then(() => this.#options.write(act, work));
     this.#rows = change.catch(() => {});
     return change;

@@ -274,7 +274,6 @@ const version1 = (): readonly string[] => [
     WHERE token = NEW.token;
   END`,
 
-  // Few at a time: an index would cost more than it saves.
   `CREATE TABLE lock_waiters (
     waiter INTEGER PRIMARY KEY AUTOINCREMENT,
     session_id TEXT NOT NULL REFERENCES session_registry(session_id),
@@ -300,6 +299,7 @@ const version1 = (): readonly string[] => [
     alongside TEXT NOT NULL DEFAULT '[]',
     upgrades INTEGER
   )`,
+  `CREATE INDEX idx_waiters_session ON lock_waiters(session_id)`,
 
   // waits_for counts the dependencies that are not done yet.
   `CREATE TABLE tasks (

@@ -18,7 +18,7 @@
  */
 
 import { findCycle, type Waiting } from "../coordination/deadlock.ts";
-import { targetValues, toHold, toRequest } from "../coordination/lock_rows.ts";
+import { targetValues, toRequest } from "../coordination/lock_rows.ts";
 import {
   anybodys,
   excludes,
@@ -164,7 +164,7 @@ function overlapsOf(
   tx: Transaction,
   request: LockRequest,
   held: Hold,
-  near: readonly HoldRow[] = nearbyHolds(tx, request),
+  near: readonly HoldRow[],
 ): LockOverlap[] {
   const found = new Map<number, LockOverlap>();
   for (const where of ["disk", "repository"] as const) {
@@ -420,13 +420,13 @@ function grantedTo(
   tx: Transaction,
   row: Row,
 ): LockOutcome & { state: "held" } | undefined {
-  const held = holdRow(tx.connection, Number(row.token));
-  if (held === undefined) return undefined;
-  const own = toHold(held, tx.nowMs);
-  return {
+  const request = toRequest(row);
+  const near = nearbyHolds(tx, request);
+  const own = near.find(({ hold }) => hold.token === row.token)?.hold;
+  return own === undefined ? undefined : {
     state: "held",
     hold: own,
-    overlaps: overlapsOf(tx, toRequest(row), own),
+    overlaps: overlapsOf(tx, request, own, near),
   };
 }
 

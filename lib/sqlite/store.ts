@@ -780,10 +780,10 @@ export class SqliteStore implements Store {
       return result;
     });
     this.#wakeUps.committed(rings, bells);
+    this.#log.committed(isHurried);
     if (rings.some(({ channel }) => channel === GRANTS)) {
       await pause(GIVE_WAY_MS);
     }
-    this.#log.committed(isHurried);
     return result;
   }
 

@@ -59,6 +59,9 @@ export interface FleetOptions {
 
 const STARTED_AT_ONCE = 10;
 
+// By then all that is ever to come has mostly come.
+const SETTLED_MS = 200;
+
 /** The sessions of one contestant. */
 export class Fleet implements AsyncDisposable {
   readonly #started: AsyncDisposableStack;
@@ -120,9 +123,20 @@ export class Fleet implements AsyncDisposable {
     await this.#tell({ do: "talk", talk });
     await pause(talk.warmUpMs);
     const cost = await this.cost(talk.measuredMs * 0.95);
-    const accounts = await this.#all((child) => child.next<SessionAccount>());
+    await this.#all((child) => child.next());
     const readers = talk.audience === "all" ? this.#children.length - 1 : 1;
-    return { ...talkedOf(accounts, readers), cost };
+    const lookMs = Math.min(SETTLED_MS, talk.settleMs);
+    await pause(lookMs);
+    const talked = await this.#talked(readers);
+    // Not looked at again and again: that would keep from coming what is late.
+    if (talked.missing === 0) return { ...talked, cost };
+    await pause(talk.settleMs - lookMs);
+    return { ...await this.#talked(readers), cost };
+  }
+
+  async #talked(readers: number): Promise<Omit<Talked, "cost">> {
+    const accounts = await this.askAll<SessionAccount>({ do: "account" });
+    return talkedOf(accounts, readers);
   }
 
   /** What they cost, over a time. */

@@ -45,7 +45,10 @@ export interface Written {
 /** What a session's process can be told. */
 export type Order =
   | { readonly do: "join" }
+  /** Talk; says when it is through. */
   | { readonly do: "talk"; readonly talk: Talk }
+  /** Tell what was said and heard since then. */
+  | { readonly do: "account" }
   /** Say so many to one as fast as it goes, in batches. */
   | {
     readonly do: "flood";
@@ -65,6 +68,7 @@ export type Order =
 
 const { module, seat } = argumentOfChild<SessionStart>();
 
+let said: SessionAccount["said"] = [];
 let heard: [number, number, number][] = [];
 let wokenAt: number[] = [];
 let next = 0;
@@ -105,7 +109,10 @@ async function obey(order: Order): Promise<void> {
     case "join":
       return say({ joined: await join() });
     case "talk":
-      return say(await talk(order.talk));
+      said = await talk(order.talk);
+      return say({ talked: said.length });
+    case "account":
+      return say({ said, heard, wokenAt } satisfies SessionAccount);
     case "flood":
       return say(await flood(order));
     case "count":
@@ -139,10 +146,10 @@ async function join(): Promise<boolean> {
   }
 }
 
-async function talk(talk: Talk): Promise<SessionAccount> {
+async function talk(talk: Talk): Promise<SessionAccount["said"]> {
   heard = [];
   wokenAt = [];
-  const said = await talkFor(
+  return await talkFor(
     talk,
     seat.session,
     seat.sessions,
@@ -152,7 +159,6 @@ async function talk(talk: Talk): Promise<SessionAccount> {
       return peer.say(channel, said, to);
     },
   );
-  return { said, heard, wokenAt };
 }
 
 /** When it began and when all was acknowledged. */

@@ -56,7 +56,7 @@ export interface Talk {
   /** How long it publishes unmeasured, and then measured, in ms. */
   readonly warmUpMs: number;
   readonly measuredMs: number;
-  /** How long what was said may take to come, in ms. */
+  /** How long what was said may take to come, in ms; it may all be there sooner. */
   readonly settleMs: number;
 }
 
@@ -108,7 +108,7 @@ export async function talkFor(
       account.push([number, { start, commit: commit ?? NaN, end }]);
     }
   }
-  await pause(Math.max(0, endAt - sharedNowMs()) + talk.settleMs);
+  await pause(Math.max(0, endAt - sharedNowMs()));
   return account;
 }
 

@@ -27,6 +27,7 @@ import type {
   DurableReader,
   Interest,
   Message,
+  Page,
   Store,
   Watch,
   WatchMode,
@@ -74,6 +75,12 @@ const PAGE_MESSAGES = 256;
 // it still has the name: far less than it takes to lose it.
 const PAGE_TRUSTED_MS = 1_000;
 
+/** Who asked for a message, and is to be answered. */
+type Asking = Pick<
+  PromiseWithResolvers<IteratorResult<Message, undefined>>,
+  "resolve" | "reject"
+>;
+
 /** Messages one by one, as an async iteration. */
 export class Subscription
   implements AsyncIterableIterator<Message>, AsyncDisposable {
@@ -84,7 +91,9 @@ export class Subscription
   readonly #options: SubscribeOptions;
   readonly #hooks: SubscriptionHooks;
   #stands = false;
-  #buffer: Message[] = [];
+  #page: readonly Message[] = [];
+  // How many of the page were taken.
+  #taken = 0;
   // Whether the page was read for who asks right now.
   #isFresh = false;
   #readAtMs = 0;
@@ -92,13 +101,13 @@ export class Subscription
   #delivered = "";
   #more = true;
   #woken = true;
-  #wakeWaiting: (() => void) | undefined;
+  #isReading = false;
+  // Those who asked for a message and have no answer yet, the first one first.
+  readonly #asking: Asking[] = [];
   #watch: Watch | undefined;
   #reader: DurableReader | undefined;
   #renewal: ReturnType<typeof setInterval> | undefined;
   #failure: { readonly error: unknown } | undefined;
-  // Until the last of those who asked has its answer.
-  #turn: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Made by {@linkcode MessageBus.subscribe}. */
@@ -142,15 +151,10 @@ export class Subscription
    * @throws {LeaseLostError} If another reader took the durable name over.
    */
   next(): Promise<IteratorResult<Message, undefined>> {
-    const turn = this.#turn === undefined
-      ? this.#next()
-      : this.#turn.then(() => this.#next());
-    const over = () => {
-      if (this.#turn === mine) this.#turn = undefined;
-    };
-    const mine: Promise<void> = turn.then(over, over);
-    this.#turn = mine;
-    return turn;
+    return new Promise((resolve, reject) => {
+      this.#asking.push({ resolve, reject });
+      this.#answer();
+    });
   }
 
   /**
@@ -181,6 +185,7 @@ export class Subscription
   /** Ends it; who waits for a message gets the end. Closing twice is fine. */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
+    this.#answer();
     await this.#closing;
   }
 
@@ -224,6 +229,7 @@ export class Subscription
       }
       this.#delivered = this.#cursor;
       this.#stands = true;
+      this.#answer();
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -252,24 +258,42 @@ export class Subscription
     return reader.cursor;
   }
 
-  async #next(): Promise<IteratorResult<Message, undefined>> {
-    if (!this.#stands) await this.ready;
-    for (;;) {
-      if (this.#failure !== undefined) throw this.#failure.error;
-      if (this.#closing !== undefined) return { done: true, value: undefined };
-      const message = this.#buffer.shift();
-      if (message !== undefined) {
-        if (!this.#isFresh && this.#isDoubtful(message)) {
-          this.#rewind();
-          continue;
+  /**
+   * Answers those who asked, as far as there is something to say. Called whenever
+   * there may be; what can be read at once is answered at once.
+   */
+  #answer(): void {
+    while (this.#asking.length > 0 && !this.#isReading) {
+      if (this.#failure !== undefined) {
+        this.#asking.shift()!.reject(this.#failure.error);
+      } else if (this.#closing !== undefined) {
+        this.#asking.shift()!.resolve({ done: true, value: undefined });
+      } else if (!this.#stands) {
+        return;
+      } else if (this.#taken < this.#page.length) {
+        const value = this.#nextOfPage();
+        if (value !== undefined) {
+          this.#asking.shift()!.resolve({ done: false, value });
         }
-        this.#isFresh = false;
-        this.#delivered = message.id;
-        return { done: false, value: message };
+      } else if (this.#more || this.#woken) {
+        this.#readPage();
+      } else {
+        return;
       }
-      if (this.#more || this.#woken) await this.#readPage();
-      else await new Promise<void>((resolve) => this.#wakeWaiting = resolve);
     }
+  }
+
+  /** The next message of the page; undefined where it is to be read again. */
+  #nextOfPage(): Message | undefined {
+    const message = this.#page[this.#taken];
+    if (!this.#isFresh && this.#isDoubtful(message)) {
+      this.#rewind();
+      return undefined;
+    }
+    this.#taken++;
+    this.#isFresh = false;
+    this.#delivered = message.id;
+    return message;
   }
 
   /** Whether it may have expired, or been acknowledged, since it was read. */
@@ -285,32 +309,48 @@ export class Subscription
    * that lost its name.
    */
   #rewind(): void {
-    this.#buffer = [];
+    this.#page = [];
+    this.#taken = 0;
     this.#cursor = this.#delivered;
     this.#more = true;
   }
 
-  async #readPage(): Promise<void> {
+  #readPage(): void {
     this.#woken = false;
     try {
       const reading = this.#reader === undefined
         ? this.#store.read(this.#interest, this.#cursor, PAGE_MESSAGES)
         : this.#readDurablePage(this.#reader);
-      const page = reading instanceof Promise ? await reading : reading;
-      this.#buffer = [...page.messages];
-      this.#isFresh = true;
-      // After it, or who needs longer than that for a page got nowhere.
-      this.#readAtMs = performance.now();
-      this.#cursor = page.cursor;
-      this.#more = page.messages.length === PAGE_MESSAGES;
+      if (reading instanceof Promise) this.#awaitPage(reading);
+      else this.#turnTo(reading);
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  async #readDurablePage(
-    reader: DurableReader,
-  ): Promise<{ messages: readonly Message[]; cursor: string }> {
+  async #awaitPage(reading: Promise<Page>): Promise<void> {
+    this.#isReading = true;
+    try {
+      this.#turnTo(await reading);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isReading = false;
+      this.#answer();
+    }
+  }
+
+  #turnTo({ messages, cursor }: Page): void {
+    this.#page = messages;
+    this.#taken = 0;
+    this.#isFresh = true;
+    // After it, or who needs longer than that for a page got nowhere.
+    if (this.#reader !== undefined) this.#readAtMs = performance.now();
+    this.#cursor = cursor;
+    this.#more = messages.length === PAGE_MESSAGES;
+  }
+
+  async #readDurablePage(reader: DurableReader): Promise<Page> {
     const page = await this.#store.readDurable(
       reader,
       this.#interest,
@@ -335,14 +375,8 @@ export class Subscription
 
   readonly #wake = (): void => {
     this.#woken = true;
-    this.#resume();
+    this.#answer();
   };
-
-  #resume(): void {
-    const resume = this.#wakeWaiting;
-    this.#wakeWaiting = undefined;
-    resume?.();
-  }
 
   readonly #abort = (): void => {
     this.#fail(this.#options.signal!.reason);
@@ -352,7 +386,7 @@ export class Subscription
   #fail(error: unknown): void {
     if (this.#closing !== undefined) return;
     this.#failure ??= { error };
-    this.#resume();
+    this.#answer();
     this.close().catch(() => {
       // Who iterates gets the first error, which led here.
     });
@@ -360,7 +394,6 @@ export class Subscription
 
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    this.#resume();
     // What it is about to take is given back, too.
     await this.ready.catch(() => {});
     clearInterval(this.#renewal);

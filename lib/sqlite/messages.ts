@@ -161,72 +161,43 @@ export function read(
   limit: number,
   nowMs: number,
 ): Page {
-  const look: Look = { connection, interest, cursor, limit, nowMs };
-  return readClose(look) ?? readUpTo(endCursor(connection), look);
-}
-
-interface Look {
-  readonly connection: Connection;
-  readonly interest: Interest;
-  readonly cursor: string;
-  readonly limit: number;
-  readonly nowMs: number;
+  const { channels, project, session } = interest;
+  const count = channels?.length ?? 0;
+  const look = [Number(cursor), nowMs, project, session, limit];
+  const wanted = channels === null ? look : [...look, ...channels];
+  const close = connection.sql(closeSql(count)).values(...wanted);
+  if (close.length > 0) {
+    // It comes last in each.
+    const end = Number(close[0].at(-1));
+    if (end - Number(cursor) <= CLOSE_MESSAGES) {
+      return pageOf(close, end, limit);
+    }
+  }
+  // What is committed from here on comes with the next page: the end is fixed first,
+  // so that it can move past what is not wanted.
+  const end = endCursor(connection);
+  refuseBeyond(end, cursor);
+  if (end === cursor) return { messages: [], cursor };
+  const sql = channels === null ? READ_ALL : rangesSql(count);
+  const rows = connection.sql(sql).values(...wanted);
+  return pageOf(rows, Number(end), limit);
 }
 
 // A reader that is this close to the end looks at all that came: that is less
 // work than to begin a range for each channel.
 const CLOSE_MESSAGES = 64;
 
-/** The page of who is close to the end and finds something; else undefined. */
-function readClose(look: Look): Page | undefined {
-  const rows = rowsOf(look, closeSql(look.interest.channels?.length ?? 0));
-  if (rows.length === 0) return undefined;
-  // It comes last in each.
-  const end = Number(rows[0].at(-1));
-  return end - Number(look.cursor) > CLOSE_MESSAGES
-    ? undefined
-    : pageOf(rows, end, look);
-}
-
-/**
- * The page of anybody. What is committed while the rows are read comes with the
- * next one: the end is fixed first, so that it can move past what is not wanted.
- */
-function readUpTo(end: string, look: Look): Page {
-  const { interest: { channels }, cursor } = look;
-  refuseBeyond(end, cursor);
-  if (end === cursor) return { messages: [], cursor };
-  const sql = channels === null ? READ_ALL : rangesSql(channels.length);
-  return pageOf(rowsOf(look, sql), Number(end), look);
-}
-
-function rowsOf(
-  { connection, interest, cursor, limit, nowMs }: Look,
-  sql: string,
-): SqlValue[][] {
-  const { channels, project, session } = interest;
-  return connection.sql(sql).values(
-    Number(cursor),
-    nowMs,
-    project,
-    session,
-    limit,
-    ...(channels ?? []),
-  );
-}
-
+/** The page of these rows, after which everything up to `end` is read, or its end. */
 function pageOf(
   rows: readonly SqlValue[][],
   end: number,
-  { cursor, limit }: Look,
+  limit: number,
 ): Page {
   const messages = rows.map(messageOf);
-  const last = messages.at(-1)?.id ?? cursor;
+  const last = Number(rows.at(-1)?.[0] ?? end);
   return {
     messages,
-    cursor: messages.length < limit
-      ? String(Math.max(end, Number(last)))
-      : last,
+    cursor: String(rows.length < limit ? Math.max(end, last) : last),
   };
 }
 

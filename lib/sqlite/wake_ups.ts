@@ -116,15 +116,16 @@ export class WakeUps {
   ): void {
     this.#foreignRows.committed();
     if (messages.length === 0) return;
-    for (const watcher of this.#watchers.values()) {
-      if (wantsAny(watcher.interest, messages)) watcher.wake();
-    }
     try {
       const others = [...bells].filter((bell) => bell !== this.#bell);
       ring(this.#connection.location.bellsFolder, others);
     } catch (error) {
       // It is committed, and found by the safety poll of who was not rung.
       this.#warnOnce(`a bell cannot be rung (${(error as Error).message})`);
+    }
+    // They read at once, and after the others have begun to.
+    for (const watcher of this.#watchers.values()) {
+      if (wantsAny(watcher.interest, messages)) watcher.wake();
     }
   }
 

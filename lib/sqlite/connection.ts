@@ -369,8 +369,9 @@ export class Connection {
   }
 
   #refuseMoved(act: string, withinMs: number): void {
-    const now = performance.now();
-    if (now - this.#inPlaceAt < withinMs) return;
+    // The cheapest clock there is; it may have been set back since.
+    const now = Date.now();
+    if (Math.abs(now - this.#inPlaceAt) < withinMs) return;
     const path = this.location.databasePath;
     const file = fileAt(path);
     if (file === this.#file || this.#access === "snapshot") {

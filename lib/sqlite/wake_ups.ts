@@ -192,7 +192,8 @@ export class WakeUps {
       for await (const event of watch) {
         this.#wakeAll();
         if (event.kind === "remove") break;
-        this.#rungAt = performance.now();
+        // The cheapest clock, as each ring pays for it.
+        this.#rungAt = Date.now();
       }
     } catch (error) {
       // Closing a watch may show as an interruption of who waits for it.
@@ -242,7 +243,9 @@ export class WakeUps {
   #pollAfter(ms: number): void {
     const timer = setTimeout(() => {
       const { pollIntervalMs } = this.#options;
-      const leftMs = this.#rungAt + pollIntervalMs - performance.now();
+      const sinceMs = Date.now() - this.#rungAt;
+      // A clock that was set back says nothing.
+      const leftMs = sinceMs < 0 ? 0 : pollIntervalMs - sinceMs;
       if (leftMs <= 0) {
         this.#lookForCommits();
         this.#lookAfterBell();

@@ -9,6 +9,7 @@ import { ANCESTORS_MAX, processEntry, processStart } from "../lib/processes.ts";
 import { outputOf } from "../lib/permissions.ts";
 import { parseStat } from "../lib/procfs.ts";
 import { parsePs, psEntries, psEntry } from "../lib/ps.ts";
+import { until } from "./waiting.ts";
 import { program, sleeper, valueOf, works } from "./probe.ts";
 
 const LINUX = Deno.build.os === "linux";
@@ -131,6 +132,11 @@ Deno.test({
   ignore: !LINUX,
   async fn() {
     await using child = sleeper();
+    // Its parent goes on before the words are those of the new program.
+    await until(
+      "it to be another program",
+      () => processEntry(child.pid)?.arguments.at(-1) === "1000",
+    );
     const entry = processEntry(child.pid);
     assert.match(entry?.arguments[0] ?? "", /(^|\/)sleep$/);
     assert.deepEqual(entry?.arguments.slice(1), ["1000"]);

@@ -201,6 +201,28 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** A pause that can be ended early. */
+export class Pause {
+  /** Resolves when it is over. */
+  readonly over: Promise<void>;
+  readonly #resolve: () => void;
+  readonly #timer: ReturnType<typeof setTimeout>;
+
+  /** Begins one of `ms`. */
+  constructor(ms: number) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.over = promise;
+    this.#resolve = resolve;
+    this.#timer = setTimeout(resolve, ms);
+  }
+
+  /** Ends it now, if it is not over. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#resolve();
+  }
+}
+
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 function block(ms: number): void {

@@ -62,7 +62,7 @@ import type {
   TaskPosting,
 } from "../tasks.ts";
 import { type Addressed, bellsFor, topicChannel } from "./bells.ts";
-import { pause } from "./busy.ts";
+import { Pause, pause } from "./busy.ts";
 import {
   Connection,
   type ConnectionOptions,
@@ -178,14 +178,18 @@ const NOTE_AFTER_MS = 50;
 
 /** A waiter's lock that was picked up, and is yet to be noted. */
 interface Noting {
-  /** Lets it be done at once. */
-  now(): void;
+  readonly wait: Pause;
   readonly done: Promise<void>;
 }
 
 // A step of the purge after so many messages of this process deletes up to
 // STEP_MESSAGES_MAX: what is over always goes faster than it comes.
 const PURGE_AFTER_MESSAGES = STEP_MESSAGES_MAX / 2;
+
+// Who was woken by what was published has read it by then. Who publishes on and on
+// leaves no time to come back to it: it is not waited for where so many more came.
+const PURGE_WAIT_MS = 2;
+const PURGE_AFTER_MOST = PURGE_AFTER_MESSAGES + 10;
 
 /** A bus in one SQLite file. */
 export class SqliteStore implements Store {
@@ -212,6 +216,7 @@ export class SqliteStore implements Store {
   #sincePurge = 0;
   #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
+  #purgeWait: Pause | undefined;
   // What waiters have picked up and is not noted yet, by their number.
   readonly #noting = new Map<string, Noting>();
   #closing: Promise<void> | undefined;
@@ -716,6 +721,7 @@ export class SqliteStore implements Store {
   }
 
   async #close(): Promise<void> {
+    this.#purgeWait?.end();
     await this.#purging;
     await Promise.all([...this.#noting.keys()].map((it) => this.#noted(it)));
     await this.#wakeUps.close();
@@ -729,16 +735,12 @@ export class SqliteStore implements Store {
    * by then, and that is noted with it.
    */
   #noteSoon(waiter: string): void {
-    const { promise: due, resolve: now } = Promise.withResolvers<void>();
-    const timer = setTimeout(now, NOTE_AFTER_MS);
-    const done = due
+    const wait = new Pause(NOTE_AFTER_MS);
+    const done = wait.over
       .then(() => this.#note(waiter))
       .catch((error) => this.#options.warn(`mbus: ${error.message}`))
-      .finally(() => {
-        clearTimeout(timer);
-        this.#noting.delete(waiter);
-      });
-    this.#noting.set(waiter, { now, done });
+      .finally(() => this.#noting.delete(waiter));
+    this.#noting.set(waiter, { wait, done });
   }
 
   async #note(waiter: string): Promise<void> {
@@ -753,7 +755,7 @@ export class SqliteStore implements Store {
   /** Notes at once what a waiter has picked up, if it is not noted yet. */
   async #noted(waiter: string): Promise<void> {
     const noting = this.#noting.get(waiter);
-    noting?.now();
+    noting?.wait.end();
     await noting?.done;
   }
 
@@ -813,6 +815,9 @@ export class SqliteStore implements Store {
 
   #purgeInPassing(published: number): void {
     this.#sincePurge += published;
+    const isLong = this.#log.isLong(published);
+    const isPressing = isLong || this.#sincePurge >= PURGE_AFTER_MOST;
+    if (isPressing) this.#purgeWait?.end();
     if (this.#purging !== undefined || this.#closing !== undefined) return;
     // What is over besides messages comes as time passes, not as one publishes.
     const step = this.#isPurgeOverdue()
@@ -820,14 +825,18 @@ export class SqliteStore implements Store {
       : this.#sincePurge >= PURGE_AFTER_MESSAGES
       ? purgeMessages
       : undefined;
-    if (step === undefined && !this.#log.isLong(published)) return;
-    const purging = step === undefined
-      ? this.#log.trim()
-      : this.#purgeSteps(step);
-    this.#purging = purging.catch((error) => {
-      // Whoever publishes next tries again.
-      this.#options.warn(`mbus: ${error.message}`);
-    }).finally(() => this.#purging = undefined);
+    if (step === undefined && !isLong) return;
+    this.#purgeWait = new Pause(PURGE_WAIT_MS);
+    if (isPressing) this.#purgeWait.end();
+    this.#purging = this.#purgeWait.over
+      .then(() =>
+        step === undefined ? this.#log.trim() : this.#purgeSteps(step)
+      )
+      .catch((error) => {
+        // Whoever publishes next tries again.
+        this.#options.warn(`mbus: ${error.message}`);
+      })
+      .finally(() => this.#purging = undefined);
   }
 
   /** Whether nobody has purged for a while; looked up once in that while. */

@@ -151,8 +151,8 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
     rule: "subscriptions skip nothing",
     defects: [{
       file: "lib/sqlite/messages.ts",
-      text: "String(Math.max(end, ",
-      by: "String(1 + Math.max(end, ",
+      text: "Math.max(end, last)",
+      by: "1 + Math.max(end, last)",
     }],
   },
   "pages come backwards": {

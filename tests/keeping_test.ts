@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { MessageBus } from "../mod.ts";
-import { Clock, Home, numbers } from "./fixture.ts";
+import { Clock, Home, numbers, until } from "./fixture.ts";
 
 const many = (channel: string, first: number, count: number) =>
   numbers(first, count).map((payload) => ({ channel, payload }));
@@ -155,6 +155,17 @@ Deno.test("publishers purge by themselves", async () => {
   }
   // 2,000 are over; what is left is bounded by a step's share.
   assert.ok(rows(home) <= 200, `${rows(home)} rows`);
+});
+
+Deno.test("publishers purge after who was rung has read, unless they go on and on", async () => {
+  await using home = new Home();
+  const bus = await home.open({ channelMessagesMax: 10 });
+  // Nothing but what is awaited comes between these.
+  for (const i of numbers(0, 100)) await bus.publish("a", i);
+  assert.equal(rows(home), 100);
+  await until("it to purge", () => rows(home) === 10);
+  for (const i of numbers(100, 120)) await bus.publish("a", i);
+  assert.ok(rows(home) < 100, `${rows(home)} rows`);
 });
 
 Deno.test("short-lived publishers purge, too", async () => {

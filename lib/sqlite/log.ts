@@ -6,7 +6,8 @@
  * what that commit brings, a message or a lock, waits for the disk. So whoever
  * has committed, and has rung, looks now and then how much there is to fold in,
  * and does it when nothing else is to be done; but not who waits for a lock, as it
- * would have it milliseconds later. Others write meanwhile. The next commit after
+ * would have it milliseconds later, and who hands one over at once. Others write
+ * meanwhile. The next commit after
  * it begins the log anew, if nobody reads from it, and flushes its beginning: so
  * whoever folded it in writes something at once, or somebody's message waited for
  * that, too.
@@ -83,9 +84,22 @@ export class WriteLog {
     if (isHurried) return;
     this.#commits = 0;
     if (this.#folding !== undefined || !this.#isFoldingDue()) return;
-    this.#folding = pause(0)
-      .then(() => this.#fold())
-      .finally(() => this.#folding = undefined);
+    this.#follow(pause(0).then(() => this.#fold()));
+  }
+
+  /**
+   * After a commit that handed something over, and its ring: folds it in at once, if
+   * it is due. Whoever has it now is busy with that, and later is too late: what it
+   * does next waits for the disk.
+   */
+  async handedOver(): Promise<void> {
+    if (!this.#foldsBehind || this.#folding !== undefined) return;
+    this.#commits = 0;
+    await this.#follow(this.#fold());
+  }
+
+  #follow(folding: Promise<void>): Promise<void> {
+    return this.#folding = folding.finally(() => this.#folding = undefined);
   }
 
   /** Waits for what is being folded in. */

@@ -782,10 +782,9 @@ export class SqliteStore implements Store {
       return result;
     });
     this.#wakeUps.committed(rings, bells);
-    this.#log.committed(isHurried);
     if (rings.some(({ channel }) => channel === GRANTS)) {
-      await pause(GIVE_WAY_MS);
-    }
+      await Promise.all([this.#log.handedOver(), pause(GIVE_WAY_MS)]);
+    } else this.#log.committed(isHurried);
     return result;
   }
 

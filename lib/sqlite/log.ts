@@ -7,10 +7,9 @@
  * has committed, and has rung, looks now and then how much there is to fold in,
  * and does it when nothing else is to be done; but not who waits for a lock, as it
  * would have it milliseconds later, and who hands one over at once. Others write
- * meanwhile. The next commit after
- * it begins the log anew, if nobody reads from it, and flushes its beginning: so
- * whoever folded it in writes something at once, or somebody's message waited for
- * that, too.
+ * meanwhile. The next commit after it begins the log anew, if nobody reads from
+ * it, and flushes its beginning: so whoever folded it in writes something at once,
+ * or somebody's message waited for that, too.
  *
  * **Cutting it off.** Among many readers somebody always does, the more so where
  * processes wait for a processor in the midst of a read: then the log grows by

@@ -290,9 +290,10 @@ export class Subscription
       this.#rewind();
       return undefined;
     }
-    this.#taken++;
     this.#isFresh = false;
     this.#delivered = message.id;
+    // What was delivered is not kept while one waits for more.
+    if (++this.#taken === this.#page.length) this.#drop();
     return message;
   }
 
@@ -309,10 +310,14 @@ export class Subscription
    * that lost its name.
    */
   #rewind(): void {
-    this.#page = [];
-    this.#taken = 0;
+    this.#drop();
     this.#cursor = this.#delivered;
     this.#more = true;
+  }
+
+  #drop(): void {
+    this.#page = [];
+    this.#taken = 0;
   }
 
   #readPage(): void {

@@ -121,6 +121,26 @@ Deno.test("what was granted and given back at once leaves no waiter behind", asy
   assert.equal(waitersIn(home), 0);
 });
 
+Deno.test("who hands a lock over folds the log in before it goes on", async () => {
+  await using home = new Home();
+  const ann = await home.open({ ...NO_POLL, session: "ann" });
+  const bob = await home.start({ ...NO_POLL, session: "bob" });
+  const path = `${home.root}/a`;
+  const lock = await ann.locks.acquire(path, EXCLUSIVE);
+  const { got } = await queue(bob, "l", path, "exclusive");
+  const db = home.foreign();
+  db.exec("PRAGMA wal_autocheckpoint=0");
+  const look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
+  const write = db.prepare(
+    "INSERT OR REPLACE INTO counters(name, value) VALUES ('filling', ?)",
+  );
+  // Each writes a page; less than what a commit folds in by itself.
+  for (let i = 0; Number(look.get()!.log) < 880; i++) write.run(i);
+  await lock.release();
+  assert.ok(Number(look.get()!.log) < 100);
+  await within("the lock", got, PUSHED_MS);
+});
+
 Deno.test("waiters are served first come, first served, whatever they ask for", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });

@@ -87,9 +87,9 @@ export class WriteLog {
   }
 
   /**
-   * After a commit that handed something over, and its ring: folds it in at once, if
-   * it is due. Whoever has it now is busy with that, and later is too late: what it
-   * does next waits for the disk.
+   * After a commit that handed something over, and its ring: folds the log in at
+   * once, if it is due. Who was handed it works with it now; what that one writes
+   * next would wait for a folding that began later.
    */
   async handedOver(): Promise<void> {
     if (!this.#foldsBehind || this.#folding !== undefined) return;

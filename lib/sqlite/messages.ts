@@ -187,7 +187,7 @@ export function read(
 // work than to begin a range for each channel.
 const CLOSE_MESSAGES = 64;
 
-/** The page of these rows, after which everything up to `end` is read, or its end. */
+/** The page of these rows: up to `end`, or to the last of them if there may be more. */
 function pageOf(
   rows: readonly SqlValue[][],
   end: number,

@@ -782,7 +782,8 @@ export class SqliteStore implements Store {
       return result;
     });
     this.#wakeUps.committed(rings, bells);
-    if (rings.some(({ channel }) => channel === GRANTS)) {
+    // Who waits itself may be the one that was granted it.
+    if (!isHurried && rings.some(({ channel }) => channel === GRANTS)) {
       await Promise.all([this.#log.handedOver(), pause(GIVE_WAY_MS)]);
     } else this.#log.committed(isHurried);
     return result;

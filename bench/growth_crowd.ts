@@ -8,12 +8,12 @@
 import { type MessageBus, openBus } from "../mod.ts";
 import { argumentOfChild, say, words } from "./children.ts";
 
-const { home, sessions } = argumentOfChild<
-  { readonly home: string; readonly sessions: number }
+const { home, first, sessions } = argumentOfChild<
+  { readonly home: string; readonly first: number; readonly sessions: number }
 >();
 
 const crowd: MessageBus[] = [];
-for (let session = 0; session < sessions; session++) {
+for (let session = first; session < first + sessions; session++) {
   const bus = await openBus({
     home,
     project: home,

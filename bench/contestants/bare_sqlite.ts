@@ -1,8 +1,8 @@
 /**
  * The same inserts into the same SQLite file as the bus's, by `node:sqlite` alone.
- * Who is woken reads by cursor. There is no bus: no checks, no safety poll, no
- * wake-ups for rows of others; only a heartbeat, as often as the bus's. How a
- * session wakes the others is handed in.
+ * Who is woken reads by cursor. There is no bus: no checks, nothing that is looked up,
+ * no wake-ups for rows of others; only a heartbeat and, beneath, a poll for what woke
+ * nobody, as often as the bus's. How a session wakes the others is handed in.
  *
  * @module
  */
@@ -15,6 +15,7 @@ import { RawInsert } from "../raw_insert.ts";
 import { CHANNELS, channelTo, type Said } from "../workload.ts";
 
 const HEARTBEAT_MS = 10_000;
+const POLL_INTERVAL_MS = 250;
 
 /** How a session wakes others. */
 export interface Waking {
@@ -52,6 +53,14 @@ export async function openBareSqlite(
   };
   const waking = wakingBy(read);
   read();
+  const version = db.prepare("PRAGMA data_version");
+  let seen = version.get()!.data_version;
+  const poll = setInterval(() => {
+    const now = version.get()!.data_version;
+    if (now === seen) return;
+    seen = now;
+    read();
+  }, POLL_INTERVAL_MS);
   const beat = db.prepare(
     "UPDATE session_registry SET heartbeat_at = ? WHERE session_id = ?",
   );
@@ -76,6 +85,7 @@ export async function openBareSqlite(
     }),
     async [Symbol.asyncDispose](): Promise<void> {
       clearInterval(heartbeat);
+      clearInterval(poll);
       await waking.close();
       db.close();
       raw[Symbol.dispose]();

@@ -29,7 +29,7 @@
  */
 
 import { removeBellFile } from "../bell_files.ts";
-import { hostId, processAlive, processStart } from "../host.ts";
+import { hostId, processStart } from "../host.ts";
 import type { ChangeTopic, Interest, NewMessage } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
@@ -50,7 +50,8 @@ function isTopic(channel: string): boolean {
   return channel.startsWith("@");
 }
 
-const BELLS_LOOKED_AT_MAX = 16;
+// Each may be a look into /proc, while everybody waits for who writes.
+const BELLS_LOOKED_AT_MAX = 8;
 
 /** How old a bell becomes whose process cannot be judged. */
 const UNJUDGED_KEPT_MS = 60 * 60 * 1000;
@@ -187,7 +188,7 @@ function isOver(tx: Transaction, row: Row): boolean {
     pid: Number(row.pid),
     startTime: String(row.process_start ?? ""),
   };
-  const life = processAlive(process, String(row.host));
+  const life = tx.life(process, String(row.host));
   return life === "dead" || life === "unknown" && isOld(tx, String(row.bell));
 }
 

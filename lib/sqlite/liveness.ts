@@ -21,7 +21,8 @@ import { findSession, insertSession, markEnded } from "./sessions.ts";
 import { returnTasksOf } from "./task_rows.ts";
 import type { Transaction } from "./transaction.ts";
 
-const SESSIONS_LOOKED_AT_MAX = 32;
+// Each may be a look into /proc, while everybody waits for who writes.
+const SESSIONS_LOOKED_AT_MAX = 16;
 
 /** Whether a session's row names a process that this host can judge. */
 export function isJudgeable(row: Row): boolean {

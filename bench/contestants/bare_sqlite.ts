@@ -79,10 +79,6 @@ export async function openBareSqlite(
       raw.many(many.map((said) => ({ channel, payload: { ...said } })));
       await waking.wake(to);
     },
-    sizes: () => ({
-      database: Deno.statSync(path).size,
-      log: Deno.statSync(`${path}-wal`).size,
-    }),
     async [Symbol.asyncDispose](): Promise<void> {
       clearInterval(heartbeat);
       clearInterval(poll);

@@ -60,33 +60,23 @@ export function toMessage(row: Columns): Message {
 }
 
 /** The same of a row's columns in order, which is half of the work. */
-export function messageOf(
-  [
-    id,
-    sender,
-    channel,
-    payload,
-    createdAt,
-    expiresAt,
-    project,
-    recipient,
-    replyTo,
-  ]: readonly unknown[],
-): Message {
-  // Every reader does this for each message: written out, it takes a third less
-  // than an object put together of parts.
+export function messageOf(row: readonly unknown[]): Message {
+  // Every reader does this for each message, next to nothing of it in the
+  // processor's caches: written out, without parts to put together and without
+  // taking the row apart, it takes half as long.
+  const createdAt = row[4];
   const message: { -readonly [Field in keyof Message]: Message[Field] } = {
-    id: String(id),
-    sender: String(sender),
-    channel: String(channel),
-    payload: decodePayload(payload),
+    id: String(row[0]),
+    sender: String(row[1]),
+    channel: String(row[2]),
+    payload: decodePayload(row[3]),
     createdAt: createdAt instanceof Date
       ? createdAt.toISOString()
       : String(createdAt),
-    expiresAt: isoOf(Number(expiresAt)),
+    expiresAt: isoOf(Number(row[5])),
   };
-  if (project !== null) message.project = String(project);
-  if (recipient !== null) message.to = String(recipient);
-  if (replyTo !== null) message.replyTo = String(replyTo);
+  if (row[6] !== null) message.project = String(row[6]);
+  if (row[7] !== null) message.to = String(row[7]);
+  if (row[8] !== null) message.replyTo = String(row[8]);
   return message;
 }

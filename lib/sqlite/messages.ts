@@ -224,9 +224,11 @@ function writeClose(channels: number): string {
   // The + keeps the planner off the channel's index, and makes this a comparison
   // with each name: for IN it would build an index of them at every read.
   const names = namesOf(channels).map((name) => `+channel = ${name}`);
+  // They come first: the rest of a row lies behind its payload, which would be gone
+  // through for each message of others.
   const wanted = channels === 0
     ? WANTED
-    : `${WANTED} AND (${names.join(" OR ")})`;
+    : `(${names.join(" OR ")}) AND ${WANTED}`;
   // Here the last one that is kept is end enough, and lies where the rows do.
   return `SELECT ${COLUMNS},
       (SELECT max(id) FROM inter_session_messages) AS end_id

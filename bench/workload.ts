@@ -56,6 +56,12 @@ export interface Talk {
   /** How long it publishes unmeasured, and then measured, in ms. */
   readonly warmUpMs: number;
   readonly measuredMs: number;
+  /**
+   * Messages a second of each talker while it is unmeasured: more, where else it would
+   * not have spoken by then.
+   * @default {messagesPerSecond}
+   */
+  readonly warmUpMessagesPerSecond?: number;
   /** How long what was said may take to come, in ms; it may all be there sooner. */
   readonly settleMs: number;
 }
@@ -92,10 +98,18 @@ export async function talkFor(
   const beganAt = sharedNowMs();
   const measuredAt = beganAt + talk.warmUpMs;
   const endAt = measuredAt + talk.measuredMs;
-  const meanMs = 1_000 / talk.messagesPerSecond;
+  const { messagesPerSecond } = talk;
+  const { warmUpMessagesPerSecond = messagesPerSecond } = talk;
+  // Each begins to be measured at another moment of its beat.
+  let isWarm = warmUpMessagesPerSecond === messagesPerSecond;
   for (let number = firstNumber; session < talk.talkers; number++) {
+    const perSecond = isWarm ? messagesPerSecond : warmUpMessagesPerSecond;
     // No common beat: sessions of the real world are not in step.
-    await pause(meanMs * (0.5 + Math.random()));
+    await pause(1_000 / perSecond * (0.5 + Math.random()));
+    if (!isWarm && sharedNowMs() >= measuredAt) {
+      isWarm = true;
+      await pause(1_000 / messagesPerSecond * Math.random());
+    }
     const to = talk.audience === "all" ? "all" : otherThan(session, sessions);
     const channel = to === "all"
       ? CHANNELS[number % CHANNELS.length]

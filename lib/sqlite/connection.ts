@@ -10,7 +10,7 @@
  * - Nothing is said to be written, or read, that was so in a file that others
  *   no longer find: who deletes, moves or replaces the file under a process
  *   leaves it with one of its own. After each commit it was in its place a
- *   millisecond ago at most, and after each read a tenth of a second; who only
+ *   millisecond ago at most, and after each read a quarter of a second; who only
  *   waits for changes looks once a second. Where it is put back, all goes on.
  * - A bus whose file or folder may only be read is opened for reading. Where
  *   nobody else has it open, SQLite cannot make the shared index it wants for
@@ -110,7 +110,7 @@ const PAGE_BYTES = 2048;
 // a look at each would be a quarter of what a reader costs beyond the read itself.
 // Who only waits for changes looks as often as that costs nothing.
 const WRITTEN_IN_PLACE_MS = 1;
-const READ_IN_PLACE_MS = 100;
+const READ_IN_PLACE_MS = 250;
 const WAITED_IN_PLACE_MS = 1_000;
 
 /** One open database of a bus. */

@@ -37,14 +37,14 @@ const LEASE_MS = 30_000;
 
 // How often a process without the duty asks whether it is free, and how often
 // the one that has it renews it.
-const ASK_EVERY_MS = 2_000;
+const ASK_EVERY_MS = 5_000;
 const RENEW_EVERY_MS = 10_000;
 
 // After the first event, and from then on until nobody has written for so many
 // looks: soon after a foreign row, at last rarely while there is none.
 const FIRST_LOOK_AFTER_MS = 1;
 const LOOK_AGAIN_MS = 5;
-const LOOK_RARELY_MS = 80;
+const LOOK_RARELY_MS = 160;
 const QUIET_LOOKS = 3;
 
 const ROWS_MAX = 1_000;

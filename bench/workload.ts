@@ -98,9 +98,10 @@ export async function talkFor(
   const beganAt = sharedNowMs();
   const measuredAt = beganAt + talk.warmUpMs;
   const endAt = measuredAt + talk.measuredMs;
-  const { messagesPerSecond } = talk;
-  const { warmUpMessagesPerSecond = messagesPerSecond } = talk;
-  // Each begins to be measured at another moment of its beat.
+  const {
+    messagesPerSecond,
+    warmUpMessagesPerSecond = messagesPerSecond,
+  } = talk;
   let isWarm = warmUpMessagesPerSecond === messagesPerSecond;
   for (let number = firstNumber; session < talk.talkers; number++) {
     const perSecond = isWarm ? messagesPerSecond : warmUpMessagesPerSecond;
@@ -108,6 +109,7 @@ export async function talkFor(
     await pause(1_000 / perSecond * (0.5 + Math.random()));
     if (!isWarm && sharedNowMs() >= measuredAt) {
       isWarm = true;
+      // Into the slower beat each comes at another moment of it.
       await pause(1_000 / messagesPerSecond * Math.random());
     }
     const to = talk.audience === "all" ? "all" : otherThan(session, sessions);

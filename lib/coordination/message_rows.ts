@@ -59,7 +59,10 @@ export function toMessage(row: Columns): Message {
   ]);
 }
 
-/** The same of a row's columns in order, which is half of the work. */
+/**
+ * The same of a row's columns, in the order in which {@linkcode toMessage} names
+ * them, which is half of the work.
+ */
 export function messageOf(row: readonly unknown[]): Message {
   // Every reader does this for each message, next to nothing of it in the
   // processor's caches: written out, without parts to put together and without

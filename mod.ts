@@ -27,6 +27,7 @@ import { processStart } from "./lib/host.ts";
 import { openStore } from "./lib/open_store.ts";
 import {
   type OpenBusOptions,
+  projectNameOf,
   refuseUnlessName,
   type ResolvedOptions,
   resolveOptions,
@@ -205,7 +206,7 @@ export function getMessagingDbPath(home?: string): string {
 function sessionStart(options: ResolvedOptions): SessionStart {
   const pid = options.pid ?? Deno.pid;
   const here = projectOf(Deno.cwd());
-  const { project = here.project } = options;
+  const project = projectNameOf(options.project, here.project);
   // Who works on another project does not do so in this worktree.
   const place = project === null || project === here.project ? here : undefined;
   const id = options.session ?? (Deno.env.get("MBUS_SESSION") || undefined);

@@ -31,6 +31,7 @@ import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
 import { encodePayload, type Json } from "./json.ts";
 import { Locks, markReleased } from "./locks.ts";
 import {
+  projectNameOf,
   refuseNul,
   refuseUnlessName,
   type ResolvedOptions,
@@ -694,7 +695,7 @@ export class MessageBus implements AsyncDisposable {
         this.#options.payloadBytesMax,
       ),
       ttlSeconds: ttlOf(channel, options.ttlSeconds),
-      project: options.project === undefined ? this.project : options.project,
+      project: projectNameOf(options.project, this.project),
       to: options.to,
       replyTo: options.replyTo === undefined
         ? undefined

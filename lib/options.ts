@@ -213,6 +213,17 @@ export function refuseNul(field: string, value: unknown): void {
   );
 }
 
+/**
+ * The name of a project that was chosen, or the usual one, as every store keeps it: half
+ * of a surrogate pair is no text to any of them.
+ */
+export function projectNameOf(
+  chosen: string | null | undefined,
+  usual: string | null,
+): string | null {
+  return chosen === undefined ? usual : chosen?.toWellFormed() ?? null;
+}
+
 function refuseUnlessWithin(
   field: string,
   value: number,

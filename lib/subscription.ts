@@ -81,6 +81,14 @@ type Asking = Pick<
   "resolve" | "reject"
 >;
 
+/**
+ * Takes the first one. Nearly always it is the only one, and `shift` would call the
+ * runtime for it.
+ */
+function takeFirst<T>(queue: T[]): T {
+  return queue.length === 1 ? queue.pop()! : queue.shift()!;
+}
+
 /** Messages one by one, as an async iteration. */
 export class Subscription
   implements AsyncIterableIterator<Message>, AsyncDisposable {
@@ -265,15 +273,15 @@ export class Subscription
   #answer(): void {
     while (this.#asking.length > 0 && !this.#isReading) {
       if (this.#failure !== undefined) {
-        this.#asking.shift()!.reject(this.#failure.error);
+        takeFirst(this.#asking).reject(this.#failure.error);
       } else if (this.#closing !== undefined) {
-        this.#asking.shift()!.resolve({ done: true, value: undefined });
+        takeFirst(this.#asking).resolve({ done: true, value: undefined });
       } else if (!this.#stands) {
         return;
       } else if (this.#taken < this.#page.length) {
         const value = this.#nextOfPage();
         if (value !== undefined) {
-          this.#asking.shift()!.resolve({ done: false, value });
+          takeFirst(this.#asking).resolve({ done: false, value });
         }
       } else if (this.#more || this.#woken) {
         this.#readPage();

@@ -17,6 +17,21 @@ Deno.test("a subscription delivers what is published after it stands", async () 
   assert.equal(states.cursor, id);
 });
 
+Deno.test("a subscription delivers what is of its project, however that is called", async () => {
+  await using home = new Home();
+  // Half of a surrogate pair is another text once it is stored.
+  const project = "/half \ud83d";
+  const bus = await home.open({ project });
+  const states = bus.subscribe("state");
+  await states.ready;
+  const taking = take(states, 3);
+  await bus.publish("state", 1);
+  await bus.publish("state", 2, { project });
+  await bus.publish("state", 3, { project: "/another" });
+  await bus.publish("state", 4, { project: null });
+  assert.deepEqual(payloadsOf(await taking), [1, 2, 4]);
+});
+
 Deno.test("a subscription from the start delivers all that is kept", async () => {
   await using home = new Home();
   const bus = await home.open();

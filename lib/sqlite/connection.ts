@@ -227,12 +227,13 @@ export class Connection {
     // no read meets anybody, and each reader that is woken pays for it.
     try {
       if (this.#access === "snapshot") this.#reopen();
-      return this.#readInPlace(act, work);
+      return this.#inPlace(act, work, READ_IN_PLACE_MS);
     } catch (error) {
       if (faultOf(error) !== "busy") throw this.#told(act, error);
       return this.#tell(
         act,
-        () => this.#retry(act, () => this.#readInPlace(act, work)),
+        () =>
+          this.#retry(act, () => this.#inPlace(act, work, READ_IN_PLACE_MS)),
       );
     }
   }
@@ -349,11 +350,7 @@ export class Connection {
     return this.#inPlace(act, work, WRITTEN_IN_PLACE_MS);
   }
 
-  /** Runs `work`, and refuses what it read if the file was not in its place. */
-  #readInPlace<T>(act: string, work: () => T): T {
-    return this.#inPlace(act, work, READ_IN_PLACE_MS);
-  }
-
+  /** Runs `work`, and refuses what came of it if the file was not in its place. */
   #inPlace<T>(act: string, work: () => T, withinMs: number): T {
     if (this.#replaced) throw movedError(act, this.location.databasePath);
     let result: T;

@@ -74,7 +74,8 @@ export class WakeUps {
   #bellWatch: Deno.FsWatcher | undefined;
   #bellSeenAt = -Infinity;
   #rungAt = -Infinity;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #periodMs = 0;
   #dataVersion: number | string = 0;
   #warned = false;
   // Changes of rows one after the other: closing must not overtake opening.
@@ -148,7 +149,7 @@ export class WakeUps {
   #start(): void {
     this.#bell = newBellName();
     this.#dataVersion = this.#connection.dataVersion();
-    this.#pollAfter(this.#options.pollIntervalMs);
+    this.#pollEvery(this.#options.pollIntervalMs);
     if (!this.#wantsBell) return;
     try {
       this.#watchBell();
@@ -240,8 +241,11 @@ export class WakeUps {
     this.#options.warn(`mbus: ${state}.`);
   }
 
-  #pollAfter(ms: number): void {
-    const timer = setTimeout(() => {
+  /** Who is not rung keeps the timer: to begin one anew is a tenth of a poll. */
+  #pollEvery(ms: number): void {
+    clearInterval(this.#timer);
+    this.#periodMs = ms;
+    const timer = setInterval(() => {
       const { pollIntervalMs } = this.#options;
       const sinceMs = Date.now() - this.#rungAt;
       // A clock that was set back says nothing.
@@ -253,7 +257,8 @@ export class WakeUps {
       if (this.#wantsBell) this.#foreignRows.poll();
       // Who was warned may have ended it, and begun anew.
       if (this.#timer !== timer) return;
-      this.#pollAfter(leftMs > 0 ? leftMs : pollIntervalMs);
+      const nextMs = leftMs > 0 ? leftMs : pollIntervalMs;
+      if (nextMs !== this.#periodMs) this.#pollEvery(nextMs);
     }, ms);
     this.#timer = timer;
   }
@@ -285,8 +290,8 @@ export class WakeUps {
 
   #bellStands(): boolean {
     if (this.#bellWatch === undefined) return false;
-    const now = performance.now();
-    if (now - this.#bellSeenAt < LOOK_FOR_BELL_MS) return true;
+    const now = Date.now();
+    if (Math.abs(now - this.#bellSeenAt) < LOOK_FOR_BELL_MS) return true;
     try {
       Deno.statSync(this.#bellPath);
       this.#bellSeenAt = now;
@@ -325,7 +330,7 @@ export class WakeUps {
   }
 
   #stop(): void {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     this.#timer = undefined;
     this.#closeBellWatch();
     this.#foreignRows.stop();

@@ -61,11 +61,14 @@ export class WriteTurn {
   isOthersNext(): boolean {
     if (!this.#hasMissed) return false;
     const now = performance.now();
-    return now - this.#missedAt < CONTENDED_MS &&
-      now - this.#gaveBackAt < RIGHT_AFTER_MS;
+    if (now - this.#missedAt >= CONTENDED_MS) {
+      this.#missedAt = -Infinity;
+      return false;
+    }
+    return now - this.#gaveBackAt < RIGHT_AFTER_MS;
   }
 
-  /** Who has never met another, as most never do, need not look at the clock. */
+  /** Who has met nobody lately, as most never do, need not look at the clock. */
   get #hasMissed(): boolean {
     return this.#missedAt > -Infinity;
   }

@@ -48,14 +48,19 @@ export function cursors(cases: Cases): void {
   cases.test("a page has at most its limit, and its cursor goes on", async (scene) => {
     const ann = await scene.peer("ann");
     for (let i = 0; i < 10; i++) await ann.append(i);
-    const pages: unknown[] = [];
-    let cursor = ann.store.startCursor;
-    for (let i = 0; i < 4; i++) {
-      const page = await ann.page(cursor, {}, 3);
-      pages.push(payloadsOf(page.messages));
-      cursor = page.cursor;
-    }
-    assert.deepEqual(pages, [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]);
+    const pagesOf = async (limit: number) => {
+      const pages: unknown[] = [];
+      let cursor = ann.store.startCursor;
+      do {
+        const page = await ann.page(cursor, {}, limit);
+        pages.push(payloadsOf(page.messages));
+        cursor = page.cursor;
+      } while (cursor !== await ann.store.endCursor());
+      return pages;
+    };
+    assert.deepEqual(await pagesOf(3), [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]);
+    const one = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((i) => [i]);
+    assert.deepEqual(await pagesOf(1), one);
   });
 
   cases.test("a page's cursor is after all that it looked at, wanted or not", async (scene) => {
@@ -72,7 +77,7 @@ export function cursors(cases: Cases): void {
   cases.test("what is wanted is found behind however much that is not", async (scene) => {
     const [ann, bob] = await scene.two();
     let cursor = await bob.store.endCursor();
-    for (const unwanted of [0, 1, 62, 63, 64, 65, 66, 200]) {
+    for (const unwanted of [0, 1, 2, 3, 4, 62, 63, 64, 65, 66, 200]) {
       const other = ann.message(0, { channel: "other" });
       await ann.appendAll([
         ...Array.from({ length: unwanted }, () => other),
@@ -125,27 +130,35 @@ export function cursors(cases: Cases): void {
 
   cases.test("a reader of a project reads its messages and those of none", async (scene) => {
     const ann = await scene.peer("ann");
-    for (const project of ["/one", "/two", null]) {
-      await ann.append(project, { project });
+    const projects = ["/one", "/two", null];
+    const ends = [ann.store.startCursor];
+    for (const project of projects) {
+      ends.push(await ann.append(project, { project }));
     }
-    assert.deepEqual(await ann.read(undefined, { project: "/one" }), [
-      "/one",
-      null,
-    ]);
-    assert.deepEqual(await ann.read(undefined, { project: "/three" }), [null]);
-    assert.deepEqual(await ann.read(), ["/one", "/two", null]);
+    // From far, and from ever nearer.
+    for (const [i, end] of ends.entries()) {
+      for (const project of ["/one", "/three", null]) {
+        assert.deepEqual(
+          await ann.read(end, { project }),
+          projects.slice(i).filter((each) =>
+            project === null || each === null || each === project
+          ),
+        );
+      }
+    }
   });
 
   cases.test("what is for one session is read by that one only", async (scene) => {
     const [ann, bob] = await scene.two();
+    const end = await ann.store.endCursor();
     await ann.append("all");
     await ann.append("bob", { to: "bob" });
-    assert.deepEqual(await bob.read(undefined, { session: "bob" }), [
-      "all",
-      "bob",
-    ]);
-    assert.deepEqual(await ann.read(undefined, { session: "ann" }), ["all"]);
-    assert.deepEqual(await bob.read(), ["all"]);
+    for (const from of [end, undefined]) {
+      const read = (session: string | null) => bob.read(from, { session });
+      assert.deepEqual(await read("bob"), ["all", "bob"]);
+      assert.deepEqual(await read("ann"), ["all"]);
+      assert.deepEqual(await read(null), ["all"]);
+    }
   });
 
   cases.test("the text of an id and of a page's cursor are cursors", async (scene) => {

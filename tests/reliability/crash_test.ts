@@ -153,6 +153,10 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
       file: "lib/sqlite/messages.ts",
       text: "Math.max(end, last)",
       by: "1 + Math.max(end, last)",
+    }, {
+      file: "lib/sqlite/messages.ts",
+      text: "String(rows[rows.length - 1][0])",
+      by: "String(1 + Number(rows[rows.length - 1][0]))",
     }],
   },
   "pages come backwards": {
@@ -161,6 +165,10 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
       file: "lib/sqlite/messages.ts",
       text: "const messages = rows.map(messageOf);",
       by: "const messages = rows.map(messageOf).reverse();",
+    }, {
+      file: "lib/sqlite/messages.ts",
+      text: "messages.push(messageOf(row));",
+      by: "messages.unshift(messageOf(row));",
     }],
   },
   "the dead are not buried": {

@@ -68,7 +68,16 @@ export const FILE_WATCH: Contestant = {
   batch: 1,
 };
 
-/** The base of the gate. */
+/** The base of the gate: what waking by files is held against. */
+export const BUS_SOCKETS: Contestant = {
+  ...BUS,
+  name: "bus-sockets",
+  label: "this bus, woken by sockets",
+  module: "bus_sockets",
+  options: { notify: "poll", pollIntervalMs: 250 },
+};
+
+/** The same without the bus. */
 export const SQLITE_SOCKETS: Contestant = {
   name: "sqlite-sockets",
   label: "bare SQLite, woken by sockets",

@@ -92,6 +92,27 @@ Deno.test({
   },
 });
 
+Deno.test("a publish into a file that was replaced is refused, whoever reads along", async () => {
+  await using home = new Home();
+  await (await home.open()).close();
+  const copy = `${home.root}/copy`;
+  Deno.copyFileSync(home.database, copy);
+  // It does nothing of its own meanwhile, and so does not look.
+  const bus = await home.open({ notify: "poll", pollIntervalMs: 60_000 });
+  await bus.publish("b", 1);
+  const own = bus.subscribe("a");
+  await own.ready;
+  const refused = [assert.rejects(own.next(), { fault: "moved" })];
+  // Its reader, too, looks where the file is when it is woken by then.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  for (const name of ["-wal", "-shm"]) Deno.removeSync(home.database + name);
+  Deno.renameSync(copy, home.database);
+  for (let i = 0; i < 2; i++) {
+    refused.push(assert.rejects(bus.publish("a", i), { fault: "moved" }));
+  }
+  await Promise.all(refused);
+});
+
 Deno.test("a bus folder that is a file is refused", async () => {
   await using home = new Home();
   Deno.writeTextFileSync(home.path, "mine");

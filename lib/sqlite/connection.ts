@@ -238,17 +238,29 @@ export class Connection {
     }
   }
 
-  /** Runs `work` in one write transaction, all or nothing; nearly always at once. */
-  write<T>(act: string, work: () => T): T | Promise<T> {
-    return this.#writeWhole(act, () => this.#transact(work));
+  /**
+   * Runs `work` in one write transaction, all or nothing; nearly always at once.
+   * `committed` is called right after the commit, and before it is looked whether the
+   * file is in its place: who is rung in there does not wait for that.
+   */
+  write<T>(
+    act: string,
+    work: () => T,
+    committed?: (result: T) => void,
+  ): T | Promise<T> {
+    return this.#writeWhole(act, () => this.#transact(work), committed);
   }
 
   /**
-   * Runs one statement as a transaction of its own. The statement itself must
+   * {@linkcode Connection.write} of one statement by itself. The statement itself must
    * look at the schema's version (see {@linkcode WHILE_COMPATIBLE}), and break a
    * constraint where the schema has become too new.
    */
-  writeOne<T>(act: string, statement: () => T): T | Promise<T> {
+  writeOne<T>(
+    act: string,
+    statement: () => T,
+    committed?: (result: T) => void,
+  ): T | Promise<T> {
     return this.#writeWhole(act, () => {
       try {
         return statement();
@@ -256,7 +268,7 @@ export class Connection {
         if (faultOf(error) === "constraint") this.#checkVersion();
         throw error;
       }
-    });
+    }, committed);
   }
 
   /** {@linkcode Connection.write} that blocks, at most for `deadlineMs`. */
@@ -266,7 +278,12 @@ export class Connection {
       return retryBusySync(
         act,
         deadlineMs,
-        () => this.#writeInPlace(act, () => this.#transact(work)),
+        () =>
+          this.#inPlace(
+            act,
+            () => this.#transact(work),
+            WRITTEN_IN_PLACE_MS,
+          ),
       );
     } catch (error) {
       throw storeError(act, this.location.databasePath, error);
@@ -314,17 +331,25 @@ export class Connection {
   }
 
   /** Runs `transaction` in its turn. */
-  #writeWhole<T>(act: string, transaction: () => T): T | Promise<T> {
+  #writeWhole<T>(
+    act: string,
+    transaction: () => T,
+    committed: ((result: T) => void) | undefined,
+  ): T | Promise<T> {
     this.#refuseReadOnly(act);
-    return this.#tell(
-      act,
-      () =>
-        this.#retry(
-          act,
-          () => this.#writeInPlace(act, transaction),
-          this.#turn,
-        ),
-    );
+    const end = (result: T): T => {
+      committed?.(result);
+      this.#refuseMoved(act, WRITTEN_IN_PLACE_MS);
+      return result;
+    };
+    return this.#tell(act, () => {
+      const result = this.#retry(
+        act,
+        () => this.#attempt(act, transaction),
+        this.#turn,
+      );
+      return result instanceof Promise ? result.then(end) : end(result);
+    });
   }
 
   /** Does something; where that fails, at once or later, SQLite's error is told. */
@@ -345,24 +370,22 @@ export class Connection {
     return storeError(act, this.location.databasePath, error);
   }
 
-  /** Runs `work`, and refuses what it wrote if the file was not in its place. */
-  #writeInPlace<T>(act: string, work: () => T): T {
-    return this.#inPlace(act, work, WRITTEN_IN_PLACE_MS);
-  }
-
   /** Runs `work`, and refuses what came of it if the file was not in its place. */
   #inPlace<T>(act: string, work: () => T, withinMs: number): T {
+    const result = this.#attempt(act, work);
+    this.#refuseMoved(act, withinMs);
+    return result;
+  }
+
+  /** Runs `work`; where it fails, that may only follow from a file that was moved. */
+  #attempt<T>(act: string, work: () => T): T {
     if (this.#replaced) throw movedError(act, this.location.databasePath);
-    let result: T;
     try {
-      result = work();
+      return work();
     } catch (error) {
-      // It may only follow from this.
       this.#refuseMoved(act, 0);
       throw error;
     }
-    this.#refuseMoved(act, withinMs);
-    return result;
   }
 
   #refuseMoved(act: string, withinMs: number): void {
@@ -378,7 +401,7 @@ export class Connection {
     this.#inPlaceAt = -Infinity;
     // Where another file has taken its place, the open one is given up: both
     // may go by the same log and the same shared index, and would mix them up.
-    if (file !== NO_FILE) {
+    if (file !== NO_FILE && !this.#replaced) {
       this.#replaced = true;
       this.#statements.clear();
       this.#db.close();

@@ -64,13 +64,15 @@ export interface InsertedAlone {
 
 /**
  * Inserts one message as a transaction of its own. `sender` is the process that
- * its sender was registered with, if that is to be looked at.
+ * its sender was registered with, if that is to be looked at; `committed` is called
+ * right after the commit.
  */
 export function insertAlone(
   connection: Connection,
   message: NewMessage,
   nowMs: number,
   sender: Incarnation | undefined,
+  committed: (inserted: InsertedAlone) => void,
 ): InsertedAlone | Promise<InsertedAlone> {
   return connection.writeOne("publish", () => {
     // All rows: the commit comes after the last.
@@ -84,7 +86,7 @@ export function insertAlone(
       id: String(id),
       bells: new Set(bells === null ? [] : String(bells).split("/")),
     };
-  });
+  }, committed);
 }
 
 /** Inserts one message inside a write; returns its id. */

@@ -285,13 +285,13 @@ export class SqliteStore implements Store {
 
   async #appendAlone(message: NewMessage): Promise<AppendResult> {
     try {
-      const { id, bells } = await insertAlone(
+      const { id } = await insertAlone(
         this.#connection,
         message,
         this.#options.now(),
         this.#incarnations.get(message.sender),
+        ({ bells }) => this.#wakeUps.committed([message], bells),
       );
-      this.#wakeUps.committed([message], bells);
       this.#log.committed(false);
       return { id };
     } catch (error) {
@@ -780,8 +780,7 @@ export class SqliteStore implements Store {
       // Whose bell comes later reads what is committed here by itself.
       bells = bellsFor(this.#connection, rings);
       return result;
-    });
-    this.#wakeUps.committed(rings, bells);
+    }, () => this.#wakeUps.committed(rings, bells));
     // Who waits itself may be the one that was granted it.
     if (!isHurried && rings.some(({ channel }) => channel === GRANTS)) {
       await Promise.all([this.#log.handedOver(), pause(GIVE_WAY_MS)]);

@@ -77,7 +77,7 @@ export const BUS_SOCKETS: Contestant = {
   options: { notify: "poll", pollIntervalMs: 250 },
 };
 
-/** The same without the bus. */
+/** The floor of what is stored in SQLite: woken so, without the bus. */
 export const SQLITE_SOCKETS: Contestant = {
   name: "sqlite-sockets",
   label: "bare SQLite, woken by sockets",

@@ -401,7 +401,7 @@ export class Connection {
     this.#inPlaceAt = -Infinity;
     // Where another file has taken its place, the open one is given up: both
     // may go by the same log and the same shared index, and would mix them up.
-    if (file !== NO_FILE && !this.#replaced) {
+    if (file !== NO_FILE && this.isOpen) {
       this.#replaced = true;
       this.#statements.clear();
       this.#db.close();

@@ -175,10 +175,10 @@ export function read(
   if (end === cursor) return { messages: [], cursor };
   const { channels, project, session } = interest;
   const names = channels ?? [];
-  const isClose = channels === null ||
+  const looksAtAll = channels === null ||
     Number(end) - Number(cursor) <= CLOSE_MESSAGES;
   const rows = connection.sql(
-    isClose ? closeSql(names.length) : rangesSql(names.length),
+    looksAtAll ? closeSql(names.length) : rangesSql(names.length),
   ).values(Number(cursor), nowMs, project, session, limit, ...names);
   return pageOf(rows, Number(end), limit);
 }

@@ -14,11 +14,29 @@ export function newBellName(): string {
   return `${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-/** Touches bells; one whose process is gone is passed over. */
+// Who has been ringing for longer asks whether somebody else has rung meanwhile: that
+// is a third of a touch, and of what a reader does for nothing next to nothing.
+const LONG_MS = 2;
+
+/**
+ * Touches bells, for what is committed by now; one whose process is gone is passed
+ * over.
+ *
+ * Where many are rung, those who were woken first take the processor from who rings on,
+ * and by the last one others are ringing, too. Whom one of them has rung since then reads
+ * this as well. All begin at another bell, so that each finds much of it done.
+ */
 export function ring(folder: string, bells: Iterable<string>): void {
-  for (const bell of bells) {
+  const names = [...bells];
+  const first = Math.floor(Math.random() * names.length);
+  const startedAt = Date.now();
+  for (let i = 0; i < names.length; i++) {
+    const path = `${folder}/${names[(first + i) % names.length]}`;
     try {
-      touch(`${folder}/${bell}`);
+      const now = Date.now();
+      if (now - startedAt < LONG_MS || !wasTouched(path, startedAt, now)) {
+        touch(path, now);
+      }
     } catch (error) {
       // Its reader has ended, or finds at its next poll that the bell is gone.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -26,10 +44,18 @@ export function ring(folder: string, bells: Iterable<string>): void {
   }
 }
 
-function touch(path: string): void {
+/**
+ * Whether a bell was touched in between. What it says of the time was read before the touch,
+ * so that this came no earlier.
+ */
+function wasTouched(path: string, after: number, until: number): boolean {
+  const touchedAt = Deno.statSync(path).mtime?.getTime() ?? 0;
+  return after < touchedAt && touchedAt <= until;
+}
+
+function touch(path: string, now: number): void {
   if (Deno.build.os === "linux") {
-    const now = Date.now() / 1000;
-    Deno.utimeSync(path, now, now);
+    Deno.utimeSync(path, now / 1000, now / 1000);
   } else {
     Deno.writeFileSync(path, ONE_BYTE, { create: false });
   }

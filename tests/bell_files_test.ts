@@ -1,0 +1,110 @@
+/**
+ * Bells as files: whoever rings may leave a bell to another who rings at the same time,
+ * and none stays untouched.
+ */
+
+import assert from "node:assert/strict";
+import { ring } from "../lib/bell_files.ts";
+import { TextLineStream } from "./text_lines.ts";
+import type { Rung } from "./peers/ringer.ts";
+
+// So many that ringing them takes far longer than one rings without a look.
+const BELLS = 5_000;
+const BELL_NAMES = Array.from({ length: BELLS }, (_, i) => `1-${i}`);
+
+async function withBells(
+  work: (folder: string) => Promise<void> | void,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const bell of BELL_NAMES) {
+      Deno.writeTextFileSync(`${folder}/${bell}`, "");
+    }
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function touchAll(folder: string, seconds: number): void {
+  for (const bell of BELL_NAMES) {
+    Deno.utimeSync(`${folder}/${bell}`, seconds, seconds);
+  }
+}
+
+function touchTimes(folder: string): number[] {
+  return BELL_NAMES.map((bell) =>
+    Deno.statSync(`${folder}/${bell}`).mtime!.getTime()
+  );
+}
+
+Deno.test("whoever rings while others do leaves them some bells, and none is left out", async () => {
+  await withBells(async (folder) => {
+    const rings = 10;
+    const ringers = [1, 2, 3].map(() =>
+      new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "--allow-read",
+          "--allow-write",
+          new URL("peers/ringer.ts", import.meta.url).pathname,
+          folder,
+          `${rings}`,
+        ],
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn()
+    );
+    const said = ringers.map(({ stdout }) =>
+      stdout.pipeThrough(new TextDecoderStream())
+        .pipeThrough(new TextLineStream())[Symbol.asyncIterator]()
+    );
+    for (const each of said) await each.next();
+    for (const { stdin } of ringers) {
+      const writer = stdin.getWriter();
+      await writer.write(new Uint8Array(1));
+      await writer.close();
+    }
+    const rung = await Promise.all(said.map(async (each) => {
+      const { value } = await each.next();
+      await each.return?.();
+      return JSON.parse(value!) as Rung;
+    }));
+    await Promise.all(ringers.map(({ status }) => status));
+    assert.deepEqual(rung.map(({ untouched }) => untouched), [0, 0, 0]);
+    if (Deno.build.os === "linux") {
+      const touches = rung.reduce((sum, each) => sum + each.touches, 0);
+      assert.ok(touches < ringers.length * rings * BELLS, `${touches} touches`);
+      assert.ok(touches >= BELLS);
+    }
+  });
+});
+
+Deno.test("bells that were touched before are rung, as are those of a clock that was set back", async () => {
+  await withBells((folder) => {
+    for (const hours of [-1, 1]) {
+      touchAll(folder, Date.now() / 1_000 + hours * 3_600);
+      const before = Date.now() - 1;
+      ring(folder, BELL_NAMES);
+      const after = Date.now();
+      assert.equal(
+        touchTimes(folder).filter((at) => at < before || at > after).length,
+        0,
+      );
+    }
+  });
+});
+
+Deno.test("a bell that is gone keeps no other from being rung", async () => {
+  await withBells((folder) => {
+    touchAll(folder, 1);
+    const gone = BELL_NAMES.filter((_, i) => i % 2 === 0);
+    for (const bell of gone) Deno.removeSync(`${folder}/${bell}`);
+    ring(folder, BELL_NAMES);
+    const left = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    assert.equal(left.length, BELLS - gone.length);
+    for (const bell of left) {
+      assert.ok(Deno.statSync(`${folder}/${bell}`).mtime!.getTime() > 1_000);
+    }
+  });
+});

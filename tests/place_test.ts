@@ -104,7 +104,7 @@ Deno.test("a publish into a file that was replaced is refused, whoever reads alo
   await own.ready;
   const refused = [assert.rejects(own.next(), { fault: "moved" })];
   // Its reader, too, looks where the file is when it is woken by then.
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
   for (const name of ["-wal", "-shm"]) Deno.removeSync(home.database + name);
   Deno.renameSync(copy, home.database);
   for (let i = 0; i < 2; i++) {

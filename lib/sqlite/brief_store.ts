@@ -44,7 +44,7 @@ import type { Database } from "./driver.ts";
 import type { BusLocation } from "./location.ts";
 import { openSound, trimLog } from "./sound.ts";
 import { grantWaiters } from "./lock_queue.ts";
-import { read } from "./messages.ts";
+import { MessageReader } from "./messages.ts";
 import { noteActivity, readNotes, touchesOf } from "./notes.ts";
 import { ringFor } from "./ringing.ts";
 import {
@@ -189,7 +189,9 @@ export class SqliteBriefStore implements BriefStore {
     const nowMs = this.#options.now();
     return this.#read(
       "read messages",
-      () => read(this.#connection, interest, cursor, limit, nowMs),
+      () =>
+        new MessageReader(this.#connection)
+          .read(interest, cursor, limit, nowMs),
     );
   }
 

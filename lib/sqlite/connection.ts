@@ -10,8 +10,8 @@
  * - Nothing is said to be written, or read, that was so in a file that others
  *   no longer find: who deletes, moves or replaces the file under a process
  *   leaves it with one of its own. After each commit it was in its place a
- *   millisecond ago at most, and after each read a quarter of a second; who only
- *   waits for changes looks once a second. Where it is put back, all goes on.
+ *   millisecond ago at most, and after each read, or look for changes, a second.
+ *   Where it is put back, all goes on.
  * - A bus whose file or folder may only be read is opened for reading. Where
  *   nobody else has it open, SQLite cannot make the shared index it wants for
  *   that: then a snapshot of the file is read, opened anew for each look.
@@ -107,11 +107,9 @@ const PAGE_BYTES = 2048;
 // A look at the file costs a fifth of the fastest commit. What was written this
 // short a time before it was taken away is gone with it, or is where it went. Who
 // reads on in a file that was taken away gets nothing new, and may know it later:
-// a look at each would be a quarter of what a reader costs beyond the read itself.
-// Who only waits for changes looks as often as that costs nothing.
+// whoever is woken a few times a second would pay a fifth of its work for a look at each.
 const WRITTEN_IN_PLACE_MS = 1;
-const READ_IN_PLACE_MS = 250;
-const WAITED_IN_PLACE_MS = 1_000;
+const READ_IN_PLACE_MS = 1_000;
 
 /** One open database of a bus. */
 export class Connection {
@@ -317,7 +315,7 @@ export class Connection {
     return this.#inPlace(
       "look for changes",
       () => Number(this.sql("PRAGMA data_version").get()!.data_version),
-      WAITED_IN_PLACE_MS,
+      READ_IN_PLACE_MS,
     );
   }
 

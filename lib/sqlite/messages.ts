@@ -155,19 +155,87 @@ export function endCursor(connection: Connection): string {
 export const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
   project_id, recipient_id, reply_to`;
 
-/** The living messages after `cursor`, in order, at most `limit`. */
-export function read(
+/** Reads messages, and remembers what it met last. */
+export class MessageReader {
+  readonly #connection: Connection;
+  #atOnce = NEXT_ROWS;
+  #hasMore = false;
+
+  /** Reads by this connection. */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** The living messages after `cursor`, in order, at most `limit`. */
+  read(
+    interest: Interest,
+    cursor: string,
+    limit: number,
+    nowMs: number,
+  ): Page {
+    if (!this.#hasMore) {
+      const page = this.#readNext(interest, cursor, limit, nowMs);
+      if (page !== undefined) return page;
+    }
+    const page = readOn(this.#connection, interest, cursor, limit, nowMs);
+    this.#hasMore = page.messages.length === limit;
+    return page;
+  }
+
+  /** The page of all that came next; undefined where that is nothing, or a lot. */
+  #readNext(
+    { channels, project, session }: Interest,
+    cursor: string,
+    limit: number,
+    nowMs: number,
+  ): Page | undefined {
+    const rows = this.#connection.sql(NEXT)
+      .values(Number(cursor), this.#atOnce);
+    if (rows.length === 0) return undefined;
+    const isAll = rows.length < this.#atOnce;
+    const messages: Message[] = [];
+    let inVain = 0;
+    for (const row of rows) {
+      // As WANTED has it; by index, as in messageOf: each reader does this for each
+      // message.
+      if (
+        isAll &&
+        (channels === null || channels.includes(row[2] as string)) &&
+        (row[5] as number) > nowMs &&
+        (project === null || row[6] === null || row[6] === project) &&
+        (row[7] === null || row[7] === session)
+      ) {
+        messages.push(messageOf(row));
+      } else {
+        inVain += String(row[3]).length;
+      }
+    }
+    this.#atOnce = inVain < IN_VAIN_MAX ? NEXT_ROWS : NEXT_ROWS_OF_LARGE;
+    return isAll && messages.length <= limit
+      ? { messages, cursor: String(rows[rows.length - 1][0]) }
+      : undefined;
+  }
+}
+
+// Whoever is woken finds one message, nearly always, or some for others before it. To ask
+// for whatever came next, with nothing bound but the cursor and nothing compared, is one
+// statement where a look for what is wanted takes two, and next to nothing of each is in
+// the processor's caches. Large messages for others, read in vain, are no bargain.
+const NEXT_ROWS = 32;
+const NEXT_ROWS_OF_LARGE = 3;
+const IN_VAIN_MAX = 8 * 1024;
+
+const NEXT = `SELECT ${COLUMNS} FROM inter_session_messages
+  WHERE id > ?1 ORDER BY id LIMIT 0 + ?2`;
+
+/** The page of what is wanted, however much has come. */
+function readOn(
   connection: Connection,
   interest: Interest,
   cursor: string,
   limit: number,
   nowMs: number,
 ): Page {
-  const next = connection.sql(NEXT).values(Number(cursor));
-  if (next.length > 0 && next.length < NEXT_ROWS && next.length <= limit) {
-    // Nothing else has come.
-    return nextPage(next, interest, nowMs);
-  }
   // What is committed from here on comes with the next page: the end is fixed first,
   // so that it can move past what is not wanted.
   const end = endCursor(connection);
@@ -183,38 +251,9 @@ export function read(
   return pageOf(rows, Number(end), limit);
 }
 
-// Whoever is woken finds one message, nearly always. To ask for whatever came next, with
-// nothing bound but the cursor and nothing compared, takes a fifth of a look that binds
-// and compares. It may be large and for others: so few.
-const NEXT_ROWS = 3;
-
-const NEXT = `SELECT ${COLUMNS} FROM inter_session_messages
-  WHERE id > ?1 ORDER BY id LIMIT ${NEXT_ROWS}`;
-
 // A reader that is this close to the end looks at all that came: that is less
 // work than to begin a range for each channel.
 const CLOSE_MESSAGES = 64;
-
-/** The page of all that came next: those that {@linkcode WANTED} would pass. */
-function nextPage(
-  rows: readonly SqlValue[][],
-  { channels, project, session }: Interest,
-  nowMs: number,
-): Page {
-  const messages: Message[] = [];
-  for (const row of rows) {
-    // By index, as in messageOf: each reader does this for each message.
-    if (
-      (channels === null || channels.includes(row[2] as string)) &&
-      (row[5] as number) > nowMs &&
-      (project === null || row[6] === null || row[6] === project) &&
-      (row[7] === null || row[7] === session)
-    ) {
-      messages.push(messageOf(row));
-    }
-  }
-  return { messages, cursor: String(rows[rows.length - 1][0]) };
-}
 
 /** The page of these rows: up to `end`, or to the last of them if there may be more. */
 function pageOf(

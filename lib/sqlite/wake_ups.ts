@@ -51,8 +51,9 @@ export interface WakeUpsOptions extends ForeignRowsOptions {
   readonly pollIntervalMs: number;
 }
 
-// How often the bell is looked for, which the watch itself reports to be gone.
-const LOOK_FOR_BELL_MS = 1_000;
+// How often the bell is looked for: that it is gone the watch itself reports, unless its
+// folder was moved with it.
+const LOOK_FOR_BELL_MS = 5_000;
 
 interface Watcher {
   readonly id: number;

@@ -77,7 +77,26 @@ export function cursors(cases: Cases): void {
   cases.test("what is wanted is found behind however much that is not", async (scene) => {
     const [ann, bob] = await scene.two();
     let cursor = await bob.store.endCursor();
-    for (const unwanted of [0, 1, 2, 3, 4, 62, 63, 64, 65, 66, 200]) {
+    for (
+      const unwanted of [
+        0,
+        1,
+        2,
+        3,
+        4,
+        29,
+        30,
+        31,
+        32,
+        33,
+        62,
+        63,
+        64,
+        65,
+        66,
+        200,
+      ]
+    ) {
       const other = ann.message(0, { channel: "other" });
       await ann.appendAll([
         ...Array.from({ length: unwanted }, () => other),
@@ -86,6 +105,25 @@ export function cursors(cases: Cases): void {
       ]);
       const page = await bob.page(cursor);
       assert.deepEqual(payloadsOf(page.messages), [unwanted]);
+      assert.deepEqual(await bob.read(page.cursor), []);
+      cursor = page.cursor;
+    }
+  });
+
+  cases.test("what is wanted is found behind large messages for others, and large ones are", async (scene) => {
+    const [ann, bob] = await scene.two();
+    let cursor = await bob.store.endCursor();
+    const large = "x".repeat(10_000);
+    for (const unwanted of [1, 2, 3, 4, 40, 0, 5]) {
+      const other = ann.message(large, { channel: "other" });
+      await ann.appendAll([
+        ...Array.from({ length: unwanted }, () => other),
+        ann.message(large),
+        ann.message(unwanted),
+        other,
+      ]);
+      const page = await bob.page(cursor);
+      assert.deepEqual(payloadsOf(page.messages), [large, unwanted]);
       assert.deepEqual(await bob.read(page.cursor), []);
       cursor = page.cursor;
     }

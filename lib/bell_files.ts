@@ -14,8 +14,8 @@ export function newBellName(): string {
   return `${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-// Who has been ringing for longer asks whether somebody else has rung meanwhile: that
-// is a third of a touch, and of what a reader does for nothing next to nothing.
+// Who has been ringing for longer asks whether somebody else has rung meanwhile. That
+// takes as long as a touch (2 µs), and wakes nobody for what it has read.
 const LONG_MS = 2;
 
 /**

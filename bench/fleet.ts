@@ -173,6 +173,8 @@ export class Fleet implements AsyncDisposable {
 
   /** Ends all of it. */
   async [Symbol.asyncDispose](): Promise<void> {
+    // Together: one after the other, a hundred take seconds to be gone.
+    await this.#all((child) => child.kill());
     await this.#started.disposeAsync();
   }
 

@@ -54,9 +54,9 @@ interface Size {
 
 // With one session a second process only talks to it.
 const FULL: readonly Size[] = [
-  { sessions: 1, rounds: 1, measuredMs: 1_500 },
+  { sessions: 1, rounds: 1, measuredMs: 1_000 },
   { sessions: 10, rounds: 3, measuredMs: 1_300 },
-  { sessions: 50, rounds: 1, measuredMs: 1_300 },
+  { sessions: 50, rounds: 1, measuredMs: 1_000 },
   { sessions: 100, rounds: 1, measuredMs: 2_000 },
 ];
 const QUICK: readonly Size[] = [
@@ -77,7 +77,7 @@ const FLOOD_MESSAGES = 20_000;
 const FLOOD_ROUNDS = 3;
 
 const KILL_AFTER = 100;
-const RECOVERY_MS_MAX = 3_000;
+const RECOVERY_MS_MAX = 2_000;
 
 // The queue of Deno KV is looked at by other processes about once a minute.
 const KV_MESSAGES = 20;

@@ -17,6 +17,8 @@
  *   a message is either found by that read or committed after the row was
  *   there to be looked up. What a crash between commit and ring leaves unrung
  *   is found by the safety poll.
+ * - **One ring serves all that is committed before it**: who rings many leaves out
+ *   whom another has rung meanwhile.
  * - **Bells are never renamed or removed while they are watched**, as far as can
  *   be told; the row and the file of a process that died are removed by whoever
  *   purges. Of another host's process that cannot be told: its bell goes when it

@@ -2,8 +2,9 @@
  * A fleet: the sessions of one contestant, each a process, and its server.
  *
  * All of them stand before any of them speaks. What processes cost is read from
- * outside, while they talk, so that it costs them nothing; a server's share
- * counts.
+ * outside; a server's share counts. Their processor time is read while they talk, their
+ * memory when they have: to count the pages of a hundred keeps a processor for a sixth
+ * of a second.
  *
  * @module
  */
@@ -122,16 +123,18 @@ export class Fleet implements AsyncDisposable {
   async talk(talk: Talk): Promise<Talked> {
     await this.#tell({ do: "talk", talk });
     await pause(talk.warmUpMs);
-    const cost = await this.cost(talk.measuredMs * 0.95);
+    const processorPercent = await this.#processor(talk.measuredMs * 0.95);
     await this.#all((child) => child.next());
     const readers = talk.audience === "all" ? this.#children.length - 1 : 1;
     const lookMs = Math.min(SETTLED_MS, talk.settleMs);
     await pause(lookMs);
-    const talked = await this.#talked(readers);
+    let talked = await this.#talked(readers);
     // Not looked at again and again: that would keep from coming what is late.
-    if (talked.missing === 0) return { ...talked, cost };
-    await pause(talk.settleMs - lookMs);
-    return { ...await this.#talked(readers), cost };
+    if (talked.missing > 0) {
+      await pause(talk.settleMs - lookMs);
+      talked = await this.#talked(readers);
+    }
+    return { ...talked, cost: { processorPercent, ...this.#memory() } };
   }
 
   async #talked(readers: number): Promise<Omit<Talked, "cost">> {
@@ -141,22 +144,34 @@ export class Fleet implements AsyncDisposable {
 
   /** What they cost, over a time. */
   async cost(measuredMs: number): Promise<Cost> {
+    const processorPercent = await this.#processor(measuredMs);
+    return { processorPercent, ...this.#memory() };
+  }
+
+  async #processor(measuredMs: number): Promise<number> {
     if (!TELLS_PROCESS_COST) {
       await pause(measuredMs);
-      return { processorPercent: NaN, proportionalMib: NaN, privateMib: NaN };
+      return NaN;
     }
-    const pids = [
-      ...this.#children.map(({ pid }) => pid),
-      ...this.#server?.pids() ?? [],
-    ];
-    const meters = pids.map((pid) => new ProcessorMeter(pid));
+    const meters = this.#pids().map((pid) => new ProcessorMeter(pid));
     await pause(measuredMs);
-    const memory = pids.map(memoryOf);
+    return sum(meters.map((meter) => meter.percent()));
+  }
+
+  #memory(): Omit<Cost, "processorPercent"> {
+    if (!TELLS_PROCESS_COST) return { proportionalMib: NaN, privateMib: NaN };
+    const memory = this.#pids().map(memoryOf);
     return {
-      processorPercent: sum(meters.map((meter) => meter.percent())),
       proportionalMib: sum(memory.map((each) => each.proportionalMib)),
       privateMib: sum(memory.map((each) => each.privateMib)),
     };
+  }
+
+  #pids(): number[] {
+    return [
+      ...this.#children.map(({ pid }) => pid),
+      ...this.#server?.pids() ?? [],
+    ];
   }
 
   /** What every session answers to an order. */

@@ -10,8 +10,7 @@
  *
  * Times are from the start of publishing to the reader's callback, as that is
  * what all have in common. Fleets of ten take turns in several rounds; of the
- * others there is one each, so that all of it takes ten minutes or so: most of that is the
- * start of a hundred processes for each.
+ * others there is one each, so that all of it takes less than ten minutes.
  *
  * @module
  */

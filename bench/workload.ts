@@ -106,7 +106,10 @@ export async function talkFor(
   for (let number = firstNumber; session < talk.talkers; number++) {
     const perSecond = isWarm ? messagesPerSecond : warmUpMessagesPerSecond;
     // No common beat: sessions of the real world are not in step.
-    await pause(1_000 / perSecond * (0.5 + Math.random()));
+    const pauseMs = 1_000 / perSecond * (0.5 + Math.random());
+    // Who would speak next when the time is over need not be waited for.
+    if (sharedNowMs() + pauseMs >= endAt) break;
+    await pause(pauseMs);
     if (!isWarm && sharedNowMs() >= measuredAt) {
       isWarm = true;
       // Into the slower beat each comes at another moment of it.

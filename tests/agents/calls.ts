@@ -172,13 +172,22 @@ export function eventAt(agent: AgentName, point: Point): string {
   return event;
 }
 
-/** What an agent writes to its hook at a call. */
+/** The names of the agent's tools. */
+export function toolNamesOf(agent: AgentName): Spelling["tools"] {
+  return SPELLINGS[agent].tools;
+}
+
+/**
+ * What an agent writes to its hook at a call.
+ *
+ * @param tool The tool that is called, by default the point's own.
+ */
 export function inputOf(
   agent: AgentName,
   call: HookCall,
+  tool: Tool | undefined = toolOf(SPELLINGS[agent], call),
 ): Record<string, unknown> {
   const spelling = SPELLINGS[agent];
-  const tool = toolOf(spelling, call);
   if (agent === "opencode") return ofPlugin(call, tool);
   if (agent === "copilot") return ofCopilot(call, tool);
   const { session, cwd, agentId, callId = "call-1" } = call;
@@ -199,8 +208,11 @@ export function inputOf(
   };
 }
 
-interface Tool {
+/** A tool and what it is given. */
+export interface Tool {
+  /** The agent's name of the tool. */
   readonly name: string;
+  /** Its arguments. */
   readonly input: unknown;
 }
 

@@ -67,6 +67,7 @@ const INPUTS: readonly (readonly [object, object])[] = [
       kind: "shell",
       paths: [],
       command: "rm a",
+      folder: "/x",
     },
   }],
   [{

@@ -28,6 +28,7 @@
  */
 
 import { isPath } from "./payload.ts";
+import { EMPTY_DISK, placedIn, type ShellDisk } from "./shell_disk.ts";
 import { PROGRAMS } from "./shell_programs.ts";
 import type { Recorder } from "./shell_recorder.ts";
 import { lexShell, RESERVED_BEFORE_COMMAND } from "./shell_words.ts";
@@ -35,15 +36,16 @@ import type { Redirect, Token, Word } from "./shell_word.ts";
 
 /** One file or folder that a command writes. */
 export interface ShellWrite {
-  /** The path as it stands in the command, without quotes. */
+  /**
+   * The path as it stands in the command, without quotes; with the source's
+   * name where it is put into a folder.
+   */
   readonly path: string;
   /**
    * The folder it is relative to, if the command changed folder before; itself
    * relative to the shell's.
    */
   readonly base?: string;
-  /** If the path is a folder, the name in it that is written. */
-  readonly entry?: string;
   /** The path is a glob. */
   readonly isGlob?: true;
 }
@@ -64,6 +66,12 @@ export interface ShellWritesOptions {
    * @default {undefined} They are unknown.
    */
   readonly home?: string;
+  /**
+   * The file system that the command works on, as seen from its folder.
+   *
+   * @default {EMPTY_DISK} Nothing is there.
+   */
+  readonly disk?: ShellDisk;
 }
 
 /** Where a command runs: a folder as given, or nobody knows. */
@@ -100,7 +108,7 @@ export function shellWrites(
   command: string,
   options: ShellWritesOptions = {},
 ): ShellWrites {
-  const reading = new Reading(options.home);
+  const reading = new Reading(options);
   if (command.length > CHARS_MAX) reading.lose();
   reading.script(command.slice(0, CHARS_MAX), START);
   return reading.result();
@@ -109,12 +117,15 @@ export function shellWrites(
 /** The reading of one command, with all that is within it. */
 class Reading {
   readonly #home: string | undefined;
+  readonly #disk: ShellDisk;
+  readonly #made = new Set<string>();
   readonly #writes = new Map<string, ShellWrite>();
   #isLost = false;
   #depth = 0;
 
-  constructor(home: string | undefined) {
+  constructor({ home, disk = EMPTY_DISK }: ShellWritesOptions) {
     this.#home = home;
+    this.#disk = disk;
   }
 
   result(): ShellWrites {
@@ -222,14 +233,15 @@ class Reading {
   #recorder(site: Site): Recorder {
     return {
       file: (word) => this.#file(word, site),
-      into: (folder, source) => {
-        const name = nameOf(source);
-        if (name === undefined || !folder.isKnown) return this.lose();
-        const path = `${folder.text.replace(/\/+$/, "")}/${name}`;
-        const isGlob = folder.isGlob || source.isGlob;
-        this.#file({ ...folder, text: path, isGlob }, site);
+      into: (folder, source) => this.#into(folder, source, site),
+      onto: (target, source) => this.#onto(target, source, site),
+      isFolder: (word) => this.#isFolder(word, site),
+      isThere: (word) => this.#asks("isThere", word, site),
+      isLink: (word) => this.#asks("isLink", word, site),
+      makes: (folder) => {
+        const path = this.#placed(folder, site);
+        if (path !== undefined) this.#made.add(path);
       },
-      onto: (target, source) => this.#file(target, site, nameOf(source)),
       paths: (paths) => {
         for (const path of paths) this.#add({ path }, site);
       },
@@ -249,14 +261,49 @@ class Reading {
     };
   }
 
-  #file(word: Word, site: Site, entry?: string): void {
+  #into(folder: Word, source: Word, site: Site): void {
+    const name = nameOf(source);
+    if (name === undefined || !folder.isKnown) return this.lose();
+    const text = placedIn(folder.text, name);
+    const isGlob = folder.isGlob || source.isGlob;
+    this.#file({ ...folder, text, isGlob }, site);
+  }
+
+  #onto(target: Word, source: Word, site: Site): void {
+    if (this.#isFolder(target, site)) this.#into(target, source, site);
+    // A folder becomes a folder: all below it is written.
+    else if (this.#isFolder(source, site)) {
+      this.#file({ ...target, text: `${target.text}/` }, site);
+    } else this.#file(target, site);
+  }
+
+  #isFolder(word: Word, site: Site): boolean {
+    if (!word.isKnown) return false;
+    if (/(^|\/)\.{0,2}$/.test(word.text)) return true;
+    const path = this.#placed(word, site);
+    return path !== undefined &&
+      (this.#made.has(path) || this.#disk.isFolder(path));
+  }
+
+  #asks(question: "isThere" | "isLink", word: Word, site: Site): boolean {
+    const path = this.#placed(word, site);
+    return path !== undefined && this.#disk[question](path);
+  }
+
+  /** Where a word leads to, relative to the shell's folder. */
+  #placed(word: Word, site: Site): string | undefined {
+    if (!word.isKnown || word.isGlob) return undefined;
+    const { folder, isKnown } = joined(site, word.text);
+    return isKnown ? folder?.replace(/(?<=.)\/+$/, "") : undefined;
+  }
+
+  #file(word: Word, site: Site): void {
     // What the command behind `>(…)` writes has been read with the word.
     if (word.isProcess) return;
     if (!word.isKnown) return this.lose();
     if (DEVICES.test(word.text) || word.text === "-") return;
     this.#add({
       path: word.text,
-      ...(entry === undefined ? {} : { entry }),
       ...(word.isGlob ? { isGlob: true } : {}),
     }, site);
   }
@@ -269,7 +316,7 @@ class Reading {
     const found = isRelative && site.folder !== undefined
       ? { ...write, base: site.folder }
       : write;
-    const key = JSON.stringify([found.base, found.path, found.entry]);
+    const key = JSON.stringify([found.base, found.path]);
     if (!this.#writes.has(key)) this.#writes.set(key, found);
   }
 }

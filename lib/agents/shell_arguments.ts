@@ -45,6 +45,11 @@ export class Arguments {
     this.operands = operands;
   }
 
+  /** The names of the options that are given. */
+  get names(): Iterable<string> {
+    return this.#options.keys();
+  }
+
   /** Whether one of the options is given. */
   has(...names: readonly string[]): boolean {
     return names.some((name) => this.#options.has(name));

@@ -17,6 +17,7 @@ import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
 import { plainName, plainPath } from "./frame.ts";
 import { informNotes } from "./informing.ts";
 import { shellWrites } from "./shell.ts";
+import { diskAt, placedIn } from "./shell_disk.ts";
 
 const FILES_MAX = 100;
 // What is larger in all is told by its size and time alone.
@@ -39,7 +40,7 @@ export async function beforeShell(
   hook: Case,
   command: string,
 ): Promise<Verdict> {
-  const verdict = await beforeEdit(hook, writtenBy(command));
+  const verdict = await beforeEdit(hook, writtenBy(hook, command));
   if (verdict.decision.verdict === "deny") return verdict;
   const files = await othersFiles(hook);
   if (files.length > 0) {
@@ -54,7 +55,7 @@ export async function beforeShell(
 
 /** Finds what a command that ran has changed of others' files. */
 export async function afterShell(hook: Case, command: string): Promise<void> {
-  await afterEdit(hook, writtenBy(command));
+  await afterEdit(hook, writtenBy(hook, command));
   const key = noteKey(hook);
   const note = await readNote<ShellNote>(hook, key);
   if (note === undefined) return;
@@ -74,15 +75,14 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
 }
 
 /** The paths that a command writes to, resolved as far as can be known. */
-function writtenBy(command: string): string[] {
-  const { writes } = shellWrites(command, { home: Deno.env.get("HOME") });
-  return writes.flatMap(({ path, base, entry }) => {
-    const whole = base === undefined || path.startsWith("/")
-      ? path
-      : `${base}/${path}`;
-    // A folder that is written into stands for the one name that is written.
-    return [entry === undefined ? whole : `${whole}/${entry}`];
+function writtenBy(hook: Case, command: string): string[] {
+  const { writes } = shellWrites(command, {
+    home: Deno.env.get("HOME"),
+    disk: diskAt(hook.event.cwd || Deno.cwd()),
   });
+  return writes.map(({ path, base }) =>
+    base === undefined ? path : placedIn(base, path)
+  );
 }
 
 async function othersFiles(hook: Case): Promise<Watched[]> {

@@ -17,6 +17,14 @@ export interface Recorder {
   into(folder: Word, source: Word): void;
   /** Writes this file, or one of the source's name if it is a folder. */
   onto(target: Word, source: Word): void;
+  /** Whether this is a folder, as its text says or as it is on disk. */
+  isFolder(word: Word): boolean;
+  /** Whether anything is at this path; a link counts. */
+  isThere(word: Word): boolean;
+  /** Whether a link is at this path. */
+  isLink(word: Word): boolean;
+  /** Makes this folder: what is put onto it afterwards goes into it. */
+  makes(folder: Word): void;
   /** Writes these paths, relative to the command's folder. */
   paths(paths: readonly string[]): void;
   /** Writes something, nobody knows where. */

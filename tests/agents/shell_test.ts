@@ -1,7 +1,7 @@
 /**
  * The writes that are read off a shell command.
  *
- * A write is spelled `path`, `base : path`, `target [entry]` or `glob path`.
+ * A write is spelled `path`, `base : path` or `glob path`.
  * LOST means that something is written and nobody can say where.
  *
  * @module
@@ -10,6 +10,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type ShellWrite, shellWrites } from "../../lib/agents/shell.ts";
+import type { ShellDisk } from "../../lib/agents/shell_disk.ts";
 
 const HOME = "/home/dev";
 const LOST = "lost";
@@ -85,17 +86,19 @@ const ROWS: readonly Row[] = [
   ["perl -pi -e 's/x/y/' f g", ["f", "g"]],
   ["perl -i.bak -pe 's/x/y/' f", ["f"]],
   ["perl -ne print f", []],
-  ["mv a b", ["a", "b [a]"]],
+  ["mv a b", ["a", "b"]],
   ["mv a b c/", ["a", "b", "c/a", "c/b"]],
   ["mv -t dir a b", ["a", "b", "dir/a", "dir/b"]],
   ["mv -f a dir/", ["a", "dir/a"]],
-  ["cp a b", ["b [a]"]],
+  ["cp a b", ["b"]],
   ["cp -r a b c", ["c/a", "c/b"]],
-  ["cp -a src dst", ["dst [src]"]],
+  ["cp -a src dst", ["dst"]],
+  ["cp -d a b", ["b"]],
   ["cp -T a b", ["b"]],
   ["cp --target-directory=d a", ["d/a"]],
-  ["ln -sf a b", ["b [a]"]],
-  ["install -m 755 a bin/a", ["bin/a [a]"]],
+  ["ln -sf a b", ["b"]],
+  ["ln -s ../x/y", ["./y"]],
+  ["install -m 755 a bin/a", ["bin/a"]],
   ["install -d x/y", []],
   ["rm -rf dist a", ["dist", "a"]],
   ["rm -- -x", ["-x"]],
@@ -116,7 +119,18 @@ const ROWS: readonly Row[] = [
   ["tar -cf a.tar src", ["a.tar"]],
   ["tar tf a.tgz", []],
   ["unzip a.zip", [], LOST],
-  ["rsync -a a b", [], LOST],
+  ["rsync -a a b", ["b"]],
+  ["rsync -a a/ b", ["b/"]],
+  ["rsync -a --delete a b", ["b/"]],
+  ["rsync -a --exclude x a b c", ["c/a", "c/b"]],
+  ["rsync -an a b", []],
+  ["rsync a host:b", []],
+  ["rsync --remove-source-files a host:b", ["a"]],
+  ["rsync host:x/a b/", ["b/a"]],
+  ["rsync host::m/a .", ["./a"]],
+  ["scp -P 22 a host:b", []],
+  ["scp me@host:x/a b", ["b"]],
+  ["scp host:a host:b c", ["c/a", "c/b"]],
   ["patch -p1 < fix.diff", [], LOST],
   ["patch -p1 <<EOF\n--- a/x\n+++ b/x\nEOF", ["x"]],
   ["patch f fix.diff", ["f"]],
@@ -136,7 +150,7 @@ const ROWS: readonly Row[] = [
   ["git restore -SW a", ["a"]],
   ["git rm -f a", ["a"]],
   ["git rm --cached a", []],
-  ["git mv a b", ["a", "b [a]"]],
+  ["git mv a b", ["a", "b"]],
   ["git apply fix.diff", [], LOST],
   ["git apply --check fix.diff", []],
   ["git apply <<EOF\n--- a/x\n+++ b/y\nEOF", ["x", "y"]],
@@ -271,10 +285,9 @@ const ROWS: readonly Row[] = [
   ["$'", []],
 ];
 
-function spelled({ path, base, entry, isGlob }: ShellWrite): string {
+function spelled({ path, base, isGlob }: ShellWrite): string {
   const placed = base === undefined ? path : `${base} : ${path}`;
-  const whole = entry === undefined ? placed : `${placed} [${entry}]`;
-  return isGlob ? `glob ${whole}` : whole;
+  return isGlob ? `glob ${placed}` : placed;
 }
 
 for (const [command, writes, lost] of ROWS) {
@@ -284,6 +297,40 @@ for (const [command, writes, lost] of ROWS) {
     assert.equal(found.unknown, lost === LOST);
   });
 }
+
+Deno.test("shellWrites: a name means what is on disk", () => {
+  const disk: ShellDisk = {
+    isFolder: (path) => path === "dir" || path === "/dir" || path === "link",
+    isThere: (path) => ["dir", "link", "file"].includes(path),
+    isLink: (path) => path === "link",
+  };
+  for (
+    const [command, ...writes] of [
+      ["cp a dir", "dir/a"],
+      ["cp a dir/", "dir/a"],
+      ["cp a /dir", "/dir/a"],
+      ["cp x/a dir", "dir/a"],
+      ["cp a file", "file"],
+      ["cp a none", "none"],
+      ["cp -T a dir", "dir"],
+      ["cp dir none", "none/"],
+      ["cp -r dir link", "link/dir"],
+      ["ln -s a link", "link/a"],
+      ["ln -sn a link", "link"],
+      ["ln -sn a dir", "dir/a"],
+      ["cd x && cp a dir", "x : dir"],
+      ["cd / && cp a dir", "/ : dir/a"],
+      ["mkdir new && cp a new", "new/a"],
+      ["mkdir new; cd x && cp a new", "x : new"],
+      ["cp a new && mkdir new", "new"],
+      ["rsync -a dir file", "file/dir"],
+    ]
+  ) {
+    const found = shellWrites(command, { disk });
+    assert.deepEqual(found.writes.map(spelled), writes, command);
+    assert.equal(found.unknown, false, command);
+  }
+});
 
 Deno.test("shellWrites: without a home, what is in it is not known", () => {
   for (const command of ["touch ~/f", "touch $HOME/f", "cd && touch f"]) {

@@ -1,0 +1,96 @@
+/**
+ * Shell commands on real folders: which of them are stopped by an exclusive
+ * hold of another session.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Scene } from "./scene.ts";
+
+/** A project with files, folders and links that commands name. */
+async function openScene(): Promise<Scene> {
+  const scene = await Scene.open();
+  for (const folder of ["src", "out", "out/src", "empty"]) {
+    Deno.mkdirSync(scene.path(folder));
+  }
+  for (
+    const file of ["new", "held", "other", "src/a.ts", "src/b.ts", "out/new"]
+  ) scene.write(file, file);
+  Deno.symlinkSync("out", scene.path("link"));
+  Deno.symlinkSync("held", scene.path("alias"));
+  return scene;
+}
+
+/** What is held, the command, and whether it is stopped. */
+type Row = readonly [string, string, "stopped" | "passes"];
+
+const ROWS: readonly Row[] = [
+  // Onto a file.
+  ["held", "mv new held", "stopped"],
+  ["held", "cp new held", "stopped"],
+  ["held", "cp -f -- new held", "stopped"],
+  ["held", "ln new held", "stopped"],
+  ["held", "ln -sf new held", "stopped"],
+  ["held", "install -m 644 new held", "stopped"],
+  ["held", "git mv -f new held", "stopped"],
+  ["held", "rsync -a new held", "stopped"],
+  ["held", "scp host:new held", "stopped"],
+  ["held", "cp new ./held", "stopped"],
+  ["held", "cp new $PWD_/held", "stopped"],
+  ["held", "cp new alias", "stopped"],
+  ["held", "cp -T new held", "stopped"],
+  ["held", "cd src && cp ../new ../held", "stopped"],
+  ["held", "mv held elsewhere", "stopped"],
+  ["held", "cp held elsewhere", "passes"],
+  ["held", "cp new other", "passes"],
+  // A file that is not there yet.
+  ["later", "mv new later", "stopped"],
+  ["later", "cp new later", "stopped"],
+  ["src/later", "cp new src/later", "stopped"],
+  ["src/new", "cp new src", "stopped"],
+  // Into a folder.
+  ["out/new", "mv new out", "stopped"],
+  ["out/new", "cp new out/", "stopped"],
+  ["out/new", "cp new link", "stopped"],
+  ["out/new", "cp -t out other new", "stopped"],
+  ["out/new", "cp other new out", "stopped"],
+  ["out/new", "cd out && cp ../new .", "stopped"],
+  ["out/new", "ln -s ../new out", "stopped"],
+  ["out/new", "cd out; ln -sf ../new", "stopped"],
+  ["out/new", "rsync new out", "stopped"],
+  ["out/new", "cp other out", "passes"],
+  ["out/new", "cp new src", "passes"],
+  ["out/new", "mkdir -p made && mv new made", "passes"],
+  ["made/new", "mkdir -p made && mv new made", "stopped"],
+  ["made/new", "install -d made; install new made", "stopped"],
+  // The link itself is replaced, not what it leads to.
+  ["out/later", "ln -sf ../later link", "stopped"],
+  // Whole folders.
+  ["out/src", "cp -r src out", "stopped"],
+  ["src/a.ts", "rm -r src", "stopped"],
+  ["src/a.ts", "mv src elsewhere", "stopped"],
+  ["src/a.ts", "rmdir src", "stopped"],
+  ["src/a.ts", "cp -r empty other src", "passes"],
+  ["copy/a.ts", "cp -r src copy", "stopped"],
+  ["out/new", "rsync -a src/ out", "stopped"],
+  ["out/new", "rsync -an src/ out", "passes"],
+];
+
+for (const [held, command, outcome] of ROWS) {
+  Deno.test(`while another session holds ${held}: \`${command}\` ${outcome === "passes" ? "passes" : "is stopped"}`, async () => {
+    await using scene = await openScene();
+    await scene.hold("bob", held, { type: "exclusive" });
+    const run = command.replaceAll("$PWD_", scene.project);
+    const decision = await scene.beforeShell("ada", run, { callId: "1" });
+    assert.equal(
+      decision.verdict,
+      outcome === "stopped" ? "deny" : "allow",
+      JSON.stringify(decision),
+    );
+    if (outcome === "passes") {
+      await scene.afterShell("ada", run, { callId: "1" });
+    }
+    assert.deepEqual(scene.logged, []);
+  });
+}

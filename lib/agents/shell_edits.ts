@@ -74,14 +74,18 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
   await announce(hook, overwritten);
 }
 
-/** The paths that a command writes to, resolved as far as can be known. */
+/** The paths that a command writes to, as seen from the session's folder. */
 function writtenBy(hook: Case, command: string): string[] {
+  const { event } = hook;
+  const folder = "tool" in event ? event.tool.folder : undefined;
+  const from = (path: string) =>
+    folder === undefined ? path : placedIn(folder, path);
   const { writes } = shellWrites(command, {
     home: Deno.env.get("HOME"),
-    disk: diskAt(hook.event.cwd || Deno.cwd()),
+    disk: diskAt(placedIn(event.cwd || Deno.cwd(), folder ?? ".")),
   });
   return writes.map(({ path, base }) =>
-    base === undefined ? path : placedIn(base, path)
+    from(base === undefined ? path : placedIn(base, path))
   );
 }
 

@@ -94,3 +94,32 @@ for (const [held, command, outcome] of ROWS) {
     assert.deepEqual(scene.logged, []);
   });
 }
+
+Deno.test("a command runs in the folder that its call names", async () => {
+  await using scene = await openScene();
+  await scene.hold("bob", "src/a.ts", { type: "exclusive" });
+  for (
+    const [folder, command, verdict] of [
+      ["src", "echo 2 > a.ts", "deny"],
+      [scene.path("src"), "echo 2 > a.ts", "deny"],
+      ["out/../src/", "cp b.ts a.ts", "deny"],
+      ["out", "cd ../src && rm a.ts", "deny"],
+      ["out", "echo 2 > a.ts", "allow"],
+      [undefined, "echo 2 > a.ts", "allow"],
+    ] as const
+  ) {
+    const decision = await scene.beforeShell("ada", command, { folder });
+    assert.equal(decision.verdict, verdict, `${folder}: ${command}`);
+  }
+  const held = await scene.held("ada");
+  assert.deepEqual(held.toSorted(), ["a.ts", "out/a.ts"]);
+});
+
+Deno.test("what a command wrote is the session's own in the folder that its call names", async () => {
+  await using scene = await openScene();
+  await scene.beforeShell("ada", "echo 2 > a.ts", { folder: "src" });
+  scene.write("src/a.ts", "2");
+  await scene.afterShell("ada", "echo 2 > a.ts", { folder: "src" });
+  const touches = await scene.store.touchesOf(scene.path("src/a.ts"), 0);
+  assert.deepEqual(touches.map(({ session }) => session), ["ada"]);
+});

@@ -32,6 +32,8 @@ export interface CallOptions {
   readonly alongside?: readonly string[];
   /** What the person chose. */
   readonly policy?: Partial<Policy>;
+  /** The folder that a shell tool's call names. */
+  readonly folder?: string;
   /** Whether the tool did what it should. */
   readonly succeeded?: boolean;
   /** Whether the answer is written and its consequences are, too. */
@@ -171,11 +173,11 @@ export class Scene implements AsyncDisposable {
     command: string,
     options: CallOptions = {},
   ): Promise<Decision> {
-    const { callId } = options;
+    const { callId, folder } = options;
     const tool = { name: "S", kind: "shell" as const, paths: [], command };
     return await this.call(
       session,
-      { kind: "before-tool", tool: { ...tool, callId } },
+      { kind: "before-tool", tool: { ...tool, callId, folder } },
       options,
     );
   }
@@ -186,11 +188,11 @@ export class Scene implements AsyncDisposable {
     command: string,
     options: CallOptions = {},
   ): Promise<Decision> {
-    const { callId } = options;
+    const { callId, folder } = options;
     const tool = { name: "S", kind: "shell" as const, paths: [], command };
     return await this.call(
       session,
-      { kind: "after-tool", tool: { ...tool, callId } },
+      { kind: "after-tool", tool: { ...tool, callId, folder } },
       options,
     );
   }

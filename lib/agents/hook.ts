@@ -11,8 +11,9 @@
  * - **It never fails an agent.** Whatever goes wrong inside, the tool proceeds,
  *   the answer is in the agent's form, the exit code is 0, and the log, which
  *   `mbus doctor` shows, says what happened.
- * - **It never holds an agent up**: it waits for a busy database for 200 ms in
- *   all, and then lets the tool go on.
+ * - **It never holds an agent up**: it answers as soon as the input's JSON is
+ *   complete, waits a second for more of it, and 200 ms in all for a busy
+ *   database, and then lets the tool go on.
  * - **Nothing is marked as told before the answer was written.**
  * - **No prompt and no file's content is stored or logged.**
  *
@@ -24,15 +25,11 @@
  */
 
 import type { AgentName, Decision } from "./agent.ts";
+import { readInput } from "./hook_input.ts";
 import { HookLog } from "./hook_log.ts";
 import { hostOf } from "./host.ts";
 import { answerQuickly } from "./quick_answer.ts";
 import { AGENTS } from "./roster.ts";
-
-// The largest input that is read; what an agent sends beyond is left unread.
-const INPUT_BYTES_MAX = 16 * 1024 * 1024;
-
-const INPUT_BYTES_FIRST = 16 * 1024;
 
 const ALLOW: Decision = { verdict: "allow" };
 
@@ -63,8 +60,8 @@ export function answerHook(
 
 /** Where an input comes from and where its answer goes. */
 export interface HookPipes {
-  /** Reads what the agent says, to its end. */
-  read(): string;
+  /** Reads what the agent says: the text of one JSON value. */
+  read(): string | Promise<string>;
   /** Writes the answer; throws if it is not taken. */
   write(text: string): void;
 }
@@ -83,7 +80,7 @@ export async function answerInput(
     if (output !== "") pipes.write(`${output}\n`);
   };
   try {
-    const input = parsed(pipes.read());
+    const input = parsed(await pipes.read());
     const caller = hostOf(input) ?? name;
     if (caller !== name) agent = AGENTS[caller];
     const event = agent.parse(input, (key) => Deno.env.get(key), options.event);
@@ -121,38 +118,6 @@ function parsed(text: string): unknown {
       `Cannot read the hook's input: it is no JSON (${text.length} characters).`,
     );
   }
-}
-
-/** Reads standard input to its end. */
-export function readInput(): string {
-  let bytes = new Uint8Array(INPUT_BYTES_FIRST);
-  let size = 0;
-  for (;;) {
-    const read = Deno.stdin.readSync(bytes.subarray(size));
-    if (read === null) return textOf(bytes.subarray(0, size));
-    size += read;
-    if (size > INPUT_BYTES_MAX) {
-      throw new RangeError(
-        `Cannot read the hook's input: it is larger than ${INPUT_BYTES_MAX} bytes.`,
-      );
-    }
-    if (size === bytes.length) {
-      const larger = new Uint8Array(2 * size);
-      larger.set(bytes);
-      bytes = larger;
-    }
-  }
-}
-
-const PLAIN_BYTES_MAX = 4096;
-
-/** The text of UTF-8; a decoder costs more to make than a short text to spell. */
-function textOf(bytes: Uint8Array): string {
-  const isPlain = bytes.length <= PLAIN_BYTES_MAX &&
-    bytes.findLast((byte) => byte >= 0x80) === undefined;
-  return isPlain
-    ? String.fromCharCode.apply(null, bytes as unknown as number[])
-    : new TextDecoder().decode(bytes);
 }
 
 /** Writes a text whole; throws if it is not taken. */

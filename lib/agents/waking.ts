@@ -41,8 +41,8 @@ const IDLE_AFTER_LOOKS_MAX = 5;
 export interface WakingOptions {
   /** The bus folder, if not the default one. */
   readonly home?: string;
-  /** Reads what the agent says, to its end. */
-  readonly read: () => string;
+  /** Reads what the agent says: the text of one JSON value. */
+  readonly read: () => string | Promise<string>;
   /** Says what wakes it; throws if that is not taken. */
   readonly say: (text: string) => void;
   /**
@@ -59,7 +59,7 @@ export async function waitToWake(
 ): Promise<number> {
   const log = new HookLog(options.home, agent.name);
   try {
-    const input: unknown = JSON.parse(options.read());
+    const input: unknown = JSON.parse(await options.read());
     const event = agent.parse(input, (key) => Deno.env.get(key));
     const isOurs = (hostOf(input) ?? agent.name) === agent.name;
     // Nobody is left to wake but the session itself.

@@ -15,10 +15,20 @@ export const RUNS_OUT = "MBUS_RUNS_OUT";
 
 const RUNS_OUT_ONE_IN = 32;
 
-/** Ends this process, which has nothing more to do. */
-export function endProcess(code: number): void {
-  const runsOut = Deno.env.get(RUNS_OUT) !== undefined ||
-    Math.random() * RUNS_OUT_ONE_IN < 1;
+/**
+ * Ends this process, which has nothing more to do.
+ *
+ * @param options Whether it must exit `atOnce`, because something is pending
+ *   that would keep it from running out.
+ */
+export function endProcess(
+  code: number,
+  { atOnce = false }: { readonly atOnce?: boolean } = {},
+): void {
+  const runsOut = !atOnce && (
+    Deno.env.get(RUNS_OUT) !== undefined ||
+    Math.random() * RUNS_OUT_ONE_IN < 1
+  );
   if (!runsOut) Deno.exit(code);
   Deno.exitCode = code;
 }

@@ -11,7 +11,8 @@
  */
 
 import { WAKE } from "../agents/agent.ts";
-import { answerHook, readInput, writeAll } from "../agents/hook.ts";
+import { answerHook, writeAll } from "../agents/hook.ts";
+import { isInputPending, readInput } from "../agents/hook_input.ts";
 import { HookLog } from "../agents/hook_log.ts";
 import { AGENTS, isAgentName } from "../agents/roster.ts";
 import { endProcess } from "./ending.ts";
@@ -22,7 +23,11 @@ export async function hookMain(args: readonly string[]): Promise<number> {
   if (isAgentName(agent) && event === WAKE) {
     const { waitToWake } = await import("../agents/waking.ts");
     const say = (text: string) => writeAll(Deno.stderr, text);
-    return await waitToWake(AGENTS[agent], { home, read: readInput, say });
+    return await waitToWake(AGENTS[agent], {
+      home,
+      read: () => readInput(),
+      say,
+    });
   }
   if (isAgentName(agent)) {
     await answerHook(agent, { event, home, ends: true });
@@ -55,5 +60,6 @@ function parse(args: readonly string[]): HookArguments {
 }
 
 if (import.meta.main) {
-  endProcess(await hookMain(Deno.args));
+  const code = await hookMain(Deno.args);
+  endProcess(code, { atOnce: isInputPending() });
 }

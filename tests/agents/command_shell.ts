@@ -17,14 +17,24 @@ export interface Ran {
   readonly errors: string;
 }
 
+/** How to run a command. */
+export interface RunOptions {
+  /** What runs it. */
+  readonly shell?: string;
+  /** The folder in which it runs. */
+  readonly cwd?: string;
+  /** Whether its input stays open until it has ended. */
+  readonly leavesOpen?: boolean;
+}
+
 /** Runs a command in nothing but this environment, with this text on its input. */
 export async function runCommand(
   command: string,
   env: Readonly<Record<string, string>>,
   input: string,
-  options: { readonly shell?: string; readonly cwd?: string } = {},
+  options: RunOptions = {},
 ): Promise<Ran> {
-  const { shell = SHELL, cwd } = options;
+  const { shell = SHELL, cwd, leavesOpen = false } = options;
   const child = new Deno.Command(shell, {
     args: ["-c", command],
     cwd,
@@ -37,8 +47,9 @@ export async function runCommand(
   const writer = child.stdin.getWriter();
   // A closed pipe here is the failure that the command must not cause.
   await writer.write(new TextEncoder().encode(input));
-  await writer.close();
+  if (!leavesOpen) await writer.close();
   const { code, stdout, stderr } = await child.output();
+  if (leavesOpen) await writer.close();
   const decoder = new TextDecoder();
   return {
     code,

@@ -144,7 +144,7 @@ Deno.test("it is put in only where a person asks, stays, and goes with the rest"
         command: 'set -- mbus hook claude wake; command . "/${XDG_DATA_HOME:-' +
           '$HOME/.local/share}/message-bus/hook.sh" 2>/dev/null; ' +
           'if command -v "$1" >/dev/null 2>&1; then exec "$@"; ' +
-          "else while read -r _; do :; done; :; fi",
+          "else exec 3<&0; while read -r _; do :; done <&3 3<&- >/dev/null 2>&1 & :; fi",
         asyncRewake: true,
         timeout: 43_200,
       },

@@ -184,8 +184,9 @@ export const HOOK_FRAGMENT = "hook.sh";
  * same program without the launcher's shell, a millisecond sooner. If neither is
  * there the agent gets its neutral answer and exit code 0, as a missing program
  * must not stop an edit. What the agent writes is read to its end also then, so
- * that it does not meet a closed pipe. Only what a POSIX shell has built in is
- * used, so it works with an empty PATH.
+ * that it does not meet a closed pipe; in the background, because an agent may
+ * leave the pipe open. Only what a POSIX shell has built in is used, so it works
+ * with an empty PATH.
  *
  * - By `command`, as a shell that cannot read what `.` names ends otherwise, and
  *   some with exit code 2. The slash before it makes a relative folder one that
@@ -217,10 +218,9 @@ export function hookCommand(
     : agent.name === "gemini"
     ? `${ENDED_WITH_SHELL} || ${neutral}`
     : `"$@" || ${neutral}`;
-  const drain = "while read -r _; do :; done";
   const command = `set -- ${hook}; command . ${FRAGMENT} 2>/dev/null; ` +
     `if command -v "$1" >/dev/null 2>&1; ` +
-    `then ${run}; else ${drain}; ${neutral}; fi`;
+    `then ${run}; else ${DRAIN} ${neutral}; fi`;
   return agent.name === "codex" ? `/bin/sh -c '${command}'` : command;
 }
 
@@ -228,5 +228,7 @@ const FRAGMENT =
   `"/${"${XDG_DATA_HOME:-$HOME/.local/share}"}/message-bus/${HOOK_FRAGMENT}"`;
 
 // A program in the background loses its input, unless that is handed on.
+const DRAIN = "exec 3<&0; " +
+  "while read -r _; do :; done <&3 3<&- >/dev/null 2>&1 &";
 const ENDED_WITH_SHELL =
   `exec 3<&0; trap 'kill -9 $!' TERM; "$@" <&3 3<&- & wait $!`;

@@ -10,7 +10,7 @@ import type { Database } from "../sqlite/driver.ts";
 import { locateBus } from "../sqlite/location.ts";
 import type { BriefStore } from "../store.ts";
 import { withinLocks } from "../within_locks.ts";
-import type { Agent, HookEvent } from "./agent.ts";
+import type { Agent, AgentName, HookEvent } from "./agent.ts";
 import type { Case } from "./case.ts";
 import { decide } from "./decide.ts";
 import type { HookLog } from "./hook_log.ts";
@@ -27,6 +27,11 @@ export interface Call {
   readonly agent: Agent;
   /** What it says. */
   readonly event: HookEvent;
+  /**
+   * The agent whose settings wire the hook.
+   * @default {the agent that called}
+   */
+  readonly wiring?: AgentName;
   /** The bus folder, if not the default one. */
   readonly home: string | undefined;
   /** The bus, if it is open already. */
@@ -41,7 +46,7 @@ export interface Call {
 
 /** Answers a call of a session. */
 export async function answerCall(call: Call): Promise<void> {
-  const { agent, event, log, write } = call;
+  const { agent, event, wiring, log, write } = call;
   const store = await openBrief(call);
   try {
     const session = await sessionOf(event, store);
@@ -52,6 +57,7 @@ export async function answerCall(call: Call): Promise<void> {
     const verdict = await decide({
       event,
       session,
+      wiring: wiring ?? agent.name,
       store,
       alongside: withinLocks(),
       policy: () => readPolicy(session.worktree, (message) => log.add(message)),

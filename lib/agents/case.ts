@@ -7,7 +7,7 @@
 
 import type { Session } from "../sessions.ts";
 import type { Activity, BriefStore } from "../store.ts";
-import type { Carried, Decision, HookEvent } from "./agent.ts";
+import type { AgentName, Carried, Decision, HookEvent } from "./agent.ts";
 import type { Policy } from "./policy.ts";
 
 /** One call of a hook. */
@@ -16,6 +16,8 @@ export interface Case {
   readonly event: HookEvent;
   /** The session to which it happened, as the bus has it. */
   readonly session: Session;
+  /** The agent whose settings wire the hook: another agent may run those, too. */
+  readonly wiring: AgentName;
   /** The bus's rows. */
   readonly store: BriefStore;
   /** Sessions whose locks stand in nobody's way here: see `within_locks.ts`. */

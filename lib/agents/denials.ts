@@ -1,74 +1,183 @@
 /**
- * Denying once: whether a call that would be warned about is denied, or is the
- * retry that passes.
+ * Telling once: a call is denied for a fact that its agent has not been told,
+ * and never again for the same fact.
  *
  * ```text
- *  conflict ─▶ denied ─▶ (the same call, or any within 2 s) denied again
- *                 └────▶ (a later call, within 10 min) passed ─▶ passes for 10 min
- *  the conflict changes ─▶ denied anew
+ *  fact ─▶ not told ─▶ denied, told ─▶ (another call) passes
+ *                          └─────────▶ (the same call again) denied again
+ *  a firm fact ─▶ denied as long as it lasts
+ *  a fact that went away ─▶ no news
  * ```
  *
- * Parallel calls and hooks that fire twice come within moments of each other:
- * they must not use up the retry, which is a decision of the model.
+ * - The unit is one fact: this session holds this path under this token, this
+ *   file was changed to this content. Each agent of a session is told for itself.
+ * - A call that fires its hook twice gets one answer. The agent's id of the call
+ *   tells it. An agent without ids fires twice where two agents' settings wire
+ *   the hook: the second wiring gets the first one's answer for 2 s.
+ * - Each fact is one note of the session, which the store keeps for a day.
+ * - A denial leaves the event `denied` on `file_conflict`, once for each fact
+ *   and session, so that the holder is told.
  *
  * @module
  */
 
-/** What is remembered of a denial. */
-export interface Denial {
-  /** What the conflict consists of. */
-  readonly conflict: string;
-  /** The calls that were denied, by the agent's id of each. */
-  readonly calls: readonly string[];
-  /** When it was first denied, in milliseconds since 1970. */
-  readonly deniedAtMs: number;
-  /** When the retry passed, in milliseconds since 1970. */
-  readonly passedAtMs?: number;
+import type { Case, Verdict } from "./case.ts";
+import { informNotes } from "./informing.ts";
+
+/**
+ * What a fact does to a call: `firm` denies as long as it lasts, `soft` denies
+ * once, `inform` lets pass and is told after.
+ */
+export type Force = "firm" | "soft" | "inform";
+
+/** One fact that stands against a call. */
+export interface Fact {
+  /** The identity of the fact, the same as long as the fact is. */
+  readonly key: string;
+  /** The fact in whole sentences for the model. */
+  readonly text: string;
+  /** The effect on the call. */
+  readonly force: Force;
+  /** The session whose work is concerned. */
+  readonly session: string;
+  /** The file, or what else the call wants to change. */
+  readonly path: string;
+  /** Whether that session holds the path now: then it is told of the denial. */
+  readonly held?: boolean;
+  /** The project in which the denial is announced. */
+  readonly project?: string;
 }
 
-/** Calls this soon after a denial belong to the same decision of the model. */
-const SAME_DECISION_MS = 2_000;
+/** What a denial says beside its facts. */
+export interface Advice {
+  /** What the model is to do where a retry passes. */
+  readonly retry: string;
+  /** One short sentence for the person. */
+  readonly notice: string;
+}
 
-/** How long the right to retry holds, and how long the retry's pass does. */
-const PASS_MS = 10 * 60 * 1000;
+/** What is remembered of a fact that an agent was told. */
+interface Told {
+  /** When it was told first, in milliseconds since 1970. */
+  readonly atMs: number;
+  /** The calls that were denied for it, by the agent's id of each. */
+  readonly calls: readonly string[];
+  /** The agents by whose settings the hook was called. */
+  readonly wirings: readonly string[];
+}
+
+/** How long two wirings of one agent belong to the same call. */
+const SAME_CALL_MS = 2_000;
 
 const CALLS_MAX = 20;
 
-/** Whether a call is denied, and what to remember. */
-export interface Judgement {
-  readonly denied: boolean;
-  readonly denial: Denial;
-}
+const FACTS_SHOWN_MAX = 20;
 
 /**
- * Judges a call that meets a conflict.
- *
- * @param before What is remembered of this path.
- * @param conflict What the conflict consists of now.
- * @param call The agent's id of the call, if it tells one.
+ * Denies a call if one of the facts is firm or has not been told to this agent
+ * of the session, and remembers that it was told; returns undefined otherwise.
+ * Facts of the force `inform` are kept for telling after.
  */
-export function judge(
-  before: Denial | undefined,
-  conflict: string,
-  call: string | undefined,
-  nowMs: number,
-): Judgement {
-  const since = before?.passedAtMs ?? before?.deniedAtMs ?? 0;
-  if (
-    before === undefined || before.conflict !== conflict ||
-    nowMs - since >= PASS_MS || nowMs < before.deniedAtMs
-  ) {
-    const calls = call === undefined ? [] : [call];
-    return { denied: true, denial: { conflict, calls, deniedAtMs: nowMs } };
+export async function denyUntold(
+  hook: Case,
+  facts: readonly Fact[],
+  advice: Advice,
+): Promise<Verdict | undefined> {
+  if (facts.length === 0) return undefined;
+  const { store, session, nowMs } = hook;
+  const keys = facts.map(({ key }) => noteKey(hook, key));
+  let notes = await store.readNotes(session.id, keys);
+  const untold = facts.filter((_, at) =>
+    !isTold(toldOf(notes, keys[at]), hook)
+  );
+  while (untold.length > 0) {
+    const fresh = untold.filter(({ key }) => !notes.has(noteKey(hook, key)));
+    const informed = fresh.filter(({ force }) => force === "inform")
+      .map(({ session, text }) => ({ session, facts: text }));
+    const first = noteKey(hook, untold[0].key);
+    // Parallel calls of a session tell the same fact: one of them announces it.
+    const isKept = await store.noteActivity(session.id, {
+      change: { status: "active" },
+      notes: new Map([
+        ...untold.map(({ key }) => {
+          const note = noteKey(hook, key);
+          const told = telling(toldOf(notes, note), hook, nowMs);
+          return [note, JSON.stringify(told)] as const;
+        }),
+        ...await informNotes(hook, informed),
+      ]),
+      expects: { key: first, value: notes.get(first) ?? null },
+    });
+    if (isKept) {
+      await announce(hook, fresh.filter(({ force }) => force !== "inform"));
+      break;
+    }
+    notes = await store.readNotes(session.id, keys);
   }
-  const wasDenied = call !== undefined && before.calls.includes(call);
-  if (wasDenied) return { denied: true, denial: before };
-  if (before.passedAtMs !== undefined) return { denied: false, denial: before };
-  if (nowMs - before.deniedAtMs < SAME_DECISION_MS) {
-    const calls = call === undefined
-      ? before.calls
-      : [...before.calls, call].slice(-CALLS_MAX);
-    return { denied: true, denial: { ...before, calls } };
-  }
-  return { denied: false, denial: { ...before, passedAtMs: nowMs } };
+  const stopping = facts.filter((fact) =>
+    fact.force === "firm" || fact.force === "soft" && untold.includes(fact)
+  );
+  return stopping.length > 0 ? denial(stopping, advice) : undefined;
+}
+
+function noteKey({ event }: Case, key: string): string {
+  return `told:${event.agentId ?? ""}:${key}`;
+}
+
+function toldOf(
+  notes: ReadonlyMap<string, string>,
+  key: string,
+): Told | undefined {
+  const text = notes.get(key);
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+function isTold(told: Told | undefined, hook: Case): boolean {
+  if (told === undefined) return false;
+  const call = callOf(hook);
+  if (call !== undefined && told.calls.includes(call)) return false;
+  const silentMs = hook.nowMs - told.atMs;
+  return told.wirings.includes(hook.wiring) || silentMs < 0 ||
+    silentMs >= SAME_CALL_MS;
+}
+
+function telling(before: Told | undefined, hook: Case, nowMs: number): Told {
+  const { atMs = nowMs, calls = [], wirings = [] } = before ?? {};
+  const call = callOf(hook);
+  return {
+    atMs,
+    calls: call === undefined || calls.includes(call)
+      ? calls
+      : [...calls, call].slice(-CALLS_MAX),
+    wirings: wirings.includes(hook.wiring)
+      ? wirings
+      : [...wirings, hook.wiring],
+  };
+}
+
+function callOf({ event }: Case): string | undefined {
+  return event.kind === "before-tool" ? event.tool.callId : undefined;
+}
+
+function denial(facts: readonly Fact[], advice: Advice): Verdict {
+  const texts = facts.slice(0, FACTS_SHOWN_MAX).map(({ text }) => text);
+  const more = facts.length - texts.length;
+  if (more > 0) texts.push(`(${more} more like these.)`);
+  // Where one fact is firm, the retry does not pass.
+  if (facts.every(({ force }) => force === "soft")) texts.push(advice.retry);
+  return {
+    decision: {
+      verdict: "deny",
+      reason: `[message-bus] ${texts.join("\n")}`,
+      notice: advice.notice,
+    },
+    told: () => Promise.resolve(),
+  };
+}
+
+/** Leaves the event that a call was denied, for the holders and for `who`. */
+async function announce(hook: Case, facts: readonly Fact[]): Promise<void> {
+  if (facts.length === 0) return;
+  const { announceDenied } = await import("./denied.ts");
+  await announceDenied(hook, facts);
 }

@@ -97,7 +97,16 @@ export async function answerInput(
       return;
     }
     const { answerCall } = await import("./answering.ts");
-    await answerCall({ agent, event, home, db: bus?.db, ends, log, write });
+    await answerCall({
+      agent,
+      event,
+      wiring: name,
+      home,
+      db: bus?.db,
+      ends,
+      log,
+      write,
+    });
   } catch (error) {
     log.add(error);
     if (written) return;

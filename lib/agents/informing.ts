@@ -6,7 +6,6 @@
  */
 
 import { type Case, readNote } from "./case.ts";
-import type { Objection } from "./objection.ts";
 
 /** The key of what is yet to be told. */
 export const INFORM = "inform";
@@ -26,7 +25,7 @@ const KEPT_MAX = 20;
 /** The notes that keep objections for telling them after. */
 export async function informNotes(
   hook: Case,
-  objections: readonly Pick<Objection, "session" | "facts">[],
+  objections: readonly { readonly session: string; readonly facts: string }[],
 ): Promise<ReadonlyMap<string, string>> {
   if (objections.length === 0) return new Map();
   const before = await readNote<Information[]>(hook, INFORM) ?? [];

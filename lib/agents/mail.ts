@@ -19,8 +19,8 @@
  * @module
  */
 
-import type { Json } from "../json.ts";
 import type { Message } from "../store.ts";
+import { ago } from "./ago.ts";
 import { ALLOW, type Case, notesOf, type Verdict } from "./case.ts";
 import { frameTexts, type PeerText } from "./frame.ts";
 import { INFORM, type Information } from "./informing.ts";
@@ -30,6 +30,8 @@ const CONFLICTS_MAX = 200;
 const CONFLICTS_TOLD = "conflicts-told";
 const TAKEN = "mail-taken";
 const TAKEN_MS = 5_000;
+// Times in a text that waited for less are still right.
+const AS_OF_AFTER_MS = 10_000;
 const FREE = "free:";
 
 interface Letter {
@@ -161,7 +163,7 @@ async function mailOf(hook: Case): Promise<Mail> {
   return {
     letters: [
       ...merged(pending.map(directLetter), letters),
-      ...information(notes.get(INFORM)),
+      ...information(notes.get(INFORM), hook.nowMs),
     ],
     taken: notes.get(TAKEN),
     passed,
@@ -194,7 +196,7 @@ function directLetter(message: Message): Letter {
   };
 }
 
-function information(note: string | undefined): Letter[] {
+function information(note: string | undefined, nowMs: number): Letter[] {
   if (note === undefined) return [];
   const kept: readonly Information[] = JSON.parse(note);
   // They are told together or not at all, as one note keeps them.
@@ -203,13 +205,18 @@ function information(note: string | undefined): Letter[] {
       session: kept[0].session,
       label: "conflict",
       sentAt: new Date(kept[0].atMs).toISOString(),
-      text: kept.map(({ text }) => text).join("\n"),
+      text: kept.map(({ text, atMs }) => asOf(text, nowMs - atMs)).join("\n"),
     },
   }];
 }
 
+/** A text whose times are those of an earlier moment. */
+function asOf(text: string, agoMs: number): string {
+  return agoMs < AS_OF_AFTER_MS ? text : `As of ${ago(agoMs)}: ${text}`;
+}
+
 async function conflicts(
-  { store, session }: Case,
+  { store, session, nowMs }: Case,
   after: string,
 ): Promise<{ letters: Letter[]; passed: string | undefined }> {
   const { messages, cursor } = await store.read(
@@ -223,7 +230,7 @@ async function conflicts(
   );
   const letters = messages.flatMap((message): Letter[] => {
     if (message.sender === session.id) return [];
-    const text = conflictText(message.payload, session.id);
+    const text = conflictText(message, session.id, nowMs);
     if (text === undefined) return [];
     return [{
       conflict: message.id,
@@ -241,7 +248,11 @@ async function conflicts(
 }
 
 /** A conflict in words, if it concerns the session. */
-function conflictText(payload: Json, session: string): string | undefined {
+function conflictText(
+  { payload, createdAt }: Message,
+  session: string,
+  nowMs: number,
+): string | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
   const { event, path, sessions, why } = payload as Record<string, unknown>;
   if (!Array.isArray(sessions) || !sessions.includes(session)) return undefined;
@@ -255,6 +266,12 @@ function conflictText(payload: Json, session: string): string | undefined {
     case "wanted":
       return `wants to hold ${file} exclusively${reason} and waits for you or ` +
         `works elsewhere; release it with "mbus unlock" when you are done.`;
+    case "denied":
+      return `wanted to edit ${file} ${
+        ago(nowMs - Date.parse(createdAt))
+      } and ` +
+        `was stopped, because you held it; release it with "mbus unlock" when ` +
+        `you are done.`;
     case "taken-over":
       return `has taken over your overdue lock on ${file}${reason}.`;
     case "overwritten":

@@ -1,105 +1,108 @@
 /**
- * What stands against an edit of one path, in words for the model: who, since
- * when, on what task, and what to do.
+ * What stands against an edit of one path, as facts in words for the model: who,
+ * since when, on what task, and what to do.
  *
  * @module
  */
 
 import type { Hold } from "../locks.ts";
-import type { EditObstacle } from "../store.ts";
+import type { EditObstacle, FileTouch } from "../store.ts";
+import { ago } from "./ago.ts";
+import type { Advice, Fact, Force } from "./denials.ts";
+import { stampOf } from "./file_stamp.ts";
 import { plainName, plainPath, plainText } from "./frame.ts";
 import type { Policy } from "./policy.ts";
 
-/** What stands against an edit of one path. */
-export interface Objection {
-  /** The path. */
-  readonly path: string;
-  /** The session whose work is in the way. */
-  readonly session: string;
-  /** What it consists of: another one is denied anew. */
-  readonly key: string;
-  /**
-   * `firm` holds as long as it lasts, `soft` gives way to a retry, `inform`
-   * stops nothing.
-   */
-  readonly force: "firm" | "soft" | "inform";
-  /** The facts, for the model. */
-  readonly facts: string;
-}
-
 const REASON_CHARS_MAX = 300;
 
-/** The objection that an obstacle is, under a policy; undefined if it is none. */
-export function objectionTo(
-  { target: { path }, holds, touches }: EditObstacle,
-  { onOverlap }: Policy,
+/** The facts of which an obstacle consists, under a policy. */
+export function factsOf(
+  { target: { path, project }, holds, touches }: EditObstacle,
+  policy: Policy,
   nowMs: number,
-): Objection | undefined {
-  const exclusive = holds.filter(({ type }) => type === "exclusive");
-  if (exclusive.length > 0) {
-    const { session } = exclusive[0];
-    return {
-      path,
-      session,
-      key: keyOf(exclusive),
-      force: "firm",
-      facts: `${describe(exclusive)}. Do not edit it now: wait for it ` +
-        `(mbus lock ${word(plainPath(path))} --wait 60s), ` +
-        `${asking(session)}or work elsewhere.`,
-    };
-  }
-  if (holds.length === 0 && touches.length === 0) return undefined;
-  const [touch] = touches;
-  const facts = [];
-  if (holds.length > 0) facts.push(`${describe(holds)}.`);
-  if (touch !== undefined) {
-    facts.push(
-      `${plainName(touch.session)} has changed ${plainPath(path)} ` +
-        `${ago(nowMs - touch.touchedAtMs)}, after you read it.`,
-    );
-  }
-  // Who changed it is not in the way any more: only who is editing it blocks.
-  const force = onOverlap === "inform"
-    ? "inform"
-    : onOverlap === "block" && holds.length > 0
-    ? "firm"
-    : "soft";
-  if (force === "firm") {
-    facts.push("Work elsewhere, or ask them to release it.");
-  } else if (force === "soft") {
-    facts.push(
-      "Read the file again; if your edit is still right, retry: the retry passes.",
-    );
-  }
-  return {
+): Fact[] {
+  const facts = holds.map((hold): Fact => ({
+    key: `hold:${hold.token}`,
+    ...wordsOf(hold, path, policy, nowMs),
+    session: hold.session,
     path,
-    session: holds[0]?.session ?? touch.session,
-    key: [
-      keyOf(holds),
-      ...(touch === undefined
-        ? []
-        : [`changed:${touch.session}:${touch.touchedAtMs}`]),
-    ].join(" "),
-    force,
-    facts: facts.join(" "),
+    held: true,
+    project: hold.project ?? project,
+  }));
+  // The latest change is the news: what it left is what the file is now.
+  const [touch] = touches;
+  return touch === undefined
+    ? facts
+    : [...facts, changed(path, project, touch, policy, nowMs)];
+}
+
+/** What to do about facts that stand against an edit, and what a person is told. */
+export function adviceOn(facts: readonly Fact[]): Advice {
+  const [first] = facts;
+  const more = facts.length > 1 ? `, and ${facts.length - 1} more` : "";
+  return {
+    retry: "Read the file again; if your edit is still right, retry: the " +
+      "retry passes unless there is news of the file.",
+    notice: first === undefined
+      ? ""
+      : `mbus stopped an edit of ${plainPath(first.path)}: ` +
+        `${plainName(first.session)} ` +
+        `${first.held ? "is working on it" : "has changed it"}${more}.`,
   };
 }
 
-function keyOf(holds: readonly Hold[]): string {
-  return holds.map(({ session, token, type }) => `${session}:${token}:${type}`)
-    .sort().join(" ");
+function wordsOf(
+  hold: Hold,
+  path: string,
+  { onOverlap }: Policy,
+  nowMs: number,
+): { readonly text: string; readonly force: Force } {
+  const said = describe(hold, nowMs);
+  if (hold.type === "exclusive") {
+    return {
+      force: "firm",
+      text: `${said}. Do not edit it now: wait for it ` +
+        `(mbus lock ${word(plainPath(path))} --wait 60s), ` +
+        `${asking(hold.session)}or work elsewhere.`,
+    };
+  }
+  return onOverlap === "block"
+    ? {
+      force: "firm",
+      text: `${said}. Work elsewhere, or ask them to release it.`,
+    }
+    : { force: onOverlap === "inform" ? "inform" : "soft", text: `${said}.` };
 }
 
-function describe(holds: readonly Hold[]): string {
-  return holds.map((hold) => {
-    const how = hold.type === "exclusive" ? "holds exclusively" : "is editing";
-    const covered = plainPath(hold.path);
-    const what = hold.kind === "file" ? covered : `${covered} (a ${hold.kind})`;
-    return `${plainName(hold.session)} (${plainName(hold.vendor)}) ${how} ` +
-      `${what} since ${hold.since}` +
-      (hold.task === undefined ? "" : `, on task ${plainName(hold.task)}`) +
-      (hold.why === undefined ? "" : `, saying: "${oneLine(hold.why)}"`);
-  }).join("; ");
+/** The fact that a file was changed since it was read, by what it is now. */
+function changed(
+  path: string,
+  project: string | undefined,
+  { session, touchedAtMs }: FileTouch,
+  { onOverlap }: Policy,
+  nowMs: number,
+): Fact {
+  const { size, mtimeMs, hash } = stampOf(path, { hash: true });
+  return {
+    key: `changed:${path}:${size}:${hash ?? mtimeMs}`,
+    text: `${plainName(session)} has changed ${plainPath(path)} ` +
+      `${ago(nowMs - touchedAtMs)}, after you read it.`,
+    // A change is over: only a hold blocks.
+    force: onOverlap === "inform" ? "inform" : "soft",
+    session,
+    path,
+    project,
+  };
+}
+
+function describe(hold: Hold, nowMs: number): string {
+  const how = hold.type === "exclusive" ? "holds exclusively" : "is editing";
+  const covered = plainPath(hold.path);
+  const what = hold.kind === "file" ? covered : `${covered} (a ${hold.kind})`;
+  return `${plainName(hold.session)} (${plainName(hold.vendor)}) ${how} ` +
+    `${what} since ${ago(nowMs - Date.parse(hold.since))}` +
+    (hold.task === undefined ? "" : `, on task ${plainName(hold.task)}`) +
+    (hold.why === undefined ? "" : `, saying: "${oneLine(hold.why)}"`);
 }
 
 /** How to ask a session, if its id is one that the bus gives. */
@@ -119,11 +122,4 @@ function word(path: string): string {
   return /^[\w./:=@%+,-]+$/.test(path)
     ? path
     : `'${path.replaceAll("'", `'\\''`)}'`;
-}
-
-function ago(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  return seconds < 120
-    ? `${seconds} s ago`
-    : `${Math.round(seconds / 60)} min ago`;
 }

@@ -109,6 +109,7 @@ async function wait(
       const hook: Case = {
         event,
         session,
+        wiring: event.agent,
         store,
         alongside: [],
         policy: () =>

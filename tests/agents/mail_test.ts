@@ -30,6 +30,7 @@ function caseOf(store: BriefStore, session: Session): Case {
     alongside: [],
     event: EVENT,
     session,
+    wiring: "claude",
     store,
     policy: () => DEFAULT_POLICY,
     nowMs: Date.now(),

@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import type {
+  AgentName,
   Carried,
   Decision,
   HookEvent,
@@ -28,6 +29,8 @@ export interface CallOptions {
   readonly callId?: string;
   /** The subagent that makes it. */
   readonly agentId?: string;
+  /** The agent whose settings wire the hook. */
+  readonly wiring?: AgentName;
   /** Sessions whose locks are in nobody's way. */
   readonly alongside?: readonly string[];
   /** What the person chose. */
@@ -123,6 +126,7 @@ export class Scene implements AsyncDisposable {
         ...event,
       } as HookEvent,
       session: await this.session(session),
+      wiring: options.wiring ?? "claude",
       store: this.store,
       alongside: options.alongside ?? [],
       policy: () => ({ ...DEFAULT_POLICY, ...policy }),
@@ -237,6 +241,19 @@ export class Scene implements AsyncDisposable {
       1_000,
     );
     return messages;
+  }
+
+  /** What was said of conflicts, each in one line: event, sessions, file. */
+  async events(): Promise<string[]> {
+    return (await this.conflicts()).map(({ payload }) => {
+      const { event, sessions, path } = payload as unknown as {
+        readonly event: string;
+        readonly sessions: readonly string[];
+        readonly path: string;
+      };
+      return [event, ...sessions, path.replace(`${this.project}/`, "")]
+        .join(" ");
+    });
   }
 
   /** Sends a direct message. */

@@ -1,0 +1,44 @@
+/**
+ * The event that a call was denied, on `file_conflict`: its holder is told of it
+ * at its next step, and `mbus who` shows it.
+ *
+ * ```json
+ * { "event": "denied", "path": "/p/a.ts", "sessions": ["denied", "holder"] }
+ * ```
+ *
+ * A fact that concerns no hold names the denied session alone. One event stands
+ * for one fact and session; a call with many facts leaves the first twenty.
+ *
+ * @module
+ */
+
+import type { Case } from "./case.ts";
+import type { Fact } from "./denials.ts";
+
+/** Lifetime of the event, in seconds: a holder may be idle for a while. */
+const TTL_SECONDS = 60 * 60;
+
+const EVENTS_MAX = 20;
+
+/** Announces the facts for which a call was denied. */
+export async function announceDenied(
+  { store, session }: Case,
+  facts: readonly Fact[],
+): Promise<void> {
+  await store.append(
+    facts.slice(0, EVENTS_MAX).map((
+      { path, held, session: other, project },
+    ) => ({
+      sender: session.id,
+      channel: "file_conflict",
+      payloadText: JSON.stringify({
+        event: "denied",
+        path,
+        sessions: held ? [session.id, other] : [session.id],
+      }),
+      ttlSeconds: TTL_SECONDS,
+      project: project ?? session.project ?? null,
+    })),
+    { atomic: true },
+  );
+}

@@ -124,7 +124,8 @@ function bareAt(folder: string): Repository | undefined {
   return { project, worktree, gitFolder: folder, bare: !isDotGit };
 }
 
-function commonOf(gitFolder: string): RealPath {
+/** The directory that all worktrees of a repository share. */
+export function commonOf(gitFolder: string): RealPath {
   const common = textIn(joined(gitFolder, "commondir"))?.trimEnd();
   return realPathOf(common || ".", gitFolder);
 }

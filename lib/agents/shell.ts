@@ -6,10 +6,10 @@
  * runs nothing, never throws, and takes time linear in the text.
  *
  * What is read: redirections into files; `tee`, `sed -i`, `perl -i`, `mv`,
- * `cp`, `install`, `ln`, `rm`, `touch`, `truncate`, `dd of=`, `patch`,
- * `apply_patch` and `git` with the diff in a here-document, `git checkout --`,
- * `restore`, `rm`, `mv`, output options of `curl`, `wget`, `sort`, `tar`; these
- * behind `cd dir &&`, pipes, `( … )`, `if` and loops, inside `$(…)` and
+ * `cp`, `install`, `ln`, `rsync`, `scp`, `rm`, `touch`, `truncate`, `dd of=`;
+ * `patch`, `apply_patch` and `git apply` with the diff in a here-document or a
+ * file; the paths of `git` commands, and which of them may write any file
+ * (`shell_git.ts`); output options of `curl`, `wget`, `sort`, `tar`; these behind `cd dir &&`, pipes, `( … )`, `if` and loops, inside `$(…)` and
  * backquotes, behind `sudo`, `env`, `xargs`, `find -exec`, `timeout` and their
  * like, and inside `bash -c '…'` and `eval`. `cd` is followed; a subshell's and
  * a pipeline's `cd` ends with it. `cd` is taken to succeed.
@@ -28,9 +28,14 @@
  */
 
 import { isPath } from "./payload.ts";
-import { EMPTY_DISK, placedIn, type ShellDisk } from "./shell_disk.ts";
+import {
+  EMPTY_DISK,
+  placedIn,
+  type ShellDisk,
+  type ShellRepository,
+} from "./shell_disk.ts";
 import { PROGRAMS } from "./shell_programs.ts";
-import type { Recorder } from "./shell_recorder.ts";
+import type { Input, Recorder } from "./shell_recorder.ts";
 import { lexShell, RESERVED_BEFORE_COMMAND } from "./shell_words.ts";
 import type { Redirect, Token, Word } from "./shell_word.ts";
 
@@ -50,10 +55,23 @@ export interface ShellWrite {
   readonly isGlob?: true;
 }
 
+/** A command of git that may write any file of its working tree. */
+export interface WholeTreeCommand {
+  /** The command, without quotes: `git switch main`. */
+  readonly command: string;
+  /**
+   * The folder that it runs in, relative to the shell's; absent if that is the
+   * shell's own.
+   */
+  readonly folder?: string;
+}
+
 /** What a command writes. */
 export interface ShellWrites {
   /** What can be read off, in order, each once. */
   readonly writes: readonly ShellWrite[];
+  /** The commands of git that may write any file of a working tree. */
+  readonly wholeTree: readonly WholeTreeCommand[];
   /** Something is written that cannot be read off. */
   readonly unknown: boolean;
 }
@@ -83,6 +101,8 @@ interface Site {
 const CHARS_MAX = 65_536;
 const WRITES_MAX = 1000;
 const SCRIPTS_MAX = 8;
+const WHOLE_TREE_MAX = 100;
+const COMMAND_CHARS_MAX = 200;
 const WRITING = new Set([">", ">>", ">|", "&>", "&>>", ">&", "<>"]);
 const DEVICES = /^\/dev\/(null|zero|full|tty|stdout|stderr|stdin|fd\/\d+)$/;
 const START: Site = Object.freeze({ isKnown: true });
@@ -120,6 +140,7 @@ class Reading {
   readonly #disk: ShellDisk;
   readonly #made = new Set<string>();
   readonly #writes = new Map<string, ShellWrite>();
+  readonly #wholeTree: WholeTreeCommand[] = [];
   #isLost = false;
   #depth = 0;
 
@@ -129,7 +150,11 @@ class Reading {
   }
 
   result(): ShellWrites {
-    return { writes: [...this.#writes.values()], unknown: this.#isLost };
+    return {
+      writes: [...this.#writes.values()],
+      wholeTree: this.#wholeTree,
+      unknown: this.#isLost,
+    };
   }
 
   lose(): void {
@@ -188,7 +213,7 @@ class Reading {
       return this.#enter(args, site);
     }
     if (name.isKnown && name.text === "popd") return NOWHERE;
-    this.#command([name, ...args], site, inputOf(redirects));
+    this.#command([name, ...args], site, () => this.#input(redirects, site));
     return site;
   }
 
@@ -216,7 +241,20 @@ class Reading {
     return joined(site, folder.text);
   }
 
-  #command(words: readonly Word[], site: Site, input?: string): void {
+  /** What a command reads on its input, if it stands there or in a file. */
+  #input(redirects: readonly Redirect[], site: Site): string | undefined {
+    const last = redirects.findLast(({ text }) => text.startsWith("<"));
+    if (last?.body !== undefined) return last.body;
+    if (last?.target === undefined) return undefined;
+    if (last.text === "<") return this.#textOf(last.target, site);
+    if (last.text === "<<<" && last.target.isKnown) return last.target.text;
+  }
+
+  #command(
+    words: readonly Word[],
+    site: Site,
+    input: Input = () => undefined,
+  ): void {
     const start = words.findIndex((word) => !isBeforeCommand(word));
     const name = words[start];
     if (name === undefined || !name.isKnown) return;
@@ -238,6 +276,21 @@ class Reading {
       isFolder: (word) => this.#isFolder(word, site),
       isThere: (word) => this.#asks("isThere", word, site),
       isLink: (word) => this.#asks("isLink", word, site),
+      isWholeTree: (word) => {
+        const path = this.#placed(word, site);
+        const root = this.#repository(site)?.root;
+        return path !== undefined && root !== undefined &&
+          this.#disk.isAbove(path, root);
+      },
+      isRevision: (word) => {
+        if (!word.isKnown) return undefined;
+        if (word.isGlob && /[*?[]/.test(word.text)) return false;
+        return this.#repository(site)?.isRevision(word.text);
+      },
+      isRemoteBranch: (word) =>
+        word.isKnown &&
+        (this.#repository(site)?.isRemoteBranch(word.text) ?? false),
+      textOf: (word) => this.#textOf(word, site),
       makes: (folder) => {
         const path = this.#placed(folder, site);
         if (path !== undefined) this.#made.add(path);
@@ -246,7 +299,8 @@ class Reading {
         for (const path of paths) this.#add({ path }, site);
       },
       lost: () => this.lose(),
-      command: (words) => this.#command(words, site),
+      tree: (command) => this.#tree(command, site),
+      command: (words, input) => this.#command(words, site, input),
       script: (source) => {
         if (typeof source === "string") this.script(source, site);
         else if (source?.isKnown) this.script(source.text, site);
@@ -258,6 +312,12 @@ class Reading {
             ? joined(site, folder.text)
             : NOWHERE,
         ),
+      atTop: () => {
+        const root = this.#repository(site)?.root;
+        return this.#recorder(
+          root === undefined ? NOWHERE : { folder: root, isKnown: true },
+        );
+      },
     };
   }
 
@@ -288,6 +348,26 @@ class Reading {
   #asks(question: "isThere" | "isLink", word: Word, site: Site): boolean {
     const path = this.#placed(word, site);
     return path !== undefined && this.#disk[question](path);
+  }
+
+  #textOf(word: Word, site: Site): string | undefined {
+    const path = this.#placed(word, site);
+    return path === undefined ? undefined : this.#disk.textOf(path);
+  }
+
+  #repository(site: Site): ShellRepository | undefined {
+    return site.isKnown
+      ? this.#disk.repositoryAt(site.folder ?? ".")
+      : undefined;
+  }
+
+  #tree(command: string, site: Site): void {
+    this.lose();
+    if (!site.isKnown || this.#wholeTree.length >= WHOLE_TREE_MAX) return;
+    this.#wholeTree.push({
+      command: command.slice(0, COMMAND_CHARS_MAX),
+      ...(site.folder === undefined ? {} : { folder: site.folder }),
+    });
   }
 
   /** Where a word leads to, relative to the shell's folder. */
@@ -325,12 +405,6 @@ class Reading {
 function isBeforeCommand(word: Word): boolean {
   if (/^\w+\+?=/.test(word.text)) return true;
   return !word.isQuoted && RESERVED_BEFORE_COMMAND.has(word.text);
-}
-
-function inputOf(redirects: readonly Redirect[]): string | undefined {
-  const last = redirects.findLast(({ text }) => text.startsWith("<"));
-  if (last?.body !== undefined) return last.body;
-  if (last?.text === "<<<" && last.target?.isKnown) return last.target.text;
 }
 
 function joined(site: Site, folder: string): Site {

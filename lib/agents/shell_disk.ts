@@ -8,6 +8,20 @@
  * @module
  */
 
+import { GitRefs } from "./git_refs.ts";
+
+const TEXT_BYTES_MAX = 256 * 1024;
+
+/** What the reader of commands asks of a repository of git's. */
+export interface ShellRepository {
+  /** The root of the working tree, an absolute path. */
+  readonly root: string;
+  /** Whether a name is a revision; undefined if that cannot be told. */
+  isRevision(name: string): boolean | undefined;
+  /** Whether `git switch NAME` would make the branch from a remote's. */
+  isRemoteBranch(name: string): boolean;
+}
+
 /** What the reader of commands asks of the file system. */
 export interface ShellDisk {
   /** Whether a folder is there, or a link to one. */
@@ -16,6 +30,12 @@ export interface ShellDisk {
   isThere(path: string): boolean;
   /** Whether a link is there. */
   isLink(path: string): boolean;
+  /** The text of a file; undefined if it is no regular one, or too large. */
+  textOf(path: string): string | undefined;
+  /** Whether one folder is another, or has it in it. */
+  isAbove(path: string, other: string): boolean;
+  /** The repository that a folder is in. */
+  repositoryAt(path: string): ShellRepository | undefined;
 }
 
 /** A file system on which nothing is. */
@@ -23,6 +43,9 @@ export const EMPTY_DISK: ShellDisk = Object.freeze({
   isFolder: () => false,
   isThere: () => false,
   isLink: () => false,
+  textOf: () => undefined,
+  isAbove: () => false,
+  repositoryAt: () => undefined,
 });
 
 /**
@@ -33,10 +56,24 @@ export const EMPTY_DISK: ShellDisk = Object.freeze({
  */
 export function diskAt(folder: string): ShellDisk {
   const at = (path: string) => placedIn(folder, path);
+  const repositories = new Map<string, ShellRepository | undefined>();
   return {
     isFolder: (path) => tryStat(Deno.statSync, at(path))?.isDirectory ?? false,
     isThere: (path) => tryStat(Deno.lstatSync, at(path)) !== undefined,
     isLink: (path) => tryStat(Deno.lstatSync, at(path))?.isSymlink ?? false,
+    textOf: (path) => textIn(at(path)),
+    isAbove: (path, other) => {
+      const [real, inner] = [tryRealPath(at(path)), tryRealPath(at(other))];
+      return real !== undefined && inner !== undefined &&
+        placedIn(inner, "").startsWith(placedIn(real, ""));
+    },
+    repositoryAt: (path) => {
+      const place = at(path);
+      if (!repositories.has(place)) {
+        repositories.set(place, GitRefs.of(place));
+      }
+      return repositories.get(place);
+    },
   };
 }
 
@@ -51,6 +88,27 @@ function tryStat(
 ): Deno.FileInfo | undefined {
   try {
     return stat(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function tryRealPath(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Only of a regular file: to read another one may take for ever. */
+function textIn(path: string): string | undefined {
+  const info = tryStat(Deno.statSync, path);
+  if (info === undefined || !info.isFile || info.size > TEXT_BYTES_MAX) {
+    return undefined;
+  }
+  try {
+    return Deno.readTextFileSync(path);
   } catch {
     return undefined;
   }

@@ -15,7 +15,7 @@
 import { diffPaths, patchPaths } from "./patch.ts";
 import { afterOptions, Arguments } from "./shell_arguments.ts";
 import { git } from "./shell_git.ts";
-import type { Program, Recorder } from "./shell_recorder.ts";
+import type { Input, Program, Recorder } from "./shell_recorder.ts";
 import type { Word } from "./shell_word.ts";
 
 /** A word whose value nobody knows. */
@@ -194,7 +194,7 @@ function dd(words: readonly Word[], recorder: Recorder): void {
 function shell(
   words: readonly Word[],
   recorder: Recorder,
-  input?: string,
+  input: Input,
 ): void {
   let isText = false;
   for (let at = 0; at < words.length; at++) {
@@ -206,8 +206,9 @@ function shell(
       return;
     }
   }
-  if (isText) recorder.lost();
-  else if (input !== undefined) recorder.script(input);
+  if (isText) return recorder.lost();
+  const script = input();
+  if (script !== undefined) recorder.script(script);
 }
 
 function evaluate(words: readonly Word[], recorder: Recorder): void {
@@ -219,19 +220,19 @@ function evaluate(words: readonly Word[], recorder: Recorder): void {
 function interpreter(flags: readonly string[]): Program {
   return (words, recorder, input) => {
     const isInline = words.some((word) => flags.includes(word.text));
-    const isStdin = input !== undefined &&
-      words.every((word) => word.text.startsWith("-"));
+    const isStdin = words.every((word) => word.text.startsWith("-")) &&
+      input() !== undefined;
     if (isInline || isStdin) recorder.lost();
   };
 }
 
 /** A program that runs another: its options, then so many operands. */
 function prefix(short: string, operands = 0): Program {
-  return (words, recorder) =>
-    recorder.command(afterOptions(words, short).slice(operands));
+  return (words, recorder, input) =>
+    recorder.command(afterOptions(words, short).slice(operands), input);
 }
 
-function env(words: readonly Word[], recorder: Recorder): void {
+function env(words: readonly Word[], recorder: Recorder, input: Input): void {
   const split = words.findIndex((word) =>
     /^(-S|--split-string)$/.test(word.text)
   );
@@ -240,12 +241,16 @@ function env(words: readonly Word[], recorder: Recorder): void {
   const target = folder < 0 ? recorder : recorder.within(words[folder + 1]);
   const rest = afterOptions(words, "uC");
   const start = rest.findIndex((word) => !/^\w+=/.test(word.text));
-  target.command(start < 0 ? [] : rest.slice(start));
+  target.command(start < 0 ? [] : rest.slice(start), input);
 }
 
 /** `command -v` only looks. */
-function command(words: readonly Word[], recorder: Recorder): void {
-  if (!/^-[vV]/.test(words[0]?.text ?? "")) prefix("")(words, recorder);
+function command(
+  words: readonly Word[],
+  recorder: Recorder,
+  input: Input,
+): void {
+  if (!/^-[vV]/.test(words[0]?.text ?? "")) prefix("")(words, recorder, input);
 }
 
 /** `xargs` adds operands that nobody knows. */
@@ -269,10 +274,10 @@ function find(words: readonly Word[], recorder: Recorder): void {
 function applyPatch(
   words: readonly Word[],
   recorder: Recorder,
-  input?: string,
+  input: Input,
 ): void {
   const word = words.find((each) => !each.text.startsWith("-"));
-  const text = word?.isKnown ? word.text : input;
+  const text = word?.isKnown ? word.text : input();
   const paths = text === undefined ? [] : patchPaths(text);
   if (paths.length === 0) recorder.lost();
   else recorder.paths(paths);
@@ -282,7 +287,7 @@ function applyPatch(
 function patch(
   words: readonly Word[],
   recorder: Recorder,
-  input?: string,
+  input: Input,
 ): void {
   const args = new Arguments(words, {
     short: "pdiorBDFgVYz",
@@ -294,8 +299,10 @@ function patch(
   const strip = args.value("p", "strip");
   const output = args.value("o", "output") ?? args.operands[0];
   if (output !== undefined) return target.file(output);
-  if (input === undefined || strip === undefined) return target.lost();
-  const paths = diffPaths(input, Number(strip.text) || 0);
+  const file = args.value("i", "input");
+  const text = file === undefined ? input() : recorder.textOf(file);
+  if (text === undefined || strip === undefined) return target.lost();
+  const paths = diffPaths(text, Number(strip.text) || 0);
   if (paths.length === 0) target.lost();
   else target.paths(paths);
 }

@@ -9,6 +9,9 @@
 
 import type { Word } from "./shell_word.ts";
 
+/** What a command reads on its input; undefined if that is not known. */
+export type Input = () => string | undefined;
+
 /** Takes down what a command writes. */
 export interface Recorder {
   /** Writes this file. */
@@ -23,23 +26,35 @@ export interface Recorder {
   isThere(word: Word): boolean;
   /** Whether a link is at this path. */
   isLink(word: Word): boolean;
+  /** Whether this folder has all of the working tree in it. */
+  isWholeTree(word: Word): boolean;
+  /** Whether git takes this for a revision; undefined if it cannot be told. */
+  isRevision(word: Word): boolean | undefined;
+  /** Whether `git switch` would make this branch from a remote's. */
+  isRemoteBranch(word: Word): boolean;
+  /** The text of this file; undefined if it is none, too large or not known. */
+  textOf(word: Word): string | undefined;
   /** Makes this folder: what is put onto it afterwards goes into it. */
   makes(folder: Word): void;
   /** Writes these paths, relative to the command's folder. */
   paths(paths: readonly string[]): void;
-  /** Writes something, nobody knows where. */
+  /** Writes something that cannot be told. */
   lost(): void;
-  /** Runs another command. */
-  command(words: readonly Word[]): void;
+  /** Runs a command of git that may write any file of its working tree. */
+  tree(command: string): void;
+  /** Runs another command, on this input. */
+  command(words: readonly Word[], input?: Input): void;
   /** Runs the text of a word, or of a here-document, as a script. */
   script(source: Word | string | undefined): void;
   /** The same, with another working folder. */
   within(folder: Word): Recorder;
+  /** The same at the root of the working tree. */
+  atTop(): Recorder;
 }
 
-/** A program: its arguments, the recorder, and its input if that is known. */
+/** A program: its arguments, the recorder, and its input. */
 export type Program = (
   words: readonly Word[],
   recorder: Recorder,
-  input?: string,
+  input: Input,
 ) => void;

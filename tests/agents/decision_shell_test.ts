@@ -66,6 +66,22 @@ const ROWS: readonly Row[] = [
   ["made/new", "install -d made; install new made", "stopped"],
   // The link itself is replaced, not what it leads to.
   ["out/later", "ln -sf ../later link", "stopped"],
+  // Read off git's commands.
+  ["src/a.ts", "git checkout src/a.ts", "stopped"],
+  ["src/a.ts", "git checkout HEAD src/a.ts", "stopped"],
+  ["src/a.ts", "git checkout .", "stopped"],
+  ["src/a.ts", "git restore --source=HEAD~1 src/a.ts", "stopped"],
+  ["src/a.ts", "git stash push src/a.ts", "stopped"],
+  ["src/a.ts", "git stash -- src", "stopped"],
+  ["src/a.ts", "git clean -f src", "stopped"],
+  ["src/a.ts", "git clean src/a.ts", "stopped"],
+  ["src/a.ts", "cd src && git checkout --theirs a.ts", "stopped"],
+  ["src/a.ts", "git checkout -- 'src/*.ts'", "stopped"],
+  ["src/a.ts", "cd out && git checkout :/src", "stopped"],
+  ["src/a.ts", "git checkout src/b.ts", "passes"],
+  ["src/a.ts", "git checkout -- '*.md'", "passes"],
+  ["src/a.ts", "git reset HEAD src/a.ts", "passes"],
+  ["src/a.ts", "git clean -n src", "passes"],
   // Whole folders.
   ["out/src", "cp -r src out", "stopped"],
   ["src/a.ts", "rm -r src", "stopped"],

@@ -9,11 +9,16 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type ShellWrite, shellWrites } from "../../lib/agents/shell.ts";
-import type { ShellDisk } from "../../lib/agents/shell_disk.ts";
+import {
+  type ShellWrite,
+  type ShellWrites,
+  shellWrites,
+} from "../../lib/agents/shell.ts";
+import { EMPTY_DISK, type ShellDisk } from "../../lib/agents/shell_disk.ts";
 
 const HOME = "/home/dev";
 const LOST = "lost";
+const NOTHING: ShellWrites = { writes: [], wholeTree: [], unknown: false };
 
 type Row = readonly [string, readonly string[], typeof LOST?];
 
@@ -142,7 +147,7 @@ const ROWS: readonly Row[] = [
   ["git checkout -- a b", ["a", "b"]],
   ["git checkout HEAD~1 -- a", ["a"]],
   ["git checkout main", [], LOST],
-  ["git checkout -b new", []],
+  ["git checkout -b new", [], LOST],
   ["git restore a b", ["a", "b"]],
   ["git restore --source=HEAD a", ["a"]],
   ["git restore -s HEAD a", ["a"]],
@@ -300,6 +305,7 @@ for (const [command, writes, lost] of ROWS) {
 
 Deno.test("shellWrites: a name means what is on disk", () => {
   const disk: ShellDisk = {
+    ...EMPTY_DISK,
     isFolder: (path) => path === "dir" || path === "/dir" || path === "link",
     isThere: (path) => ["dir", "link", "file"].includes(path),
     isLink: (path) => path === "link",
@@ -334,7 +340,7 @@ Deno.test("shellWrites: a name means what is on disk", () => {
 
 Deno.test("shellWrites: without a home, what is in it is not known", () => {
   for (const command of ["touch ~/f", "touch $HOME/f", "cd && touch f"]) {
-    assert.deepEqual(shellWrites(command), { writes: [], unknown: true });
+    assert.deepEqual(shellWrites(command), { ...NOTHING, unknown: true });
   }
 });
 
@@ -350,7 +356,7 @@ Deno.test("shellWrites: past a bound it says that it is not whole", () => {
   assert.equal(many.unknown, true);
 
   const long = shellWrites(`${"# ".padEnd(70_000, "x")}\nrm a`);
-  assert.deepEqual(long, { writes: [], unknown: true });
+  assert.deepEqual(long, { ...NOTHING, unknown: true });
 
   const deep = shellWrites(`${"$(".repeat(200)}rm a${")".repeat(200)}`);
   assert.equal(deep.unknown, true);
@@ -418,11 +424,11 @@ Deno.test("shellWrites: what is quoted is never a write", () => {
   const property = fc.property(fc.string(), (text) => {
     const quoted = `'${text.replaceAll("'", `'\\''`)}'`;
     const found = shellWrites(`echo ${quoted}`);
-    assert.deepEqual(found, { writes: [], unknown: false });
+    assert.deepEqual(found, NOTHING);
     const named = shellWrites(`touch -- ${quoted}`);
     const path = text.replaceAll("\r\n", "\n");
     if (path === "" || path === "-" || path.startsWith("/dev/")) return;
-    assert.deepEqual(named, { writes: [{ path }], unknown: false });
+    assert.deepEqual(named, { ...NOTHING, writes: [{ path }] });
   });
   fc.assert(property, { numRuns: 500 });
 });

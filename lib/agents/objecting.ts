@@ -18,10 +18,12 @@ export async function judgeObstacles(
   obstacles: readonly EditObstacle[],
   reads: ReadonlyMap<string, ReadNote>,
 ): Promise<Verdict | undefined> {
-  const policy = hook.policy();
   const facts = obstacles
     .map((obstacle) => withoutSame(obstacle, reads))
-    .flatMap((obstacle) => factsOf(obstacle, policy, hook.nowMs));
+    .flatMap((obstacle) => {
+      const policy = hook.policy(obstacle.target.worktree);
+      return factsOf(obstacle, policy, hook.nowMs);
+    });
   return await denyUntold(hook, facts, adviceOn(facts));
 }
 

@@ -46,6 +46,7 @@ import {
   lockTarget,
 } from "./lock_target.ts";
 import { refuseNul } from "./options.ts";
+import { isAtOrBelow } from "./path_text.ts";
 import type { SessionSelf } from "./sessions.ts";
 import type { Store } from "./store.ts";
 
@@ -232,7 +233,8 @@ export interface LockListOptions {
   /** Only those that overlap this path on disk. */
   readonly path?: string;
   /**
-   * Whether locks in every project are listed, not only one's own.
+   * Whether locks in every project are listed, not only those in the session's
+   * own and those below its worktree.
    * @default {false}
    */
   readonly allProjects?: boolean;
@@ -507,6 +509,7 @@ export class Locks {
   async list(options: LockListOptions = {}): Promise<readonly Hold[]> {
     return await this.#store.locks({
       project: options.allProjects ? null : this.#self.start.project,
+      below: this.#self.start.worktree ?? undefined,
       overlapping: options.path === undefined
         ? undefined
         : lockTarget(options.path, Deno.cwd()),
@@ -592,8 +595,7 @@ export class Locks {
     const { project, worktree } = this.#self.start;
     if (project === null || target.project === project) return;
     const root = worktree ?? project;
-    const below = root.endsWith("/") ? root : `${root}/`;
-    if (target.path === root || target.path.startsWith(below)) return;
+    if (isAtOrBelow(target.path, root)) return;
     throw new InvalidInputError(
       "path",
       `Cannot lock "${path}": it lies outside of the project ${root}; lock it ` +

@@ -21,6 +21,7 @@ import {
 import { WANTED_AGAIN_MS } from "../coordination/conflicts.ts";
 import {
   foreignTarget,
+  isListed,
   targetValues,
   toHold,
   toRequest,
@@ -199,10 +200,8 @@ export async function listHolds(
     ? board.holds()
     : board.near(overlapping).map(({ hold }) => hold);
   return {
-    found: standing.filter(({ project }) =>
-      filter.project === null || project === undefined ||
-      project === filter.project
-    ).sort((a, b) => a.token - b.token),
+    found: standing.filter((hold) => isListed(filter, hold))
+      .sort((a, b) => a.token - b.token),
     stale,
   };
 }

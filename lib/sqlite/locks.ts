@@ -15,6 +15,7 @@
 
 import {
   foreignTarget,
+  isListed,
   targetValues,
   toHold,
 } from "../coordination/lock_rows.ts";
@@ -410,10 +411,7 @@ export function listHolds(tx: Transaction, filter: LockQuery): Hold[] {
       .all(filter.session ?? null, filter.path ?? null, filter.token ?? null)
       .map((row) => ({ row, hold: toHold(row, tx.nowMs) }));
   return standing(tx, rows).map(({ hold }) => hold)
-    .filter(({ project }) =>
-      filter.project === null || project === undefined ||
-      project === filter.project
-    )
+    .filter((hold) => isListed(filter, hold))
     .sort((a, b) => a.token - b.token);
 }
 

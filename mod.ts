@@ -74,7 +74,12 @@ export {
   Inbox,
   type InboxOptions,
 } from "./lib/inbox.ts";
-export type { Extent, LockKind, LockTarget } from "./lib/lock_target.ts";
+export type {
+  Extent,
+  LockKind,
+  LockTarget,
+  PatternMode,
+} from "./lib/lock_target.ts";
 export {
   type AcquireOptions,
   type Blocker,
@@ -107,7 +112,6 @@ export {
 } from "./lib/tasks.ts";
 export type { ProcessIdentity } from "./lib/host.ts";
 export type { Json } from "./lib/json.ts";
-export type { CodexThread, Keeper, KeeperProcess } from "./lib/keeper.ts";
 export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
 export {
   type Session,

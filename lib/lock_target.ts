@@ -7,9 +7,20 @@
  * yet but will be one at the merge. Both are kept as text that is a path or a
  * glob, so that any store can keep and compare them.
  *
- * What is written is taken for what is there: a name with brackets that exists
- * is that file, a folder is itself and all below it, and only what is neither
- * and holds glob syntax is a glob.
+ * **Paths and patterns.** A tool's path is always a path. What a person writes
+ * is a pattern only if nothing of exactly that name exists, and
+ *
+ * | written | is |
+ * | --- | --- |
+ * | `*` or `?` in it | a pattern; existing folders before it are names |
+ * | brackets or braces in a folder that exists (`app/[id]/page.tsx`) | a path |
+ * | pairs of brackets or braces that parse as no pattern (`{x}.ts`) | a path |
+ * | other brackets or braces (`[ab].ts`) | a pattern, and the file of that name |
+ *
+ * **Names.** `@git/head`, `@port/3000` and any other `@name` is a resource and
+ * never meets a path. What begins with `@git/` belongs to the worktree, which
+ * has a HEAD and an index of its own; what begins with `@port/` to the machine;
+ * any other to the project. A file whose path begins so is written `./@x`.
  *
  * @module
  */
@@ -17,24 +28,46 @@
 import { InvalidInputError } from "./errors.ts";
 import {
   escapeGlob,
-  fileGlob,
-  folderGlob,
   foldPrefix,
-  type Glob,
   GlobSyntaxError,
   isGlob,
-  literalPrefix,
   parseGlob,
 } from "./glob.ts";
-import { realPathOf } from "./paths.ts";
-import { canonicalPath, canonicalPattern, PathError } from "./project.ts";
+import { coveredPrefix, onlyPattern } from "./lock_overlap.ts";
+import { joined, PathError, rootOf, slashed } from "./path_text.ts";
+import { entryAt, realPathOf } from "./paths.ts";
+import { canonicalOf, canonicalPattern, projectOf } from "./project.ts";
+import { repositoryOf } from "./repository.ts";
 
-/** What a lock covers: a file, a folder with all below it, or a glob. */
-export type LockKind = "file" | "folder" | "glob";
+/**
+ * What a lock covers: a file, a folder with all below it, a glob, or a named
+ * resource.
+ */
+export type LockKind = "file" | "folder" | "glob" | "name";
+
+/** How a path is read: as a path, as a glob, or as what it most likely is. */
+export type PatternMode = typeof PATTERN_MODES[number];
+
+/** The ways to read a path. */
+export const PATTERN_MODES = ["auto", "glob", "literal"] as const;
+
+/** How to read what a lock is to be put on. */
+export interface TargetOptions {
+  /**
+   * Whether it is a path, a glob, or what a person most likely means.
+   * @default {"auto"}
+   */
+  readonly pattern?: PatternMode;
+  /** The project of a name where `base` is in no repository. */
+  readonly project?: string | null;
+}
+
+/** The longest name of a resource, in characters. */
+const NAME_CHARS_MAX = 128;
 
 /** Paths that a lock covers, as text. */
 export interface Extent {
-  /** A path, or for kind `glob` a pattern. */
+  /** A path, for kind `glob` a pattern, for kind `name` the name and its scope. */
   readonly text: string;
   /** What all of them begin with, case folded: what may overlap meets there. */
   readonly prefix: string;
@@ -44,7 +77,7 @@ export interface Extent {
 export interface LockTarget {
   /** What it covers. */
   readonly kind: LockKind;
-  /** The absolute path or pattern, as people see it. */
+  /** The absolute path or pattern, or the name, as people see it. */
   readonly path: string;
   /** What it covers on disk. */
   readonly disk: Extent;
@@ -61,37 +94,189 @@ export interface LockTarget {
 }
 
 /**
- * What `path` means, relative ones against the absolute folder `base`.
+ * What `path` means, relative ones against the absolute folder `base`. `~` is
+ * the home folder.
  *
  * @throws {InvalidInputError} If it can be no path or does not parse as a glob.
  */
-export function lockTarget(path: string, base: string): LockTarget {
+export function lockTarget(
+  path: string,
+  base: string,
+  { pattern = "auto", project }: TargetOptions = {},
+): LockTarget {
+  if (pattern === "auto" && isName(path)) {
+    return nameTarget(path, base, project);
+  }
+  const whole = homeExpanded(path);
   try {
-    return isGlob(path) && !exists(path, base)
-      ? patternTarget(path, base)
-      : pathTarget(path, base);
+    switch (pattern) {
+      case "literal":
+        return pathTarget(whole, base);
+      case "glob":
+        return patternTarget(whole, base, true);
+      case "auto":
+        return meantTarget(whole, base);
+    }
   } catch (error) {
-    if (error instanceof PathError || error instanceof GlobSyntaxError) {
+    if (error instanceof PathError) {
       throw new InvalidInputError("path", error.message, { cause: error });
+    }
+    if (error instanceof GlobSyntaxError) {
+      const remedy = pattern === "auto"
+        ? ` If it is a file's name, say so (--literal, pattern: "literal").`
+        : "";
+      throw new InvalidInputError("path", error.message + remedy, {
+        cause: error,
+      });
     }
     throw error;
   }
 }
 
-/** The glob that an extent's text stands for. */
-export function extentGlob(
-  kind: LockKind,
-  text: string,
-  foldsCase: boolean,
-): Glob {
-  const options = { caseInsensitive: foldsCase };
-  switch (kind) {
-    case "file":
-      return fileGlob(text, options);
-    case "folder":
-      return folderGlob(text, options);
-    case "glob":
-      return parseGlob(text, options);
+/** Whether what a person wrote is the name of a resource. */
+export function isName(path: string): boolean {
+  return path.startsWith("@");
+}
+
+/** Whether a name is a resource of a project, on whatever machine. */
+export function spansMachines(extent: string): boolean {
+  return extent.startsWith("@project/");
+}
+
+/**
+ * The target of a named resource, such as `@git/head`, as it is meant in the
+ * absolute folder `base`.
+ *
+ * @throws {InvalidInputError} If it can be no name, or git's outside of a
+ * repository.
+ */
+export function resourceTarget(
+  name: string,
+  base: string,
+  otherwise?: string | null,
+): LockTarget {
+  const isValid = name.length <= NAME_CHARS_MAX &&
+    /^@[A-Za-z0-9][\w.:+-]*(?:\/[A-Za-z0-9][\w.:+-]*)*$/.test(name);
+  if (!isValid) {
+    throw new InvalidInputError(
+      "path",
+      `Cannot lock ${JSON.stringify(name.slice(0, NAME_CHARS_MAX))}: it is ` +
+        `not a name such as "@port/3000" (letters, digits, ". _ - : +", at most ` +
+        `${NAME_CHARS_MAX}); write "./@…" for a file.`,
+    );
+  }
+  const { scope, project, worktree } = scopeOf(name, base, otherwise);
+  return {
+    kind: "name",
+    path: name,
+    disk: extent("name", `${scope}/:/${name.slice(1)}`),
+    foldsCase: false,
+    project,
+    worktree,
+  };
+}
+
+/** Where a name is one thing: in a worktree, on a machine, in a project. */
+function scopeOf(
+  name: string,
+  base: string,
+  otherwise: string | null | undefined,
+): { scope: string; project?: string; worktree?: string } {
+  if (name.startsWith("@port/")) return { scope: "@machine" };
+  const below = (path: string) => path.replace(/^\/|\/$/g, "");
+  const repository = repositoryOf(realPathOf(base, "").folder);
+  if (!name.startsWith("@git/")) {
+    const project = repository?.project ?? otherwise ?? projectOf(base).project;
+    return { scope: `@project/${below(project)}`, project };
+  }
+  if (repository === undefined) {
+    throw new InvalidInputError(
+      "path",
+      `Cannot lock "${name}": the folder ${base} is in no git repository. ` +
+        `Change to a worktree first.`,
+    );
+  }
+  const { project, worktree } = repository;
+  return { scope: `@worktree/${below(worktree)}`, project, worktree };
+}
+
+function nameTarget(
+  name: string,
+  base: string,
+  project: string | null | undefined,
+): LockTarget {
+  const target = resourceTarget(name, base, project);
+  if (exists(name, base)) {
+    throw new InvalidInputError(
+      "path",
+      `Cannot lock "${name}": it is a resource's name, and a file has it, too. ` +
+        `Write "./${name}" for the file, or lock the resource from another folder.`,
+    );
+  }
+  return target;
+}
+
+/** `~` as a shell expands it; a file of that name is `./~`. */
+function homeExpanded(path: string): string {
+  if (!/^~(?:$|\/)/.test(path)) return path;
+  const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? "";
+  return rootOf(slashed(home)) === undefined ? path : home + path.slice(1);
+}
+
+/** What a person means who has not said whether it is a pattern. */
+function meantTarget(path: string, base: string): LockTarget {
+  if (!isGlob(path) || exists(path, base)) return pathTarget(path, base);
+  if (/[*?]/.test(path)) return patternTarget(path, base);
+  return isBelowBracketed(path, base) || isNoPattern(path)
+    ? pathTarget(path, base)
+    : patternTarget(path, base);
+}
+
+/**
+ * Whether text parses as no pattern though each bracket has its partner, as in
+ * `{x}` and `[[...slug]]`: then it is a name, and else likely a slip.
+ */
+function isNoPattern(text: string): boolean {
+  try {
+    parseGlob(text);
+    return false;
+  } catch (error) {
+    if (!(error instanceof GlobSyntaxError)) throw error;
+    const counts = ["[", "]", "{", "}"].map((mark) => text.split(mark).length);
+    return counts[0] === counts[1] && counts[2] === counts[3];
+  }
+}
+
+/** Whether the folders of a path up to one with a bracket exist. */
+function isBelowBracketed(path: string, base: string): boolean {
+  return isGlob(path.slice(0, literalEndOf(path, base)));
+}
+
+/** The end of a pattern's folders before the first wildcard. */
+function wildcardFolderOf(pattern: string): number {
+  return pattern.slice(0, pattern.search(/[*?[\]{}\\]/)).lastIndexOf("/") + 1;
+}
+
+/** The same, with the folders after it that exist as they are written. */
+function literalEndOf(pattern: string, base: string): number {
+  let end = wildcardFolderOf(pattern);
+  for (;;) {
+    const next = pattern.indexOf("/", end) + 1;
+    if (next === 0 || !isFolder(pattern.slice(0, next - 1), base)) return end;
+    end = next;
+  }
+}
+
+function isFolder(path: string, base: string): boolean {
+  const whole = rootOf(slashed(path)) === undefined ? joined(base, path) : path;
+  try {
+    const entry = entryAt(whole);
+    return entry?.isDirectory === true ||
+      (entry?.isSymlink === true && Deno.statSync(whole).isDirectory);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    // What cannot be looked at is not known to be a folder.
+    return false;
   }
 }
 
@@ -106,8 +291,8 @@ function exists(path: string, base: string): boolean {
 }
 
 function pathTarget(path: string, base: string): LockTarget {
-  const canonical = canonicalPath(path, base);
   const real = realPathOf(path, base);
+  const canonical = canonicalOf(real);
   const isFolder = real.exists
     ? real.folder === real.absolute
     : path.endsWith("/");
@@ -126,16 +311,23 @@ function pathTarget(path: string, base: string): LockTarget {
   };
 }
 
-function patternTarget(pattern: string, base: string): LockTarget {
-  const literalEnd = pattern.slice(0, pattern.search(/[*?[\]{}\\]/))
-    .lastIndexOf("/") + 1;
+function patternTarget(
+  pattern: string,
+  base: string,
+  isSaid = false,
+): LockTarget {
+  if (!isGlob(pattern)) return pathTarget(pattern, base);
+  // Refused as it was written, and not as it is kept.
+  parseGlob(pattern);
   const { folder, rest, caseInsensitive } = canonicalPattern(
     pattern,
-    literalEnd,
+    isSaid ? wildcardFolderOf(pattern) : literalEndOf(pattern, base),
     base,
   );
-  const below = (key: string) =>
-    `${escapeGlob(key).replace(/\/$/, "")}/${rest}`;
+  const below = (key: string) => {
+    const text = `${escapeGlob(key).replace(/\/$/, "")}/${rest}`;
+    return isSaid && !/[*?]/.test(text) ? onlyPattern(text) : text;
+  };
   return {
     kind: "glob",
     path: `${folder.absolute.replace(/\/$/, "")}/${rest}`,
@@ -155,9 +347,5 @@ export function extent(
   text: string,
   foldsCase = false,
 ): Extent {
-  // A path is its own literal beginning.
-  const prefix = kind === "glob"
-    ? literalPrefix(extentGlob(kind, text, foldsCase))
-    : text;
-  return { text, prefix: foldPrefix(prefix) };
+  return { text, prefix: foldPrefix(coveredPrefix(kind, text, foldsCase)) };
 }

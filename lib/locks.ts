@@ -1,7 +1,8 @@
 /**
  * Locks: whose file this is.
  *
- * A lock is a lease on a file, a folder or a glob. *Advisory* says "I am
+ * A lock is a lease on a file, a folder, a glob or a named resource (`@git/head`,
+ * `@port/3000`, any `@name`). *Advisory* says "I am
  * editing this": it blocks nobody's advisory lock, but where two overlap both
  * sessions are told. *Exclusive* refuses every other session's overlapping
  * lock, and is refused by it, or waits for it.
@@ -44,9 +45,10 @@ import {
   type LockKind,
   type LockTarget,
   lockTarget,
+  PATTERN_MODES,
+  type PatternMode,
 } from "./lock_target.ts";
 import { refuseNul } from "./options.ts";
-import { isAtOrBelow } from "./path_text.ts";
 import type { SessionSelf } from "./sessions.ts";
 import type { Store } from "./store.ts";
 
@@ -68,13 +70,13 @@ const HOLDER_LOOK_MS = 25;
  */
 const QUEUE_LOOK_MS = 1_000;
 
-/** One hold on a path. */
+/** One hold on a path or a named resource. */
 export interface Hold {
   /** The fencing token: a later hold has a greater one. */
   readonly token: number;
   /** What it covers. */
   readonly kind: LockKind;
-  /** The absolute path or pattern. */
+  /** The absolute path or pattern, or the name. */
   readonly path: string;
   /** How it stands to others. */
   readonly type: LockType;
@@ -104,7 +106,7 @@ export interface Hold {
   readonly covers: Coverage;
 }
 
-/** What a hold covers: paths or patterns, as `extentGlob` reads them. */
+/** What a hold covers: paths or patterns, as `reachOf` reads them. */
 export interface Coverage {
   /** What it covers on disk. */
   readonly disk: string;
@@ -190,8 +192,18 @@ export type LockOutcome =
     readonly blockers: readonly Blocker[];
   };
 
+/** How a path is read. */
+export interface PathOptions {
+  /**
+   * Whether the path is a path (`literal`), a glob, or what a person most
+   * likely means (`auto`): `app/[id].ts` is all three.
+   * @default {"auto"}
+   */
+  readonly pattern?: PatternMode;
+}
+
 /** How to take a lock. */
-export interface AcquireOptions {
+export interface AcquireOptions extends PathOptions {
   /**
    * How it stands to others.
    * @default {"advisory"}
@@ -229,12 +241,11 @@ export interface AcquireOptions {
 }
 
 /** Which locks to list. */
-export interface LockListOptions {
+export interface LockListOptions extends PathOptions {
   /** Only those that overlap this path on disk. */
   readonly path?: string;
   /**
-   * Whether locks in every project are listed, not only those in the session's
-   * own and those below its worktree.
+   * Whether locks in every project are listed, not only one's own.
    * @default {false}
    */
   readonly allProjects?: boolean;
@@ -342,11 +353,12 @@ export class Locks {
   }
 
   /**
-   * Takes a lock on a file, a folder (and all below it) or a glob.
+   * Takes a lock on a file, a folder (and all below it), a glob or a named
+   * resource.
    *
    * @param path The path, relative to the working folder, or a glob of
-   * `*`, `**`, `?`, `[…]` and `{a,b}`. What does not exist yet is a file, or a
-   * folder if it ends in a slash.
+   * `*`, `**`, `?`, `[…]` and `{a,b}`, or a name such as `@port/3000`. What does
+   * not exist yet is a file, or a folder if it ends in a slash.
    * @throws {InvalidInputError} If the path or an option will not do.
    * @throws {LockHeldError} If another session is in the way, and still is
    * after `waitMs`.
@@ -368,7 +380,7 @@ export class Locks {
    */
   async acquire(path: string, options: AcquireOptions = {}): Promise<Lock> {
     options.signal?.throwIfAborted();
-    const wanted = this.#toRequest(path, options, this.target(path));
+    const wanted = this.#toRequest(path, options, this.target(path, options));
     await this.#register(`lock "${path}"`);
     const { hold, overlaps } = await this.#obtain({
       ...wanted,
@@ -457,13 +469,16 @@ export class Locks {
    *
    * @throws {NotHeldError} If it holds nothing there.
    */
-  async release(path: string, options: { agent?: string } = {}): Promise<void> {
-    const held = await this.held(path);
+  async release(
+    path: string,
+    options: PathOptions & { readonly agent?: string } = {},
+  ): Promise<void> {
+    const held = await this.held(path, options);
     const mine = held.filter((hold) =>
       options.agent === undefined || hold.agent === options.agent
     );
     if (mine.length === 0) {
-      throw new NotHeldError("release", lockTarget(path, Deno.cwd()).path);
+      throw new NotHeldError("release", this.meaning(path, options).path);
     }
     await this.releaseHolds(mine);
   }
@@ -476,22 +491,41 @@ export class Locks {
   }
 
   /** What the session itself holds, in all or on exactly one path. */
-  async held(path?: string): Promise<readonly Hold[]> {
-    const target = path === undefined
-      ? undefined
-      : lockTarget(path, Deno.cwd());
+  async held(
+    path?: string,
+    options: PathOptions = {},
+  ): Promise<readonly Hold[]> {
+    const target = path === undefined ? undefined : this.meaning(path, options);
     // Until it is registered, its id may be another's.
     if (!this.#self.owned) return [];
-    return await this.#store.locks({
+    const holds = await this.#store.locks({
       project: null,
       session: this.#self.id,
       path: target?.path,
     });
+    // Of names that are called the same, those in its own scope.
+    return target?.kind === "name"
+      ? holds.filter(({ covers }) => covers.disk === target.disk.text)
+      : holds;
   }
 
   /** Who waits for a path, or something that overlaps it, the first first. */
-  async waiters(path: string): Promise<readonly Blocker[]> {
-    return await this.#store.lockWaiters(lockTarget(path, Deno.cwd()));
+  async waiters(
+    path: string,
+    options: PathOptions = {},
+  ): Promise<readonly Blocker[]> {
+    return await this.#store.lockWaiters(this.meaning(path, options));
+  }
+
+  /**
+   * Returns what a path means in the working folder; takes nothing.
+   *
+   * @throws {InvalidInputError} If it can be no path.
+   */
+  meaning(path: string, { pattern }: PathOptions = {}): LockTarget {
+    refuseUnknownMode(path, pattern);
+    const { project } = this.#self.start;
+    return lockTarget(path, Deno.cwd(), { pattern, project });
   }
 
   /**
@@ -499,8 +533,8 @@ export class Locks {
    *
    * @throws {InvalidInputError} If the session could not lock it.
    */
-  target(path: string): LockTarget {
-    const target = lockTarget(path, Deno.cwd());
+  target(path: string, options: PathOptions = {}): LockTarget {
+    const target = this.meaning(path, options);
     this.#refuseOutside(target, path);
     return target;
   }
@@ -509,16 +543,18 @@ export class Locks {
   async list(options: LockListOptions = {}): Promise<readonly Hold[]> {
     return await this.#store.locks({
       project: options.allProjects ? null : this.#self.start.project,
-      below: this.#self.start.worktree ?? undefined,
       overlapping: options.path === undefined
         ? undefined
-        : lockTarget(options.path, Deno.cwd()),
+        : this.meaning(options.path, options),
     });
   }
 
   /** Who holds a path, or something that overlaps it on disk. */
-  async holders(path: string): Promise<readonly Hold[]> {
-    return await this.list({ path, allProjects: true });
+  async holders(
+    path: string,
+    options: PathOptions = {},
+  ): Promise<readonly Hold[]> {
+    return await this.list({ ...options, path, allProjects: true });
   }
 
   /**
@@ -577,11 +613,7 @@ export class Locks {
     }
     return {
       agent: options.agent ?? "",
-      // What lies in no repository belongs to what its session works on.
-      target: {
-        ...target,
-        project: target.project ?? this.#self.start.project ?? undefined,
-      },
+      target: this.#inProject(target),
       type,
       leaseMs,
       why: options.why?.slice(0, 500),
@@ -591,11 +623,25 @@ export class Locks {
     };
   }
 
+  /** What lies in no repository belongs to what its session works on. */
+  #inProject(target: LockTarget): LockTarget {
+    // A machine's resource is shown in every project.
+    return target.kind === "name" ? target : {
+      ...target,
+      project: target.project ?? this.#self.start.project ?? undefined,
+    };
+  }
+
   #refuseOutside(target: LockTarget, path: string): void {
     const { project, worktree } = this.#self.start;
     if (project === null || target.project === project) return;
+    const place = target.kind === "name"
+      ? target.worktree ?? target.project
+      : target.path;
+    if (place === undefined) return;
     const root = worktree ?? project;
-    if (isAtOrBelow(target.path, root)) return;
+    const below = root.endsWith("/") ? root : `${root}/`;
+    if (place === root || place.startsWith(below)) return;
     throw new InvalidInputError(
       "path",
       `Cannot lock "${path}": it lies outside of the project ${root}; lock it ` +
@@ -619,6 +665,19 @@ function targetOf(hold: Hold): LockTarget {
     project,
     worktree,
   };
+}
+
+function refuseUnknownMode(path: string, mode: unknown): void {
+  if (mode === undefined || PATTERN_MODES.some((known) => known === mode)) {
+    return;
+  }
+  throw new InvalidInputError(
+    "pattern",
+    `Cannot lock "${path}": the pattern mode is ${
+      JSON.stringify(mode)
+    }; pass ` +
+      `"auto", "glob" or "literal".`,
+  );
 }
 
 function checkLease(leaseMs: number): void {

@@ -89,7 +89,11 @@ export function projectOf(folder: string): Project {
  * `Deno.errors.NotCapable` without `--allow-read`.
  */
 export function canonicalPath(path: string, base: string): CanonicalPath {
-  const real = realPathOf(path, base);
+  return canonicalOf(realPathOf(path, base));
+}
+
+/** The one spelling of a path that was resolved on disk. */
+export function canonicalOf(real: RealPath): CanonicalPath {
   const { absolute } = real;
   const key = keyOf(real);
   const repository = repositoryOf(real.folder);

@@ -115,8 +115,6 @@ export type ChangeTopic = "locks" | "grants" | "tasks" | "deliveries";
 export interface LockQuery {
   /** The project that they are in, beside those of none; `null` for all. */
   readonly project: string | null;
-  /** The folder below which they lie, whatever their project. */
-  readonly below?: string;
   /** Only this session's. */
   readonly session?: string;
   /** Only those on exactly this path. */
@@ -605,6 +603,7 @@ export type BriefStore = Pick<
   | "updateSession"
   | "endSession"
   | "othersFiles"
+  | "locks"
   | "guardEdit"
   | "readNotes"
   | "noteActivity"

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { InvalidInputError, type MessageBus } from "../mod.ts";
+import { meeting, meetOnDisk, reachOfTarget } from "../lib/lock_overlap.ts";
+import { lockTarget } from "../lib/lock_target.ts";
+import {
+  InvalidInputError,
+  type MessageBus,
+  type PatternMode,
+} from "../mod.ts";
 import { hasProgram, Home, numbers, run } from "./fixture.ts";
 
 const GIT = hasProgram("git");
@@ -314,4 +320,205 @@ Deno.test("whatever another program writes into a lock harms nobody", async () =
     (await ann.locks.list()).map(({ session }) => session),
     [ann.session],
   );
+});
+
+/** What a path means in a folder, in short: its kind and what follows it. */
+function meant(
+  folder: string,
+  path: string,
+  pattern?: PatternMode,
+): string {
+  const { kind, path: whole } = lockTarget(path, folder, { pattern });
+  return `${kind} ${whole.replace(`${folder}/`, "")}`;
+}
+
+/** A folder with `app/[id]/` and `src/x[1].txt` in it. */
+function routes(home: Home): string {
+  const folder = `${Deno.realPathSync(home.root)}/routes`;
+  Deno.mkdirSync(`${folder}/app/[id]`, { recursive: true });
+  Deno.mkdirSync(`${folder}/src`);
+  Deno.writeTextFileSync(`${folder}/src/x[1].txt`, "");
+  return folder;
+}
+
+const ROUTE_NAMES = [
+  "app/[id]/page.tsx",
+  "app/[id]/[slug].ts",
+  "src/[id].ts",
+  "src/[...rest].ts",
+  "src/[[...opt]].ts",
+  "src/{x}.ts",
+  "src/{a,b}.ts",
+  "src/x[1].txt",
+  "src/y[1].txt",
+  "src/*.ts",
+  "@port/3000",
+  "@types/node.d.ts",
+];
+
+Deno.test("a literal path is a file whatever its characters", async () => {
+  await using home = new Home();
+  const folder = routes(home);
+  for (const path of ROUTE_NAMES) {
+    assert.equal(meant(folder, path, "literal"), `file ${path}`);
+  }
+});
+
+const MEANT: Readonly<Record<string, string>> = {
+  "app/[id]/page.tsx": "file",
+  "app/[id]/[slug].ts": "file",
+  "./app/[id]/layout.tsx": "file",
+  "src/[id].ts": "glob",
+  "src/[...rest].ts": "glob",
+  "src/[[...opt]].ts": "file",
+  "src/{x}.ts": "file",
+  "src/{a,b}.ts": "glob",
+  "src/x[1].txt": "file",
+  "src/y[1].txt": "glob",
+  "app/[slug]/page.tsx": "glob",
+  "app/[id]": "folder",
+  "app/[id]/*.tsx": "glob",
+};
+
+Deno.test("brackets are a pattern only where no such folder or file exists", async () => {
+  await using home = new Home();
+  const folder = routes(home);
+  for (const [path, kind] of Object.entries(MEANT)) {
+    const shown = path.replace("./", "");
+    assert.equal(meant(folder, path), `${kind} ${shown}`);
+    const absolute = `${folder}/${path}`;
+    assert.equal(meant("/", absolute), `${kind} ${absolute.replace("./", "")}`);
+  }
+});
+
+Deno.test("wildcards below an existing bracketed folder are in that folder", async () => {
+  await using home = new Home();
+  const folder = routes(home);
+  const reach = reachOfTarget(lockTarget("app/[id]/*.tsx", folder));
+  const meets = (path: string) =>
+    meetOnDisk(
+      reach,
+      reachOfTarget(lockTarget(path, folder, { pattern: "literal" })),
+    );
+  assert.equal(meets("app/[id]/page.tsx"), true);
+  assert.equal(meets("app/i/page.tsx"), false);
+});
+
+Deno.test("what is called a glob is one, whatever exists", async () => {
+  await using home = new Home();
+  const [ann, bob, folder] = await two(home);
+  const name = `${folder}/src/[ab].ts`;
+  Deno.writeTextFileSync(name, "");
+  const glob = await ann.locks.acquire(name, {
+    ...EXCLUSIVE,
+    pattern: "glob",
+  });
+  assert.equal(glob.hold.kind, "glob");
+  const tries = (path: string) => bob.locks.tryAcquire(path, EXCLUSIVE);
+  assert.equal(await tries(`${folder}/src/a.ts`), undefined);
+  assert.notEqual(await tries(name), undefined);
+  await ann.locks.release(name, { pattern: "glob" });
+  assert.notEqual(await tries(`${folder}/src/a.ts`), undefined);
+});
+
+Deno.test("a pattern mode that is not known is refused", async () => {
+  await using home = new Home();
+  const [ann, , folder] = await two(home);
+  await assert.rejects(
+    () => ann.locks.acquire(`${folder}/a`, { pattern: "regex" as "glob" }),
+    (error) => error instanceof InvalidInputError && error.field === "pattern",
+  );
+});
+
+Deno.test("two sessions cannot both hold a route that is yet to be written", async () => {
+  await using home = new Home();
+  const [ann, bob, folder] = await two(home);
+  for (const name of ["[id].ts", "[...rest].ts", "y[1].txt", "{a,b}.ts"]) {
+    const path = `${folder}/src/${name}`;
+    await ann.locks.acquire(path, EXCLUSIVE);
+    const literal = { ...EXCLUSIVE, pattern: "literal" } as const;
+    assert.equal(await bob.locks.tryAcquire(path, literal), undefined, name);
+    assert.equal((await bob.locks.holders(path, literal)).length, 1, name);
+    Deno.writeTextFileSync(path, "");
+    assert.equal(await bob.locks.tryAcquire(path, EXCLUSIVE), undefined, name);
+    await ann.locks.release(path);
+    assert.deepEqual(await ann.locks.held(), [], name);
+  }
+});
+
+Deno.test("a tilde is the home folder, unless it follows a slash", () => {
+  const home = Deno.env.get("HOME")!;
+  for (const pattern of ["auto", "literal", "glob"] as const) {
+    assert.equal(
+      lockTarget("~/x-none", "/", { pattern }).path,
+      `${Deno.realPathSync(home)}/x-none`,
+    );
+  }
+  assert.equal(lockTarget("./~/x", "/").path, "/~/x");
+  assert.equal(lockTarget("~x", "/").path, "/~x");
+});
+
+Deno.test(
+  `git's names are a worktree's, ports the machine's, others the project's${unlessGit}`,
+  {
+    ignore: !GIT,
+  },
+  async () => {
+    await using home = new Home();
+    const folder = `${Deno.realPathSync(home.root)}/repo`;
+    const git = (...args: string[]) => run("git", ["-C", folder, ...args]);
+    Deno.mkdirSync(`${folder}/src`, { recursive: true });
+    await git("init", "-q");
+    await git(
+      "-c",
+      "user.name=a",
+      "-c",
+      "user.email=a@b",
+      "commit",
+      "-q",
+      "--allow-empty",
+      "-m",
+      "1",
+    );
+    await git("worktree", "add", "-q", "-b", "x", ".trees/x");
+    const meets = (name: string, one: string, other: string) =>
+      meetOnDisk(
+        reachOfTarget(lockTarget(name, one)),
+        reachOfTarget(lockTarget(name, other)),
+      );
+    const tree = `${folder}/.trees/x`;
+    assert.equal(meets("@git/head", folder, `${folder}/src`), true);
+    assert.equal(meets("@git/head", folder, tree), false);
+    assert.equal(meets("@deploy", folder, tree), true);
+    assert.equal(meets("@deploy", folder, home.root), false);
+    assert.equal(meets("@port/3000", folder, home.root), true);
+    const [all, inTree] = [
+      lockTarget("**/*.ts", folder),
+      lockTarget("a.ts", tree),
+    ];
+    assert.equal(
+      meeting(reachOfTarget(all), reachOfTarget(inTree)),
+      "merge-risk",
+    );
+    assert.throws(() => lockTarget("@git/head", home.root), InvalidInputError);
+  },
+);
+
+const BAD_NAMES = ["@", "@/x", "@a b", "@a/", "@a//b", "@a/../b", "@\u3164"];
+
+for (const name of [...BAD_NAMES, `@${"x".repeat(128)}`]) {
+  Deno.test(`${JSON.stringify(name).slice(0, 20)} is not a name`, () => {
+    assert.throws(() => lockTarget(name, "/"), (error) => {
+      assert.ok(error instanceof InvalidInputError);
+      assert.match(error.message, /write "\.\/@…" for a file/);
+      return true;
+    });
+  });
+}
+
+Deno.test("a name that a file has, too, is refused with both ways out", async () => {
+  await using home = new Home();
+  Deno.mkdirSync(`${home.root}/@types`);
+  assert.throws(() => lockTarget("@types", home.root), /Write "\.\/@types"/);
+  assert.equal(lockTarget("./@types", home.root).kind, "folder");
 });

@@ -222,8 +222,7 @@ async function conflicts(
   const { messages, cursor } = await store.read(
     {
       channels: ["file_conflict"],
-      // A message names its sessions: a file may lie in another project.
-      project: null,
+      project: session.project ?? null,
       session: session.id,
     },
     after,

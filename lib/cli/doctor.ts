@@ -16,7 +16,6 @@ import type { GlobalValues } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { checkDatabase } from "./doctor/database.ts";
 import { failBy, type Finding, ok } from "./doctor/finding.ts";
-import { checkGuard } from "./doctor/guard.ts";
 import { checkHooks } from "./doctor/hooks.ts";
 import { checkHost, checkLibrary, checkWatch } from "./doctor/machine.ts";
 import { checkPlace } from "./doctor/place.ts";
@@ -72,7 +71,6 @@ async function* examine(
   yield* place;
   yield await checkWatch(location.bellsFolder);
   yield* checkHooks(location.home);
-  yield* await checkGuard();
   if (library === undefined) return;
   const database = await checkDatabase(location, library);
   yield* database;
@@ -89,7 +87,6 @@ async function* examineServer(
 ): AsyncGenerator<Finding> {
   yield ok("runtime", `Deno ${Deno.version.deno} on ${Deno.build.target}`);
   yield* checkHost();
-  yield* await checkGuard();
   const [{ Upkeep }, { checkServer }] = await Promise.all([
     import("../postgres/upkeep.ts"),
     import("./doctor/server.ts"),

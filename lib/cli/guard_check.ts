@@ -33,7 +33,12 @@ import { toFailure } from "./failure.ts";
 import { holderPhrase, holdJson } from "./hold_lines.ts";
 import { openBusFor } from "./open.ts";
 import { printAside, printJson } from "./output.ts";
-import { type Meeting, meeting, type Reach, reachOfHold } from "./reach.ts";
+import {
+  type Meeting,
+  meeting,
+  type Reach,
+  reachOfHold,
+} from "../lock_overlap.ts";
 import { visible, visibleJson } from "./visible_text.ts";
 import { withinLocks } from "../within_locks.ts";
 
@@ -47,27 +52,13 @@ const check: Command = defineCommand({
   ],
   positionals: [],
   options: {
-    "pre-merge-commit": {
-      kind: "flag",
-      help: "Check what a merge is about to commit",
-    },
-    "pre-applypatch": {
-      kind: "flag",
-      help: "Check what a patch is about to commit",
-    },
     "pre-push": {
       kind: "flag",
       help: "Check what is pushed, as git tells on standard input",
     },
   },
   async run({ options }) {
-    const act: GitAct = options["pre-push"]
-      ? "push"
-      : options["pre-merge-commit"]
-      ? "merge"
-      : options["pre-applypatch"]
-      ? "apply"
-      : "commit";
+    const act: GitAct = options["pre-push"] ? "push" : "commit";
     // Read to its end in any case: git waits until it is.
     const refs = act === "push" ? await readAll() : "";
     try {
@@ -123,6 +114,7 @@ function reachesOf(
   names: readonly string[],
 ): ReadonlyMap<string, Reach> {
   const top = canonicalPath(root, "/");
+  const { project, worktree } = top;
   return new Map(names.map((name) => {
     const key = keyOf({
       absolute: `${top.absolute}/${name}`,
@@ -132,10 +124,12 @@ function reachesOf(
     const below = key.slice(top.absolute.length);
     const { repositoryKey } = top;
     return [name, {
-      disk: fileGlob(key),
-      ...(repositoryKey !== undefined && {
-        repository: fileGlob(repositoryKey + below),
-      }),
+      disk: [fileGlob(key)],
+      repository: repositoryKey === undefined
+        ? []
+        : [fileGlob(repositoryKey + below)],
+      project,
+      worktree,
     }];
   }));
 }
@@ -184,17 +178,12 @@ function remedyOf(hold: Hold, act: GitAct): string {
   const wait = overdue
     ? `it is overdue: take it over (mbus lock ${path} --exclusive --take-over)`
     : `wait for it (mbus lock ${path} --exclusive --wait 10m)`;
+  const leave = act === "commit"
+    ? ", or leave the file out (git restore --staged)"
+    : "";
   return `${wait}, ask its holder (mbus ask ${quoted(hold.session)} '"…"')` +
-    LEAVE[act];
+    leave;
 }
-
-/** How to go on without the file. */
-const LEAVE: Readonly<Record<GitAct, string>> = {
-  commit: ", or leave the file out (git restore --staged)",
-  merge: ", or end the merge (git merge --abort)",
-  apply: ", or end it (git am --abort, git rebase --abort)",
-  push: "",
-};
 
 /** A word as a shell takes it, whatever others have put into it. */
 function quoted(word: string): string {

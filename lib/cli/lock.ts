@@ -1,5 +1,5 @@
 /**
- * `mbus lock`: says whose a file, a folder or a glob is.
+ * `mbus lock`: says whose a file, a folder, a glob or a named resource is.
  *
  * The lock is the caller's session's and outlives the command. While it waits
  * it says on standard error whom it waits for; Ctrl-C leaves the queue.
@@ -20,6 +20,7 @@ import { type Command, defineCommand, EXIT } from "./command.ts";
 import { expiryOf, holdJson, shownPath, warnOfOverlaps } from "./hold_lines.ts";
 import { openBusToWrite } from "./open.ts";
 import { printAside, printJson, printLine } from "./output.ts";
+import { PATTERN_OPTIONS, patternOf } from "./pattern.ts";
 import { untilStopped } from "./until_stopped.ts";
 import { tableLines } from "./table.ts";
 import { takeLocks } from "./taking.ts";
@@ -46,11 +47,12 @@ export const LOCK_OPTIONS = {
     placeholder: "TEXT",
     help: "What it is for, shown to who meets it",
   },
+  ...PATTERN_OPTIONS,
 } as const satisfies OptionDeclarations;
 
 const lock: Command = defineCommand({
   name: "lock",
-  summary: "Lock files, folders or globs for this session",
+  summary: "Lock files, folders, globs or @names",
   details: [
     "An advisory lock says that you edit there: it blocks nobody, and where " +
     "two overlap both are told. An exclusive one shuts all others out. Several " +
@@ -59,19 +61,25 @@ const lock: Command = defineCommand({
     "session or of its process; past its time it is overdue, and others may " +
     "take it over with --take-over.",
     "A glob has * ? ** [abc] {a,b}; put it into single quotes. What exists " +
-    "under the name that is written is meant before a glob. What does not exist " +
-    "yet is taken for a file, unless its name ends in /: then it is a folder " +
-    "with all below it.",
+    "under the name that is written is meant before a glob, and what lies in an " +
+    "existing folder such as app/[id] is a path; --glob and --literal decide " +
+    "otherwise. What does not exist yet is taken for a file, unless its name " +
+    "ends in /: then it is a folder with all below it.",
+    "A name begins with @ and is no file: @git/head and @git/index are this " +
+    "worktree's, @port/3000 the machine's, any other @name the project's. " +
+    "Write ./@name for a file.",
   ],
   examples: [
     "lock src/a.ts",
     "lock src/db docs/db.md --exclusive --wait 30s --why 'moving the schema'",
     "lock 'src/**/*.sql' --exclusive --for 1h",
     "lock src/new-module/",
+    "lock 'app/[id]/page.tsx' --literal",
+    "lock @git/head --exclusive --why 'rebasing'",
   ],
   positionals: [{
     name: "PATH",
-    help: "A file, a folder with all below it, or a glob",
+    help: "A file, a folder with all below it, a glob or an @name",
     repeated: true,
   }],
   options: {
@@ -91,6 +99,7 @@ const lock: Command = defineCommand({
         leaseMs: options.for,
         takeOver: options["take-over"],
         why: options.why,
+        pattern: patternOf(options),
         alongside: withinLocks(),
         signal,
         json: options.json,

@@ -13,6 +13,7 @@ import { type Command, defineCommand, EXIT } from "./command.ts";
 import { ageOf, expiryOf, holdJson, shownPath } from "./hold_lines.ts";
 import { openBusFor } from "./open.ts";
 import { printJson, printLine } from "./output.ts";
+import { PATTERN_OPTIONS, patternOf } from "./pattern.ts";
 import { type Cell, tableLines } from "./table.ts";
 
 const locks: Command = defineCommand({
@@ -24,16 +25,17 @@ const locks: Command = defineCommand({
   ],
   positionals: [{
     name: "PATH",
-    help: "Only what overlaps this file, folder or glob on disk",
+    help: "Only what overlaps this file, folder, glob or @name",
     optional: true,
   }],
-  options: {},
+  options: PATTERN_OPTIONS,
   async run({ positionals: [path], options }) {
+    const pattern = patternOf(options);
     await using opened = await openBusFor(options);
     const { bus, identity } = opened;
     const holds = path === undefined
       ? await bus.locks.list({ allProjects: options["all-projects"] })
-      : await bus.locks.holders(path);
+      : await bus.locks.holders(path, { pattern });
     const self = identity.joined?.id;
     if (options.json) {
       for (const hold of holds) {

@@ -5,12 +5,13 @@
  * @module
  */
 
-import { lifeOf } from "../coordination/registry.ts";
 import {
   type AgentProcess,
   ancestors,
   hostId,
+  type Life,
   nearestAgent,
+  processAlive,
   type ProcessEntry,
   type ProcessIdentity,
   terminalLeader,
@@ -62,7 +63,13 @@ export function surroundings(
     get keeper() {
       return terminalLeader() ?? keeperAmong([...seen]);
     },
-    lifeOf,
+    lifeOf(session: Session): Life {
+      if (session.pid === undefined) return "unknown";
+      return processAlive(
+        { pid: session.pid, startTime: session.processStart ?? "" },
+        session.host ?? "",
+      );
+    },
   };
 }
 

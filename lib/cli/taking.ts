@@ -39,7 +39,7 @@ export async function takeLocks(
   options: TakingOptions,
 ): Promise<readonly Lock[]> {
   const wanted = new Map(
-    paths.map((path) => [bus.locks.target(path).path, path]),
+    paths.map((path) => [bus.locks.target(path, options).path, path]),
   );
   const ordered = [...wanted.keys()].sort();
   const before = await bus.locks.held();

@@ -13,13 +13,13 @@
 
 import type { MessageBus } from "../bus.ts";
 import { NotHeldError } from "../errors.ts";
-import { lockTarget } from "../lock_target.ts";
-import type { Hold } from "../locks.ts";
+import type { Hold, PathOptions } from "../locks.ts";
 import { UsageError } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { shownPath } from "./hold_lines.ts";
 import { openBusToWrite } from "./open.ts";
 import { printJson, printLine } from "./output.ts";
+import { PATTERN_OPTIONS, patternOf } from "./pattern.ts";
 import { visible } from "./visible_text.ts";
 
 const unlock: Command = defineCommand({
@@ -29,7 +29,7 @@ const unlock: Command = defineCommand({
     "A path must be written so that it means what was locked: the folder for a " +
     "folder, the same glob for a glob.",
   ],
-  examples: ["unlock src/a.ts", "unlock --all"],
+  examples: ["unlock src/a.ts", "unlock @git/head", "unlock --all"],
   positionals: [{
     name: "PATH",
     help: "What was locked",
@@ -44,6 +44,7 @@ const unlock: Command = defineCommand({
       placeholder: "N",
       help: "Only if it is still held under this token",
     },
+    ...PATTERN_OPTIONS,
   },
   async run({ positionals, options }) {
     const { all, token, json } = options;
@@ -59,7 +60,7 @@ const unlock: Command = defineCommand({
     const { bus } = opened;
     const holds = all
       ? await bus.locks.held()
-      : await heldOn(bus, positionals, token);
+      : await heldOn(bus, positionals, token, { pattern: patternOf(options) });
     await bus.locks.releaseHolds(holds);
     for (const { path, token, session } of holds) {
       if (json) printJson({ path, token, session, released: true });
@@ -77,11 +78,12 @@ async function heldOn(
   bus: MessageBus,
   paths: readonly string[],
   token: number | undefined,
+  options: PathOptions,
 ): Promise<readonly Hold[]> {
   const found = new Map<number, Hold>();
   for (const path of paths) {
-    const target = lockTarget(path, Deno.cwd());
-    const held = await bus.locks.held(path);
+    const target = bus.locks.meaning(path, options);
+    const held = await bus.locks.held(path, options);
     const meant = held.filter((hold) =>
       token === undefined || hold.token === token
     );

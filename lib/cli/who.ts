@@ -18,7 +18,7 @@
 
 import type { MessageBus } from "../bus.ts";
 import { InvalidInputError } from "../errors.ts";
-import { lockTarget } from "../lock_target.ts";
+import { lockTarget, type PatternMode } from "../lock_target.ts";
 import type { Blocker, Hold } from "../locks.ts";
 import type { Session } from "../sessions.ts";
 import type { Message } from "../store.ts";
@@ -26,7 +26,14 @@ import { type Command, defineCommand, EXIT } from "./command.ts";
 import { ageOf, holdJson, shownPath } from "./hold_lines.ts";
 import { openBusFor } from "./open.ts";
 import { printJson, printLine } from "./output.ts";
-import { meeting, type Reach, reachOf, reachOfHold } from "./reach.ts";
+import { PATTERN_OPTIONS, patternOf } from "./pattern.ts";
+import {
+  type Meeting,
+  meeting,
+  type Reach,
+  reachOfHold,
+  reachOfTarget,
+} from "../lock_overlap.ts";
 import { type Cell, tableLines } from "./table.ts";
 
 const MESSAGES_MAX = 10_000;
@@ -46,18 +53,18 @@ const who: Command = defineCommand({
     "repository, who waits for it, which sessions say that they edit it, and " +
     "what was said on the channel file_conflict in the last minutes.",
   ],
-  positionals: [{ name: "PATH", help: "A file, a folder or a glob" }],
-  options: {},
+  positionals: [{ name: "PATH", help: "A file, a folder, a glob or an @name" }],
+  options: PATTERN_OPTIONS,
   async run({ positionals: [path], options }) {
+    const pattern = patternOf(options);
     await using opened = await openBusFor(options);
     const { bus, identity } = opened;
-    const target = lockTarget(path, Deno.cwd());
-    const reach = reachOf(target);
+    const reach = reachOfTarget(bus.locks.meaning(path, { pattern }));
     const isSelf = (session: string): boolean =>
       session === identity.joined?.id;
     const touches = [
       ...await holders(bus, reach, isSelf),
-      ...(await bus.locks.waiters(path)).map((waiter) =>
+      ...(await bus.locks.waiters(path, { pattern })).map((waiter) =>
         waiting(waiter, isSelf)
       ),
       ...await editors(bus, reach, isSelf),
@@ -133,7 +140,7 @@ async function editors(
   const sessions = await bus.sessions.list({ allProjects: true });
   return sessions.flatMap((session) =>
     session.activeFiles.flatMap((file) => {
-      const met = meetingAt(reach, file, session.worktree);
+      const met = meetingAt(reach, file, session.worktree, "literal");
       return met === undefined
         ? []
         : [editing(session, file, whereOf(met), isSelf)];
@@ -176,7 +183,7 @@ async function conflicts(
   });
   return messages.toReversed().flatMap((message) => {
     const said = conflictOf(message);
-    const met = said && meetingAt(reach, said.path);
+    const met = said && meetingAt(reach, said.path, said.worktree);
     return met === undefined
       ? []
       : [conflict(message, said!, whereOf(met), isSelf)];
@@ -215,18 +222,24 @@ function conflict(
 interface Conflict {
   readonly event: string;
   readonly path: string;
+  /** Where a name of git's is meant. */
+  readonly worktree?: string;
   readonly sessions: readonly string[];
 }
 
 /** Any program may write there: what does not fit says nothing. */
 function conflictOf({ payload }: Message): Conflict | undefined {
   if (payload === null || typeof payload !== "object") return undefined;
-  const { event, path, sessions } = payload as Record<string, unknown>;
+  const said = payload as Record<string, unknown>;
+  const { event, path, sessions, holds } = said;
   if (typeof event !== "string" || typeof path !== "string") return undefined;
   const named = Array.isArray(sessions) ? sessions : [];
+  const [first] = Array.isArray(holds) ? holds : [said];
+  const worktree = first?.worktree;
   return {
     event,
     path,
+    ...(typeof worktree === "string" && { worktree }),
     sessions: named.filter((each): each is string => typeof each === "string"),
   };
 }
@@ -242,9 +255,10 @@ function meetingAt(
   reach: Reach,
   path: string,
   base = Deno.cwd(),
-): "conflict" | "merge-risk" | undefined {
+  pattern?: PatternMode,
+): Meeting | undefined {
   try {
-    return meeting(reach, reachOf(lockTarget(path, base)));
+    return meeting(reach, reachOfTarget(lockTarget(path, base, { pattern })));
   } catch (error) {
     // Whatever was written there is no path.
     if (error instanceof InvalidInputError) return undefined;

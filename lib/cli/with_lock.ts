@@ -34,6 +34,7 @@ import { type Identity, madeId } from "./identity.ts";
 import { LOCK_OPTIONS } from "./lock.ts";
 import { openBusFor } from "./open.ts";
 import { printAside } from "./output.ts";
+import { patternOf } from "./pattern.ts";
 import { giveBack, takeLocks } from "./taking.ts";
 import { untilStopped } from "./until_stopped.ts";
 import { visible, visibleJson } from "./visible_text.ts";
@@ -69,7 +70,7 @@ function declaration(run: readonly string[]): Command {
     ],
     examples: [
       "with-lock src --exclusive --wait 5m -- npm run format",
-      "with-lock migrations.lock --exclusive -- ./migrate.sh",
+      "with-lock @port/3000 --exclusive --wait 5m -- npm run e2e",
     ],
     positionals: [
       { name: "PATH", help: "What to lock", repeated: true },
@@ -107,6 +108,7 @@ async function holdWhile(
       leaseMs: LEASE_MS,
       takeOver: options["take-over"],
       // Not its arguments, which may be secret.
+      pattern: patternOf(options),
       why: options.why ?? `runs ${nameOf(program)} for ${identity.id}`,
       alongside: [identity.id, ...withinLocks()],
       signal,

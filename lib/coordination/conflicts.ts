@@ -61,6 +61,7 @@ export function wanted(
     event: "wanted",
     path: target.path,
     sessions: [session, ...new Set(holders.map((holder) => holder.session))],
+    worktree: target.worktree,
     why,
   });
 }

@@ -23,20 +23,26 @@
  *
  * Who is in the way of whom stands in precedence.ts. The same path on two
  * machines is two files: what is held on another one is in nobody's way here,
- * and at most a merge risk, where it is the same file of one repository.
+ * and at most a merge risk, where it is the same file of one repository. Only a
+ * project's named resource is one on all machines.
  *
  * @module
  */
 
 import { DeadlockError, NotHeldError } from "../errors.ts";
-import { overlaps } from "../glob.ts";
 import {
   hostId,
   mayShareDisk,
   processAlive,
   type ProcessIdentity,
 } from "../host.ts";
-import { type Extent, extentGlob, type LockTarget } from "../lock_target.ts";
+import {
+  meetInRepository,
+  meetOnDisk,
+  reachOfHold,
+  reachOfTarget,
+} from "../lock_overlap.ts";
+import { type Extent, type LockTarget, spansMachines } from "../lock_target.ts";
 import type {
   Blocker,
   Hold,
@@ -223,10 +229,7 @@ export class LockBoard {
       if (life === "dead" || silent) this.leave(waiter.number);
     }
     for (const { hold, process } of [...this.#holds.values()]) {
-      if (!hold.overdue) continue;
-      const isJudged = isJudgeable(process) &&
-        processAlive(process, process.host) !== "unknown";
-      if (!isJudged) this.#free(hold.token);
+      if (hold.overdue && !isJudgeable(process)) this.#free(hold.token);
     }
   }
 
@@ -237,19 +240,22 @@ export class LockBoard {
   ): BoardHold[] {
     const extent = where === "disk" ? target.disk : target.repository;
     if (extent === undefined) return [];
-    const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
+    const wanted = reachOfTarget(target);
+    const meets = where === "disk" ? meetOnDisk : meetInRepository;
     const decided = this.#decided.get(extent) ?? new Map<number, boolean>();
     this.#decided.set(extent, decided);
     return [...this.#holds.values()].filter(({ hold, host }) => {
-      if (where === "disk" && !mayShareDisk(host, target.host)) return false;
-      let meets = decided.get(hold.token);
-      if (meets === undefined) {
-        const text = hold.covers[where];
-        meets = text !== undefined &&
-          overlaps(wanted, extentGlob(hold.kind, text, hold.covers.foldsCase));
-        decided.set(hold.token, meets);
+      if (
+        where === "disk" && !mayShareDisk(host, target.host) &&
+        !spansMachines(extent.text)
+      ) return false;
+      let isMet = decided.get(hold.token);
+      if (isMet === undefined) {
+        const covered = reachOfHold(hold);
+        isMet = covered !== undefined && meets(wanted, covered);
+        decided.set(hold.token, isMet);
       }
-      return meets;
+      return isMet;
     });
   }
 
@@ -652,10 +658,9 @@ export class LockBoard {
 
 /** Whether two targets overlap on disk. */
 function meet(a: LockTarget, b: LockTarget): boolean {
-  return mayShareDisk(a.host ?? hostId(), b.host) && overlaps(
-    extentGlob(a.kind, a.disk.text, a.foldsCase),
-    extentGlob(b.kind, b.disk.text, b.foldsCase),
-  );
+  return (mayShareDisk(a.host ?? hostId(), b.host) ||
+    spansMachines(a.disk.text)) &&
+    meetOnDisk(reachOfTarget(a), reachOfTarget(b));
 }
 
 function waiterBlocks(waiter: BoardWaiter): Blocker {

@@ -1,13 +1,21 @@
 /**
  * The rows of locks and waiters.
  *
+ * A named resource has the kind `file` in its row, as a name is one thing and
+ * every schema knows that kind. Its path is told by the `@`: no absolute path
+ * begins with it.
+ *
  * @module
  */
 
-import { type LockKind, type LockTarget, lockTarget } from "../lock_target.ts";
+import { type Reach, tryReachOf } from "../lock_overlap.ts";
+import {
+  isName,
+  type LockKind,
+  type LockTarget,
+  lockTarget,
+} from "../lock_target.ts";
 import type { Hold, LockRequest, LockType } from "../locks.ts";
-import { isAtOrBelow } from "../path_text.ts";
-import type { LockQuery } from "../store.ts";
 import type { Columns } from "./columns.ts";
 
 /** What the row of a hold says. */
@@ -15,7 +23,7 @@ export function toHold(row: Columns, nowMs: number): Hold {
   const expiresMs = Number(row.expires_at);
   return {
     token: Number(row.token),
-    kind: row.kind as LockKind,
+    kind: kindOf(row),
     path: String(row.file_path),
     type: row.lock_type as LockType,
     session: String(row.session_id),
@@ -42,7 +50,7 @@ export function toRequest(row: Columns): LockRequest {
   const extent = (text: unknown, prefix: unknown) =>
     text === null ? undefined : { text: String(text), prefix: String(prefix) };
   const target: LockTarget = {
-    kind: row.kind as LockKind,
+    kind: kindOf(row),
     path: String(row.file_path),
     disk: extent(row.extent, row.prefix)!,
     repository: extent(row.repo_extent, row.repo_prefix),
@@ -64,20 +72,33 @@ export function toRequest(row: Columns): LockRequest {
   };
 }
 
-/** Whether a hold is of the project that is asked for, or lies below. */
-export function isListed(
-  { project, below }: Pick<LockQuery, "project" | "below">,
-  hold: Pick<Hold, "project" | "path">,
-): boolean {
-  return project === null || hold.project === undefined ||
-    hold.project === project ||
-    below !== undefined && isAtOrBelow(hold.path, below);
+/**
+ * What a hold or waiter covers, as its row says; undefined if another program
+ * wrote what is no path.
+ */
+export function reachOfRow(row: Columns): Reach | undefined {
+  return tryReachOf({
+    kind: kindOf(row),
+    disk: String(row.extent),
+    repository: textOf(row.repo_extent),
+    foldsCase: row.folds_case === 1,
+    worktree: textOf(row.worktree),
+    project: textOf(row.project_id),
+  });
+}
+
+function textOf(column: unknown): string | undefined {
+  return column === null || column === undefined ? undefined : String(column);
+}
+
+function kindOf(row: Columns): LockKind {
+  return isName(String(row.file_path)) ? "name" : row.kind as LockKind;
 }
 
 /** The columns kind to project_id of a target. */
 export function targetValues(target: LockTarget): (string | number | null)[] {
   return [
-    target.kind,
+    target.kind === "name" ? "file" : target.kind,
     target.disk.text,
     target.disk.prefix,
     target.repository?.text ?? null,

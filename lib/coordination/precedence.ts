@@ -52,14 +52,15 @@ export function isEnough(own: Hold, request: LockRequest): boolean {
 }
 
 /**
- * Whether a file lies in what the session holds exclusively: nobody else can
+ * Whether a file or name lies in what the session holds exclusively: nobody else can
  * hold it, and who waits for it waits for this session anyway.
  */
 export function isCovered(
   request: LockRequest,
   near: readonly { readonly hold: Hold }[],
 ): boolean {
-  return request.target.kind === "file" &&
+  const { kind } = request.target;
+  return (kind === "file" || kind === "name") &&
     near.some(({ hold }) =>
       hold.session === request.session && hold.type === "exclusive"
     );
@@ -69,6 +70,8 @@ export function isCovered(
 export function isSame(request: LockRequest, hold: Hold): boolean {
   const { target, session, agent } = request;
   return hold.path === target.path && hold.kind === target.kind &&
+    // A glob that was called one is another than what may be a name.
+    (hold.kind !== "glob" || hold.covers.disk === target.disk.text) &&
     hold.session === session && (hold.agent ?? "") === agent;
 }
 

@@ -20,6 +20,7 @@ import { START_CURSOR } from "../coordination/message_rows.ts";
 import { PURGE_AFTER_MS } from "../coordination/purge_rules.ts";
 import { LockBudget } from "./lock_budget.ts";
 import type { DeliveryState } from "../inbox.ts";
+import type { Hold } from "../locks.ts";
 import type { Session, SessionChange, SessionStart } from "../sessions.ts";
 import type {
   Activity,
@@ -30,6 +31,7 @@ import type {
   EditRequest,
   FileTouch,
   Interest,
+  LockQuery,
   Message,
   NewMessage,
   OthersFile,
@@ -44,6 +46,7 @@ import type { Database } from "./driver.ts";
 import type { BusLocation } from "./location.ts";
 import { openSound, trimLog } from "./sound.ts";
 import { grantWaiters } from "./lock_queue.ts";
+import { listHolds } from "./locks.ts";
 import { MessageReader } from "./messages.ts";
 import { noteActivity, readNotes, touchesOf } from "./notes.ts";
 import { ringFor } from "./ringing.ts";
@@ -128,6 +131,10 @@ export class SqliteBriefStore implements BriefStore {
       "list files",
       () => othersFiles(this.#connection, session, project, limit),
     );
+  }
+
+  locks(query: LockQuery): Promise<readonly Hold[]> {
+    return this.#write("list locks", (tx) => listHolds(tx, query));
   }
 
   guardEdit(request: EditRequest): Promise<readonly EditObstacle[]> {

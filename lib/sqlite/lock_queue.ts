@@ -18,7 +18,11 @@
  */
 
 import { findCycle, type Waiting } from "../coordination/deadlock.ts";
-import { targetValues, toRequest } from "../coordination/lock_rows.ts";
+import {
+  reachOfRow,
+  targetValues,
+  toRequest,
+} from "../coordination/lock_rows.ts";
 import {
   anybodys,
   excludes,
@@ -30,9 +34,9 @@ import {
   WAIT_LEASE_MS,
 } from "../coordination/precedence.ts";
 import { DeadlockError, NotHeldError, UnknownSessionError } from "../errors.ts";
-import { type Glob, overlaps } from "../glob.ts";
 import { hostId, processStart } from "../host.ts";
-import { extentGlob, type LockTarget } from "../lock_target.ts";
+import { meetOnDisk, type Reach, reachOfTarget } from "../lock_overlap.ts";
+import type { LockTarget } from "../lock_target.ts";
 import type {
   Blocker,
   Hold,
@@ -46,7 +50,6 @@ import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import {
   adoptForeignHolds,
-  globOf,
   hold,
   type Holder,
   type HoldRow,
@@ -218,7 +221,7 @@ function waitersBefore(
   waiter: number,
 ): Blocker[] {
   const { target } = request;
-  const wanted = extentGlob(target.kind, target.disk.text, target.foldsCase);
+  const wanted = reachOfTarget(target);
   return nearPrefix(tx.connection, WAITERS_ON_DISK, target, target.disk)
     .filter((row) =>
       row.token === null && Number(row.waiter) < waiter &&
@@ -256,9 +259,9 @@ const WAITERS_ON_DISK = new NearStatements(FROM_WAITERS, "w.prefix");
 const WAITER_BY_ID = `${FROM_WAITERS} WHERE w.waiter = ?`;
 
 /** Whether a row of a lock or waiter covers some of it. */
-function meets(wanted: Glob, row: Row): boolean {
-  const covered = globOf(row);
-  return covered !== undefined && overlaps(wanted, covered);
+function meets(wanted: Reach, row: Row): boolean {
+  const covered = reachOfRow(row);
+  return covered !== undefined && meetOnDisk(wanted, covered);
 }
 
 /** Removes a waiter whose process is gone; returns whether it is. */
@@ -308,7 +311,7 @@ export function grantWaiters(tx: Transaction): void {
     const served: Row[] = [];
     const line = tx.connection.sql(WAITERS_IN_LINE).all();
     for (const inLine of line) {
-      const wanted = globOf(inLine);
+      const wanted = reachOfRow(inLine);
       if (wanted === undefined || !freed.some((row) => meets(wanted, row))) {
         continue;
       }
@@ -324,8 +327,8 @@ export function grantWaiters(tx: Transaction): void {
   }
 }
 
-const WAITERS_IN_LINE = `SELECT waiter, session_id, lock_type, kind, extent,
-    folds_case, alongside
+const WAITERS_IN_LINE = `SELECT waiter, session_id, lock_type, file_path, kind,
+    extent, repo_extent, folds_case, worktree, project_id, alongside
   FROM lock_waiters WHERE token IS NULL ORDER BY waiter`;
 
 /** Whether who was just served shuts another waiter out, where they meet. */

@@ -15,7 +15,7 @@
 
 import {
   foreignTarget,
-  isListed,
+  reachOfRow,
   targetValues,
   toHold,
 } from "../coordination/lock_rows.ts";
@@ -25,20 +25,18 @@ import {
   prefixesAbove,
   rangeBelow,
 } from "../coordination/precedence.ts";
-import { processOfRow } from "../coordination/registry.ts";
 import { NotHeldError } from "../errors.ts";
-import { type Glob, GlobSyntaxError, overlaps } from "../glob.ts";
 import {
-  type Extent,
-  extentGlob,
-  type LockKind,
-  type LockTarget,
-} from "../lock_target.ts";
+  meetInRepository,
+  meetOnDisk,
+  reachOfTarget,
+} from "../lock_overlap.ts";
+import type { Extent, LockTarget } from "../lock_target.ts";
 import type { Blocker, Hold, LockRequest } from "../locks.ts";
 import type { LockQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row, SqlValue } from "./driver.ts";
-import { buryIfDead, isJudgeable, lifeOfRow } from "./liveness.ts";
+import { buryIfDead, isJudgeable } from "./liveness.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** A hold as it stands in its row, with what is known of its session. */
@@ -50,8 +48,7 @@ export interface HoldRow {
 const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
     l.locked_at, l.agent_id, l.kind, l.extent, l.repo_extent, l.folds_case,
     l.worktree, l.project_id, l.expires_at, l.holds, l.why, l.waiter,
-    s.llm_vendor, s.task_id, s.pid, s.host, s.process_start, s.keeper,
-    s.status,
+    s.llm_vendor, s.task_id, s.pid, s.host, s.process_start, s.status,
     w.pid AS waiter_pid, w.host AS waiter_host,
     w.process_start AS waiter_start, w.upgrades AS waiter_upgrades
   FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id
@@ -69,13 +66,11 @@ export function overlappingHolds(
   const near = where === "disk" ? HOLDS_ON_DISK : HOLDS_IN_REPOSITORY;
   const rows = nearPrefix(connection, near, target, extent);
   if (rows.length === 0) return [];
-  const wanted = extentGlob(target.kind, extent.text, target.foldsCase);
+  const wanted = reachOfTarget(target);
+  const meet = where === "disk" ? meetOnDisk : meetInRepository;
   return rows.filter((row) => {
-    const covered = globOf(
-      row,
-      where === "disk" ? row.extent : row.repo_extent,
-    );
-    return covered !== undefined && overlaps(wanted, covered);
+    const covered = reachOfRow(row);
+    return covered !== undefined && meet(wanted, covered);
   }).map((row) => ({ row, hold: toHold(row, nowMs) }));
 }
 
@@ -103,23 +98,6 @@ export class NearStatements {
 const HOLDS_ON_DISK = new NearStatements(FROM_HOLDS, "l.prefix");
 const HOLDS_IN_REPOSITORY = new NearStatements(FROM_HOLDS, "l.repo_prefix");
 
-/** What an extent covers; undefined if another program wrote what is none. */
-export function globOf(
-  row: Row,
-  extent: SqlValue = row.extent,
-): Glob | undefined {
-  try {
-    return extentGlob(
-      row.kind as LockKind,
-      String(extent),
-      row.folds_case === 1,
-    );
-  } catch (error) {
-    if (error instanceof GlobSyntaxError) return undefined;
-    throw error;
-  }
-}
-
 /** The rows whose prefix meets the target's. */
 export function nearPrefix(
   connection: Connection,
@@ -130,7 +108,7 @@ export function nearPrefix(
   const { prefix } = extent;
   const near = [...prefixesAbove(prefix), prefix];
   const rows = connection.sql(statements.at(near.length)).all(...near);
-  if (target.kind === "file") return rows;
+  if (target.kind === "file" || target.kind === "name") return rows;
   // A folder or glob also meets what lies below.
   const below = connection.sql(statements.below).all(...rangeBelow(prefix));
   return [...rows, ...below.filter((row) => !rows.some((r) => same(r, row)))];
@@ -143,7 +121,11 @@ function same(a: Row, b: Row): boolean {
 /** A hold, as what stands in somebody's way. */
 export function toBlocker({ row, hold }: HoldRow): Blocker {
   const process = isJudgeable(row)
-    ? { ...processOfRow(row), host: String(row.host) }
+    ? {
+      pid: Number(row.pid),
+      startTime: String(row.process_start),
+      host: String(row.host),
+    }
     : undefined;
   return blockerOf(hold, waiterOf(row) ?? process);
 }
@@ -206,8 +188,7 @@ export function standing(
 
 function stands(tx: Transaction, row: Row): boolean {
   if (buryIfDead(tx, row) || ungrantIfDead(tx, row)) return false;
-  if (Number(row.expires_at) > tx.nowMs) return true;
-  if (isJudgeable(row) && lifeOfRow(tx, row) !== "unknown") return true;
+  if (Number(row.expires_at) > tx.nowMs || isJudgeable(row)) return true;
   if (!tx.readOnly) removeHold(tx, { token: Number(row.token) });
   return false;
 }
@@ -390,7 +371,8 @@ export function giveBack(
 export function removeHold(tx: Transaction, held: Pick<Hold, "token">): void {
   const freed = tx.connection.sql(
     `DELETE FROM file_locks WHERE token = ?
-     RETURNING kind, extent, folds_case, waiter`,
+     RETURNING file_path, kind, extent, repo_extent, folds_case, worktree,
+       project_id, waiter`,
   ).get(held.token);
   if (freed !== undefined) {
     tx.freed.push(freed);
@@ -411,7 +393,10 @@ export function listHolds(tx: Transaction, filter: LockQuery): Hold[] {
       .all(filter.session ?? null, filter.path ?? null, filter.token ?? null)
       .map((row) => ({ row, hold: toHold(row, tx.nowMs) }));
   return standing(tx, rows).map(({ hold }) => hold)
-    .filter((hold) => isListed(filter, hold))
+    .filter(({ project }) =>
+      filter.project === null || project === undefined ||
+      project === filter.project
+    )
     .sort((a, b) => a.token - b.token);
 }
 

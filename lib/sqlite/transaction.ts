@@ -110,10 +110,7 @@ export class Transaction {
    * lock each is in the way of all behind it, while everybody waits for this.
    */
   life(process: ProcessIdentity, host: string): Life {
-    // Threads of one daemon may share a process, and live on their own.
-    const key = `${process.pid} ${process.startTime} ${host} ${
-      process.keeper?.codex?.id ?? ""
-    }`;
+    const key = `${process.pid} ${process.startTime} ${host}`;
     let life = this.#lives.get(key);
     if (life === undefined) {
       life = processAlive(process, host);

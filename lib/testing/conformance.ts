@@ -17,6 +17,7 @@ import { edits } from "./edits.ts";
 import { histories } from "./histories.ts";
 import { keeping } from "./keeping.ts";
 import { lockLeases } from "./lock_leases.ts";
+import { lockNames } from "./lock_names.ts";
 import { lockOverlaps } from "./lock_overlaps.ts";
 import { waiting } from "./lock_queue.ts";
 import { locks } from "./locks.ts";
@@ -50,6 +51,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   sessions,
   locks,
   "lock overlaps": lockOverlaps,
+  "lock names": lockNames,
   "lock leases": lockLeases,
   waiting,
   deadlock,

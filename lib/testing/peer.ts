@@ -29,7 +29,11 @@ export const HOUR_MS: number = 60 * 60 * 1000;
 /** How a case wants a lock, where it matters. */
 export type LockWish =
   & Partial<Omit<LockRequest, "session" | "target">>
-  & { readonly kind?: LockKind; readonly repository?: string };
+  & {
+    readonly kind?: LockKind;
+    readonly repository?: string;
+    readonly worktree?: string;
+  };
 
 /** A registered session with a store of its own. */
 export class Peer {
@@ -113,11 +117,14 @@ export class Peer {
 
   /** Asks for a lock: exclusive, and without waiting, unless said otherwise. */
   async ask(path: string, wish: LockWish = {}): Promise<LockOutcome> {
-    const { kind, repository, ...request } = wish;
+    const { kind, repository, worktree, ...request } = wish;
     return await this.store.acquireLock({
       session: this.#id,
       agent: "",
-      target: targetOf(path, kind, repository),
+      target: {
+        ...targetOf(path, kind, repository),
+        ...(worktree !== undefined && { worktree, project: "/repo" }),
+      },
       type: "exclusive",
       leaseMs: HOUR_MS,
       takeOver: false,
@@ -170,16 +177,18 @@ export function heldBy(outcome: LockOutcome): Hold {
   return (outcome as LockOutcome & { state: "held" }).hold;
 }
 
-/** What a lock is put on: paths that are on no disk. */
+/** What a lock is put on: paths that are on no disk, or names. */
 export function targetOf(
   path: string,
   kind: LockKind = "file",
   repository?: string,
 ): LockTarget {
+  // A name is one thing in its project.
+  const text = kind === "name" ? `@project/any/:/${path.slice(1)}` : path;
   return {
     kind,
     path,
-    disk: extent(kind, path),
+    disk: extent(kind, text),
     repository: repository === undefined ? undefined : extent(kind, repository),
     foldsCase: false,
   };

@@ -1,0 +1,198 @@
+/**
+ * Whether two locks meet: the one rule for both stores, `who` and the guard.
+ *
+ * - Two locks meet on disk if a path, or a named resource, is in both.
+ * - A lock in one worktree never meets one in another worktree of the same
+ *   project, even where one worktree lies inside the other (`.claude/worktrees`).
+ *   At most they meet in the repository, which is a merge risk.
+ * - A glob that may be a file's name (`app/[id].ts`) covers that file as well.
+ *   Once a file of exactly that name exists, the lock covers only this file.
+ *
+ * @module
+ */
+
+import {
+  fileGlob,
+  folderGlob,
+  type Glob,
+  GlobSyntaxError,
+  literalPrefix,
+  overlaps,
+  parseGlob,
+} from "./glob.ts";
+import type { LockKind, LockTarget } from "./lock_target.ts";
+import type { Hold } from "./locks.ts";
+
+/** What a lock covers, as text: what targets, holds and rows have in common. */
+export interface Cover {
+  /** What it covers. */
+  readonly kind: LockKind;
+  /** Its extent on disk. */
+  readonly disk: string;
+  /** Its extent in its repository; absent outside of one. */
+  readonly repository?: string;
+  /** Whether a glob takes letters of either case for the same. */
+  readonly foldsCase: boolean;
+  /** The root of the worktree that it lies in; absent outside of one. */
+  readonly worktree?: string;
+  /** The project that it lies in. */
+  readonly project?: string;
+}
+
+/** What a lock covers, ready to be compared. */
+export interface Reach extends Pick<Cover, "worktree" | "project"> {
+  /** On disk: a path in any of these. */
+  readonly disk: readonly Glob[];
+  /** In its repository, whatever the worktree; empty outside of one. */
+  readonly repository: readonly Glob[];
+}
+
+/** On the same file on disk, or on the same one in another worktree. */
+export type Meeting = "conflict" | "merge-risk";
+
+/**
+ * What a lock covers, ready to be compared.
+ *
+ * @throws {GlobSyntaxError} If another program wrote what is not a path.
+ */
+export function reachOf(cover: Cover): Reach {
+  const { kind, disk, repository, foldsCase, worktree, project } = cover;
+  const named = kind === "glob" ? nameIn(disk) : undefined;
+  const found = named === undefined ? undefined : entryKindOf(named);
+  const globs = (text: string | undefined): readonly Glob[] => {
+    if (text === undefined) return [];
+    if (named === undefined) return [coveredGlob(kind, text, foldsCase)];
+    const name = unescaped(text);
+    if (found !== undefined) return [coveredGlob(found, name, foldsCase)];
+    return [
+      coveredGlob(kind, text, foldsCase),
+      coveredGlob("file", name, foldsCase),
+    ];
+  };
+  return {
+    disk: globs(disk),
+    repository: globs(repository),
+    worktree,
+    project,
+  };
+}
+
+/** What a target reaches. */
+export function reachOfTarget(target: LockTarget): Reach {
+  const { kind, disk, repository, foldsCase, worktree, project } = target;
+  return reachOf({
+    kind,
+    disk: disk.text,
+    repository: repository?.text,
+    foldsCase,
+    worktree,
+    project,
+  });
+}
+
+/** What a hold reaches; undefined if another program wrote what is no path. */
+export function reachOfHold(hold: Hold): Reach | undefined {
+  const { kind, covers, worktree, project } = hold;
+  return tryReachOf({ kind, ...covers, worktree, project });
+}
+
+/** What a lock reaches; undefined if another program wrote what is no path. */
+export function tryReachOf(cover: Cover): Reach | undefined {
+  try {
+    return reachOf(cover);
+  } catch (error) {
+    if (error instanceof GlobSyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** How two meet; undefined if they do not. */
+export function meeting(a: Reach, b: Reach): Meeting | undefined {
+  if (meetOnDisk(a, b)) return "conflict";
+  return meetInRepository(a, b) ? "merge-risk" : undefined;
+}
+
+/** Whether two cover the same file on disk. */
+export function meetOnDisk(a: Reach, b: Reach): boolean {
+  const isOfOtherWorktree = a.worktree !== undefined &&
+    b.worktree !== undefined && a.worktree !== b.worktree &&
+    a.project === b.project;
+  return !isOfOtherWorktree && meet(a.disk, b.disk);
+}
+
+/** Whether two cover the same file of a repository, whatever the worktrees. */
+export function meetInRepository(a: Reach, b: Reach): boolean {
+  return meet(a.repository, b.repository);
+}
+
+function meet(some: readonly Glob[], others: readonly Glob[]): boolean {
+  return some.some((one) => others.some((other) => overlaps(one, other)));
+}
+
+/** The glob that an extent's text stands for. */
+export function coveredGlob(
+  kind: LockKind,
+  text: string,
+  foldsCase: boolean,
+): Glob {
+  const options = { caseInsensitive: foldsCase };
+  switch (kind) {
+    case "file":
+    case "name":
+      return fileGlob(text, options);
+    case "folder":
+      return folderGlob(text, options);
+    case "glob":
+      return parseGlob(text, options);
+  }
+}
+
+/** What all that an extent covers begins with: a path, cut at a name. */
+export function coveredPrefix(
+  kind: LockKind,
+  text: string,
+  foldsCase: boolean,
+): string {
+  // A path is its own literal beginning.
+  if (kind !== "glob") return text;
+  const prefix = literalPrefix(coveredGlob(kind, text, foldsCase));
+  const name = nameIn(text);
+  return name === undefined ? prefix : commonFolder(prefix, name);
+}
+
+/** The longest path that both are, or lie below. */
+function commonFolder(one: string, other: string): string {
+  const [names, others] = [one.split("/"), other.split("/")];
+  const differs = names.findIndex((name, at) => name !== others[at]);
+  const common = differs === -1 ? one : names.slice(0, differs).join("/");
+  return common === "" && one.startsWith("/") ? "/" : common;
+}
+
+/**
+ * A pattern as text that is no file's name: a choice of twice the same. So it
+ * stays a pattern whatever exists.
+ */
+export function onlyPattern(pattern: string): string {
+  return `{${pattern},${pattern}}`;
+}
+
+/** The name that a pattern may be: what holds `*` or `?` already matches it. */
+function nameIn(text: string): string | undefined {
+  return /[*?]/.test(text) || text.startsWith("{")
+    ? undefined
+    : unescaped(text);
+}
+
+function unescaped(text: string): string {
+  return text.replace(/\\(.)/gsu, "$1");
+}
+
+/** What exists at a path, as what a lock on it would cover. */
+function entryKindOf(path: string): "file" | "folder" | undefined {
+  try {
+    return Deno.statSync(path).isDirectory ? "folder" : "file";
+  } catch {
+    // It is not there, or cannot be looked at: then it may be either.
+    return undefined;
+  }
+}

@@ -112,6 +112,7 @@ export {
 } from "./lib/tasks.ts";
 export type { ProcessIdentity } from "./lib/host.ts";
 export type { Json } from "./lib/json.ts";
+export type { CodexThread, Keeper, KeeperProcess } from "./lib/keeper.ts";
 export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
 export {
   type Session,

@@ -10,7 +10,7 @@
 
 import { Changes } from "./changes.ts";
 import { AskTimeoutError, AskUnansweredError, ClosedError } from "./errors.ts";
-import { processAlive } from "./host.ts";
+import { lifeOf } from "./coordination/registry.ts";
 import type { Session, SessionSelf } from "./sessions.ts";
 import type { Appended, Message, Store, Watch } from "./store.ts";
 
@@ -99,7 +99,6 @@ export class Answer {
   }
 }
 
-function isDead({ pid, processStart, host }: Session): boolean {
-  return pid !== undefined &&
-    processAlive({ pid, startTime: processStart ?? "" }, host ?? "") === "dead";
+function isDead(session: Session): boolean {
+  return lifeOf(session) === "dead";
 }

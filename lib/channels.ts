@@ -9,6 +9,7 @@
  */
 
 import { InvalidInputError } from "./errors.ts";
+import { hasInvisible } from "./harmless_text.ts";
 
 /** The lifetime of the built-in channels' messages, in seconds. */
 export const CHANNEL_TTL_SECONDS: Readonly<Record<string, number>> = Object
@@ -35,7 +36,7 @@ const CHECKED_MAX = 1_000;
  * The name itself, if it may be one.
  *
  * @throws {InvalidInputError} If it is empty, too long, or holds other
- * characters than letters, digits and `. _ - / :`.
+ * characters than visible letters, digits and `. _ - / :`.
  */
 export function checkChannel(name: string): string {
   if (checked.has(name)) return name;
@@ -55,7 +56,8 @@ export function checkChannel(name: string): string {
 function isChannelName(name: string): boolean {
   // Reading Unicode classes takes a tenth of a millisecond and compiling them a
   // third: short commands save both.
-  return PLAIN_NAME.test(name) || /^[\p{L}\p{N}._\-/:]{1,128}$/u.test(name);
+  return PLAIN_NAME.test(name) ||
+    /^[\p{L}\p{N}._\-/:]{1,128}$/u.test(name) && !hasInvisible(name);
 }
 
 /**

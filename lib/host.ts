@@ -23,6 +23,7 @@
  * @module
  */
 
+import { type Keeper, threadLife } from "./keeper.ts";
 import { canTry, outputOf } from "./permissions.ts";
 import { isPid } from "./process_entry.ts";
 import { processEntry } from "./processes.ts";
@@ -48,6 +49,10 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** When it started, as `processStart` tells; empty if that is not known. */
   readonly startTime: string;
+  /** What its session lives by beside it, for a session's process. */
+  readonly keeper?: Keeper;
+  /** Whether its session waits for its person, for a session's process. */
+  readonly isIdle?: boolean;
 }
 
 /** What can be said of a process: `unknown` is neither of the others. */
@@ -94,10 +99,23 @@ function machineOf(host: string | null): string | undefined {
 
 /**
  * Judges a process of `host` from here: only one of our own host, by pid and
- * start time, by its pid alone where either start time is not known. Never
- * throws.
+ * start time, by its pid alone where either start time is not known. A session's
+ * process is judged with its keeper ({@linkcode threadLife}). Never throws.
  */
 export function processAlive(identity: ProcessIdentity, host: string): Life {
+  const life = pidAlive(identity, host);
+  const thread = identity.keeper?.codex;
+  if (thread === undefined || life === "unknown") return life;
+  if (life === "alive" && identity.pid !== thread.daemon.pid) return life;
+  return threadLife(
+    identity,
+    thread,
+    identity.isIdle ?? false,
+    (process) => pidAlive(process, host),
+  );
+}
+
+function pidAlive(identity: ProcessIdentity, host: string): Life {
   const { pid, startTime } = identity;
   if (host !== hostId() || !isPid(pid)) return "unknown";
   if (pid === Deno.pid && startTime !== "" && startTime === ownStart()) {

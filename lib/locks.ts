@@ -49,6 +49,7 @@ import {
   type PatternMode,
 } from "./lock_target.ts";
 import { refuseNul } from "./options.ts";
+import { isAtOrBelow } from "./path_text.ts";
 import type { SessionSelf } from "./sessions.ts";
 import type { Store } from "./store.ts";
 
@@ -245,7 +246,8 @@ export interface LockListOptions extends PathOptions {
   /** Only those that overlap this path on disk. */
   readonly path?: string;
   /**
-   * Whether locks in every project are listed, not only one's own.
+   * Whether locks in every project are listed, not only those in the session's
+   * own and those below its worktree.
    * @default {false}
    */
   readonly allProjects?: boolean;
@@ -543,6 +545,7 @@ export class Locks {
   async list(options: LockListOptions = {}): Promise<readonly Hold[]> {
     return await this.#store.locks({
       project: options.allProjects ? null : this.#self.start.project,
+      below: this.#self.start.worktree ?? undefined,
       overlapping: options.path === undefined
         ? undefined
         : this.meaning(options.path, options),
@@ -640,8 +643,7 @@ export class Locks {
       : target.path;
     if (place === undefined) return;
     const root = worktree ?? project;
-    const below = root.endsWith("/") ? root : `${root}/`;
-    if (place === root || place.startsWith(below)) return;
+    if (isAtOrBelow(place, root)) return;
     throw new InvalidInputError(
       "path",
       `Cannot lock "${path}": it lies outside of the project ${root}; lock it ` +

@@ -5,6 +5,7 @@
  */
 
 import { InvalidInputError } from "./errors.ts";
+import { hasInvisible } from "./harmless_text.ts";
 
 /** The largest payload if no option says otherwise, in bytes of JSON. */
 export const PAYLOAD_BYTES_MAX: number = 64 * 1024;
@@ -276,14 +277,14 @@ export function refuseUnlessName(
 ): void {
   // Compiling Unicode classes takes a third of a millisecond: seldom needed.
   if (value === undefined || /^[\w.\-/:~@+]{1,128}$/.test(value)) return;
-  if (/^[\p{L}\p{N}._\-/:~@+]{1,128}$/u.test(value)) {
-    return;
-  }
+  if (
+    /^[\p{L}\p{N}._\-/:~@+]{1,128}$/u.test(value) && !hasInvisible(value)
+  ) return;
   throw new InvalidInputError(
     field,
     `Cannot use ${
       JSON.stringify(value)
     } as a ${field}: it is 1 to 128 letters, ` +
-      `digits and . _ - / : ~ @ + without spaces.`,
+      `digits and . _ - / : ~ @ + without spaces or invisible characters.`,
   );
 }

@@ -100,6 +100,12 @@ export function parentOf(absolute: string): string {
   return cut < root.length ? root : absolute.slice(0, cut);
 }
 
+/** Whether an absolute path is a folder's or lies below it. */
+export function isAtOrBelow(path: string, folder: string): boolean {
+  const below = folder.endsWith("/") ? folder : `${folder}/`;
+  return path === folder || path.startsWith(below);
+}
+
 /** Writes separators as `/`: Windows' `\` is one too, elsewhere it is a letter. */
 export function slashed(path: string): string {
   return Deno.build.os === "windows" ? path.replaceAll("\\", "/") : path;

@@ -14,6 +14,7 @@ import {
   SessionEndedError,
   UnknownSessionError,
 } from "./errors.ts";
+import type { Keeper } from "./keeper.ts";
 import { refuseNul } from "./options.ts";
 import type { Store } from "./store.ts";
 
@@ -39,6 +40,8 @@ export interface Session {
   readonly host?: string;
   /** When that process started, in the host's own spelling. */
   readonly processStart?: string;
+  /** What it lives by, or is known by, beside that process. */
+  readonly keeper?: Keeper;
   /** What it works on; absent when it belongs to no project. */
   readonly project?: string;
   /** The folder of the working copy. */
@@ -89,6 +92,8 @@ export interface SessionStart {
   readonly pid?: number;
   /** When that process started, in the host's own spelling. */
   readonly processStart?: string;
+  /** What it lives by, or is known by, beside that process. */
+  readonly keeper?: Keeper;
   /** What it works on; `null` for no project. */
   readonly project: string | null;
   /** The folder of the working copy. */

@@ -115,6 +115,8 @@ export type ChangeTopic = "locks" | "grants" | "tasks" | "deliveries";
 export interface LockQuery {
   /** The project that they are in, beside those of none; `null` for all. */
   readonly project: string | null;
+  /** The folder below which they lie, whatever their project. */
+  readonly below?: string;
   /** Only this session's. */
   readonly session?: string;
   /** Only those on exactly this path. */

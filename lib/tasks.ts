@@ -20,6 +20,7 @@
 
 import { Changes } from "./changes.ts";
 import { InvalidInputError } from "./errors.ts";
+import { hasInvisible } from "./harmless_text.ts";
 import { encodePayload, type Json } from "./json.ts";
 import { refuseNul } from "./options.ts";
 import type { SessionSelf } from "./sessions.ts";
@@ -378,9 +379,10 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
 }
 
 function checkTaskId(id: string): void {
-  if (typeof id === "string" && /^[\p{L}\p{N}._\-/:#]{1,128}$/u.test(id)) {
-    return;
-  }
+  if (
+    typeof id === "string" && /^[\p{L}\p{N}._\-/:#]{1,128}$/u.test(id) &&
+    !hasInvisible(id)
+  ) return;
   throw new InvalidInputError(
     "task",
     `Cannot use ${JSON.stringify(id)} as the id of a task: it is 1 to 128 ` +

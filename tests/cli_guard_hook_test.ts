@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { contents, Repository } from "./cli/repository.ts";
+import { contents, existsIn, Repository } from "./cli/repository.ts";
 
 const AS_HOLDER = { env: { MBUS_SESSION: "holder" } };
 
@@ -23,7 +23,7 @@ Deno.test("hooks that were there run first, and come back as they were", async (
     0o700,
   );
   const before = await contents(hooks);
-  const [commit, push] = await repository.json(["guard", "install"]);
+  const [commit, , , push] = await repository.json(["guard", "install"]);
   assert.deepEqual(commit, {
     hook: "pre-commit",
     path: `${hooks}/pre-commit`,
@@ -33,7 +33,7 @@ Deno.test("hooks that were there run first, and come back as they were", async (
   assert.equal(push.done, "installed");
   const installed = await contents(hooks);
   const again = await repository.json(["guard", "install"]);
-  assert.deepEqual(again.map(({ done }) => done), ["unchanged", "unchanged"]);
+  assert.deepEqual(again.map(({ done }) => done), Array(4).fill("unchanged"));
   assert.deepEqual(await contents(hooks), installed);
 
   await repository.write("a.ts", "1");
@@ -59,10 +59,10 @@ Deno.test("hooks that were there run first, and come back as they were", async (
   );
 
   const removed = await repository.json(["guard", "remove"]);
-  assert.deepEqual(removed.map(({ done }) => done), ["removed", "removed"]);
+  assert.deepEqual(removed.map(({ done }) => done), Array(4).fill("removed"));
   assert.deepEqual(await contents(hooks), before);
   const gone = await repository.json(["guard", "remove"]);
-  assert.deepEqual(gone.map(({ done }) => done), ["absent", "absent"]);
+  assert.deepEqual(gone.map(({ done }) => done), Array(4).fill("absent"));
   assert.deepEqual(await contents(hooks), before);
 });
 
@@ -96,24 +96,188 @@ Deno.test("the folder that git really uses has the hooks", async () => {
   }
 });
 
-Deno.test("a hook that was put over the guard is left to a person", async () => {
+Deno.test("a hook that was put over the guard stays, and so does the one from before", async () => {
   await using repository = await Repository.make();
   const hooks = `${repository.root}/.git/hooks`;
   await Deno.mkdir(hooks, { recursive: true });
-  await repository.script(`${hooks}/pre-commit`, "#!/bin/sh\n# one\n");
+  const put = (text: string) =>
+    repository.script(`${hooks}/pre-commit`, `#!/bin/sh\n# ${text}\n`);
+  await put("one");
   await repository.done(["guard", "install"]);
-  await repository.script(`${hooks}/pre-commit`, "#!/bin/sh\n# two\n");
-  const before = await contents(hooks);
-  for (const act of ["install", "remove"]) {
-    const { code, stderr } = await repository.run(["guard", act]);
-    assert.equal(code, 1);
-    assert.match(stderr, /^mbus: Cannot (install|remove) the guard: [^\n]*\n$/);
-    assert.deepEqual(await contents(hooks), before);
-  }
+  await put("two");
+  const before = `${hooks}/pre-commit.before-mbus`;
+  const [removed] = await repository.json(["guard", "remove"]);
+  assert.deepEqual([removed.done, removed.kept], ["absent", before]);
+  const text = async (name: string) =>
+    (await contents(hooks))[name]?.split("# ")[1];
+  assert.deepEqual(
+    [await text("pre-commit"), await text("pre-commit.before-mbus")],
+    ["two\n", "one\n"],
+  );
+
+  const { code, stdout, stderr } = await repository.run(["guard", "install"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /pre-commit: installed, after the hook that was there/);
+  assert.match(stderr, /pre-commit\.before-mbus\.1 is the hook from before/);
+  assert.deepEqual(
+    [
+      await text("pre-commit.before-mbus"),
+      await text("pre-commit.before-mbus.1"),
+    ],
+    ["two\n", "one\n"],
+  );
+  await repository.done(["guard", "remove"]);
+  assert.equal(await text("pre-commit"), "two\n");
+
   // Interrupted between the two steps, either goes on.
+  await repository.done(["guard", "install"]);
   await Deno.remove(`${hooks}/pre-commit`);
   await repository.done(["guard", "install"]);
   await Deno.remove(`${hooks}/pre-commit`);
   await repository.done(["guard", "remove"]);
-  assert.equal((await contents(hooks))["pre-commit"], "755 #!/bin/sh\n# one\n");
+  assert.equal((await contents(hooks))["pre-commit"], "755 #!/bin/sh\n# two\n");
+});
+
+Deno.test("status tells which hook git runs, wherever its folder is set", async () => {
+  await using repository = await Repository.make();
+  const { PATH } = repository.environment();
+  const global = `${repository.folder}/global`;
+  const env = {
+    PATH: `${repository.programs}:${PATH}`,
+    GIT_CONFIG_GLOBAL: `${repository.folder}/gitconfig`,
+  };
+  const status = async (cwd?: string) => {
+    const ended = await repository.run(["guard", "status", "--json"], {
+      env,
+      cwd,
+    });
+    const lines = ended.stdout.trim().split("\n");
+    const [commit] = lines.map((line) => JSON.parse(line));
+    return { ...commit, code: ended.code };
+  };
+  const none = await status();
+  assert.deepEqual([none.runs, none.message, none.code], [
+    false,
+    "git finds no hook",
+    1,
+  ]);
+  await repository.done(["guard", "install"]);
+  const on = await status();
+  assert.deepEqual([on.runs, on.message, on.code, on.idle], [
+    true,
+    "git runs the guard",
+    0,
+    undefined,
+  ]);
+
+  const hook = `${repository.root}/.git/hooks/pre-commit`;
+  await Deno.chmod(hook, 0o644);
+  const inert = await status();
+  assert.deepEqual([inert.runs, inert.message], [
+    false,
+    "git does not run this file: it is not executable",
+  ]);
+  await repository.done(["guard", "install"]);
+  assert.equal((await status()).runs, true);
+
+  // Of the user, then of the repository: the nearer one holds.
+  await Deno.writeTextFile(
+    env.GIT_CONFIG_GLOBAL,
+    `[core]\n\thooksPath = ${global}\n`,
+  );
+  const shared = await status();
+  assert.deepEqual([shared.runs, shared.path, shared.message, shared.idle], [
+    false,
+    `${global}/pre-commit`,
+    `git finds no hook (core.hooksPath (global) is ${global})`,
+    [hook],
+  ]);
+  await Deno.mkdir(global);
+  await repository.script(`${global}/pre-commit`, "#!/bin/sh\nexit 0\n");
+  assert.match(
+    (await status()).message,
+    /^git runs another hook, without the guard \(core\.hooksPath \(global\)/,
+  );
+  await repository.git("config", "core.hooksPath", ".hooks/");
+  assert.deepEqual(
+    [(await status()).path, (await status()).message],
+    [
+      `${repository.root}/.hooks/pre-commit`,
+      "git finds no hook (core.hooksPath (local) is .hooks/)",
+    ],
+  );
+  await repository.done(["guard", "install"], { env });
+  assert.equal((await status()).runs, true);
+
+  // A relative folder is another one in each worktree.
+  const other = `${repository.folder}/other`;
+  await repository.git("worktree", "add", "-q", other);
+  const linked = await status(other);
+  assert.deepEqual([linked.runs, linked.path], [
+    false,
+    `${other}/.hooks/pre-commit`,
+  ]);
+  await repository.done(["guard", "install"], { env, cwd: other });
+  assert.equal((await status(other)).runs, true);
+  await repository.done(["guard", "remove"], { env });
+  assert.deepEqual(
+    [`${repository.root}/.hooks`, `${other}/.hooks`].map((
+      folder,
+    ) => [...Deno.readDirSync(folder)]),
+    [[], []],
+  );
+  assert.equal(existsIn(`${repository.root}/.git/hooks`, "pre-commit"), false);
+  assert.deepEqual(
+    [...Deno.readDirSync(global)].map(({ name }) => name),
+    ["pre-commit"],
+    "the folder of all repositories is left alone",
+  );
+});
+
+Deno.test("no link and no device of a repository leads the guard astray", async () => {
+  await using repository = await Repository.make();
+  const outside = `${repository.folder}/outside`;
+  await Deno.mkdir(outside);
+  await Deno.writeTextFile(`${outside}/theirs`, "as it was");
+  await Deno.mkdir(`${repository.root}/.husky`);
+  await repository.git("config", "core.hooksPath", ".husky");
+  for (const hook of ["pre-commit", "pre-push"]) {
+    for (const target of [`${outside}/theirs`, `${outside}/new-${hook}`]) {
+      const fresh = `${repository.root}/.husky/${hook}.mbus-new`;
+      await Deno.symlink(target, fresh);
+      await repository.done(["guard", "install"]);
+      const { isSymlink, mode } = await Deno.lstat(
+        `${repository.root}/.husky/${hook}`,
+      );
+      assert.deepEqual([isSymlink, mode! & 0o777], [false, 0o755]);
+      await repository.done(["guard", "remove"]);
+    }
+  }
+  assert.deepEqual(await contents(outside), { theirs: "644 as it was" });
+
+  // A pipe and a device where hooks are: nothing waits for them.
+  await new Deno.Command("mkfifo", {
+    args: [`${repository.root}/.husky/pre-commit`],
+  }).output();
+  await Deno.symlink("/dev/zero", `${repository.root}/.husky/pre-push.legacy`);
+  await Deno.symlink("/dev/zero", `${repository.root}/.husky/pre-push`);
+  const { code, stdout } = await repository.run(["guard", "status"]);
+  assert.equal(code, 1);
+  assert.match(stdout, /^pre-commit: off, git does not run this file/);
+  await repository.done(["guard", "install"]);
+  await repository.done(["guard", "remove"]);
+
+  // A folder that is a link out of the repository.
+  await Deno.remove(`${repository.root}/.husky`, { recursive: true });
+  await Deno.symlink(outside, `${repository.root}/.husky`);
+  for (const path of [".husky", ".husky/_"]) {
+    await repository.git("config", "core.hooksPath", path);
+    const refused = await repository.run(["guard", "install"]);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /^mbus: Cannot install the guard: \S+ leads through a link to \S+\/outside(\/_)?, outside of this repository; [^\n]+\n$/,
+    );
+  }
+  assert.deepEqual(await contents(outside), { theirs: "644 as it was" });
 });

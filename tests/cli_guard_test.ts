@@ -280,3 +280,88 @@ Deno.test("thousands of staged files are checked in one look", async () => {
   const two = await repository.run(["guard", "check"]);
   assert.match(two.stderr, /Cannot commit many\/12\.ts, many\/34\.ts: holder/);
 });
+
+Deno.test("a merge, a patch and an amended commit are checked before they are made", async () => {
+  await using repository = await Repository.make();
+  await repository.git("checkout", "-q", "-b", "side");
+  await repository.write("locked.ts", "1");
+  await repository.git("commit", "-q", "-m", "side");
+  const patch = `${repository.folder}/patch`;
+  await Deno.writeTextFile(
+    patch,
+    await repository.git("format-patch", "--stdout", "-1"),
+  );
+  await repository.git("checkout", "-q", "main");
+  await repository.write("own.ts", "1");
+  await repository.git("commit", "-q", "-m", "own");
+  await repository.done(["guard", "install"]);
+  await repository.done(["lock", "locked.ts", "--exclusive"], AS_HOLDER);
+  const head = async () => await repository.git("rev-parse", "HEAD");
+  const before = await head();
+
+  const merge = await repository.tryGit(["merge", "-q", "--no-edit", "side"]);
+  assert.equal(merge.code, 1);
+  assert.match(
+    merge.stderr,
+    /^mbus: Cannot merge locked\.ts: holder .* or end the merge \(git merge --abort\)\.$/m,
+  );
+  const concluded = await repository.tryGit(["commit", "-q", "--no-edit"]);
+  assert.match(concluded.stderr, /^mbus: Cannot commit locked\.ts/m);
+  await repository.git("merge", "--abort");
+
+  const applied = await repository.tryGit(["am", "-q", patch]);
+  assert.notEqual(applied.code, 0);
+  assert.match(
+    applied.stderr,
+    /^mbus: Cannot apply locked\.ts: holder .* or end it \(git am --abort, git rebase --abort\)\.$/m,
+  );
+  await repository.git("am", "--abort");
+
+  await repository.write("locked.ts", "2");
+  const amended = await repository.tryGit(
+    ["commit", "-q", "--amend", "--no-edit"],
+  );
+  assert.match(amended.stderr, /^mbus: Cannot commit locked\.ts/m);
+  await repository.git("reset", "-q", "--hard");
+  assert.equal(await head(), before);
+
+  // Its holder may merge and apply.
+  const own = await repository.tryGit(["merge", "-q", "--no-edit", "side"], {
+    env: { MBUS_SESSION: "holder" },
+  });
+  assert.equal(own.code, 0, own.stderr);
+});
+
+Deno.test("pre-push finds the commits for which git runs no hook, as the help says", async () => {
+  await using repository = await Repository.make();
+  const remote = `${repository.folder}/remote.git`;
+  await repository.git("init", "-q", "--bare", remote);
+  await repository.git("remote", "add", "origin", remote);
+  await repository.git("push", "-q", "-u", "origin", "main");
+  await repository.git("checkout", "-q", "-b", "side");
+  await repository.write("locked.ts", "1");
+  await repository.git("commit", "-q", "-m", "side");
+  await repository.git("checkout", "-q", "main");
+  await repository.write("own.ts", "1");
+  await repository.git("commit", "-q", "-m", "own");
+  await repository.done(["guard", "install"]);
+  await repository.done(["lock", "locked.ts", "--exclusive"], AS_HOLDER);
+  const { stdout: help } = await repository.run(["help", "guard"]);
+  const only = help.replace(/\s+/g, " ").match(
+    /Only pre-push finds .*? no hook/,
+  );
+  assert.ok(only, help);
+  const acts: readonly (readonly string[])[] = [
+    ["cherry-pick", "side"],
+    ["revert", "--no-edit", "HEAD"],
+    ["rebase", "-q", "side"],
+  ];
+  for (const act of acts) {
+    const { code, stderr } = await repository.tryGit(act);
+    assert.equal(code, 0, stderr);
+    assert.ok(only[0].includes(`git ${act[0]}`), only[0]);
+    const pushed = await repository.tryGit(["push", "-q", "origin", "main"]);
+    assert.equal(pushed.code, 1);
+    assert.match(pushed.stderr, /^mbus: Cannot push locked\.ts: /);
+  }
+});

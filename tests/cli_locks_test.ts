@@ -156,3 +156,31 @@ Deno.test("locks shows them to people, made harmless, and to programs", async ()
   assert.match((await mine.run("mbus locks")).lines[1], /^\* +src\//);
   assert.deepEqual(await mbus.json(["locks", "other"]), []);
 });
+
+Deno.test("locks lists what is held in projects below the session's folder", async () => {
+  await using mbus = new Mbus();
+  const one = as(mbus, "one");
+  for (const below of ["r", "r/sub", "s"]) {
+    const git = `${mbus.folder}/project/${below}/.git`;
+    Deno.mkdirSync(git, { recursive: true });
+    Deno.writeTextFileSync(`${git}/HEAD`, "ref: refs/heads/x\n");
+  }
+  await one.done("lock", "r/a.ts", "r/sub/b.ts", "s/c.ts");
+  const listed = async (folder: string, ...more: string[]) => {
+    const cwd = `${mbus.folder}/project/${folder}`;
+    const holds = await mbus.json(["locks", ...more], {
+      cwd,
+      env: { MBUS_SESSION: undefined },
+    });
+    return holds.map(({ path }) => String(path).split("/").at(-1)).sort();
+  };
+  assert.deepEqual(await listed(""), ["a.ts", "b.ts", "c.ts"]);
+  assert.deepEqual(await listed("r"), ["a.ts", "b.ts"]);
+  assert.deepEqual(await listed("r/sub"), ["b.ts"]);
+  assert.deepEqual(await listed("s"), ["c.ts"]);
+  assert.deepEqual(await listed("s", "--all-projects"), [
+    "a.ts",
+    "b.ts",
+    "c.ts",
+  ]);
+});

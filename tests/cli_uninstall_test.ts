@@ -69,9 +69,8 @@ Deno.test("--all finds every agent in both scopes, and the git guard", async () 
   assert.deepEqual(home.listing(), before);
   assert.deepEqual(
     told.filter(({ part }) => part === "guard").map((each) => each.path),
-    ["pre-commit", "pre-push"].map((name) =>
-      `${home.project}/.git/hooks/${name}`
-    ),
+    ["pre-commit", "pre-merge-commit", "pre-applypatch", "pre-push"]
+      .map((name) => `${home.project}/.git/hooks/${name}`),
   );
   // Of a file that several agents read, the first takes the guide out.
   const removed = (all: typeof told) =>

@@ -15,7 +15,7 @@ import type { Case } from "./case.ts";
 import { decide } from "./decide.ts";
 import type { HookLog } from "./hook_log.ts";
 import { LOCKS_MAX } from "./lease.ts";
-import { readPolicy } from "./policy.ts";
+import { policyReader } from "./policy.ts";
 import { sessionOf } from "./registration.ts";
 
 /** How long a hook waits for a busy database in all, in milliseconds. */
@@ -60,7 +60,7 @@ export async function answerCall(call: Call): Promise<void> {
       wiring: wiring ?? agent.name,
       store,
       alongside: withinLocks(),
-      policy: () => readPolicy(session.worktree, (message) => log.add(message)),
+      policy: policyReader(session.worktree, (message) => log.add(message)),
       nowMs: Date.now(),
       tells: tells(agent, event),
       log: (message) => log.add(message),

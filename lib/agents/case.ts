@@ -22,8 +22,11 @@ export interface Case {
   readonly store: BriefStore;
   /** Sessions whose locks stand in nobody's way here: see `within_locks.ts`. */
   readonly alongside: readonly string[];
-  /** What the person chose: read only when somebody else is concerned. */
-  readonly policy: () => Policy;
+  /**
+   * Returns the policy of the project in a worktree, by default the session's.
+   * It is read from disk, so ask only where another session is concerned.
+   */
+  readonly policy: (worktree?: string) => Policy;
   /** The time, in milliseconds since 1970. */
   readonly nowMs: number;
   /** Whether the agent shows its model text that is given at this event. */

@@ -7,7 +7,8 @@
  * 1. Held exclusively by another session: denied, as long as it is.
  * 2. Edited by another session (an advisory lock), or changed by another since
  *    this one read it, which is the lost update that no lock catches: as the
- *    policy says. `warn` denies once and lets the retry pass, `block` denies,
+ *    policy says. A change by another agent of the same session counts as one,
+ *    too: reads are noted for each agent. `warn` denies once and lets the retry pass, `block` denies,
  *    `inform` lets pass and tells after.
  * 3. Else an advisory lock is taken, for ten minutes, renewed by touching the
  *    file again.
@@ -25,13 +26,27 @@ import type { EditObstacle, EditTarget } from "../store.ts";
 import { ALLOW, type Case, type Verdict } from "./case.ts";
 import { type FileStamp, stampOf } from "./file_stamp.ts";
 import { activeFiles, LEASE_MS } from "./lease.ts";
-import { judgeObstacles } from "./objecting.ts";
+import { judgeObstacles, judgeSiblings } from "./objecting.ts";
 
 const PATHS_MAX = 100;
 
-/** What a session read, and when. */
+/** What an agent of a session read, and when. */
 export interface ReadNote extends FileStamp {
   readonly atMs: number;
+}
+
+/** Which agent of a session changed a file last, and when. */
+export interface ChangeNote {
+  readonly agent: string;
+  readonly atMs: number;
+}
+
+/** What the session has noted of the files of a call. */
+interface Noted {
+  /** The acting agent's reads, by path. */
+  readonly reads: ReadonlyMap<string, ReadNote>;
+  /** Changes by other agents of the session after those reads, by path. */
+  readonly siblings: ReadonlyMap<string, ChangeNote>;
 }
 
 /** Judges an edit of `paths`, as given by the agent, and takes their locks. */
@@ -41,7 +56,9 @@ export async function beforeEdit(
 ): Promise<Verdict> {
   const targets = targetsOf(hook, paths);
   if (targets.length === 0) return ALLOW;
-  const reads = await readNotesOf(hook, targets);
+  const { reads, siblings } = await notedOf(hook, targets);
+  const stale = await judgeSiblings(hook, targets, siblings, reads);
+  if (stale !== undefined) return stale;
   const edited = targets.map((target): EditTarget => ({
     target,
     readAtMs: reads.get(target.path)?.atMs,
@@ -70,7 +87,9 @@ export async function afterEdit(
   await hook.store.noteActivity(hook.session.id, {
     change: { status: "active" },
     touched: targets.map(({ path }) => path),
-    notes: failed ? undefined : stampNotes(hook, targets),
+    notes: failed
+      ? undefined
+      : new Map([...stampNotes(hook, targets), ...changeNotes(hook, targets)]),
   });
 }
 
@@ -111,10 +130,10 @@ async function guard(
   targets: readonly EditTarget[],
   informed: boolean,
 ): Promise<readonly EditObstacle[]> {
-  const { store, session, event } = hook;
+  const { store, session } = hook;
   return await store.guardEdit({
     session: session.id,
-    agent: event.agentId ?? "",
+    agent: agentOf(hook),
     targets,
     leaseMs: LEASE_MS,
     alongside: hook.alongside,
@@ -126,20 +145,38 @@ async function guard(
   });
 }
 
-async function readNotesOf(
+async function notedOf(
   hook: Case,
   targets: readonly LockTarget[],
-): Promise<Map<string, ReadNote>> {
+): Promise<Noted> {
   const texts = await hook.store.readNotes(
     hook.session.id,
-    targets.map(({ path }) => readKey(path)),
+    targets.flatMap(({ path }) => [readKey(hook, path), changeKey(path)]),
   );
   const reads = new Map<string, ReadNote>();
+  const siblings = new Map<string, ChangeNote>();
   for (const { path } of targets) {
-    const text = texts.get(readKey(path));
-    if (text !== undefined) reads.set(path, JSON.parse(text));
+    const text = texts.get(readKey(hook, path));
+    if (text === undefined) continue;
+    const read: ReadNote = JSON.parse(text);
+    reads.set(path, read);
+    const changed = texts.get(changeKey(path));
+    if (changed === undefined) continue;
+    const change: ChangeNote = JSON.parse(changed);
+    const isOthers = change.agent !== agentOf(hook);
+    if (isOthers && change.atMs >= read.atMs) siblings.set(path, change);
   }
-  return reads;
+  return { reads, siblings };
+}
+
+/** The last change alone is kept: an agent knows the file as it left it. */
+function changeNotes(
+  hook: Case,
+  targets: readonly LockTarget[],
+): ReadonlyMap<string, string> {
+  const note: ChangeNote = { agent: agentOf(hook), atMs: hook.nowMs };
+  const text = JSON.stringify(note);
+  return new Map(targets.map(({ path }) => [changeKey(path), text]));
 }
 
 function stampNotes(
@@ -153,11 +190,20 @@ function stampNotes(
       ...stampOf(path, { hash: true }),
       atMs: hook.nowMs,
     };
-    notes.set(readKey(path), JSON.stringify(note));
+    notes.set(readKey(hook, path), JSON.stringify(note));
   }
   return notes;
 }
 
-function readKey(path: string): string {
-  return `read:${path}`;
+// Both keys are read by the quick answer, too: sqlite/quick_guard.ts.
+function readKey(hook: Case, path: string): string {
+  return `read:${agentOf(hook)}:${path}`;
+}
+
+function changeKey(path: string): string {
+  return `changed:${path}`;
+}
+
+function agentOf({ event }: Case): string {
+  return event.agentId ?? "";
 }

@@ -4,12 +4,13 @@
  * A peer's text may be hostile, or may only look like an instruction. So it
  * arrives as a quotation: a line that says who sent it, then every line of it
  * behind `| `, then a line that ends it. What could break out of the quotation
- * or hide in it is defused first:
- * - control characters and terminal escapes go, other line ends become `\n`;
- * - bidirectional controls, invisible characters and tag characters go;
+ * or hide in it is defused first, in this order:
+ * - lone surrogates become U+FFFD;
+ * - terminal escapes go, other line ends become `\n`;
+ * - control, bidirectional, invisible and tag characters go, except joiners
+ *   that emoji and scripts are written with (`harmless_text.ts`);
  * - our own mark becomes `(message-bus`, and a `<` that opens a tag becomes
- *   `‹`, as agents wrap what hooks say in tags of their own;
- * - lone surrogates become U+FFFD.
+ *   `‹`, as agents wrap what hooks say in tags of their own.
  *
  * The whole is capped in bytes of UTF-8, oldest message first. A message that
  * does not fit is left for later, with all after it, and counted; only the
@@ -17,6 +18,8 @@
  *
  * @module
  */
+
+import { replaceInvisible, withoutTags } from "../harmless_text.ts";
 
 /** How our text starts. No peer's text contains it after framing. */
 export const FRAME_MARK = "[message-bus";
@@ -112,21 +115,14 @@ export function frameTexts(
  * @returns The same text, harmless, with `\n` as its only line end.
  */
 export function plainText(text: string): string {
-  const shown: string[] = [];
-  const source = text.toWellFormed();
-  let at = 0;
-  while (at < source.length) {
-    const code = source.codePointAt(at) ?? 0;
-    const width = code > 0xffff ? 2 : 1;
-    if (code === 0x1b || code === 0x9b) {
-      at = escapeEnd(source, at);
-      continue;
-    }
-    if (code === 0x0d && source.charCodeAt(at + 1) === 0x0a) at++;
-    shown.push(shownAs(source, at, code));
-    at += code === 0x0d ? 1 : width;
-  }
-  return shown.join("").replace(/\[(?=\s*message-bus)/giu, "(");
+  const source = withoutEscapes(text.toWellFormed())
+    .replace(/\r\n|[\r\x85\u2028\u2029]/g, "\n");
+  return withoutTags(
+    replaceInvisible(
+      source,
+      (character) => character === "\n" || character === "\t" ? character : "",
+    ),
+  );
 }
 
 /**
@@ -137,7 +133,7 @@ export function plainText(text: string): string {
  */
 export function plainName(name: string): string {
   const line = plainText(name.slice(0, 4 * NAME_CHARS_MAX))
-    .replace(/[\s[\]|]+/gu, " ").trim();
+    .replace(/[\s[\]|<]+/gu, " ").trim();
   return [...line].slice(0, NAME_CHARS_MAX).join("") || "unknown";
 }
 
@@ -179,23 +175,20 @@ function sizeOf(text: string): number {
   return encoder.encode(text).length;
 }
 
-function shownAs(source: string, at: number, code: number): string {
-  if (code === 0x0a || code === 0x09) return String.fromCharCode(code);
-  if (code === 0x0d || code === 0x2028 || code === 0x2029 || code === 0x85) {
-    return "\n";
+/** The text without what only a terminal reads. */
+function withoutEscapes(source: string): string {
+  let kept = "";
+  let from = 0;
+  for (let at = 0; at < source.length;) {
+    const code = source.charCodeAt(at);
+    if (code !== 0x1b && code !== 0x9b) {
+      at++;
+      continue;
+    }
+    kept += source.slice(from, at);
+    at = from = escapeEnd(source, at);
   }
-  if (code === 0x3c && /^[a-z/!?]$/iu.test(source[at + 1] ?? "")) return "‹";
-  return isHidden(code) ? "" : String.fromCodePoint(code);
-}
-
-/** Controls, bidirectional and invisible characters, tags, selectors. */
-function isHidden(code: number): boolean {
-  return code < 0x20 || (code >= 0x7f && code < 0xa0) ||
-    code === 0xad || code === 0x61c || code === 0x180e ||
-    code === 0x200b || code === 0x200e || code === 0x200f ||
-    (code >= 0x202a && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
-    code === 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||
-    (code >= 0xe0000 && code <= 0xe0fff);
+  return kept + source.slice(from);
 }
 
 /** Where a terminal escape that starts here ends; it is dropped whole. */

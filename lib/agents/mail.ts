@@ -222,7 +222,8 @@ async function conflicts(
   const { messages, cursor } = await store.read(
     {
       channels: ["file_conflict"],
-      project: session.project ?? null,
+      // A message names its sessions: a file may lie in another project.
+      project: null,
       session: session.id,
     },
     after,

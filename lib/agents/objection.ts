@@ -5,8 +5,9 @@
  * @module
  */
 
+import type { LockTarget } from "../lock_target.ts";
 import type { Hold } from "../locks.ts";
-import type { EditObstacle, FileTouch } from "../store.ts";
+import type { EditObstacle } from "../store.ts";
 import { ago } from "./ago.ts";
 import type { Advice, Fact, Force } from "./denials.ts";
 import { stampOf } from "./file_stamp.ts";
@@ -31,9 +32,10 @@ export function factsOf(
   }));
   // The latest change is the news: what it left is what the file is now.
   const [touch] = touches;
-  return touch === undefined
-    ? facts
-    : [...facts, changed(path, project, touch, policy, nowMs)];
+  if (touch === undefined) return facts;
+  const { session, touchedAtMs } = touch;
+  const change = { session, by: plainName(session), atMs: touchedAtMs };
+  return [...facts, changedFact({ path, project }, change, policy, nowMs)];
 }
 
 /** What to do about facts that stand against an edit, and what a person is told. */
@@ -74,19 +76,28 @@ function wordsOf(
     : { force: onOverlap === "inform" ? "inform" : "soft", text: `${said}.` };
 }
 
+/** That a file was changed. */
+export interface FileChange {
+  /** The session that changed it. */
+  readonly session: string;
+  /** The subject of the sentence that says so. */
+  readonly by: string;
+  /** When, in milliseconds since 1970. */
+  readonly atMs: number;
+}
+
 /** The fact that a file was changed since it was read, by what it is now. */
-function changed(
-  path: string,
-  project: string | undefined,
-  { session, touchedAtMs }: FileTouch,
+export function changedFact(
+  { path, project }: Pick<LockTarget, "path" | "project">,
+  { session, by, atMs }: FileChange,
   { onOverlap }: Policy,
   nowMs: number,
 ): Fact {
   const { size, mtimeMs, hash } = stampOf(path, { hash: true });
   return {
     key: `changed:${path}:${size}:${hash ?? mtimeMs}`,
-    text: `${plainName(session)} has changed ${plainPath(path)} ` +
-      `${ago(nowMs - touchedAtMs)}, after you read it.`,
+    text: `${by} has changed ${plainPath(path)} ${ago(nowMs - atMs)}, ` +
+      `after you read it.`,
     // A change is over: only a hold blocks.
     force: onOverlap === "inform" ? "inform" : "soft",
     session,

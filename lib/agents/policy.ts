@@ -60,6 +60,24 @@ export function readPolicy(
   );
 }
 
+/**
+ * Returns a reader of policies that reads each project's once.
+ *
+ * @param own The root of the session's working copy, for what lies in none.
+ * @param warn Is told of a file that cannot be used.
+ */
+export function policyReader(
+  own: string | undefined,
+  warn: (message: string) => void,
+): (worktree?: string) => Policy {
+  const read = new Map<string | undefined, Policy>();
+  return (worktree = own) => {
+    const policy = read.get(worktree) ?? readPolicy(worktree, warn);
+    read.set(worktree, policy);
+    return policy;
+  };
+}
+
 function userFile(): string | undefined {
   const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE");
   const config = Deno.env.get("XDG_CONFIG_HOME") ||

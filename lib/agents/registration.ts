@@ -18,6 +18,7 @@
  * @module
  */
 
+import { replaceInvisible } from "../harmless_text.ts";
 import { ancestors, nearestAgent } from "../host.ts";
 import { processEntry } from "../processes.ts";
 import { type Project, projectOf } from "../project.ts";
@@ -108,7 +109,6 @@ function hasMoved(session: Session, place: Project): boolean {
 /** An agent's id in the letters that an id may have. */
 function sessionId(id: string): string {
   // Compiling Unicode classes takes a third of a millisecond: seldom needed.
-  return /^[\w.\-/:~@+]{1,128}$/.test(id)
-    ? id
-    : id.replace(/[^\p{L}\p{N}._\-/:~@+]/gu, "_").slice(0, 128);
+  return /^[\w.\-/:~@+]{1,128}$/.test(id) ? id : replaceInvisible(id, () => "_")
+    .replace(/[^\p{L}\p{N}._\-/:~@+]/gu, "_").slice(0, 128);
 }

@@ -24,7 +24,7 @@ import type { Case } from "./case.ts";
 import { hostOf } from "./host.ts";
 import { HookLog } from "./hook_log.ts";
 import { withMail } from "./mail.ts";
-import { readPolicy } from "./policy.ts";
+import { policyReader } from "./policy.ts";
 import { sessionOf } from "./registration.ts";
 
 /** What a hook that wakes ends with. */
@@ -112,8 +112,7 @@ async function wait(
         wiring: event.agent,
         store,
         alongside: [],
-        policy: () =>
-          readPolicy(session.worktree, (message) => log.add(message)),
+        policy: policyReader(session.worktree, (message) => log.add(message)),
         nowMs: Date.now(),
         tells: { context: true, continueWith: false },
         log: (message) => log.add(message),

@@ -7,7 +7,7 @@
 import { git, pathsIn } from "./git.ts";
 
 /** What git is about to do. */
-export type GitAct = "commit" | "push";
+export type GitAct = "commit" | "merge" | "apply" | "push";
 
 /**
  * The files that are staged, relative to the root of the worktree; of one that

@@ -16,6 +16,7 @@ import type { GlobalValues } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { checkDatabase } from "./doctor/database.ts";
 import { failBy, type Finding, ok } from "./doctor/finding.ts";
+import { checkGuard } from "./doctor/guard.ts";
 import { checkHooks } from "./doctor/hooks.ts";
 import { checkHost, checkLibrary, checkWatch } from "./doctor/machine.ts";
 import { checkPlace } from "./doctor/place.ts";
@@ -71,6 +72,7 @@ async function* examine(
   yield* place;
   yield await checkWatch(location.bellsFolder);
   yield* checkHooks(location.home);
+  yield* await checkGuard();
   if (library === undefined) return;
   const database = await checkDatabase(location, library);
   yield* database;
@@ -87,6 +89,7 @@ async function* examineServer(
 ): AsyncGenerator<Finding> {
   yield ok("runtime", `Deno ${Deno.version.deno} on ${Deno.build.target}`);
   yield* checkHost();
+  yield* await checkGuard();
   const [{ Upkeep }, { checkServer }] = await Promise.all([
     import("../postgres/upkeep.ts"),
     import("./doctor/server.ts"),

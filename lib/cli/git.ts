@@ -14,6 +14,8 @@ export interface GitOptions {
   readonly folder?: string;
   /** What is to be found out, for the error. */
   readonly act: string;
+  /** The exit code by which git says that there is nothing of the kind. */
+  readonly none?: number;
 }
 
 /**
@@ -23,11 +25,11 @@ export interface GitOptions {
  */
 export async function git(
   args: readonly string[],
-  { folder, act }: GitOptions,
+  { folder, act, none }: GitOptions,
 ): Promise<string> {
-  const { success, stdout, stderr } = await start(args, folder, act);
+  const { success, code, stdout, stderr } = await start(args, folder, act);
   const text = new TextDecoder();
-  if (success) return text.decode(stdout);
+  if (success || code === none) return text.decode(stdout);
   const reason = text.decode(stderr).trim().split("\n")[0];
   throw new RefusalError(
     `Cannot ${act}: git says ${JSON.stringify(visible(reason))}; run it in a ` +

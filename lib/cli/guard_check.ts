@@ -52,13 +52,27 @@ const check: Command = defineCommand({
   ],
   positionals: [],
   options: {
+    "pre-merge-commit": {
+      kind: "flag",
+      help: "Check what a merge is about to commit",
+    },
+    "pre-applypatch": {
+      kind: "flag",
+      help: "Check what a patch is about to commit",
+    },
     "pre-push": {
       kind: "flag",
       help: "Check what is pushed, as git tells on standard input",
     },
   },
   async run({ options }) {
-    const act: GitAct = options["pre-push"] ? "push" : "commit";
+    const act: GitAct = options["pre-push"]
+      ? "push"
+      : options["pre-merge-commit"]
+      ? "merge"
+      : options["pre-applypatch"]
+      ? "apply"
+      : "commit";
     // Read to its end in any case: git waits until it is.
     const refs = act === "push" ? await readAll() : "";
     try {
@@ -178,12 +192,17 @@ function remedyOf(hold: Hold, act: GitAct): string {
   const wait = overdue
     ? `it is overdue: take it over (mbus lock ${path} --exclusive --take-over)`
     : `wait for it (mbus lock ${path} --exclusive --wait 10m)`;
-  const leave = act === "commit"
-    ? ", or leave the file out (git restore --staged)"
-    : "";
   return `${wait}, ask its holder (mbus ask ${quoted(hold.session)} '"…"')` +
-    leave;
+    LEAVE[act];
 }
+
+/** How to go on without the file. */
+const LEAVE: Readonly<Record<GitAct, string>> = {
+  commit: ", or leave the file out (git restore --staged)",
+  merge: ", or end the merge (git merge --abort)",
+  apply: ", or end it (git am --abort, git rebase --abort)",
+  push: "",
+};
 
 /** A word as a shell takes it, whatever others have put into it. */
 function quoted(word: string): string {

@@ -1,14 +1,16 @@
 /**
  * `mbus guard install`: puts up the hooks; where they are up, it does nothing.
  *
- * JSON: a line for each hook: `{ hook, path, done, chained? }`, `done` being
- * `installed`, `updated` or `unchanged` and `chained` the hook from before.
+ * JSON: a line for each hook: `{ hook, path, done, chained?, kept? }`, `done`
+ * being `installed`, `updated` or `unchanged`, `chained` the hook from before,
+ * and `kept` an earlier one that git has not run any more.
  *
  * @module
  */
 
 import { type Command, defineCommand, EXIT } from "./command.ts";
-import { hookFolder, HOOKS, installHook } from "./guard_hook.ts";
+import { HOOKS, installHook } from "./guard_hook.ts";
+import { hookPlace } from "./guard_place.ts";
 import { printAside, printJson, printLine } from "./output.ts";
 import { RefusalError } from "./refusal.ts";
 import { visible } from "./visible_text.ts";
@@ -17,28 +19,32 @@ const install: Command = defineCommand({
   name: "guard install",
   summary: "Put the guard into this repository's hooks",
   details: [
-    "The hooks are put where git looks for them: core.hooksPath is honoured, " +
-    "and all worktrees of a repository share them.",
+    "The hooks are put where git looks for them, also if core.hooksPath is " +
+    "set. All worktrees of a repository share them, unless that setting is a " +
+    "relative path: then each worktree needs its own.",
   ],
   positionals: [],
   options: {},
   async run({ options }) {
-    const folder = await hookFolder("install the guard");
+    const { folder, shared } = await hookPlace("install the guard");
     try {
-      Deno.mkdirSync(folder.path, { recursive: true });
+      Deno.mkdirSync(folder, { recursive: true });
       for (const hook of HOOKS) {
-        const result = installHook(folder.path, hook);
+        const result = installHook(folder, hook);
         const chained = result.chained === undefined
           ? ""
           : ", after the hook that was there";
         if (options.json) printJson(result);
         else printLine(visible(`${result.path}: ${result.done}${chained}.`));
+        if (result.kept !== undefined && !options.json) {
+          printAside(visible(`mbus: ${keptText(result.kept)}.`));
+        }
       }
     } catch (error) {
-      throw refused("install", folder.path, error);
+      throw refused("install", folder, error);
     }
-    if (folder.shared) {
-      const text = `${folder.path} is outside of this repository: other ` +
+    if (shared) {
+      const text = `${folder} is outside of this repository: other ` +
         `repositories may use these hooks, too`;
       printAside(`mbus: ${visible(text)}.`);
     }
@@ -47,6 +53,12 @@ const install: Command = defineCommand({
 });
 
 export default install;
+
+/** That a hook from before the guard is of no use any more. */
+export function keptText(path: string): string {
+  return `${path} is the hook from before the guard; another one has ` +
+    `replaced it since, so git does not run it`;
+}
 
 // What the system says where files can't be made.
 const OF_DISK = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOSPC"];

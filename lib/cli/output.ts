@@ -6,15 +6,26 @@
  * reader has gone throws `Deno.errors.BrokenPipe`, which ends the command
  * quietly.
  *
+ * Every line of others' text leaves through here, and a model may read it in its
+ * agent's shell. So what could open a tag or look like our frame's mark is
+ * defused here, whether or not the command has thought of it. What would act
+ * on a terminal is the command's to show (`visible`): it adds colours of its own.
+ *
  * @module
  */
 
+import { withoutTags } from "../harmless_text.ts";
 import { visibleJson } from "./visible_text.ts";
 
 const utf8 = new TextEncoder();
 
 /** Prints a line. */
 export function printLine(line: string): void {
+  writeSync(Deno.stdout, withoutTags(line));
+}
+
+/** Prints a line of a file, whose tags are its own. */
+export function printCode(line: string): void {
   writeSync(Deno.stdout, line);
 }
 
@@ -26,7 +37,7 @@ export function printJson(value: unknown): void {
 /** Prints a line of what is not the command's result. */
 export function printAside(line: string): void {
   try {
-    writeSync(Deno.stderr, line);
+    writeSync(Deno.stderr, withoutTags(line));
   } catch {
     // Nobody is left to be told.
   }
@@ -37,7 +48,7 @@ export function printAside(line: string): void {
  * that does not read may take for ever.
  */
 export async function printLineSlowly(line: string): Promise<void> {
-  let bytes = utf8.encode(`${line}\n`);
+  let bytes = utf8.encode(`${withoutTags(line)}\n`);
   while (bytes.length > 0) {
     bytes = bytes.subarray(await Deno.stdout.write(bytes));
   }

@@ -5,13 +5,12 @@
  * @module
  */
 
+import { lifeOf } from "../coordination/registry.ts";
 import {
   type AgentProcess,
   ancestors,
   hostId,
-  type Life,
   nearestAgent,
-  processAlive,
   type ProcessEntry,
   type ProcessIdentity,
   terminalLeader,
@@ -63,13 +62,7 @@ export function surroundings(
     get keeper() {
       return terminalLeader() ?? keeperAmong([...seen]);
     },
-    lifeOf(session: Session): Life {
-      if (session.pid === undefined) return "unknown";
-      return processAlive(
-        { pid: session.pid, startTime: session.processStart ?? "" },
-        session.host ?? "",
-      );
-    },
+    lifeOf,
   };
 }
 

@@ -1,54 +1,61 @@
 /**
- * Text of others, made harmless for a terminal.
+ * Text of others, made harmless for a terminal and for a model that reads it
+ * in its agent's shell.
  *
- * Whatever came over the bus, from a file or from the environment may hold
+ * Text that came over the bus, from a file or from the environment may hold
  * escape sequences that move the cursor, set a title or answer as if typed,
- * line breaks that forge a line of output, or bidirectional controls that make
- * text read as something else. They are shown as escapes (`\x1b`, `\u202e`).
+ * line breaks that forge a line of output, bidirectional controls that make
+ * text read as something else, or characters that only a model sees. They are
+ * shown as escapes (`\x1b`, `\u202e`). Tags and our frame's mark are defused.
  * In JSON the same characters are written as JSON's own escapes: the value
  * stays what it was.
  *
  * @module
  */
 
-/**
- * C0 and C1 controls, DEL, line and paragraph separators, bidirectional and
- * other invisible format characters, tags, and halves of surrogate pairs. Not
- * the joiners: emoji and several scripts are written with them.
- */
-function unsafe(): RegExp {
-  // Read when it is needed, as that takes a fifth of a millisecond.
-  // deno-lint-ignore no-control-regex
-  return /[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]|\p{Surrogate}/gu;
+import { replaceInvisible, withoutTags } from "../harmless_text.ts";
+
+/** The text with everything shown that would act on a terminal or a model. */
+export function visible(text: string): string {
+  return withoutTags(visibleCode(text));
 }
 
-/** The text with everything shown that would act on a terminal. */
-export function visible(text: string): string {
-  return text.replace(unsafe(), (character) => {
-    switch (character) {
-      case "\n":
-        return "\\n";
-      case "\r":
-        return "\\r";
-      case "\t":
-        return "\\t";
-    }
-    const code = character.codePointAt(0)!;
-    if (code < 0x100) return `\\x${code.toString(16).padStart(2, "0")}`;
-    return code > 0xffff
-      ? `\\u{${code.toString(16)}}`
-      : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
+/**
+ * The text of a file, whose tags are its own: only what would act on a terminal
+ * is shown. It is for a change of a file that is to be agreed to.
+ */
+export function visibleCode(text: string): string {
+  return replaceInvisible(text, escapeOf);
 }
 
 /** The JSON text of a value on one line, harmless to print. */
 export function visibleJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    unsafe(),
+  const text = replaceInvisible(
+    JSON.stringify(value),
     (character) =>
       Array.from(
         { length: character.length },
-        (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+        (_, i) => `\\u${hex(character.charCodeAt(i))}`,
       ).join(""),
   );
+  // Both characters stand in strings only: JSON's own `[` is before a quote.
+  return withoutTags(text, "\\u003c", "\\u005b");
+}
+
+function escapeOf(character: string): string {
+  switch (character) {
+    case "\n":
+      return "\\n";
+    case "\r":
+      return "\\r";
+    case "\t":
+      return "\\t";
+  }
+  const code = character.codePointAt(0)!;
+  if (code < 0x100) return `\\x${code.toString(16).padStart(2, "0")}`;
+  return code > 0xffff ? `\\u{${hex(code)}}` : `\\u${hex(code)}`;
+}
+
+function hex(code: number): string {
+  return code.toString(16).padStart(4, "0");
 }

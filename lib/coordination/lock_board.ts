@@ -229,7 +229,10 @@ export class LockBoard {
       if (life === "dead" || silent) this.leave(waiter.number);
     }
     for (const { hold, process } of [...this.#holds.values()]) {
-      if (hold.overdue && !isJudgeable(process)) this.#free(hold.token);
+      if (!hold.overdue) continue;
+      const isJudged = isJudgeable(process) &&
+        processAlive(process, process.host) !== "unknown";
+      if (!isJudged) this.#free(hold.token);
     }
   }
 

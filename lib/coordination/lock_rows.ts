@@ -16,6 +16,8 @@ import {
   lockTarget,
 } from "../lock_target.ts";
 import type { Hold, LockRequest, LockType } from "../locks.ts";
+import { isAtOrBelow } from "../path_text.ts";
+import type { LockQuery } from "../store.ts";
 import type { Columns } from "./columns.ts";
 
 /** What the row of a hold says. */
@@ -70,6 +72,16 @@ export function toRequest(row: Columns): LockRequest {
     alongside: JSON.parse(String(row.alongside)),
     upgrades: row.upgrades === null ? undefined : Number(row.upgrades),
   };
+}
+
+/** Whether a hold is of the project that is asked for, or lies below. */
+export function isListed(
+  { project, below }: Pick<LockQuery, "project" | "below">,
+  hold: Pick<Hold, "project" | "path">,
+): boolean {
+  return project === null || hold.project === undefined ||
+    hold.project === project ||
+    below !== undefined && isAtOrBelow(hold.path, below);
 }
 
 /**

@@ -10,7 +10,13 @@
  */
 
 import { InvalidInputError, UnknownSessionError } from "../errors.ts";
-import { hostId, type Life, processAlive } from "../host.ts";
+import {
+  hostId,
+  type Life,
+  processAlive,
+  type ProcessIdentity,
+} from "../host.ts";
+import { parseKeeper } from "../keeper.ts";
 import {
   type Session,
   type SessionStart,
@@ -76,11 +82,35 @@ export function isSameProcess(session: Session, start: SessionStart): boolean {
 
 /** Whether a session's process lives, as far as this host can tell. */
 export function lifeOf(session: Session): Life {
-  if (session.pid === undefined) return "unknown";
-  return processAlive(
-    { pid: session.pid, startTime: session.processStart ?? "" },
-    session.host ?? "",
-  );
+  const process = processOfSession(session);
+  return process === undefined
+    ? "unknown"
+    : processAlive(process, session.host ?? "");
+}
+
+/** The process by which a session is judged; undefined if it has none. */
+export function processOfSession(
+  { pid, processStart, keeper, status }: Pick<
+    Session,
+    "pid" | "processStart" | "keeper" | "status"
+  >,
+): ProcessIdentity | undefined {
+  if (pid === undefined) return undefined;
+  return {
+    pid,
+    startTime: processStart ?? "",
+    ...(keeper !== undefined && { keeper, isIdle: status === "idle" }),
+  };
+}
+
+/** The same of a row, whose column `pid` is not null. */
+export function processOfRow(row: Columns): ProcessIdentity {
+  const keeper = parseKeeper(row.keeper);
+  return {
+    pid: Number(row.pid),
+    startTime: String(row.process_start ?? ""),
+    ...(keeper !== undefined && { keeper, isIdle: row.status === "idle" }),
+  };
 }
 
 /** Says what became of a session. */
@@ -130,6 +160,7 @@ export function toSession(row: Columns): Session {
     pid: row.pid === null ? undefined : Number(row.pid),
     host: text("host"),
     processStart: text("process_start"),
+    keeper: parseKeeper(row.keeper),
     project: text("project_id"),
     worktree: text("worktree"),
     branch: text("branch"),

@@ -17,7 +17,11 @@
  */
 
 import { type HostedProcess, isJudgeable } from "../coordination/lock_board.ts";
-import { incarnationIds, lifeOf } from "../coordination/registry.ts";
+import {
+  incarnationIds,
+  lifeOf,
+  processOfRow,
+} from "../coordination/registry.ts";
 import { SessionEndedError } from "../errors.ts";
 import { processAlive } from "../host.ts";
 import type {
@@ -39,14 +43,13 @@ import type { Transaction } from "./transaction.ts";
 
 const SESSIONS_LOOKED_AT_MAX = 32;
 
+// What of a session's row it is judged by.
+const JUDGED = "session_id, pid, host, process_start, keeper, status";
+
 /** The process that a row names by `pid`, `process_start` and `host`. */
 export function processOf(row: Row): HostedProcess | undefined {
   if (row.pid === null || row.host === null) return undefined;
-  return {
-    pid: Number(row.pid),
-    startTime: String(row.process_start ?? ""),
-    host: String(row.host),
-  };
+  return { ...processOfRow(row), host: String(row.host) };
 }
 
 /** Whether the process that a session's row names is dead, as seen from here. */
@@ -157,7 +160,7 @@ export async function deadAmong(
 ): Promise<string[]> {
   if (ids.length === 0) return [];
   const rows = await connection.all(
-    `SELECT session_id, pid, host, process_start FROM session_registry
+    `SELECT ${JUDGED} FROM session_registry
      WHERE status IS DISTINCT FROM 'terminated'
        AND session_id = ANY($1::text[])`,
     [arrayText(ids)],
@@ -184,7 +187,7 @@ export async function buryDeadSessions(
   after: string,
 ): Promise<string> {
   const rows = await tx.connection.all(
-    `SELECT session_id, pid, host, process_start FROM session_registry
+    `SELECT ${JUDGED} FROM session_registry
      WHERE status IS DISTINCT FROM 'terminated' AND session_id > $1
      ORDER BY session_id LIMIT ${SESSIONS_LOOKED_AT_MAX}`,
     [after],

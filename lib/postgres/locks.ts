@@ -21,6 +21,7 @@ import {
 import { WANTED_AGAIN_MS } from "../coordination/conflicts.ts";
 import {
   foreignTarget,
+  isListed,
   targetValues,
   toHold,
   toRequest,
@@ -42,7 +43,8 @@ import type { Transaction } from "./transaction.ts";
 const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
     ${isoTime("l.locked_at")} AS locked_at, l.agent_id, l.kind, l.extent,
     l.repo_extent, l.folds_case, l.worktree, l.project_id, l.expires_at, l.holds,
-    l.why, l.waiter, s.llm_vendor, s.task_id, s.pid, s.host, s.process_start
+    l.why, l.waiter, s.llm_vendor, s.task_id, s.pid, s.host, s.process_start,
+    s.keeper, s.status
   FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id`;
 
 const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
@@ -50,7 +52,8 @@ const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
     w.folds_case, w.worktree, w.project_id, w.lease_ms, w.why, w.waits_since,
     w.wait_expires_at, w.host, w.pid, w.process_start, w.token, w.alongside,
     w.upgrades, s.llm_vendor, s.task_id, s.pid AS session_pid,
-    s.host AS session_host, s.process_start AS session_start
+    s.host AS session_host, s.process_start AS session_start,
+    s.keeper AS session_keeper, s.status AS session_status
   FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id`;
 
 // The tokens at or below the prefixes $1, and between $2 and $3, on disk; the
@@ -197,10 +200,8 @@ export async function listHolds(
     ? board.holds()
     : board.near(overlapping).map(({ hold }) => hold);
   return {
-    found: standing.filter(({ project }) =>
-      filter.project === null || project === undefined ||
-      project === filter.project
-    ).sort((a, b) => a.token - b.token),
+    found: standing.filter((hold) => isListed(filter, hold))
+      .sort((a, b) => a.token - b.token),
     stale,
   };
 }
@@ -356,6 +357,8 @@ function toWaiter(row: Row): BoardWaiter {
         pid: row.session_pid,
         host: row.session_host,
         process_start: row.session_start,
+        keeper: row.session_keeper,
+        status: row.session_status,
       }),
     },
     sinceMs: Number(row.waits_since),

@@ -726,5 +726,10 @@ export const SCHEMA: Schema = {
   }, {
     purpose: "ring for what is published by the statement that publishes it",
     statements: functions,
+  }, {
+    purpose: "keep what a session lives by beside its process",
+    statements: (schema) => [
+      `ALTER TABLE ${schema}.session_registry ADD COLUMN IF NOT EXISTS keeper text`,
+    ],
   }],
 };

@@ -5,7 +5,7 @@
  */
 
 /** The schema that this program writes. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** The oldest schema version whose programs can work on this one. */
 export const COMPATIBLE_FROM = 1;

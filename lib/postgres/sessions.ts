@@ -22,6 +22,7 @@ import {
 } from "../coordination/registry.ts";
 import { UnknownSessionError } from "../errors.ts";
 import { hostId, mayShareDisk } from "../host.ts";
+import { keeperText } from "../keeper.ts";
 import {
   type Session,
   type SessionChange,
@@ -50,6 +51,7 @@ function columnsOf(alias: string): string {
       "status",
       "host",
       "process_start",
+      "keeper",
       "worktree",
       "branch",
       "ended_at",
@@ -89,10 +91,10 @@ export async function insertSession(
     `INSERT INTO session_registry AS s
        (session_id, llm_vendor, llm_model, tty, pid, project_id, task_id,
         active_files, heartbeat_at, registered_at, status, host, process_start,
-        worktree, branch, ended_at)
+        keeper, worktree, branch, ended_at)
      VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, '[]',
        to_timestamp($8::bigint / 1000.0), to_timestamp($8::bigint / 1000.0),
-       'active', $9, $10, $11, $12, NULL)
+       'active', $9, $10, $11, $12, $13, NULL)
      ON CONFLICT (session_id) DO UPDATE SET
        llm_vendor = excluded.llm_vendor,
        llm_model = coalesce(excluded.llm_model, s.llm_model),
@@ -101,6 +103,7 @@ export async function insertSession(
        task_id = coalesce(excluded.task_id, s.task_id),
        heartbeat_at = excluded.heartbeat_at, status = 'active',
        host = excluded.host, process_start = excluded.process_start,
+       keeper = excluded.keeper,
        worktree = excluded.worktree, branch = excluded.branch,
        ended_at = NULL
      RETURNING ${columnsOf("s")}`,
@@ -115,6 +118,7 @@ export async function insertSession(
       tx.nowMs,
       hostId(),
       start.processStart ?? null,
+      storable(keeperText(start.keeper)),
       storable(start.worktree),
       storable(start.branch),
     ],

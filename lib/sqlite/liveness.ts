@@ -12,9 +12,9 @@
  * @module
  */
 
-import { incarnationIds } from "../coordination/registry.ts";
+import { incarnationIds, processOfRow } from "../coordination/registry.ts";
 import { SessionEndedError } from "../errors.ts";
-import { hostId } from "../host.ts";
+import { hostId, type Life } from "../host.ts";
 import type { Incarnation, Session, SessionStart } from "../sessions.ts";
 import type { Row } from "./driver.ts";
 import { findSession, insertSession, markEnded } from "./sessions.ts";
@@ -23,6 +23,9 @@ import type { Transaction } from "./transaction.ts";
 
 // Each may be a look into /proc, while everybody waits for who writes.
 const SESSIONS_LOOKED_AT_MAX = 16;
+
+/** What of a session's row {@linkcode buryIfDead} judges it by. */
+export const JUDGED = "session_id, pid, host, process_start, keeper, status";
 
 /** Whether a session's row names a process that this host can judge. */
 export function isJudgeable(row: Row): boolean {
@@ -125,7 +128,7 @@ function isPid(pid: unknown): boolean {
 export function registerSession(tx: Transaction, start: SessionStart): Session {
   for (const id of incarnationIds(start.id)) {
     const row = tx.connection.sql(
-      `SELECT session_id, pid, host, process_start FROM session_registry
+      `SELECT ${JUDGED} FROM session_registry
        WHERE session_id = ? AND status IS NOT 'terminated'`,
     ).get(id);
     // The first one that is free is the one that it gets.
@@ -134,14 +137,15 @@ export function registerSession(tx: Transaction, start: SessionStart): Session {
   return insertSession(tx, start);
 }
 
+/** Whether the session of a row lives, whose process this host can judge. */
+export function lifeOfRow(tx: Transaction, row: Row): Life {
+  return tx.life(processOfRow(row), String(row.host));
+}
+
 /** Buries the session of a row if its process is dead; returns whether it is. */
 export function buryIfDead(tx: Transaction, row: Row): boolean {
   if (!isJudgeable(row)) return false;
-  const life = tx.life(
-    { pid: Number(row.pid), startTime: String(row.process_start) },
-    String(row.host),
-  );
-  if (life !== "dead") return false;
+  if (lifeOfRow(tx, row) !== "dead") return false;
   // Where nothing may be written, it is only left out.
   if (tx.readOnly) return true;
   endSession(tx, String(row.session_id), "died");
@@ -151,7 +155,7 @@ export function buryIfDead(tx: Transaction, row: Row): boolean {
 /** Buries a session if it runs and its process is dead. */
 export function bury(tx: Transaction, id: string): void {
   const row = tx.connection.sql(
-    `SELECT session_id, pid, host, process_start FROM session_registry
+    `SELECT ${JUDGED} FROM session_registry
      WHERE session_id = ? AND status IS NOT 'terminated'`,
   ).get(id);
   if (row !== undefined) buryIfDead(tx, row);
@@ -163,7 +167,7 @@ export function bury(tx: Transaction, id: string): void {
  */
 export function buryDeadSessions(tx: Transaction, after: string): string {
   const rows = tx.connection.sql(
-    `SELECT session_id, pid, host, process_start FROM session_registry
+    `SELECT ${JUDGED} FROM session_registry
      WHERE status IS NOT 'terminated' AND session_id > ?
      ORDER BY session_id LIMIT 0 + ?`,
   ).all(after, SESSIONS_LOOKED_AT_MAX);

@@ -15,6 +15,7 @@
 
 import {
   foreignTarget,
+  isListed,
   reachOfRow,
   targetValues,
   toHold,
@@ -25,6 +26,7 @@ import {
   prefixesAbove,
   rangeBelow,
 } from "../coordination/precedence.ts";
+import { processOfRow } from "../coordination/registry.ts";
 import { NotHeldError } from "../errors.ts";
 import {
   meetInRepository,
@@ -36,7 +38,7 @@ import type { Blocker, Hold, LockRequest } from "../locks.ts";
 import type { LockQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row, SqlValue } from "./driver.ts";
-import { buryIfDead, isJudgeable } from "./liveness.ts";
+import { buryIfDead, isJudgeable, lifeOfRow } from "./liveness.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** A hold as it stands in its row, with what is known of its session. */
@@ -48,7 +50,8 @@ export interface HoldRow {
 const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
     l.locked_at, l.agent_id, l.kind, l.extent, l.repo_extent, l.folds_case,
     l.worktree, l.project_id, l.expires_at, l.holds, l.why, l.waiter,
-    s.llm_vendor, s.task_id, s.pid, s.host, s.process_start, s.status,
+    s.llm_vendor, s.task_id, s.pid, s.host, s.process_start, s.keeper,
+    s.status,
     w.pid AS waiter_pid, w.host AS waiter_host,
     w.process_start AS waiter_start, w.upgrades AS waiter_upgrades
   FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id
@@ -121,11 +124,7 @@ function same(a: Row, b: Row): boolean {
 /** A hold, as what stands in somebody's way. */
 export function toBlocker({ row, hold }: HoldRow): Blocker {
   const process = isJudgeable(row)
-    ? {
-      pid: Number(row.pid),
-      startTime: String(row.process_start),
-      host: String(row.host),
-    }
+    ? { ...processOfRow(row), host: String(row.host) }
     : undefined;
   return blockerOf(hold, waiterOf(row) ?? process);
 }
@@ -188,7 +187,8 @@ export function standing(
 
 function stands(tx: Transaction, row: Row): boolean {
   if (buryIfDead(tx, row) || ungrantIfDead(tx, row)) return false;
-  if (Number(row.expires_at) > tx.nowMs || isJudgeable(row)) return true;
+  if (Number(row.expires_at) > tx.nowMs) return true;
+  if (isJudgeable(row) && lifeOfRow(tx, row) !== "unknown") return true;
   if (!tx.readOnly) removeHold(tx, { token: Number(row.token) });
   return false;
 }
@@ -393,10 +393,7 @@ export function listHolds(tx: Transaction, filter: LockQuery): Hold[] {
       .all(filter.session ?? null, filter.path ?? null, filter.token ?? null)
       .map((row) => ({ row, hold: toHold(row, tx.nowMs) }));
   return standing(tx, rows).map(({ hold }) => hold)
-    .filter(({ project }) =>
-      filter.project === null || project === undefined ||
-      project === filter.project
-    )
+    .filter((hold) => isListed(filter, hold))
     .sort((a, b) => a.token - b.token);
 }
 

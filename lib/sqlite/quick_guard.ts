@@ -8,8 +8,8 @@
  *                                    └─▶ holds its neighbour ──▶ takes it, too
  * ```
  *
- * - What the session has read since another changed it is not stale: the same
- *   note is looked at as the whole way does (`agents/edits.ts`).
+ * - What an agent has read since another session or agent changed it is not
+ *   stale: the notes are those of `agents/edits.ts`.
  * - What a new lock covers is read off that of a file in the same folder, which
  *   the session holds: it lies in the same worktree, and the folder's name is
  *   spelled the same.
@@ -71,19 +71,24 @@ const NEIGHBOUR = `SELECT extent, prefix, repo_extent, repo_prefix, worktree,
   LIMIT 1`;
 
 // Of the session ?1 and the path ?2: nothing of other programs is to be adopted,
-// and nobody has changed the file since the session has read it.
+// and neither another session nor another agent of this one has changed the file
+// since the agent ?5 has read it.
+const READ_AT = `(SELECT json_extract(value, '$.atMs') FROM session_notes
+  WHERE session_id = ?1 AND key = 'read:' || ?5 || ':' || ?2)`;
 const IS_ORDINARY = `NOT EXISTS (SELECT 1 FROM file_locks WHERE prefix IS NULL)
     AND NOT EXISTS (SELECT 1 FROM file_touches
-      WHERE path = ?2 AND session_id <> ?1 AND touched_at >=
-        (SELECT json_extract(value, '$.atMs') FROM session_notes
-         WHERE session_id = ?1 AND key = 'read:' || ?2))
+      WHERE path = ?2 AND session_id <> ?1 AND touched_at >= ${READ_AT})
+    AND NOT EXISTS (SELECT 1 FROM session_notes
+      WHERE session_id = ?1 AND key = 'changed:' || ?2
+        AND json_extract(value, '$.agent') <> ?5
+        AND json_extract(value, '$.atMs') >= ${READ_AT})
     AND (SELECT compatible_from FROM _schema_version) <= ${SCHEMA_VERSION}`;
 
 // Whose prefix is the file's or one above it may overlap it: locks.ts.
 const RENEW = `UPDATE file_locks SET expires_at = max(expires_at, ?3)
   WHERE token = ?4 AND session_id = ?1
     AND NOT EXISTS (SELECT 1 FROM file_locks
-      WHERE prefix IN (SELECT value FROM json_each(?5)) AND session_id <> ?1)
+      WHERE prefix IN (SELECT value FROM json_each(?6)) AND session_id <> ?1)
     AND ${IS_ORDINARY}`;
 
 const NEXT_TOKEN =
@@ -144,6 +149,7 @@ function renew(db: Database, edit: QuickEdit, row: Row): boolean {
     edit.path,
     edit.nowMs + edit.leaseMs,
     row.token,
+    edit.agent,
     atOrAbove(String(row.prefix)),
   ).changes === 1;
 }

@@ -439,11 +439,16 @@ const version1 = (): readonly string[] => [
   `INSERT INTO _schema_version(version, compatible_from) VALUES (1, 1)`,
 ];
 
+/** Version 2: what a session lives by beside its process (keeper.ts), as JSON. */
+const VERSION_2: readonly string[] = [
+  "ALTER TABLE session_registry ADD COLUMN keeper TEXT",
+];
+
 /** The schema of this program. */
 export const SCHEMA: Schema = {
   version: SCHEMA_VERSION,
   compatibleFrom: COMPATIBLE_FROM,
   get migrations(): Schema["migrations"] {
-    return [version1()];
+    return [version1(), VERSION_2];
   },
 };

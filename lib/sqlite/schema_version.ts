@@ -9,7 +9,7 @@
 export const APPLICATION_ID = 0x6d627573;
 
 /** The schema that this program writes. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** The oldest schema version whose programs can work on this file. */
 export const COMPATIBLE_FROM = 1;

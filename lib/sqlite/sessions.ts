@@ -21,6 +21,7 @@ import {
 } from "../coordination/registry.ts";
 import { UnknownSessionError } from "../errors.ts";
 import { hostId } from "../host.ts";
+import { keeperText } from "../keeper.ts";
 import {
   type Session,
   type SessionChange,
@@ -41,8 +42,8 @@ export function insertSession(tx: Transaction, start: SessionStart): Session {
     `INSERT INTO session_registry
        (session_id, llm_vendor, llm_model, tty, pid, project_id, task_id,
         active_files, heartbeat_at, registered_at, status, host, process_start,
-        worktree, branch, ended_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, '[]', ?, ?, 'active', ?, ?, ?, ?, NULL)
+        keeper, worktree, branch, ended_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, '[]', ?, ?, 'active', ?, ?, ?, ?, ?, NULL)
      ON CONFLICT (session_id) DO UPDATE SET
        llm_vendor = excluded.llm_vendor,
        llm_model = coalesce(excluded.llm_model, llm_model),
@@ -51,6 +52,7 @@ export function insertSession(tx: Transaction, start: SessionStart): Session {
        task_id = coalesce(excluded.task_id, task_id),
        heartbeat_at = excluded.heartbeat_at, status = 'active',
        host = excluded.host, process_start = excluded.process_start,
+       keeper = excluded.keeper,
        worktree = excluded.worktree, branch = excluded.branch,
        ended_at = NULL`,
   ).run(
@@ -65,6 +67,7 @@ export function insertSession(tx: Transaction, start: SessionStart): Session {
     nowIso,
     hostId(),
     start.processStart ?? null,
+    keeperText(start.keeper),
     start.worktree ?? null,
     start.branch ?? null,
   );
@@ -180,7 +183,7 @@ export function markEnded(tx: Transaction, id: string, event: string): boolean {
 const COLUMNS = `session_id, llm_vendor, llm_model, tty,
   pid, project_id, task_id, active_files, heartbeat_at,
   coalesce(registered_at, heartbeat_at) AS registered_at, status,
-  host, process_start, worktree, branch,
+  host, process_start, keeper, worktree, branch,
   CASE WHEN typeof(ended_at) = 'integer' AND ended_at BETWEEN 0 AND 8640000000000000
     THEN ended_at END AS ended_at`;
 

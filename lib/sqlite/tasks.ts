@@ -30,7 +30,7 @@ import type {
 import type { TaskQuery } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
-import { buryIfDead, refuseEnded } from "./liveness.ts";
+import { buryIfDead, JUDGED, refuseEnded } from "./liveness.ts";
 import { broadcast, FROM_TASKS, reopen, taskRow } from "./task_rows.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -162,8 +162,7 @@ function returnDead(tx: Transaction): void {
 
 function returnIfDead(tx: Transaction, task: Row): void {
   const holder = tx.connection.sql(
-    `SELECT session_id, pid, host, process_start FROM session_registry
-     WHERE session_id = ?`,
+    `SELECT ${JUDGED} FROM session_registry WHERE session_id = ?`,
   ).get(task.session_id);
   if (holder !== undefined) buryIfDead(tx, holder);
 }

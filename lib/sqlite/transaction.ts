@@ -110,7 +110,10 @@ export class Transaction {
    * lock each is in the way of all behind it, while everybody waits for this.
    */
   life(process: ProcessIdentity, host: string): Life {
-    const key = `${process.pid} ${process.startTime} ${host}`;
+    // Threads of one daemon may share a process, and live on their own.
+    const key = `${process.pid} ${process.startTime} ${host} ${
+      process.keeper?.codex?.id ?? ""
+    }`;
     let life = this.#lives.get(key);
     if (life === undefined) {
       life = processAlive(process, host);

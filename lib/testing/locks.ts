@@ -231,6 +231,12 @@ export function locks(cases: Cases): void {
       "bob /one/a",
       "bob /b",
     ]);
+    // What lies below a folder is listed, too, whatever its project.
+    const below = (below: string) => paths({ project: "/one/sub", below });
+    assert.deepEqual(await below("/two"), ["ann /b", "ann /two/a", "bob /b"]);
+    assert.deepEqual(await below("/two/a"), ["ann /b", "ann /two/a", "bob /b"]);
+    assert.deepEqual(await below("/t"), ["ann /b", "bob /b"]);
+    assert.equal((await below("/")).length, 4);
     assert.deepEqual(await paths({ session: "bob" }), [
       "bob /one/a",
       "bob /b",

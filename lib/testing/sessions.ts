@@ -305,6 +305,28 @@ export function sessions(cases: Cases): void {
     assert.deepEqual((await announced(bob.store)).slice(2), ["ann died"]);
   });
 
+  cases.test("a thread lives on without its window until it is idle", async (scene) => {
+    const bob = await scene.peer("bob");
+    const home = Deno.makeTempDirSync({ prefix: "mbus-codex-" });
+    try {
+      Deno.mkdirSync(`${home}/thread-writer-locks`);
+      Deno.writeTextFileSync(`${home}/thread-writer-locks/t-1.lock`, "");
+      const { pid = 0, processStart: startTime = "" } = anotherProcess();
+      const keeper = { codex: { home, id: "t-1", daemon: { pid, startTime } } };
+      const start = { ...GONE_PROCESS, keeper };
+      const ann = await scene.peer("ann", { start });
+      assert.deepEqual((await bob.store.session("ann"))?.keeper, keeper);
+      await ann.hold("/k/a.ts");
+      assert.deepEqual(await listed(bob.store), ["bob", "ann"]);
+      assert.equal((await bob.ask("/k/a.ts")).state, "refused");
+      await ann.store.updateSession("ann", { status: "idle" });
+      assert.equal((await bob.ask("/k/a.ts")).state, "held");
+      assert.deepEqual(await listed(bob.store), ["bob"]);
+    } finally {
+      Deno.removeSync(home, { recursive: true });
+    }
+  });
+
   cases.test("a session without a process lives by what it says", async (scene) => {
     const bob = await scene.peer("bob");
     await scene.peer("ann", { start: NO_PROCESS });

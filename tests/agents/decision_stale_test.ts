@@ -192,3 +192,89 @@ Deno.test("another project's files are no business of a command's", async () => 
   await scene.afterShell("ada", "./x", { callId: "1" });
   assert.deepEqual(await scene.conflicts(), []);
 });
+
+Deno.test("a subagent is told that another agent of its session has changed the file", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  const [one, two] = [{ agentId: "one" }, { agentId: "two" }];
+  await scene.after("ada", [path], one, "read");
+  await scene.after("ada", [path], two, "read");
+  scene.clock.advance(60_000);
+  contextOf(await scene.before("ada", [path], { ...one, callId: "1" }));
+  scene.write("a.ts", "by one");
+  await scene.after("ada", [path], { ...one, callId: "1" });
+  scene.clock.advance(30_000);
+  const stale = { ...two, callId: "2" };
+  const reason = reasonOf(await scene.before("ada", [path], stale));
+  assert.ok(
+    reason.includes(
+      `Another agent of this session (one) has changed ${path} 30 s ago, ` +
+        `after you read it.`,
+    ),
+    reason,
+  );
+  // It took no lock.
+  const holds = await scene.store.locks({ project: null, session: "ada" });
+  assert.deepEqual(holds.map(({ agent }) => agent), ["one"]);
+  contextOf(await scene.before("ada", [path], { ...two, callId: "3" }));
+  // Now it is the other way round, until the file is read again.
+  scene.write("a.ts", "by two");
+  await scene.after("ada", [path], { ...two, callId: "3" });
+  reasonOf(await scene.before("ada", [path], { ...one, callId: "4" }));
+  scene.clock.advance(1);
+  await scene.after("ada", [path], one, "read");
+  contextOf(await scene.before("ada", [path], { ...one, callId: "5" }));
+});
+
+Deno.test("the main agent is told of its subagent's change, and a subagent of the main agent's", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  const sub = { agentId: "sub" };
+  await scene.after("ada", [path], {}, "read");
+  await scene.after("ada", [path], sub, "read");
+  scene.clock.advance(60_000);
+  scene.write("a.ts", "by sub");
+  await scene.after("ada", [path], sub);
+  assert.match(
+    reasonOf(await scene.before("ada", [path], { callId: "1" })),
+    /Another agent of this session \(sub\) has changed/,
+  );
+  contextOf(await scene.before("ada", [path], { callId: "2" }));
+  scene.clock.advance(1_000);
+  scene.write("a.ts", "by main");
+  await scene.after("ada", [path]);
+  assert.match(
+    reasonOf(await scene.before("ada", [path], { ...sub, callId: "3" })),
+    /The main agent of this session has changed/,
+  );
+});
+
+Deno.test("an agent's own changes, unread files and the same content are not stale in its session", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  const [one, two] = [{ agentId: "one" }, { agentId: "two" }];
+  await scene.after("ada", [path], one, "read");
+  scene.clock.advance(1_000);
+  scene.write("a.ts", "by one");
+  await scene.after("ada", [path], one);
+  contextOf(await scene.before("ada", [path], one));
+  contextOf(await scene.before("ada", [path], two));
+  await scene.after("ada", [path], two, "read");
+  scene.clock.advance(1_000);
+  scene.write("a.ts", "by one");
+  await scene.after("ada", [path], one);
+  contextOf(await scene.before("ada", [path], two));
+});
+
+Deno.test("inform tells a subagent after of what another agent of its session changed", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  const inform = { policy: { onOverlap: "inform" }, agentId: "two" } as const;
+  await scene.after("ada", [path], inform, "read");
+  scene.clock.advance(1_000);
+  scene.write("a.ts", "by one");
+  await scene.after("ada", [path], { agentId: "one" });
+  contextOf(await scene.before("ada", [path], inform));
+  const told = contextOf(await scene.after("ada", [path], inform));
+  assert.match(told, /Another agent of this session \(one\) has changed/);
+});

@@ -23,6 +23,8 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => Promise<unknown>>> = {
   "and reads it": (scene) => scene.after("ada", ["a.ts"], {}, "read"),
   "its subagent edits it": (scene) =>
     scene.before("ada", ["a.ts"], { agentId: "sub" }),
+  "its subagent has edited it": (scene) =>
+    scene.after("ada", ["a.ts"], { agentId: "sub" }),
   "another session edits it": (scene) => scene.before("bob", ["a.ts"]),
   "another session has edited it": (scene) => scene.after("bob", ["a.ts"]),
   "another session edits elsewhere": (scene) => scene.before("bob", ["c.ts"]),
@@ -184,6 +186,12 @@ Deno.test("it is quick where nobody else is near", async () => {
   assert.equal(isQuick(), true);
   // Another's change is none that it does not know, once it has read it.
   await scene.after("bob", [path]);
+  assert.equal(isQuick(), false);
+  scene.clock.advance(1);
+  await scene.after("ada", [path], {}, "read");
+  assert.equal(isQuick(), true);
+  // Neither is that of another agent of its session.
+  await scene.after("ada", [path], { agentId: "sub" });
   assert.equal(isQuick(), false);
   scene.clock.advance(1);
   await scene.after("ada", [path], {}, "read");

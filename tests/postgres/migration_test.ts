@@ -45,6 +45,8 @@ async function toVersion1(sql: Sql): Promise<void> {
   // Since version 3.
   await sql`DROP PROCEDURE message_bus.publish_one`;
   await sql`DROP PROCEDURE message_bus.publish`;
+  // Since version 4.
+  await sql`ALTER TABLE message_bus.session_registry DROP COLUMN keeper`;
   await sql`DELETE FROM message_bus._schema_version WHERE version > 1`;
 }
 
@@ -78,6 +80,7 @@ Deno.test({
       { version: 1, compatible_from: 1 },
       { version: 2, compatible_from: 1 },
       { version: 3, compatible_from: 1 },
+      { version: 4, compatible_from: 1 },
     ]);
     await bus.publish("state", 2);
     await appendAs("older");

@@ -177,7 +177,7 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ask: [["ask", "x", "1", "--timeout", "50ms"]],
   reply: [["reply", "3", "1"], ["reply", "10", "1"]],
   who: [["who", "held.txt"], ["who", "."]],
-  guard: [["guard", "check"]],
+  guard: [["guard", "check"], ["guard", "status"]],
   hook: [],
   install: [["install", "--list"]],
   uninstall: [["uninstall", "--all", "--dry-run"]],

@@ -5,9 +5,9 @@
  */
 
 import { createTwoFilesPatch, OMIT_HEADERS } from "diff";
-import { printLine } from "../output.ts";
+import { printCode } from "../output.ts";
 import { type Paint, paint } from "../terminal.ts";
-import { visible } from "../visible_text.ts";
+import { visibleCode } from "../visible_text.ts";
 
 const NO_FILE = "/dev/null";
 
@@ -41,8 +41,8 @@ export function unifiedDiff(
 export function printDiff(diff: string): void {
   for (const [i, line] of diff.replace(/\n$/, "").split("\n").entries()) {
     // A tab does no harm, and is what the file says.
-    const shown = line.split("\t").map(visible).join("\t");
-    printLine(paint(i < 2 ? "bold" : paintOf(line), shown));
+    const shown = line.split("\t").map(visibleCode).join("\t");
+    printCode(paint(i < 2 ? "bold" : paintOf(line), shown));
   }
 }
 

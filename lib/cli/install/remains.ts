@@ -10,14 +10,10 @@
  */
 
 import { repositoryOf } from "../../repository.ts";
-import {
-  hookFolder,
-  type HookName,
-  HOOKS,
-  isGuard,
-  removeHook,
-} from "../guard_hook.ts";
+import { hasGuard, type HookName, HOOKS, removeHook } from "../guard_hook.ts";
 import { refused } from "../guard_install.ts";
+import { hookPlace } from "../guard_place.ts";
+import { foldersOf } from "../guard_remove.ts";
 import { printAside, printJson, printLine } from "../output.ts";
 import { RefusalError } from "../refusal.ts";
 import { visible, visibleJson } from "../visible_text.ts";
@@ -115,9 +111,11 @@ export async function guardLeft(isDryRun: boolean): Promise<Remains[]> {
   if (repositoryOf(Deno.realPathSync(Deno.cwd())) === undefined) return [];
   let folder = "its hooks";
   try {
-    const { path } = await hookFolder("remove the guard");
-    folder = path;
-    return HOOKS.flatMap((hook) => guardIn(path, hook, isDryRun));
+    const folders = foldersOf(await hookPlace("remove the guard"));
+    return folders.flatMap((each) => {
+      folder = each;
+      return HOOKS.flatMap((hook) => guardIn(each, hook, isDryRun));
+    });
   } catch (error) {
     const told = refused("remove", folder, error);
     if (!(told instanceof RefusalError)) throw error;
@@ -129,7 +127,7 @@ export async function guardLeft(isDryRun: boolean): Promise<Remains[]> {
 function guardIn(folder: string, hook: HookName, isDryRun: boolean): Remains[] {
   const path = `${folder}/${hook}`;
   if (isDryRun) {
-    return isGuard(folder, hook)
+    return hasGuard(folder, hook)
       ? [{ part: "guard", path, done: "removed", dryRun: true }]
       : [];
   }

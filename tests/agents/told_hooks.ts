@@ -1,0 +1,197 @@
+/**
+ * Claude Code's hooks, answered in this process on a bus and a disk of their own:
+ * what each session of a machine is told, at the real time.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { answerInput } from "../../lib/agents/hook.ts";
+import { lockTarget } from "../../lib/lock_target.ts";
+import type { Hold } from "../../lib/locks.ts";
+import { openStore } from "../../lib/open_store.ts";
+import { resolveOptions } from "../../lib/options.ts";
+import type { Store } from "../../lib/store.ts";
+
+/** One call of a hook. */
+export interface ToldCall {
+  /** The event, such as `PreToolUse`. */
+  readonly event: string;
+  /** The tool. */
+  readonly tool?: string;
+  /** What the tool is given. */
+  readonly input?: Readonly<Record<string, unknown>>;
+  /** The agent's id of the call. */
+  readonly callId?: string;
+  /** The subagent that makes it. */
+  readonly agentId?: string;
+  /** The folder, below the root. */
+  readonly cwd?: string;
+}
+
+/** What a hook answered. */
+export interface Told {
+  /** Why the tool was stopped; empty if it was not. */
+  readonly reason: string;
+  /** What was put before the model beside that. */
+  readonly context: string;
+}
+
+/** A machine: a bus, and a folder with a repository `r` in it. */
+export class Machine implements AsyncDisposable {
+  /** The folder, which is in no repository. */
+  readonly root: string;
+  /** The bus folder. */
+  readonly home: string;
+
+  constructor() {
+    this.root = Deno.realPathSync(
+      Deno.makeTempDirSync({ prefix: "mbus-machine-" }),
+    );
+    this.home = `${this.root}/bus`;
+    this.repository("r");
+  }
+
+  /** Makes a repository below the root. */
+  repository(name: string): string {
+    const folder = `${this.root}/${name}`;
+    Deno.mkdirSync(`${folder}/.git`, { recursive: true });
+    Deno.writeTextFileSync(`${folder}/.git/HEAD`, "ref: refs/heads/x\n");
+    return folder;
+  }
+
+  /** The absolute path of what lies below the root. */
+  path(name: string): string {
+    return `${this.root}/${name}`;
+  }
+
+  /** Writes a file below the root. */
+  write(name: string, text: string): string {
+    const path = this.path(name);
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    Deno.writeTextFileSync(path, text);
+    return path;
+  }
+
+  /** Answers a call of a session. */
+  async call(session: string, call: ToldCall): Promise<Told> {
+    const { event, tool, input, callId, agentId, cwd = "r" } = call;
+    const text = JSON.stringify({
+      session_id: session,
+      hook_event_name: event,
+      cwd: this.path(cwd),
+      ...(agentId !== undefined && { agent_id: agentId }),
+      ...(event === "SessionStart" && { source: "startup" }),
+      ...(event === "UserPromptSubmit" && { prompt: "do it" }),
+      ...(tool !== undefined && { tool_name: tool, tool_input: input ?? {} }),
+      ...(callId !== undefined && { tool_use_id: callId }),
+    });
+    let output = "";
+    await answerInput("claude", {
+      read: () => text,
+      write: (part) => void (output += part),
+    }, { home: this.home });
+    const said = output.trim() === ""
+      ? {}
+      : JSON.parse(output).hookSpecificOutput;
+    return {
+      reason: said.permissionDecisionReason ?? "",
+      context: said.additionalContext ?? "",
+    };
+  }
+
+  /** A session starts. */
+  async start(session: string, cwd?: string): Promise<Told> {
+    return await this.call(session, { event: "SessionStart", cwd });
+  }
+
+  /** A session is given a prompt. */
+  async prompt(session: string, cwd?: string): Promise<string> {
+    const call = { event: "UserPromptSubmit", cwd };
+    return (await this.call(session, call)).context;
+  }
+
+  /** Before and after one tool call. */
+  tool(
+    session: string,
+    tool: string,
+    input: Readonly<Record<string, unknown>>,
+    more: Omit<ToldCall, "event" | "tool" | "input"> = {},
+  ): { before(): Promise<Told>; after(): Promise<Told> } {
+    const callId = crypto.randomUUID();
+    const at = (event: string) =>
+      this.call(session, { event, tool, input, callId, ...more });
+    return { before: () => at("PreToolUse"), after: () => at("PostToolUse") };
+  }
+
+  /** Before and after one shell command. */
+  shell(
+    session: string,
+    command: string,
+    more: Parameters<Machine["tool"]>[3] = {},
+  ): ReturnType<Machine["tool"]> {
+    return this.tool(session, "Bash", { command }, more);
+  }
+
+  /** Edits a file, as its hooks see it, unless it is denied. */
+  async edit(
+    session: string,
+    name: string,
+    text: string,
+    more: Parameters<Machine["tool"]>[3] = {},
+  ): Promise<Told> {
+    const edit = this.tool(session, "Edit", {
+      file_path: this.path(name),
+    }, more);
+    const told = await edit.before();
+    if (told.reason !== "") return told;
+    this.write(name, text);
+    const after = await edit.after();
+    return { reason: "", context: told.context + after.context };
+  }
+
+  /** Locks a path for a session, as `mbus lock` does. */
+  async lock(
+    session: string,
+    name: string,
+    type: "advisory" | "exclusive" = "exclusive",
+  ): Promise<Hold> {
+    await using store = await this.store();
+    const outcome = await store.acquireLock({
+      session,
+      agent: "",
+      target: lockTarget(name, this.root),
+      type,
+      leaseMs: 60 * 60 * 1000,
+      takeOver: false,
+      wait: false,
+      alongside: [],
+    });
+    assert.ok(outcome.state === "held", JSON.stringify(outcome));
+    return outcome.hold;
+  }
+
+  /** What was said of conflicts, in every project. */
+  async conflicts(): Promise<Record<string, unknown>[]> {
+    await using store = await this.store();
+    const { messages } = await store.read(
+      { channels: ["file_conflict"], project: null, session: null },
+      store.startCursor,
+      1_000,
+    );
+    return messages.map(({ payload }) => payload as Record<string, unknown>);
+  }
+
+  /** Its rows. */
+  async store(): Promise<Store & AsyncDisposable> {
+    const store = await openStore(resolveOptions({ home: this.home }));
+    return Object.assign(store, {
+      [Symbol.asyncDispose]: () => store.close(),
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    Deno.removeSync(this.root, { recursive: true });
+    return Promise.resolve();
+  }
+}

@@ -93,3 +93,41 @@ Deno.test("who says who holds, waits for and edits a file, here and elsewhere", 
   assert.equal(await waiting.end("SIGINT"), 130);
   assert.equal(await mbus.done(["who", "docs/x.md"]), "Nobody.\n");
 });
+
+Deno.test("who shows the edits that were stopped, which real hooks tell once", async () => {
+  await using mbus = new Mbus();
+  const cwd = `${mbus.folder}/project`;
+  const path = `${cwd}/a.ts`;
+  Deno.writeTextFileSync(path, "a");
+  const hook = (session: string, callId: string, tool = "Edit") =>
+    mbus.done(["hook", "claude"], {
+      input: JSON.stringify({
+        session_id: session,
+        cwd,
+        hook_event_name: tool === "" ? "UserPromptSubmit" : "PreToolUse",
+        tool_name: tool,
+        tool_input: { file_path: path },
+        tool_use_id: callId,
+      }),
+    });
+  assert.equal((await hook("bob", "1")).trim(), "");
+  assert.match(await hook("ada", "2"), /"deny".*bob \(claude\) is editing/s);
+  assert.match(await hook("ada", "2"), /"deny"/);
+  assert.equal((await hook("ada", "3")).trim(), "");
+  assert.match(await hook("bob", "", ""), /wanted to edit \S*a\.ts \d+ s ago/);
+  assert.doesNotMatch(await hook("bob", "", ""), /wanted/);
+
+  const denied = (await mbus.json(["who", "a.ts"]))
+    .filter(({ event }) => event === "denied");
+  assert.deepEqual(
+    denied.map(({ does, where, path, sessions }) => [
+      does,
+      where,
+      String(path).split("/").at(-1),
+      sessions,
+    ]),
+    [["conflict", "here", "a.ts", ["ada", "bob"]]],
+  );
+  const text = await mbus.done(["who", "a.ts"]);
+  assert.match(text, /^ +ada +edit stopped: bob held it +a\.ts +\d+\S+ /m);
+});

@@ -11,7 +11,8 @@
  * - `{ does: "edits", where, self, session, vendor, path, task?, seen }`, by
  *   what the session itself says; `seen` is its last sign of life;
  * - `{ does: "conflict", where, self, event, path, sessions, at, id }`, a
- *   message of the channel `file_conflict`.
+ *   message of the channel `file_conflict`; of `denied`, the first of
+ *   `sessions` is the one whose edit was stopped, the second the holder.
  *
  * @module
  */
@@ -51,7 +52,8 @@ const who: Command = defineCommand({
   details: [
     "Looked at are locks that overlap it, here and in other worktrees of the " +
     "repository, who waits for it, which sessions say that they edit it, and " +
-    "what was said on the channel file_conflict in the last minutes.",
+    "what was said on the channel file_conflict in the last minutes, and " +
+    "edits that were stopped in the last hour.",
   ],
   positionals: [{ name: "PATH", help: "A file, a folder, a glob or an @name" }],
   options: PATTERN_OPTIONS,
@@ -209,13 +211,28 @@ function conflict(
       id,
     },
     cells: cells(self, {
-      session: sessions.join(", "),
-      does: `conflict: ${event}`,
+      ...inWords(event, sessions),
       where,
       path,
       since: createdAt,
     }),
   };
+}
+
+/** Whom a conflict concerns and what it was, for people. */
+function inWords(
+  event: string,
+  sessions: readonly string[],
+): { readonly session: string; readonly does: string } {
+  const [denied, holder] = sessions;
+  return event === "denied" && denied !== undefined
+    ? {
+      session: denied,
+      does: holder === undefined
+        ? "edit stopped: changed since it was read"
+        : `edit stopped: ${holder} held it`,
+    }
+    : { session: sessions.join(", "), does: `conflict: ${event}` };
 }
 
 /** What a message on `file_conflict` says. */

@@ -10,6 +10,10 @@
  * | `wanted` | a session asked for exclusive what others hold |
  * | `taken-over` | a session ended another's overdue hold |
  *
+ * Hooks of agents say two more: `denied`, when an edit was stopped
+ * (agents/denied.ts), and `overwritten`, when a command changed a file that
+ * another session is at (agents/shell_edits.ts).
+ *
  * A message names everyone concerned, so that each finds itself in it.
  *
  * @module

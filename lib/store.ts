@@ -147,6 +147,38 @@ export interface FileTouch {
   readonly touchedAtMs: number;
 }
 
+/** A change of a file below a folder. */
+export interface FolderTouch extends FileTouch {
+  /** The vendor of the session's agent. */
+  readonly vendor: string;
+  /** The file's absolute path. */
+  readonly path: string;
+}
+
+/** Which changes below a folder are listed. */
+export interface FolderQuery {
+  /** The absolute path of the folder. */
+  readonly folder: string;
+  /** The session that asks: its own changes are left out. */
+  readonly session: string;
+  /** The time of the oldest change, in milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** The largest number of changes. */
+  readonly limit: number;
+}
+
+/** The branch that a worktree was found on. */
+export interface BranchMove {
+  /** The root of the worktree. */
+  readonly worktree: string;
+  /** The branch; `null` on a detached head. */
+  readonly branch: string | null;
+  /** The session that found it. */
+  readonly session: string;
+  /** Whether that session has run the command that changed it. */
+  readonly isOwn: boolean;
+}
+
 /** What a session just did, for itself and for others to find. */
 export interface Activity {
   /** What it says of itself, if that changed. */
@@ -578,6 +610,19 @@ export interface Store extends AsyncDisposable {
   touchesOf(path: string, sinceMs: number): Promise<readonly FileTouch[]>;
 
   /**
+   * Returns the changes of files below a folder by other sessions that run,
+   * latest first, one for each file and session.
+   */
+  touchesBelow(query: FolderQuery): Promise<readonly FolderTouch[]>;
+
+  /**
+   * Notes the branch of a worktree in the rows of its sessions that run, and
+   * announces it on `file_conflict` to those whose row had another one. Returns
+   * whether any had.
+   */
+  moveBranch(move: BranchMove): Promise<boolean>;
+
+  /**
    * Does several things, all or nothing; only with the capability
    * `atomicBatches`.
    */
@@ -610,6 +655,8 @@ export type BriefStore = Pick<
   | "readNotes"
   | "noteActivity"
   | "touchesOf"
+  | "touchesBelow"
+  | "moveBranch"
   | "pendingFor"
   | "moveDeliveries"
   | "read"

@@ -32,6 +32,7 @@ import type {
   Activity,
   Appended,
   AppendResult,
+  BranchMove,
   ChangeTopic,
   ChannelStats,
   DurablePage,
@@ -39,6 +40,8 @@ import type {
   EditObstacle,
   EditRequest,
   FileTouch,
+  FolderQuery,
+  FolderTouch,
   Interest,
   LockQuery,
   Message,
@@ -129,6 +132,7 @@ import {
 import { Transaction } from "./transaction.ts";
 import { parseUrl } from "./url.ts";
 import { type Notify, topicChannel, WakeUps } from "./wake_ups.ts";
+import { endDeadBelow, moveBranch, touchesBelow } from "./worktrees.ts";
 
 /** How to open a store in PostgreSQL. */
 export interface PostgresStoreOptions {
@@ -621,6 +625,18 @@ export class PostgresStore implements Store {
       act,
       (at) => touchesOf(at, path, sinceMs),
     );
+  }
+
+  async touchesBelow(query: FolderQuery): Promise<readonly FolderTouch[]> {
+    return await this.#look(
+      "look up changes",
+      (at) => touchesBelow(at, query),
+      (tx) => endDeadBelow(tx, query),
+    );
+  }
+
+  async moveBranch(move: BranchMove): Promise<boolean> {
+    return await this.#write("note a branch", (tx) => moveBranch(tx, move));
   }
 
   async batch(

@@ -26,10 +26,13 @@ import type {
   Activity,
   Appended,
   AppendResult,
+  BranchMove,
   BriefStore,
   EditObstacle,
   EditRequest,
   FileTouch,
+  FolderQuery,
+  FolderTouch,
   Interest,
   LockQuery,
   Message,
@@ -166,6 +169,19 @@ export class SqliteBriefStore implements BriefStore {
       "look up changes",
       () => touchesOf(this.#connection, path, sinceMs),
     );
+  }
+
+  async touchesBelow(query: FolderQuery): Promise<readonly FolderTouch[]> {
+    const { touchesBelow } = await import("./worktrees.ts");
+    return await this.#write(
+      "look up changes",
+      (tx) => touchesBelow(tx, query),
+    );
+  }
+
+  async moveBranch(move: BranchMove): Promise<boolean> {
+    const { moveBranch } = await import("./worktrees.ts");
+    return await this.#write("note a branch", (tx) => moveBranch(tx, move));
   }
 
   pendingFor(

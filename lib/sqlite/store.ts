@@ -31,6 +31,7 @@ import type {
   Activity,
   Appended,
   AppendResult,
+  BranchMove,
   ChangeTopic,
   ChannelStats,
   DurablePage,
@@ -38,6 +39,8 @@ import type {
   EditObstacle,
   EditRequest,
   FileTouch,
+  FolderQuery,
+  FolderTouch,
   Interest,
   LockQuery,
   Message,
@@ -130,6 +133,7 @@ import {
 } from "./tasks.ts";
 import { Transaction } from "./transaction.ts";
 import { type Notify, WakeUps } from "./wake_ups.ts";
+import { moveBranch, touchesBelow } from "./worktrees.ts";
 
 /** How to open a store in SQLite. */
 export interface SqliteStoreOptions {
@@ -683,6 +687,17 @@ export class SqliteStore implements Store {
       "look up changes",
       () => touchesOf(this.#connection, path, sinceMs),
     );
+  }
+
+  async touchesBelow(query: FolderQuery): Promise<readonly FolderTouch[]> {
+    return await this.#look(
+      "look up changes",
+      (tx) => touchesBelow(tx, query),
+    );
+  }
+
+  async moveBranch(move: BranchMove): Promise<boolean> {
+    return await this.#write("note a branch", (tx) => moveBranch(tx, move));
   }
 
   async batch(

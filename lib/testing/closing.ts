@@ -114,6 +114,20 @@ export function closing(cases: Cases): void {
           informed: true,
         }),
       touchesOf: () => store.touchesOf("/a", 0),
+      touchesBelow: () =>
+        store.touchesBelow({
+          folder: "/a",
+          session: "ann",
+          sinceMs: 0,
+          limit: 1,
+        }),
+      moveBranch: () =>
+        store.moveBranch({
+          worktree: "/a",
+          branch: null,
+          session: "ann",
+          isOwn: false,
+        }),
       batch: () => store.batch([{ kind: "append", message: ann.message(3) }]),
       purge: () => store.purge(),
       stats: () => store.stats(),

@@ -28,6 +28,7 @@ import { sessions } from "./sessions.ts";
 import type { StoreUnderTest } from "./store_under_test.ts";
 import { tasks } from "./tasks.ts";
 import { wakeUps } from "./wake_ups.ts";
+import { worktrees } from "./worktrees.ts";
 
 /** One case of one store, in the form that `Deno.test` takes. */
 export interface ConformanceCase {
@@ -59,6 +60,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   claims,
   "direct messages": directMessages,
   edits,
+  worktrees,
   atomicity,
   closing,
   "wake-ups": wakeUps,

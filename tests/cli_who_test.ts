@@ -113,9 +113,9 @@ Deno.test("who shows the edits that were stopped, which real hooks tell once", a
   assert.equal((await hook("bob", "1")).trim(), "");
   assert.match(await hook("ada", "2"), /"deny".*bob \(claude\) is editing/s);
   assert.match(await hook("ada", "2"), /"deny"/);
-  assert.equal((await hook("ada", "3")).trim(), "");
   assert.match(await hook("bob", "", ""), /wanted to edit \S*a\.ts \d+ s ago/);
   assert.doesNotMatch(await hook("bob", "", ""), /wanted/);
+  assert.equal((await hook("ada", "3")).trim(), "");
 
   const denied = (await mbus.json(["who", "a.ts"]))
     .filter(({ event }) => event === "denied");

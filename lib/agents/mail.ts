@@ -229,8 +229,9 @@ async function conflicts(
     after,
     CONFLICTS_MAX,
   );
-  const letters = messages.flatMap((message): Letter[] => {
+  const letters = messages.flatMap((message, at): Letter[] => {
     if (message.sender === session.id) return [];
+    if (isSettled(message, messages.slice(at + 1))) return [];
     const text = conflictText(message, session.id, nowMs);
     if (text === undefined) return [];
     return [{
@@ -248,14 +249,29 @@ async function conflicts(
   return { letters, passed: passed ? cursor : undefined };
 }
 
+/** Whether a denied edit went on later: then the overlap says all. */
+function isSettled(denied: Message, later: readonly Message[]): boolean {
+  const { event, path } = partsOf(denied);
+  return event === "denied" && later.some((message) => {
+    const parts = partsOf(message);
+    return message.sender === denied.sender && parts.event === "overlap" &&
+      parts.path === path;
+  });
+}
+
+function partsOf({ payload }: Message): Record<string, unknown> {
+  return typeof payload === "object" && payload !== null
+    ? payload as Record<string, unknown>
+    : {};
+}
+
 /** A conflict in words, if it concerns the session. */
 function conflictText(
-  { payload, createdAt }: Message,
+  message: Message,
   session: string,
   nowMs: number,
 ): string | undefined {
-  if (typeof payload !== "object" || payload === null) return undefined;
-  const { event, path, sessions, why } = payload as Record<string, unknown>;
+  const { event, path, sessions, why } = partsOf(message);
   if (!Array.isArray(sessions) || !sessions.includes(session)) return undefined;
   const file = String(path);
   const reason = typeof why === "string" ? ` (${why})` : "";
@@ -269,7 +285,7 @@ function conflictText(
         `works elsewhere; release it with "mbus unlock" when you are done.`;
     case "denied":
       return `wanted to edit ${file} ${
-        ago(nowMs - Date.parse(createdAt))
+        ago(nowMs - Date.parse(message.createdAt))
       } and ` +
         `was stopped, because you held it; release it with "mbus unlock" when ` +
         `you are done.`;

@@ -12,7 +12,10 @@ import { denyUntold } from "./denials.ts";
 import type { ChangeNote, ReadNote } from "./edits.ts";
 import { hasChanged } from "./file_stamp.ts";
 import { plainName } from "./frame.ts";
-import { adviceOn, changedFact, factsOf } from "./objection.ts";
+import { adviceOn, changedFact, factsOf, type Telling } from "./objection.ts";
+
+// Of so many holders it is looked up whether they are idle.
+const HOLDERS_MAX = 20;
 
 /** The denial, if the obstacles come to one. */
 export async function judgeObstacles(
@@ -20,12 +23,11 @@ export async function judgeObstacles(
   obstacles: readonly EditObstacle[],
   reads: ReadonlyMap<string, ReadNote>,
 ): Promise<Verdict | undefined> {
-  const facts = obstacles
-    .map((obstacle) => withoutSame(obstacle, reads))
-    .flatMap((obstacle) => {
-      const policy = hook.policy(obstacle.target.worktree);
-      return factsOf(obstacle, policy, hook.nowMs);
-    });
+  const standing = obstacles.map((obstacle) => withoutSame(obstacle, reads));
+  const idle = await idleHolders(hook, standing);
+  const facts = standing.flatMap((obstacle) =>
+    factsOf(obstacle, tellingOf(hook, obstacle.target, reads, idle))
+  );
   return await denyUntold(hook, facts, adviceOn(facts));
 }
 
@@ -44,16 +46,46 @@ export async function judgeSiblings(
     return changes.has(path) && read !== undefined && hasChanged(path, read);
   });
   if (changed.length === 0) return undefined;
-  const policy = hook.policy();
-  const facts = changed.map(({ path, project }) => {
-    const { agent, atMs } = changes.get(path)!;
+  const facts = changed.map((target) => {
+    const { agent, atMs } = changes.get(target.path)!;
     const by = agent === ""
       ? "The main agent of this session"
       : `Another agent of this session (${plainName(agent)})`;
     const change = { session: hook.session.id, atMs, by };
-    return changedFact({ path, project }, change, policy, hook.nowMs);
+    return changedFact(target, change, tellingOf(hook, target, reads));
   });
   return await denyUntold(hook, facts, adviceOn(facts));
+}
+
+/** By what the facts about a target are told. */
+function tellingOf(
+  { policy, nowMs }: Case,
+  { path, worktree }: LockTarget,
+  reads: ReadonlyMap<string, ReadNote>,
+  idle: ReadonlySet<string> = new Set(),
+): Telling {
+  return {
+    policy: policy(worktree),
+    nowMs,
+    readAtMs: reads.get(path)?.atMs,
+    idle,
+  };
+}
+
+/** The holders that have finished their turn. */
+async function idleHolders(
+  { store }: Case,
+  obstacles: readonly EditObstacle[],
+): Promise<Set<string>> {
+  const holders = new Set(
+    obstacles.flatMap(({ holds }) => holds.map(({ session }) => session)),
+  );
+  const idle = new Set<string>();
+  for (const holder of [...holders].slice(0, HOLDERS_MAX)) {
+    const status = (await store.session(holder))?.status;
+    if (status === "idle") idle.add(holder);
+  }
+  return idle;
 }
 
 /** Leaves out changes after which the file is what it was when it was read. */

@@ -16,15 +16,26 @@ import type { Policy } from "./policy.ts";
 
 const REASON_CHARS_MAX = 300;
 
-/** The facts of which an obstacle consists, under a policy. */
+/** By what the facts about one target are told. */
+export interface Telling {
+  /** What the person chose for the target's project. */
+  readonly policy: Policy;
+  /** The time, in milliseconds since 1970. */
+  readonly nowMs: number;
+  /** When the acting agent read the path, in milliseconds since 1970. */
+  readonly readAtMs?: number;
+  /** Sessions that have finished their turn. */
+  readonly idle: ReadonlySet<string>;
+}
+
+/** The facts of which an obstacle consists. */
 export function factsOf(
   { target: { path, project }, holds, touches }: EditObstacle,
-  policy: Policy,
-  nowMs: number,
+  telling: Telling,
 ): Fact[] {
   const facts = holds.map((hold): Fact => ({
     key: `hold:${hold.token}`,
-    ...wordsOf(hold, path, policy, nowMs),
+    ...wordsOf(hold, path, telling),
     session: hold.session,
     path,
     held: true,
@@ -35,7 +46,7 @@ export function factsOf(
   if (touch === undefined) return facts;
   const { session, touchedAtMs } = touch;
   const change = { session, by: plainName(session), atMs: touchedAtMs };
-  return [...facts, changedFact({ path, project }, change, policy, nowMs)];
+  return [...facts, changedFact({ path, project }, change, telling)];
 }
 
 /** What to do about facts that stand against an edit, and what a person is told. */
@@ -56,10 +67,10 @@ export function adviceOn(facts: readonly Fact[]): Advice {
 function wordsOf(
   hold: Hold,
   path: string,
-  { onOverlap }: Policy,
-  nowMs: number,
+  telling: Telling,
 ): { readonly text: string; readonly force: Force } {
-  const said = describe(hold, nowMs);
+  const said = describe(hold, telling);
+  const { onOverlap } = telling.policy;
   if (hold.type === "exclusive") {
     return {
       force: "firm",
@@ -71,7 +82,8 @@ function wordsOf(
   return onOverlap === "block"
     ? {
       force: "firm",
-      text: `${said}. Work elsewhere, or ask them to release it.`,
+      text: `${said}. Wait until it is released, ${asking(hold.session)}` +
+        `or work elsewhere.`,
     }
     : { force: onOverlap === "inform" ? "inform" : "soft", text: `${said}.` };
 }
@@ -86,16 +98,18 @@ export interface FileChange {
   readonly atMs: number;
 }
 
-/** The fact that a file was changed since it was read, by what it is now. */
+/**
+ * The fact that a file was changed since it was read: told apart by that read and
+ * by what the file is now. A touch that left it as it was told is no other fact.
+ */
 export function changedFact(
   { path, project }: Pick<LockTarget, "path" | "project">,
   { session, by, atMs }: FileChange,
-  { onOverlap }: Policy,
-  nowMs: number,
+  { policy: { onOverlap }, nowMs, readAtMs }: Telling,
 ): Fact {
   const { size, mtimeMs, hash } = stampOf(path, { hash: true });
   return {
-    key: `changed:${path}:${size}:${hash ?? mtimeMs}`,
+    key: `changed:${path}:${readAtMs}:${size}:${hash ?? mtimeMs}`,
     text: `${by} has changed ${plainPath(path)} ${ago(nowMs - atMs)}, ` +
       `after you read it.`,
     // A change is over: only a hold blocks.
@@ -106,12 +120,14 @@ export function changedFact(
   };
 }
 
-function describe(hold: Hold, nowMs: number): string {
+function describe(hold: Hold, { nowMs, idle }: Telling): string {
   const how = hold.type === "exclusive" ? "holds exclusively" : "is editing";
   const covered = plainPath(hold.path);
   const what = hold.kind === "file" ? covered : `${covered} (a ${hold.kind})`;
-  return `${plainName(hold.session)} (${plainName(hold.vendor)}) ${how} ` +
-    `${what} since ${ago(nowMs - Date.parse(hold.since))}` +
+  const vendor = plainName(hold.vendor) +
+    (idle.has(hold.session) ? ", idle now" : "");
+  return `${plainName(hold.session)} (${vendor}) ${how} ${what} ` +
+    `since ${ago(nowMs - Date.parse(hold.since))}` +
     (hold.task === undefined ? "" : `, on task ${plainName(hold.task)}`) +
     (hold.why === undefined ? "" : `, saying: "${oneLine(hold.why)}"`);
 }

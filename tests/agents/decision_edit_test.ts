@@ -92,6 +92,8 @@ Deno.test("who goes on all the same is announced to who is there", async () => {
   await scene.before("ada", [path], { callId: "2" });
   const told = contextOf(await scene.call("bob", { kind: "prompt" }));
   assert.match(told, /conflict from ada.*\n\| is editing .*a\.ts, which you/);
+  // That it was denied before is over.
+  assert.doesNotMatch(told, /wanted to edit/);
   assert.equal(contextOf(await scene.call("bob", { kind: "prompt" })), "");
 });
 

@@ -47,7 +47,7 @@ Deno.test("the policy of a file's project decides on an edit of it", async () =>
   await machine.lock("bob", "r/sub/a.ts", "advisory");
   await machine.lock("bob", "r/b.ts", "advisory");
   const edit = (name: string) => machine.edit("ada", name, "1", { cwd: "." });
-  assert.match((await edit("r/sub/a.ts")).reason, /ask them to release it/);
+  assert.match((await edit("r/sub/a.ts")).reason, /Wait until it is released/);
   const { reason, context } = await edit("r/b.ts");
   assert.equal(reason, "");
   assert.match(context, /bob .* is editing .*b\.ts/);

@@ -155,6 +155,36 @@ Deno.test("a third session's touch is news only if it changes the file after the
   contextOf(await scene.before("ada", [path], { callId: "4" }));
 });
 
+Deno.test("a change that takes back an edit is news, though the file was so before", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  await scene.after("ada", [path], {}, "read");
+  scene.clock.advance(MINUTE_MS);
+  scene.write("a.ts", "by bob");
+  await scene.after("bob", [path]);
+  reasonOf(await scene.before("ada", [path], { callId: "1" }));
+  contextOf(await scene.before("ada", [path], { callId: "2" }));
+  scene.clock.advance(1_000);
+  scene.write("a.ts", "by ada");
+  await scene.after("ada", [path], { callId: "2" });
+  scene.clock.advance(1_000);
+  scene.write("a.ts", "by bob");
+  await scene.after("bob", [path]);
+  reasonOf(await scene.before("ada", [path], { callId: "3" }));
+});
+
+Deno.test("a holder that has finished its turn is said to be idle", async () => {
+  await using scene = await Scene.open();
+  const path = scene.write("a.ts", "a");
+  await scene.before("bob", [path]);
+  await scene.call("bob", { kind: "stop", wasContinued: false });
+  scene.clock.advance(9 * MINUTE_MS);
+  assert.match(
+    reasonOf(await scene.before("ada", [path])),
+    /^\[message-bus\] bob \(claude, idle now\) is editing \S+ since 9 min ago\./,
+  );
+});
+
 Deno.test("a call with a firm fact does not promise that its retry passes", async () => {
   await using scene = await Scene.open();
   const [a, b] = [scene.write("a.ts", "a"), scene.write("b.ts", "b")];

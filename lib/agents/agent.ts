@@ -62,8 +62,8 @@ export interface ToolCall {
   /** What the tool does. */
   readonly kind: ToolKind;
   /**
-   * The paths the tool names, as given: not resolved. Empty for a shell tool,
-   * and for a tool that is known to touch no file.
+   * The paths the tool names, as given: not resolved, and out of `file:` URIs.
+   * Empty for a shell tool, and for a tool that is known to touch no file.
    */
   readonly paths: readonly string[];
   /** A shell tool's command. */
@@ -73,6 +73,10 @@ export interface ToolCall {
    * relative to the session's folder. Absent if the call names none.
    */
   readonly folder?: string;
+  /** Whether a shell tool's command may still run when the call has ended. */
+  readonly isBackground?: boolean;
+  /** Whether a bound left out some of the paths, or the command's end. */
+  readonly isCut?: boolean;
 }
 
 /** Why a session started. */

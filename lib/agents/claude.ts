@@ -37,7 +37,8 @@ const SHAPE: Shape = {
   },
   tools: {
     edit: ["Edit", "Write", "MultiEdit", "NotebookEdit"],
-    shell: ["Bash"],
+    shell: ["Bash", "PowerShell", "Monitor"],
+    background: ["Monitor"],
     read: ["Read", "NotebookRead"],
   },
   sessionVariables: ["CLAUDE_CODE_SESSION_ID"],

@@ -39,7 +39,7 @@ const SHAPE: Shape = {
   },
   tools: {
     edit: ["apply_patch", "Edit", "Write"],
-    shell: ["Bash", "shell", "local_shell", "exec_command"],
+    shell: ["Bash", "shell", "local_shell", "shell_command", "exec_command"],
     read: [],
   },
   sessionVariables: ["CODEX_SESSION_ID", "CODEX_THREAD_ID"],

@@ -53,7 +53,7 @@ const SHAPE: Shape = {
       "ApplyPatch",
       "afterFileEdit",
     ],
-    shell: ["Shell", "Bash", "beforeShellExecution"],
+    shell: ["Shell", "Bash", "PowerShell", "beforeShellExecution"],
     read: ["Read"],
   },
   folderVariables: ["CURSOR_PROJECT_DIR"],

@@ -46,7 +46,7 @@ const SHAPE: Shape = {
   },
   tools: {
     edit: ["Edit", "Write", "StrReplaceFile", "WriteFile"],
-    shell: ["Bash", "Shell"],
+    shell: ["Bash", "Shell", "PowerShell"],
     read: ["Read", "ReadFile"],
   },
   succeeded: (_payload, event) => event === "PostToolUse",

@@ -41,7 +41,7 @@ import { readTool, type ToolNames } from "./tool.ts";
 
 const TOOLS: ToolNames = {
   edit: ["write", "edit", "multiedit", "apply_patch", "patch"],
-  shell: ["bash", "shell"],
+  shell: ["bash", "shell", "powershell"],
   read: ["read"],
 };
 const NEUTRAL = "{}";

@@ -39,7 +39,8 @@ const SHAPE: Shape = {
   },
   tools: {
     edit: ["write_file", "edit", "replace", "notebook_edit"],
-    shell: ["run_shell_command"],
+    shell: ["run_shell_command", "monitor"],
+    background: ["monitor"],
     read: ["read_file", "read_many_files"],
   },
   sessionVariables: ["QWEN_CODE_SESSION_ID"],

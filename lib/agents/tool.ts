@@ -1,14 +1,18 @@
 /**
  * What a tool call touches, read off its name and arguments.
  *
- * Each agent says which of its tools edit, run a shell or read. Where the
- * paths stand is much the same everywhere, under a few spellings
- * (`file_path`, `path`, `filePath`, `target_file`, …), so it is read here for
- * all: a path field, a list of paths, a list of edits with a path each, or the
- * text of a patch. File contents in the arguments are looked through for
- * nothing else and are not kept.
+ * Each agent says which of its tools edit, run a shell or read; of any other the
+ * words of its name tell (`tool_words.ts`). Where the paths stand is much the
+ * same everywhere, under a few spellings (`file_path`, `path`, `filePath`,
+ * `uri`, …), so it is read here for all: a path field, a list of paths, objects
+ * with a path each, or the text of a patch. File contents in the arguments are
+ * looked through for nothing else and are not kept.
  *
- * Bounds: 1,000 paths, 256 KiB of command.
+ * A tool that is not known to change files keeps the paths that it names, for a
+ * look at them after it ran. One that works on a repository elsewhere names no
+ * file of this machine.
+ *
+ * Bounds: 10,000 paths, 256 KiB of command. A call beyond them says `isCut`.
  *
  * @module
  */
@@ -16,8 +20,9 @@
 import type { ToolCall, ToolKind } from "./agent.ts";
 import { isPatch, patchPaths } from "./patch.ts";
 import { isPath, type Payload, payloadOf } from "./payload.ts";
+import { type ToolWords, toolWords } from "./tool_words.ts";
 
-/** Which of an agent's tools do what. A tool in no list is `other`. */
+/** Which of an agent's tools do what. Of others the words of the name tell. */
 export interface ToolNames {
   /** Tools that change files. */
   readonly edit: readonly string[];
@@ -25,20 +30,29 @@ export interface ToolNames {
   readonly shell: readonly string[];
   /** Tools that read files. */
   readonly read: readonly string[];
+  /** Those of `shell` whose command always goes on after the call. */
+  readonly background?: readonly string[];
 }
 
 const PATH_FIELDS: readonly string[] = [
-  "file_path",
-  "path",
-  "filePath",
-  "target_file",
-  "notebook_path",
-  "target_notebook",
-  "absolute_path",
-  "file",
+  ...["file_path", "filePath", "filepath", "path", "file"],
+  ...["filename", "fileName", "file_name"],
+  ...["relative_path", "relativePath", "absolute_path", "absolutePath"],
+  ...["target_file", "targetFile", "target_path", "targetPath"],
+  ...["notebook_path", "notebookPath", "target_notebook"],
+  ...["old_path", "oldPath", "new_path", "newPath"],
+  ...["output_path", "outputPath", "uri", "file_uri", "fileUri"],
 ];
-const LIST_FIELDS: readonly string[] = ["paths", "file_paths", "include"];
-const NESTED_FIELDS: readonly string[] = ["edits", "files"];
+const TARGET_FIELDS: readonly string[] = [
+  ...["destination", "destination_path", "destinationPath", "dest", "dst"],
+  "to",
+];
+const SOURCE_FIELDS: readonly string[] = [
+  ...["source", "source_path", "sourcePath", "src", "from"],
+];
+const LIST_FIELDS: readonly string[] = [
+  ...["paths", "file_paths", "filePaths", "files", "uris", "include"],
+];
 const PATCH_FIELDS: readonly string[] = [
   "command",
   "patchText",
@@ -47,17 +61,29 @@ const PATCH_FIELDS: readonly string[] = [
 ];
 const COMMAND_FIELDS: readonly string[] = ["command", "cmd", "script"];
 const FOLDER_FIELDS: readonly string[] = [
-  "dir_path",
-  "directory",
-  "workdir",
-  "working_directory",
-  "workingDirectory",
-  "cwd",
+  ...["dir_path", "directory", "workdir"],
+  ...["working_directory", "workingDirectory", "cwd"],
 ];
-/** Verbs of tools that only look: what they name is left as it is. */
-const READ_ONLY =
-  /(?:^|_|-)(?:read|view|get|list|find|search|fetch|glob|grep|ls)(?:_|-|$)/;
-const PATHS_MAX = 1000;
+const BACKGROUND_FIELDS: readonly string[] = [
+  ...["run_in_background", "runInBackground", "is_background", "isBackground"],
+  ...["background", "detach", "fireAndForget"],
+];
+/** Fields that name a repository on a server, as GitHub's and GitLab's tools. */
+const REMOTE_FIELDS: readonly string[] = ["repo", "project_id", "projectId"];
+/** The fields of arguments that are read, and no other. */
+export const READ_FIELDS: readonly string[] = [
+  ...PATH_FIELDS,
+  ...TARGET_FIELDS,
+  ...SOURCE_FIELDS,
+  ...LIST_FIELDS,
+  ...PATCH_FIELDS,
+  ...COMMAND_FIELDS,
+  ...FOLDER_FIELDS,
+  ...BACKGROUND_FIELDS,
+  ...REMOTE_FIELDS,
+  "mode",
+];
+const PATHS_MAX = 10_000;
 const COMMAND_CHARS_MAX = 262_144;
 
 /**
@@ -75,37 +101,55 @@ export function readTool(
   callId: string | undefined,
   tools: ToolNames,
 ): ToolCall {
-  const kind = kindOf(name, tools);
   const input = argumentsOf(args);
-  const call: ToolCall = {
+  const known = knownKind(name, tools);
+  const words = known === undefined ? toolWords(name) : undefined;
+  const call = {
     name,
     ...(callId === undefined ? {} : { callId }),
-    kind,
-    paths: kind === "shell" || kind === "other" && isReadOnly(name)
-      ? []
-      : pathsOf(input),
   };
-  if (kind !== "shell") return call;
-  const command = commandOf(input);
-  const folder = FOLDER_FIELDS.map((field) => input[field]).find(isPath);
+  const command = (known ?? words) === "shell" ? commandOf(input) : undefined;
+  if (known === "shell" || command !== undefined) {
+    return {
+      ...call,
+      kind: "shell",
+      paths: [],
+      ...shellOf(input, command, tools.background?.includes(name) === true),
+    };
+  }
+  const touched = new Touched();
+  const isElsewhere = known === undefined &&
+    REMOTE_FIELDS.some((field) => input[field] !== undefined);
+  if (words !== "look" && !isElsewhere) touched.addAll(input, words);
+  const paths = touched.paths;
   return {
     ...call,
-    ...(command === undefined ? {} : { command }),
-    ...(folder === undefined ? {} : { folder }),
+    kind: kindOf(known, paths.length > 0 ? words : undefined, input),
+    paths,
+    ...(touched.isCut ? { isCut: true } : {}),
   };
 }
 
-/** Whether a tool's name says that it only looks. */
-function isReadOnly(name: string): boolean {
-  const words = name.replaceAll(/([a-z])([A-Z])/g, "$1_$2").toLowerCase();
-  return READ_ONLY.test(words);
-}
-
-function kindOf(name: string, tools: ToolNames): ToolKind {
+function knownKind(
+  name: string,
+  tools: ToolNames,
+): Exclude<ToolKind, "other"> | undefined {
   if (tools.edit.includes(name)) return "edit";
   if (tools.shell.includes(name)) return "shell";
   if (tools.read.includes(name)) return "read";
-  return "other";
+}
+
+/** What a call does; `words` are those of an unknown tool that has paths. */
+function kindOf(
+  known: ToolKind | undefined,
+  words: ToolWords | undefined,
+  input: Payload,
+): ToolKind {
+  const edits = known === "edit" || words === "edit" || words === "move" ||
+    words === "copy";
+  // One editor for everything says in its command what it does.
+  if (edits) return input.command === "view" ? "read" : "edit";
+  return known === "read" || words === "read" ? "read" : "other";
 }
 
 /** Arguments come as an object, as its JSON text, or as a bare patch. */
@@ -118,47 +162,109 @@ function argumentsOf(args: unknown): Payload {
   }
 }
 
-function pathsOf(input: Payload): string[] {
-  const paths = new Set<string>();
-  addPaths(input, paths);
-  for (const field of NESTED_FIELDS) {
-    const list = input[field];
-    if (!Array.isArray(list)) continue;
-    for (const entry of list.slice(0, PATHS_MAX)) {
-      if (isPath(entry)) paths.add(entry);
-      else addPaths(payloadOf(entry), paths);
+/** The paths that a call names, each once, up to the bound. */
+class Touched {
+  readonly #paths = new Set<string>();
+  /** Whether the call names more than the bound. */
+  isCut = false;
+
+  /** The paths, in order. */
+  get paths(): string[] {
+    return [...this.#paths];
+  }
+
+  /** Adds all that the arguments name, at the top or one level below. */
+  addAll(input: Payload, words: ToolWords | undefined): void {
+    this.#addFields(input, words);
+    for (const value of Object.values(input)) {
+      if (typeof value !== "object" || value === null) continue;
+      if (!Array.isArray(value)) this.#addFields(payloadOf(value), words);
+      else {
+        for (const each of this.#some(value)) {
+          if (typeof each === "object") {
+            this.#addFields(payloadOf(each), words);
+          }
+        }
+      }
     }
   }
-  return [...paths].slice(0, PATHS_MAX);
+
+  #addFields(input: Payload, words: ToolWords | undefined): void {
+    for (const field of PATH_FIELDS) this.#add(input[field]);
+    if (words === "move") {
+      for (const field of SOURCE_FIELDS) this.#add(input[field]);
+    }
+    if (words === "move" || words === "copy") {
+      for (const field of TARGET_FIELDS) this.#add(input[field]);
+    }
+    for (const field of LIST_FIELDS) {
+      const list = input[field];
+      if (!Array.isArray(list)) continue;
+      for (const each of this.#some(list)) this.#add(each);
+    }
+    for (const field of PATCH_FIELDS) {
+      const text = input[field];
+      if (typeof text !== "string" || !isPatch(text)) continue;
+      for (const path of patchPaths(text, PATHS_MAX + 1)) this.#add(path);
+    }
+  }
+
+  #some(list: readonly unknown[]): readonly unknown[] {
+    if (list.length <= PATHS_MAX) return list;
+    this.isCut = true;
+    return list.slice(0, PATHS_MAX);
+  }
+
+  #add(value: unknown): void {
+    const path = typeof value === "string" ? fileOf(value) : undefined;
+    if (!isPath(path) || this.#paths.has(path)) return;
+    if (this.#paths.size < PATHS_MAX) this.#paths.add(path);
+    else this.isCut = true;
+  }
 }
 
-function addPaths(input: Payload, paths: Set<string>): void {
-  for (const field of PATH_FIELDS) {
-    const value = input[field];
-    if (isPath(value)) paths.add(value);
+/** The path of a `file:` URI; of another URI none; a path as it is. */
+function fileOf(text: string): string | undefined {
+  if (!text.includes("://")) return text;
+  if (!/^[a-z][a-z\d+.-]+:\/\//i.test(text)) return text;
+  const at = text.indexOf("/", "file://".length);
+  if (!/^file:/i.test(text) || at < 0) return undefined;
+  try {
+    return decodeURIComponent(text.slice(at));
+  } catch {
+    return text.slice(at);
   }
-  for (const field of LIST_FIELDS) {
-    const list = input[field];
-    if (!Array.isArray(list)) continue;
-    for (const value of list.slice(0, PATHS_MAX)) {
-      if (isPath(value)) paths.add(value);
-    }
-  }
-  for (const field of PATCH_FIELDS) {
-    const text = input[field];
-    if (typeof text !== "string" || !isPatch(text)) continue;
-    for (const path of patchPaths(text)) paths.add(path);
-  }
+}
+
+/** What a shell tool's arguments say beside the command. */
+function shellOf(
+  input: Payload,
+  command: string | undefined,
+  isMonitor: boolean,
+): Partial<ToolCall> {
+  const folder = FOLDER_FIELDS.map((field) => input[field]).find(isPath);
+  const isBackground = isMonitor || input.mode === "async" ||
+    BACKGROUND_FIELDS.some((field) =>
+      input[field] === true || input[field] === "true"
+    );
+  return {
+    ...(command === undefined
+      ? {}
+      : { command: command.slice(0, COMMAND_CHARS_MAX) }),
+    ...(folder === undefined ? {} : { folder }),
+    ...(isBackground ? { isBackground } : {}),
+    ...((command?.length ?? 0) > COMMAND_CHARS_MAX ? { isCut: true } : {}),
+  };
 }
 
 /** A command is a string, or an argument vector that may wrap one. */
 function commandOf(input: Payload): string | undefined {
   for (const field of COMMAND_FIELDS) {
     const value = input[field];
-    if (typeof value === "string") return value.slice(0, COMMAND_CHARS_MAX);
+    if (typeof value === "string") return value;
     if (!Array.isArray(value)) continue;
     const words = value.filter((word) => typeof word === "string");
-    return words.map(quoteWord).join(" ").slice(0, COMMAND_CHARS_MAX);
+    return words.map(quoteWord).join(" ");
   }
 }
 

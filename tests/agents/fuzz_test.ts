@@ -16,6 +16,8 @@ import {
 } from "../../lib/agents/agent.ts";
 import { hostOf } from "../../lib/agents/host.ts";
 import { AGENTS } from "../../lib/agents/roster.ts";
+import { READ_FIELDS } from "../../lib/agents/tool.ts";
+import { inputOf } from "./calls.ts";
 import { assertContract } from "./contract.ts";
 import { mutated } from "./mutated.ts";
 
@@ -37,6 +39,30 @@ const decisions: fc.Arbitrary<Decision> = fc.oneof(
   }),
 );
 
+const values = fc.oneof(
+  fc.anything(),
+  fc.string(),
+  fc.constantFrom(
+    ...["src/a.ts", "file:///p/a%20b", "file://", "file:///%", "a://b", "\0"],
+    ...["*** Add File: a", "\t*** Move to: b", "x".repeat(5_000)],
+    ...[true, null, ["a", "b"], [{ path: "a" }], { uri: "file:///a" }],
+  ),
+);
+/** Calls of any tool with the fields that are read, each with anything in it. */
+const toolCalls = fc.record({
+  name: fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.constantFrom(
+      ...["Edit", "Bash", "run_shell_command", "apply_patch", "Monitor"],
+      ...["mcp__x__write_file", "mcp__x__move_file", "runCommand", "__", "_"],
+    ),
+  ),
+  input: fc.oneof(
+    values,
+    fc.dictionary(fc.constantFrom(...READ_FIELDS), values, { maxKeys: 8 }),
+  ),
+});
+
 function assertEvent(agent: Agent, event: HookEvent): void {
   assert.equal(event.agent, agent.name);
   assert.equal(typeof event.sessionId, "string");
@@ -44,11 +70,17 @@ function assertEvent(agent: Agent, event: HookEvent): void {
   assert.equal(typeof event.event, "string");
   if (event.kind !== "before-tool" && event.kind !== "after-tool") return;
   const { tool } = event;
-  assert.ok(tool.paths.length <= 1000);
+  assert.ok(tool.paths.length <= 10_000);
   for (const path of tool.paths) {
     assert.ok(path !== "" && path.length <= 4096 && !path.includes("\0"));
   }
   assert.ok(tool.command === undefined || tool.kind === "shell");
+  assert.ok(tool.folder === undefined || tool.kind === "shell");
+  assert.ok(tool.folder !== "" && !tool.folder?.includes("\0"));
+  assert.ok(tool.isBackground === undefined || tool.kind === "shell");
+  assert.ok([undefined, true].includes(tool.isBackground));
+  assert.ok([undefined, true].includes(tool.isCut));
+  if (tool.kind === "shell") assert.deepEqual(tool.paths, []);
 }
 
 for (const name of AGENT_NAMES) {
@@ -77,6 +109,15 @@ for (const name of AGENT_NAMES) {
     fc.assert(property, { numRuns: RUNS });
   });
 
+  Deno.test(`${name}: any call of any tool is read and answered`, () => {
+    const property = fc.property(toolCalls, decisions, (tool, decision) => {
+      const call = { point: "before-shell", session: "s", cwd: "/p" } as const;
+      const input = inputOf(name, call, tool);
+      check(input, decision, name === "copilot" ? "preToolUse" : undefined);
+    });
+    fc.assert(property, { numRuns: RUNS });
+  });
+
   Deno.test(`${name}: what is no object is an event of no kind`, () => {
     for (const input of [undefined, null, "", "{", 1, [], [{}], true]) {
       const event = agent.parse(input, () => undefined);
@@ -89,7 +130,7 @@ for (const name of AGENT_NAMES) {
 
 Deno.test("a huge input is read within its bounds", () => {
   const agent = AGENTS.claude;
-  const edits = Array.from({ length: 5000 }, (_, at) => ({
+  const edits = Array.from({ length: 50_000 }, (_, at) => ({
     file_path: `f${at}`,
   }));
   const event = agent.parse({
@@ -99,6 +140,7 @@ Deno.test("a huge input is read within its bounds", () => {
     tool_input: { file_path: "x".repeat(5000), edits },
   }, () => undefined);
   assert.ok(event.kind === "before-tool");
-  assert.equal(event.tool.paths.length, 1000);
+  assert.equal(event.tool.paths.length, 10_000);
+  assert.equal(event.tool.isCut, true);
   assert.equal(event.sessionId.length, 1024);
 });

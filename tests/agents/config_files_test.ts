@@ -107,6 +107,20 @@ function installedHooks(name: AgentName): [string, string, number, string][] {
   });
 }
 
+/** What an agent calls a tool of a server called `files`. */
+function serverTool(agent: AgentName, tool: string): string {
+  switch (agent) {
+    case "gemini":
+      return `mcp_files_${tool}`;
+    case "copilot":
+      return `files-${tool}`;
+    case "cursor":
+      return `MCP:${tool}`;
+    default:
+      return `mcp__files__${tool}`;
+  }
+}
+
 const UNITS: Partial<Record<AgentName, number>> = { gemini: 2000, qwen: 2000 };
 
 for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
@@ -130,8 +144,14 @@ for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
       const isTool = kind === "before-tool" || kind === "after-tool";
       assert.equal(matcher !== "", isTool, event);
       if (!isTool) continue;
+      const pattern = new RegExp(`^(?:${matcher})$`);
+      const served = serverTool(name, "write_file");
+      assert.ok(pattern.test(served), served);
+      for (const other of ["Grep", "Glob", "TodoWrite", "list_directory"]) {
+        assert.ok(!pattern.test(other), other);
+      }
       const names = matcher.replace(/^\^\(?|\)?\$$/g, "").split("|");
-      for (const tool of names) {
+      for (const tool of names.filter((each) => !/[.[]/.test(each))) {
         const read = agent.parse(
           { hook_event_name: event, tool_name: tool },
           () => undefined,
@@ -147,13 +167,15 @@ for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
 Deno.test("claude: what is installed, to the letter", () => {
   const { hooks } = JSON.parse(userFile("claude").install(undefined));
   assert.deepEqual(hooks.PreToolUse, [{
-    matcher: "Edit|Write|MultiEdit|NotebookEdit|Bash",
+    matcher:
+      "^(Edit|Write|MultiEdit|NotebookEdit|Bash|PowerShell|Monitor|mcp__.*)$",
     hooks: [{
       type: "command",
       command: 'set -- mbus hook claude; command . "/${XDG_DATA_HOME:-' +
         '$HOME/.local/share}/message-bus/hook.sh" 2>/dev/null; ' +
         'if command -v "$1" >/dev/null 2>&1; then exec "$@"; ' +
-        "else while read -r _; do :; done; :; fi",
+        "else exec 3<&0; while read -r _; do :; done " +
+        "<&3 3<&- >/dev/null 2>&1 & :; fi",
       timeout: 2,
     }],
   }]);
@@ -169,7 +191,8 @@ Deno.test("codex: what is installed, to the letter", () => {
         'command . \\"/${XDG_DATA_HOME:-$HOME/.local/share}' +
         '/message-bus/hook.sh\\" 2>/dev/null; ' +
         'if command -v \\"$1\\" >/dev/null 2>&1; then exec \\"$@\\"; ' +
-        "else while read -r _; do :; done; :; fi'\"\n" +
+        "else exec 3<&0; while read -r _; do :; done " +
+        "<&3 3<&- >/dev/null 2>&1 & :; fi'\"\n" +
         "timeout = 2\n\n",
     ),
   );

@@ -99,6 +99,57 @@ Deno.test({
 });
 
 Deno.test({
+  name: "the plugin hands on a shell's folder and what other tools name (1.x)",
+  ignore: IGNORE,
+  async fn() {
+    const { said, asked } = await run(
+      '{"deny":"held by codex"}',
+      `${V1}const before = (tool, args) => failed(() =>
+        hooks["tool.execute.before"](
+          { tool, sessionID: "s", callID: "c" }, { args }));
+      say(await before("bash", { command: "make", workdir: "src",
+        run_in_background: true, description: "secret" }));
+      say(await before("serena_move_file", { relative_path: "a",
+        destination: "b", content: "secret" }));
+      say(await before("multi", { explanation: "secret", replacements: [
+        { filePath: "a", newString: "secret" }, { newString: "secret" }],
+        paths: ["b", 7, ["c"], "secret".repeat(1000)], deep: { er: { path: "d" } },
+        options: { uri: "file:///e", text: "secret" } }));
+      say(await before("bus_inbox", { q: "secret" }) ?? "passed");
+      say(await before("grep", { path: "a" }) ?? "passed");
+      say(await before("read", { filePath: "a" }) ?? "passed");`,
+    );
+    const deny = "held by codex";
+    assert.deepEqual(said, [deny, deny, deny, "passed", "passed", "passed"]);
+    assert.ok(!JSON.stringify(asked).includes("secret"));
+    const tools = asked.map((each) => {
+      const event = opencode.parse(each, () => undefined);
+      assert.ok(event.kind === "before-tool");
+      return event.tool;
+    });
+    const call = { callId: "c" };
+    assert.deepEqual(tools, [
+      {
+        ...call,
+        name: "bash",
+        kind: "shell",
+        paths: [],
+        command: "make",
+        folder: "src",
+        isBackground: true,
+      },
+      { ...call, name: "serena_move_file", kind: "edit", paths: ["a", "b"] },
+      {
+        ...call,
+        name: "multi",
+        kind: "other",
+        paths: ["b", "a", "/e"],
+      },
+    ]);
+  },
+});
+
+Deno.test({
   name: "the plugin puts context behind output and prompts (1.x)",
   ignore: IGNORE,
   async fn() {

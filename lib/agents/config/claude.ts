@@ -25,13 +25,14 @@ import {
 } from "./config.ts";
 import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
-const EDITS = "Edit|Write|MultiEdit|NotebookEdit|Bash";
+const SHELLS = "Bash|PowerShell|Monitor|mcp__.*";
+const EDITS = `Edit|Write|MultiEdit|NotebookEdit|${SHELLS}`;
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionStart"],
   ["UserPromptSubmit"],
-  ["PreToolUse", EDITS],
-  ["PostToolUse", `${EDITS}|Read`],
-  ["PostToolUseFailure", "Bash"],
+  ["PreToolUse", `^(${EDITS})$`],
+  ["PostToolUse", `^(${EDITS}|Read)$`],
+  ["PostToolUseFailure", `^(${SHELLS})$`],
   ["Stop"],
   ["SessionEnd"],
 ];

@@ -26,7 +26,7 @@ import { type Edit, putIn, type Span, takeOut } from "./sequence.ts";
 import { type TomlStatement, tomlString, TomlText, tomlValue } from "./toml.ts";
 import { type TomlHook, tomlHooksFile } from "./toml_hooks.ts";
 
-const MATCHER = "^(apply_patch|Bash)$";
+const MATCHER = "^(apply_patch|Bash|mcp__.*)$";
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionStart"],
   ["UserPromptSubmit"],

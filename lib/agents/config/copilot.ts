@@ -20,13 +20,15 @@ import {
 } from "./config.ts";
 import { type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
-const EDITS = "edit|create|str_replace_editor|apply_patch|bash";
+// A tool of a server is called after it: `server-tool`.
+const SHELLS = "bash|powershell|[^-]+-.+";
+const EDITS = `edit|create|str_replace_editor|apply_patch|${SHELLS}`;
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["sessionStart"],
   ["userPromptSubmitted"],
   ["preToolUse", EDITS],
   ["postToolUse", `${EDITS}|view`],
-  ["postToolUseFailure", "bash"],
+  ["postToolUseFailure", SHELLS],
   ["agentStop"],
   ["sessionEnd"],
 ];

@@ -20,7 +20,7 @@ import { type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
 const EDITS =
   "Write|StrReplace|Edit|MultiEdit|Delete|EditNotebook|ApplyPatch|" +
-  "Shell";
+  "Shell|PowerShell|MCP:.*";
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["sessionStart"],
   ["beforeSubmitPrompt"],

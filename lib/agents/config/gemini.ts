@@ -18,7 +18,7 @@ import {
 } from "./config.ts";
 import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
-const EDITS = "write_file|replace|run_shell_command";
+const EDITS = "write_file|replace|run_shell_command|mcp_.*";
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionStart"],
   ["BeforeAgent"],

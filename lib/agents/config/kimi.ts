@@ -22,13 +22,14 @@ import {
 import { tomlString } from "./toml.ts";
 import { type TomlHook, tomlHooksFile } from "./toml_hooks.ts";
 
-const EDITS = "Edit|Write|StrReplaceFile|WriteFile|Bash|Shell";
+const SHELLS = "Bash|Shell|PowerShell|mcp__.*";
+const EDITS = `Edit|Write|StrReplaceFile|WriteFile|${SHELLS}`;
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionStart"],
   ["UserPromptSubmit"],
   ["PreToolUse", `^(${EDITS})$`],
   ["PostToolUse", `^(${EDITS}|Read|ReadFile)$`],
-  ["PostToolUseFailure", "^(Bash|Shell)$"],
+  ["PostToolUseFailure", `^(${SHELLS})$`],
   ["Stop"],
   ["SessionEnd"],
 ];

@@ -14,6 +14,7 @@
  */
 
 import { FRAME_MARK } from "../frame.ts";
+import { READ_FIELDS } from "../tool.ts";
 import { TIMEOUT_SECONDS } from "./config.ts";
 
 /** The plugin's first line, by which it is known as ours. */
@@ -32,16 +33,19 @@ import { spawn } from "node:child_process";
 
 const TIMEOUT_MS = ${TIMEOUT_SECONDS * 1000};
 const FRAME_MARK = ${JSON.stringify(FRAME_MARK)};
+const FIELDS = new Set(${JSON.stringify(READ_FIELDS)});
 ${PLUGIN_BODY}`;
 }
 
 const PLUGIN_BODY = `const OUTPUT_CHARS_MAX = 1048576;
 const SESSIONS_MAX = 1000;
-const EDITS = ["write", "edit", "multiedit", "apply_patch", "patch"];
-const SHELLS = ["bash", "shell"];
-const BEFORE = new Set([...EDITS, ...SHELLS]);
-const AFTER = new Set([...EDITS, ...SHELLS, "read"]);
-const ARGUMENTS = ["filePath", "path", "command", "patchText"];
+const TEXT_CHARS_MAX = 4096;
+const LIST_MAX = 10001;
+const OWN = new Set(["write", "edit", "multiedit", "apply_patch", "patch",
+  "bash", "shell", "powershell", "read"]);
+const LOOKS = new Set(["glob", "grep", "list", "lsp", "webfetch", "websearch",
+  "codesearch", "todowrite", "todoread", "task", "skill", "question"]);
+const LONG = new Set(["command", "cmd", "script", "patchText"]);
 const parents = new Map();
 
 function ask(record) {
@@ -87,13 +91,39 @@ function withParent(sessionID, record) {
   return parentID === undefined ? record : { ...record, parentID };
 }
 
-function argumentsOf(args) {
+function isKept(name, value) {
+  if (!FIELDS.has(name)) return false;
+  if (typeof value === "boolean") return true;
+  if (typeof value !== "string") return false;
+  return LONG.has(name) || value.length <= TEXT_CHARS_MAX ||
+    value.includes("*** ");
+}
+
+function argumentsOf(args, isNested = false) {
   const kept = {};
   if (typeof args !== "object" || args === null) return kept;
-  for (const name of ARGUMENTS) {
-    if (typeof args[name] === "string") kept[name] = args[name];
+  for (const [name, value] of Object.entries(args)) {
+    if (isKept(name, value)) kept[name] = value;
+    else if (Array.isArray(value)) {
+      const list = value.slice(0, LIST_MAX).map((each) =>
+        isKept(name, each) || isNested ? each : argumentsOf(each, true)
+      ).filter((each) =>
+        typeof each === "string"
+          ? isKept(name, each)
+          : typeof each === "object" && Object.keys(each ?? {}).length > 0
+      );
+      if (list.length > 0) kept[name] = list;
+    } else if (typeof value === "object" && !isNested) {
+      const inner = argumentsOf(value, true);
+      if (Object.keys(inner).length > 0) kept[name] = inner;
+    }
   }
   return kept;
+}
+
+function concerns(tool, kept) {
+  if (OWN.has(tool)) return true;
+  return !LOOKS.has(tool) && Object.keys(kept).length > 0;
 }
 
 function isOwnText(parts) {
@@ -101,22 +131,24 @@ function isOwnText(parts) {
 }
 
 async function before(cwd, { tool, sessionID, callID }, args) {
-  if (!BEFORE.has(tool)) return;
+  const kept = argumentsOf(args);
+  if (tool === "read" || !concerns(tool, kept)) return;
   const answer = await ask(withParent(sessionID, {
     ev: "tool.execute.before",
     cwd,
     input: { tool, sessionID, callID },
-    output: { args: argumentsOf(args) },
+    output: { args: kept },
   }));
   if (typeof answer.deny === "string") throw new Error(answer.deny);
 }
 
 async function after(cwd, { tool, sessionID, callID }, args, exit) {
-  if (!AFTER.has(tool)) return undefined;
+  const kept = argumentsOf(args);
+  if (!concerns(tool, kept)) return undefined;
   const answer = await ask(withParent(sessionID, {
     ev: "tool.execute.after",
     cwd,
-    input: { tool, sessionID, callID, args: argumentsOf(args) },
+    input: { tool, sessionID, callID, args: kept },
     output: { metadata: { exit } },
   }));
   return typeof answer.context === "string" ? answer.context : undefined;

@@ -18,13 +18,14 @@ import {
 } from "./config.ts";
 import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
-const EDITS = "write_file|edit|replace|notebook_edit|run_shell_command";
+const SHELLS = "run_shell_command|monitor|mcp__.*";
+const EDITS = `write_file|edit|replace|notebook_edit|${SHELLS}`;
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionStart"],
   ["UserPromptSubmit"],
   ["PreToolUse", `^(${EDITS})$`],
   ["PostToolUse", `^(${EDITS}|read_file|read_many_files)$`],
-  ["PostToolUseFailure", "^run_shell_command$"],
+  ["PostToolUseFailure", `^(${SHELLS})$`],
   ["Stop"],
   ["SessionEnd"],
 ];

@@ -30,6 +30,9 @@ import { judgeObstacles, judgeSiblings } from "./objecting.ts";
 
 const PATHS_MAX = 100;
 
+/** A path as a tool or a command names it; a command may name a glob. */
+export type EditPath = string | { readonly glob: string };
+
 /** What an agent of a session read, and when. */
 export interface ReadNote extends FileStamp {
   readonly atMs: number;
@@ -52,7 +55,7 @@ interface Noted {
 /** Judges an edit of `paths`, as given by the agent, and takes their locks. */
 export async function beforeEdit(
   hook: Case,
-  paths: readonly string[],
+  paths: readonly EditPath[],
 ): Promise<Verdict> {
   const targets = targetsOf(hook, paths);
   if (targets.length === 0) return ALLOW;
@@ -77,7 +80,7 @@ export async function beforeEdit(
 /** Notes that the session has changed `paths`, and knows them as they are now. */
 export async function afterEdit(
   hook: Case,
-  paths: readonly string[],
+  paths: readonly EditPath[],
 ): Promise<void> {
   const targets = targetsOf(hook, paths);
   // An edit that failed may have changed something all the same, but whoever
@@ -105,13 +108,17 @@ export async function afterRead(
 }
 
 /** The paths as targets of locks; what can be none is left out. */
-export function targetsOf(hook: Case, paths: readonly string[]): LockTarget[] {
+export function targetsOf(
+  hook: Case,
+  paths: readonly EditPath[],
+): LockTarget[] {
   const targets = new Map<string, LockTarget>();
+  const folder = hook.event.cwd || Deno.cwd();
   for (const path of paths.slice(0, PATHS_MAX)) {
     try {
-      const target = lockTarget(path, hook.event.cwd || Deno.cwd(), {
-        pattern: "literal",
-      });
+      const target = typeof path === "string"
+        ? lockTarget(path, folder, { pattern: "literal" })
+        : lockTarget(path.glob, folder, { pattern: "glob" });
       const { project } = hook.session;
       targets.set(
         target.path,

@@ -21,8 +21,8 @@
  * written but nobody can say where, `unknown` is set; so it is for a script of
  * another language given on the spot (`python -c`).
  *
- * Bounds: 64 Ki characters, 1,000 writes, 8 scripts within each other; past
- * one, `unknown` is set.
+ * Bounds: 64 Ki characters, 1,000 writes, 32 reads, 8 scripts within each other;
+ * past one of writing, `unknown` is set.
  *
  * @module
  */
@@ -34,6 +34,7 @@ import {
   type ShellDisk,
   type ShellRepository,
 } from "./shell_disk.ts";
+import { Expansion } from "./shell_expand.ts";
 import { PROGRAMS } from "./shell_programs.ts";
 import type { Input, Recorder } from "./shell_recorder.ts";
 import { lexShell, RESERVED_BEFORE_COMMAND } from "./shell_words.ts";
@@ -55,6 +56,9 @@ export interface ShellWrite {
   readonly isGlob?: true;
 }
 
+/** One file that a command shows. */
+export type ShellRead = Pick<ShellWrite, "path" | "base">;
+
 /** A command of git that may write any file of its working tree. */
 export interface WholeTreeCommand {
   /** The command, without quotes: `git switch main`. */
@@ -70,6 +74,8 @@ export interface WholeTreeCommand {
 export interface ShellWrites {
   /** What can be read off, in order, each once. */
   readonly writes: readonly ShellWrite[];
+  /** The files that are read by their names, in order, each once. */
+  readonly reads: readonly ShellRead[];
   /** The commands of git that may write any file of a working tree. */
   readonly wholeTree: readonly WholeTreeCommand[];
   /** Something is written that cannot be read off. */
@@ -103,8 +109,10 @@ const WRITES_MAX = 1000;
 const SCRIPTS_MAX = 8;
 const WHOLE_TREE_MAX = 100;
 const COMMAND_CHARS_MAX = 200;
-const WRITING = new Set([">", ">>", ">|", "&>", "&>>", ">&", "<>"]);
+const WRITING = /^(&?>>?[|!]?|>\?|>&[|!]?|<>)$/;
 const DEVICES = /^\/dev\/(null|zero|full|tty|stdout|stderr|stdin|fd\/\d+)$/;
+const READS_MAX = 32;
+const NO_INPUT: Input = Object.freeze({ text: () => undefined });
 const START: Site = Object.freeze({ isKnown: true });
 const NOWHERE: Site = Object.freeze({ isKnown: false });
 
@@ -140,18 +148,23 @@ class Reading {
   readonly #disk: ShellDisk;
   readonly #made = new Set<string>();
   readonly #writes = new Map<string, ShellWrite>();
+  readonly #reads = new Map<string, ShellRead>();
   readonly #wholeTree: WholeTreeCommand[] = [];
+  readonly #expansion: Expansion;
   #isLost = false;
+  #isSeen = true;
   #depth = 0;
 
   constructor({ home, disk = EMPTY_DISK }: ShellWritesOptions) {
     this.#home = home;
     this.#disk = disk;
+    this.#expansion = new Expansion(disk);
   }
 
   result(): ShellWrites {
     return {
       writes: [...this.#writes.values()],
+      reads: [...this.#reads.values()],
       wholeTree: this.#wholeTree,
       unknown: this.#isLost,
     };
@@ -213,19 +226,33 @@ class Reading {
       return this.#enter(args, site);
     }
     if (name.isKnown && name.text === "popd") return NOWHERE;
-    this.#command([name, ...args], site, () => this.#input(redirects, site));
+    const run = () =>
+      this.#command([name, ...args], site, this.#input(redirects, site));
+    if (redirects.some(takesOutput)) this.#unseen(run);
+    else run();
     return site;
   }
 
+  /** The commands within a word: their output is not shown. */
   #nested(word: Word, site: Site): void {
-    for (const tokens of word.nested) this.#list(tokens, site);
+    for (const tokens of word.nested) {
+      this.#unseen(() => this.#list(tokens, site));
+    }
+  }
+
+  /** Reads commands whose output the model will not see. */
+  #unseen(read: () => void): void {
+    const isSeen = this.#isSeen;
+    this.#isSeen = false;
+    read();
+    this.#isSeen = isSeen;
   }
 
   #redirect(redirect: Redirect, site: Site): void {
     const { target } = redirect;
     if (target === undefined) return;
     this.#nested(target, site);
-    if (!WRITING.has(redirect.text)) return;
+    if (!WRITING.test(redirect.text)) return;
     if (redirect.text === ">&" && /^(\d+|-)$/.test(target.text)) return;
     this.#file(target, site);
   }
@@ -237,23 +264,29 @@ class Reading {
         ? NOWHERE
         : { folder: this.#home, isKnown: true };
     }
-    if (!folder.isKnown || folder.isGlob || folder.text === "-") return NOWHERE;
-    return joined(site, folder.text);
+    const [found, ...others] = this.#expansion.expand(folder, folderOf(site));
+    const isOne = found?.isKnown && !found.isGlob && others.length === 0;
+    return isOne && found.text !== "-" ? joined(site, found.text) : NOWHERE;
   }
 
-  /** What a command reads on its input, if it stands there or in a file. */
-  #input(redirects: readonly Redirect[], site: Site): string | undefined {
+  /** What a command gets on its input. */
+  #input(redirects: readonly Redirect[], site: Site): Input {
     const last = redirects.findLast(({ text }) => text.startsWith("<"));
-    if (last?.body !== undefined) return last.body;
-    if (last?.target === undefined) return undefined;
-    if (last.text === "<") return this.#textOf(last.target, site);
-    if (last.text === "<<<" && last.target.isKnown) return last.target.text;
+    const target = last?.target;
+    if (last === undefined || target === undefined) return NO_INPUT;
+    if (last.body !== undefined) return { text: () => last.body };
+    if (last.text === "<") {
+      return { text: () => this.#textOf(target, site), file: target };
+    }
+    return last.text === "<<<" && target.isKnown
+      ? { text: () => target.text }
+      : NO_INPUT;
   }
 
   #command(
     words: readonly Word[],
     site: Site,
-    input: Input = () => undefined,
+    input: Input = NO_INPUT,
   ): void {
     const start = words.findIndex((word) => !isBeforeCommand(word));
     const name = words[start];
@@ -264,13 +297,17 @@ class Reading {
     if (program === undefined) return;
     if (this.#depth >= SCRIPTS_MAX) return this.lose();
     this.#depth++;
-    program(words.slice(start + 1), this.#recorder(site), input);
+    const args = words.slice(start + 1).flatMap((word) =>
+      this.#expansion.expand(word, folderOf(site))
+    );
+    program(args, this.#recorder(site), input);
     this.#depth--;
   }
 
   #recorder(site: Site): Recorder {
     return {
       file: (word) => this.#file(word, site),
+      reads: (word) => this.#read(word, site),
       into: (folder, source) => this.#into(folder, source, site),
       onto: (target, source) => this.#onto(target, source, site),
       isFolder: (word) => this.#isFolder(word, site),
@@ -390,15 +427,46 @@ class Reading {
 
   #add(write: ShellWrite, site: Site): void {
     if (!isPath(write.path)) return;
-    const isRelative = !write.path.startsWith("/");
-    if (isRelative && !site.isKnown) return this.lose();
-    if (this.#writes.size >= WRITES_MAX) return this.lose();
-    const found = isRelative && site.folder !== undefined
-      ? { ...write, base: site.folder }
-      : write;
+    const found = basedAt(site, write);
+    if (found === undefined || this.#writes.size >= WRITES_MAX) {
+      return this.lose();
+    }
     const key = JSON.stringify([found.base, found.path]);
     if (!this.#writes.has(key)) this.#writes.set(key, found);
   }
+
+  #read(word: Word, site: Site): void {
+    const isFile = word.isKnown && !word.isGlob && isPath(word.text) &&
+      word.text !== "-" && !DEVICES.test(word.text);
+    if (!isFile || !this.#isSeen || this.#reads.size >= READS_MAX) return;
+    const found = basedAt<ShellRead>(site, { path: word.text });
+    if (found === undefined) return;
+    this.#reads.set(JSON.stringify([found.base, found.path]), found);
+  }
+}
+
+/** A path with the folder it is relative to; undefined if that is unknown. */
+function basedAt<Path extends ShellRead>(
+  site: Site,
+  path: Path,
+): Path | undefined {
+  if (path.path.startsWith("/")) return path;
+  if (!site.isKnown) return undefined;
+  return site.folder === undefined ? path : { ...path, base: site.folder };
+}
+
+/** A site's folder, relative to the shell's; undefined if it is unknown. */
+function folderOf({ folder = ".", isKnown }: Site): string | undefined {
+  return isKnown ? folder : undefined;
+}
+
+/** Whether a redirection takes a command's output from the model's eyes. */
+function takesOutput({ text, descriptor, target }: Redirect): boolean {
+  if (!WRITING.test(text) || text === "<>" || target === undefined) {
+    return false;
+  }
+  if (text.startsWith(">&") && /^(\d+|-)$/.test(target.text)) return false;
+  return descriptor === "" || descriptor === "1";
 }
 
 /** Reserved words and assignments stand before a command's name. */

@@ -30,6 +30,8 @@ export interface ShellDisk {
   isThere(path: string): boolean;
   /** Whether a link is there. */
   isLink(path: string): boolean;
+  /** The names in a folder; undefined if there are more than so many. */
+  namesIn(path: string, max: number): readonly string[] | undefined;
   /** The text of a file; undefined if it is no regular one, or too large. */
   textOf(path: string): string | undefined;
   /** Whether one folder is another, or has it in it. */
@@ -43,6 +45,7 @@ export const EMPTY_DISK: ShellDisk = Object.freeze({
   isFolder: () => false,
   isThere: () => false,
   isLink: () => false,
+  namesIn: () => [],
   textOf: () => undefined,
   isAbove: () => false,
   repositoryAt: () => undefined,
@@ -61,6 +64,7 @@ export function diskAt(folder: string): ShellDisk {
     isFolder: (path) => tryStat(Deno.statSync, at(path))?.isDirectory ?? false,
     isThere: (path) => tryStat(Deno.lstatSync, at(path)) !== undefined,
     isLink: (path) => tryStat(Deno.lstatSync, at(path))?.isSymlink ?? false,
+    namesIn: (path, max) => namesIn(at(path), max),
     textOf: (path) => textIn(at(path)),
     isAbove: (path, other) => {
       const [real, inner] = [tryRealPath(at(path)), tryRealPath(at(other))];
@@ -82,6 +86,11 @@ export function placedIn(folder: string, path: string): string {
   return path.startsWith("/") ? path : `${folder.replace(/\/+$/, "")}/${path}`;
 }
 
+/** Says whether a regular file is at a path, or a link to one. */
+export function isRegularFile(path: string): boolean {
+  return tryStat(Deno.statSync, path)?.isFile ?? false;
+}
+
 function tryStat(
   stat: (path: string) => Deno.FileInfo,
   path: string,
@@ -99,6 +108,18 @@ function tryRealPath(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function namesIn(path: string, max: number): string[] | undefined {
+  const names: string[] = [];
+  try {
+    for (const { name } of Deno.readDirSync(path)) {
+      if (names.push(name) > max) return undefined;
+    }
+  } catch {
+    return [];
+  }
+  return names.sort();
 }
 
 /** Only of a regular file: to read another one may take for ever. */

@@ -10,14 +10,15 @@
  */
 
 import { ttlOf } from "../channels.ts";
+import { escapeGlob } from "../glob.ts";
 import type { Case, Verdict } from "./case.ts";
 import { notesOf, readNote } from "./case.ts";
-import { afterEdit, beforeEdit } from "./edits.ts";
+import { afterEdit, afterRead, beforeEdit, type EditPath } from "./edits.ts";
 import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
 import { plainName, plainPath } from "./frame.ts";
 import { informNotes } from "./informing.ts";
-import { shellWrites } from "./shell.ts";
-import { diskAt, placedIn } from "./shell_disk.ts";
+import { type ShellWrite, shellWrites } from "./shell.ts";
+import { diskAt, isRegularFile, placedIn } from "./shell_disk.ts";
 
 const FILES_MAX = 100;
 // What is larger in all is told by its size and time alone.
@@ -40,7 +41,8 @@ export async function beforeShell(
   hook: Case,
   command: string,
 ): Promise<Verdict> {
-  const verdict = await beforeEdit(hook, writtenBy(hook, command));
+  const { writes } = filesOf(hook, command);
+  const verdict = await beforeEdit(quiet(hook), writes);
   if (verdict.decision.verdict === "deny") return verdict;
   const files = await othersFiles(hook);
   if (files.length > 0) {
@@ -55,7 +57,16 @@ export async function beforeShell(
 
 /** Finds what a command that ran has changed of others' files. */
 export async function afterShell(hook: Case, command: string): Promise<void> {
-  await afterEdit(hook, writtenBy(hook, command));
+  const { writes, reads } = filesOf(hook, command);
+  const shown = hasFailed(hook)
+    ? []
+    : reads.filter((path) =>
+      isRegularFile(placedIn(hook.event.cwd || Deno.cwd(), path))
+    );
+  if (shown.length > 0) await afterRead(quiet(hook), shown);
+  if (writes.length > 0 || shown.length === 0) {
+    await afterEdit(quiet(hook), writes);
+  }
   const key = noteKey(hook);
   const note = await readNote<ShellNote>(hook, key);
   if (note === undefined) return;
@@ -74,19 +85,43 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
   await announce(hook, overwritten);
 }
 
-/** The paths that a command writes to, as seen from the session's folder. */
-function writtenBy(hook: Case, command: string): string[] {
+/** What a command writes and shows, as seen from the session's folder. */
+function filesOf(
+  hook: Case,
+  command: string,
+): { writes: EditPath[]; reads: string[] } {
   const { event } = hook;
   const folder = "tool" in event ? event.tool.folder : undefined;
-  const from = (path: string) =>
-    folder === undefined ? path : placedIn(folder, path);
-  const { writes } = shellWrites(command, {
+  const { writes, reads } = shellWrites(command, {
     home: Deno.env.get("HOME"),
     disk: diskAt(placedIn(event.cwd || Deno.cwd(), folder ?? ".")),
   });
-  return writes.map(({ path, base }) =>
-    from(base === undefined ? path : placedIn(base, path))
-  );
+  const placed = ({ path, base, isGlob }: ShellWrite): EditPath => {
+    const folders = [folder, base].filter((each) => each !== undefined);
+    const from = folders.reduceRight(
+      (inner, outer) => placedIn(isGlob ? escapeGlob(outer) : outer, inner),
+      // The shell has expanded what was to be expanded.
+      path.startsWith("~") ? `./${path}` : path,
+    );
+    return isGlob ? { glob: from } : from;
+  };
+  return {
+    writes: writes.map(placed),
+    reads: reads.map(placed).filter((path) => typeof path === "string"),
+  };
+}
+
+/**
+ * The call, without its log: a command that names what can be no path fails,
+ * and its model sees that.
+ */
+function quiet(hook: Case): Case {
+  return { ...hook, log: () => {} };
+}
+
+/** A command that failed may have stopped before it showed a file. */
+function hasFailed({ event }: Case): boolean {
+  return event.kind === "after-tool" && event.succeeded === false;
 }
 
 async function othersFiles(hook: Case): Promise<Watched[]> {

@@ -199,9 +199,9 @@ function apply({ words, recorder, input }: GitCall): void {
   const folder = args.value("directory");
   const target = folder === undefined ? recorder : recorder.within(folder);
   const texts = args.operands.length === 0
-    ? [input()]
+    ? [input.text()]
     : args.operands.map((operand) =>
-      operand.text === "-" ? input() : recorder.textOf(operand)
+      operand.text === "-" ? input.text() : recorder.textOf(operand)
     );
   for (const text of texts) {
     const paths = text === undefined ? [] : diffPaths(text, strip);
@@ -260,7 +260,7 @@ function pathspecsIn(
 ): readonly Word[] | undefined {
   const file = args.value("pathspec-from-file");
   if (file === undefined) return undefined;
-  const text = file.text === "-" ? input() : recorder.textOf(file);
+  const text = file.text === "-" ? input.text() : recorder.textOf(file);
   // A list that cannot be read may name any file.
   if (text === undefined) return [{ ...file, isKnown: false }];
   const end = args.has("pathspec-file-nul") ? "\0" : /\r?\n/;

@@ -42,22 +42,61 @@ function allOperands(short = "", long: readonly string[] = []): Program {
   };
 }
 
+/** Reads files, or without any the input. */
+function readAll(
+  files: readonly Word[],
+  recorder: Recorder,
+  input: Input,
+): void {
+  const shown = files.length > 0 || input.file === undefined
+    ? files
+    : [input.file];
+  for (const file of shown) recorder.reads(file);
+}
+
+/** A program that shows the files it names: which options have a value. */
+function reader(short = "", long: readonly string[] = []): Program {
+  return (words, recorder, input) => {
+    const { operands } = new Arguments(words, { short, long });
+    readAll(operands, recorder, input);
+  };
+}
+
+/** A program that shows parts of files: what it looks for comes first. */
+function searcher(
+  { short, long, given, unseen = [] }: {
+    readonly short: string;
+    readonly long: readonly string[];
+    /** Options that say what to look for. */
+    readonly given: readonly string[];
+    /** Options with which nothing of the files is shown. */
+    readonly unseen?: readonly string[];
+  },
+): Program {
+  return (words, recorder, input) => {
+    const args = new Arguments(words, { short, long });
+    if (args.has(...unseen)) return;
+    const files = args.operands.slice(args.has(...given) ? 0 : 1);
+    readAll(files, recorder, input);
+  };
+}
+
 /** `sed`: with -i, all operands but the script. */
-function sed(words: readonly Word[], recorder: Recorder): void {
+function sed(words: readonly Word[], recorder: Recorder, input: Input): void {
   const args = new Arguments(words, {
     short: "efl",
     attached: "iI",
     long: ["expression", "file", "line-length"],
   });
-  if (!args.has("i", "I", "in-place")) return;
+  const isWritten = args.has("i", "I", "in-place");
   // BSD's -i takes its suffix as the next argument, often an empty one.
   const operands = args.operands.filter((word) =>
     word.text !== "" || !word.isKnown
   );
   const hasScript = args.has("e", "f", "expression", "file");
-  for (const operand of operands.slice(hasScript ? 0 : 1)) {
-    recorder.file(operand);
-  }
+  const files = operands.slice(hasScript ? 0 : 1);
+  if (!isWritten) return readAll(files, recorder, input);
+  for (const file of files) recorder.file(file);
 }
 
 /** `perl` and `ruby`: with -i, all operands but the script. */
@@ -207,7 +246,7 @@ function shell(
     }
   }
   if (isText) return recorder.lost();
-  const script = input();
+  const script = input.text();
   if (script !== undefined) recorder.script(script);
 }
 
@@ -221,7 +260,7 @@ function interpreter(flags: readonly string[]): Program {
   return (words, recorder, input) => {
     const isInline = words.some((word) => flags.includes(word.text));
     const isStdin = words.every((word) => word.text.startsWith("-")) &&
-      input() !== undefined;
+      input.text() !== undefined;
     if (isInline || isStdin) recorder.lost();
   };
 }
@@ -277,7 +316,7 @@ function applyPatch(
   input: Input,
 ): void {
   const word = words.find((each) => !each.text.startsWith("-"));
-  const text = word?.isKnown ? word.text : input();
+  const text = word?.isKnown ? word.text : input.text();
   const paths = text === undefined ? [] : patchPaths(text);
   if (paths.length === 0) recorder.lost();
   else recorder.paths(paths);
@@ -300,7 +339,7 @@ function patch(
   const output = args.value("o", "output") ?? args.operands[0];
   if (output !== undefined) return target.file(output);
   const file = args.value("i", "input");
-  const text = file === undefined ? input() : recorder.textOf(file);
+  const text = file === undefined ? input.text() : recorder.textOf(file);
   if (text === undefined || strip === undefined) return target.lost();
   const paths = diffPaths(text, Number(strip.text) || 0);
   if (paths.length === 0) target.lost();
@@ -338,6 +377,42 @@ function lost(_words: readonly Word[], recorder: Recorder): void {
   recorder.lost();
 }
 
+const GREP = searcher({
+  short: "efmABCDd",
+  long: ["regexp", "file", "max-count", "context", "include", "exclude"],
+  given: ["e", "f", "regexp", "file"],
+  unseen: [
+    ..."qlLc",
+    "quiet",
+    "silent",
+    "count",
+    "files-with-matches",
+    "files-without-match",
+  ],
+});
+const RIPGREP = searcher({
+  short: "efmABCgtTjMEr",
+  long: ["regexp", "file", "max-count", "context", "glob", "type", "replace"],
+  given: ["e", "f", "regexp", "file", "files"],
+  unseen: [
+    ..."qlc",
+    "quiet",
+    "count",
+    "count-matches",
+    "files-with-matches",
+    "files-without-match",
+  ],
+});
+const AWK = searcher({
+  short: "Ffv",
+  long: ["field-separator", "file", "assign"],
+  given: ["f", "file"],
+});
+const JQ = searcher({
+  short: "f",
+  long: ["from-file", "indent"],
+  given: ["f", "from-file"],
+});
 const PYTHON = interpreter(["-c"]);
 const SCRIPT = interpreter(["-e", "--eval", "-p", "eval"]);
 
@@ -365,6 +440,29 @@ export const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ["ln", link],
   ["install", install],
   ["mkdir", makeFolders],
+  ["cat", reader()],
+  ["tac", reader()],
+  ["nl", reader("bdfhilnsvw")],
+  ["less", reader("bhjkopPtTxyz")],
+  ["more", reader("n")],
+  ["bat", reader("lrHm", ["language", "line-range", "style", "theme"])],
+  ["batcat", reader("lrHm", ["language", "line-range", "style", "theme"])],
+  ["head", reader("nc", ["lines", "bytes"])],
+  ["tail", reader("ncs", ["lines", "bytes", "pid", "sleep-interval"])],
+  ["cut", reader("bcdf", ["delimiter", "fields"])],
+  ["diff", reader("UC", ["unified", "context"])],
+  ["hexdump", reader("efns")],
+  ["od", reader("AjNStw")],
+  ["xxd", reader("clogs")],
+  ["strings", reader("nt")],
+  ["done", reader()],
+  ["grep", GREP],
+  ["egrep", GREP],
+  ["fgrep", GREP],
+  ["rg", RIPGREP],
+  ["awk", AWK],
+  ["gawk", AWK],
+  ["jq", JQ],
   ["dd", dd],
   ["git", git],
   ["patch", patch],

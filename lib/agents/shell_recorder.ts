@@ -9,13 +9,20 @@
 
 import type { Word } from "./shell_word.ts";
 
-/** What a command reads on its input; undefined if that is not known. */
-export type Input = () => string | undefined;
+/** What a command gets on its input. */
+export interface Input {
+  /** Its text; undefined if that is not known. */
+  text(): string | undefined;
+  /** The file that it comes from, if it is one. */
+  readonly file?: Word;
+}
 
 /** Takes down what a command writes. */
 export interface Recorder {
   /** Writes this file. */
   file(word: Word): void;
+  /** Shows what is in this file. */
+  reads(word: Word): void;
   /** Writes a file of the source's name in this folder. */
   into(folder: Word, source: Word): void;
   /** Writes this file, or one of the source's name if it is a folder. */

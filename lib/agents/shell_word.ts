@@ -20,6 +20,8 @@ export interface Word {
   readonly isKnown: boolean;
   /** Whether it has unquoted `*`, `?`, `[…]` or `{…}`. */
   readonly isGlob: boolean;
+  /** A glob with a backslash before each quoted character that means nothing. */
+  readonly pattern?: string;
   /** Whether any of it was quoted: then it is no reserved word. */
   readonly isQuoted: boolean;
   /** Whether it is `<(…)` or `>(…)`: no file of anybody's. */
@@ -40,6 +42,8 @@ export interface Operator {
 export interface Redirect {
   /** A redirection. */
   readonly kind: "redirect";
+  /** The number of the descriptor before it, or empty. */
+  readonly descriptor: string;
   /** `>`, `>>`, `>|`, `&>`, `<`, `<<`, `<>`, `>&`, … without descriptor. */
   readonly text: string;
   /** What it goes to or comes from; a here-document's delimiter. */
@@ -109,19 +113,38 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
 };
 
+const QUOTED = /[*?[\]{},\\]/;
+
 /** A word while it is read. */
 class WordParts {
   text = "";
+  #pattern = "";
   isKnown = true;
   isGlob = false;
   isQuoted = false;
   isProcess = false;
   readonly nested: (readonly Token[])[] = [];
 
+  /** Adds text in which no character means anything. */
+  addQuoted(text: string): void {
+    this.text += text;
+    this.#pattern += QUOTED.test(text)
+      ? text.replace(/[*?[\]{},\\]/g, "\\$&")
+      : text;
+  }
+
+  /** Adds a character as it stands. */
+  addPlain(char: string): void {
+    if ("*?[{".includes(char)) this.isGlob = true;
+    this.text += char;
+    this.#pattern += char;
+  }
+
   finish(): Word {
     return {
       kind: "word",
       text: this.text,
+      ...(this.isGlob ? { pattern: this.#pattern } : {}),
       isKnown: this.isKnown,
       isGlob: this.isGlob,
       isQuoted: this.isQuoted,
@@ -178,7 +201,7 @@ export class WordReader {
       word.isQuoted = true;
       const end = this.#source.text.indexOf("'", this.#source.at + 1);
       const stop = end < 0 ? this.#source.text.length : end;
-      word.text += this.#source.text.slice(this.#source.at + 1, stop);
+      word.addQuoted(this.#source.text.slice(this.#source.at + 1, stop));
       this.#source.at = stop + 1;
     } else if (char === '"') {
       word.isQuoted = true;
@@ -187,7 +210,7 @@ export class WordReader {
     } else if (char === "\\") {
       if (!this.#source.sees("\\\n")) {
         word.isQuoted = true;
-        word.text += this.#source.text[this.#source.at + 1] ?? "";
+        word.addQuoted(this.#source.text[this.#source.at + 1] ?? "");
       }
       this.#source.at += 2;
     } else if (char === "$" || char === "`") {
@@ -195,8 +218,7 @@ export class WordReader {
     } else if (isFirst && char === "~") {
       this.#readTilde(word);
     } else {
-      if ("*?[{".includes(char)) word.isGlob = true;
-      word.text += char;
+      word.addPlain(char);
       this.#source.at++;
     }
   }
@@ -211,13 +233,13 @@ export class WordReader {
       if (char === "\\") {
         const next = this.#source.text[this.#source.at + 1] ?? "";
         if (next !== "\n") {
-          word.text += '"\\$`'.includes(next) ? next : `\\${next}`;
+          word.addQuoted('"\\$`'.includes(next) ? next : `\\${next}`);
         }
         this.#source.at += 2;
       } else if (char === "$" || char === "`") {
         this.#readExpansion(word, true);
       } else {
-        word.text += char;
+        word.addQuoted(char);
         this.#source.at++;
       }
     }
@@ -233,7 +255,7 @@ export class WordReader {
 
   #addHome(word: WordParts): void {
     if (this.#home === undefined) word.isKnown = false;
-    else word.text += this.#home;
+    else word.addQuoted(this.#home);
   }
 
   #readExpansion(word: WordParts, isQuoted: boolean): void {
@@ -267,7 +289,7 @@ export class WordReader {
     const char = this.#source.char;
     if (name === "" && (char === "" || !"?!#@*$-".includes(char))) {
       // A dollar that expands nothing stands for itself.
-      word.text += "$";
+      word.addQuoted("$");
       return;
     }
     if (name === "") this.#source.at++;
@@ -297,14 +319,14 @@ export class WordReader {
       const char = this.#source.text[this.#source.at++];
       if (char === "'") return;
       if (char !== "\\") {
-        word.text += char;
+        word.addQuoted(char);
         continue;
       }
       const next = this.#source.text[this.#source.at++] ?? "";
       const value = ESCAPES[next];
       // Numeric escapes are rare in paths: such a word is not known.
       if (value === undefined) word.isKnown = false;
-      else word.text += value;
+      else word.addQuoted(value);
     }
   }
 

@@ -49,6 +49,11 @@ export const RESERVED_BEFORE_COMMAND: ReadonlySet<string> = new Set([
   "do",
   "{",
   "!",
+  // Those of fish, which are no commands elsewhere.
+  "and",
+  "or",
+  "not",
+  "begin",
 ]);
 
 const DEPTH_MAX = 16;
@@ -67,13 +72,24 @@ const OPERATORS: readonly string[] = [
   ")",
   "\n",
 ];
+// Those with an exclamation mark and those ending in a bar are zsh's, `>?` fish's.
 const REDIRECTS: readonly string[] = [
+  "&>>|",
+  "&>>!",
   "&>>",
+  "&>|",
+  "&>!",
+  ">>|",
+  ">>!",
+  ">&|",
+  ">&!",
   "<<<",
   "<<-",
   "&>",
   ">>",
   ">|",
+  ">!",
+  ">?",
   ">&",
   "<<",
   "<>",
@@ -199,14 +215,15 @@ class Lexer implements ReadCommands {
       source.at = start;
       return undefined;
     }
+    const descriptor = source.text.slice(start, source.at);
     source.at += text.length;
     this.#skipBlanks();
     const { char } = source;
     if (char === "" || (WORD_ENDS.has(char) && !this.#seesProcess())) {
-      return { kind: "redirect", text };
+      return { kind: "redirect", text, descriptor };
     }
     const target = this.#words.read();
-    const redirect: Redirect = { kind: "redirect", text, target };
+    const redirect: Redirect = { kind: "redirect", text, descriptor, target };
     if (text === "<<" || text === "<<-") this.#pending.push(redirect);
     return redirect;
   }

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { Scene } from "./scene.ts";
+import { contextOf, reasonOf, Scene } from "./scene.ts";
 
 /** A project with files, folders and links that commands name. */
 async function openScene(): Promise<Scene> {
@@ -82,6 +82,21 @@ const ROWS: readonly Row[] = [
   ["src/a.ts", "git checkout -- '*.md'", "passes"],
   ["src/a.ts", "git reset HEAD src/a.ts", "passes"],
   ["src/a.ts", "git clean -n src", "passes"],
+  // Braces and wildcards.
+  ["src/a.ts", "sed -i s/x/y/ src/*.ts", "stopped"],
+  ["src/a.ts", "rm src/{a,c}.ts", "stopped"],
+  ["src/a.ts", "cp new src/a{.js,.ts}", "passes"],
+  ["out/a.ts", "cp src/[ab].ts out", "stopped"],
+  ["src/a.ts", "rm src/b*", "passes"],
+  ["src/a.ts", "rm '*.ts'", "passes"],
+  ["src/a.ts", "cd src && rm *", "stopped"],
+  ["src/later.x", "rm -f src/*.x", "stopped"],
+  ["out/held", "mv h* out", "stopped"],
+  ["app/[id].ts", "cp new app/[id].ts", "stopped"],
+  ["app/i.ts", "cp new app/[id].ts", "passes"],
+  // What can be no path is no trouble of ours.
+  ["src/a.ts", "echo x > held/x; rm $'a\\nb' '' held/y/z", "passes"],
+  ["src/a.ts", `touch ${"x".repeat(300)} src/[*`, "passes"],
   // Whole folders.
   ["out/src", "cp -r src out", "stopped"],
   ["src/a.ts", "rm -r src", "stopped"],
@@ -138,4 +153,86 @@ Deno.test("what a command wrote is the session's own in the folder that its call
   await scene.afterShell("ada", "echo 2 > a.ts", { folder: "src" });
   const touches = await scene.store.touchesOf(scene.path("src/a.ts"), 0);
   assert.deepEqual(touches.map(({ session }) => session), ["ada"]);
+});
+
+/** `ada` has read a file by a command; then `bob` changes it, and is done. */
+async function changedSinceShown(
+  scene: Scene,
+  command: string,
+): Promise<string> {
+  const path = scene.path("src/a.ts");
+  await scene.beforeShell("ada", command);
+  await scene.afterShell("ada", command);
+  scene.clock.advance(60_000);
+  await scene.before("bob", [path]);
+  scene.write("src/a.ts", "2");
+  await scene.after("bob", [path]);
+  await scene.store.endSession("bob");
+  scene.clock.advance(30_000);
+  return path;
+}
+
+for (
+  const command of [
+    "cat src/a.ts",
+    "head -n 5 src/a.ts",
+    "sed -n 1,5p src/a.ts",
+    "cd src && nl a.ts",
+    "rg -n x src/*.ts",
+    "cat < src/a.ts",
+    "cat src/b.ts src/a.ts | head",
+  ]
+) {
+  Deno.test(`\`${command}\` is a read: what changes after it is told, until it is read again`, async () => {
+    await using scene = await openScene();
+    const path = await changedSinceShown(scene, command);
+    const reason = reasonOf(await scene.before("ada", [path], { callId: "1" }));
+    assert.match(reason, /bob has changed \S+a\.ts/);
+    await scene.afterShell("ada", command);
+    contextOf(await scene.before("ada", [path], { callId: "2" }));
+    assert.deepEqual(scene.logged, []);
+  });
+}
+
+for (
+  const command of [
+    "cat src",
+    "cat src/b.ts",
+    "cat src/a.ts > other",
+    "grep -l x src/a.ts",
+    "cat src/none.ts",
+    "echo src/a.ts",
+  ]
+) {
+  Deno.test(`\`${command}\` is no read of src/a.ts`, async () => {
+    await using scene = await openScene();
+    const path = await changedSinceShown(scene, command);
+    contextOf(await scene.before("ada", [path]));
+  });
+}
+
+Deno.test("a command that failed has read nothing", async () => {
+  await using scene = await openScene();
+  const path = await changedSinceShown(scene, "cat src/a.ts");
+  reasonOf(await scene.before("ada", [path], { callId: "1" }));
+  const tool = { name: "S", kind: "shell", paths: [] } as const;
+  await scene.call("ada", {
+    kind: "after-tool",
+    tool: { ...tool, command: "false && cat src/a.ts" },
+    succeeded: false,
+  });
+  const notes = await scene.store.readNotes("ada", []);
+  assert.equal(notes.size, 0);
+  reasonOf(await scene.before("ada", [path], { callId: "1" }));
+});
+
+Deno.test("a FIFO that a command reads is not opened", async () => {
+  await using scene = await openScene();
+  const fifo = scene.path("fifo");
+  const { success } = new Deno.Command("mkfifo", { args: [fifo] }).outputSync();
+  assert.ok(success);
+  for (const command of ["cat fifo", "patch -p1 < fifo", "git apply fifo"]) {
+    contextOf(await scene.beforeShell("ada", command));
+    await scene.afterShell("ada", command);
+  }
 });

@@ -18,7 +18,12 @@ import { EMPTY_DISK, type ShellDisk } from "../../lib/agents/shell_disk.ts";
 
 const HOME = "/home/dev";
 const LOST = "lost";
-const NOTHING: ShellWrites = { writes: [], wholeTree: [], unknown: false };
+const NOTHING: ShellWrites = {
+  writes: [],
+  reads: [],
+  wholeTree: [],
+  unknown: false,
+};
 
 type Row = readonly [string, readonly string[], typeof LOST?];
 
@@ -36,6 +41,11 @@ const ROWS: readonly Row[] = [
   ["cmd >&2", []],
   ["cmd >& log", ["log"]],
   ["cmd 3<> both", ["both"]],
+  // Those of zsh and fish.
+  ["cmd >! a >>! b &>! c &>| d >>| e &>>| f >&| g", [..."abcdefg"]],
+  ["cmd >? a", ["a"]],
+  ["true; and rm a; or not rm b", ["a", "b"]],
+  ["begin; rm a; end", ["a"]],
   ["> made", ["made"]],
   [": > made", ["made"]],
   ["exec > log", ["log"]],
@@ -65,7 +75,25 @@ const ROWS: readonly Row[] = [
   ["echo x > a$", ["a$"]],
   ["rm *.log", ["glob *.log"]],
   ["rm 'a*'", ["a*"]],
-  ["touch {a,b}.ts", ["glob {a,b}.ts"]],
+  ["touch {a,b}.ts", ["a.ts", "b.ts"]],
+  ["touch x{a,b{1..3}}{,.ts}", [
+    ..."a b1 b2 b3".split(" ").flatMap((name) => [`x${name}`, `x${name}.ts`]),
+  ]],
+  ["touch {08..10}", ["08", "09", "10"]],
+  ["touch {c..a} {1..5..2} {2..0}", [..."cba13520"]],
+  ["cp a.ts{,.bak}", ["a.ts.bak"]],
+  ["mv {a,b}.ts", ["a.ts", "b.ts"]],
+  ["touch 'x{a,b}' \\{c,d} {e\\,f} \"{g,h}\"", [
+    "x{a,b}",
+    "{c,d}",
+    "{e,f}",
+    "{g,h}",
+  ]],
+  ["touch {id}.ts {} {a..} [id].ts", ["{id}.ts", "{}", "{a..}", "[id].ts"]],
+  ["touch app/[id]/[[...opt]]/{x}.tsx", ["app/[id]/[[...opt]]/{x}.tsx"]],
+  ["rm src/**/*.ts", ["glob src/**/*.ts"]],
+  ["rm '[x]'/*.ts", ["glob \\[x\\]/*.ts"]],
+  ["rm {a,*.b}", ["a", "glob *.b"]],
   ["# rm a", []],
   ["echo a # > b", []],
   ["echo a#b > c", ["c"]],
@@ -302,6 +330,74 @@ for (const [command, writes, lost] of ROWS) {
     assert.equal(found.unknown, lost === LOST);
   });
 }
+
+const READS: readonly (readonly [string, ...(readonly string[])])[] = [
+  ["cat a b", "a", "b"],
+  ["cat -n a", "a"],
+  ["cat < a", "a"],
+  ["cat - a", "a"],
+  ["head -20 a", "a"],
+  ["head -n 20 a", "a"],
+  ["tail -c +5 a", "a"],
+  ["nl -ba a", "a"],
+  ["sed -n 1,20p a", "a"],
+  ["sed -n -e 1p -e 2p a b", "a", "b"],
+  ["sed 1d < a", "a"],
+  ["sed -i s/a/b/ a"],
+  ["grep -n pattern a b", "a", "b"],
+  ["grep -e x -e y a", "a"],
+  ["grep -A 3 x a", "a"],
+  ["grep -q x a"],
+  ["grep -l x a"],
+  ["rg -n x a", "a"],
+  ["rg -g '*.ts' x a", "a"],
+  ["rg x"],
+  ["rg -c x a"],
+  ["awk -F: '{print $1}' a", "a"],
+  ["awk '{print}' < a", "a"],
+  ["jq .x a", "a"],
+  ["bat --line-range 1:9 a", "a"],
+  ["less a", "a"],
+  ["diff -u a b", "a", "b"],
+  ["xxd a", "a"],
+  ["wc -l a"],
+  ["cd src && cat a", "src : a"],
+  ["cat a | head -5", "a"],
+  ["cat a 2>/dev/null", "a"],
+  ["cat a >&2", "a"],
+  ["bash -c 'cat a'", "a"],
+  ["sudo cat a", "a"],
+  ["if true; then cat a; fi", "a"],
+  ["while read x; do echo $x; done < a", "a"],
+  ["timeout 5 cat < a", "a"],
+  ["cat a && echo x > b", "a"],
+  // Nothing of these is shown.
+  ["cat a > b"],
+  ["cat a >> b"],
+  ["cat a &> b"],
+  ["cat a 1> b"],
+  ["x=$(cat a)"],
+  ["bash -c 'cat a' > b"],
+  ["mysql < a"],
+  ["patch -p1 < a"],
+  ["cat <<E\na\nE"],
+  ["cat $X"],
+  ["cat *.ts"],
+  ["cd $X && cat a"],
+  ["cat /dev/null"],
+  ["echo cat a"],
+];
+
+for (const [command, ...reads] of READS) {
+  Deno.test(`shellWrites: ${JSON.stringify(command)} reads`, () => {
+    assert.deepEqual(shellWrites(command).reads.map(spelled), reads);
+  });
+}
+
+Deno.test("shellWrites: at most 32 files are read by one command", () => {
+  const files = Array.from({ length: 50 }, (_, at) => `f${at}`);
+  assert.equal(shellWrites(`cat ${files.join(" ")}`).reads.length, 32);
+});
 
 Deno.test("shellWrites: a name means what is on disk", () => {
   const disk: ShellDisk = {

@@ -14,7 +14,10 @@
 
 import { diffPaths, patchPaths } from "./patch.ts";
 import { afterOptions, Arguments } from "./shell_arguments.ts";
+import { COPIES } from "./shell_copies.ts";
+import { FORMATTERS, rewrites } from "./shell_formatters.ts";
 import { git } from "./shell_git.ts";
+import { readAll, READERS } from "./shell_readers.ts";
 import type { Input, Program, Recorder } from "./shell_recorder.ts";
 import type { Word } from "./shell_word.ts";
 
@@ -29,55 +32,10 @@ export const UNKNOWN_WORD: Word = Object.freeze({
   nested: [],
 });
 
-const HERE: Word = Object.freeze({
-  ...UNKNOWN_WORD,
-  text: ".",
-  isKnown: true,
-});
-
 function allOperands(short = "", long: readonly string[] = []): Program {
   return (words, recorder) => {
     const { operands } = new Arguments(words, { short, long });
     for (const operand of operands) recorder.file(operand);
-  };
-}
-
-/** Reads files, or without any the input. */
-function readAll(
-  files: readonly Word[],
-  recorder: Recorder,
-  input: Input,
-): void {
-  const shown = files.length > 0 || input.file === undefined
-    ? files
-    : [input.file];
-  for (const file of shown) recorder.reads(file);
-}
-
-/** A program that shows the files it names: which options have a value. */
-function reader(short = "", long: readonly string[] = []): Program {
-  return (words, recorder, input) => {
-    const { operands } = new Arguments(words, { short, long });
-    readAll(operands, recorder, input);
-  };
-}
-
-/** A program that shows parts of files: what it looks for comes first. */
-function searcher(
-  { short, long, given, unseen = [] }: {
-    readonly short: string;
-    readonly long: readonly string[];
-    /** Options that say what to look for. */
-    readonly given: readonly string[];
-    /** Options with which nothing of the files is shown. */
-    readonly unseen?: readonly string[];
-  },
-): Program {
-  return (words, recorder, input) => {
-    const args = new Arguments(words, { short, long });
-    if (args.has(...unseen)) return;
-    const files = args.operands.slice(args.has(...given) ? 0 : 1);
-    readAll(files, recorder, input);
   };
 }
 
@@ -107,118 +65,6 @@ function inPlace(words: readonly Word[], recorder: Recorder): void {
   for (const operand of args.operands.slice(hasScript ? 0 : 1)) {
     recorder.file(operand);
   }
-}
-
-/** Sources, then a file or a folder; with `-t`, the folder comes first. */
-function put(args: Arguments, recorder: Recorder): void {
-  const folder = args.value("t", "target-directory");
-  if (folder !== undefined) {
-    for (const source of args.operands) recorder.into(folder, source);
-    return;
-  }
-  const target = args.operands.at(-1);
-  if (target === undefined) return;
-  const sources = args.operands.slice(0, -1);
-  const isFile = args.has("T", "no-target-directory");
-  for (const source of sources) {
-    if (isFile) recorder.file(target);
-    else if (sources.length > 1) recorder.into(target, source);
-    else recorder.onto(target, source);
-  }
-}
-
-const PUT_SHORT = "tS";
-const PUT_LONG = ["target-directory", "suffix"];
-
-function copy(words: readonly Word[], recorder: Recorder): void {
-  put(new Arguments(words, { short: PUT_SHORT, long: PUT_LONG }), recorder);
-}
-
-/** `mv`: its sources are gone afterwards. */
-function move(words: readonly Word[], recorder: Recorder): void {
-  const args = new Arguments(words, { short: PUT_SHORT, long: PUT_LONG });
-  const isInto = args.value("t", "target-directory") !== undefined;
-  const sources = isInto ? args.operands : args.operands.slice(0, -1);
-  for (const source of sources) recorder.file(source);
-  put(args, recorder);
-}
-
-/** `ln`: one operand alone is linked to from the working folder. */
-function link(words: readonly Word[], recorder: Recorder): void {
-  const args = new Arguments(words, { short: PUT_SHORT, long: PUT_LONG });
-  const [source, target] = args.operands;
-  const isInto = args.value("t", "target-directory") !== undefined;
-  if (!isInto && source !== undefined && target === undefined) {
-    recorder.into(HERE, source);
-  } else if (args.has("n", "no-dereference") && recorder.isLink(target)) {
-    recorder.file(target);
-  } else put(args, recorder);
-}
-
-/** `install`: with `-d`, its operands are folders to make. */
-function install(words: readonly Word[], recorder: Recorder): void {
-  const args = new Arguments(words, {
-    short: `${PUT_SHORT}mgo`,
-    long: [...PUT_LONG, "mode", "owner", "group", "strip-program"],
-  });
-  if (!args.has("d", "directory")) return put(args, recorder);
-  for (const operand of args.operands) recorder.makes(operand);
-}
-
-function makeFolders(words: readonly Word[], recorder: Recorder): void {
-  const { operands } = new Arguments(words, { short: "m", long: ["mode"] });
-  for (const operand of operands) recorder.makes(operand);
-}
-
-const RSYNC_LONG =
-  "address backup-dir block-size bwlimit checksum-choice chmod chown compare-dest compress-choice compress-level contimeout copy-as copy-dest debug exclude exclude-from files-from filter groupmap iconv include include-from info link-dest log-file log-file-format max-alloc max-delete max-size min-size modify-window out-format partial-dir password-file port protocol read-batch remote-option rsh rsync-path skip-compress sockopts stop-after stop-at suffix temp-dir timeout usermap write-batch"
-    .split(" ");
-
-/** `rsync`: a folder with a slash at its end stands for what is in it. */
-function rsync(words: readonly Word[], recorder: Recorder): void {
-  const args = new Arguments(words, { short: "efBTM", long: RSYNC_LONG });
-  if (args.has("n", "dry-run", "list-only")) return;
-  const sources = args.operands.slice(0, -1);
-  const target = args.operands.at(-1);
-  if (target === undefined || sources.length === 0) return;
-  if (args.has("remove-source-files")) {
-    for (const source of sources) {
-      if (!isRemote(source)) recorder.file(source);
-    }
-  }
-  if (isRemote(target)) return;
-  const isWhole = args.has("files-from", "R", "relative") ||
-    [...args.names].some((name) => name.startsWith("delete"));
-  for (const source of sources) {
-    if (isWhole || /(^|\/)\.{0,2}$/.test(source.text)) {
-      recorder.file({ ...target, text: `${target.text}/` });
-    } else if (sources.length > 1 || recorder.isFolder(source)) {
-      recorder.into(target, named(source));
-    } else recorder.onto(target, named(source));
-  }
-}
-
-function scp(words: readonly Word[], recorder: Recorder): void {
-  const { operands } = new Arguments(words, { short: "cDFiJloPSX" });
-  const sources = operands.slice(0, -1);
-  const target = operands.at(-1);
-  if (target === undefined || isRemote(target)) return;
-  for (const source of sources) {
-    if (sources.length > 1) recorder.into(target, named(source));
-    else recorder.onto(target, named(source));
-  }
-}
-
-/** `host:path` is on another machine. */
-function isRemote({ text }: Word): boolean {
-  return /^[^/]+:/.test(text);
-}
-
-/** A source without its host: what its copy is called. */
-function named(source: Word): Word {
-  return isRemote(source)
-    ? { ...source, text: source.text.replace(/^[^/]+?:+/, "") }
-    : source;
 }
 
 function dd(words: readonly Word[], recorder: Recorder): void {
@@ -262,6 +108,41 @@ function interpreter(flags: readonly string[]): Program {
     const isStdin = words.every((word) => word.text.startsWith("-")) &&
       input.text() !== undefined;
     if (isInline || isStdin) recorder.lost();
+  };
+}
+
+/** `python -m black` runs a program, as its name alone does. */
+function python(
+  words: readonly Word[],
+  recorder: Recorder,
+  input: Input,
+): void {
+  const rest = afterOptions(words, "WX");
+  const module = words.indexOf(rest[0]) - 1;
+  if (words[module]?.text === "-m") recorder.command(rest, input);
+  else PYTHON(words, recorder, input);
+}
+
+/** `deno fmt` formats; with code on the spot it may write anything. */
+function deno(words: readonly Word[], recorder: Recorder, input: Input): void {
+  if (words[0]?.text === "fmt") DENO_FMT(words, recorder, input);
+  else SCRIPT(words, recorder, input);
+}
+
+/** `gh pr checkout` is `git checkout` of a branch. */
+function gh(words: readonly Word[], recorder: Recorder): void {
+  const [subject, command, name] = words;
+  if (subject?.text === "pr" && command?.text === "checkout") {
+    recorder.tree(`gh pr checkout ${name?.isKnown ? name.text : "…"}`);
+  }
+}
+
+/** `su -c` and `flock -c` run a script; `flock FILE` a command. */
+function scripted(short: string, operands: number): Program {
+  return (words, recorder, input) => {
+    const at = words.findIndex(({ text }) => text === "-c");
+    if (at >= 0) recorder.script(words[at + 1]);
+    else prefix(short, operands)(words, recorder, input);
   };
 }
 
@@ -377,47 +258,20 @@ function lost(_words: readonly Word[], recorder: Recorder): void {
   recorder.lost();
 }
 
-const GREP = searcher({
-  short: "efmABCDd",
-  long: ["regexp", "file", "max-count", "context", "include", "exclude"],
-  given: ["e", "f", "regexp", "file"],
-  unseen: [
-    ..."qlLc",
-    "quiet",
-    "silent",
-    "count",
-    "files-with-matches",
-    "files-without-match",
-  ],
-});
-const RIPGREP = searcher({
-  short: "efmABCgtTjMEr",
-  long: ["regexp", "file", "max-count", "context", "glob", "type", "replace"],
-  given: ["e", "f", "regexp", "file", "files"],
-  unseen: [
-    ..."qlc",
-    "quiet",
-    "count",
-    "count-matches",
-    "files-with-matches",
-    "files-without-match",
-  ],
-});
-const AWK = searcher({
-  short: "Ffv",
-  long: ["field-separator", "file", "assign"],
-  given: ["f", "file"],
-});
-const JQ = searcher({
-  short: "f",
-  long: ["from-file", "indent"],
-  given: ["f", "from-file"],
+const DENO_FMT = rewrites({
+  commands: ["fmt"],
+  unless: ["check"],
+  short: "c",
+  long: ["config", "ext", "ignore"],
 });
 const PYTHON = interpreter(["-c"]);
 const SCRIPT = interpreter(["-e", "--eval", "-p", "eval"]);
 
 /** The programs that are known, by name. */
 export const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ...COPIES,
+  ...READERS,
+  ...FORMATTERS,
   ["tee", allOperands()],
   ["rm", allOperands()],
   ["unlink", allOperands()],
@@ -425,8 +279,6 @@ export const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ["shred", allOperands("ns")],
   ["touch", allOperands("drt", ["date", "reference", "time"])],
   ["truncate", allOperands("sr", ["size", "reference"])],
-  ["gzip", allOperands("S")],
-  ["gunzip", allOperands("S")],
   ["ed", allOperands("p")],
   ["sed", sed],
   ["gsed", sed],
@@ -435,56 +287,27 @@ export const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
     inPlace(words, recorder);
     SCRIPT(words, recorder, input);
   }],
-  ["mv", move],
-  ["cp", copy],
-  ["ln", link],
-  ["install", install],
-  ["mkdir", makeFolders],
-  ["cat", reader()],
-  ["tac", reader()],
-  ["nl", reader("bdfhilnsvw")],
-  ["less", reader("bhjkopPtTxyz")],
-  ["more", reader("n")],
-  ["bat", reader("lrHm", ["language", "line-range", "style", "theme"])],
-  ["batcat", reader("lrHm", ["language", "line-range", "style", "theme"])],
-  ["head", reader("nc", ["lines", "bytes"])],
-  ["tail", reader("ncs", ["lines", "bytes", "pid", "sleep-interval"])],
-  ["cut", reader("bcdf", ["delimiter", "fields"])],
-  ["diff", reader("UC", ["unified", "context"])],
-  ["hexdump", reader("efns")],
-  ["od", reader("AjNStw")],
-  ["xxd", reader("clogs")],
-  ["strings", reader("nt")],
-  ["done", reader()],
-  ["grep", GREP],
-  ["egrep", GREP],
-  ["fgrep", GREP],
-  ["rg", RIPGREP],
-  ["awk", AWK],
-  ["gawk", AWK],
-  ["jq", JQ],
   ["dd", dd],
   ["git", git],
+  ["gh", gh],
   ["patch", patch],
   ["apply_patch", applyPatch],
   ["applypatch", applyPatch],
-  ["sort", output("o", ["output"], () => false)],
+  ["sort", output("oktST", ["output"], () => false)],
   ["curl", output("o", ["output"], (args) => args.has("O", "remote-name"))],
   ["wget", output("O", ["output-document"], () => true)],
   ["tar", tar],
   ["unzip", lost],
-  ["rsync", rsync],
-  ["scp", scp],
   ["sh", shell],
   ["bash", shell],
   ["dash", shell],
   ["zsh", shell],
   ["ksh", shell],
   ["eval", evaluate],
-  ["python", PYTHON],
-  ["python3", PYTHON],
+  ["python", python],
+  ["python3", python],
   ["node", SCRIPT],
-  ["deno", SCRIPT],
+  ["deno", deno],
   ["bun", SCRIPT],
   ["php", interpreter(["-r"])],
   ["sudo", prefix("ugCDhprtUT")],
@@ -500,6 +323,12 @@ export const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ["stdbuf", prefix("ioe")],
   ["timeout", prefix("ks", 1)],
   ["time", prefix("fo")],
+  ["su", scripted("gGsw", 1)],
+  ["flock", scripted("EwW", 1)],
+  ["watch", prefix("nq")],
+  ["unbuffer", prefix("")],
+  ["caffeinate", prefix("tw")],
+  ["busybox", prefix("")],
   ["xargs", xargs],
   ["find", find],
 ]);

@@ -30,6 +30,19 @@ export interface Word {
   readonly nested: readonly (readonly Token[])[];
 }
 
+/** A word that is known, as it is after all expansion. */
+export function plainWord(text: string): Word {
+  return {
+    kind: "word",
+    text,
+    isKnown: true,
+    isGlob: false,
+    isQuoted: false,
+    isProcess: false,
+    nested: [],
+  };
+}
+
 /** What stands between commands: `;`, `&`, `&&`, `|`, `(`, `)`, newline, … */
 export interface Operator {
   /** An operator. */

@@ -26,7 +26,6 @@ import type { EditObstacle, EditTarget } from "../store.ts";
 import { ALLOW, type Case, type Verdict } from "./case.ts";
 import { type FileStamp, stampOf } from "./file_stamp.ts";
 import { activeFiles, LEASE_MS } from "./lease.ts";
-import { judgeObstacles, judgeSiblings } from "./objecting.ts";
 
 const PATHS_MAX = 100;
 
@@ -60,14 +59,19 @@ export async function beforeEdit(
   const targets = targetsOf(hook, paths);
   if (targets.length === 0) return ALLOW;
   const { reads, siblings } = await notedOf(hook, targets);
-  const stale = await judgeSiblings(hook, targets, siblings, reads);
-  if (stale !== undefined) return stale;
+  if (siblings.size > 0) {
+    const { judgeSiblings } = await import("./objecting.ts");
+    const stale = await judgeSiblings(hook, targets, siblings, reads);
+    if (stale !== undefined) return stale;
+  }
   const edited = targets.map((target): EditTarget => ({
     target,
     readAtMs: reads.get(target.path)?.atMs,
   }));
   const obstacles = await guard(hook, edited, false);
   if (obstacles.length === 0) return ALLOW;
+  // Loaded only where another session is near, which is seldom.
+  const { judgeObstacles } = await import("./objecting.ts");
   const stopped = await judgeObstacles(hook, obstacles, reads);
   if (stopped !== undefined) return stopped;
   // Meanwhile somebody may have come who holds it exclusively.

@@ -76,6 +76,54 @@ function takenLongAgo(home: string): void {
   }
 }
 
+Deno.test("a call of Copilot that Claude's settings hook, too, is denied by both, and its retry passes", async () => {
+  using folder = temporary();
+  const home = `${folder.path}/bus`;
+  const path = `${folder.path}/a.ts`;
+  Deno.writeTextFileSync(path, "a");
+  const hook = async (
+    wiring: "claude" | "copilot",
+    input: Record<string, unknown>,
+  ): Promise<string> => {
+    let answer = "";
+    await answerInput(
+      wiring,
+      {
+        read: () => JSON.stringify({ ...input, cwd: folder.path }),
+        write: (text) => void (answer += text),
+      },
+      { home, event: wiring === "copilot" ? "preToolUse" : undefined },
+    );
+    return answer.trim();
+  };
+  const args = { path, old_str: "a", new_str: "b" };
+  const asCopilot = (session: string) =>
+    hook("copilot", {
+      sessionId: session,
+      timestamp: 1795368039786,
+      toolName: "edit",
+      toolArgs: args,
+    });
+  const asClaude = (session: string) =>
+    hook("claude", {
+      session_id: session,
+      timestamp: "2026-11-22T17:27:43.964Z",
+      hook_event_name: "PreToolUse",
+      tool_name: "Edit",
+      tool_input: args,
+    });
+  assert.equal(await asCopilot("bob"), "{}");
+  assert.equal(await asClaude("bob"), "{}");
+  const denied = [await asCopilot("ada"), await asClaude("ada")];
+  for (const answer of denied) {
+    assert.equal(JSON.parse(answer).permissionDecision, "deny");
+  }
+  assert.deepEqual([await asCopilot("ada"), await asClaude("ada")], [
+    "{}",
+    "{}",
+  ]);
+});
+
 Deno.test({
   name:
     "a full device for an answer: exit code 0, a line in the log, nothing told",

@@ -66,7 +66,12 @@ export async function answerCall(call: Call): Promise<void> {
       log: (message) => log.add(message),
     });
     const { output, carried } = agent.render(event, verdict.decision);
-    write(output);
+    try {
+      write(output);
+    } catch (error) {
+      await verdict.lost?.();
+      throw error;
+    }
     await verdict.told(carried);
   } finally {
     if (call.ends && store instanceof SqliteBriefStore) store.leave();

@@ -41,6 +41,8 @@ export interface Verdict {
   readonly decision: Decision;
   /** Writes down what the model has really been told. */
   readonly told: (carried: Carried) => Promise<void>;
+  /** Takes back what counts as told already, if the answer was not written. */
+  readonly lost?: () => Promise<void>;
 }
 
 /** The agent goes on. */

@@ -117,7 +117,16 @@ export async function denyUntold(
   const stopping = facts.filter((fact) =>
     fact.force === "firm" || fact.force === "soft" && untold.includes(fact)
   );
-  return stopping.length > 0 ? denial(stopping, advice) : undefined;
+  return stopping.length > 0
+    ? { ...denial(stopping, advice), lost: () => forget(hook, untold) }
+    : undefined;
+}
+
+/** Counts facts as not told: their denial did not reach the agent. */
+async function forget(hook: Case, facts: readonly Fact[]): Promise<void> {
+  await hook.store.noteActivity(hook.session.id, {
+    notes: new Map(facts.map(({ key }) => [noteKey(hook, key), null])),
+  });
 }
 
 function noteKey({ event }: Case, key: string): string {

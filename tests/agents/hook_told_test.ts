@@ -63,6 +63,41 @@ Deno.test("a message whose answer could not be written is told again", async () 
   assert.equal(await delivery(), "injected");
 });
 
+Deno.test("a denial whose answer could not be written is given again", async () => {
+  using folder = temporary();
+  const home = `${folder.path}/bus`;
+  const path = `${folder.path}/a.ts`;
+  Deno.writeTextFileSync(path, "a");
+  const edit = async (
+    session: string,
+    callId: string,
+    write: (text: string) => void,
+  ) => {
+    const input = inputOf("claude", {
+      point: "before-edit",
+      session,
+      cwd: folder.path,
+      path,
+      callId,
+    });
+    await answerInput(
+      "claude",
+      { read: () => JSON.stringify(input), write },
+      { home },
+    );
+  };
+  await edit("bob", "1", () => {});
+  await edit("ada", "2", () => {
+    throw new Deno.errors.BrokenPipe("Broken pipe (os error 32)");
+  });
+  let answers = "";
+  await edit("ada", "3", (text) => void (answers += text));
+  assert.match(answers, /"deny"/);
+  answers = "";
+  await edit("ada", "4", (text) => void (answers += text));
+  assert.equal(answers.trim(), "");
+});
+
 /** Makes a taken letter look as if it had been taken a minute ago. */
 function takenLongAgo(home: string): void {
   const db = new DatabaseSync(`${home}/db/messaging.db`);

@@ -14,6 +14,7 @@
 import {
   fileGlob,
   folderGlob,
+  foldPrefix,
   type Glob,
   GlobSyntaxError,
   literalPrefix,
@@ -158,6 +159,23 @@ export function coveredPrefix(
   const prefix = literalPrefix(coveredGlob(kind, text, foldsCase));
   const name = nameIn(text);
   return name === undefined ? prefix : commonFolder(prefix, name);
+}
+
+/**
+ * The prefix by which an extent is found, case folded; undefined if another
+ * program wrote what is no path.
+ */
+export function tryPrefixOf(
+  kind: LockKind,
+  text: string,
+  foldsCase: boolean,
+): string | undefined {
+  try {
+    return foldPrefix(coveredPrefix(kind, text, foldsCase));
+  } catch (error) {
+    if (error instanceof GlobSyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /** The longest path that both are, or lie below. */

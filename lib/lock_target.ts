@@ -35,7 +35,12 @@ import {
 } from "./glob.ts";
 import { coveredPrefix, onlyPattern } from "./lock_overlap.ts";
 import { joined, PathError, rootOf, slashed } from "./path_text.ts";
-import { entryAt, realPathOf } from "./paths.ts";
+import {
+  entryAt,
+  type KnownFolders,
+  realPathAmong,
+  realPathOf,
+} from "./paths.ts";
 import { canonicalOf, canonicalPattern, projectOf } from "./project.ts";
 import { repositoryOf } from "./repository.ts";
 
@@ -60,6 +65,8 @@ export interface TargetOptions {
   readonly pattern?: PatternMode;
   /** The project of a name where `base` is in no repository. */
   readonly project?: string | null;
+  /** Folders that were found before, where many paths are read at one time. */
+  readonly known?: KnownFolders;
 }
 
 /** The longest name of a resource, in characters. */
@@ -102,7 +109,7 @@ export interface LockTarget {
 export function lockTarget(
   path: string,
   base: string,
-  { pattern = "auto", project }: TargetOptions = {},
+  { pattern = "auto", project, known }: TargetOptions = {},
 ): LockTarget {
   if (pattern === "auto" && isName(path)) {
     return nameTarget(path, base, project);
@@ -111,7 +118,7 @@ export function lockTarget(
   try {
     switch (pattern) {
       case "literal":
-        return pathTarget(whole, base);
+        return pathTarget(whole, base, known);
       case "glob":
         return patternTarget(whole, base, true);
       case "auto":
@@ -290,8 +297,14 @@ function exists(path: string, base: string): boolean {
   }
 }
 
-function pathTarget(path: string, base: string): LockTarget {
-  const real = realPathOf(path, base);
+function pathTarget(
+  path: string,
+  base: string,
+  known?: KnownFolders,
+): LockTarget {
+  const real = known === undefined
+    ? realPathOf(path, base)
+    : realPathAmong(path, base, known);
   const canonical = canonicalOf(real);
   const isFolder = real.exists
     ? real.folder === real.absolute

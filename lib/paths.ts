@@ -22,6 +22,7 @@
 import {
   checkPathText,
   joined,
+  lastName,
   namesOf,
   parentOf,
   PathError,
@@ -67,6 +68,47 @@ export function realPathOf(path: string, base: string): RealPath {
   // Links may lead to names that were not in the text given.
   checkPathText(real.absolute, path);
   return real;
+}
+
+/** Folders as they were found, for many paths that are resolved at one time. */
+export type KnownFolders = Map<string, RealPath>;
+
+/**
+ * Resolves a path as {@linkcode realPathOf} does. Each folder is resolved once,
+ * so that of many files in it each costs one look-up.
+ */
+export function realPathAmong(
+  path: string,
+  base: string,
+  known: KnownFolders,
+): RealPath {
+  // Elsewhere the system says how a name is spelled on disk.
+  if (Deno.build.os !== "linux") return realPathOf(path, base);
+  checkPathText(path, path);
+  const whole = rootOf(path) === undefined ? joined(base, path) : path;
+  const name = lastName(whole);
+  if (rootOf(whole) === undefined || /^\.{0,2}$/.test(name)) {
+    return realPathOf(path, base);
+  }
+  const above = parentOf(whole);
+  let folder = known.get(above);
+  if (folder === undefined) {
+    folder = realPathOf(above, base);
+    known.set(above, folder);
+  }
+  const { exists, absolute } = folder;
+  // A file has nothing below it: what is wrong is told of the whole path.
+  if (exists && folder.folder !== absolute) return realPathOf(path, base);
+  const file = joined(absolute, name);
+  checkPathText(file, path);
+  if (!exists) return { absolute: file, folder: folder.folder, exists };
+  const entry = asked(path, file, () => entryAt(file));
+  if (entry === undefined) {
+    return { absolute: file, folder: absolute, exists: false };
+  }
+  if (entry.isSymlink) return realPathOf(path, base);
+  const isFolder = entry.isDirectory;
+  return { absolute: file, folder: isFolder ? file : absolute, exists: true };
 }
 
 /** Looks up without following a link; `undefined` where there is nothing. */

@@ -41,6 +41,7 @@ import {
   meetOnDisk,
   reachOfHold,
   reachOfTarget,
+  tryPrefixOf,
 } from "../lock_overlap.ts";
 import { type Extent, type LockTarget, spansMachines } from "../lock_target.ts";
 import type {
@@ -62,6 +63,7 @@ import {
   isNews,
   isOther,
   isSame,
+  prefixesAbove,
   riskOf,
   WAIT_LEASE_MS,
 } from "./precedence.ts";
@@ -151,8 +153,14 @@ export class LockBoard {
   /** Whether a list of locks is another one now, but for leases. */
   changed = false;
   readonly #holds = new Map<number, BoardHold>();
+  // Tokens by the literal beginnings of what they cover.
+  readonly #byPrefix = {
+    disk: new Map<string, number[]>(),
+    repository: new Map<string, number[]>(),
+  };
   readonly #waiters = new Map<number, BoardWaiter>();
   readonly #freed = new Set<number>();
+  #taken = 0;
   // What a hold covers never changes, so it is decided once what it overlaps.
   readonly #decided = new WeakMap<Extent, Map<number, boolean>>();
   readonly #nextNumber: () => number;
@@ -175,7 +183,7 @@ export class LockBoard {
     for (const entry of holds) {
       const { token } = entry.hold;
       if (this.#holds.has(token) || this.#freed.has(token)) continue;
-      this.#holds.set(token, entry);
+      this.#put(entry);
     }
     for (const waiter of waiters) {
       if (!this.#waiters.has(waiter.number)) {
@@ -198,16 +206,20 @@ export class LockBoard {
 
   /** How many holds and waiters have come since it was read. */
   get taken(): number {
-    return this.changes.filter(({ kind }) => kind === "hold" || kind === "wait")
-      .length;
+    return this.#taken;
   }
 
   /** The sessions of holds here whose process is dead: they are to be buried. */
   deadSessions(): string[] {
-    const dead = [...this.#holds.values()].filter(({ process }) =>
-      isJudgeable(process) && processAlive(process, process.host) === "dead"
+    // A session's holds all have its process.
+    const processes = new Map(
+      [...this.#holds.values()].map(({ hold, process }) =>
+        [hold.session, process] as const
+      ),
     );
-    return [...new Set(dead.map(({ hold }) => hold.session))];
+    return [...processes].filter(([, process]) =>
+      isJudgeable(process) && processAlive(process, process.host) === "dead"
+    ).map(([session]) => session);
   }
 
   /** Takes a session's holds and waiters off: it was buried, or is left out. */
@@ -247,7 +259,7 @@ export class LockBoard {
     const meets = where === "disk" ? meetOnDisk : meetInRepository;
     const decided = this.#decided.get(extent) ?? new Map<number, boolean>();
     this.#decided.set(extent, decided);
-    return [...this.#holds.values()].filter(({ hold, host }) => {
+    return this.#candidates(target, extent, where).filter(({ hold, host }) => {
       if (
         where === "disk" && !mayShareDisk(host, target.host) &&
         !spansMachines(extent.text)
@@ -260,6 +272,33 @@ export class LockBoard {
       }
       return isMet;
     });
+  }
+
+  /** Those whose prefix meets a target's: few of them overlap it. */
+  #candidates(
+    { kind }: LockTarget,
+    { prefix }: Extent,
+    where: "disk" | "repository",
+  ): BoardHold[] {
+    // A folder or glob also meets what lies below.
+    if (kind !== "file" && kind !== "name") return [...this.#holds.values()];
+    const index = this.#byPrefix[where];
+    return [prefix, ...prefixesAbove(prefix)]
+      .flatMap((at) => index.get(at) ?? [])
+      .flatMap((token) => this.#holds.get(token) ?? []);
+  }
+
+  #put(entry: BoardHold): void {
+    const { token, kind, covers } = entry.hold;
+    this.#holds.set(token, entry);
+    for (const where of ["disk", "repository"] as const) {
+      const text = covers[where];
+      const prefix = text && tryPrefixOf(kind, text, covers.foldsCase);
+      if (prefix === undefined) continue;
+      const there = this.#byPrefix[where].get(prefix);
+      if (there === undefined) this.#byPrefix[where].set(prefix, [token]);
+      else there.push(token);
+    }
   }
 
   /** The hold with this token. */
@@ -515,8 +554,9 @@ export class LockBoard {
     };
     const host = target.host ?? hostId();
     const to = { hold, process: asker.process, host, waiter };
-    this.#holds.set(hold.token, to);
+    this.#put(to);
     this.changes.push({ kind: "hold", to, on: target });
+    this.#taken++;
     this.changed = true;
     return to;
   }
@@ -602,6 +642,7 @@ export class LockBoard {
     };
     this.#waiters.set(to.number, to);
     this.changes.push({ kind: "wait", to });
+    this.#taken++;
     return to.number;
   }
 

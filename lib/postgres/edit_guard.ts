@@ -112,9 +112,12 @@ function takeLocks(
   for (const { target } of edit.targets) {
     const request = guardOf(edit, target);
     const own = board.own(request);
-    // Refused where somebody waits to hold it exclusively: then the edit has
-    // no lock, as an advisory one stops nobody anyway.
-    if (own === undefined) acquireOn(board, request, session, free, locksMax);
-    else board.prolong(own, edit.leaseMs);
+    if (own !== undefined) board.prolong(own, edit.leaseMs);
+    // As many as the session may have; what is beyond has been judged.
+    else if (board.taken < free) {
+      // Refused where somebody waits to hold it exclusively: then the edit has
+      // no lock, as an advisory one stops nobody anyway.
+      acquireOn(board, request, session, free, locksMax);
+    }
   }
 }

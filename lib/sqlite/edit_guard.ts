@@ -11,14 +11,15 @@
  */
 
 import { guardOf } from "../coordination/precedence.ts";
-import type { LockTarget } from "../lock_target.ts";
-import type { Hold } from "../locks.ts";
+import type { Hold, LockRequest } from "../locks.ts";
 import type { EditObstacle, EditRequest } from "../store.ts";
 import type { LockBudget } from "./lock_budget.ts";
-import { acquire } from "./lock_queue.ts";
+import { acquire, askerOf } from "./lock_queue.ts";
 import {
   adoptForeignHolds,
-  overlappingHolds,
+  hold,
+  type HoldRow,
+  HoldsAround,
   ownHold,
   standing,
 } from "./locks.ts";
@@ -33,20 +34,26 @@ export function guardEdit(
   budget: LockBudget,
 ): EditObstacle[] {
   adoptForeignHolds(tx);
-  const obstacles = obstaclesTo(tx, request);
+  const targets = request.targets.map(({ target }) => target);
+  const around = new HoldsAround(tx.connection, targets, tx.nowMs, "disk");
+  const obstacles = obstaclesTo(tx, request, around);
   beat(tx, request.session, {
     status: "active",
     activeFiles: obstacles.length > 0 ? undefined : request.activeFiles,
   });
-  if (obstacles.length === 0) takeLocks(tx, request, budget);
+  if (obstacles.length === 0) takeLocks(tx, request, around, budget);
   return obstacles;
 }
 
-function obstaclesTo(tx: Transaction, request: EditRequest): EditObstacle[] {
+function obstaclesTo(
+  tx: Transaction,
+  request: EditRequest,
+  around: HoldsAround,
+): EditObstacle[] {
   const { informed } = request;
   const obstacles: EditObstacle[] = [];
   for (const { target, readAtMs } of request.targets) {
-    const holds = othersHolds(tx, request, target)
+    const holds = othersHolds(tx, request, around.overlapping(target))
       .filter(({ type }) => !informed || type === "exclusive");
     const touches = informed || readAtMs === undefined
       ? []
@@ -62,32 +69,59 @@ function obstaclesTo(tx: Transaction, request: EditRequest): EditObstacle[] {
 function othersHolds(
   tx: Transaction,
   { session, alongside }: EditRequest,
-  target: LockTarget,
+  near: readonly HoldRow[],
 ): Hold[] {
-  const holds = overlappingHolds(tx.connection, target, tx.nowMs, "disk")
-    .filter(({ hold }) =>
-      hold.session !== session && !alongside.includes(hold.session)
-    );
+  const holds = near.filter(({ hold }) =>
+    hold.session !== session && !alongside.includes(hold.session)
+  );
   return standing(tx, holds).map(({ hold }) => hold);
 }
 
+/** Takes as many locks as the session may have; what is beyond has been judged. */
 function takeLocks(
   tx: Transaction,
   edit: EditRequest,
+  around: HoldsAround,
   budget: LockBudget,
 ): void {
+  const fresh: LockRequest[] = [];
   for (const { target } of edit.targets) {
     const request = guardOf(edit, target);
-    const near = overlappingHolds(tx.connection, target, tx.nowMs, "disk");
-    const own = ownHold(tx, request, near);
-    if (own === undefined) {
-      // Refused where somebody waits to hold it exclusively: then the edit has
-      // no lock, as an advisory one stops nobody anyway.
-      acquire(tx, request, budget);
-    } else {
+    const own = ownHold(tx, request, around.overlapping(target));
+    if (own === undefined) fresh.push(request);
+    else {
       tx.connection.sql(
         "UPDATE file_locks SET expires_at = max(expires_at, ?) WHERE token = ?",
       ).run(tx.nowMs + edit.leaseMs, own.token);
     }
+  }
+  if (fresh.length === 0) return;
+  const left = Math.max(0, budget.left(tx, edit.session));
+  takeNew(tx, fresh.slice(0, left), around, budget);
+}
+
+function takeNew(
+  tx: Transaction,
+  fresh: readonly LockRequest[],
+  around: HoldsAround,
+  budget: LockBudget,
+): void {
+  const [first] = fresh;
+  if (first === undefined) return;
+  const asker = askerOf(tx, first);
+  const elsewhere = new HoldsAround(
+    tx.connection,
+    fresh.map(({ target }) => target),
+    tx.nowMs,
+    "repository",
+  );
+  for (const request of fresh) {
+    const isAlone = !asker.anyWaits &&
+      around.overlapping(request.target).length === 0 &&
+      elsewhere.overlapping(request.target).length === 0;
+    if (isAlone) hold(tx, request, asker, undefined);
+    // Refused where somebody waits to hold it exclusively: then the edit has
+    // no lock, as an advisory one stops nobody anyway.
+    else acquire(tx, request, budget);
   }
 }

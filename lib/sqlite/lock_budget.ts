@@ -42,6 +42,12 @@ export class LockBudget {
    * @throws {LimitError} If the session has as many as it may.
    */
   take(tx: Transaction, session: string, path: string): void {
+    if (this.left(tx, session) > 0) return;
+    throw new LimitError(`lock "${path}"`, "locks", "locksMax", this.#locksMax);
+  }
+
+  /** Returns how many more the session may take. */
+  left(tx: Transaction, session: string): number {
     const free = this.#locksMax - waitsOf(tx, session);
     const before = this.#counted.get(session) ?? NONE;
     let counted = countAfter(tx, session, before);
@@ -54,14 +60,7 @@ export class LockBudget {
       this.#transaction = tx;
       this.#counted.set(session, counted);
     }
-    if (counted.holds >= free) {
-      throw new LimitError(
-        `lock "${path}"`,
-        "locks",
-        "locksMax",
-        this.#locksMax,
-      );
-    }
+    return free - counted.holds;
   }
 }
 

@@ -111,7 +111,7 @@ export function acquire(
 }
 
 /** Who asks, and what else bears on every request. */
-interface Asker extends Holder {
+export interface Asker extends Holder {
   /** Whether anybody waits for anything. */
   readonly anyWaits: boolean;
 }
@@ -121,7 +121,10 @@ interface Asker extends Holder {
  *
  * @throws {SessionEndedError} If that session has ended.
  */
-function askerOf(tx: Transaction, { session, target }: LockRequest): Asker {
+export function askerOf(
+  tx: Transaction,
+  { session, target }: LockRequest,
+): Asker {
   const row = tx.connection.sql(
     `SELECT ${INCARNATION}, llm_vendor, task_id,
        EXISTS (SELECT 1 FROM lock_waiters) AS any_waits,

@@ -31,6 +31,7 @@ import { NotHeldError } from "../errors.ts";
 import {
   meetInRepository,
   meetOnDisk,
+  type Reach,
   reachOfTarget,
 } from "../lock_overlap.ts";
 import type { Extent, LockTarget } from "../lock_target.ts";
@@ -47,7 +48,8 @@ export interface HoldRow {
   readonly hold: Hold;
 }
 
-const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
+const FROM_HOLDS =
+  `SELECT l.token, l.prefix, l.repo_prefix, l.file_path, l.session_id, l.lock_type,
     l.locked_at, l.agent_id, l.kind, l.extent, l.repo_extent, l.folds_case,
     l.worktree, l.project_id, l.expires_at, l.holds, l.why, l.waiter,
     s.llm_vendor, s.task_id, s.pid, s.host, s.process_start, s.keeper,
@@ -77,10 +79,72 @@ export function overlappingHolds(
   }).map((row) => ({ row, hold: toHold(row, nowMs) }));
 }
 
+/** The holds around the targets of one edit, read at once. */
+export class HoldsAround {
+  readonly #byPrefix = new Map<string, AroundRow[]>();
+  readonly #where: "disk" | "repository";
+
+  /** Reads what may overlap the targets on disk, or in their repositories. */
+  constructor(
+    connection: Connection,
+    targets: readonly LockTarget[],
+    nowMs: number,
+    where: "disk" | "repository",
+  ) {
+    this.#where = where;
+    const near = where === "disk" ? HOLDS_ON_DISK : HOLDS_IN_REPOSITORY;
+    const at = new Set<string>();
+    const rows: Row[] = [];
+    for (const target of targets) {
+      const prefix = target[where]?.prefix;
+      if (prefix === undefined) continue;
+      at.add(prefix);
+      prefixesAbove(prefix).forEach((above) => at.add(above));
+      if (target.kind === "file") continue;
+      rows.push(...connection.sql(near.below).all(...rangeBelow(prefix)));
+    }
+    rows.push(...connection.sql(near.among).all(JSON.stringify([...at])));
+    const seen = new Set<SqlValue>();
+    for (const row of rows) {
+      if (seen.has(row.token)) continue;
+      seen.add(row.token);
+      const prefix = String(where === "disk" ? row.prefix : row.repo_prefix);
+      const there = this.#byPrefix.get(prefix) ?? [];
+      this.#byPrefix.set(prefix, there);
+      there.push({ row, hold: toHold(row, nowMs), reach: reachOfRow(row) });
+    }
+  }
+
+  /** The holds that overlap one of the targets. */
+  overlapping(target: LockTarget): HoldRow[] {
+    const prefix = target[this.#where]?.prefix;
+    if (this.#byPrefix.size === 0 || prefix === undefined) return [];
+    const near = [prefix, ...prefixesAbove(prefix)]
+      .flatMap((at) => this.#byPrefix.get(at) ?? []);
+    if (target.kind !== "file") {
+      const [from, to] = rangeBelow(prefix);
+      for (const [at, rows] of this.#byPrefix) {
+        if (at > from && at < to) near.push(...rows);
+      }
+    }
+    if (near.length === 0) return [];
+    const wanted = reachOfTarget(target);
+    const meet = this.#where === "disk" ? meetOnDisk : meetInRepository;
+    return near
+      .filter(({ reach }) => reach !== undefined && meet(wanted, reach));
+  }
+}
+
+interface AroundRow extends HoldRow {
+  readonly reach: Reach | undefined;
+}
+
 /** The statements that find rows by their prefix. */
 export class NearStatements {
   /** Those below a prefix, between two texts. */
   readonly below: string;
+  /** Those at one of many prefixes, given as JSON. */
+  readonly among: string;
   readonly #from: string;
   readonly #at: string[] = [];
 
@@ -88,6 +152,7 @@ export class NearStatements {
   constructor(from: string, column: string) {
     this.#from = `${from} WHERE ${column}`;
     this.below = `${this.#from} > ? AND ${column} < ?`;
+    this.among = `${this.#from} IN (SELECT value FROM json_each(?))`;
   }
 
   /** Those at one of so many prefixes; made once, as is what it prepares. */

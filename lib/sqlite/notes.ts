@@ -19,14 +19,11 @@ export function readNotes(
   session: string,
   keys: readonly string[],
 ): Map<string, string> {
-  const notes = new Map<string, string>();
-  for (const key of keys) {
-    const row = connection.sql(
-      "SELECT value FROM session_notes WHERE session_id = ? AND key = ?",
-    ).get(session, key);
-    if (row !== undefined) notes.set(key, String(row.value));
-  }
-  return notes;
+  const rows = connection.sql(
+    `SELECT key, value FROM session_notes
+     WHERE session_id = ? AND key IN (SELECT value FROM json_each(?))`,
+  ).all(session, JSON.stringify(keys));
+  return new Map(rows.map((row) => [String(row.key), String(row.value)]));
 }
 
 /** Writes down what a session just did, unless a note is not as expected. */

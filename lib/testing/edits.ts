@@ -268,6 +268,50 @@ export function edits(cases: Cases): void {
     assert.deepEqual(await edit(eve, files, informed), []);
   });
 
+  cases.test("of thousands of files each that another holds is found", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.hold("/many/17", { kind: "folder" });
+    await bob.hold("/many/3/4990.ts");
+    await bob.hold("/many/**/*7.md", { kind: "glob" });
+    const files = Array.from(
+      { length: 5_000 },
+      (_, i) => `/many/${i % 50}/${i}.${i % 500 === 7 ? "md" : "ts"}`,
+    );
+    const obstacles = await edit(ann, [...files, "/many/3/4990.ts"]);
+    const expected = [
+      ...files.filter((path) => /^\/many\/17\/|7\.md$/.test(path)),
+      "/many/3/4990.ts",
+    ];
+    assert.deepEqual(obstacles.map(({ target }) => target.path), expected);
+    assert.deepEqual(await holders(ann.store, { session: "ann" }), []);
+  });
+
+  cases.test("a holder of thousands of files is found on each", async (scene) => {
+    const bob = await scene.peer("bob", { locksMax: 3_000 });
+    const ann = await scene.peer("ann", { locksMax: 3_000 });
+    const files = Array.from({ length: 2_000 }, (_, i) => `/many/${i}.ts`);
+    assert.deepEqual(await edit(bob, files), []);
+    assert.equal((await holders(ann.store)).length, files.length);
+    const obstacles = await edit(ann, files);
+    assert.deepEqual(obstacles.map(({ target }) => target.path), files);
+  });
+
+  cases.test("an edit beyond the limit of locks is judged, and takes what it may", async (scene) => {
+    const ann = await scene.peer("ann", { locksMax: 3 });
+    const bob = await scene.peer("bob");
+    await bob.hold("/f");
+    const files = ["/a", "/b", "/c", "/d", "/e"];
+    assert.deepEqual(inShort(await edit(ann, [...files, "/f"])), [
+      "/f, bob exclusive",
+    ]);
+    assert.deepEqual(await edit(ann, files), []);
+    const held = await ann.store.locks({ project: null, session: "ann" });
+    assert.deepEqual(held.map(({ path }) => path), ["/a", "/b", "/c"]);
+    assert.deepEqual(await edit(ann, files), []);
+    assert.equal((await holders(bob.store, { session: "ann" })).length, 3);
+    assert.deepEqual(inShort(await edit(ann, ["/f"])), ["/f, bob exclusive"]);
+  });
+
   cases.test("the locks of a process that is gone speak against nothing", async (scene) => {
     const bob = await scene.peer("bob", { start: GONE_PROCESS });
     const ann = await scene.peer("ann");

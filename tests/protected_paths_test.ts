@@ -270,3 +270,80 @@ test("git's names are each worktree's own, a port is the machine's", async (plac
   assert.equal(head.code, 2);
   assert.match(head.stderr, /is in no git repository/);
 });
+
+/** A patch that adds files and changes the one that is held at its end. */
+function patchOf(count: number, last?: string): { readonly command: string } {
+  const lines = Array.from(
+    { length: count },
+    (_, i) => `*** Add File: g/${i % 50}/${i}.ts\n+x`,
+  );
+  if (last !== undefined) lines.push(`*** Update File: ${last}`);
+  return {
+    command: ["*** Begin Patch", ...lines, "*** End Patch"].join("\n"),
+  };
+}
+
+for (const count of [100, 5_000]) {
+  test(`a patch of ${count} files and a held one is denied`, async (place) => {
+    await place.hook("claude", "A", "SessionStart");
+    await place.as("A", "lock", "src/a.ts", "--exclusive");
+    const patch = (last?: string) =>
+      place.hook(
+        "codex",
+        "C",
+        "PreToolUse",
+        "apply_patch",
+        patchOf(count, last),
+      );
+    assert.match(await patch("src/a.ts"), /"deny".*A \(claude\) holds/);
+    assert.deepEqual(
+      (await place.mbus.json(["locks", "--all-projects"])).length,
+      1,
+    );
+    assert.doesNotMatch(await patch(), /"deny"/);
+    // Past the limit of a session's locks an exclusive hold is seen all the same.
+    assert.match(await patch("src/a.ts"), /"deny".*A \(claude\) holds/);
+  });
+}
+
+test("a holder of hundreds of files is found on the last one", async (place) => {
+  await place.hook("codex", "C", "PreToolUse", "apply_patch", patchOf(400));
+  assert.match(
+    await place.hook("claude", "B", "PreToolUse", "Edit", {
+      file_path: `${place.project}/g/49/399.ts`,
+    }),
+    /"deny".*C \(codex\) is editing/,
+  );
+});
+
+test("a patch of more files than can be judged is denied, and says so", async (place) => {
+  const answer = await place.hook(
+    "codex",
+    "C",
+    "PreToolUse",
+    "apply_patch",
+    patchOf(10_001),
+  );
+  assert.match(answer, /"deny".*more than 10000 files/);
+});
+
+test("an edit of many parts is judged on each of its files", async (place) => {
+  await place.as("A", "lock", "src/a.ts", "--exclusive");
+  const edits = Array.from({ length: 150 }, (_, i) => ({
+    file_path: i === 149 ? "src/a.ts" : `src/${i}.ts`,
+  }));
+  assert.match(
+    await place.hook("claude", "B", "PreToolUse", "MultiEdit", { edits }),
+    /"deny"/,
+  );
+});
+
+test("a command that changes many files is judged on each of them", async (place) => {
+  await place.as("A", "lock", "src/a.ts", "--exclusive");
+  const files = Array.from({ length: 150 }, (_, i) => `src/${i}.ts`);
+  const command = `sed -i s/a/b/ ${files.join(" ")} src/a.ts`;
+  assert.match(
+    await place.hook("claude", "B", "PreToolUse", "Bash", { command }),
+    /"deny"/,
+  );
+});

@@ -22,12 +22,14 @@
 
 import { InvalidInputError } from "../errors.ts";
 import { type LockTarget, lockTarget } from "../lock_target.ts";
+import type { KnownFolders } from "../paths.ts";
 import type { EditObstacle, EditTarget } from "../store.ts";
 import { ALLOW, type Case, type Verdict } from "./case.ts";
 import { type FileStamp, stampOf } from "./file_stamp.ts";
 import { activeFiles, LEASE_MS } from "./lease.ts";
 
-const PATHS_MAX = 100;
+/** A call of more files is denied, as they cannot all be judged in time. */
+const PATHS_MAX = 10_000;
 
 /** A path as a tool or a command names it; a command may name a glob. */
 export type EditPath = string | { readonly glob: string };
@@ -56,6 +58,7 @@ export async function beforeEdit(
   hook: Case,
   paths: readonly EditPath[],
 ): Promise<Verdict> {
+  if (paths.length > PATHS_MAX || isCutEdit(hook)) return TOO_MANY;
   const targets = targetsOf(hook, paths);
   if (targets.length === 0) return ALLOW;
   const { reads, siblings } = await notedOf(hook, targets);
@@ -118,10 +121,11 @@ export function targetsOf(
 ): LockTarget[] {
   const targets = new Map<string, LockTarget>();
   const folder = hook.event.cwd || Deno.cwd();
+  const known: KnownFolders = new Map();
   for (const path of paths.slice(0, PATHS_MAX)) {
     try {
       const target = typeof path === "string"
-        ? lockTarget(path, folder, { pattern: "literal" })
+        ? lockTarget(path, folder, { pattern: "literal", known })
         : lockTarget(path.glob, folder, { pattern: "glob" });
       const { project } = hook.session;
       targets.set(
@@ -134,6 +138,20 @@ export function targetsOf(
     }
   }
   return [...targets.values()];
+}
+
+const TOO_MANY: Verdict = {
+  decision: {
+    verdict: "deny",
+    reason: `[message-bus] This call changes more than ${PATHS_MAX} files, ` +
+      `which cannot all be judged. Split it into smaller calls.`,
+  },
+  told: () => Promise.resolve(),
+};
+
+function isCutEdit({ event }: Case): boolean {
+  return event.kind === "before-tool" && event.tool.kind === "edit" &&
+    event.tool.isCut === true;
 }
 
 async function guard(

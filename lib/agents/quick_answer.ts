@@ -46,9 +46,11 @@ export function answerQuickly(
   nowMs: number,
 ): QuickAnswer {
   if (event.kind !== "before-tool") return { goesOn: false };
-  const { kind, paths } = event.tool;
+  const { kind, paths, isCut } = event.tool;
   if (kind === "read" || kind === "other") return { goesOn: true };
-  if (kind !== "edit" || paths.length !== 1) return { goesOn: false };
+  if (kind !== "edit" || paths.length !== 1 || isCut || paths[0][0] === "~") {
+    return { goesOn: false };
+  }
   const path = paths[0].startsWith("/") ? paths[0] : `${event.cwd}/${paths[0]}`;
   if (Deno.env.get("MBUS_URL") || !isRealPath(path)) return { goesOn: false };
   const location = locateBus(home);

@@ -102,6 +102,8 @@ export interface EventBase {
   readonly cwd: string;
   /** The model's name, where the agent tells it. */
   readonly model?: string;
+  /** The program, if it reads another form of answer than the agent's own. */
+  readonly host?: "vscode";
 }
 
 /** A session started, or went on after a pause. */

@@ -38,6 +38,8 @@ export interface ClaudeForm {
   readonly contextKinds: readonly HookKind[];
   /** Whether a refusal may have `additionalContext` beside its reason. */
   readonly contextBesideReason: boolean;
+  /** Whether the agent shows the person the `systemMessage` of a refusal. */
+  readonly showsNotice: boolean;
 }
 
 /**
@@ -74,6 +76,20 @@ export function reasonWithContext(decision: DenyDecision): string {
   return decision.context
     ? `${decision.reason}\n\n${decision.context}`
     : decision.reason;
+}
+
+/**
+ * Makes the member of a refusal that the agent shows the person.
+ *
+ * @param decision The refusal.
+ * @param name What the agent calls the member.
+ * @returns An object with it, empty if there is nothing to show.
+ */
+export function noticeMember(
+  { notice }: DenyDecision,
+  name = "systemMessage",
+): Readonly<Record<string, string>> {
+  return notice ? { [name]: notice } : {};
 }
 
 /**
@@ -115,6 +131,7 @@ export function renderClaudeForm(
           : reasonWithContext(decision),
         ...(beside ? { additionalContext: decision.context } : {}),
       },
+      ...(form.showsNotice ? noticeMember(decision) : {}),
     }, { reason: true, context: !!decision.context });
   }
   const more = continuation(event, decision);

@@ -50,6 +50,7 @@ const FORM: ClaudeForm = {
   neutral: "",
   contextKinds: ["session-start", "prompt", "before-tool", "after-tool"],
   contextBesideReason: true,
+  showsNotice: true,
 };
 
 /** Claude Code's hook contract. */

@@ -50,6 +50,7 @@ const FORM: ClaudeForm = {
   neutral: "",
   contextKinds: ["session-start", "prompt", "before-tool", "after-tool"],
   contextBesideReason: false,
+  showsNotice: true,
 };
 
 /** Codex CLI's hook contract. */

@@ -10,6 +10,9 @@
  * - A subagent has a session id of its own and names its parent session in
  *   `parentAgentId`: it becomes an agent of that session.
  * - After a tool that failed nothing reaches the model.
+ * - VS Code runs the same hooks, whatever their matchers. It names the event in
+ *   `hookEventName` and reads answers in Claude's form, as its documentation
+ *   says.
  *
  * Read at 1.0.102.
  *
@@ -26,9 +29,11 @@ import type {
 } from "./agent.ts";
 import {
   answer,
+  type ClaudeForm,
   continuation,
   neutralAnswer,
   reasonWithContext,
+  renderClaudeForm,
 } from "./answer.ts";
 import { nameField, objectField, type Payload, payloadOf } from "./payload.ts";
 import { parseShape, type Shape } from "./shape.ts";
@@ -78,6 +83,12 @@ const SHAPE: Shape = {
 };
 
 const NEUTRAL = "{}";
+const VSCODE_FORM: ClaudeForm = {
+  neutral: NEUTRAL,
+  contextKinds: ["session-start", "after-tool"],
+  contextBesideReason: false,
+  showsNotice: true,
+};
 const CONTEXT_KINDS: readonly HookKind[] = [
   "session-start",
   "prompt",
@@ -93,11 +104,15 @@ export const copilot: Agent = {
     const payload = payloadOf(input);
     const named = event ?? eventOf(payload);
     const parsed = parseShape(SHAPE, input, env, named);
+    if ("hookEventName" in payload) return { ...parsed, host: "vscode" };
     const parent = nameField(payload, "parentAgentId", "parent_agent_id");
     if (parent === undefined || parsed.agentId === undefined) return parsed;
     return { ...parsed, sessionId: parent };
   },
   render(event: HookEvent, decision: Decision): Rendered {
+    if (event.host === "vscode") {
+      return renderClaudeForm(VSCODE_FORM, event, decision);
+    }
     if (event.kind === "before-tool" && decision.verdict === "deny") {
       return answer({
         permissionDecision: "deny",

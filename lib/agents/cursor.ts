@@ -94,7 +94,7 @@ export const cursor: Agent = {
     if (event.kind === "before-tool" && decision.verdict === "deny") {
       return answer({
         permission: "deny",
-        user_message: decision.reason,
+        user_message: decision.notice || decision.reason,
         agent_message: reasonWithContext(decision),
       }, { reason: true, context: !!decision.context });
     }

@@ -25,6 +25,7 @@ import {
   answer,
   continuation,
   neutralAnswer,
+  noticeMember,
   reasonWithContext,
 } from "./answer.ts";
 import { hasNoError, parseShape, type Shape } from "./shape.ts";
@@ -66,7 +67,11 @@ export const gemini: Agent = {
   render(event: HookEvent, decision: Decision): Rendered {
     if (event.kind === "before-tool" && decision.verdict === "deny") {
       return answer(
-        { decision: "deny", reason: reasonWithContext(decision) },
+        {
+          decision: "deny",
+          reason: reasonWithContext(decision),
+          ...noticeMember(decision),
+        },
         { reason: true, context: !!decision.context },
       );
     }

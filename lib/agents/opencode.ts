@@ -10,6 +10,7 @@
  * - `{ ev: "event", type: "session.created", properties }` and other bus events
  *
  * and reads back one object: `deny` makes it throw the reason at the model,
+ * `notice` is shown to the person beside it,
  * `context` goes behind the tool's output or the prompt, `continueWith` goes to
  * the idle session as a prompt. A subagent has a session of its own; its
  * parent's id, which the plugin remembers, makes it an agent of that session.
@@ -28,7 +29,7 @@ import type {
   ReadVariable,
   Rendered,
 } from "./agent.ts";
-import { answer, continuation, neutralAnswer } from "./answer.ts";
+import { answer, continuation, neutralAnswer, noticeMember } from "./answer.ts";
 import {
   nameField,
   objectField,
@@ -88,7 +89,7 @@ export const opencode: Agent = {
         ? decision.reason
         : `${decision.reason}\n\n${context}`;
       return answer(
-        { deny: text },
+        { deny: text, ...noticeMember(decision, "notice") },
         { reason: true, context: context !== undefined },
       );
     }

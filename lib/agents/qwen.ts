@@ -54,6 +54,7 @@ const FORM: ClaudeForm = {
   neutral: "{}",
   contextKinds: ["session-start", "prompt", "after-tool"],
   contextBesideReason: false,
+  showsNotice: true,
 };
 
 /** Qwen Code's hook contract. */

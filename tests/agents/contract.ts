@@ -18,11 +18,28 @@ import type {
 
 type Rule = (output: string, event: HookEvent) => void;
 
+const CLAUDE_KEYS: readonly string[] = [
+  "hookSpecificOutput",
+  "decision",
+  "reason",
+  "systemMessage",
+];
+
+/** Agents that have a field for the person beside a refusal. */
+const SHOWS_NOTICE: readonly AgentName[] = [
+  "claude",
+  "codex",
+  "gemini",
+  "qwen",
+  "cursor",
+  "opencode",
+];
+
 const RULES: Readonly<Record<AgentName, Rule>> = {
   claude(output, event) {
     if (output === "") return;
     const answer = parseObject(output);
-    assertKeys(answer, ["hookSpecificOutput", "decision", "reason"]);
+    assertKeys(answer, CLAUDE_KEYS);
     assertSpecific(answer, event, [
       "hookEventName",
       "permissionDecision",
@@ -35,7 +52,7 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
   codex(output, event) {
     if (output === "") return;
     const answer = parseObject(output);
-    assertKeys(answer, ["hookSpecificOutput", "decision", "reason"]);
+    assertKeys(answer, CLAUDE_KEYS);
     const specific = assertSpecific(answer, event, [
       "hookEventName",
       "permissionDecision",
@@ -49,7 +66,7 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
   },
   gemini(output, event) {
     const answer = parseObject(output);
-    assertKeys(answer, ["decision", "reason", "hookSpecificOutput"]);
+    assertKeys(answer, CLAUDE_KEYS);
     const specific = assertSpecific(answer, event, [
       "hookEventName",
       "additionalContext",
@@ -81,7 +98,7 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
   },
   qwen(output, event) {
     const answer = parseObject(output);
-    assertKeys(answer, ["hookSpecificOutput", "decision", "reason"]);
+    assertKeys(answer, CLAUDE_KEYS);
     const specific = assertSpecific(answer, event, [
       "hookEventName",
       "permissionDecision",
@@ -96,6 +113,17 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
   },
   copilot(output, event) {
     const answer = parseObject(output);
+    if (event.host === "vscode") {
+      assertKeys(answer, CLAUDE_KEYS);
+      assertSpecific(answer, event, [
+        "hookEventName",
+        "permissionDecision",
+        "permissionDecisionReason",
+        "additionalContext",
+      ]);
+      assertBlock(answer, event);
+      return;
+    }
     assertKeys(answer, [
       "permissionDecision",
       "permissionDecisionReason",
@@ -130,8 +158,11 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
   },
   opencode(output, event) {
     const answer = parseObject(output);
-    assertKeys(answer, ["deny", "context", "continueWith"]);
-    assert.ok(Object.keys(answer).length <= 1);
+    assertKeys(answer, ["deny", "notice", "context", "continueWith"]);
+    assert.ok(
+      Object.keys(answer).filter((key) => key !== "notice").length <= 1,
+    );
+    if ("notice" in answer) assert.ok("deny" in answer);
     for (const value of Object.values(answer)) assertText(value);
     if ("deny" in answer) assert.equal(event.kind, "before-tool");
     if ("continueWith" in answer) assert.equal(event.kind, "stop");
@@ -154,6 +185,11 @@ export function assertContract(
   if (carried.continueWith) {
     assert.ok(decision.verdict === "allow");
     assert.ok(shown.includes(decision.continueWith ?? "\0"));
+  }
+  if (decision.verdict === "deny" && decision.notice) {
+    const isShown = event.kind === "before-tool" &&
+      (SHOWS_NOTICE.includes(event.agent) || event.host === "vscode");
+    assert.equal(shown.includes(decision.notice), isShown);
   }
   const mustDeny = event.kind === "before-tool" && decision.verdict === "deny";
   assert.equal(carried.reason, mustDeny);

@@ -7,6 +7,8 @@
 
 import assert from "node:assert/strict";
 import { copilot } from "../../lib/agents/copilot.ts";
+import { hostOf } from "../../lib/agents/host.ts";
+import { assertContract } from "./contract.ts";
 import {
   ALLOW,
   type Answer,
@@ -14,6 +16,7 @@ import {
   DENY,
   type Golden,
   INFORM,
+  NOTIFY,
   noVariables,
   testAnswers,
   testGoldens,
@@ -330,4 +333,60 @@ Deno.test("copilot: nothing is carried after a tool that failed", () => {
   const rendered = copilot.render(event, INFORM);
   assert.equal(rendered.output, "{}");
   assert.equal(rendered.carried.context, false);
+});
+
+/** What VS Code writes to its hooks, as its documentation says. */
+const VSCODE = {
+  timestamp: "2026-02-09T10:30:00.000Z",
+  cwd: "/home/dev/project",
+  sessionId: "session-identifier",
+  transcript_path: "/home/dev/transcript.json",
+};
+
+Deno.test("copilot: VS Code's call is read, and answered in its own form", () => {
+  const input = {
+    ...VSCODE,
+    hookEventName: "PreToolUse",
+    tool_name: "replace_string_in_file",
+    tool_input: { filePath: "/home/dev/project/a.ts", newString: "x" },
+    tool_use_id: "call-1",
+  };
+  assert.equal(hostOf(input), "copilot");
+  // The command line names the event as the Copilot CLI does.
+  const event = copilot.parse(input, noVariables, "preToolUse");
+  assert.deepEqual(event, {
+    agent: "copilot",
+    event: "PreToolUse",
+    sessionId: "session-identifier",
+    cwd: "/home/dev/project",
+    host: "vscode",
+    kind: "before-tool",
+    tool: {
+      name: "replace_string_in_file",
+      callId: "call-1",
+      kind: "edit",
+      paths: ["/home/dev/project/a.ts"],
+    },
+  });
+  const { output } = copilot.render(event, NOTIFY);
+  assert.deepEqual(JSON.parse(output), {
+    hookSpecificOutput: {
+      hookEventName: "PreToolUse",
+      permissionDecision: "deny",
+      permissionDecisionReason: 'held by "codex-7f3a"',
+    },
+    systemMessage: "codex-7f3a holds a.ts",
+  });
+  for (const decision of [DENY, NOTIFY, INFORM, CONTINUE, ALLOW]) {
+    assertContract(event, decision, copilot.render(event, decision));
+  }
+});
+
+Deno.test("copilot: VS Code reads context after a tool and at a start", () => {
+  for (const hookEventName of ["SessionStart", "PostToolUse"]) {
+    const input = { ...VSCODE, hookEventName, source: "new", tool_name: "x" };
+    const event = copilot.parse(input, noVariables);
+    assertContract(event, INFORM, copilot.render(event, INFORM));
+    assert.ok(copilot.render(event, INFORM).carried.context);
+  }
 });

@@ -10,7 +10,14 @@ import type { HookEvent } from "../../lib/agents/agent.ts";
 import { cursor } from "../../lib/agents/cursor.ts";
 import { hostOf } from "../../lib/agents/host.ts";
 import { assertContract } from "./contract.ts";
-import { ALLOW, CONTINUE, DENY, INFORM, noVariables } from "./golden.ts";
+import {
+  ALLOW,
+  CONTINUE,
+  DENY,
+  INFORM,
+  NOTIFY,
+  noVariables,
+} from "./golden.ts";
 
 const COMMON = {
   conversation_id: "c1",
@@ -137,6 +144,15 @@ Deno.test("cursor: a refusal tells the person and the model", () => {
     reason: true,
     context: true,
     continueWith: false,
+  });
+});
+
+Deno.test("cursor: a refusal's notice is for the person alone", () => {
+  const { output } = cursor.render(eventOf("preToolUse"), NOTIFY);
+  assert.deepEqual(JSON.parse(output), {
+    permission: "deny",
+    user_message: "codex-7f3a holds a.ts",
+    agent_message: 'held by "codex-7f3a"',
   });
 });
 

@@ -36,6 +36,7 @@ const decisions: fc.Arbitrary<Decision> = fc.oneof(
     verdict: fc.constant("deny" as const),
     reason: text,
     context: fc.option(context, { nil: undefined }),
+    notice: fc.option(text.map((words) => `¶${words}`), { nil: undefined }),
   }),
 );
 

@@ -34,6 +34,13 @@ export const DENY: Decision = {
   context: "[message-bus] hello",
 };
 
+/** A denial with a sentence for the person. */
+export const NOTIFY: Decision = {
+  verdict: "deny",
+  reason: 'held by "codex-7f3a"',
+  notice: "codex-7f3a holds a.ts",
+};
+
 /** Context alone. */
 export const INFORM: Decision = {
   verdict: "allow",
@@ -99,7 +106,7 @@ export function testGoldens(
       assert.deepEqual(event, { agent: agent.name, cwd, ...expected });
       assertNothingPrivate(input, event);
       assert.ok([undefined, agent.name].includes(hostOf(input)));
-      for (const decision of [DENY, INFORM, CONTINUE, ALLOW]) {
+      for (const decision of [DENY, NOTIFY, INFORM, CONTINUE, ALLOW]) {
         assertContract(event, decision, agent.render(event, decision));
       }
     });

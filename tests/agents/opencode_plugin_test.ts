@@ -71,7 +71,8 @@ function linesOf(text: string): unknown[] {
 }
 
 const V1 = `const hooks = await plugin.server({ directory: "/p", client: {
-  session: { prompt: async (request) => say(request) } } });
+  session: { prompt: async (request) => say(request) },
+  tui: { showToast: async (request) => say(request) } } });
 `;
 
 Deno.test({
@@ -95,6 +96,24 @@ Deno.test({
       kind: "before-tool",
       tool: { name: "write", callId: "c", kind: "edit", paths: ["/p/a"] },
     });
+  },
+});
+
+Deno.test({
+  name: "the plugin shows the person a notice beside a denial (1.x)",
+  ignore: IGNORE,
+  async fn() {
+    const edit = `say(await failed(() => hooks["tool.execute.before"](
+      { tool: "write", sessionID: "s" }, { args: { filePath: "/p/a" } })));`;
+    const answer = '{"deny":"held","notice":"codex holds a"}';
+    const shown = await run(answer, V1 + edit);
+    const toast = { body: { message: "codex holds a", variant: "warning" } };
+    assert.deepEqual(shown.said, [toast, "held"]);
+    // A client that cannot show it changes nothing.
+    const without = `const hooks = await plugin.server({ client: {
+      tui: { showToast: async () => { throw new Error("no terminal"); } },
+    } });\n`;
+    assert.deepEqual((await run(answer, without + edit)).said, ["held"]);
   },
 });
 

@@ -130,7 +130,14 @@ function isOwnText(parts) {
   return parts.some((part) => String(part?.text ?? "").includes(FRAME_MARK));
 }
 
-async function before(cwd, { tool, sessionID, callID }, args) {
+// Without its terminal interface opencode shows nothing, which is no failure.
+async function show(client, message) {
+  try {
+    await client?.tui?.showToast?.({ body: { message, variant: "warning" } });
+  } catch {}
+}
+
+async function before(client, cwd, { tool, sessionID, callID }, args) {
   const kept = argumentsOf(args);
   if (tool === "read" || !concerns(tool, kept)) return;
   const answer = await ask(withParent(sessionID, {
@@ -139,7 +146,9 @@ async function before(cwd, { tool, sessionID, callID }, args) {
     input: { tool, sessionID, callID },
     output: { args: kept },
   }));
-  if (typeof answer.deny === "string") throw new Error(answer.deny);
+  if (typeof answer.deny !== "string") return;
+  if (typeof answer.notice === "string") void show(client, answer.notice);
+  throw new Error(answer.deny);
 }
 
 async function after(cwd, { tool, sessionID, callID }, args, exit) {
@@ -196,7 +205,7 @@ const EVENTS = new Set(["session.created", "session.idle", "session.deleted"]);
 async function server({ client, directory }) {
   const cwd = directory ?? process.cwd();
   return {
-    "tool.execute.before": (input, output) => before(cwd, input, output.args),
+    "tool.execute.before": (input, output) => before(client, cwd, input, output.args),
     "tool.execute.after": async (input, output) => {
       const exit = output?.metadata?.exit;
       const context = await after(cwd, input, input.args, exit);
@@ -224,7 +233,7 @@ async function server({ client, directory }) {
 async function setup(ctx) {
   const cwd = process.cwd();
   await ctx.tool.hook("execute.before", (event) =>
-    before(cwd, { ...event, callID: event.id }, event.input));
+    before(undefined, cwd, { ...event, callID: event.id }, event.input));
   await ctx.tool.hook("execute.after", async (event) => {
     const call = { ...event, callID: event.id };
     const exit = event.status === "error" ? 1 : undefined;

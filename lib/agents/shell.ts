@@ -30,13 +30,15 @@
 import { isPath } from "./payload.ts";
 import {
   EMPTY_DISK,
+  isAbsolutePath,
   placedIn,
   type ShellDisk,
   type ShellRepository,
 } from "./shell_disk.ts";
 import { Expansion } from "./shell_expand.ts";
+import { cmdlet, lexPowerShell, LOCATION_NAMES } from "./shell_powershell.ts";
 import { PROGRAMS } from "./shell_programs.ts";
-import type { Input, Recorder } from "./shell_recorder.ts";
+import type { Input, Recorder, ShellSyntax } from "./shell_recorder.ts";
 import { lexShell, RESERVED_BEFORE_COMMAND } from "./shell_words.ts";
 import type { Redirect, Token, Word } from "./shell_word.ts";
 
@@ -91,6 +93,12 @@ export interface ShellWritesOptions {
    */
   readonly home?: string;
   /**
+   * The syntax of the command.
+   *
+   * @default {"posix"}
+   */
+  readonly syntax?: ShellSyntax;
+  /**
    * The file system that the command works on, as seen from its folder.
    *
    * @default {EMPTY_DISK} Nothing is there.
@@ -138,7 +146,7 @@ export function shellWrites(
 ): ShellWrites {
   const reading = new Reading(options);
   if (command.length > CHARS_MAX) reading.lose();
-  reading.script(command.slice(0, CHARS_MAX), START);
+  reading.script(command.slice(0, CHARS_MAX), START, options.syntax);
   return reading.result();
 }
 
@@ -153,6 +161,7 @@ class Reading {
   readonly #expansion: Expansion;
   #isLost = false;
   #isSeen = true;
+  #syntax: ShellSyntax = "posix";
   #depth = 0;
 
   constructor({ home, disk = EMPTY_DISK }: ShellWritesOptions) {
@@ -174,13 +183,21 @@ class Reading {
     this.#isLost = true;
   }
 
-  script(text: string, site: Site): void {
+  script(text: string, site: Site, syntax: ShellSyntax = "posix"): void {
     if (this.#depth >= SCRIPTS_MAX) return this.lose();
     this.#depth++;
+    const outer = this.#syntax;
+    this.#syntax = syntax;
+    this.#list(this.#lexed(text), site);
+    this.#syntax = outer;
+    this.#depth--;
+  }
+
+  #lexed(text: string): readonly Token[] {
+    if (this.#syntax === "powershell") return lexPowerShell(text, this.#home);
     const { tokens, isWhole } = lexShell(text, this.#home);
     if (!isWhole) this.lose();
-    this.#list(tokens, site);
-    this.#depth--;
+    return tokens;
   }
 
   /** A list of commands; each `cd` holds for those after it. */
@@ -222,15 +239,25 @@ class Reading {
     const start = words.findIndex((word) => !isBeforeCommand(word));
     if (start < 0) return site;
     const [name, ...args] = words.slice(start);
-    if (name.isKnown && (name.text === "cd" || name.text === "pushd")) {
+    if (name.isKnown && this.#changesFolder(name.text)) {
       return this.#enter(args, site);
     }
-    if (name.isKnown && name.text === "popd") return NOWHERE;
+    if (name.isKnown && /^pop(d|-location)$/i.test(name.text)) return NOWHERE;
+    if (!name.isKnown && args[0]?.text === "=") {
+      this.#unseen(() => this.#simple(args.slice(1), redirects, site));
+      return site;
+    }
     const run = () =>
       this.#command([name, ...args], site, this.#input(redirects, site));
     if (redirects.some(takesOutput)) this.#unseen(run);
     else run();
     return site;
+  }
+
+  #changesFolder(name: string): boolean {
+    if (name === "cd" || name === "pushd") return true;
+    return this.#syntax === "powershell" &&
+      LOCATION_NAMES.has(name.toLowerCase());
   }
 
   /** The commands within a word: their output is not shown. */
@@ -266,7 +293,12 @@ class Reading {
     }
     const [found, ...others] = this.#expansion.expand(folder, folderOf(site));
     const isOne = found?.isKnown && !found.isGlob && others.length === 0;
-    return isOne && found.text !== "-" ? joined(site, found.text) : NOWHERE;
+    if (!isOne || found.text === "-") return NOWHERE;
+    const isWindows = this.#syntax === "powershell";
+    return joined(
+      site,
+      isWindows ? found.text.replaceAll("\\", "/") : found.text,
+    );
   }
 
   /** What a command gets on its input. */
@@ -291,16 +323,23 @@ class Reading {
     const start = words.findIndex((word) => !isBeforeCommand(word));
     const name = words[start];
     if (name === undefined || !name.isKnown) return;
-    const program = PROGRAMS.get(
-      name.text.slice(name.text.lastIndexOf("/") + 1),
-    );
+    const isPowerShell = this.#syntax === "powershell";
+    const own = cmdlet(name.text, isPowerShell);
+    const program = own ??
+      PROGRAMS.get(
+        /[^/\\]*$/.exec(name.text.replace(/\.exe$/i, ""))?.[0] ?? "",
+      );
     if (program === undefined) return;
     if (this.#depth >= SCRIPTS_MAX) return this.lose();
     this.#depth++;
     const args = words.slice(start + 1).flatMap((word) =>
       this.#expansion.expand(word, folderOf(site))
     );
+    const outer = this.#syntax;
+    // What a command of PowerShell stands for is a program of POSIX.
+    this.#syntax = "posix";
     program(args, this.#recorder(site), input);
+    this.#syntax = outer;
     this.#depth--;
   }
 
@@ -338,9 +377,9 @@ class Reading {
       lost: () => this.lose(),
       tree: (command) => this.#tree(command, site),
       command: (words, input) => this.#command(words, site, input),
-      script: (source) => {
-        if (typeof source === "string") this.script(source, site);
-        else if (source?.isKnown) this.script(source.text, site);
+      script: (source, syntax) => {
+        if (typeof source === "string") this.script(source, site, syntax);
+        else if (source?.isKnown) this.script(source.text, site, syntax);
         else this.lose();
       },
       within: (folder) =>
@@ -450,7 +489,7 @@ function basedAt<Path extends ShellRead>(
   site: Site,
   path: Path,
 ): Path | undefined {
-  if (path.path.startsWith("/")) return path;
+  if (isAbsolutePath(path.path)) return path;
   if (!site.isKnown) return undefined;
   return site.folder === undefined ? path : { ...path, base: site.folder };
 }
@@ -476,7 +515,7 @@ function isBeforeCommand(word: Word): boolean {
 }
 
 function joined(site: Site, folder: string): Site {
-  if (folder.startsWith("/")) return { folder, isKnown: true };
+  if (isAbsolutePath(folder)) return { folder, isKnown: true };
   if (!site.isKnown) return NOWHERE;
   const base = site.folder === undefined
     ? folder

@@ -83,7 +83,12 @@ export function diskAt(folder: string): ShellDisk {
 
 /** Returns the path, a relative one joined to the folder. */
 export function placedIn(folder: string, path: string): string {
-  return path.startsWith("/") ? path : `${folder.replace(/\/+$/, "")}/${path}`;
+  return isAbsolutePath(path) ? path : `${folder.replace(/\/+$/, "")}/${path}`;
+}
+
+/** Says whether a path starts from a root: `/`, or a drive of Windows. */
+export function isAbsolutePath(path: string): boolean {
+  return /^(?:\/|[A-Za-z]:[\\/])/.test(path);
 }
 
 /** Says whether a regular file is at a path, or a link to one. */

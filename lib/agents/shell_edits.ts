@@ -94,6 +94,9 @@ function filesOf(
   const folder = "tool" in event ? event.tool.folder : undefined;
   const { writes, reads } = shellWrites(command, {
     home: Deno.env.get("HOME"),
+    syntax: "tool" in event && /powershell|pwsh/i.test(event.tool.name)
+      ? "powershell"
+      : "posix",
     disk: diskAt(placedIn(event.cwd || Deno.cwd(), folder ?? ".")),
   });
   const placed = ({ path, base, isGlob }: ShellWrite): EditPath => {

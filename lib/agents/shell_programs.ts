@@ -17,6 +17,7 @@ import { afterOptions, Arguments } from "./shell_arguments.ts";
 import { COPIES } from "./shell_copies.ts";
 import { FORMATTERS, rewrites } from "./shell_formatters.ts";
 import { git } from "./shell_git.ts";
+import { powerShell } from "./shell_powershell.ts";
 import { readAll, READERS } from "./shell_readers.ts";
 import type { Input, Program, Recorder } from "./shell_recorder.ts";
 import type { Word } from "./shell_word.ts";
@@ -303,6 +304,8 @@ export const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ["dash", shell],
   ["zsh", shell],
   ["ksh", shell],
+  ["pwsh", powerShell],
+  ["powershell", powerShell],
   ["eval", evaluate],
   ["python", python],
   ["python3", python],

@@ -9,6 +9,9 @@
 
 import type { Word } from "./shell_word.ts";
 
+/** Whose text a script is: that of sh and its like, or PowerShell's. */
+export type ShellSyntax = "posix" | "powershell";
+
 /** What a command gets on its input. */
 export interface Input {
   /** Its text; undefined if that is not known. */
@@ -52,7 +55,7 @@ export interface Recorder {
   /** Runs another command, on this input. */
   command(words: readonly Word[], input?: Input): void;
   /** Runs the text of a word, or of a here-document, as a script. */
-  script(source: Word | string | undefined): void;
+  script(source: Word | string | undefined, syntax?: ShellSyntax): void;
   /** The same, with another working folder. */
   within(folder: Word): Recorder;
   /** The same at the root of the working tree. */

@@ -226,6 +226,21 @@ Deno.test("a command that failed has read nothing", async () => {
   reasonOf(await scene.before("ada", [path], { callId: "1" }));
 });
 
+Deno.test("a tool called PowerShell is read as PowerShell", async () => {
+  await using scene = await openScene();
+  await scene.hold("bob", "src/a.ts", { type: "exclusive" });
+  for (const shell of ["PowerShell", "powershell", "pwsh"]) {
+    for (
+      const command of [
+        "sc src\\a.ts 'x'",
+        "Copy-Item -Path src/b.ts -Destination src/a.ts",
+        "cd src; 'x' > a.ts",
+      ]
+    ) reasonOf(await scene.beforeShell("ada", command, { shell }));
+  }
+  contextOf(await scene.beforeShell("ada", "sc src\\a.ts 'x'"));
+});
+
 Deno.test("a FIFO that a command reads is not opened", async () => {
   await using scene = await openScene();
   const fifo = scene.path("fifo");

@@ -35,6 +35,8 @@ export interface CallOptions {
   readonly alongside?: readonly string[];
   /** What the person chose. */
   readonly policy?: Partial<Policy>;
+  /** The name of the shell tool. */
+  readonly shell?: string;
   /** The folder that a shell tool's call names. */
   readonly folder?: string;
   /** Whether the tool did what it should. */
@@ -177,8 +179,8 @@ export class Scene implements AsyncDisposable {
     command: string,
     options: CallOptions = {},
   ): Promise<Decision> {
-    const { callId, folder } = options;
-    const tool = { name: "S", kind: "shell" as const, paths: [], command };
+    const { callId, folder, shell: name = "S" } = options;
+    const tool = { name, kind: "shell" as const, paths: [], command };
     return await this.call(
       session,
       { kind: "before-tool", tool: { ...tool, callId, folder } },
@@ -192,8 +194,8 @@ export class Scene implements AsyncDisposable {
     command: string,
     options: CallOptions = {},
   ): Promise<Decision> {
-    const { callId, folder } = options;
-    const tool = { name: "S", kind: "shell" as const, paths: [], command };
+    const { callId, folder, shell: name = "S" } = options;
+    const tool = { name, kind: "shell" as const, paths: [], command };
     return await this.call(
       session,
       { kind: "after-tool", tool: { ...tool, callId, folder } },

@@ -7,7 +7,7 @@
  * | found | git directory | common directory |
  * | --- | --- | --- |
  * | `.git/` with a `HEAD` | itself | itself |
- * | `.git`, a file `gitdir: …`: a worktree | what it names | what `commondir` in there names |
+ * | `.git`, a file `gitdir: …`: a worktree | what it names | what `commondir` there names, if that knows the worktree |
  * | the same: a submodule, or `--separate-git-dir` | what it names | the same |
  * | a folder with `HEAD`, `objects` and `refs`: bare | the folder | the folder |
  *
@@ -20,8 +20,15 @@
  *    repositories (`/srv/a.git`, `/srv/b.git`) share a parent, and a
  *    submodule's directory (`/a/.git/modules/b`) lies in another repository.
  * 2. A `.git` file that cannot be followed ends the search, as in git: the
- *    folder is a project of its own, and not part of whatever lies above.
- * 3. The environment decides nothing. `GIT_DIR` and `GIT_WORK_TREE` belong to
+ *    folder is a project of its own, and not part of the one above.
+ * 3. A folder joins a repository that lies elsewhere only if that repository
+ *    knows it: `worktrees/‹name›/gitdir` names the worktree, `core.worktree` the
+ *    submodule. Files of a copied or unpacked folder cannot bring about that.
+ *    Git keeps no such link for `--separate-git-dir`: there the directory must
+ *    not be another folder's `.git`, and not bare.
+ * 4. Every file here may be another's. It is read only if it is regular and
+ *    small, and its text is in no error (`small_file.ts`).
+ * 5. The environment decides nothing. `GIT_DIR` and `GIT_WORK_TREE` belong to
  *    one command (git sets them for its hooks) and must not move a session to
  *    another project. Owners and mount points do not matter either: git checks
  *    them because it runs what a repository's configuration says.
@@ -33,6 +40,7 @@ import { BriefMemory } from "./brief_memory.ts";
 import { keyOf } from "./case_rules.ts";
 import { joined, lastName, parentOf } from "./path_text.ts";
 import { entryAt, type RealPath, realPathOf } from "./paths.ts";
+import { readSmallFile } from "./small_file.ts";
 
 /** Where a folder belongs. */
 export interface Repository {
@@ -42,6 +50,8 @@ export interface Repository {
   readonly worktree: string;
   /** Where the worktree's HEAD is; not set if `.git` could not be followed. */
   readonly gitFolder?: string;
+  /** What all worktrees share; not set if `.git` could not be followed. */
+  readonly commonFolder?: string;
   /** Whether there is no worktree. */
   readonly bare: boolean;
 }
@@ -97,45 +107,135 @@ function linkedTo(folder: string): Repository | undefined {
   const entry = followed(link);
   if (entry === undefined) return undefined;
   const target = entry.isDirectory ? ".git" : gitdirIn(link);
-  const gitFolder = target && realPathOf(target, folder).absolute;
+  const gitFolder = target && realOf(target, folder)?.absolute;
   if (!gitFolder || entryAt(joined(gitFolder, "HEAD")) === undefined) {
     // Like git, pass an empty `.git/` by, and stop at a broken link.
-    if (entry.isDirectory) return undefined;
-    const project = projectName({
-      absolute: folder,
-      folder,
-      exists: true,
-    });
-    return { project, worktree: folder, bare: false };
+    return entry.isDirectory ? undefined : alone(folder);
   }
-  const project = projectName(commonOf(gitFolder));
-  return { project, worktree: folder, gitFolder, bare: false };
+  const common = commonOf(gitFolder, folder, entry.isDirectory);
+  if (common === undefined) return alone(folder);
+  return {
+    project: projectName(common),
+    worktree: folder,
+    gitFolder,
+    commonFolder: common.absolute,
+    bare: false,
+  };
 }
 
-/** The repository that the folder itself is. */
+/** The folder as a project of its own. */
+function alone(folder: string): Repository {
+  const project = projectName({ absolute: folder, folder, exists: true });
+  return { project, worktree: folder, bare: false };
+}
+
+/** The repository that the folder itself is; a worktree's directory is none. */
 function bareAt(folder: string): Repository | undefined {
-  const whole = ["HEAD", "objects", "refs"].every((name) =>
-    entryAt(joined(folder, name)) !== undefined
-  );
-  if (!whole) return undefined;
-  const project = projectName(commonOf(folder));
+  if (!isRepository(folder)) return undefined;
+  const project = projectName({ absolute: folder, folder, exists: true });
   const isDotGit = lastName(folder) === ".git";
   const worktree = isDotGit ? parentOf(folder) : folder;
-  return { project, worktree, gitFolder: folder, bare: !isDotGit };
+  return {
+    project,
+    worktree,
+    gitFolder: folder,
+    commonFolder: folder,
+    bare: !isDotGit,
+  };
 }
 
-/** The directory that all worktrees of a repository share. */
-export function commonOf(gitFolder: string): RealPath {
-  const common = textIn(joined(gitFolder, "commondir"))?.trimEnd();
-  return realPathOf(common || ".", gitFolder);
+function isRepository(folder: string): boolean {
+  return ["HEAD", "objects", "refs"].every((name) =>
+    entryAt(joined(folder, name)) !== undefined
+  );
+}
+
+/**
+ * The common directory of a git directory, if the repository knows that the
+ * folder is a working copy of it. A folder `.git` is the folder's own.
+ */
+function commonOf(
+  gitFolder: string,
+  folder: string,
+  isFolder: boolean,
+): RealPath | undefined {
+  const named = textIn(joined(gitFolder, "commondir"))?.trimEnd();
+  if (named === undefined) {
+    const isKnown = isFolder || isBelow(gitFolder, folder) ||
+      isRepository(gitFolder) && isWorkingCopyOf(gitFolder, folder);
+    return isKnown
+      ? { absolute: gitFolder, folder: gitFolder, exists: true }
+      : undefined;
+  }
+  const common = realOf(named, gitFolder);
+  const back = textIn(joined(gitFolder, "gitdir"))?.trimEnd();
+  // Git writes `gitdir` before all else there: what has none names no other.
+  const isKnown = common !== undefined &&
+    parentOf(gitFolder) === joined(common.absolute, "worktrees") &&
+    (back === undefined ||
+      lastName(back) === ".git" &&
+        realOf(parentOf(back), gitFolder)?.absolute === folder);
+  return isKnown ? common : undefined;
+}
+
+/** Whether a repository elsewhere takes the folder for its working copy. */
+function isWorkingCopyOf(gitFolder: string, folder: string): boolean {
+  const own = textIn(joined(gitFolder, "config"), CONFIG_BYTES_MAX);
+  const extra = textIn(joined(gitFolder, "config.worktree"), CONFIG_BYTES_MAX);
+  if (own === undefined) return false;
+  const said = (name: string) =>
+    (extra === undefined ? undefined : coreSetting(extra, name)) ??
+      coreSetting(own, name);
+  const worktree = said("worktree");
+  if (worktree !== undefined) {
+    return realOf(worktree, gitFolder)?.absolute === folder;
+  }
+  return lastName(gitFolder) !== ".git" && said("bare") !== "true";
+}
+
+const CONFIG_BYTES_MAX = 1024 * 1024;
+
+/** The last value of a setting of `[core]` in a configuration of git's. */
+function coreSetting(config: string, name: string): string | undefined {
+  let section = "";
+  let found: string | undefined;
+  for (const line of config.split("\n")) {
+    const head = /^\s*\[\s*([^\]"]*?)\s*(".*")?\s*\]/.exec(line);
+    if (head !== null) section = head[2] === undefined ? head[1] : "";
+    if (section.toLowerCase() !== "core") continue;
+    const pair = /^\s*([A-Za-z][\w-]*)\s*=\s*(.*)$/
+      .exec(head === null ? line : line.slice(head[0].length));
+    if (pair?.[1].toLowerCase() === name) found = valueOf(pair[2]);
+  }
+  return found;
+}
+
+/** A value as git writes it: in quotes where it has to be, else to a comment. */
+function valueOf(text: string): string {
+  const quoted = /^"((?:[^"\\]|\\.)*)"/.exec(text);
+  return quoted === null
+    ? text.replace(/\s*[#;].*$/, "").trim()
+    : quoted[1].replace(/\\(.)/g, "$1");
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(joined(folder, ""));
 }
 
 function gitdirIn(file: string): string | undefined {
   return /^gitdir: (.+?)[\r\n]*$/.exec(textIn(file) ?? "")?.[1];
 }
 
-function textIn(file: string): string | undefined {
-  return present(() => Deno.readTextFileSync(file));
+// A path and what stands around it.
+const LINE_BYTES_MAX = 8 * 1024;
+
+function textIn(file: string, bytesMax = LINE_BYTES_MAX): string | undefined {
+  return present(() => readSmallFile(file, { bytesMax }));
+}
+
+/** A path that a file names; undefined if it cannot be one. */
+function realOf(path: string, base: string): RealPath | undefined {
+  return present(() => realPathOf(path, base));
 }
 
 /** Looks up and follows links, as `.git` may be one. */
@@ -148,8 +248,8 @@ function present<Read>(read: () => Read): Read | undefined {
   try {
     return read();
   } catch (error) {
-    // A missing right of this process is the caller's to mend; whatever else
-    // stands in the way makes it a folder without a repository.
+    // A missing right of this process is the caller's to mend. With any other
+    // trouble it is a folder without a repository.
     if (error instanceof Deno.errors.NotCapable) throw error;
     return undefined;
   }

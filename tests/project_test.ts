@@ -300,6 +300,107 @@ withGit("a .git file that leads nowhere ends the search, as in git", (box) => {
   }
 });
 
+withGit(
+  "no file of a folder joins it to a repository that does not know it",
+  (box) => {
+    const victim = box.repository("victim");
+    const worktree = box.at("worktree");
+    box.git(victim, "worktree", "add", "--quiet", worktree);
+    const bare = box.folder("bare.git");
+    box.git(bare, "init", "--quiet", "--bare");
+    box.repository("module");
+    box.git(victim, "submodule", "--quiet", "add", box.at("module"), "sub");
+
+    // What a clone brings looks like a bare repository.
+    const planted = box.folder("clone/x.git");
+    for (const name of ["objects", "refs"]) box.folder(`clone/x.git/${name}`);
+    Deno.writeTextFileSync(`${planted}/HEAD`, "ref: refs/heads/main\n");
+    for (const common of [`${victim}/.git`, "../../victim/.git", bare]) {
+      Deno.writeTextFileSync(`${planted}/commondir`, `${common}\n`);
+      later(() => assert.equal(projectOf(planted).project, planted, common));
+    }
+    // The same, below a folder that is called like git's for worktrees.
+    const worktrees = box.folder("clone/y/.git/worktrees/a");
+    Deno.writeTextFileSync(`${worktrees}/HEAD`, "ref: refs/heads/main\n");
+    Deno.writeTextFileSync(`${worktrees}/commondir`, `${victim}/.git\n`);
+    Deno.writeTextFileSync(
+      `${worktrees}/gitdir`,
+      `${box.at("clone/z")}/.git\n`,
+    );
+
+    // What a package brings that was unpacked.
+    const unpacked = box.folder("clone/z");
+    const targets = [
+      worktrees,
+      `${victim}/.git`,
+      `${victim}/.git/worktrees/worktree`,
+      `${victim}/.git/modules/sub`,
+      bare,
+    ];
+    for (const target of targets) {
+      Deno.writeTextFileSync(`${unpacked}/.git`, `gitdir: ${target}\n`);
+      later(() =>
+        assert.deepEqual(projectOf(unpacked), {
+          project: unpacked,
+          worktree: unpacked,
+        }, target)
+      );
+    }
+    // A folder `.git` with a common directory of its own making.
+    const own = box.folder("own/.git");
+    Deno.writeTextFileSync(`${own}/HEAD`, "ref: refs/heads/main\n");
+    Deno.writeTextFileSync(`${own}/commondir`, `${victim}/.git\n`);
+    later(() => assert.equal(projectOf(box.at("own")).project, box.at("own")));
+
+    // Those that the repositories know are in them still.
+    later(() => {
+      assert.equal(projectOf(worktree).project, victim);
+      assert.equal(
+        projectOf(`${victim}/sub`).project,
+        `${victim}/.git/modules/sub`,
+      );
+    });
+  },
+);
+
+withGit(
+  "a repository knows its working copies however git names them",
+  (box) => {
+    const repository = box.repository("app");
+    // As `git worktree add --relative-paths` of a newer git writes it.
+    const tree = box.at("tree");
+    box.git(repository, "worktree", "add", "--quiet", tree);
+    const known = `${repository}/.git/worktrees/tree`;
+    Deno.writeTextFileSync(`${known}/gitdir`, "../../../../tree/.git\n");
+    later(() => assert.equal(projectOf(tree).project, repository));
+    // Worktrees beside a bare repository that the folder above points to.
+    const above = box.folder("hub");
+    box.git(box.path, "clone", "--quiet", "--bare", repository, "hub/.bare");
+    Deno.writeTextFileSync(`${above}/.git`, "gitdir: ./.bare\n");
+    box.git(above, "worktree", "add", "--quiet", "../hub/main", "main");
+    later(() => {
+      assert.equal(projectOf(above).project, box.at("hub/.bare"));
+      assert.equal(projectOf(box.at("hub/main")).project, box.at("hub/.bare"));
+    });
+    // A submodule whose worktree is named in the other file, and in quotes.
+    box.git(repository, "submodule", "--quiet", "add", above, "sub");
+    const module = `${repository}/.git/modules/sub`;
+    box.git(`${repository}/sub`, "config", "extensions.worktreeConfig", "true");
+    box.git(`${repository}/sub`, "config", "--unset", "core.worktree");
+    Deno.writeTextFileSync(
+      `${module}/config.worktree`,
+      '[CORE] # as git reads it\n\tWorkTree = "../../../sub" ; there\n',
+    );
+    later(() => checkAgainstGit(box, `${repository}/sub`));
+    Deno.writeTextFileSync(
+      `${module}/config.worktree`,
+      '[core "x"]\n\tworktree = ../../../sub\n[core]\n\tworktree = /nowhere\n',
+    );
+    const sub = `${repository}/sub`;
+    later(() => assert.equal(projectOf(sub).project, sub));
+  },
+);
+
 Deno.test("without a repository the folder is the project", () => {
   using box = new Sandbox();
   const folder = box.folder("plain");

@@ -15,7 +15,8 @@
 
 import { joined } from "../path_text.ts";
 import { realPathOf } from "../paths.ts";
-import { commonOf, repositoryOf } from "../repository.ts";
+import { repositoryOf } from "../repository.ts";
+import { readSmallFile } from "../small_file.ts";
 
 const PACKED_BYTES_MAX = 16 * 1024 * 1024;
 const REMOTES_MAX = 100;
@@ -29,18 +30,20 @@ export class GitRefs {
   readonly #common: string;
   #packed: string | undefined;
 
-  private constructor(root: string, gitFolder: string) {
+  private constructor(root: string, gitFolder: string, common: string) {
     this.root = root;
     this.#gitFolder = gitFolder;
-    this.#common = commonOf(gitFolder).absolute;
+    this.#common = common;
   }
 
   /** The refs of the repository that a folder is in; undefined without one. */
   static of(folder: string): GitRefs | undefined {
-    const repository = repositoryOf(realPathOf(folder, "").folder);
-    return repository?.gitFolder === undefined
+    const { worktree, gitFolder, commonFolder } =
+      repositoryOf(realPathOf(folder, "").folder) ?? {};
+    return worktree === undefined || gitFolder === undefined ||
+        commonFolder === undefined
       ? undefined
-      : new GitRefs(repository.worktree, repository.gitFolder);
+      : new GitRefs(worktree, gitFolder, commonFolder);
   }
 
   /** Whether a name is a revision; undefined if that cannot be told. */
@@ -102,12 +105,10 @@ function canBeRef(name: string): boolean {
 }
 
 function packedIn(path: string): string | undefined {
-  const info = tryStat(path);
-  if (info === undefined) return "";
-  if (!info.isFile || info.size > PACKED_BYTES_MAX) return undefined;
   try {
-    return Deno.readTextFileSync(path);
-  } catch {
+    return readSmallFile(path, { bytesMax: PACKED_BYTES_MAX }) ?? "";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return undefined;
   }
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { readSmallFile } from "../small_file.ts";
 import { GitRefs } from "./git_refs.ts";
 
 const TEXT_BYTES_MAX = 256 * 1024;
@@ -129,12 +130,8 @@ function namesIn(path: string, max: number): string[] | undefined {
 
 /** Only of a regular file: to read another one may take for ever. */
 function textIn(path: string): string | undefined {
-  const info = tryStat(Deno.statSync, path);
-  if (info === undefined || !info.isFile || info.size > TEXT_BYTES_MAX) {
-    return undefined;
-  }
   try {
-    return Deno.readTextFileSync(path);
+    return readSmallFile(path, { bytesMax: TEXT_BYTES_MAX });
   } catch {
     return undefined;
   }

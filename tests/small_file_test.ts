@@ -1,0 +1,88 @@
+/**
+ * A file that others control is read only if it is regular, small and where it
+ * has to be; what is in it is in no error.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { readSmallFile, SmallFileError } from "../lib/small_file.ts";
+import { hasProgram } from "./fixture.ts";
+
+const SECRET = "s3cr3t";
+
+/** A folder for one test, with what a file can be in place of a file. */
+class Place implements AsyncDisposable {
+  readonly path: string = Deno.realPathSync(
+    Deno.makeTempDirSync({ prefix: "mbus-small-" }),
+  );
+  readonly #server = createServer();
+
+  async make(): Promise<void> {
+    const at = (name: string) => `${this.path}/${name}`;
+    Deno.writeTextFileSync(at("secret"), SECRET);
+    Deno.mkdirSync(at("within/deep"), { recursive: true });
+    Deno.writeTextFileSync(at("within/text"), "text");
+    Deno.writeTextFileSync(at("within/empty"), "");
+    Deno.writeTextFileSync(at("within/large"), "x".repeat(101));
+    Deno.symlinkSync("../within/text", at("within/inside"));
+    Deno.symlinkSync("../secret", at("within/outside"));
+    Deno.symlinkSync("/dev/zero", at("within/zero"));
+    Deno.symlinkSync("nowhere", at("within/broken"));
+    Deno.symlinkSync("loop", at("within/loop"));
+    if (hasProgram("mkfifo")) {
+      await new Deno.Command("mkfifo", { args: [at("within/pipe")] }).output();
+    }
+    await new Promise<void>((resolve) =>
+      this.#server.listen(at("within/socket"), resolve)
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Promise((resolve) => this.#server.close(resolve));
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: "readSmallFile() reads what is regular, small and within",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using place = new Place();
+    await place.make();
+    const within = `${place.path}/within`;
+    const read = (name: string) =>
+      readSmallFile(`${within}/${name}`, { within, bytesMax: 100 });
+    assert.equal(read("text"), "text");
+    assert.equal(read("empty"), "");
+    assert.equal(read("inside"), "text");
+    for (const none of ["nothing", "text/below", "broken"]) {
+      assert.equal(read(none), undefined, none);
+    }
+    const refused: [string, RegExp][] = [
+      ["deep", /not a regular file/],
+      ["zero", /leads out/],
+      ["socket", /not a regular file/],
+      ["large", /larger than 100 bytes/],
+      ["outside", /leads out/],
+      ...(hasProgram("mkfifo")
+        ? [["pipe", /not a regular file/] as [string, RegExp]]
+        : []),
+    ];
+    for (const [name, why] of refused) {
+      assert.throws(() => read(name), (error: unknown) => {
+        assert.ok(error instanceof SmallFileError, name);
+        assert.match(error.message, why, name);
+        assert.doesNotMatch(error.message, new RegExp(SECRET));
+        return true;
+      });
+    }
+    assert.throws(() => read("loop"));
+    // A link of the user's own may lead anywhere, but not to a device.
+    assert.equal(readSmallFile(`${within}/outside`), SECRET);
+    assert.throws(() => readSmallFile(`${within}/zero`), SmallFileError);
+    // A file of the kernel's has no size, and some of them wait.
+    assert.equal(readSmallFile("/proc/self/status") || "", "");
+  },
+});

@@ -11,7 +11,11 @@
  */
 
 import { storePlace } from "../store_url.ts";
-import { type BusLocation, locateBus } from "../sqlite/location.ts";
+import {
+  type BusLocation,
+  checkFolders,
+  locateBus,
+} from "../sqlite/location.ts";
 import type { GlobalValues } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { checkDatabase } from "./doctor/database.ts";
@@ -20,6 +24,7 @@ import { checkGuard } from "./doctor/guard.ts";
 import { checkHooks } from "./doctor/hooks.ts";
 import { checkHost, checkLibrary, checkWatch } from "./doctor/machine.ts";
 import { checkPlace } from "./doctor/place.ts";
+import { checkSettings } from "./doctor/settings.ts";
 import { openBusFor } from "./open.ts";
 import { printJson, printLine } from "./output.ts";
 import { line } from "./table.ts";
@@ -70,6 +75,9 @@ async function* examine(
   yield* checkHost();
   const place = checkPlace(location);
   yield* place;
+  yield* checkSettings();
+  // Where others could have a hand nothing is read, opened or watched.
+  if (!isOurs(location)) return;
   yield await checkWatch(location.bellsFolder);
   yield* checkHooks(location.home);
   yield* await checkGuard();
@@ -81,6 +89,16 @@ async function* examine(
     status !== "fail" && (check !== "database" || status === "ok")
   );
   if (sound) yield await whoAmI(options);
+}
+
+function isOurs(location: BusLocation): boolean {
+  try {
+    checkFolders(location);
+    return true;
+  } catch {
+    // What stands against it was found with the place.
+    return false;
+  }
 }
 
 async function* examineServer(

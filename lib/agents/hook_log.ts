@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readSmallFile } from "../small_file.ts";
 import { checkFolder, locateBus } from "../sqlite/location.ts";
 
 const BYTES_MAX = 1_000_000;
@@ -64,18 +65,24 @@ export function hookLogPath(home?: string): string {
   return `${locateBus(home).home}/hooks.log`;
 }
 
-/** The last lines of the log, oldest first; none if there is no log. */
+/**
+ * The last lines of the log, oldest first; none if there is no log.
+ *
+ * @throws {StoreError} If others could have a hand in its folder.
+ * @throws {SmallFileError} If it is not a regular file.
+ */
 export function readHookLog(
   home: string | undefined,
   most: number,
 ): HookLogLine[] {
-  let text: string;
+  const path = hookLogPath(home);
   try {
-    text = Deno.readTextFileSync(hookLogPath(home));
+    checkFolder(locateBus(home).home);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
+  const text = readSmallFile(path, { bytesMax: 2 * BYTES_MAX }) ?? "";
   return text.split("\n").filter((line) => line !== "").slice(-most)
     .flatMap((line) => {
       try {
@@ -87,13 +94,15 @@ export function readHookLog(
     });
 }
 
+/** Begins the log anew when it is large; to write to a pipe may take for ever. */
 function rotate(path: string): void {
-  let size: number;
+  let info: Deno.FileInfo;
   try {
-    ({ size } = Deno.statSync(path));
+    info = Deno.statSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  if (size >= BYTES_MAX) Deno.renameSync(path, `${path}.1`);
+  if (!info.isFile) throw new TypeError(`${path} is not a regular file.`);
+  if (info.size >= BYTES_MAX) Deno.renameSync(path, `${path}.1`);
 }

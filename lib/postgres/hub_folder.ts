@@ -18,6 +18,7 @@
 import { createHash } from "node:crypto";
 import { StoreError } from "../errors.ts";
 import { hostId, processAlive, processStart } from "../host.ts";
+import { readSmallFile } from "../small_file.ts";
 import type { ServerAddress } from "./url.ts";
 
 /** A process of this host, as files name it. */
@@ -68,24 +69,31 @@ export class HubFolder {
    * @throws {StoreError} If it is somebody else's.
    */
   make(): void {
+    // Nothing is made where another user's link leads.
+    for (const folder of [baseFolder(), this.path]) {
+      Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+      if (!isOurs(folder)) throw this.#notOurs(folder);
+    }
     for (const folder of [this.wants, this.bells]) {
       Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
-    if (this.#isOurs()) return;
-    throw new StoreError(
+  }
+
+  #notOurs(folder: string): StoreError {
+    return new StoreError(
       "ownership",
       this.path,
-      `Cannot run the hub: ${this.path} belongs to somebody else, or others ` +
+      `Cannot run the hub: ${folder} belongs to somebody else, or others ` +
         `may write there; name another folder with MBUS_HUB.`,
     );
   }
 
   /** The hub that runs here, if one does. */
   hub(): HostedProcess | undefined {
+    // Another user's file may be a pipe that keeps its reader waiting.
+    if (!this.#isOurs()) return undefined;
     const hub = read<HostedProcess>(`${this.path}/hub`);
-    return hub !== undefined && isAlive(hub) && this.#isOurs()
-      ? hub
-      : undefined;
+    return hub !== undefined && isAlive(hub) ? hub : undefined;
   }
 
   /** Says that this process is the hub, or is not any more. */
@@ -112,16 +120,18 @@ export class HubFolder {
   }
 
   #isOurs(): boolean {
-    if (Deno.build.os === "windows") return true;
-    return [baseFolder(), this.path].every((folder) => {
-      try {
-        const { uid, mode, isDirectory } = Deno.lstatSync(folder);
-        return isDirectory && uid === Deno.uid() &&
-          ((mode ?? 0) & 0o022) === 0;
-      } catch {
-        return false;
-      }
-    });
+    return [baseFolder(), this.path].every(isOurs);
+  }
+}
+
+/** Whether a folder is this user's alone, and no link. */
+function isOurs(folder: string): boolean {
+  if (Deno.build.os === "windows") return true;
+  try {
+    const { uid, mode, isDirectory } = Deno.lstatSync(folder);
+    return isDirectory && uid === Deno.uid() && ((mode ?? 0) & 0o022) === 0;
+  } catch {
+    return false;
   }
 }
 
@@ -149,12 +159,16 @@ function self(): HostedProcess {
 
 function read<T>(path: string): T | undefined {
   try {
-    return JSON.parse(Deno.readTextFileSync(path)) as T;
+    const text = readSmallFile(path, { bytesMax: WANTS_BYTES_MAX });
+    return text === undefined ? undefined : JSON.parse(text) as T;
   } catch {
-    // It is not there, or is none of ours.
+    // It is none of ours.
     return undefined;
   }
 }
+
+// A process has a bell for each channel that it reads.
+const WANTS_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Whoever reads finds the old or the new one. */
 function replace(path: string, value: unknown): void {

@@ -54,6 +54,12 @@ export async function answerCall(call: Call): Promise<void> {
       write(agent.neutral);
       return;
     }
+    if (isGone(event.cwd)) {
+      log.add(
+        `The working folder ${event.cwd} of session ${session.id} is gone: ` +
+          `relative paths are taken as they were there.`,
+      );
+    }
     const verdict = await decide({
       event,
       session,
@@ -76,6 +82,17 @@ export async function answerCall(call: Call): Promise<void> {
   } finally {
     if (call.ends && store instanceof SqliteBriefStore) store.leave();
     else await store.close();
+  }
+}
+
+/** Whether a folder that the agent names is not there. */
+function isGone(folder: string): boolean {
+  if (folder === "") return false;
+  try {
+    Deno.statSync(folder);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
   }
 }
 

@@ -56,6 +56,11 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "cli.js": "cli.ts",
 };
 
+// The runtime does not start in a folder that is gone, and the project of a hook
+// is told by its input. A shell in such a folder has no PWD, or one of old.
+const LEAVE_GONE_FOLDER =
+  'case $PWD in /*) cd "$PWD" ;; *) false ;; esac 2>/dev/null || cd /';
+
 // What has to start soonest, what of it is loaded later but often, and what stays
 // for long: each is one small file, as every file more that is looked for costs a
 // quarter of a millisecond, and what is loaded stays in memory. Each has its own
@@ -366,7 +371,7 @@ deno=${quoted(runtime)}; [ -x "$deno" ] || deno=deno
 ${program("cli.js")} memory=
 [ "$1" = with-lock ] || ${NO_UPDATE_CHECK}
 case "$1" in
-hook) [ -t 0 ] || { shift; ${program("hook.js")}; } ;;
+hook) [ -t 0 ] || { shift; ${program("hook.js")}; ${LEAVE_GONE_FOLDER}; } ;;
 send) shift; ${program("send.js")} ;;
 tail) shift; ${program("tail.js")} memory=${quoted(SMALL_MEMORY.join(" "))} ;;
 esac
@@ -386,6 +391,7 @@ export function fragmentText(
 ): string {
   const [deno, hook] = [quoted(runtime), quoted(program)];
   return `# How hooks run mbus, made by deno task install of @coditect/message-bus.
+${LEAVE_GONE_FOLDER}
 [ -x ${deno} ] && [ -r ${hook} ] && shift 2 && ${NO_UPDATE_CHECK} &&
 set -- ${deno} ${RUN.join(" ")} ${configuration} ${hook} "$@"
 `;

@@ -171,7 +171,8 @@ Deno.test("claude: what is installed, to the letter", () => {
       "^(Edit|Write|MultiEdit|NotebookEdit|Bash|PowerShell|Monitor|mcp__.*)$",
     hooks: [{
       type: "command",
-      command: 'set -- mbus hook claude; command . "/${XDG_DATA_HOME:-' +
+      command: 'set -- mbus hook claude; [ -z "$ZSH_VERSION" ] || ' +
+        'setopt posixbuiltins; command . "/${XDG_DATA_HOME:-' +
         '$HOME/.local/share}/message-bus/hook.sh" 2>/dev/null; ' +
         'if command -v "$1" >/dev/null 2>&1; then exec "$@"; ' +
         "else exec 3<&0; while read -r _; do :; done " +

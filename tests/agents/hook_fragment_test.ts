@@ -8,8 +8,11 @@
 import assert from "node:assert/strict";
 import { AGENT_NAMES } from "../../lib/agents/agent.ts";
 import { HOOK_FRAGMENT, hookCommand } from "../../lib/agents/config/config.ts";
+import { readHookLog } from "../../lib/agents/hook_log.ts";
 import { AGENTS } from "../../lib/agents/roster.ts";
 import { fragmentText } from "../../lib/cli/launcher.ts";
+import { openBus } from "../../mod.ts";
+import { denoDir, ROOT } from "../cli/mbus.ts";
 import { within } from "../fixture.ts";
 import { runCommand, SHELL, writeProgram } from "./command_shell.ts";
 
@@ -90,23 +93,27 @@ for (const name of AGENT_NAMES) {
       await home.install();
       const { folder, data, program } = home;
       const places = [["HOME", folder], ["XDG_DATA_HOME", data]];
-      for (const [variable, value] of places) {
-        const ran = await runCommand(
-          hookCommand(agent, "someEvent"),
-          { PATH: home.other, [variable]: value },
+      for (const shell of SHELLS) {
+        for (const [variable, value] of places) {
+          const ran = await runCommand(
+            hookCommand(agent, "someEvent"),
+            { PATH: home.other, [variable]: value },
+            INPUT,
+            { shell },
+          );
+          assert.deepEqual([ran.code, ran.errors], [0, ""], shell);
+          const [start, end] = ran.output.split("--no-config|");
+          assert.match(start, /^run\|.*--allow-all\|$/, shell);
+          assert.equal(end, `${program}|${name}|someEvent|${INPUT}`, shell);
+        }
+        const alone = await runCommand(
+          hookCommand(agent),
+          { PATH: "", HOME: folder },
           INPUT,
+          { shell },
         );
-        assert.deepEqual([ran.code, ran.errors], [0, ""]);
-        const [start, end] = ran.output.split("--no-config|");
-        assert.match(start, /^run\|.*--allow-all\|$/);
-        assert.equal(end, `${program}|${name}|someEvent|${INPUT}`);
+        assert.match(alone.output, new RegExp(`\\|${name}\\|\\{`), shell);
       }
-      const alone = await runCommand(
-        hookCommand(agent),
-        { PATH: "", HOME: folder },
-        INPUT,
-      );
-      assert.match(alone.output, new RegExp(`\\|${name}\\|\\{`));
     },
   });
 
@@ -135,6 +142,55 @@ for (const name of AGENT_NAMES) {
       // A project must not bring what is run.
       await fallsBack(name, { XDG_DATA_HOME: ".local/share" }, home);
       await fallsBack(name, { HOME: "." }, home);
+    },
+  });
+}
+
+for (const shell of SHELLS) {
+  Deno.test({
+    name: `a hook in a folder that is gone denies and leaves a line: ${shell}`,
+    ignore: IGNORE,
+    async fn() {
+      await using home = new Home();
+      await home.install();
+      await Deno.writeTextFile(
+        home.fragment,
+        fragmentText(
+          Deno.execPath(),
+          `${ROOT}/lib/cli/hook_entry.ts`,
+          `--config=${ROOT}/deno.json`,
+        ),
+      );
+      const folder = `${home.folder}/gone`;
+      const [bus, file] = [`${home.folder}/bus`, `${home.folder}/a.ts`];
+      await using holder = await openBus({
+        home: bus,
+        session: "holder",
+        project: home.folder,
+      });
+      await holder.locks.acquire(file, { type: "exclusive" });
+      const { output } = await runCommand(
+        `mkdir gone && cd gone && rmdir ../gone; exec ${shell} -c "$COMMAND"`,
+        {
+          COMMAND: hookCommand(AGENTS.claude),
+          DENO_DIR: denoDir() ?? "",
+          HOME: home.folder,
+          MBUS_HOME: bus,
+          PATH: Deno.env.get("PATH") ?? "",
+        },
+        JSON.stringify({
+          session_id: "s-1",
+          hook_event_name: "PreToolUse",
+          cwd: folder,
+          tool_name: "Edit",
+          tool_input: { file_path: file },
+          tool_use_id: "1",
+        }),
+        { cwd: home.folder, shell },
+      );
+      assert.match(output, /"deny".*holder/);
+      const [line] = readHookLog(bus, 1);
+      assert.match(line.message, /gone of session s-1 is gone/);
     },
   });
 }

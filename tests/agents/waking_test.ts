@@ -141,7 +141,8 @@ Deno.test("it is put in only where a person asks, stays, and goes with the rest"
       JSON.parse(without).hooks.Stop[0].hooks[0],
       {
         type: "command",
-        command: 'set -- mbus hook claude wake; command . "/${XDG_DATA_HOME:-' +
+        command: 'set -- mbus hook claude wake; [ -z "$ZSH_VERSION" ] || ' +
+          'setopt posixbuiltins; command . "/${XDG_DATA_HOME:-' +
           '$HOME/.local/share}/message-bus/hook.sh" 2>/dev/null; ' +
           'if command -v "$1" >/dev/null 2>&1; then exec "$@"; ' +
           "else exec 3<&0; while read -r _; do :; done <&3 3<&- >/dev/null 2>&1 & :; fi",

@@ -258,7 +258,7 @@ class Lines {
 }
 
 // The modules that the program needs were made ready there.
-function denoDir(): string | undefined {
+export function denoDir(): string | undefined {
   const home = Deno.env.get("HOME");
   const cache = Deno.build.os === "darwin" ? "Library/Caches" : ".cache";
   return Deno.env.get("DENO_DIR") ?? (home && `${home}/${cache}/deno`);

@@ -177,6 +177,8 @@ const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi"];
  */
 export const HOOK_FRAGMENT = "hook.sh";
 
+const ZSH_READS = '[ -z "$ZSH_VERSION" ] || setopt posixbuiltins; ';
+
 /**
  * Makes the shell command that an agent runs at a hook.
  *
@@ -196,6 +198,7 @@ export const HOOK_FRAGMENT = "hook.sh";
  *   that is none, the shell stays to say the neutral one. Elsewhere `mbus` takes
  *   its place, which is half a millisecond sooner: Claude Code, Codex and kimi go
  *   on at every exit code but 2.
+ * - A person's shell may be zsh, whose `command` knows no builtins unless told.
  * - Codex starts hooks with the person's own shell, which may be none of POSIX: for
  *   it the command names `/bin/sh`.
  * - Gemini CLI ends only the shell when the time is up, and then waits until nobody
@@ -218,7 +221,9 @@ export function hookCommand(
     : agent.name === "gemini"
     ? `${ENDED_WITH_SHELL} || ${neutral}`
     : `"$@" || ${neutral}`;
-  const command = `set -- ${hook}; command . ${FRAGMENT} 2>/dev/null; ` +
+  // Codex names a shell that is not zsh.
+  const zsh = agent.name === "codex" ? "" : ZSH_READS;
+  const command = `set -- ${hook}; ${zsh}command . ${FRAGMENT} 2>/dev/null; ` +
     `if command -v "$1" >/dev/null 2>&1; ` +
     `then ${run}; else ${DRAIN} ${neutral}; fi`;
   return agent.name === "codex" ? `/bin/sh -c '${command}'` : command;

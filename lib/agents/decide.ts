@@ -21,6 +21,7 @@ import type { AfterToolEvent, BeforeToolEvent } from "./agent.ts";
 import { ALLOW, type Case, type Verdict } from "./case.ts";
 import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
 import { withMail, withMailAtStop } from "./mail.ts";
+import { hasOtherBranch } from "./registration.ts";
 
 // A session is shown as stale after 30 s without a sign of life.
 const BEAT_MS = 5_000;
@@ -33,6 +34,10 @@ export async function decide(hook: Case): Promise<Verdict> {
       return await withMail(hook);
     case "prompt":
       await beat(hook, "active");
+      if (hasOtherBranch(session)) {
+        const { noteBranches } = await import("./branches.ts");
+        await noteBranches(hook, []);
+      }
       return await withMail(hook);
     case "before-tool":
       return await beforeTool(hook, event);

@@ -40,10 +40,14 @@ export interface Fact {
   readonly force: Force;
   /** The session whose work is concerned. */
   readonly session: string;
+  /** Further sessions whose work is concerned. */
+  readonly others?: readonly string[];
   /** The file, or what else the call wants to change. */
   readonly path: string;
   /** Whether that session holds the path now: then it is told of the denial. */
   readonly held?: boolean;
+  /** Whether the call changes the whole worktree that `path` is. */
+  readonly isWholeTree?: boolean;
   /** The project in which the denial is announced. */
   readonly project?: string;
 }

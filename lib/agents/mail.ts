@@ -230,7 +230,9 @@ async function conflicts(
     CONFLICTS_MAX,
   );
   const letters = messages.flatMap((message, at): Letter[] => {
-    if (message.sender === session.id) return [];
+    // A session that finds another branch may not have changed it.
+    const isBranch = partsOf(message).event === "branch";
+    if (!isBranch && message.sender === session.id) return [];
     if (isSettled(message, messages.slice(at + 1))) return [];
     const text = conflictText(message, session.id, nowMs);
     if (text === undefined) return [];
@@ -238,7 +240,7 @@ async function conflicts(
       conflict: message.id,
       text: {
         session: message.sender,
-        label: "conflict",
+        label: isBranch ? "branch notice" : "conflict",
         sentAt: message.createdAt,
         text,
       },
@@ -271,10 +273,11 @@ function conflictText(
   session: string,
   nowMs: number,
 ): string | undefined {
-  const { event, path, sessions, why } = partsOf(message);
+  const { event, path, sessions, why, tree } = partsOf(message);
   if (!Array.isArray(sessions) || !sessions.includes(session)) return undefined;
   const file = String(path);
   const reason = typeof why === "string" ? ` (${why})` : "";
+  const when = ago(nowMs - Date.parse(message.createdAt));
   switch (event) {
     case "overlap":
       return `is editing ${file}, which you are editing, too.`;
@@ -283,11 +286,14 @@ function conflictText(
     case "wanted":
       return `wants to hold ${file} exclusively${reason} and waits for you or ` +
         `works elsewhere; release it with "mbus unlock" when you are done.`;
+    case "branch":
+      return branchText(partsOf(message), when);
     case "denied":
-      return `wanted to edit ${file} ${
-        ago(nowMs - Date.parse(message.createdAt))
-      } and ` +
-        `was stopped, because you held it; release it with "mbus unlock" when ` +
+      if (tree === true) {
+        return `wanted to run a command of git that changes all of ${file} ` +
+          `${when} and was stopped, because you work there.`;
+      }
+      return `wanted to edit ${file} ${when} and was stopped, because you held it; release it with "mbus unlock" when ` +
         `you are done.`;
     case "taken-over":
       return `has taken over your overdue lock on ${file}${reason}.`;
@@ -297,4 +303,18 @@ function conflictText(
     default:
       return undefined;
   }
+}
+
+/** A branch change in words; a branch is absent on a detached head. */
+function branchText(
+  { path, branch, was, by }: Record<string, unknown>,
+  when: string,
+): string {
+  const named = (name: unknown) =>
+    name === undefined ? "a detached head" : String(name);
+  const cause = by === undefined
+    ? `changed by an unknown process, found ${when}`
+    : `changed by ${by} ${when}`;
+  return `The branch of ${path} is now ${named(branch)} (was ${named(was)}), ` +
+    `${cause}: look at git status before you edit or commit.`;
 }

@@ -120,10 +120,15 @@ export function changedFact(
   };
 }
 
-function describe(hold: Hold, { nowMs, idle }: Telling): string {
+/** A hold in words for the model. */
+export function describe(
+  hold: Hold,
+  { nowMs, idle }: Pick<Telling, "nowMs" | "idle">,
+): string {
   const how = hold.type === "exclusive" ? "holds exclusively" : "is editing";
   const covered = plainPath(hold.path);
-  const what = hold.kind === "file" ? covered : `${covered} (a ${hold.kind})`;
+  const isPlain = hold.kind === "file" || hold.kind === "name";
+  const what = isPlain ? covered : `${covered} (a ${hold.kind})`;
   const vendor = plainName(hold.vendor) +
     (idle.has(hold.session) ? ", idle now" : "");
   return `${plainName(hold.session)} (${vendor}) ${how} ${what} ` +
@@ -133,7 +138,7 @@ function describe(hold: Hold, { nowMs, idle }: Telling): string {
 }
 
 /** How to ask a session, if its id is one that the bus gives. */
-function asking(session: string): string {
+export function asking(session: string): string {
   return /^[\w.\-/:~@+]{1,128}$/.test(session)
     ? `ask its holder (mbus ask ${session} '"…"'), `
     : "";
@@ -145,7 +150,7 @@ function oneLine(text: string): string {
 }
 
 /** A path as one word of a shell. */
-function word(path: string): string {
+export function word(path: string): string {
   return /^[\w./:=@%+,-]+$/.test(path)
     ? path
     : `'${path.replaceAll("'", `'\\''`)}'`;

@@ -22,6 +22,7 @@ import { replaceInvisible } from "../harmless_text.ts";
 import { ancestors, nearestAgent } from "../host.ts";
 import { processEntry } from "../processes.ts";
 import { type Project, projectOf } from "../project.ts";
+import { branchOf, repositoryOf } from "../repository.ts";
 import type { Session } from "../sessions.ts";
 import type { BriefStore } from "../store.ts";
 import type { AgentName, HookEvent } from "./agent.ts";
@@ -101,9 +102,22 @@ function placeOf(event: HookEvent): Project {
   return projectOf(event.cwd || Deno.cwd());
 }
 
+/** Another branch of the same worktree is news (`branches.ts`), and no move. */
 function hasMoved(session: Session, place: Project): boolean {
   return session.worktree !== place.worktree ||
-    session.project !== place.project || session.branch !== place.branch;
+    session.project !== place.project;
+}
+
+/**
+ * Whether the session's worktree is on another branch than its row says. A
+ * detached head is a branch without a name: commits that move it are no change.
+ */
+export function hasOtherBranch({ worktree, branch }: Session): boolean {
+  const repository = worktree === undefined
+    ? undefined
+    : repositoryOf(worktree);
+  return repository?.gitFolder !== undefined &&
+    branchOf(repository) !== branch;
 }
 
 /** An agent's id in the letters that an id may have. */

@@ -17,8 +17,10 @@ import { afterEdit, afterRead, beforeEdit, type EditPath } from "./edits.ts";
 import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
 import { plainName, plainPath } from "./frame.ts";
 import { informNotes } from "./informing.ts";
+import { hasOtherBranch } from "./registration.ts";
 import { type ShellWrite, shellWrites } from "./shell.ts";
 import { diskAt, isRegularFile, placedIn } from "./shell_disk.ts";
+import type { TreeCommand } from "./whole_tree.ts";
 
 const FILES_MAX = 100;
 // What is larger in all is told by its size and time alone.
@@ -41,7 +43,12 @@ export async function beforeShell(
   hook: Case,
   command: string,
 ): Promise<Verdict> {
-  const { writes } = filesOf(hook, command);
+  const { writes, trees } = filesOf(hook, command);
+  if (trees.length > 0) {
+    const { beforeWholeTree } = await import("./whole_tree.ts");
+    const stopped = await beforeWholeTree(hook, trees);
+    if (stopped !== undefined) return stopped;
+  }
   const verdict = await beforeEdit(quiet(hook), writes);
   if (verdict.decision.verdict === "deny") return verdict;
   const files = await othersFiles(hook);
@@ -57,7 +64,11 @@ export async function beforeShell(
 
 /** Finds what a command that ran has changed of others' files. */
 export async function afterShell(hook: Case, command: string): Promise<void> {
-  const { writes, reads } = filesOf(hook, command);
+  const { writes, reads, trees } = filesOf(hook, command);
+  if (trees.length > 0 || hasOtherBranch(hook.session)) {
+    const { noteBranches } = await import("./branches.ts");
+    await noteBranches(hook, trees);
+  }
   const shown = hasFailed(hook)
     ? []
     : reads.filter((path) =>
@@ -89,15 +100,16 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
 function filesOf(
   hook: Case,
   command: string,
-): { writes: EditPath[]; reads: string[] } {
+): { writes: EditPath[]; reads: string[]; trees: TreeCommand[] } {
   const { event } = hook;
   const folder = "tool" in event ? event.tool.folder : undefined;
-  const { writes, reads } = shellWrites(command, {
+  const start = placedIn(event.cwd || Deno.cwd(), folder ?? ".");
+  const { writes, reads, wholeTree } = shellWrites(command, {
     home: Deno.env.get("HOME"),
     syntax: "tool" in event && /powershell|pwsh/i.test(event.tool.name)
       ? "powershell"
       : "posix",
-    disk: diskAt(placedIn(event.cwd || Deno.cwd(), folder ?? ".")),
+    disk: diskAt(start),
   });
   const placed = ({ path, base, isGlob }: ShellWrite): EditPath => {
     const folders = [folder, base].filter((each) => each !== undefined);
@@ -111,6 +123,10 @@ function filesOf(
   return {
     writes: writes.map(placed),
     reads: reads.map(placed).filter((path) => typeof path === "string"),
+    trees: wholeTree.map(({ command, folder = "." }) => ({
+      command,
+      folder: placedIn(start, folder),
+    })),
   };
 }
 

@@ -18,6 +18,7 @@ import { decide } from "../../lib/agents/decide.ts";
 import { DEFAULT_POLICY, type Policy } from "../../lib/agents/policy.ts";
 import { openStore } from "../../lib/open_store.ts";
 import { resolveOptions } from "../../lib/options.ts";
+import { projectOf } from "../../lib/project.ts";
 import type { Hold } from "../../lib/locks.ts";
 import type { Session } from "../../lib/sessions.ts";
 import type { Message, Store } from "../../lib/store.ts";
@@ -104,8 +105,7 @@ export class Scene implements AsyncDisposable {
       await this.store.registerSession({
         id,
         vendor: "claude",
-        project: this.project,
-        worktree: this.project,
+        ...projectOf(this.project),
       });
   }
 

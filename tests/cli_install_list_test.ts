@@ -48,6 +48,7 @@ Deno.test("--list says which agents are here and how they stand", {
       `${home.user}/.copilot`,
       `${path}/cursor-agent`,
       null,
+      null,
     ],
   );
   const parts = found.flatMap(({ agent, parts }) =>

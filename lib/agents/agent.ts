@@ -30,7 +30,8 @@ export type AgentName =
   | "qwen"
   | "copilot"
   | "cursor"
-  | "opencode";
+  | "opencode"
+  | "droid";
 
 /** All agents, in the order in which they are listed to people. */
 export const AGENT_NAMES: readonly AgentName[] = [
@@ -42,6 +43,7 @@ export const AGENT_NAMES: readonly AgentName[] = [
   "copilot",
   "cursor",
   "opencode",
+  "droid",
 ];
 
 /** What stands for an event on the command line of the hook that wakes. */

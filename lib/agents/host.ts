@@ -7,7 +7,7 @@
  * clear stays with the agent that the command line names.
  *
  * The marks, each seen in recorded inputs but Cursor's, which is documented:
- * `cursor_version`; kimi-code's `client_type`; camel-case `sessionId` with a
+ * `cursor_version`; Droid's words in `permission_mode`; kimi-code's `client_type`; camel-case `sessionId` with a
  * `timestamp` for Copilot; Gemini's own event names; `turn_id` with `model` for
  * Codex; `timestamp` with `permission_mode` for Qwen; a `timestamp` without
  * `permission_mode` under Claude's event names for Copilot again.
@@ -17,6 +17,15 @@
 
 import type { AgentName } from "./agent.ts";
 import { nameField, type Payload, payloadOf } from "./payload.ts";
+
+/** Droid's words for what its `permission_mode` says; no other has them. */
+const DROID_MODES: readonly string[] = [
+  "off",
+  "spec",
+  "auto-low",
+  "auto-medium",
+  "auto-high",
+];
 
 const GEMINI_EVENTS: readonly string[] = [
   "BeforeTool",
@@ -42,6 +51,8 @@ export function hostOf(input: unknown): AgentName | undefined {
   if (nameField(payload, "client_type")?.startsWith("kimi")) return "kimi";
   if ("sessionId" in payload && "timestamp" in payload) return "copilot";
   if ("ev" in payload) return "opencode";
+  const mode = nameField(payload, "permission_mode") ?? "";
+  if (DROID_MODES.includes(mode)) return "droid";
   if (GEMINI_EVENTS.includes(event)) return "gemini";
   if ("turn_id" in payload && "model" in payload) return "codex";
   if (typeof payload.timestamp !== "string" || event === "") return undefined;

@@ -2,7 +2,7 @@
  * The agents by name.
  *
  * A hook serves one agent and must start fast, and yet all are loaded: one file
- * more to find costs more than eight short contracts that are not run.
+ * more to find costs more than nine short contracts that are not run.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import { claude } from "./claude.ts";
 import { codex } from "./codex.ts";
 import { copilot } from "./copilot.ts";
 import { cursor } from "./cursor.ts";
+import { droid } from "./droid.ts";
 import { gemini } from "./gemini.ts";
 import { kimi } from "./kimi.ts";
 import { opencode } from "./opencode.ts";
@@ -27,6 +28,7 @@ export const AGENTS: Readonly<Record<AgentName, Agent>> = {
   copilot,
   cursor,
   opencode,
+  droid,
 };
 
 /**

@@ -163,6 +163,12 @@ const SPELLINGS: Readonly<Record<AgentName, Spelling>> = {
     tools: { edit: "edit", shell: "bash", read: "read" },
     edit: (path) => ({ filePath: path }),
   },
+  droid: {
+    events: CLAUDE_EVENTS,
+    tools: { edit: "Edit", shell: "Execute", read: "Read" },
+    edit: (path) => ({ file_path: path, old_str: "a", new_str: "b" }),
+    always: { permission_mode: "auto-low" },
+  },
 };
 
 /** The agent's own name of a point. */

@@ -23,8 +23,8 @@ const PLACE: ConfigPlace = {
   env: () => undefined,
 };
 
-/** Only exit code 2 stops a tool of these: so their contracts. */
-const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi"];
+/** Only exit code 2 (of Droid 3, too) stops a tool of these: so their contracts. */
+const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi", "droid"];
 
 /** More than a pipe holds. */
 const LONG = JSON.stringify({ text: "x".repeat(200_000) });

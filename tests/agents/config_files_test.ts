@@ -78,6 +78,70 @@ const PATHS: readonly (readonly [
   ]],
 ];
 
+const DROID: readonly (readonly [
+  Record<string, string>,
+  readonly string[],
+  readonly string[],
+])[] = [
+  [{}, [], [
+    "/home/dev/.factory/settings.json",
+    "/p/.factory/settings.json",
+  ]],
+  [{ FACTORY_HOME_OVERRIDE: "/f" }, [], [
+    "/f/.factory/settings.json",
+    "/p/.factory/settings.json",
+  ]],
+  [{}, ["/home/dev/.factory/settings.json"], [
+    "/home/dev/.factory/settings.json",
+    "/p/.factory/settings.json",
+  ]],
+  // What is in the file of hooks alone overrules the settings.
+  [{}, ["/p/.factory/hooks.json"], [
+    "/home/dev/.factory/settings.json",
+    "/p/.factory/hooks.json",
+  ]],
+  [{}, ["/p/.factory/hooks.json", "/p/.factory/settings.json"], [
+    "/home/dev/.factory/settings.json",
+    "/p/.factory/hooks.json",
+    "/p/.factory/settings.json",
+  ]],
+];
+
+for (const [env, there, expected] of DROID) {
+  const what = [...there, ...Object.keys(env)].join(" and ") || "nothing else";
+  Deno.test(`droid: is configured in ${expected.at(-1)} with ${what}`, () => {
+    const place: ConfigPlace = {
+      ...PLACE,
+      env: (key) => env[key],
+      exists: (path) => there.includes(path),
+    };
+    const files = (["user", "project"] as const)
+      .flatMap((scope) => AGENT_CONFIGS.droid.files(scope, place));
+    assert.deepEqual(files.map(({ path }) => path), expected);
+  });
+}
+
+Deno.test("droid: hooks move from the settings to a file of hooks", () => {
+  const settings = userFile("droid").install('{\n  "model": "x"\n}\n');
+  const [own, rest] = AGENT_CONFIGS.droid.files("user", {
+    ...PLACE,
+    exists: () => true,
+  });
+  const mine = '{ "Stop": [{ "hooks": [] }] }\n';
+  const installed = own.install(mine);
+  assert.deepEqual(Object.keys(JSON.parse(installed)), [
+    ...["Stop", "SessionStart", "UserPromptSubmit", "PreToolUse"],
+    ...["PostToolUse", "SessionEnd"],
+  ]);
+  assert.equal(own.status(installed), "current");
+  assert.equal(own.install(installed), installed);
+  assert.equal(own.uninstall(installed), mine);
+  assert.equal(own.uninstall(own.install(undefined)), undefined);
+  assert.equal(rest.status(settings), "outdated");
+  assert.equal(rest.install(settings), '{\n  "model": "x"\n}\n');
+  assert.equal(rest.status(rest.install(settings)), "absent");
+});
+
 for (const [name, env, expected] of PATHS) {
   Deno.test(`${name}: is configured in ${expected[0]}`, () => {
     assert.deepEqual(paths(name, env), expected);
@@ -116,6 +180,8 @@ function serverTool(agent: AgentName, tool: string): string {
       return `files-${tool}`;
     case "cursor":
       return `MCP:${tool}`;
+    case "droid":
+      return `files___${tool}`;
     default:
       return `mcp__files__${tool}`;
   }

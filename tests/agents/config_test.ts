@@ -33,6 +33,7 @@ const JSON_EVENTS: Partial<Record<AgentName, string>> = {
   qwen: "PreToolUse",
   copilot: "preToolUse",
   cursor: "preToolUse",
+  droid: "PreToolUse",
 };
 const TOML_AGENTS: readonly AgentName[] = ["codex", "kimi"];
 

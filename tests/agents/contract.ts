@@ -167,6 +167,22 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
     if ("deny" in answer) assert.equal(event.kind, "before-tool");
     if ("continueWith" in answer) assert.equal(event.kind, "stop");
   },
+  // Before a tool its model reads a refusal's reason and no context.
+  droid(output, event) {
+    if (output === "") return;
+    const answer = parseObject(output);
+    assertKeys(answer, CLAUDE_KEYS);
+    const specific = assertSpecific(answer, event, [
+      "hookEventName",
+      "permissionDecision",
+      "permissionDecisionReason",
+      "additionalContext",
+    ]);
+    const isMixed = event.kind === "before-tool" &&
+      "additionalContext" in specific;
+    assert.ok(!isMixed);
+    assertBlock(answer, event);
+  },
 };
 
 /** Asserts that an answer keeps its agent's contract and carries what it says. */

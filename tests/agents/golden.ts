@@ -63,6 +63,8 @@ const PRIVATE_KEYS = new Set([
   "content",
   "old_string",
   "new_string",
+  "old_str",
+  "new_str",
   "file_text",
   "text",
   "tool_response",

@@ -66,6 +66,7 @@ Deno.test("each agent reads the guide where it looks for instructions", () => {
     "/h/.copilot/copilot-instructions.md",
     undefined,
     "/h/.config/opencode/AGENTS.md",
+    "/h/.factory/AGENTS.md",
   ]);
   const project = AGENT_NAMES.map((name) => guidePath(name, "project", place));
   assert.deepEqual(project, [
@@ -74,6 +75,7 @@ Deno.test("each agent reads the guide where it looks for instructions", () => {
     "/p/GEMINI.md",
     "/p/AGENTS.md",
     "/p/QWEN.md",
+    "/p/AGENTS.md",
     "/p/AGENTS.md",
     "/p/AGENTS.md",
     "/p/AGENTS.md",

@@ -24,6 +24,9 @@ const HOSTS: readonly (readonly [string, string, string | undefined])[] = [
   ["copilot-1.0.102", "PAStop", "copilot"],
   ["copilot-1.0.102", "PASessionStart", "copilot"],
   ["opencode-1.18.33", "chat.message", "opencode"],
+  ["droid-0.215.0", "SessionStart", "droid"],
+  ["droid-0.215.0", "PreToolUse-Edit", "droid"],
+  ["droid-0.215.0", "Stop", "droid"],
 ];
 
 for (const [folder, file, host] of HOSTS) {

@@ -28,6 +28,7 @@ const ANSWERS: Partial<Record<AgentName, unknown>> = {
   opencode: { deny: REASON, notice: NOTICE },
   // These have no such field.
   kimi: CLAUDE_FORM,
+  droid: CLAUDE_FORM,
   copilot: { permissionDecision: "deny", permissionDecisionReason: REASON },
 };
 

@@ -24,6 +24,7 @@ export const EVENTS: Partial<Record<AgentName, string>> = {
   qwen: "PreToolUse",
   copilot: "preToolUse",
   cursor: "preToolUse",
+  droid: "PreToolUse",
 };
 
 /** What became of one part, as `--json` prints it. */

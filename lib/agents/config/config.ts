@@ -37,6 +37,8 @@ export interface ConfigPlace {
   readonly project: string;
   /** Reads an environment variable. */
   readonly env: ReadVariable;
+  /** Whether there is such a file; by default none is. */
+  readonly exists?: (path: string) => boolean;
 }
 
 /** What of ours goes in beyond what always does. */
@@ -168,8 +170,8 @@ export function isOurCommand(command: unknown, agent: AgentName): boolean {
     new RegExp(`\\bmbus hook ${agent}\\b`).test(command);
 }
 
-/** Agents that let a tool go on whose hook ends with an exit code other than 2. */
-const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi"];
+/** Agents that let a tool go on whose hook cannot be started or is killed. */
+const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi", "droid"];
 
 /**
  * The file, in the folder `message-bus` of the user's data, by which
@@ -197,7 +199,7 @@ const ZSH_READS = '[ -z "$ZSH_VERSION" ] || setopt posixbuiltins; ';
  * - Where an `mbus` that fails to start would stop the tool, or leave an answer
  *   that is none, the shell stays to say the neutral one. Elsewhere `mbus` takes
  *   its place, which is half a millisecond sooner: Claude Code, Codex and kimi go
- *   on at every exit code but 2.
+ *   on at every exit code but 2, and Droid at every one but 2 and 3.
  * - A person's shell may be zsh, whose `command` knows no builtins unless told.
  * - Codex starts hooks with the person's own shell, which may be none of POSIX: for
  *   it the command names `/bin/sh`.

@@ -10,6 +10,7 @@ import { codexConfig } from "./codex.ts";
 import type { AgentConfig } from "./config.ts";
 import { copilotConfig } from "./copilot.ts";
 import { cursorConfig } from "./cursor.ts";
+import { droidConfig } from "./droid.ts";
 import { geminiConfig } from "./gemini.ts";
 import { kimiConfig } from "./kimi.ts";
 import { opencodeConfig } from "./opencode.ts";
@@ -25,4 +26,5 @@ export const AGENT_CONFIGS: Readonly<Record<AgentName, AgentConfig>> = {
   copilot: copilotConfig,
   cursor: cursorConfig,
   opencode: opencodeConfig,
+  droid: droidConfig,
 };

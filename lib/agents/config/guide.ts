@@ -70,6 +70,8 @@ export function guidePath(
       return `${
         env("XDG_CONFIG_HOME") || `${home}/.config`
       }/opencode/AGENTS.md`;
+    case "droid":
+      return `${env("FACTORY_HOME_OVERRIDE") || home}/.factory/AGENTS.md`;
     case "cursor":
       // Its own rules for a person are kept in the program, not in a file.
       return undefined;

@@ -36,6 +36,8 @@ export interface JsonHooks {
   readonly agent: AgentName;
   /** What goes in. */
   readonly hooks: readonly JsonHook[];
+  /** Whether the lists are the file's own members, not those of `hooks`. */
+  readonly atRoot?: boolean;
   /** Members that must stand beside `hooks`. */
   readonly beside?: Readonly<Record<string, Json>>;
 }
@@ -93,7 +95,7 @@ function install(spec: JsonHooks, text: string | undefined): string {
   const missing: JsonHook[] = [];
   for (const hook of spec.hooks) {
     const json = read(spec, result);
-    const list = lists(json).get(hook.event);
+    const list = lists(spec, json).get(hook.event);
     if (list === undefined) missing.push(hook);
     else {
       const edits = json.insertion(list, [{ element: hook.entry }]);
@@ -110,10 +112,10 @@ function addLists(
   missing: readonly JsonHook[],
 ): string {
   const json = read(spec, text);
-  const hooks = json.member(json.root, "hooks", "object");
+  const hooks = hooksOf(spec, json);
   const added = missing.map(({ event, entry }) => [event, [entry]] as const);
   if (hooks !== undefined) {
-    return json.edited(json.insertion(json.container(hooks), added));
+    return json.edited(json.insertion(hooks, added));
   }
   const beside = Object.entries(spec.beside ?? {})
     .filter(([key]) => !json.root.keys.includes(key));
@@ -125,15 +127,15 @@ function newFile(spec: JsonHooks): string {
   const hooks = Object.fromEntries(
     spec.hooks.map(({ event, entry }) => [event, [entry]]),
   );
-  return `${JSON.stringify({ hooks, ...spec.beside }, null, 2)}\n`;
+  const whole = spec.atRoot ? hooks : { hooks, ...spec.beside };
+  return `${JSON.stringify(whole, null, 2)}\n`;
 }
 
 function uninstall(spec: JsonHooks, text: string): string | undefined {
   const json = read(spec, text);
-  const hooks = json.member(json.root, "hooks", "object");
-  if (hooks === undefined) return text;
+  const inner = hooksOf(spec, json);
+  if (inner === undefined) return text;
   const edits: Edit[] = [];
-  const inner = json.container(hooks);
   const goneLists = new Set<number>();
   for (const [index, key] of inner.keys.entries()) {
     const list = listOf(json, inner, key);
@@ -148,6 +150,10 @@ function uninstall(spec: JsonHooks, text: string): string | undefined {
   if (!isAll || !isMade(json, inner)) {
     edits.push(...takeOut(inner, goneLists));
     return edits.length === 0 ? text : json.edited(edits);
+  }
+  if (spec.atRoot) {
+    const rest = json.edited(takeOut(inner, goneLists));
+    return /^\{\s*\}\s*$/.test(rest) ? undefined : rest;
   }
   return withoutHooks(spec, json);
 }
@@ -208,11 +214,17 @@ function commandsOf(json: JsonText, group: Node): JsonContainer | undefined {
   return node?.type === "array" ? json.container(node) : undefined;
 }
 
-/** The lists of `hooks`, by event. */
-function lists(json: JsonText): Map<string, JsonContainer> {
+/** What holds the lists, if it is there. */
+function hooksOf(spec: JsonHooks, json: JsonText): JsonContainer | undefined {
+  if (spec.atRoot) return json.root;
   const hooks = json.member(json.root, "hooks", "object");
-  if (hooks === undefined) return new Map();
-  const inner = json.container(hooks);
+  return hooks === undefined ? undefined : json.container(hooks);
+}
+
+/** The lists of hooks, by event. */
+function lists(spec: JsonHooks, json: JsonText): Map<string, JsonContainer> {
+  const inner = hooksOf(spec, json);
+  if (inner === undefined) return new Map();
   return new Map(inner.keys.map((key) => [key, listOf(json, inner, key)]));
 }
 
@@ -231,7 +243,7 @@ function found(
   spec: JsonHooks,
   json: JsonText,
 ): { event: string; value: unknown; isWhole: boolean }[] {
-  return [...lists(json)].flatMap(([event, list]) => {
+  return [...lists(spec, json)].flatMap(([event, list]) => {
     const { gone, within } = ours(spec, json, list);
     const whole = [...gone].map((index) => ({
       event,

@@ -61,6 +61,7 @@ const PROGRAMS: Readonly<Record<AgentName, readonly string[]>> = {
   copilot: ["copilot"],
   cursor: ["cursor-agent", "cursor"],
   opencode: ["opencode"],
+  droid: ["droid"],
 };
 
 const SCOPES: readonly ConfigScope[] = ["user", "project"];

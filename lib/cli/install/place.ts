@@ -46,7 +46,18 @@ export function placeOfProcess(): ConfigPlace {
     home: home.replace(/(?<=.)\/+$/, ""),
     project: projectOf(Deno.cwd()).worktree,
     env: (name: string): string | undefined => Deno.env.get(name) || undefined,
+    exists: (path: string): boolean => isThere(path),
   };
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    // It is not there, or not for us to look at: then reading it says so.
+    return false;
+  }
 }
 
 /** The bus folder, links followed; undefined if the bus is in none. */

@@ -325,6 +325,7 @@ test("a patch of more files than can be judged is denied, and says so", async (p
     patchOf(10_001),
   );
   assert.match(answer, /"deny".*more than 10000 files/);
+  assert.match(answer, /Split it into smaller calls/);
 });
 
 test("an edit of many parts is judged on each of its files", async (place) => {
@@ -340,10 +341,28 @@ test("an edit of many parts is judged on each of its files", async (place) => {
 
 test("a command that changes many files is judged on each of them", async (place) => {
   await place.as("A", "lock", "src/a.ts", "--exclusive");
-  const files = Array.from({ length: 150 }, (_, i) => `src/${i}.ts`);
-  const command = `sed -i s/a/b/ ${files.join(" ")} src/a.ts`;
+  const files = Array.from({ length: 4_000 }, (_, i) => `src/${i}.ts`);
+  const command = `sed -i s/a/b/ ${files.join(" ")}`;
+  const run = (command: string) =>
+    place.hook("claude", "B", "PreToolUse", "Bash", { command });
+  assert.match(await run(`${command} src/a.ts`), /"deny".*A \(/);
+  assert.doesNotMatch(await run(command), /"deny"/);
+});
+
+test("what a command does behind a long text is judged", async (place) => {
+  await place.as("A", "lock", "src/a.ts", "--exclusive");
+  const text = "a line of the document\n".repeat(5_000);
+  const command = `cat >new.md <<'END'\n${text}END\nrm src/a.ts`;
   assert.match(
     await place.hook("claude", "B", "PreToolUse", "Bash", { command }),
-    /"deny"/,
+    /"deny".*A \(/,
+  );
+});
+
+test("a command that is too long to be read is denied, and says so", async (place) => {
+  const command = `echo ${"x".repeat(263_000)}; rm src/a.ts`;
+  assert.match(
+    await place.hook("claude", "B", "PreToolUse", "Bash", { command }),
+    /"deny".*a command of more than 256 Ki characters/,
   );
 });

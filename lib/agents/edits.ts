@@ -58,7 +58,7 @@ export async function beforeEdit(
   hook: Case,
   paths: readonly EditPath[],
 ): Promise<Verdict> {
-  if (paths.length > PATHS_MAX || isCutEdit(hook)) return TOO_MANY;
+  if (paths.length > PATHS_MAX || isCutEdit(hook)) return TOO_LARGE;
   const targets = targetsOf(hook, paths);
   if (targets.length === 0) return ALLOW;
   const { reads, siblings } = await notedOf(hook, targets);
@@ -140,11 +140,13 @@ export function targetsOf(
   return [...targets.values()];
 }
 
-const TOO_MANY: Verdict = {
+/** Denies a call of which a bound left something unjudged. */
+export const TOO_LARGE: Verdict = {
   decision: {
     verdict: "deny",
-    reason: `[message-bus] This call changes more than ${PATHS_MAX} files, ` +
-      `which cannot all be judged. Split it into smaller calls.`,
+    reason: `[message-bus] This call is too large to be judged: more than ` +
+      `${PATHS_MAX} files, or a command of more than 256 Ki characters. Split ` +
+      `it into smaller calls.`,
   },
   told: () => Promise.resolve(),
 };

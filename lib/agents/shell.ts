@@ -21,7 +21,7 @@
  * written but nobody can say where, `unknown` is set; so it is for a script of
  * another language given on the spot (`python -c`).
  *
- * Bounds: 64 Ki characters, 1,000 writes, 32 reads, 8 scripts within each other;
+ * Bounds: 256 Ki characters, 10,000 writes, 32 reads, 8 scripts within each other;
  * past one of writing, `unknown` is set.
  *
  * @module
@@ -82,6 +82,8 @@ export interface ShellWrites {
   readonly wholeTree: readonly WholeTreeCommand[];
   /** Something is written that cannot be read off. */
   readonly unknown: boolean;
+  /** Whether a bound left out some of the writes, or the command's end. */
+  readonly isCut?: boolean;
 }
 
 /** Options for {@linkcode shellWrites}. */
@@ -112,8 +114,8 @@ interface Site {
   readonly isKnown: boolean;
 }
 
-const CHARS_MAX = 65_536;
-const WRITES_MAX = 1000;
+const CHARS_MAX = 262_144;
+const WRITES_MAX = 10_000;
 const SCRIPTS_MAX = 8;
 const WHOLE_TREE_MAX = 100;
 const COMMAND_CHARS_MAX = 200;
@@ -145,7 +147,7 @@ export function shellWrites(
   options: ShellWritesOptions = {},
 ): ShellWrites {
   const reading = new Reading(options);
-  if (command.length > CHARS_MAX) reading.lose();
+  if (command.length > CHARS_MAX) reading.cut();
   reading.script(command.slice(0, CHARS_MAX), START, options.syntax);
   return reading.result();
 }
@@ -160,6 +162,7 @@ class Reading {
   readonly #wholeTree: WholeTreeCommand[] = [];
   readonly #expansion: Expansion;
   #isLost = false;
+  #isCut = false;
   #isSeen = true;
   #syntax: ShellSyntax = "posix";
   #depth = 0;
@@ -176,11 +179,18 @@ class Reading {
       reads: [...this.#reads.values()],
       wholeTree: this.#wholeTree,
       unknown: this.#isLost,
+      ...(this.#isCut ? { isCut: true } : {}),
     };
   }
 
   lose(): void {
     this.#isLost = true;
+  }
+
+  /** Notes that a bound left out some of the command. */
+  cut(): void {
+    this.#isCut = true;
+    this.lose();
   }
 
   script(text: string, site: Site, syntax: ShellSyntax = "posix"): void {
@@ -467,11 +477,11 @@ class Reading {
   #add(write: ShellWrite, site: Site): void {
     if (!isPath(write.path)) return;
     const found = basedAt(site, write);
-    if (found === undefined || this.#writes.size >= WRITES_MAX) {
-      return this.lose();
-    }
+    if (found === undefined) return this.lose();
     const key = JSON.stringify([found.base, found.path]);
-    if (!this.#writes.has(key)) this.#writes.set(key, found);
+    if (this.#writes.has(key)) return;
+    if (this.#writes.size >= WRITES_MAX) return this.cut();
+    this.#writes.set(key, found);
   }
 
   #read(word: Word, site: Site): void {

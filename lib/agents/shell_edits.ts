@@ -13,7 +13,13 @@ import { ttlOf } from "../channels.ts";
 import { escapeGlob } from "../glob.ts";
 import type { Case, Verdict } from "./case.ts";
 import { notesOf, readNote } from "./case.ts";
-import { afterEdit, afterRead, beforeEdit, type EditPath } from "./edits.ts";
+import {
+  afterEdit,
+  afterRead,
+  beforeEdit,
+  type EditPath,
+  TOO_LARGE,
+} from "./edits.ts";
 import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
 import { plainName, plainPath } from "./frame.ts";
 import { informNotes } from "./informing.ts";
@@ -43,7 +49,7 @@ export async function beforeShell(
   hook: Case,
   command: string,
 ): Promise<Verdict> {
-  const { writes, trees } = filesOf(hook, command);
+  const { writes, trees, isCut } = filesOf(hook, command);
   if (trees.length > 0) {
     const { beforeWholeTree } = await import("./whole_tree.ts");
     const stopped = await beforeWholeTree(hook, trees);
@@ -51,6 +57,7 @@ export async function beforeShell(
   }
   const verdict = await beforeEdit(quiet(hook), writes);
   if (verdict.decision.verdict === "deny") return verdict;
+  if (isCut) return TOO_LARGE;
   const files = await othersFiles(hook);
   if (files.length > 0) {
     const note: ShellNote = { atMs: hook.nowMs, files };
@@ -96,15 +103,24 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
   await announce(hook, overwritten);
 }
 
+/** What can be read off a command. */
+interface FilesOfCommand {
+  readonly writes: EditPath[];
+  readonly reads: string[];
+  readonly trees: TreeCommand[];
+  /** Whether a bound left something unread. */
+  readonly isCut: boolean;
+}
+
 /** What a command writes and shows, as seen from the session's folder. */
 function filesOf(
   hook: Case,
   command: string,
-): { writes: EditPath[]; reads: string[]; trees: TreeCommand[] } {
+): FilesOfCommand {
   const { event } = hook;
   const folder = "tool" in event ? event.tool.folder : undefined;
   const start = placedIn(event.cwd || Deno.cwd(), folder ?? ".");
-  const { writes, reads, wholeTree } = shellWrites(command, {
+  const { writes, reads, wholeTree, isCut } = shellWrites(command, {
     home: Deno.env.get("HOME"),
     syntax: "tool" in event && /powershell|pwsh/i.test(event.tool.name)
       ? "powershell"
@@ -127,6 +143,7 @@ function filesOf(
       command,
       folder: placedIn(start, folder),
     })),
+    isCut: isCut === true || "tool" in event && event.tool.isCut === true,
   };
 }
 

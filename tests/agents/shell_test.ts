@@ -494,13 +494,13 @@ Deno.test("shellWrites: one write is told once", () => {
 });
 
 Deno.test("shellWrites: past a bound it says that it is not whole", () => {
-  const files = Array.from({ length: 2000 }, (_, at) => `f${at}`);
+  const files = Array.from({ length: 12_000 }, (_, at) => `f${at}`);
   const many = shellWrites(`touch ${files.join(" ")}`);
-  assert.equal(many.writes.length, 1000);
-  assert.equal(many.unknown, true);
+  assert.equal(many.writes.length, 10_000);
+  assert.deepEqual([many.unknown, many.isCut], [true, true]);
 
-  const long = shellWrites(`${"# ".padEnd(70_000, "x")}\nrm a`);
-  assert.deepEqual(long, { ...NOTHING, unknown: true });
+  const long = shellWrites(`${"# ".padEnd(263_000, "x")}\nrm a`);
+  assert.deepEqual(long, { ...NOTHING, unknown: true, isCut: true });
 
   const deep = shellWrites(`${"$(".repeat(200)}rm a${")".repeat(200)}`);
   assert.equal(deep.unknown, true);

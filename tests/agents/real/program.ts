@@ -22,7 +22,8 @@ export type ProgramName =
   | "qwen"
   | "kimi"
   | "copilot"
-  | "opencode";
+  | "opencode"
+  | "droid";
 
 /** A program that is there. */
 export interface Program {
@@ -54,6 +55,7 @@ const PACKAGES: Readonly<Record<ProgramName, PinnedPackage>> = {
   kimi: { name: "@moonshot-ai/kimi-code", version: "2.1.0" },
   copilot: { name: "@github/copilot", version: "1.0.102" },
   opencode: { name: "opencode-ai", version: "1.18.33" },
+  droid: { name: "droid", version: "0.215.0" },
 };
 
 // Several need Node 22.19 or later.

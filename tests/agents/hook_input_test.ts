@@ -18,6 +18,14 @@ import { eventAt, type HookCall, inputOf } from "./calls.ts";
 import { runCommand, SHELL } from "./command_shell.ts";
 
 const IGNORE = Deno.build.os === "windows";
+/** Shells that agents run commands by. */
+const SHELLS = [SHELL, "/bin/bash", "/bin/dash", "/bin/zsh"].filter((path) => {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+});
 
 /** An agent that writes pieces and then leaves its pipe open, or closes it. */
 class Pieces implements ByteSource {
@@ -215,7 +223,7 @@ for (const name of AGENT_NAMES) {
     ignore: IGNORE,
     async fn() {
       const { neutral } = AGENTS[name];
-      for (const shell of [SHELL, "/bin/bash", "/bin/dash"]) {
+      for (const shell of SHELLS) {
         for (const text of ["", '{"a":1}', '{"a":1}\n', "x".repeat(200_000)]) {
           const ran = await within(
             "the shell's end",
@@ -233,6 +241,25 @@ for (const name of AGENT_NAMES) {
     },
   });
 }
+
+Deno.test("a call of 15 MB is denied though the pipe stays open", async () => {
+  await using mbus = new Mbus();
+  const cwd = `${mbus.folder}/project`;
+  await Deno.writeTextFile(`${cwd}/a.ts`, "1\n");
+  await mbus.done(["lock", "a.ts", "--exclusive", "--session", "A"], { cwd });
+  const path = `${cwd}/a.ts`;
+  const call = inputOf("claude", { point: "before-edit", session: "B", cwd }, {
+    name: "Write",
+    input: { content: '\\"}]\n'.repeat(2_000_000), file_path: path },
+  });
+  const text = JSON.stringify(call);
+  assert.ok(text.length > 15_000_000);
+  const { code, output } = await openRun(mbus, ["claude"], `${text}\n{`, {
+    MBUS_SESSION: undefined,
+  });
+  assert.equal(code, 0);
+  assert.match(output, /holds exclusively/);
+});
 
 Deno.test("a hook that wakes reads its call though the pipe stays open", async () => {
   await using mbus = new Mbus();

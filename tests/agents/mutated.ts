@@ -12,6 +12,7 @@ export const FOLDERS: readonly string[] = [
   "claude-2.1.330",
   "codex-0.169.0",
   "copilot-1.0.102",
+  "droid-0.215.0",
   "gemini-0.61.0",
   "kimi-2.1.0",
   "opencode-1.18.33",

@@ -76,7 +76,26 @@ export function repositoryOf(folder: string): Repository | undefined {
 /** The branch a repository's worktree is on; `undefined` on a detached head. */
 export function branchOf(repository: Repository): string | undefined {
   if (repository.gitFolder === undefined) return undefined;
-  const head = textIn(joined(repository.gitFolder, "HEAD"));
+  return branchIn(textIn(joined(repository.gitFolder, "HEAD")));
+}
+
+/**
+ * Reads the branch at the root of a worktree, by one file in the usual case;
+ * `branch` is `undefined` on a detached head. Returns undefined outside of a
+ * repository.
+ */
+export function headAt(
+  worktree: string,
+): { readonly branch: string | undefined } | undefined {
+  const head = textIn(joined(worktree, ".git/HEAD"));
+  if (head !== undefined) return { branch: branchIn(head) };
+  const repository = repositoryOf(worktree);
+  return repository?.gitFolder === undefined
+    ? undefined
+    : { branch: branchOf(repository) };
+}
+
+function branchIn(head: string | undefined): string | undefined {
   const branch = head === undefined
     ? undefined
     : /^ref: refs\/heads\/(.+?)\s*$/.exec(head)?.[1];

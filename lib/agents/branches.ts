@@ -2,13 +2,14 @@
  * Branch changes: each session of a worktree is told at its next step, once, and
  * its row shows the new branch.
  *
- * HEAD is compared with the row after a shell command and at a prompt, as
- * reading it takes microseconds; this is loaded where it differs.
+ * HEAD is compared with the row after a shell command, at a prompt and when a
+ * session goes on, as reading it takes microseconds. This file is loaded where
+ * the two differ.
  *
  * @module
  */
 
-import { branchOf, repositoryOf } from "../repository.ts";
+import { headAt } from "../repository.ts";
 import type { Case } from "./case.ts";
 import { hasOtherBranch } from "./registration.ts";
 import { type TreeCommand, worktreeAt } from "./whole_tree.ts";
@@ -36,11 +37,11 @@ export async function noteBranches(
     worktrees.add(session.worktree);
   }
   for (const worktree of worktrees) {
-    const repository = repositoryOf(worktree);
-    if (repository?.gitFolder === undefined) continue;
+    const head = headAt(worktree);
+    if (head === undefined) continue;
     await store.moveBranch({
       worktree,
-      branch: branchOf(repository) ?? null,
+      branch: head.branch ?? null,
       session: session.id,
       isOwn: own.has(worktree),
     });

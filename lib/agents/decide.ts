@@ -31,13 +31,11 @@ export async function decide(hook: Case): Promise<Verdict> {
   const { event, store, session } = hook;
   switch (event.kind) {
     case "session-start":
+      await noteBranch(hook);
       return await withMail(hook);
     case "prompt":
       await beat(hook, "active");
-      if (hasOtherBranch(session)) {
-        const { noteBranches } = await import("./branches.ts");
-        await noteBranches(hook, []);
-      }
+      await noteBranch(hook);
       return await withMail(hook);
     case "before-tool":
       return await beforeTool(hook, event);
@@ -80,6 +78,13 @@ async function afterTool(hook: Case, event: AfterToolEvent): Promise<void> {
     const { afterShell } = await import("./shell_edits.ts");
     await afterShell(hook, command);
   } else await beat(hook, "active");
+}
+
+/** Tells the sessions of the worktree if it is on another branch. */
+async function noteBranch(hook: Case): Promise<void> {
+  if (!hasOtherBranch(hook.session)) return;
+  const { noteBranches } = await import("./branches.ts");
+  await noteBranches(hook, []);
 }
 
 /** Gives the session its sign of life, unless it has given one just now. */

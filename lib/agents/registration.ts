@@ -22,7 +22,7 @@ import { replaceInvisible } from "../harmless_text.ts";
 import { ancestors, nearestAgent } from "../host.ts";
 import { processEntry } from "../processes.ts";
 import { type Project, projectOf } from "../project.ts";
-import { branchOf, repositoryOf } from "../repository.ts";
+import { headAt } from "../repository.ts";
 import type { Session } from "../sessions.ts";
 import type { BriefStore } from "../store.ts";
 import type { AgentName, HookEvent } from "./agent.ts";
@@ -38,7 +38,9 @@ export async function sessionOf(
   store: BriefStore,
 ): Promise<Session | undefined> {
   const id = sessionId(event.sessionId);
-  if (event.kind === "session-start") return await register(id, event, store);
+  if (event.kind === "session-start") {
+    return await register(id, event, store, await store.session(id));
+  }
   const known = await knownSession(id, event.agent, store);
   if (known === undefined) {
     const isOver = event.kind === "session-end" ||
@@ -83,10 +85,14 @@ async function register(
   id: string,
   event: HookEvent,
   store: BriefStore,
+  before?: Session,
 ): Promise<Session> {
   const process = nearestAgent();
   // An agent that another agent started is not that one's process.
   const own = process?.vendor === event.agent ? process : undefined;
+  const place = placeOf(event);
+  const goesOn = before !== undefined && before.status !== "terminated" &&
+    before.worktree === place.worktree;
   return await store.registerSession({
     id,
     vendor: event.agent,
@@ -94,7 +100,9 @@ async function register(
     tty: own === undefined ? undefined : processEntry(own.pid)?.tty,
     pid: own?.pid,
     processStart: own?.startTime,
-    ...placeOf(event),
+    ...place,
+    // A session that goes on is told of another branch by its row.
+    branch: goesOn ? before.branch : place.branch,
   });
 }
 
@@ -113,11 +121,8 @@ function hasMoved(session: Session, place: Project): boolean {
  * detached head is a branch without a name: commits that move it are no change.
  */
 export function hasOtherBranch({ worktree, branch }: Session): boolean {
-  const repository = worktree === undefined
-    ? undefined
-    : repositoryOf(worktree);
-  return repository?.gitFolder !== undefined &&
-    branchOf(repository) !== branch;
+  const head = worktree === undefined ? undefined : headAt(worktree);
+  return head !== undefined && head.branch !== branch;
 }
 
 /** An agent's id in the letters that an id may have. */

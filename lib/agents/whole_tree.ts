@@ -22,7 +22,7 @@ import { lockTarget, resourceTarget } from "../lock_target.ts";
 import type { Hold } from "../locks.ts";
 import { parentOf } from "../path_text.ts";
 import { canonicalPath } from "../project.ts";
-import { branchOf, repositoryOf } from "../repository.ts";
+import { headAt, repositoryOf } from "../repository.ts";
 import { ago } from "./ago.ts";
 import { type Case, notesOf, readNote, type Verdict } from "./case.ts";
 import { denyUntold, type Fact, type Force } from "./denials.ts";
@@ -225,8 +225,7 @@ function below(worktree: string, path: string): string {
 }
 
 function onBranch(worktree: string): string {
-  const repository = repositoryOf(worktree);
-  const branch = repository === undefined ? undefined : branchOf(repository);
+  const branch = headAt(worktree)?.branch;
   return branch === undefined ? "" : ` (branch ${plainName(branch)})`;
 }
 

@@ -55,7 +55,8 @@ Deno.test("a branch switch is denied, told to the others, and shown", async () =
     denied,
     /^\[message-bus\] `git switch next` changes the whole worktree \S+\/project \(branch main\), where ann \(claude\) is working on first \(/,
   );
-  assert.equal(await before("1"), denied, "the same call again");
+  const untimed = (text: string) => text.replace(/\d+ s ago/, "");
+  assert.equal(untimed(await before("1")), untimed(denied), "the same call");
   assert.equal(await before("2"), "", "the retry");
   await repository.git("switch", "-q", "next");
   await answer(repository, { point: "after-shell", callId: "2", ...shell });
@@ -76,6 +77,25 @@ Deno.test("a branch switch is denied, told to the others, and shown", async () =
     /is now main \(was next\), changed by an unknown process/,
   );
   assert.deepEqual(await branches(repository), { ann: "main", bob: "main" });
+  await answer(repository, { point: "prompt", session: "bob" });
+
+  // And when a session goes on, such as after its context was compacted.
+  await repository.git("checkout", "-q", "--detach");
+  const resumed = await answer(repository, {
+    point: "start",
+    session: "bob",
+    source: "compact",
+  });
+  assert.match(
+    resumed,
+    /is now a detached head \(was main\), .* unknown process/,
+  );
+  assert.deepEqual(await branches(repository), {
+    ann: undefined,
+    bob: undefined,
+  });
+  const fresh = await answer(repository, { point: "start", session: "eve" });
+  assert.doesNotMatch(fresh, /branch/);
 });
 
 Deno.test("mbus lock @git/head --exclusive refuses a branch switch until it is unlocked", async () => {

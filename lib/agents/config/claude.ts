@@ -23,6 +23,7 @@ import {
   hookCommand,
   TIMEOUT_SECONDS,
 } from "./config.ts";
+import { homeOf } from "./homes.ts";
 import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
 const SHELLS = "Bash|PowerShell|Monitor|mcp__.*";
@@ -50,7 +51,7 @@ export const claudeConfig: AgentConfig = {
   ): ConfigFile[] {
     const folder = scope === "project"
       ? `${place.project}/.claude`
-      : place.env("CLAUDE_CONFIG_DIR") || `${place.home}/.claude`;
+      : homeOf("claude", place);
     const path = `${folder}/settings.json`;
     const file = (wakes: boolean) =>
       jsonHooksFile({ path, agent: "claude", hooks: hooks(wakes) });

@@ -22,6 +22,7 @@ import {
   hookCommand,
   TIMEOUT_SECONDS,
 } from "./config.ts";
+import { homeOf } from "./homes.ts";
 import { type Edit, putIn, type Span, takeOut } from "./sequence.ts";
 import { type TomlStatement, tomlString, TomlText, tomlValue } from "./toml.ts";
 import { type TomlHook, tomlHooksFile } from "./toml_hooks.ts";
@@ -47,7 +48,7 @@ export const codexConfig: AgentConfig = {
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
     const folder = scope === "project"
       ? `${place.project}/.codex`
-      : place.env("CODEX_HOME") || `${place.home}/.codex`;
+      : homeOf("codex", place);
     return [tomlHooksFile({
       path: `${folder}/config.toml`,
       agent: "codex",

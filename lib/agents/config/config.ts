@@ -35,6 +35,12 @@ export interface ConfigPlace {
   readonly home: string;
   /** The project's root, absolute. */
   readonly project: string;
+  /**
+   * The folder in which agents are started, absolute: a relative value of theirs
+   * starts there.
+   * @default {project}
+   */
+  readonly folder?: string;
   /** Reads an environment variable. */
   readonly env: ReadVariable;
   /** Whether there is such a file; by default none is. */
@@ -59,6 +65,12 @@ export interface ConfigFile {
   readonly format: ConfigFormat;
   /** Which program reads it, if the agent's name stands for more than one. */
   readonly program?: string;
+  /**
+   * Whether the person has named its folder by a variable, so that it counts
+   * before it is there.
+   * @default {false}
+   */
+  readonly isNamed?: boolean;
   /**
    * Puts our hooks in, or brings them up to date.
    *

@@ -18,6 +18,7 @@ import {
   hookCommand,
   TIMEOUT_SECONDS,
 } from "./config.ts";
+import { homeOf } from "./homes.ts";
 import { type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
 // A tool of a server is called after it: `server-tool`.
@@ -39,7 +40,7 @@ export const copilotConfig: AgentConfig = {
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
     const folder = scope === "project"
       ? `${place.project}/.github`
-      : place.env("COPILOT_HOME") || `${place.home}/.copilot`;
+      : homeOf("copilot", place);
     return [jsonHooksFile({
       path: `${folder}/hooks/message-bus.json`,
       agent: "copilot",

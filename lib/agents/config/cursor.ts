@@ -1,5 +1,6 @@
 /**
- * Where Cursor's hooks are configured: `hooks.json`, in seconds.
+ * Where Cursor's hooks are configured: `hooks.json`, in seconds. The editor reads
+ * it in `~/.cursor`; `CURSOR_CONFIG_DIR` moves the folder of the command line.
  *
  * One event name that it does not know voids the whole file, so only those that
  * every known version has are used.
@@ -16,6 +17,7 @@ import {
   hookCommand,
   TIMEOUT_SECONDS,
 } from "./config.ts";
+import { homeOf } from "./homes.ts";
 import { type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
 const EDITS =
@@ -34,15 +36,26 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
 export const cursorConfig: AgentConfig = {
   name: "cursor",
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
-    const root = scope === "project" ? place.project : place.home;
-    return [jsonHooksFile({
-      path: `${root}/.cursor/hooks.json`,
-      agent: "cursor",
-      hooks: hooks(),
-      beside: { version: 1 },
-    })];
+    if (scope === "project") return [file(`${place.project}/.cursor`)];
+    const [editor, cli] = [
+      homeOf("cursor", place),
+      homeOf("cursor-agent", place),
+    ];
+    return editor === cli ? [file(editor)] : [
+      { ...file(editor), program: "cursor" },
+      { ...file(cli), program: "cursor-agent", isNamed: true },
+    ];
   },
 };
+
+function file(folder: string): ConfigFile {
+  return jsonHooksFile({
+    path: `${folder}/hooks.json`,
+    agent: "cursor",
+    hooks: hooks(),
+    beside: { version: 1 },
+  });
+}
 
 function hooks(): JsonHook[] {
   return MATCHERS.map(([event, matcher]) => ({

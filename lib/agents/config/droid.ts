@@ -21,6 +21,7 @@ import {
   hookCommand,
   TIMEOUT_SECONDS,
 } from "./config.ts";
+import { homeOf } from "./homes.ts";
 import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
 // A server's tool is called after it, as `server___tool` or `mcp_server_tool`.
@@ -38,10 +39,9 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
 export const droidConfig: AgentConfig = {
   name: "droid",
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
-    const root = scope === "project"
-      ? place.project
-      : place.env("FACTORY_HOME_OVERRIDE") || place.home;
-    const folder = `${root}/.factory`;
+    const folder = scope === "project"
+      ? `${place.project}/.factory`
+      : homeOf("droid", place);
     const settings = file(`${folder}/settings.json`, false);
     const own = file(`${folder}/hooks.json`, true);
     const exists = (path: string) => place.exists?.(path) === true;

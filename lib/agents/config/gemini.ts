@@ -16,6 +16,7 @@ import {
   hookCommand,
   TIMEOUT_SECONDS,
 } from "./config.ts";
+import { homeOf } from "./homes.ts";
 import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
 const EDITS = "write_file|replace|run_shell_command|mcp_.*";
@@ -32,11 +33,11 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
 export const geminiConfig: AgentConfig = {
   name: "gemini",
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
-    const root = scope === "project"
-      ? place.project
-      : place.env("GEMINI_CLI_HOME") || place.home;
+    const folder = scope === "project"
+      ? `${place.project}/.gemini`
+      : homeOf("gemini", place);
     return [jsonHooksFile({
-      path: `${root}/.gemini/settings.json`,
+      path: `${folder}/settings.json`,
       agent: "gemini",
       hooks: hooks(),
     })];

@@ -11,6 +11,7 @@
 
 import type { AgentName } from "../agent.ts";
 import type { ConfigPlace, ConfigScope } from "./config.ts";
+import { homeOf } from "./homes.ts";
 
 const START = "<!-- message-bus: start -->";
 const END = "<!-- message-bus: end -->";
@@ -51,27 +52,23 @@ export function guidePath(
   if (scope === "project") {
     return `${place.project}/${PROJECT_FILES[name] ?? "AGENTS.md"}`;
   }
-  const { home, env } = place;
   switch (name) {
     case "claude":
-      return `${env("CLAUDE_CONFIG_DIR") || `${home}/.claude`}/CLAUDE.md`;
+      return `${homeOf("claude", place)}/CLAUDE.md`;
     case "codex":
-      return `${env("CODEX_HOME") || `${home}/.codex`}/AGENTS.md`;
+      return `${homeOf("codex", place)}/AGENTS.md`;
     case "gemini":
-      return `${env("GEMINI_CLI_HOME") || home}/.gemini/GEMINI.md`;
+      return `${homeOf("gemini", place)}/GEMINI.md`;
     case "kimi":
-      return `${env("KIMI_CODE_HOME") || `${home}/.kimi-code`}/AGENTS.md`;
+      return `${homeOf("kimi-code", place)}/AGENTS.md`;
     case "qwen":
-      return `${home}/.qwen/QWEN.md`;
+      return `${homeOf("qwen", place)}/QWEN.md`;
     case "copilot":
-      return `${env("COPILOT_HOME") || `${home}/.copilot`}/` +
-        "copilot-instructions.md";
+      return `${homeOf("copilot", place)}/copilot-instructions.md`;
     case "opencode":
-      return `${
-        env("XDG_CONFIG_HOME") || `${home}/.config`
-      }/opencode/AGENTS.md`;
+      return `${homeOf("opencode", place)}/AGENTS.md`;
     case "droid":
-      return `${env("FACTORY_HOME_OVERRIDE") || home}/.factory/AGENTS.md`;
+      return `${homeOf("droid", place)}/AGENTS.md`;
     case "cursor":
       // Its own rules for a person are kept in the program, not in a file.
       return undefined;

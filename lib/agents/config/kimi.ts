@@ -19,6 +19,7 @@ import {
   hookCommand,
   TIMEOUT_SECONDS,
 } from "./config.ts";
+import { homeOf, isHomeNamed } from "./homes.ts";
 import { tomlString } from "./toml.ts";
 import { type TomlHook, tomlHooksFile } from "./toml_hooks.ts";
 
@@ -39,9 +40,11 @@ export const kimiConfig: AgentConfig = {
   name: "kimi",
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
     if (scope === "project") return [];
-    const code = place.env("KIMI_CODE_HOME") || `${place.home}/.kimi-code`;
-    const cli = place.env("KIMI_SHARE_DIR") || `${place.home}/.kimi`;
-    return [file("kimi-code", code), file("kimi-cli", cli)];
+    return (["kimi-code", "kimi-cli"] as const)
+      .map((program) => ({
+        ...file(program, homeOf(program, place)),
+        isNamed: isHomeNamed(program, place),
+      }));
   },
 };
 

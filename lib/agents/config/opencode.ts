@@ -15,6 +15,7 @@ import {
   type ConfigPlace,
   type ConfigScope,
 } from "./config.ts";
+import { homeOf } from "./homes.ts";
 import { opencodePlugin, PLUGIN_MARK } from "./opencode_plugin.ts";
 
 /** opencode's configuration. */
@@ -23,15 +24,10 @@ export const opencodeConfig: AgentConfig = {
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
     const folder = scope === "project"
       ? `${place.project}/.opencode`
-      : userFolder(place);
+      : homeOf("opencode", place);
     return [pluginFile(`${folder}/plugins/message-bus.js`)];
   },
 };
-
-function userFolder(place: ConfigPlace): string {
-  const xdg = place.env("XDG_CONFIG_HOME") || `${place.home}/.config`;
-  return place.env("OPENCODE_CONFIG_DIR") || `${xdg}/opencode`;
-}
 
 function pluginFile(path: string): ConfigFile {
   return {

@@ -1,5 +1,6 @@
 /**
  * Where Qwen Code's hooks are configured: `settings.json`, in milliseconds.
+ * `QWEN_HOME` moves the person's folder.
  *
  * Claude's form and events with Gemini's tools. A matcher is a regular
  * expression that may match anywhere, so it is anchored.
@@ -16,6 +17,7 @@ import {
   hookCommand,
   TIMEOUT_SECONDS,
 } from "./config.ts";
+import { homeOf } from "./homes.ts";
 import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
 const SHELLS = "run_shell_command|monitor|mcp__.*";
@@ -34,9 +36,11 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
 export const qwenConfig: AgentConfig = {
   name: "qwen",
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
-    const root = scope === "project" ? place.project : place.home;
+    const folder = scope === "project"
+      ? `${place.project}/.qwen`
+      : homeOf("qwen", place);
     return [jsonHooksFile({
-      path: `${root}/.qwen/settings.json`,
+      path: `${folder}/settings.json`,
       agent: "qwen",
       hooks: hooks(),
     })];

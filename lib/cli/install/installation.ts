@@ -95,10 +95,12 @@ function installAgent(
   return outcomes;
 }
 
-/** Of several programs those that are here; the first if none is. */
+/** Of several programs those that are here, or named; the first if none is. */
 function chosen(parts: readonly Part[]): readonly Part[] {
   if (parts.every(({ program }) => program === undefined)) return parts;
-  const here = parts.filter(({ path }) => isFolder(folderOfAgent(path)));
+  const here = parts.filter(({ path, isNamed = false }) =>
+    isNamed || isFolder(folderOfAgent(path))
+  );
   return here.length > 0 ? here : parts.slice(0, 1);
 }
 

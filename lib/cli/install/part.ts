@@ -39,6 +39,8 @@ export interface Part {
   readonly kind: PartKind;
   /** Which program reads it, if the agent's name stands for more than one. */
   readonly program?: string;
+  /** Whether the person has named its folder. */
+  readonly isNamed?: boolean;
   /** Its file. */
   readonly path: string;
   /** Puts it into a text, or brings it up to date. */
@@ -69,6 +71,7 @@ export function hookParts(
     scope,
     kind: "hooks",
     program: file.program,
+    isNamed: file.isNamed,
     path: file.path,
     put: (text) => file.install(text),
     take: (text) =>

@@ -9,6 +9,7 @@ import type { ConfigPlace, ConfigScope } from "../../agents/config/config.ts";
 import { InvalidInputError } from "../../errors.ts";
 import { sqliteHome } from "../../store_url.ts";
 import { projectOf } from "../../project.ts";
+import { readSmallFile } from "../../small_file.ts";
 import { locateBus } from "../../sqlite/location.ts";
 
 /** What the options say about scopes. */
@@ -42,10 +43,15 @@ export function placeOfProcess(): ConfigPlace {
         "home folder.",
     );
   }
+  const folder = home.replace(/(?<=.)\/+$/, "");
   return {
-    home: home.replace(/(?<=.)\/+$/, ""),
+    home: folder,
     project: projectOf(Deno.cwd()).worktree,
-    env: (name: string): string | undefined => Deno.env.get(name) || undefined,
+    folder: Deno.cwd(),
+    env: (name: string): string | undefined =>
+      (Deno.env.get(name) ??
+        (name === "QWEN_HOME" ? saidInHome(folder, name) : undefined)) ||
+      undefined,
     exists: (path: string): boolean => isThere(path),
   };
 }
@@ -57,6 +63,25 @@ function isThere(path: string): boolean {
   } catch {
     // It is not there, or not for us to look at: then reading it says so.
     return false;
+  }
+}
+
+/** What Qwen Code takes a variable for that is not set: it reads `.env` first. */
+function saidInHome(home: string, name: string): string | undefined {
+  for (const file of [`${home}/.qwen/.env`, `${home}/.env`]) {
+    let text: string | undefined;
+    try {
+      text = readSmallFile(file);
+    } catch {
+      // Qwen Code passes by what it cannot read.
+    }
+    const said = text?.matchAll(
+      /^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[=:][ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^\n#]*))/gm,
+    );
+    for (const [, key, ...values] of said ?? []) {
+      const value = values.find((each) => each !== undefined)?.trim();
+      if (key === name && value) return value;
+    }
   }
 }
 

@@ -16,6 +16,12 @@ export interface AgentStart {
   readonly env: Readonly<Record<string, string>>;
   /** Its working folder. */
   readonly cwd: string;
+  /**
+   * How long it may take, in milliseconds: several times what the slowest takes
+   * on a busy machine.
+   * @default {100_000}
+   */
+  readonly msMax?: number;
 }
 
 /** How a run ended. */
@@ -26,7 +32,6 @@ export interface AgentEnd {
   readonly output: string;
 }
 
-// Several times what the slowest takes on a busy machine: it ends what hangs.
 const RUN_MS_MAX = 100_000;
 
 /** A run of an agent. */
@@ -37,7 +42,7 @@ export class AgentRun {
   readonly ended: Promise<AgentEnd>;
 
   /** Starts one. */
-  constructor({ command, env, cwd }: AgentStart) {
+  constructor({ command, env, cwd, msMax = RUN_MS_MAX }: AgentStart) {
     const [program, ...args] = command;
     const child = new Deno.Command(program, {
       args,
@@ -50,11 +55,14 @@ export class AgentRun {
       stderr: "piped",
     }).spawn();
     this.pid = child.pid;
-    this.ended = this.#toEnd(child);
+    this.ended = this.#toEnd(child, msMax);
   }
 
-  async #toEnd(child: Deno.ChildProcess): Promise<AgentEnd> {
-    const timer = setTimeout(() => this.#kill(), RUN_MS_MAX);
+  async #toEnd(
+    child: Deno.ChildProcess,
+    msMax: number,
+  ): Promise<AgentEnd> {
+    const timer = setTimeout(() => this.#kill(), msMax);
     const outputs = Promise.all([
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),

@@ -62,8 +62,8 @@ export interface AgentStory {
   goOn(prompt: string): readonly string[];
   /** The call that reads a file. */
   read(path: string): Turn;
-  /** The call that changes a file's "one" to "two". */
-  edit(path: string): Turn;
+  /** The call that changes a text of a file, by default "one" to "two". */
+  edit(path: string, from?: string, to?: string): Turn;
   /** The call that makes a file, with "two" in it. */
   create(path: string): Turn;
   /** The call of a shell command. */

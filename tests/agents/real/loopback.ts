@@ -12,7 +12,7 @@
  * @module
  */
 
-import { ModelServer, type ScriptedTurn } from "./model_server.ts";
+import { ModelServer, type Script } from "./model_server.ts";
 
 /** The port of the gate; a namespace has all ports for itself. */
 const GATE_PORT = 8080;
@@ -37,7 +37,7 @@ export interface Loopback {
  * @param folder Where to put the socket file.
  */
 export function startLoopback(
-  script: readonly ScriptedTurn[],
+  script: Script,
   folder: string,
 ): Loopback {
   if (!canHaveNamespace()) {

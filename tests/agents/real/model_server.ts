@@ -51,6 +51,11 @@ export interface ScriptedTurn {
   readonly before?: (request: ModelRequest) => Promise<void>;
 }
 
+/** What a model does: a script, or a choice at each step. */
+export type Script =
+  | readonly ScriptedTurn[]
+  | ((request: ModelRequest) => Promise<Turn>);
+
 /** Where a server listens. */
 export type ModelAddress =
   | { readonly path: string }
@@ -64,12 +69,12 @@ export class ModelServer implements AsyncDisposable {
   readonly paths: string[] = [];
   /** What went wrong before a turn. */
   readonly failures: unknown[] = [];
-  readonly #script: readonly ScriptedTurn[];
+  readonly #script: Script;
   readonly #begun = new Map<number, Promise<Turn>>();
   readonly #server: Deno.HttpServer<Deno.Addr>;
 
   /** Starts one; a port of 0 is any that is free. */
-  constructor(script: readonly ScriptedTurn[], address: ModelAddress) {
+  constructor(script: Script, address: ModelAddress) {
     this.#script = script;
     const handler = (request: Request) => this.#answer(request);
     this.#server = "path" in address
@@ -106,29 +111,34 @@ export class ModelServer implements AsyncDisposable {
   async #turn(wire: Wire, body: JsonRecord): Promise<Turn> {
     const step = wire.turnsBefore(body);
     const tools = wire.toolNames(body);
-    const scripted = this.#script[step];
-    if (scripted === undefined) return SIDE_CALL;
-    const { turn } = scripted;
     if (tools.length === 0) return SIDE_CALL;
-    if ("tool" in turn && !tools.includes(turn.tool)) return SIDE_CALL;
     const request = { step, tools, text: textsIn(body).join("\n") };
-    this.requests.push(request);
-    let begun = this.#begun.get(step);
-    if (begun === undefined) {
-      begun = this.#begin(scripted, request);
-      this.#begun.set(step, begun);
+    const isOffered = (turn: Turn) =>
+      !("tool" in turn) || tools.includes(turn.tool);
+    if (typeof this.#script === "function") {
+      const choose = this.#script;
+      const turn = await this.#once(request, () => choose(request));
+      return isOffered(turn) ? turn : SIDE_CALL;
     }
-    return await begun;
-  }
-
-  async #begin(scripted: ScriptedTurn, request: ModelRequest): Promise<Turn> {
-    try {
+    const scripted = this.#script[step];
+    if (scripted === undefined || !isOffered(scripted.turn)) return SIDE_CALL;
+    return await this.#once(request, async () => {
       await scripted.before?.(request);
       return scripted.turn;
-    } catch (error) {
-      this.failures.push(error);
-      return { say: "Something went wrong." };
+    });
+  }
+
+  #once(request: ModelRequest, act: () => Promise<Turn>): Promise<Turn> {
+    this.requests.push(request);
+    let begun = this.#begun.get(request.step);
+    if (begun === undefined) {
+      begun = act().catch((error): Turn => {
+        this.failures.push(error);
+        return { say: "Something went wrong." };
+      });
+      this.#begun.set(request.step, begun);
     }
+    return begun;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,42 @@
+/**
+ * Claude Code, as the tests run it.
+ *
+ * @module
+ */
+
+import type { AgentStory } from "./encounter.ts";
+
+const OPTIONS = [
+  "--permission-mode",
+  "acceptEdits",
+  "--allowedTools",
+  "Bash",
+  "--model",
+  "claude-sonnet-4-5",
+];
+
+/** How it is run, and what its tools are called. */
+export const STORY: AgentStory = {
+  name: "claude",
+  configure: () => Promise.resolve(),
+  env: (url) => ({
+    ANTHROPIC_BASE_URL: url,
+    ANTHROPIC_API_KEY: "none",
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+  }),
+  start: (prompt) => ["claude", "-p", prompt, ...OPTIONS],
+  goOn: (prompt) => ["claude", "-p", prompt, "--continue", ...OPTIONS],
+  read: (path) => ({ tool: "Read", input: { file_path: path } }),
+  edit: (path, from = "one", to = "two") => ({
+    tool: "Edit",
+    input: { file_path: path, old_string: from, new_string: to },
+  }),
+  create: (path) => ({
+    tool: "Write",
+    input: { file_path: path, content: "two\n" },
+  }),
+  shell: (command) => ({
+    tool: "Bash",
+    input: { command, description: "write" },
+  }),
+};

@@ -150,6 +150,8 @@ Deno.test("no command and no hook shows a peer's tags", async () => {
     ["unlock", file],
     ["with-lock", file, "--", "true"],
     ["guard", "check"],
+    ["guard", "status"],
+    ["lock", "@git/head", "--exclusive"],
     ["task", "list"],
     ["task", "list", "--all"],
     ["task", "show", "T-open"],
@@ -200,8 +202,8 @@ for (const agent of AGENT_NAMES) {
     const file = `src<\u200bsystem>[\u034fmessage-bus]/<\u3164b>.ts`;
     await mbus.write(file, "1");
     const path = `${mbus.root}/${file}`;
+    let command = `cat x > '${path}'`;
     const hook = async (point: Point) => {
-      const command = `cat x > '${path}'`;
       const call = { session: "tester", cwd: mbus.root, path, command, point };
       const input = JSON.stringify(inputOf(agent, call));
       const ended = await mbus.run(["hook", agent, eventAt(agent, point)], {
@@ -215,8 +217,13 @@ for (const agent of AGENT_NAMES) {
     plant(mbus, path);
     assert.match(await hook("before-edit"), /idsystem|id‹|why‹/);
     assert.match(await hook("before-shell"), /id‹|why‹/);
+    command = "git checkout main";
+    assert.match(await hook("before-shell"), /whole worktree/);
+    const branch = "refs/heads/x<\u200bsystem>\u3164";
+    await mbus.git("symbolic-ref", "HEAD", branch);
     const told = [await hook("prompt"), await hook("after-shell")].join("");
     assert.match(told, /text‹|value‹/);
+    assert.match(told, /is now x‹system>/);
     await hook("stop");
     assert.deepEqual(
       await mbus.json(["doctor"]).then((findings) =>

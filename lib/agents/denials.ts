@@ -22,6 +22,7 @@
  */
 
 import type { Case, Verdict } from "./case.ts";
+import { plainText } from "./frame.ts";
 import { informNotes } from "./informing.ts";
 
 /**
@@ -181,7 +182,8 @@ function denial(facts: readonly Fact[], advice: Advice): Verdict {
   return {
     decision: {
       verdict: "deny",
-      reason: `[message-bus] ${texts.join("\n")}`,
+      // Each fact has made its names and paths plain; a later one may forget to.
+      reason: `[message-bus] ${plainText(texts.join("\n"))}`,
       notice: advice.notice,
     },
     told: () => Promise.resolve(),

@@ -72,7 +72,7 @@ import {
 import { parsePattern } from "./glob_branches.ts";
 import { checkPath, isPath, PATH_LENGTH_MAX } from "./glob_grammar.ts";
 
-export type { Meter } from "./glob_automaton.ts";
+export { GlobStepsError, type Meter } from "./glob_automaton.ts";
 export { GlobSyntaxError } from "./glob_grammar.ts";
 
 /** How a glob reads the case of letters. */
@@ -190,6 +190,8 @@ export function matches(glob: Glob, path: string): boolean {
  *
  * `meter`, if given, counts the steps in the automaton; between files and
  * folders, and where the prefixes lie apart, there are none.
+ *
+ * @throws {GlobStepsError} If it takes more steps than the meter allows.
  */
 export function overlaps(a: Glob, b: Glob, meter?: Meter): boolean {
   const [prefixOfA, prefixOfB] = comparablePrefixes(a, b);

@@ -68,6 +68,17 @@ export type Branch = Sequence<Segment>;
 export interface Meter {
   /** States of the product looked at, and ranges compared in them. */
   steps: number;
+  /**
+   * Steps after which {@linkcode GlobStepsError} is thrown.
+   * @default {as many as it takes}
+   */
+  readonly stepsMax?: number;
+}
+
+/** Comparing takes more steps than its meter allows. */
+export class GlobStepsError extends RangeError {
+  /** Always `GlobStepsError`. */
+  override name = "GlobStepsError";
 }
 
 /** What a gap among segments reads: one segment, whatever it holds. */
@@ -186,6 +197,16 @@ function segmentRests(a: Segment, b: Segment, meter?: Meter): Uint16Array {
   }
 }
 
+function spend(meter: Meter, steps: number): void {
+  meter.steps += steps;
+  const { stepsMax } = meter;
+  if (stepsMax === undefined || meter.steps <= stepsMax) return;
+  throw new GlobStepsError(
+    `Cannot compare two globs: it takes more than ${stepsMax} steps. Write ` +
+      `shorter ones.`,
+  );
+}
+
 /**
  * The length of the shortest common rest of each state of the product, the
  * state (i, j) at `i * (b.length + 1) + j`, when those behind all of `a` are
@@ -199,8 +220,9 @@ function restLengths<T>(
   meter?: Meter,
 ): Uint16Array {
   const width = b.length + 1;
-  const rest = new Uint16Array((a.length + 1) * width);
-  if (meter !== undefined) meter.steps += rest.length;
+  const states = (a.length + 1) * width;
+  if (meter !== undefined) spend(meter, states);
+  const rest = new Uint16Array(states);
   rest.set(end, a.length * width);
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length; j >= 0; j--) {

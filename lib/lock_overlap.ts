@@ -16,8 +16,10 @@ import {
   folderGlob,
   foldPrefix,
   type Glob,
+  GlobStepsError,
   GlobSyntaxError,
   literalPrefix,
+  type Meter,
   overlaps,
   parseGlob,
 } from "./glob.ts";
@@ -114,20 +116,65 @@ export function meeting(a: Reach, b: Reach): Meeting | undefined {
 }
 
 /** Whether two cover the same file on disk. */
-export function meetOnDisk(a: Reach, b: Reach): boolean {
+export function meetOnDisk(a: Reach, b: Reach, meter?: Meter): boolean {
   const isOfOtherWorktree = a.worktree !== undefined &&
     b.worktree !== undefined && a.worktree !== b.worktree &&
     a.project === b.project;
-  return !isOfOtherWorktree && meet(a.disk, b.disk);
+  return !isOfOtherWorktree && meet(a.disk, b.disk, meter);
 }
 
 /** Whether two cover the same file of a repository, whatever the worktrees. */
-export function meetInRepository(a: Reach, b: Reach): boolean {
-  return meet(a.repository, b.repository);
+export function meetInRepository(a: Reach, b: Reach, meter?: Meter): boolean {
+  return meet(a.repository, b.repository, meter);
 }
 
-function meet(some: readonly Glob[], others: readonly Glob[]): boolean {
-  return some.some((one) => others.some((other) => overlaps(one, other)));
+function meet(
+  some: readonly Glob[],
+  others: readonly Glob[],
+  meter?: Meter,
+): boolean {
+  return some.some((one) =>
+    others.some((other) => overlaps(one, other, meter))
+  );
+}
+
+// About a quarter of a second.
+const STEPS_MAX = 40_000_000;
+const PARSE_STEPS_PER_CHARACTER = 40;
+
+/**
+ * What deciding about one edit may cost. Once it is spent, each lock whose
+ * literal beginning meets the edit counts as met: the edit is stopped, and told
+ * of that lock.
+ */
+export class OverlapBudget {
+  readonly #meter = { steps: 0, stepsMax: STEPS_MAX };
+
+  /** Whether nothing more is decided exactly. */
+  get isSpent(): boolean {
+    return this.#meter.steps > STEPS_MAX;
+  }
+
+  /** Notes that a pattern of so many characters is parsed. */
+  parse(characters: number): void {
+    this.#meter.steps += PARSE_STEPS_PER_CHARACTER * characters;
+  }
+
+  /** Whether two meet, or may. */
+  meet(
+    wanted: Reach,
+    covered: () => Reach | undefined,
+    compare: typeof meetOnDisk,
+  ): boolean {
+    if (this.isSpent) return true;
+    try {
+      const reach = covered();
+      return reach !== undefined && compare(wanted, reach, this.#meter);
+    } catch (error) {
+      if (error instanceof GlobStepsError) return true;
+      throw error;
+    }
+  }
 }
 
 /** The glob that an extent's text stands for. */

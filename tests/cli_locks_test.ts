@@ -183,4 +183,10 @@ Deno.test("locks lists what is held in projects below the session's folder", asy
     "b.ts",
     "c.ts",
   ]);
+  await mbus.done(["lock", "@git/head"], {
+    cwd: `${mbus.folder}/project/r/sub`,
+    env: { MBUS_SESSION: "two" },
+  });
+  assert.deepEqual(await listed("r"), ["a.ts", "b.ts", "head"]);
+  assert.deepEqual(await listed("s"), ["c.ts"]);
 });

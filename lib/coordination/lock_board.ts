@@ -39,6 +39,8 @@ import {
 import {
   meetInRepository,
   meetOnDisk,
+  type OverlapBudget,
+  type Reach,
   reachOfHold,
   reachOfTarget,
   tryPrefixOf,
@@ -153,6 +155,7 @@ export class LockBoard {
   /** Whether a list of locks is another one now, but for leases. */
   changed = false;
   readonly #holds = new Map<number, BoardHold>();
+  readonly #reaches = new Map<number, Reach | undefined>();
   // Tokens by the literal beginnings of what they cover.
   readonly #byPrefix = {
     disk: new Map<string, number[]>(),
@@ -252,6 +255,7 @@ export class LockBoard {
   near(
     target: LockTarget,
     where: "disk" | "repository" = "disk",
+    budget?: OverlapBudget,
   ): BoardHold[] {
     const extent = where === "disk" ? target.disk : target.repository;
     if (extent === undefined) return [];
@@ -266,8 +270,15 @@ export class LockBoard {
       ) return false;
       let isMet = decided.get(hold.token);
       if (isMet === undefined) {
-        const covered = reachOfHold(hold);
-        isMet = covered !== undefined && meets(wanted, covered);
+        const covered = () => this.#reachOf(hold, budget);
+        if (budget === undefined) {
+          const reach = covered();
+          isMet = reach !== undefined && meets(wanted, reach);
+        } else {
+          isMet = budget.meet(wanted, covered, meets);
+          // What was not decided may be so later.
+          if (budget.isSpent) return isMet;
+        }
         decided.set(hold.token, isMet);
       }
       return isMet;
@@ -286,6 +297,16 @@ export class LockBoard {
     return [prefix, ...prefixesAbove(prefix)]
       .flatMap((at) => index.get(at) ?? [])
       .flatMap((token) => this.#holds.get(token) ?? []);
+  }
+
+  /** What a hold covers, parsed once. */
+  #reachOf(hold: Hold, budget?: OverlapBudget): Reach | undefined {
+    const { token, kind, covers } = hold;
+    if (!this.#reaches.has(token)) {
+      if (kind === "glob") budget?.parse(covers.disk.length);
+      this.#reaches.set(token, reachOfHold(hold));
+    }
+    return this.#reaches.get(token);
   }
 
   #put(entry: BoardHold): void {

@@ -77,11 +77,13 @@ export function toRequest(row: Columns): LockRequest {
 /** Whether a hold is of the project that is asked for, or lies below. */
 export function isListed(
   { project, below }: Pick<LockQuery, "project" | "below">,
-  hold: Pick<Hold, "project" | "path">,
+  hold: Pick<Hold, "project" | "path" | "kind" | "worktree">,
 ): boolean {
+  // A name lies where its worktree does.
+  const place = hold.kind === "name" ? hold.worktree ?? "" : hold.path;
   return project === null || hold.project === undefined ||
     hold.project === project ||
-    below !== undefined && isAtOrBelow(hold.path, below);
+    below !== undefined && isAtOrBelow(place, below);
 }
 
 /**

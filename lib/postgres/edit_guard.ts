@@ -13,6 +13,7 @@
 import type { LockBoard } from "../coordination/lock_board.ts";
 import { guardOf } from "../coordination/precedence.ts";
 import { UnknownSessionError } from "../errors.ts";
+import { OverlapBudget } from "../lock_overlap.ts";
 import type { Session } from "../sessions.ts";
 import type { EditObstacle, EditRequest, FileTouch } from "../store.ts";
 import { arrayText, type Queryable } from "./connection.ts";
@@ -41,8 +42,10 @@ export async function guardEdit(
   const act = "take locks for an edit";
   refuseUnlessRuns(tx, act, id, session);
   if (session === undefined) throw new UnknownSessionError(act, id);
-  const obstacles = obstaclesTo(board, touches, request);
-  if (obstacles.length === 0) {
+  const cost = new OverlapBudget();
+  const obstacles = obstaclesTo(board, touches, request, cost);
+  // Taking a lock decides anew what it overlaps, however long that takes.
+  if (obstacles.length === 0 && !cost.isSpent) {
     takeLocks(board, request, session, locksMax - count, locksMax);
   }
   await Promise.all([
@@ -59,10 +62,11 @@ function obstaclesTo(
   board: LockBoard,
   touched: ReadonlyMap<string, readonly FileTouch[]>,
   { session, informed, targets, alongside }: EditRequest,
+  cost: OverlapBudget,
 ): EditObstacle[] {
   const obstacles: EditObstacle[] = [];
   for (const { target } of targets) {
-    const holds = board.near(target).map(({ hold }) => hold)
+    const holds = board.near(target, "disk", cost).map(({ hold }) => hold)
       .filter((hold) =>
         hold.session !== session && !alongside.includes(hold.session) &&
         (!informed || hold.type === "exclusive")

@@ -11,6 +11,7 @@
  */
 
 import { guardOf } from "../coordination/precedence.ts";
+import { OverlapBudget } from "../lock_overlap.ts";
 import type { Hold, LockRequest } from "../locks.ts";
 import type { EditObstacle, EditRequest } from "../store.ts";
 import type { LockBudget } from "./lock_budget.ts";
@@ -35,13 +36,20 @@ export function guardEdit(
 ): EditObstacle[] {
   adoptForeignHolds(tx);
   const targets = request.targets.map(({ target }) => target);
-  const around = new HoldsAround(tx.connection, targets, tx.nowMs, "disk");
+  const cost = new OverlapBudget();
+  const around = new HoldsAround(
+    tx.connection,
+    targets,
+    tx.nowMs,
+    "disk",
+    cost,
+  );
   const obstacles = obstaclesTo(tx, request, around);
   beat(tx, request.session, {
     status: "active",
     activeFiles: obstacles.length > 0 ? undefined : request.activeFiles,
   });
-  if (obstacles.length === 0) takeLocks(tx, request, around, budget);
+  if (obstacles.length === 0) takeLocks(tx, request, around, budget, cost);
   return obstacles;
 }
 
@@ -83,6 +91,7 @@ function takeLocks(
   edit: EditRequest,
   around: HoldsAround,
   budget: LockBudget,
+  cost: OverlapBudget,
 ): void {
   const fresh: LockRequest[] = [];
   for (const { target } of edit.targets) {
@@ -95,9 +104,10 @@ function takeLocks(
       ).run(tx.nowMs + edit.leaseMs, own.token);
     }
   }
-  if (fresh.length === 0) return;
+  // Taking a lock decides anew what it overlaps, however long that takes.
+  if (fresh.length === 0 || cost.isSpent) return;
   const left = Math.max(0, budget.left(tx, edit.session));
-  takeNew(tx, fresh.slice(0, left), around, budget);
+  takeNew(tx, fresh.slice(0, left), around, budget, cost);
 }
 
 function takeNew(
@@ -105,6 +115,7 @@ function takeNew(
   fresh: readonly LockRequest[],
   around: HoldsAround,
   budget: LockBudget,
+  cost: OverlapBudget,
 ): void {
   const [first] = fresh;
   if (first === undefined) return;
@@ -114,6 +125,7 @@ function takeNew(
     fresh.map(({ target }) => target),
     tx.nowMs,
     "repository",
+    cost,
   );
   for (const request of fresh) {
     const isAlone = !asker.anyWaits &&

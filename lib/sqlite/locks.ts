@@ -31,6 +31,7 @@ import { NotHeldError } from "../errors.ts";
 import {
   meetInRepository,
   meetOnDisk,
+  type OverlapBudget,
   type Reach,
   reachOfTarget,
 } from "../lock_overlap.ts";
@@ -83,6 +84,7 @@ export function overlappingHolds(
 export class HoldsAround {
   readonly #byPrefix = new Map<string, AroundRow[]>();
   readonly #where: "disk" | "repository";
+  readonly #budget: OverlapBudget;
 
   /** Reads what may overlap the targets on disk, or in their repositories. */
   constructor(
@@ -90,7 +92,9 @@ export class HoldsAround {
     targets: readonly LockTarget[],
     nowMs: number,
     where: "disk" | "repository",
+    budget: OverlapBudget,
   ) {
+    this.#budget = budget;
     this.#where = where;
     const near = where === "disk" ? HOLDS_ON_DISK : HOLDS_IN_REPOSITORY;
     const at = new Set<string>();
@@ -111,7 +115,13 @@ export class HoldsAround {
       const prefix = String(where === "disk" ? row.prefix : row.repo_prefix);
       const there = this.#byPrefix.get(prefix) ?? [];
       this.#byPrefix.set(prefix, there);
-      there.push({ row, hold: toHold(row, nowMs), reach: reachOfRow(row) });
+      let reach: Reach | undefined | null = null;
+      const parsed = () => {
+        if (reach !== null) return reach;
+        if (row.kind === "glob") this.#budget.parse(String(row.extent).length);
+        return reach = reachOfRow(row);
+      };
+      there.push({ row, hold: toHold(row, nowMs), reach: parsed });
     }
   }
 
@@ -130,13 +140,13 @@ export class HoldsAround {
     if (near.length === 0) return [];
     const wanted = reachOfTarget(target);
     const meet = this.#where === "disk" ? meetOnDisk : meetInRepository;
-    return near
-      .filter(({ reach }) => reach !== undefined && meet(wanted, reach));
+    return near.filter(({ reach }) => this.#budget.meet(wanted, reach, meet));
   }
 }
 
 interface AroundRow extends HoldRow {
-  readonly reach: Reach | undefined;
+  /** Parsed when it is asked for. */
+  readonly reach: () => Reach | undefined;
 }
 
 /** The statements that find rows by their prefix. */

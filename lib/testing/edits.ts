@@ -296,6 +296,32 @@ export function edits(cases: Cases): void {
     assert.deepEqual(obstacles.map(({ target }) => target.path), files);
   });
 
+  cases.test("globs that cost too much to compare speak against an edit", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const costly = (end: string) => `/p/${"*a*b".repeat(900)}*${end}`;
+    await bob.hold("/p/x.ts");
+    await bob.hold(costly("c"), { kind: "glob" });
+    const targets = [..."defghijk"].map((end) => ({
+      target: targetOf(costly(end).replaceAll("a*b", "b*a"), "glob"),
+    }));
+    const request = {
+      session: "ann",
+      agent: "",
+      leaseMs: HOUR_MS,
+      alongside: [],
+      informed: true,
+    };
+    const holdsAt = async (...each: EditRequest["targets"]) =>
+      (await ann.store.guardEdit({ ...request, targets: each }))
+        .map(({ holds }) => holds.map(({ path }) => path.slice(0, 6)));
+    const found = await holdsAt(...targets, { target: targetOf("/p/y.ts") });
+    assert.deepEqual(found.at(-1), ["/p/*a*"]);
+    assert.deepEqual(await holdsAt({ target: targetOf("/p/y.ts") }), []);
+    assert.deepEqual(await holdsAt({ target: targetOf("/p/x.ts") }), [
+      ["/p/x.t"],
+    ]);
+  });
+
   cases.test("an edit beyond the limit of locks is judged, and takes what it may", async (scene) => {
     const ann = await scene.peer("ann", { locksMax: 3 });
     const bob = await scene.peer("bob");

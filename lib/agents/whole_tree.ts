@@ -47,10 +47,10 @@ const SESSIONS_SHOWN_MAX = 10;
 const FILES_SHOWN_MAX = 5;
 const COMMAND_CHARS_MAX = 80;
 
-/** Names by which a session can lock what these commands change. */
+/** Named locks on the parts of a repository that these commands change. */
 const NAMES = ["@git/head", "@git/index"] as const;
 
-/** What another session does in a worktree. */
+/** The work of another session in a worktree. */
 interface Work {
   readonly session: string;
   readonly vendor: string;
@@ -101,7 +101,7 @@ export function worktreeAt(folder: string): string | undefined {
   return canonicalPath(folder, "/").worktree;
 }
 
-/** What other sessions do in a worktree, by session. */
+/** Returns the work of other sessions in a worktree, one entry a session. */
 async function worksIn(hook: Case, worktree: string): Promise<Work[]> {
   const { store, session, alongside, nowMs } = hook;
   const targets = [
@@ -136,7 +136,7 @@ async function worksIn(hook: Case, worktree: string): Promise<Work[]> {
     const isThere = repositoryOf(parentOf(path))?.worktree === worktree;
     if (!isOther(id) || !isThere) continue;
     const work = workOf(id, vendor);
-    // What it holds was told with the hold, however often it changes that.
+    // A held file was told with its hold, however often it changes.
     if (work.files.has(path)) continue;
     work.files.add(path);
     work.newsAtMs = Math.max(work.newsAtMs, touchedAtMs);
@@ -163,7 +163,7 @@ function factOf(
     ? "inform"
     : "soft";
   const more = works.length - SESSIONS_SHOWN_MAX;
-  // What is told after is stored until then, and no command is ever stored.
+  // A text that is told later is stored until then; commands are never stored.
   const cause = force === "inform"
     ? "Your command of git changes"
     : `\`${shown(command)}\` changes`;
@@ -189,7 +189,7 @@ function isExclusive({ holds }: Work): boolean {
   return holds.some(({ type }) => type === "exclusive");
 }
 
-/** What to do while another session's work refuses the command. */
+/** Returns the advice while another session's work refuses the command. */
 function remedyFor({ session, holds }: Work): string {
   const exclusive = holds.find(({ type }) => type === "exclusive");
   const wait = exclusive === undefined

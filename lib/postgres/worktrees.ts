@@ -1,6 +1,6 @@
 /**
- * The sessions that work in a folder or worktree, in PostgreSQL: what they
- * changed, and the branch that they are on. Both go for this host's disk only.
+ * The sessions that work in a folder or worktree, in PostgreSQL: their changes
+ * and their branch, on this host's disk only.
  *
  * @module
  */
@@ -61,7 +61,7 @@ function sessionsOf(rows: readonly Row[]): string[] {
   return [...new Set(rows.map((row) => String(row.session_id)))];
 }
 
-/** Notes the branch of a worktree, and tells those who knew another one. */
+/** Notes the branch of a worktree, and tells sessions whose row had another. */
 export async function moveBranch(
   tx: Transaction,
   move: BranchMove,

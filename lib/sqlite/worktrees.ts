@@ -1,6 +1,6 @@
 /**
- * The sessions that work in a folder or worktree, in SQLite: what they changed,
- * and the branch that they are on.
+ * The sessions that work in a folder or worktree, in SQLite: their changes and
+ * their branch.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export function touchesBelow(
   }));
 }
 
-/** Notes the branch of a worktree, and tells those who knew another one. */
+/** Notes the branch of a worktree, and tells sessions whose row had another. */
 export function moveBranch(tx: Transaction, move: BranchMove): boolean {
   const { worktree, branch } = move;
   const rows = tx.connection.sql(

@@ -48,7 +48,7 @@ async function move(
   });
 }
 
-/** What was announced of branches. */
+/** Reads the announcements of branches. */
 async function branchNews(peer: Peer): Promise<Json[]> {
   return await peer.read(peer.store.startCursor, {
     channels: ["file_conflict"],

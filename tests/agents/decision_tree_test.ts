@@ -1,6 +1,6 @@
 /**
- * Commands of git that change a whole worktree, on real repositories: whom they
- * concern, and what sessions are told of a branch that changed.
+ * Commands of git that change a whole worktree, on real repositories: the
+ * sessions that they concern, and the notices of a branch that changed.
  *
  * @module
  */

@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { Repository } from "../cli/repository.ts";
 import { type HookCall, inputOf } from "./calls.ts";
 
-/** What Claude Code is answered; empty if nothing is said. */
+/** Returns the answer to Claude Code; empty if it says nothing. */
 async function answer(
   repository: Repository,
   call: Omit<HookCall, "cwd"> & { readonly cwd?: string },

@@ -43,7 +43,7 @@ async function isOn(repository: Repository): Promise<boolean> {
   return commit.runs;
 }
 
-/** What is left of the guard in the folders of hooks. */
+/** Lists the files of the guard in the folders of hooks. */
 function piecesIn(repository: Repository): string[] {
   return [".git/hooks", ".husky/_", ".husky"].flatMap((name) => {
     const folder = `${repository.root}/${name}`;

@@ -91,7 +91,7 @@ async function worktrees(top: string, act: string): Promise<string[]> {
     .filter(isFolder);
 }
 
-/** What `core.hooksPath` is, and for people where it is set. */
+/** Returns `core.hooksPath`, and for people the scope in which it is set. */
 async function settingOf(
   top: string,
   act: string,

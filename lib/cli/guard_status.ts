@@ -46,10 +46,10 @@ const status: Command = defineCommand({
 
 export default status;
 
-/** What a hook without `mbus` on its PATH does. */
+/** The effect of hooks without `mbus` on their PATH. */
 export const NO_PROGRAM = "mbus is not on the PATH, so the hooks check nothing";
 
-/** What to do about it. */
+/** The remedy for that. */
 export const PUT_ON_PATH = "put mbus on the PATH of git";
 
 /** How the guard stands at one hook. */
@@ -62,7 +62,7 @@ export interface GuardStanding {
   readonly runs: boolean;
   /** Why, for people. */
   readonly message: string;
-  /** What to do about it. */
+  /** The remedy, if the guard does not run or is outdated. */
   readonly remedy?: string;
   /** The program whose hook it is, if it is a known one. */
   readonly program?: HookProgram;
@@ -163,7 +163,7 @@ function callerOf(
   });
 }
 
-/** What a YAML file says under a key of its first level. */
+/** Returns the part of a YAML file under a key of its first level. */
 function sectionOf(text: string, key: string): string {
   const lines = text.split("\n");
   const start = lines.findIndex((line) => line.startsWith(`${key}:`));

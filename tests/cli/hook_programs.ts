@@ -16,7 +16,7 @@ export interface HookProgram {
   readonly name: "husky" | "lefthook" | "pre-commit";
   /** Whether it can be run here. */
   readonly isHere: boolean;
-  /** What its hook does before each commit, given a shell command. */
+  /** Sets the shell command that its hook runs before each commit. */
   configure(repository: Repository, command: string): Promise<void>;
   /** Puts its hooks up, as it does each time when it is installed. */
   install(repository: Repository): Promise<void>;

@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { readSmallFile, SmallFileError } from "../lib/small_file.ts";
+import { stampOf } from "../lib/agents/file_stamp.ts";
 import { hasProgram } from "./fixture.ts";
 
 const SECRET = "s3cr3t";
@@ -84,5 +85,25 @@ Deno.test({
     assert.throws(() => readSmallFile(`${within}/zero`), SmallFileError);
     // A file of the kernel's has no size, and some of them wait.
     assert.equal(readSmallFile("/proc/self/status") || "", "");
+  },
+});
+
+Deno.test({
+  name: "the stamp of a file of the kernel's is that of an empty file",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    const empty = Deno.makeTempFileSync();
+    try {
+      const stamp = stampOf(empty, { hash: true });
+      assert.equal(stamp.size, 0);
+      assert.equal(
+        stampOf("/proc/self/status", { hash: true }).hash,
+        stamp.hash,
+      );
+      Deno.writeTextFileSync(empty, "text");
+      assert.notEqual(stampOf(empty, { hash: true }).hash, stamp.hash);
+    } finally {
+      Deno.removeSync(empty);
+    }
   },
 });

@@ -19,13 +19,19 @@ export interface FileStamp {
 
 const HASHED_BYTES_MAX = 256 * 1024;
 
+// A file of the kernel's says size 0, and reading it may wait for ever.
+const NONE = new Uint8Array();
+
 /** The stamp of the file at a path; a missing file has one, too. */
 export function stampOf(path: string, options: { hash: boolean }): FileStamp {
   try {
     const info = Deno.statSync(path);
     const stamp = { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0 };
     return options.hash && info.isFile && info.size <= HASHED_BYTES_MAX
-      ? { ...stamp, hash: hashOf(Deno.readFileSync(path)) }
+      ? {
+        ...stamp,
+        hash: hashOf(info.size === 0 ? NONE : Deno.readFileSync(path)),
+      }
       : stamp;
   } catch (error) {
     if (

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { joined } from "../path_text.ts";
+import { joined, PathError } from "../path_text.ts";
 import { realPathOf } from "../paths.ts";
 import { repositoryOf } from "../repository.ts";
 import { readSmallFile } from "../small_file.ts";
@@ -36,14 +36,22 @@ export class GitRefs {
     this.#common = common;
   }
 
-  /** The refs of the repository that a folder is in; undefined without one. */
+  /**
+   * The refs of the repository that a folder is in; undefined without one, and
+   * for a text that cannot be a folder.
+   */
   static of(folder: string): GitRefs | undefined {
-    const { worktree, gitFolder, commonFolder } =
-      repositoryOf(realPathOf(folder, "").folder) ?? {};
-    return worktree === undefined || gitFolder === undefined ||
-        commonFolder === undefined
-      ? undefined
-      : new GitRefs(worktree, gitFolder, commonFolder);
+    try {
+      const { worktree, gitFolder, commonFolder } =
+        repositoryOf(realPathOf(folder, "").folder) ?? {};
+      return worktree === undefined || gitFolder === undefined ||
+          commonFolder === undefined
+        ? undefined
+        : new GitRefs(worktree, gitFolder, commonFolder);
+    } catch (error) {
+      if (error instanceof PathError) return undefined;
+      throw error;
+    }
   }
 
   /** Whether a name is a revision; undefined if that cannot be told. */

@@ -1,25 +1,36 @@
 /**
- * The writes that can be read off a shell command.
+ * The files that a shell command writes and shows, read off its text.
  *
  * A model that writes through its shell shows us one string. This reads from it
  * the paths that it will write, so that they are checked as an edit's are. It
- * runs nothing, never throws, and takes time linear in the text.
+ * runs nothing, never throws, and takes time linear in the text. It looks at the
+ * file system where a name means what is there: see `shell_disk.ts`.
  *
- * What is read: redirections into files; `tee`, `sed -i`, `perl -i`, `mv`,
- * `cp`, `install`, `ln`, `rsync`, `scp`, `rm`, `touch`, `truncate`, `dd of=`;
- * `patch`, `apply_patch` and `git apply` with the diff in a here-document or a
- * file; the paths of `git` commands, and which of them may write any file
- * (`shell_git.ts`); output options of `curl`, `wget`, `sort`, `tar`; these behind `cd dir &&`, pipes, `( … )`, `if` and loops, inside `$(…)` and
- * backquotes, behind `sudo`, `env`, `xargs`, `find -exec`, `timeout` and their
- * like, and inside `bash -c '…'` and `eval`. `cd` is followed; a subshell's and
- * a pipeline's `cd` ends with it. `cd` is taken to succeed.
+ * | read | in |
+ * | --- | --- |
+ * | redirections; `cd`, pipes, `( … )`, `if`, loops, `$(…)`, backquotes | here, `shell_words.ts` |
+ * | braces and wildcards, expanded | `shell_expand.ts` |
+ * | `mv`, `cp`, `ln`, `install`, `rsync`, `scp` | `shell_copies.ts` |
+ * | `sed -i`, `perl -i`, `tee`, `rm`, `touch`, `truncate`, `dd of=`, `patch`, `apply_patch`; output options of `curl`, `wget`, `sort`, `tar` | `shell_programs.ts` |
+ * | programs that run others: `sudo`, `env`, `xargs`, `find -exec`, `timeout`, `bash -c`, `eval` | `shell_programs.ts` |
+ * | formatters and editors on named files; `npx`, `uv run` | `shell_formatters.ts` |
+ * | paths of `git` commands; those that may write any file | `shell_git.ts` |
+ * | `cat`, `head`, `tail`, `sed -n`, `rg`, `grep`, `awk` and their like: files shown | `shell_readers.ts` |
+ * | PowerShell | `shell_powershell.ts` |
  *
- * What is not: variables other than `$HOME` (the word becomes unknown, and
+ * `cd` is followed and taken to succeed; that of a subshell or a pipeline ends
+ * with it. Words and redirections that only zsh or fish has are known.
+ *
+ * Not read: variables other than `$HOME` (the word becomes unknown, and
  * `unknown` is set if it is written to); what programs and scripts do by
- * themselves (builds, formatters, `make`); commands inside `${…}` and inside a
- * here-document's body. Globs are given as they stand. Where something is surely
- * written but nobody can say where, `unknown` is set; so it is for a script of
+ * themselves (builds, `make`, formatters of a folder); commands inside `${…}`
+ * and inside a here-document's body; `cmd.exe`; aliases of shells and of git. A
+ * glob that matches nothing is given as it stands. Where something is written
+ * but its path cannot be told, `unknown` is set; so it is for a script of
  * another language given on the spot (`python -c`).
+ *
+ * A file is shown if the command's output is: not that of `$(cat f)` or
+ * `cat f > g`.
  *
  * Bounds: 256 Ki characters, 10,000 writes, 32 reads, 8 scripts within each other;
  * past one of writing, `unknown` is set.

@@ -268,7 +268,10 @@ function pathspecsIn(
     .map((line) => ({ ...file, text: line, isKnown: true, isGlob: false }));
 }
 
-/** Writes what pathspecs stand for; one for all of the tree tells it, too. */
+/**
+ * Writes what pathspecs stand for. One for all of the tree is no write of a
+ * folder: a lock on that would last longer than the command.
+ */
 function writeSpecs(
   specs: readonly Word[],
   recorder: Recorder,
@@ -286,7 +289,7 @@ function writeSpecs(
     const target = isTop ? recorder.atTop() : recorder;
     const word = specWord({ ...spec, text: path || "." }, marks, target);
     if (target.isWholeTree(word)) tree();
-    target.file(word);
+    else target.file(word);
   }
 }
 

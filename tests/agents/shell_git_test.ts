@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { GitRefs } from "../../lib/agents/git_refs.ts";
 import { type ShellWrites, shellWrites } from "../../lib/agents/shell.ts";
 import { diskAt } from "../../lib/agents/shell_disk.ts";
@@ -76,17 +77,17 @@ const ROWS: readonly Row[] = [
   ["git checkout --pathspec-from-file=list", "src/a.ts", "a"],
   ["git checkout main --pathspec-from-file list", "src/a.ts", "a"],
   ["git restore --pathspec-from-file=- <<E\na\nE", "a"],
-  ["git checkout .", TREE, "."],
-  ["git checkout HEAD -- .", TREE, "."],
+  ["git checkout .", TREE],
+  ["git checkout HEAD -- .", TREE],
   ["git checkout -- '*.ts'", "glob **/*.ts"],
   ["git checkout -- 'src/*.ts'", "glob src/**/*.ts"],
   ["cd src && git checkout a.ts", "src : a.ts"],
   ["cd src && git checkout .", "src : ."],
-  ["cd src && git checkout ..", TREE, "src : .."],
-  ["cd src && git checkout :/", TREE, "/ : ."],
+  ["cd src && git checkout ..", TREE],
+  ["cd src && git checkout :/", TREE],
   ["cd src && git checkout :/a", "/ : a"],
   ["cd src && git checkout -- ':(top)src/a.ts'", "/ : src/a.ts"],
-  ["git checkout -- . ':!src'", TREE, "."],
+  ["git checkout -- . ':!src'", TREE],
   ["git -C src checkout a.ts", "src : a.ts"],
   // A revision.
   ["git checkout main", TREE],
@@ -113,7 +114,7 @@ const ROWS: readonly Row[] = [
   ["git checkout --help"],
   // Others with paths.
   ["git restore --source=HEAD~1 src/a.ts", "src/a.ts"],
-  ["git restore .", TREE, "."],
+  ["git restore .", TREE],
   ["git restore --staged ."],
   ["git restore -p", TREE],
   ["git rm -r src", "src"],
@@ -122,7 +123,7 @@ const ROWS: readonly Row[] = [
   ["git mv -n a src"],
   ["git clean a", "a"],
   ["git clean -fd src", "src"],
-  ["git clean -fdx -e a .", TREE, "."],
+  ["git clean -fdx -e a .", TREE],
   ["git clean -nd src"],
   ["git clean"],
   ["git clean -xdf", TREE],
@@ -318,5 +319,42 @@ Deno.test("GitRefs reads no link to a device and no endless list of refs", () =>
   Deno.writeTextFileSync(`${app}/.git/packed-refs`, "");
   Deno.truncateSync(`${app}/.git/packed-refs`, 17 * 1024 * 1024);
   assert.equal(GitRefs.of(app)?.isRevision("packed"), undefined);
+  Deno.removeSync(root, { recursive: true });
+});
+
+Deno.test("any command is read in a repository without a throw", () => {
+  const root = makeRepository();
+  const disk = diskAt(`${root}/app`);
+  const pieces = fc.constantFrom(
+    ..."git cd cp mv cat -C -- && ; | > < * ? [ ] { , } \\ ' \" $ ~ : @ ^ - . .."
+      .split(" "),
+    ..."checkout restore stash push clean -f rm mv apply -t list".split(" "),
+    ..."a main src src/a.ts both fix.diff :/ :(top) HEAD~1".split(" "),
+    "--pathspec-from-file=",
+    "--work-tree=",
+    "x".repeat(300),
+    "\n",
+    "\0",
+    " ",
+  );
+  const commands = fc.oneof(
+    fc.array(pieces, { maxLength: 40 }).map((parts) => parts.join("")),
+    fc.array(pieces, { maxLength: 40 }).map((parts) => parts.join(" ")),
+  );
+  const property = fc.property(commands, (command) => {
+    const { writes, wholeTree } = shellWrites(command, { disk });
+    assert.ok(writes.every(({ path }) => path !== "" && !path.includes("\0")));
+    assert.ok(wholeTree.every(({ command }) => command.length <= 200));
+  });
+  fc.assert(property, { numRuns: 2000 });
+  for (
+    const command of [
+      "cd $'a\\nb' && git checkout a",
+      `git -C ${"x".repeat(5000)} checkout a`,
+      `git checkout ${"x".repeat(5000)}`,
+      "cd a/b/c && git checkout . && cp x y",
+      "git -C '' checkout a; cd '' && git checkout a",
+    ]
+  ) assert.ok(Array.isArray(shellWrites(command, { disk }).writes), command);
   Deno.removeSync(root, { recursive: true });
 });

@@ -8,7 +8,8 @@
  * off first.
  *
  * Not told: whether an abbreviated object id names an object, refs in reftables,
- * and what stands in a `packed-refs` of more than 16 MiB. That is `undefined`.
+ * what stands in a `packed-refs` of more than 4 MiB, and any name after the 50th
+ * that is asked for. That is `undefined`.
  *
  * @module
  */
@@ -18,7 +19,8 @@ import { realPathOf } from "../paths.ts";
 import { repositoryOf } from "../repository.ts";
 import { readSmallFile } from "../small_file.ts";
 
-const PACKED_BYTES_MAX = 16 * 1024 * 1024;
+const PACKED_BYTES_MAX = 4 * 1024 * 1024;
+const NAMES_MAX = 50;
 const REMOTES_MAX = 100;
 const PLACES = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"];
 
@@ -28,6 +30,8 @@ export class GitRefs {
   readonly root: string;
   readonly #gitFolder: string;
   readonly #common: string;
+  readonly #told = new Map<string, boolean | undefined>();
+  readonly #remote = new Map<string, boolean>();
   #packed: string | undefined;
 
   private constructor(root: string, gitFolder: string, common: string) {
@@ -63,6 +67,14 @@ export class GitRefs {
     if (base === "" || base === "@") return true;
     if (!canBeRef(base)) return false;
     if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(base)) return true;
+    if (!this.#told.has(base)) {
+      if (this.#told.size >= NAMES_MAX) return undefined;
+      this.#told.set(base, this.#lookUp(base));
+    }
+    return this.#told.get(base);
+  }
+
+  #lookUp(base: string): boolean | undefined {
     if (PLACES.some((place) => this.#isRef(place + base))) return true;
     if (this.#isRef(`refs/remotes/${base}/HEAD`)) return true;
     const isTold = !/^[0-9a-f]{4,}$|-g[0-9a-f]{4,}$/i.test(base) &&
@@ -74,12 +86,19 @@ export class GitRefs {
   /** Whether `git switch NAME` would make the branch from a remote's. */
   isRemoteBranch(name: string): boolean {
     if (!canBeRef(name)) return false;
-    const remotes = namesIn(joined(this.#common, "refs/remotes"));
-    if (
-      remotes.some((remote) => this.#isRef(`refs/remotes/${remote}/${name}`))
-    ) {
-      return true;
+    if (!this.#remote.has(name)) {
+      if (this.#remote.size >= NAMES_MAX) return false;
+      this.#remote.set(name, this.#lookUpRemote(name));
     }
+    return this.#remote.get(name) ?? false;
+  }
+
+  #lookUpRemote(name: string): boolean {
+    const remotes = namesIn(joined(this.#common, "refs/remotes"));
+    const isLoose = remotes.some((remote) =>
+      this.#isRef(`refs/remotes/${remote}/${name}`)
+    );
+    if (isLoose) return true;
     const packed = this.#packedRefs() ?? "";
     for (let at = 0; (at = packed.indexOf(`/${name}\n`, at)) >= 0; at++) {
       const line = packed.slice(packed.lastIndexOf("\n", at) + 1, at);

@@ -12,6 +12,8 @@ import { readSmallFile } from "../small_file.ts";
 import { GitRefs } from "./git_refs.ts";
 
 const TEXT_BYTES_MAX = 256 * 1024;
+// Of all files that one command names: each is looked through for paths.
+const TEXTS_BYTES_MAX = 1024 * 1024;
 
 /** What the reader of commands asks of a repository of git's. */
 export interface ShellRepository {
@@ -60,25 +62,41 @@ export const EMPTY_DISK: ShellDisk = Object.freeze({
  */
 export function diskAt(folder: string): ShellDisk {
   const at = (path: string) => placedIn(folder, path);
-  const repositories = new Map<string, ShellRepository | undefined>();
+  const stat = once((path) => tryStat(Deno.statSync, path));
+  const lstat = once((path) => tryStat(Deno.lstatSync, path));
+  const realPath = once(tryRealPath);
+  const repository = once(GitRefs.of);
+  let bytesLeft = TEXTS_BYTES_MAX;
   return {
-    isFolder: (path) => tryStat(Deno.statSync, at(path))?.isDirectory ?? false,
-    isThere: (path) => tryStat(Deno.lstatSync, at(path)) !== undefined,
-    isLink: (path) => tryStat(Deno.lstatSync, at(path))?.isSymlink ?? false,
+    isFolder: (path) => stat(at(path))?.isDirectory ?? false,
+    isThere: (path) => lstat(at(path)) !== undefined,
+    isLink: (path) => lstat(at(path))?.isSymlink ?? false,
     namesIn: (path, max) => namesIn(at(path), max),
-    textOf: (path) => textIn(at(path)),
+    textOf: (path) => {
+      const text = bytesLeft > 0 ? textIn(at(path)) : undefined;
+      bytesLeft -= text?.length ?? 0;
+      return text;
+    },
     isAbove: (path, other) => {
-      const [real, inner] = [tryRealPath(at(path)), tryRealPath(at(other))];
+      const [real, inner] = [realPath(at(path)), realPath(at(other))];
       return real !== undefined && inner !== undefined &&
         placedIn(inner, "").startsWith(placedIn(real, ""));
     },
-    repositoryAt: (path) => {
-      const place = at(path);
-      if (!repositories.has(place)) {
-        repositories.set(place, GitRefs.of(place));
-      }
-      return repositories.get(place);
-    },
+    repositoryAt: (path) => repository(at(path)),
+  };
+}
+
+/** Asks once for each path. */
+function once<Answer>(
+  ask: (path: string) => Answer,
+): (path: string) => Answer {
+  const answers = new Map<string, Answer>();
+  return (path) => {
+    const known = answers.get(path);
+    if (known !== undefined || answers.has(path)) return known as Answer;
+    const answer = ask(path);
+    answers.set(path, answer);
+    return answer;
   };
 }
 

@@ -300,6 +300,12 @@ Deno.test("GitRefs cannot tell ids cut short, and names in reftables", () => {
   const refs = GitRefs.of(`${root}/app`);
   assert.equal(refs?.isRevision("deadbeef"), undefined);
   assert.equal(refs?.isRevision("v1-3-gdeadbeef"), undefined);
+  const later = GitRefs.of(`${root}/app`);
+  for (let at = 0; at < 50; at++) {
+    assert.equal(later?.isRevision(`none${at}`), false);
+  }
+  assert.equal(later?.isRevision("loose"), undefined);
+  assert.equal(later?.isRevision("none0"), false);
   Deno.mkdirSync(`${root}/app/.git/reftable`);
   assert.equal(refs?.isRevision("none"), undefined);
   assert.equal(GitRefs.of(root), undefined);

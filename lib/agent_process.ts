@@ -19,6 +19,7 @@
  * | --- | --- |
  * | claude | short name `claude`, or `CLAUDE_PID` |
  * | codex | short name `codex` (its npm launcher does not stay) |
+ * | droid | short name `droid` |
  * | gemini, qwen | the script: `gemini`, `qwen` or of their package; of launcher and agent the agent is nearer |
  * | kimi | short name or title `kimi-code`, or a script of its package |
  * | copilot | the file it runs, `copilot`; its short name is `MainThread` |
@@ -35,6 +36,7 @@ import { ancestors } from "./processes.ts";
 export type AgentVendor =
   | "claude"
   | "codex"
+  | "droid"
   | "gemini"
   | "qwen"
   | "kimi"
@@ -90,6 +92,7 @@ function vendorOf(
   const { command, pid } = entry;
   if (command === "claude" || pid === markers.claude) return "claude";
   if (command === "codex") return "codex";
+  if (command === "droid") return "droid";
   if (command === "kimi-code") return "kimi";
   if (pid === markers.opencode) return "opencode";
   // What follows is read from the system only now.

@@ -90,12 +90,16 @@ const OPENCODE = entry(
   "opencode",
 );
 
+const DROID_FILE = `${MODULES}/@factory/cli-linux-x64/bin/droid`;
+const DROID = entry(15963, "droid", DROID_FILE, `${DROID_FILE} exec edit`);
+
 const NO_MARKERS = {};
 
 for (
   const { vendor, tree, agent, markers = NO_MARKERS } of [
     { vendor: "claude", tree: [HOOK_SHELL, CLAUDE, LOGIN_SHELL], agent: 32455 },
     { vendor: "codex", tree: [CODEX, LOGIN_SHELL], agent: 32601 },
+    { vendor: "droid", tree: [HOOK_SHELL, DROID], agent: 15963 },
     { vendor: "gemini", tree: [GEMINI, GEMINI_LAUNCHER], agent: 371 },
     { vendor: "qwen", tree: [QWEN, QWEN_LAUNCHER], agent: 512 },
     { vendor: "kimi", tree: [HOOK_SHELL, KIMI], agent: 675 },

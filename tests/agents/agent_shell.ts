@@ -109,6 +109,7 @@ function asAgent(agent: AgentName, folder: string): string {
     case "claude":
     case "codex":
     case "copilot":
+    case "droid":
       return copyOfShell(`${folder}/${agent}`);
     case "kimi":
       return copyOfShell(`${folder}/kimi-code`);

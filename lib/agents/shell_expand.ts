@@ -261,10 +261,12 @@ function choicesAt(
     else if (char === "," && depth === 0) {
       choices.push(text.slice(from, at));
       from = at + 1;
-    } else if (char === "}" && depth-- === 0) {
+    } else if (char === "}" && depth > 0) depth--;
+    else if (char === "}") {
       const last = text.slice(from, at);
       const all = choices.length > 0 ? [...choices, last] : sequenceOf(last);
-      return all === undefined ? undefined : { end: at + 1, choices: all };
+      if (all !== undefined) return { end: at + 1, choices: all };
+      // Without a choice it closes nothing, and stands for itself.
     }
   }
 }

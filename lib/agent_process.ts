@@ -19,15 +19,18 @@
  * | --- | --- |
  * | claude | short name `claude`, or `CLAUDE_PID` |
  * | codex | short name `codex` (its npm launcher does not stay) |
- * | droid | short name `droid` |
  * | gemini, qwen | the script: `gemini`, `qwen` or of their package; of launcher and agent the agent is nearer |
- * | kimi | short name or title `kimi-code`, or a script of its package |
+ * | kimi | short name or title `kimi-code` or `kimi`, or a script of its package |
+ * | cursor | short name, title or folder `cursor-agent`; the editor by its short name |
+ * | droid | short name `droid` |
  * | copilot | the file it runs, `copilot`; its short name is `MainThread` |
  * | opencode | `OPENCODE_PID` |
  *
  * @module
  */
 
+import type { ProcessIdentity } from "./host.ts";
+import type { Keeper } from "./keeper.ts";
 import { variable } from "./permissions.ts";
 import type { ProcessEntry } from "./process_entry.ts";
 import { ancestors } from "./processes.ts";
@@ -36,11 +39,12 @@ import { ancestors } from "./processes.ts";
 export type AgentVendor =
   | "claude"
   | "codex"
-  | "droid"
   | "gemini"
   | "qwen"
   | "kimi"
   | "copilot"
+  | "cursor"
+  | "droid"
   | "opencode";
 
 /** The process of an agent's session. */
@@ -51,6 +55,8 @@ export interface AgentProcess {
   readonly pid: number;
   /** When it started, as `processStart` tells. */
   readonly startTime: string;
+  /** What its session lives by, or is known by, beside it. */
+  readonly keeper?: Keeper;
 }
 
 /** The pids that agents' variables name. */
@@ -77,6 +83,27 @@ export function nearestAgent(
   return undefined;
 }
 
+/**
+ * The process that lives and dies with an agent's window. It is the agent's own,
+ * but for Cursor's: its editor runs agents below one process, so the outermost of
+ * `entries` that is Cursor's has the window, and the agent's is what it is known
+ * by.
+ *
+ * @param agent The nearest agent.
+ * @param entries Our ancestors, the parent first.
+ */
+export function windowProcess(
+  agent: AgentProcess,
+  entries: Iterable<ProcessEntry> = ancestors(),
+): AgentProcess {
+  if (agent.vendor !== "cursor") return agent;
+  const own = [...entries].filter((entry) => vendorOf(entry, {}) === "cursor");
+  const { pid, startTime } = own.at(-1) ?? agent;
+  if (pid === agent.pid) return agent;
+  const caller = { pid: agent.pid, startTime: agent.startTime };
+  return { vendor: agent.vendor, pid, startTime, keeper: { caller } };
+}
+
 /** The markers in our environment; what is no number marks nothing. */
 function agentMarkers(): AgentMarkers {
   return {
@@ -92,29 +119,62 @@ function vendorOf(
   const { command, pid } = entry;
   if (command === "claude" || pid === markers.claude) return "claude";
   if (command === "codex") return "codex";
+  if (/^kimi(?:-code|-cli)?$/i.test(command)) return "kimi";
   if (command === "droid") return "droid";
-  if (command === "kimi-code") return "kimi";
+  // The editor's processes: `cursor`, on macOS `Cursor` and `Cursor Helper`.
+  if (/^cursor\b/i.test(command)) return "cursor";
   if (pid === markers.opencode) return "opencode";
   // What follows is read from the system only now.
-  if (fileName(entry.executable) === "copilot") return "copilot";
+  const { executable } = entry;
+  if (fileName(executable) === "copilot") return "copilot";
+  if (executable.includes("/cursor-agent/")) return "cursor";
   return vendorOfScript(entry.arguments);
 }
 
 /** The vendor whose script an interpreter runs. */
 function vendorOfScript(words: readonly string[]): AgentVendor | undefined {
+  const program = fileName(words[0] ?? "");
   if (words[0] === "kimi-code") return "kimi";
-  if (!/^(?:node|bun|deno)(?:\.exe)?$/.test(fileName(words[0] ?? ""))) {
-    return undefined;
-  }
+  if (program === "cursor-agent") return "cursor";
   const script = words.slice(1).find((word) => !word.startsWith("-")) ?? "";
   const name = fileName(script).replace(/\.[cm]?js$/, "");
+  if (/^python[\d.]*$/.test(program)) {
+    return /^kimi(?:-cli)?$/.test(name) ? "kimi" : undefined;
+  }
+  if (!/^(?:node|bun|deno)(?:\.exe)?$/.test(program)) return undefined;
   if (name === "gemini" || script.includes("/@google/gemini-cli/")) {
     return "gemini";
   }
   if (name === "qwen" || script.includes("/@qwen-code/qwen-code/")) {
     return "qwen";
   }
+  if (script.includes("/cursor-agent/")) return "cursor";
   return script.includes("/@moonshot-ai/kimi-code/") ? "kimi" : undefined;
+}
+
+/** Shells and starters that end with the command they were started for. */
+const PASSING =
+  /^(sh|bash|dash|zsh|fish|ksh|busybox|env|timeout|xargs|nice|nohup|sudo|npm|npx|time|script|setsid|flock|mbus)\b/;
+
+/** Whether a process ends with the command that it was started for. */
+export function isPassing({ command }: Pick<ProcessEntry, "command">): boolean {
+  return PASSING.test(command);
+}
+
+/**
+ * The nearest of `entries` that is not just there to run a command: of a hook,
+ * the process that called it. `undefined` if none is nearer than the shell of a
+ * terminal, as what is further out runs other terminals, too.
+ */
+export function callingProcess(
+  entries: Iterable<ProcessEntry> = ancestors(),
+): ProcessIdentity | undefined {
+  for (const entry of entries) {
+    const { pid, startTime, session, tty } = entry;
+    if (!isPassing(entry)) return pid === 1 ? undefined : { pid, startTime };
+    if (session === pid && tty !== "") return undefined;
+  }
+  return undefined;
 }
 
 function fileName(path: string): string {

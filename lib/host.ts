@@ -40,7 +40,10 @@ export {
   type AgentMarkers,
   type AgentProcess,
   type AgentVendor,
+  callingProcess,
+  isPassing,
   nearestAgent,
+  windowProcess,
 } from "./agent_process.ts";
 
 /** One process of one host. */
@@ -54,6 +57,9 @@ export interface ProcessIdentity {
   /** Whether its session waits for its person, for a session's process. */
   readonly isIdle?: boolean;
 }
+
+/** A process, and where its pid means something. */
+export type HostedProcess = ProcessIdentity & { readonly host: string };
 
 /** What can be said of a process: `unknown` is neither of the others. */
 export type Life = "alive" | "dead" | "unknown";

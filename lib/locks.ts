@@ -48,6 +48,7 @@ import {
   PATTERN_MODES,
   type PatternMode,
 } from "./lock_target.ts";
+import { endLeft, type MaybeLeft } from "./left_sessions.ts";
 import { refuseNul } from "./options.ts";
 import { isAtOrBelow } from "./path_text.ts";
 import type { SessionSelf } from "./sessions.ts";
@@ -64,6 +65,9 @@ export const LOCK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** How often a waiter looks whether the holder's process still lives. */
 const HOLDER_LOOK_MS = 25;
+
+/** How often one asks whether the turn of a holder without a window is over. */
+const LEFT_LOOK_MS = 100;
 
 /**
  * How often a waiter looks who is in its way by now, which also keeps its place
@@ -400,6 +404,9 @@ export class Locks {
       case "held":
         return outcome;
       case "refused":
+        if (await endLeft(this.#store, holdersAmong(outcome.blockers))) {
+          return await this.#obtain(request, options);
+        }
         throw new LockHeldError(request.target.path, outcome.blockers, 0);
       case "waiting": {
         const wait = new LockWait(
@@ -772,6 +779,7 @@ class LockWait {
     blockers: readonly Blocker[],
     leftMs: number,
   ): Promise<void> {
+    let askedAt = -Infinity;
     const look = setInterval(() => {
       // An earlier waiter's death is seen when the holder's turn is over.
       const died = blockers.some(({ process, state }) =>
@@ -779,6 +787,13 @@ class LockWait {
         processAlive(process, process.host) === "dead"
       );
       if (died) changes.wake();
+      if (performance.now() - askedAt < LEFT_LOOK_MS) return;
+      askedAt = performance.now();
+      endLeft(this.#store, holdersAmong(blockers)).then(
+        (ended) => ended && changes.wake(),
+        // Busy, or closed by now: asked again as long as this waits.
+        () => {},
+      );
     }, HOLDER_LOOK_MS);
     const deadline = setTimeout(
       changes.wake,
@@ -792,4 +807,9 @@ class LockWait {
       clearTimeout(deadline);
     }
   }
+}
+
+function holdersAmong(blockers: readonly Blocker[]): MaybeLeft[] {
+  return blockers.filter(({ state }) => state === "holds")
+    .map(({ session, process }) => ({ id: session, process }));
 }

@@ -15,6 +15,7 @@ import {
   UnknownSessionError,
 } from "./errors.ts";
 import type { Keeper } from "./keeper.ts";
+import { endLeft, type MaybeLeft } from "./left_sessions.ts";
 import { refuseNul } from "./options.ts";
 import type { Store } from "./store.ts";
 
@@ -94,6 +95,8 @@ export interface SessionStart {
   readonly processStart?: string;
   /** What it lives by, or is known by, beside that process. */
   readonly keeper?: Keeper;
+  /** The process that has its id until now, and hands that on to it. */
+  readonly replaces?: Incarnation;
   /** What it works on; `null` for no project. */
   readonly project: string | null;
   /** The folder of the working copy. */
@@ -102,6 +105,20 @@ export interface SessionStart {
   readonly branch?: string;
   /** The task it is on. */
   readonly task?: string;
+}
+
+function maybeLeft(session: Session): MaybeLeft {
+  const { id, pid, processStart, host, keeper, status } = session;
+  return pid === undefined || host === undefined ? { id } : {
+    id,
+    process: {
+      pid,
+      startTime: processStart ?? "",
+      host,
+      keeper,
+      isIdle: status === "idle",
+    },
+  };
 }
 
 /** What a session may say anew of itself; what is left out stays. */
@@ -243,9 +260,15 @@ export class Sessions {
 
   /** The sessions on the bus, those that registered first first. */
   async list(options: SessionListOptions = {}): Promise<readonly Session[]> {
-    return await this.#store.sessions({
-      project: options.allProjects ? null : this.#self.start.project,
-      ended: options.ended ?? false,
-    });
+    const list = () =>
+      this.#store.sessions({
+        project: options.allProjects ? null : this.#self.start.project,
+        ended: options.ended ?? false,
+      });
+    const found = await list();
+    const running = found.filter(({ status }) => status !== "terminated");
+    return await endLeft(this.#store, running.map(maybeLeft))
+      ? await list()
+      : found;
   }
 }

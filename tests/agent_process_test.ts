@@ -4,7 +4,12 @@
  */
 
 import assert from "node:assert/strict";
-import { nearestAgent, type ProcessEntry } from "../lib/host.ts";
+import {
+  callingProcess,
+  nearestAgent,
+  type ProcessEntry,
+  windowProcess,
+} from "../lib/host.ts";
 
 const NODE = "/opt/node22/node_modules/node/bin/node";
 const MODULES = "/usr/lib/node_modules";
@@ -193,4 +198,89 @@ Deno.test("an agent is told by its launcher where that stays", () => {
 
 Deno.test("no ancestors, no agent", () => {
   assert.equal(nearestAgent([], { claude: 1 }), undefined);
+});
+
+const CURSOR_FOLDER = "/home/dev/.local/share/cursor-agent/versions/1";
+const UV = "/home/dev/.local/share/uv/tools/kimi-cli/bin";
+
+Deno.test("Cursor, kimi-cli and droid are told by what runs them", () => {
+  for (
+    const [vendor, ...tree] of [
+      ["cursor", entry(700, "cursor-agent", "/usr/bin/node", "cursor-agent")],
+      [
+        "cursor",
+        entry(
+          700,
+          "node",
+          `${CURSOR_FOLDER}/node`,
+          `/home/dev/.local/bin/agent --use-system-ca ${CURSOR_FOLDER}/index.js`,
+        ),
+      ],
+      [
+        "cursor",
+        entry(
+          700,
+          "MainThread",
+          NODE,
+          "/home/dev/.local/bin/cursor-agent index.js",
+        ),
+      ],
+      [
+        "cursor",
+        entry(700, "cursor", "/usr/share/cursor/cursor", "cursor --type=x"),
+      ],
+      ["cursor", entry(700, "Cursor Helper (", "/x", "/x")],
+      ["kimi", entry(700, "kimi", `${UV}/python3`, `${UV}/python3 ${UV}/kimi`)],
+      [
+        "kimi",
+        entry(700, "python3", `${UV}/python3`, `${UV}/python3 ${UV}/kimi`),
+      ],
+      [
+        "kimi",
+        entry(700, "python3.13", "/x", `python3.13 -I ${UV}/kimi-cli --yolo`),
+      ],
+      ["droid", entry(700, "droid", "/home/dev/.local/bin/droid", "droid")],
+    ] as const
+  ) {
+    assert.equal(nearestAgent(tree, NO_MARKERS)?.vendor, vendor);
+  }
+  const mentions = [
+    entry(701, "python3", "/usr/bin/python3", "python3 tool.py kimi"),
+    entry(702, "vim", "/usr/bin/vim", "vim cursor"),
+    entry(703, "cursorful", "/usr/bin/cursorful", "cursorful"),
+    entry(704, "node", NODE, "node /srv/droid/index.js"),
+  ];
+  assert.equal(nearestAgent(mentions, NO_MARKERS), undefined);
+});
+
+Deno.test("Cursor's agents end with the window of their editor", () => {
+  const editor = entry(500, "cursor", "/usr/share/cursor/cursor", "cursor");
+  const agent = entry(700, "cursor-agent", NODE, "cursor-agent");
+  const found = nearestAgent([HOOK_SHELL, agent, editor], NO_MARKERS)!;
+  assert.deepEqual(windowProcess(found, [HOOK_SHELL, agent, editor]), {
+    vendor: "cursor",
+    pid: 500,
+    startTime: "start of 500",
+    keeper: { caller: { pid: 700, startTime: "start of 700" } },
+  });
+  // In a terminal it is its own window, as every other agent is.
+  assert.deepEqual(windowProcess(found, [HOOK_SHELL, agent]), found);
+  const claude = nearestAgent([HOOK_SHELL, CLAUDE], NO_MARKERS)!;
+  assert.deepEqual(windowProcess(claude, [HOOK_SHELL, CLAUDE, CLAUDE]), claude);
+});
+
+Deno.test("a hook's caller is nearer than the shell of a terminal", () => {
+  const agent = entry(700, "some-agent", "/x", "some-agent");
+  const terminal = { ...entry(600, "bash", "/x", "bash"), tty: "pts/3" };
+  const leader = { ...terminal, session: 600 };
+  const init = entry(1, "systemd", "/x", "init");
+  const setsid = { ...HOOK_SHELL, session: HOOK_SHELL.pid };
+  const pidOf = (...tree: ProcessEntry[]) => callingProcess(tree)?.pid;
+  assert.equal(pidOf(HOOK_SHELL, agent, leader), 700);
+  assert.equal(pidOf(setsid, agent), 700);
+  assert.equal(pidOf(HOOK_SHELL, terminal, agent), 700);
+  // What runs a terminal's shell runs others, too.
+  assert.equal(pidOf(HOOK_SHELL, leader, agent), undefined);
+  assert.equal(pidOf(HOOK_SHELL, init), undefined);
+  assert.equal(pidOf(), undefined);
 });

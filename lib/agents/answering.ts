@@ -12,6 +12,7 @@ import type { BriefStore } from "../store.ts";
 import { withinLocks } from "../within_locks.ts";
 import type { Agent, AgentName, HookEvent } from "./agent.ts";
 import type { Case } from "./case.ts";
+import type { BelowDaemon } from "./codex_daemon.ts";
 import { decide } from "./decide.ts";
 import type { HookLog } from "./hook_log.ts";
 import { LOCKS_MAX } from "./lease.ts";
@@ -27,6 +28,8 @@ export interface Call {
   readonly agent: Agent;
   /** What it says. */
   readonly event: HookEvent;
+  /** The thread that calls, if it is one below a daemon of Codex. */
+  readonly below: BelowDaemon | undefined;
   /**
    * The agent whose settings wire the hook.
    * @default {the agent that called}
@@ -49,7 +52,7 @@ export async function answerCall(call: Call): Promise<void> {
   const { agent, event, wiring, log, write } = call;
   const store = await openBrief(call);
   try {
-    const session = await sessionOf(event, store);
+    const session = await sessionOf(event, store, call.below);
     if (session === undefined) {
       write(agent.neutral);
       return;

@@ -23,8 +23,11 @@ import type {
   Rendered,
 } from "./agent.ts";
 import { type ClaudeForm, renderClaudeForm } from "./answer.ts";
-import { type Payload, textField } from "./payload.ts";
+import { type Payload, payloadOf, textField } from "./payload.ts";
 import { parseShape, type Shape } from "./shape.ts";
+
+/** Where the daemon of a Codex leaves its pid, below the Codex's folder. */
+export const DAEMON_FILE = "app-server-daemon/daemon.pid";
 
 const SHAPE: Shape = {
   agent: "codex",
@@ -64,6 +67,25 @@ export const codex: Agent = {
     return renderClaudeForm(FORM, event, decision);
   },
 };
+
+/**
+ * The folder of the Codex that sent an input: its transcripts lie in it.
+ *
+ * @param input The parsed JSON, or anything else.
+ */
+export function codexHomeOf(input: unknown): string | undefined {
+  const path = textField(payloadOf(input), "transcript_path") ?? "";
+  return /^(\/.+)\/sessions\/\d{4}\//.exec(path)?.[1];
+}
+
+/** Whether a Codex has, or had, a daemon that its windows share. */
+export function hasDaemon(home: string): boolean {
+  try {
+    return Deno.statSync(`${home}/${DAEMON_FILE}`).isFile;
+  } catch {
+    return false;
+  }
+}
 
 function hasSucceeded(payload: Payload): boolean | undefined {
   const code = /^Exit code: (\d+)/.exec(

@@ -24,9 +24,11 @@
  * @module
  */
 
-import type { AgentName, Decision } from "./agent.ts";
+import type { AgentName, Decision, HookEvent } from "./agent.ts";
+import type { BelowDaemon } from "./codex_daemon.ts";
 import { readInput } from "./hook_input.ts";
 import { HookLog } from "./hook_log.ts";
+import { codexHomeOf, hasDaemon } from "./codex.ts";
 import { hostOf } from "./host.ts";
 import { answerQuickly } from "./quick_answer.ts";
 import { AGENTS } from "./roster.ts";
@@ -83,14 +85,21 @@ export async function answerInput(
     const input = parsed(await pipes.read());
     const caller = hostOf(input) ?? name;
     if (caller !== name) agent = AGENTS[caller];
-    const event = agent.parse(input, (key) => Deno.env.get(key), options.event);
-    if (event.kind === "other" || event.sessionId === "") {
+    const told = agent.parse(input, (key) => Deno.env.get(key), options.event);
+    if (told.kind === "other" || told.sessionId === "") {
       // Nothing to do on the bus, or nobody to do it for.
-      write(agent.render(event, ALLOW).output);
+      write(agent.render(told, ALLOW).output);
       return;
     }
+    const below = await belowDaemonOf(told, input);
+    const event = asNamed(told);
     const { home, ends = false } = options;
-    const { goesOn, bus } = answerQuickly(event, home, Date.now());
+    const { goesOn, bus } = answerQuickly(
+      event,
+      home,
+      Date.now(),
+      below?.process,
+    );
     if (goesOn) {
       write(agent.render(event, ALLOW).output);
       bus?.leave(ends);
@@ -100,6 +109,7 @@ export async function answerInput(
     await answerCall({
       agent,
       event,
+      below,
       wiring: name,
       home,
       db: bus?.db,
@@ -116,6 +126,35 @@ export async function answerInput(
       log.add(error);
     }
   }
+}
+
+/**
+ * The thread of Codex that calls, if it runs below its shared daemon: then what
+ * the environment says is put right first.
+ */
+export async function belowDaemonOf(
+  event: HookEvent,
+  input: unknown,
+): Promise<BelowDaemon | undefined> {
+  if (event.agent !== "codex") return undefined;
+  const home = codexHomeOf(input);
+  if (home === undefined || !hasDaemon(home)) return undefined;
+  const { belowDaemon } = await import("./codex_daemon.ts");
+  const look = event.kind === "session-start"
+    ? "always"
+    : event.kind === "prompt"
+    ? "if-gone"
+    : "never";
+  return await belowDaemon(home, event.sessionId, look);
+}
+
+/**
+ * An event of the session that `MBUS_SESSION` names, if it does: the agent's
+ * shell inherits it, too, and acts for that session.
+ */
+export function asNamed(event: HookEvent): HookEvent {
+  const sessionId = Deno.env.get("MBUS_SESSION");
+  return sessionId ? { ...event, sessionId } : event;
 }
 
 function parsed(text: string): unknown {

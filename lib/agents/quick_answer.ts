@@ -17,6 +17,7 @@ import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import { guardQuickly } from "../sqlite/quick_guard.ts";
 import { openSound, trimLog } from "../sqlite/sound.ts";
 import type { HookEvent } from "./agent.ts";
+import type { KeeperProcess } from "../keeper.ts";
 import { activeFiles, LEASE_MS, LOCKS_MAX } from "./lease.ts";
 
 /** What came of it. */
@@ -39,11 +40,16 @@ export interface QuickBus {
 // by a few pages at a time: so one of so many looks.
 const LOOKED_AT_ONE_IN = 8;
 
-/** Looks whether a call is one that nothing stands against. */
+/**
+ * Looks whether a call is one that nothing stands against.
+ *
+ * @param process The process of the caller's session, where it did not start us.
+ */
 export function answerQuickly(
   event: HookEvent,
   home: string | undefined,
   nowMs: number,
+  process?: KeeperProcess,
 ): QuickAnswer {
   if (event.kind !== "before-tool") return { goesOn: false };
   const { kind, paths, isCut } = event.tool;
@@ -66,7 +72,9 @@ export function answerQuickly(
       locksMax: LOCKS_MAX,
       nowMs,
       activeFiles: (before) => activeFiles(before, [path]),
-      startedUs,
+      startedUs: process === undefined
+        ? isOurs
+        : (pid, start) => pid === process.pid && start === process.startTime,
       keyOfName: () => keyOfName(path),
     });
     return { goesOn, bus: { db, leave: (ends) => leave(db, location, ends) } };
@@ -128,9 +136,17 @@ function isNotThere(path: string): boolean {
   }
 }
 
-function startedUs(pid: number, start: string): boolean {
+/**
+ * Whether a process runs us, and no other between of its name: an agent that it
+ * started is another session, even under a name that was handed on.
+ */
+function isOurs(pid: number, start: string): boolean {
+  const between = new Set<string>();
   for (const entry of ancestors()) {
-    if (entry.pid === pid) return entry.startTime === start;
+    if (entry.pid === pid) {
+      return entry.startTime === start && !between.has(entry.command);
+    }
+    between.add(entry.command);
   }
   return false;
 }

@@ -2,13 +2,16 @@
  * Which session of the bus a hook's caller is.
  *
  * ```text
- *  the agent's id ─▶ known, and its process is among our ancestors ─▶ it is that
+ *  its name or id ─▶ known, and its process is the caller's ─▶ it is that
  *        └─ else, or it starts ─▶ the agent's process is found ─▶ registered
  * ```
  *
- * - The registered pid is the agent's own, never the hook's or its shell's. Where
- *   the agent's process cannot be told, the session has none and lives by its
- *   signs of life.
+ * - A name from `MBUS_SESSION` comes before the agent's own id: the agent's shell
+ *   has the variable, too.
+ * - The registered pid is the agent's own, never the hook's or its shell's. An
+ *   agent that is not recognised lives by its signs of life, and is known by the
+ *   process that ran its hook.
+ * - A thread below the shared daemon of Codex has its window's process.
  * - Another living process with the same id (a session that was resumed twice)
  *   is `id~2`, and found again by its process.
  * - What the session works on is looked up when it starts and at each prompt: a
@@ -19,39 +22,74 @@
  */
 
 import { replaceInvisible } from "../harmless_text.ts";
-import { ancestors, nearestAgent } from "../host.ts";
+import {
+  ancestors,
+  callingProcess,
+  nearestAgent,
+  windowProcess,
+} from "../host.ts";
+import type { Keeper, KeeperProcess } from "../keeper.ts";
 import { processEntry } from "../processes.ts";
 import { type Project, projectOf } from "../project.ts";
 import { headAt } from "../repository.ts";
-import type { Session } from "../sessions.ts";
+import type { Incarnation, Session } from "../sessions.ts";
 import type { BriefStore } from "../store.ts";
-import type { AgentName, HookEvent } from "./agent.ts";
+import { AGENT_NAMES, type AgentName, type HookEvent } from "./agent.ts";
+import type { BelowDaemon } from "./codex_daemon.ts";
 
 const INCARNATIONS_MAX = 100;
+
+/** What a hook's caller is known by. */
+interface Self {
+  /** The agent's own process, if it is recognised. */
+  readonly process?: KeeperProcess;
+  /** What its session lives by, or is known by, beside that. */
+  readonly keeper?: Keeper;
+}
 
 /**
  * The session that an event is of, put on the bus if it is not there yet;
  * undefined where something comes late from one that is over.
+ *
+ * @param below The thread that calls, if it is one below a daemon of Codex.
  */
 export async function sessionOf(
   event: HookEvent,
   store: BriefStore,
+  below?: BelowDaemon,
 ): Promise<Session | undefined> {
   const id = sessionId(event.sessionId);
+  const self = selfOf(event.agent, below);
   if (event.kind === "session-start") {
-    return await register(id, event, store, await store.session(id));
+    return await register(id, event, store, self);
   }
-  const known = await knownSession(id, event.agent, store);
+  const known = await knownSession(id, event.agent, store, self);
   if (known === undefined) {
     const isOver = event.kind === "session-end" ||
       (event.kind === "stop" || event.kind === "after-tool") &&
         (await store.session(id))?.status === "terminated";
-    return isOver ? undefined : await register(id, event, store);
+    return isOver ? undefined : await register(id, event, store, self);
   }
   if (event.kind === "prompt" && hasMoved(known, placeOf(event))) {
-    return await register(id, event, store);
+    return await register(id, event, store, self);
   }
   return known;
+}
+
+function selfOf(agent: AgentName, below: BelowDaemon | undefined): Self {
+  if (below !== undefined) {
+    return { process: below.process, keeper: { codex: below.thread } };
+  }
+  const nearest = nearestAgent();
+  // An agent that another agent started is not that one's process.
+  if (nearest?.vendor === agent) {
+    const { pid, startTime, keeper } = windowProcess(nearest);
+    return { process: { pid, startTime }, ...(keeper && { keeper }) };
+  }
+  const caller = callingProcess();
+  return caller === undefined || caller.pid === nearest?.pid
+    ? {}
+    : { keeper: { caller } };
 }
 
 /** The session of this process, among all that have the id. */
@@ -59,21 +97,30 @@ async function knownSession(
   id: string,
   agent: AgentName,
   store: BriefStore,
+  self: Self,
 ): Promise<Session | undefined> {
   for (let n = 1; n <= INCARNATIONS_MAX; n++) {
     const session = await store.session(n === 1 ? id : `${id}~${n}`);
     if (session === undefined) return undefined;
     if (session.status === "terminated" || session.vendor !== agent) continue;
-    if (session.pid === undefined ? n === 1 : isAncestor(session)) {
+    if (session.pid === undefined ? n === 1 : isProcessOf(session, self)) {
       return session;
     }
   }
 }
 
 /**
- * Whether a session's process is one of those that started us. That a pid and
- * its start are those of another host by chance is left out of account.
+ * Whether a session's process is that of the hook's caller: the nearest agent's,
+ * as agents that start each other may have one name. That a pid and its start
+ * are those of another host by chance is left out of account.
  */
+function isProcessOf(session: Session, { process, keeper }: Self): boolean {
+  if (session.keeper?.codex?.id !== keeper?.codex?.id) return false;
+  return process === undefined
+    ? isAncestor(session)
+    : session.pid === process.pid && session.processStart === process.startTime;
+}
+
 function isAncestor({ pid, processStart }: Session): boolean {
   for (const entry of ancestors()) {
     if (entry.pid === pid && entry.startTime === processStart) return true;
@@ -85,25 +132,41 @@ async function register(
   id: string,
   event: HookEvent,
   store: BriefStore,
-  before?: Session,
+  { process, keeper }: Self,
 ): Promise<Session> {
-  const process = nearestAgent();
-  // An agent that another agent started is not that one's process.
-  const own = process?.vendor === event.agent ? process : undefined;
+  const before = await store.session(id);
   const place = placeOf(event);
-  const goesOn = before !== undefined && before.status !== "terminated" &&
-    before.worktree === place.worktree;
+  const goesOn = event.kind === "session-start" && before !== undefined &&
+    before.status !== "terminated" && before.worktree === place.worktree;
   return await store.registerSession({
     id,
     vendor: event.agent,
     model: event.model,
-    tty: own === undefined ? undefined : processEntry(own.pid)?.tty,
-    pid: own?.pid,
-    processStart: own?.startTime,
+    tty: process === undefined ? undefined : processEntry(process.pid)?.tty,
+    pid: process?.pid,
+    processStart: process?.startTime,
+    keeper,
+    replaces: replacedBy(before, keeper),
     ...place,
     // A session that goes on is told of another branch by its row.
     branch: goesOn ? before.branch : place.branch,
   });
+}
+
+/**
+ * The process that hands its session on to the caller: a thread of Codex may
+ * come to another window, and a shell or script may start an agent under a name
+ * that it used itself.
+ */
+function replacedBy(
+  before: Session | undefined,
+  keeper: Keeper | undefined,
+): Incarnation | undefined {
+  if (before === undefined || before.status === "terminated") return undefined;
+  const isSameThread = keeper?.codex !== undefined &&
+    before.keeper?.codex?.id === keeper.codex.id;
+  const isAgents = (AGENT_NAMES as readonly string[]).includes(before.vendor);
+  return isSameThread || !isAgents && isAncestor(before) ? before : undefined;
 }
 
 function placeOf(event: HookEvent): Project {

@@ -22,6 +22,7 @@ import type { BriefStore } from "../store.ts";
 import { type Agent, type HookEvent, WAKE } from "./agent.ts";
 import type { Case } from "./case.ts";
 import { hostOf } from "./host.ts";
+import { asNamed } from "./hook.ts";
 import { HookLog } from "./hook_log.ts";
 import { withMail } from "./mail.ts";
 import { policyReader } from "./policy.ts";
@@ -60,7 +61,7 @@ export async function waitToWake(
   const log = new HookLog(options.home, agent.name);
   try {
     const input: unknown = JSON.parse(await options.read());
-    const event = agent.parse(input, (key) => Deno.env.get(key));
+    const event = asNamed(agent.parse(input, (key) => Deno.env.get(key)));
     const isOurs = (hostOf(input) ?? agent.name) === agent.name;
     // Nobody is left to wake but the session itself.
     if (!isOurs || event.kind !== "stop" || event.agentId !== undefined) {

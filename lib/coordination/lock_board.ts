@@ -31,10 +31,10 @@
 
 import { DeadlockError, NotHeldError } from "../errors.ts";
 import {
+  type HostedProcess,
   hostId,
   mayShareDisk,
   processAlive,
-  type ProcessIdentity,
 } from "../host.ts";
 import {
   meetInRepository,
@@ -69,9 +69,6 @@ import {
   riskOf,
   WAIT_LEASE_MS,
 } from "./precedence.ts";
-
-/** A process, and where its pid means something. */
-export type HostedProcess = ProcessIdentity & { readonly host: string };
 
 /** A hold on the board. */
 export interface BoardHold {

@@ -66,12 +66,21 @@ function isHeldByAnother(
 ): boolean {
   if (
     session.status === "terminated" || session.pid === undefined ||
-    isSameProcess(session, start)
+    isSameProcess(session, start) || isReplaced(session, start)
   ) return false;
   const life = lifeOf(session);
   // Who cannot be judged, as in a sandbox, lives by its signs of life.
   return life === "alive" || life === "unknown" &&
       Date.parse(session.heartbeatAt) > nowMs - STALE_AFTER_MS;
+}
+
+/** Whether the session's own process hands its id on to who registers. */
+function isReplaced(
+  { pid, processStart, host }: Session,
+  { replaces }: SessionStart,
+): boolean {
+  return replaces !== undefined && pid === replaces.pid &&
+    processStart === replaces.processStart && host === hostId();
 }
 
 /** Whether it is the session's own process that registers. */

@@ -16,14 +16,14 @@
  * @module
  */
 
-import { type HostedProcess, isJudgeable } from "../coordination/lock_board.ts";
+import { isJudgeable } from "../coordination/lock_board.ts";
 import {
   incarnationIds,
   lifeOf,
   processOfRow,
 } from "../coordination/registry.ts";
 import { SessionEndedError } from "../errors.ts";
-import { processAlive } from "../host.ts";
+import { type HostedProcess, processAlive } from "../host.ts";
 import type {
   Incarnation,
   Session,

@@ -27,9 +27,6 @@ export interface AgentRun {
   readonly sessions: readonly Record<string, unknown>[];
 }
 
-/** Agents whose process nothing tells: their sessions have no pid. */
-export const WITHOUT_PROCESS: readonly AgentName[] = ["cursor"];
-
 /**
  * Runs hooks one after the other in one process of an agent, on a terminal of its
  * own if asked.
@@ -111,6 +108,8 @@ function asAgent(agent: AgentName, folder: string): string {
     case "copilot":
     case "droid":
       return copyOfShell(`${folder}/${agent}`);
+    case "cursor":
+      return copyOfShell(`${folder}/cursor-agent`);
     case "kimi":
       return copyOfShell(`${folder}/kimi-code`);
     case "gemini":

@@ -266,10 +266,11 @@ Deno.test("a hook that wakes reads its call though the pipe stays open", async (
   const cwd = `${mbus.folder}/project`;
   const text = (point: "start" | "stop") =>
     JSON.stringify(inputOf("claude", { point, session: "ada", cwd }));
-  await mbus.done(["hook", "claude"], { input: text("start") });
-  await mbus.done(["hook", "claude"], { input: text("stop") });
+  const env = { MBUS_SESSION: undefined };
+  await mbus.done(["hook", "claude"], { input: text("start"), env });
+  await mbus.done(["hook", "claude"], { input: text("stop"), env });
   await mbus.done(["send", "chat", '"come"', "--to", "ada"]);
-  const woken = await openRun(mbus, ["claude", "wake"], text("stop"));
+  const woken = await openRun(mbus, ["claude", "wake"], text("stop"), env);
   assert.equal(woken.code, 2);
   assert.match(woken.errors, /come/);
 });

@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
 import { processEntry } from "../../lib/processes.ts";
 import { Mbus } from "../cli/mbus.ts";
-import { runAsAgent, WITHOUT_PROCESS } from "./agent_shell.ts";
+import { runAsAgent } from "./agent_shell.ts";
 import type { HookCall } from "./calls.ts";
 
 const IGNORE = Deno.build.os !== "linux";
@@ -68,10 +68,8 @@ for (const agent of AGENT_NAMES) {
           assert.equal(session.worktree, project);
           assert.equal(session.branch, "topic");
           assert.equal(session.status, "active");
-          const known = !WITHOUT_PROCESS.includes(agent);
-          assert.equal(session.pid, known ? run.pid : undefined);
-          const start = known ? run.processStart : undefined;
-          assert.equal(session.processStart, start);
+          assert.equal(session.pid, run.pid);
+          assert.equal(session.processStart, run.processStart);
           const active = point === "start" ? [] : [`${project}/a.ts`];
           assert.deepEqual(session.activeFiles, active);
         }),
@@ -85,9 +83,8 @@ for (const agent of AGENT_NAMES) {
       withProject(async (mbus, project) => {
         const call = called("start", project);
         const run = await runAsAgent(mbus, agent, [call], { onTerminal: true });
-        const known = !WITHOUT_PROCESS.includes(agent);
         assert.match(run.terminal, /^pts\/\d+$/);
-        assert.equal(run.sessions[0].tty, known ? run.terminal : undefined);
+        assert.equal(run.sessions[0].tty, run.terminal);
       }),
   });
 
@@ -138,10 +135,8 @@ for (const agent of AGENT_NAMES) {
           second.sessions.map(({ id, status }) => [id, status]),
           [["s-1", "active"]],
         );
-        if (!WITHOUT_PROCESS.includes(agent)) {
-          assert.equal(second.sessions[0].pid, second.pid);
-          assert.notEqual(second.pid, first.pid);
-        }
+        assert.equal(second.sessions[0].pid, second.pid);
+        assert.notEqual(second.pid, first.pid);
       }),
   });
 }

@@ -166,10 +166,12 @@ Deno.test({
   async fn() {
     await using mbus = new Mbus();
     const input = prompt(`${mbus.folder}/project`);
-    await mbus.done(["hook", "claude"], { input });
+    const env = { MBUS_SESSION: undefined };
+    await mbus.done(["hook", "claude"], { input, env });
     await mbus.done(["send", "chat", '"hello ada"', "--to", "ada"]);
     const { code, stderr } = await mbus.run(["hook", "claude"], {
       input,
+      env,
       through: ["sh", "-c", '"$@" > /dev/full', "sh"],
     });
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });

@@ -118,11 +118,13 @@ Deno.test("the installed command wakes by exit code and standard error", async (
   const cwd = `${mbus.folder}/project`;
   const input = (point: Point) =>
     JSON.stringify(inputOf("claude", { point, session: "ada", cwd }));
-  await mbus.done(["hook", "claude"], { input: input("start") });
-  await mbus.done(["hook", "claude"], { input: input("stop") });
+  const env = { MBUS_SESSION: undefined };
+  await mbus.done(["hook", "claude"], { input: input("start"), env });
+  await mbus.done(["hook", "claude"], { input: input("stop"), env });
   await mbus.done(["send", "chat", '"hello ada"', "--to", "ada"]);
   const { code, stdout, stderr } = await mbus.run(["hook", "claude", "wake"], {
     input: input("stop"),
+    env,
   });
   assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
   assert.match(stderr, /\n\| hello ada\n/);

@@ -203,3 +203,60 @@ Deno.test("a session that begins is who it says", () => {
   assert.equal(identity.vendor, "aider");
   assert.match(identity.id, /^aider-10-/);
 });
+
+Deno.test("in the sandbox of a shared daemon the thread counts, not a name", () => {
+  const thread = "01a22fb9-97dc";
+  const handedOn = [{ vendor: "codex", id: thread }];
+  const keeper = {
+    codex: { home: "/home/dev/.codex", id: thread, daemon: AGENT },
+  };
+  const row = session(thread, SHELL, { vendor: "codex", keeper });
+  const facts = { given: "alpha", handedOn, ancestors: [TOOL_SHELL] };
+  assert.equal(decide({ ...facts, sessions: [row] }).joined?.id, thread);
+  // A name that was typed, a thread of no daemon, and none that is registered.
+  const typed = { ...facts, isOption: true, sessions: [row] };
+  assert.equal(decide(typed).id, "alpha");
+  const plain = session(thread, SHELL, { vendor: "codex" });
+  assert.equal(decide({ ...facts, sessions: [plain] }).id, "alpha");
+  assert.equal(decide(facts).id, "alpha");
+});
+
+Deno.test("a name that an outer agent handed on is not the inner one's", () => {
+  const outer = session("alice", SHELL);
+  const inner = { vendor: "claude" as const, ...AGENT };
+  const facts: Partial<IdentityFacts> = {
+    given: "alice",
+    agent: inner,
+    agentAt: () => inner,
+  };
+  const begun = decide({ ...facts, sessions: [outer] });
+  assert.equal(begun.joined, undefined);
+  assert.deepEqual(begun.process, AGENT);
+  const both = [outer, session("alice~2", AGENT)];
+  assert.equal(decide({ ...facts, sessions: both }).joined?.id, "alice~2");
+  const isOption = true;
+  assert.equal(
+    decide({ ...facts, isOption, sessions: [outer] }).joined?.id,
+    "alice",
+  );
+});
+
+Deno.test("a thread's window runs us, though it is none of our ancestors", () => {
+  const pane = { pid: 77, startTime: "770" };
+  const keeper = {
+    codex: { home: "/home/dev/.codex", id: "t-1", daemon: AGENT },
+  };
+  const row = session("t-1", pane, { vendor: "codex", keeper });
+  const identity = decide({
+    handedOn: [{ vendor: "codex", id: "t-1" }],
+    agent: { vendor: "codex", ...pane, keeper },
+    sessions: [row],
+  });
+  assert.equal(identity.joined?.id, "t-1");
+  const begun = decide({
+    handedOn: [{ vendor: "codex", id: "t-2" }],
+    agent: { vendor: "codex", ...pane, keeper },
+    sessions: [],
+  });
+  assert.deepEqual([begun.process, begun.keeper], [pane, keeper]);
+});

@@ -43,13 +43,14 @@ export function placeOf(identity: Identity): Project {
 
 /** What is known of that session, if it begins here. */
 export function startOf(identity: Identity, place: Project): SessionStart {
-  const { id, vendor, process, tty } = identity;
+  const { id, vendor, process, keeper, tty } = identity;
   return {
     id,
     vendor,
     tty,
     pid: process?.pid,
     processStart: process?.startTime,
+    keeper,
     project: place.project,
     worktree: place.worktree,
     branch: place.branch,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { settleEnvironment } from "./codex_shell.ts";
 import type { Command } from "./command.ts";
 import { endProcess } from "./ending.ts";
 import { asksForJson, reportFailure } from "./failure.ts";
@@ -11,6 +12,7 @@ import { asksForJson, reportFailure } from "./failure.ts";
 /** Runs a command with what follows its name, and ends the process. */
 export async function runEntry(command: Command): Promise<void> {
   try {
+    await settleEnvironment();
     endProcess(await command.execute(Deno.args));
   } catch (error) {
     endProcess(reportFailure(error, asksForJson(Deno.args)));

@@ -8,8 +8,9 @@
  * 2. the variable that an agent sets for what it runs. Agents start each other
  *    and variables are inherited, so one that is not the nearest agent's own
  *    counts only where no agent can be seen;
- * 3. the nearest ancestor that is registered and has not ended, or that is an
- *    agent, whichever is nearer: a session `shell` further out is the person's;
+ * 3. the nearest ancestor that is registered and has not ended, that ran the
+ *    hook of a session, or that is an agent, whichever is nearer: a session
+ *    `shell` further out is the person's;
  * 4. the shell that leads the terminal's session, as vendor `shell`;
  * 5. without a terminal the leader of the process session, else the nearest
  *    ancestor that is not a shell run for one command: a script, a service.
@@ -26,6 +27,7 @@
  */
 
 import type { AgentProcess, Life, ProcessIdentity } from "../host.ts";
+import type { Keeper } from "../keeper.ts";
 import type { Session } from "../sessions.ts";
 
 /** A session id that an agent hands on in a variable. */
@@ -40,6 +42,8 @@ export interface HandedOn {
 export interface IdentityFacts {
   /** `--session` or `MBUS_SESSION`. */
   readonly given: string | undefined;
+  /** Whether that is `--session`, which nothing is inherited by. */
+  readonly isOption?: boolean;
   /** Who a session that begins says it is, if it does. */
   readonly vendor?: string;
   /** What agents' variables say, the surest first. */
@@ -48,17 +52,25 @@ export interface IdentityFacts {
   readonly host: string;
   /** Our ancestors, the parent first. */
   readonly ancestors: Iterable<ProcessIdentity>;
-  /** The nearest of them that is an agent. */
+  /** The nearest of them that is an agent, by its window's process. */
   readonly agent: AgentProcess | undefined;
   /** What agent one of them is, if it is one. */
   agentAt(ancestor: ProcessIdentity): AgentProcess | undefined;
   /** The shell that leads the terminal's session, or what stands in for it. */
-  readonly keeper: (ProcessIdentity & { readonly tty?: string }) | undefined;
+  readonly keeper: KeeperProcess | undefined;
   /** The sessions of the bus that have not ended. */
   readonly sessions: readonly Session[];
   /** Whether a session's process lives. */
   lifeOf(session: Session): Life;
 }
+
+/** The process that keeps the session of a command without an agent. */
+export type KeeperProcess = ProcessIdentity & {
+  /** The terminal whose shell it is. */
+  readonly tty?: string;
+  /** Whether it is there for one command only: `sh -c …`. */
+  readonly isPassing?: boolean;
+};
 
 /** Which session it is. */
 export interface Identity {
@@ -70,8 +82,17 @@ export interface Identity {
   readonly vendor: string;
   /** The process that lives as long as the session, if there is one. */
   readonly process?: ProcessIdentity;
+  /** What it lives by, or is known by, beside that, if it begins. */
+  readonly keeper?: Keeper;
   /** Its terminal. */
   readonly tty?: string;
+  /**
+   * Whether it ends soon, if it begins: `command` with the shell of one command,
+   * `script` with a process without a terminal.
+   */
+  readonly passes?: "command" | "script";
+  /** The sessions that it may be as well: one process runs them all. */
+  readonly others?: readonly string[];
   /** Why it is this one, to go on after "because". */
   readonly because: string;
 }
@@ -91,6 +112,8 @@ const SHELL_VENDOR = "shell";
 
 /** Decides which session it is. */
 export function identify(facts: IdentityFacts): Identity {
+  const sandboxed = inSandbox(facts);
+  if (sandboxed !== undefined) return sandboxed;
   if (facts.given !== undefined) {
     return named(facts, facts.given, undefined, "it was named");
   }
@@ -104,6 +127,20 @@ export function identify(facts: IdentityFacts): Identity {
     );
   }
   return byAncestors(facts) ?? byKeeper(facts);
+}
+
+/**
+ * A thread of Codex that lives below a shared daemon, as its row says, and whose
+ * sandbox hides that daemon: `MBUS_SESSION` is that of another window.
+ */
+function inSandbox(facts: IdentityFacts): Identity | undefined {
+  if (facts.isOption || facts.given === undefined) return undefined;
+  const thread = facts.handedOn.find(({ vendor }) => vendor === "codex");
+  if (thread === undefined || facts.agent !== undefined) return undefined;
+  const session = facts.sessions.find(({ id, keeper }) =>
+    id === thread.id && keeper?.codex !== undefined
+  );
+  return session && joining(session, "the agent's variable says so");
 }
 
 function handedOnByOurs(facts: IdentityFacts): HandedOn | undefined {
@@ -124,7 +161,7 @@ function named(
   );
   // Whose process runs us is it; looked for only where there is a choice.
   const ours = incarnations.length > 1
-    ? incarnations.find((session) => runsUs(session, facts))
+    ? nearestOf(incarnations, facts)
     : undefined;
   const session = ours ?? incarnations.find((each) => each.id === id);
   if (session !== undefined && !beginsAnew(facts, session, vendor)) {
@@ -134,9 +171,24 @@ function named(
     id,
     vendor: facts.vendor ?? vendor ?? facts.agent?.vendor ??
       session?.vendor ?? "script",
-    ...keptBy(facts.agent ?? facts.keeper),
+    // Named, it is to outlive the command: so it lives by its signs of life.
+    ...(facts.agent === undefined && facts.keeper?.isPassing
+      ? {}
+      : keptBy(facts.agent ?? facts.keeper)),
     because,
   };
+}
+
+/** The one of some sessions whose process is nearest to us. */
+function nearestOf(
+  sessions: readonly Session[],
+  { agent, ancestors, host }: IdentityFacts,
+): Session | undefined {
+  const processes = agent === undefined ? ancestors : [agent, ...ancestors];
+  for (const process of processes) {
+    const session = sessions.find((each) => isProcessOf(each, process, host));
+    if (session !== undefined) return session;
+  }
 }
 
 /** Whether a registered session's process is no longer, or not, the one that runs us. */
@@ -147,6 +199,7 @@ function beginsAnew(
 ): boolean {
   const life = facts.lifeOf(session);
   if (life === "dead") return true;
+  if (vendor === undefined) return isOuterAgents(facts, session);
   // Only an agent's own variable tells that the same session was resumed: a
   // name that was given may be used by several processes at once.
   return life === "alive" && vendor !== undefined &&
@@ -154,24 +207,40 @@ function beginsAnew(
     !runsUs(session, facts);
 }
 
+/**
+ * Whether a name that was inherited is that of an agent further out, which
+ * started ours.
+ */
+function isOuterAgents(facts: IdentityFacts, session: Session): boolean {
+  const { agent, host } = facts;
+  if (facts.isOption || agent === undefined) return false;
+  if (isProcessOf(session, agent, host)) return false;
+  for (const process of facts.ancestors) {
+    if (!isProcessOf(session, process, host)) continue;
+    return facts.agentAt(process) !== undefined;
+  }
+  return false;
+}
+
 function byAncestors(facts: IdentityFacts): Identity | undefined {
   const { host } = facts;
   for (const process of facts.ancestors) {
-    const session = facts.sessions.findLast((each) =>
-      isProcessOf(each, process, host)
+    const known = facts.sessions.filter((each) =>
+      isKnownBy(each, process, host)
     );
-    if (session !== undefined) {
-      return joining(
-        session,
-        `process ${process.pid}, which runs us, is registered`,
-      );
-    }
+    const because = `process ${process.pid}, which runs us, is registered`;
+    if (known.length > 0) return joiningOneOf(known, because);
     // Asked one by one, from near to far: looking at a process takes time.
     const agent = facts.agentAt(process);
     if (agent !== undefined) {
+      // What commands below another process of the window made is not meant.
+      const ofWindow = facts.sessions.filter((each) =>
+        isProcessOf(each, agent, host) && !isMade(each, host)
+      );
+      if (ofWindow.length > 0) return joiningOneOf(ofWindow, because);
       const vendor = facts.vendor ?? agent.vendor;
       return {
-        id: madeId(vendor, agent, host),
+        id: madeId(vendor, process, host),
         vendor,
         ...keptBy(agent),
         because: `process ${process.pid}, which runs us, is ${agent.vendor}`,
@@ -179,6 +248,26 @@ function byAncestors(facts: IdentityFacts): Identity | undefined {
     }
   }
   return undefined;
+}
+
+/**
+ * Joins the one of the sessions of a process that is at work: agents begin new
+ * sessions in one process. Where several are, the others are told.
+ */
+function joiningOneOf(known: readonly Session[], because: string): Identity {
+  const active = known.filter(({ status }) => status === "active");
+  const session = active.at(-1) ?? known.at(-1)!;
+  const others = active.map(({ id }) => id).filter((id) => id !== session.id);
+  return {
+    ...joining(session, because),
+    ...(others.length > 0 && { others }),
+  };
+}
+
+/** Whether a session has its id from the process that it is known by. */
+function isMade({ id, vendor, keeper }: Session, host: string): boolean {
+  return keeper?.caller !== undefined &&
+    id === madeId(vendor, keeper.caller, host);
 }
 
 function byKeeper(facts: IdentityFacts): Identity {
@@ -201,6 +290,9 @@ function byKeeper(facts: IdentityFacts): Identity {
       : madeId(vendor, keeper, host),
     vendor,
     ...keptBy(keeper),
+    ...(keeper !== undefined && keeper.tty === undefined && {
+      passes: keeper.isPassing ? "command" as const : "script" as const,
+    }),
     because,
   };
 }
@@ -229,14 +321,20 @@ function joining(session: Session, because: string): Identity {
 }
 
 function keptBy(
-  process: (ProcessIdentity & { readonly tty?: string }) | undefined,
-): Pick<Identity, "process" | "tty"> {
+  process: KeeperProcess | undefined,
+): Pick<Identity, "process" | "keeper" | "tty"> {
   if (process === undefined) return {};
-  const { pid, startTime, tty } = process;
-  return { process: { pid, startTime }, ...(tty !== undefined && { tty }) };
+  const { pid, startTime, keeper, tty } = process;
+  return {
+    process: { pid, startTime },
+    ...(keeper !== undefined && { keeper }),
+    ...(tty !== undefined && { tty }),
+  };
 }
 
 function runsUs(session: Session, facts: IdentityFacts): boolean {
+  // The window of a thread below a daemon is none of our ancestors.
+  if (facts.agent && isProcessOf(session, facts.agent, facts.host)) return true;
   for (const each of facts.ancestors) {
     if (isProcessOf(session, each, facts.host)) return true;
   }
@@ -250,6 +348,21 @@ function isProcessOf(
 ): boolean {
   return session.pid === process.pid && session.host === host &&
     session.processStart === process.startTime;
+}
+
+/**
+ * Whether a process is what a session is known by: its own, unless an agent's
+ * caller is told apart from that.
+ */
+function isKnownBy(
+  session: Session,
+  process: ProcessIdentity,
+  host: string,
+): boolean {
+  const caller = session.keeper?.caller;
+  if (caller === undefined) return isProcessOf(session, process, host);
+  return session.host === host && caller.pid === process.pid &&
+    caller.startTime === process.startTime;
 }
 
 /** Four letters and digits that follow from a text (FNV-1a). */

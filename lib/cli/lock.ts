@@ -18,7 +18,7 @@ import type { Hold, Lock } from "../locks.ts";
 import type { OptionDeclarations } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { expiryOf, holdJson, shownPath, warnOfOverlaps } from "./hold_lines.ts";
-import { openBusToWrite } from "./open.ts";
+import { openBusToHold } from "./open.ts";
 import { printAside, printJson, printLine } from "./output.ts";
 import { PATTERN_OPTIONS, patternOf } from "./pattern.ts";
 import { untilStopped } from "./until_stopped.ts";
@@ -91,7 +91,7 @@ const lock: Command = defineCommand({
     },
   },
   async run({ positionals, options }) {
-    await using opened = await openBusToWrite(options);
+    await using opened = await openBusToHold(options);
     const locks = await untilStopped((signal) =>
       takeLocks(opened.bus, positionals, {
         type: options.exclusive ? "exclusive" : "advisory",

@@ -13,6 +13,7 @@ import {
   parseArguments,
   UsageError,
 } from "./arguments.ts";
+import { settleEnvironment } from "./codex_shell.ts";
 import { EXIT } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { printAside } from "./output.ts";
@@ -20,6 +21,7 @@ import { printAside } from "./output.ts";
 /** Runs a command line; returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
+    await settleEnvironment();
     return await run(args);
   } catch (error) {
     const { asksForJson, reportFailure } = await import("./failure.ts");

@@ -9,6 +9,7 @@
  */
 
 import { MessageBus } from "../bus.ts";
+import { UnknownSessionError } from "../errors.ts";
 import { hostId } from "../host.ts";
 import { openStore } from "../open_store.ts";
 import { resolveOptions } from "../options.ts";
@@ -17,6 +18,7 @@ import type { SessionStart } from "../sessions.ts";
 import { identityIn, startOf, warn } from "./acting.ts";
 import type { GlobalValues } from "./arguments.ts";
 import type { Identity } from "./identity.ts";
+import { RefusalError } from "./refusal.ts";
 
 /** A bus, open for one command. */
 export interface OpenedBus extends AsyncDisposable {
@@ -29,13 +31,39 @@ export interface OpenedBus extends AsyncDisposable {
 }
 
 /**
- * Opens the bus; registers nobody.
+ * Opens the bus for a command that reads; registers nobody.
+ *
+ * @throws {UnknownSessionError} If the session that `--session` names was never
+ * on the bus: it is mistyped, and has nothing to read.
+ */
+export async function openBusFor(options: GlobalValues): Promise<OpenedBus> {
+  const opened = await openBusToBegin(options);
+  const { session } = options;
+  try {
+    if (session !== undefined && opened.identity.joined === undefined) {
+      const all = await opened.bus.sessions.list({
+        allProjects: true,
+        ended: true,
+      });
+      if (!all.some(({ id }) => id === session)) {
+        throw new UnknownSessionError(`read as "${session}"`, session);
+      }
+    }
+    return opened;
+  } catch (error) {
+    await opened.bus.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens the bus for a command whose session may begin with it; registers nobody.
  *
  * @param vendor Who a session that begins is said to be.
  * @param sessionOf The session that the bus is opened as, if not the one that
  * the command acts for.
  */
-export async function openBusFor(
+export async function openBusToBegin(
   options: GlobalValues,
   vendor?: string,
   sessionOf: (identity: Identity, place: Project) => SessionStart = startOf,
@@ -67,7 +95,7 @@ export async function openBusFor(
 export async function openBusToWrite(
   options: GlobalValues,
 ): Promise<OpenedBus> {
-  const opened = await openBusFor(options);
+  const opened = await openBusToBegin(options);
   try {
     if (opened.identity.joined !== undefined) {
       await opened.bus.sessions.heartbeat();
@@ -77,6 +105,48 @@ export async function openBusToWrite(
     await opened.bus.close();
     throw error;
   }
+}
+
+/**
+ * Opens the bus for a command that holds something after it has ended.
+ *
+ * @throws {RefusalError} If the session would end with the command, or it cannot
+ * be told which session it is.
+ */
+export async function openBusToHold(options: GlobalValues): Promise<OpenedBus> {
+  const opened = await openBusToWrite(options);
+  try {
+    refusePassing(opened.identity, options.json);
+    return opened;
+  } catch (error) {
+    await opened.bus.close();
+    throw error;
+  }
+}
+
+function refusePassing(identity: Identity, json: boolean): void {
+  const { id, process, passes, others = [] } = identity;
+  if (others.length > 0) {
+    throw new RefusalError(
+      `Cannot hold anything: sessions ${
+        [id, ...others].join(", ")
+      } are of one ` +
+        `process, so this may be any of them. Name yours with --session.`,
+    );
+  }
+  const ends = `it would end with process ${process?.pid}`;
+  if (passes === "command") {
+    throw new RefusalError(
+      `Cannot hold anything for this command: ${ends}, the shell that runs it. ` +
+        `Name a session with --session, or run the work in mbus with-lock.`,
+    );
+  }
+  if (passes !== "script") return;
+  warn(
+    `What is held ends with process ${process?.pid}, which runs this command. ` +
+      `Name a session with --session, or run the work in mbus with-lock.`,
+    json,
+  );
 }
 
 /** Whether a session's process is judged by another host than ours. */

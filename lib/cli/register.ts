@@ -14,7 +14,7 @@
 
 import { refuseUnlessName } from "../options.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
-import { isOfAnotherHost, openBusFor } from "./open.ts";
+import { isOfAnotherHost, openBusToBegin } from "./open.ts";
 import { printJson, printLine } from "./output.ts";
 import { UsageError } from "./arguments.ts";
 import { visible } from "./visible_text.ts";
@@ -50,7 +50,7 @@ const register: Command = defineCommand({
       );
     }
     refuseUnlessName("vendor", vendor);
-    await using opened = await openBusFor(options, vendor);
+    await using opened = await openBusToBegin(options, vendor);
     const { bus, identity } = opened;
     const session = isOfAnotherHost(identity)
       ? await bus.sessions.update({ model, task })

@@ -8,6 +8,7 @@
 import { isPurgeDue } from "../sqlite/quick_message.ts";
 import { ringFor } from "../sqlite/ringing.ts";
 import { trimLog } from "../sqlite/sound.ts";
+import { settleEnvironment } from "./codex_shell.ts";
 import { endProcess } from "./ending.ts";
 import { printAside, printLine } from "./output.ts";
 import { type QuickSend, sendQuickly } from "./quick_send.ts";
@@ -15,6 +16,7 @@ import { visible } from "./visible_text.ts";
 
 /** Sends what the command line says, and ends the process. */
 async function main(args: readonly string[]): Promise<void> {
+  await settleEnvironment();
   const nowMs = Date.now();
   const sent = sendQuickly(args, nowMs);
   if (sent === undefined) {

@@ -10,22 +10,21 @@ import {
   type AgentProcess,
   ancestors,
   hostId,
+  isPassing,
   nearestAgent,
   type ProcessEntry,
-  type ProcessIdentity,
   terminalLeader,
+  windowProcess,
 } from "../host.ts";
 import { refuseUnlessName } from "../options.ts";
 import type { Session } from "../sessions.ts";
+import { threadBelowDaemon } from "./codex_shell.ts";
 import {
   type HandedOn,
   type IdentityFacts,
+  type KeeperProcess,
   SESSION_VARIABLES,
 } from "./identity.ts";
-
-/** Shells and starters that end with the command they were started for. */
-const PASSING =
-  /^(sh|bash|dash|zsh|fish|ksh|busybox|env|timeout|xargs|nice|nohup|sudo|npm|npx|time|script)\b/;
 
 /**
  * What is known of the surroundings.
@@ -45,6 +44,7 @@ export function surroundings(
   const seen = remembered(ancestors());
   return {
     given,
+    isOption: option !== undefined,
     sessions,
     vendor,
     handedOn: handedOn(),
@@ -53,17 +53,31 @@ export function surroundings(
     },
     ancestors: seen,
     get agent(): AgentProcess | undefined {
-      return nearestAgent(seen);
+      const agent = nearestAgent(seen);
+      return agent && windowOf(agent, seen);
     },
     agentAt(ancestor): AgentProcess | undefined {
       // It is one of those that were seen.
-      return nearestAgent([ancestor as ProcessEntry]);
+      const agent = nearestAgent([ancestor as ProcessEntry]);
+      return agent && windowOf(agent, seen);
     },
     get keeper() {
       return terminalLeader() ?? keeperAmong([...seen]);
     },
     lifeOf,
   };
+}
+
+/** The agent by the process of its window. */
+function windowOf(
+  agent: AgentProcess,
+  above: Iterable<ProcessEntry>,
+): AgentProcess {
+  const below = threadBelowDaemon();
+  if (below === undefined || agent.pid !== below.thread.daemon.pid) {
+    return windowProcess(agent, above);
+  }
+  return { ...agent, ...below.process, keeper: { codex: below.thread } };
 }
 
 /** What was taken from an iteration once is there for the next time. */
@@ -102,11 +116,16 @@ function handedOn(): HandedOn[] {
 /** Without a terminal: who leads the process session, else what is no passing shell. */
 function keeperAmong(
   entries: readonly ProcessEntry[],
-): ProcessIdentity | undefined {
+): KeeperProcess | undefined {
   const parent = entries[0];
   if (parent === undefined) return undefined;
   const leader = entries.find(({ pid }) => pid === parent.session);
   const keeper = leader ??
-    entries.find(({ command }) => !PASSING.test(command)) ?? parent;
-  return { pid: keeper.pid, startTime: keeper.startTime };
+    entries.find((entry) => !isPassing(entry)) ?? parent;
+  return {
+    pid: keeper.pid,
+    startTime: keeper.startTime,
+    isPassing: entries.slice(0, entries.indexOf(keeper) + 1).every(isPassing) &&
+      keeper.arguments.some((word) => /^-[a-z]*c$/.test(word)),
+  };
 }

@@ -8,7 +8,7 @@
 
 import type { OptionDeclarations } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
-import { openBusToWrite } from "./open.ts";
+import { openBusToHold } from "./open.ts";
 import { printClaim } from "./task_lines.ts";
 
 /** How long a claim is held. */
@@ -26,7 +26,7 @@ const claim: Command = defineCommand({
   positionals: [{ name: "ID", help: "The task" }],
   options: LEASE_OPTION,
   async run({ positionals: [id], options }) {
-    await using opened = await openBusToWrite(options);
+    await using opened = await openBusToHold(options);
     const { bus } = opened;
     const task = await bus.tasks.claim(id, { leaseMs: options.for });
     printClaim(task, "Claimed", options.json);

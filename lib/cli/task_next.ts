@@ -8,7 +8,7 @@
  */
 
 import { type Command, defineCommand, EXIT } from "./command.ts";
-import { openBusToWrite } from "./open.ts";
+import { openBusToHold } from "./open.ts";
 import { RefusalError } from "./refusal.ts";
 import { LEASE_OPTION } from "./task_claim.ts";
 import { printClaim } from "./task_lines.ts";
@@ -32,7 +32,7 @@ const next: Command = defineCommand({
     },
   },
   async run({ options }) {
-    await using opened = await openBusToWrite(options);
+    await using opened = await openBusToHold(options);
     const task = await opened.bus.tasks.claimNext({
       leaseMs: options.for,
       filter: { kind: options.kind, priorityMin: options["priority-min"] },

@@ -32,7 +32,7 @@ import { reportFailure } from "./failure.ts";
 import { shownPath, warnOfOverlaps } from "./hold_lines.ts";
 import { type Identity, madeId } from "./identity.ts";
 import { LOCK_OPTIONS } from "./lock.ts";
-import { openBusFor } from "./open.ts";
+import { openBusToBegin } from "./open.ts";
 import { printAside } from "./output.ts";
 import { patternOf } from "./pattern.ts";
 import { giveBack, takeLocks } from "./taking.ts";
@@ -94,7 +94,7 @@ async function holdWhile(
       }; write "mbus with-lock PATH… -- COMMAND…".`,
     );
   }
-  await using opened = await openBusFor(
+  await using opened = await openBusToBegin(
     options,
     undefined,
     (identity, place) => ownSession(identity, place),

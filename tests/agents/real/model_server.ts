@@ -51,10 +51,14 @@ export interface ScriptedTurn {
   readonly before?: (request: ModelRequest) => Promise<void>;
 }
 
-/** What a model does: a script, or a choice at each step. */
+/**
+ * What a model does: a script, a choice at each step, or an answer to each request,
+ * for several conversations at once.
+ */
 export type Script =
   | readonly ScriptedTurn[]
-  | ((request: ModelRequest) => Promise<Turn>);
+  | ((request: ModelRequest) => Promise<Turn>)
+  | { readonly answerTo: (body: JsonRecord) => Turn };
 
 /** Where a server listens. */
 export type ModelAddress =
@@ -115,6 +119,7 @@ export class ModelServer implements AsyncDisposable {
     const request = { step, tools, text: textsIn(body).join("\n") };
     const isOffered = (turn: Turn) =>
       !("tool" in turn) || tools.includes(turn.tool);
+    if ("answerTo" in this.#script) return this.#script.answerTo(body);
     if (typeof this.#script === "function") {
       const choose = this.#script;
       const turn = await this.#once(request, () => choose(request));

@@ -49,7 +49,7 @@ export interface PinnedPackage {
 
 const PACKAGES: Readonly<Record<ProgramName, PinnedPackage>> = {
   claude: { name: "@anthropic-ai/claude-code", version: "2.1.330" },
-  codex: { name: "@openai/codex", version: "0.169.0" },
+  codex: { name: "@openai/codex", version: "0.171.0" },
   gemini: { name: "@google/gemini-cli", version: "0.61.0" },
   qwen: { name: "@qwen-code/qwen-code", version: "0.24.4" },
   kimi: { name: "@moonshot-ai/kimi-code", version: "2.1.0" },

@@ -1,0 +1,221 @@
+/**
+ * Plain Codex: two windows whose threads run in one daemon are two sessions, each
+ * on the bus of its own window, and each lives as long as its window or its turn.
+ *
+ * The program is started as a person does, without any option.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { openBus, type Session } from "../../../mod.ts";
+import { until } from "../../fixture.ts";
+import { CodexWindows, kill, type Window } from "./codex_windows.ts";
+import { findProgram, type Program } from "./program.ts";
+import { Workplace } from "./workplace.ts";
+
+const NAME = "the real codex below its daemon: its windows are sessions";
+const program = await findProgram("codex");
+const missing = "missing" in program
+  ? program.missing
+  : await hasTmux()
+  ? undefined
+  : "tmux is not installed";
+if (missing !== undefined || "missing" in program) {
+  Deno.test.ignore(`${NAME} (${missing})`, () => {});
+} else {
+  Deno.test(NAME, (t) => tell(t, program));
+}
+
+// Far below the minute after which Codex itself unloads a thread.
+const SOON_MS = 20_000;
+
+async function tell(t: Deno.TestContext, program: Program): Promise<void> {
+  await using place = await Workplace.make();
+  const project = Deno.realPathSync(place.project);
+  const [busA, busB] = ["busA", "busB"].map((name) => `${place.root}/${name}`);
+  await using windows = await CodexWindows.open(place, program, [project]);
+  await using a = await openBus({ home: busA, session: "a", project: null });
+  await using b = await openBus({ home: busB, session: "b", project: null });
+  // Its shell is a login shell, which has a PATH of its own.
+  const mbus = `${place.root}/bin/mbus`;
+  const path = (name: string) => `${project}/${name}`;
+  const ofCodex = async (bus: typeof a): Promise<Session[]> => {
+    const all = await bus.sessions.list({ allProjects: true });
+    return all.filter(({ vendor }) => vendor === "codex");
+  };
+  const open = (home: string, args: readonly string[] = []): Promise<Window> =>
+    windows.start({
+      cwd: project,
+      // Both names would lead astray: the daemon keeps the first one's.
+      env: { MBUS_HOME: home, MBUS_SESSION: home === busA ? "alpha" : "beta" },
+      args,
+    });
+  const holdsSoon = async (bus: typeof a, name: string): Promise<void> => {
+    try {
+      await until(`${name} is held`, async () => {
+        const holds = await bus.locks.list({ allProjects: true });
+        return holds.some((hold) => hold.path === path(name));
+      });
+    } catch (cause) {
+      throw new Error(`${name} is not held:\n${await windows.screens()}`, {
+        cause,
+      });
+    }
+  };
+  const idles = async (bus: typeof a): Promise<void> => {
+    await until("the turn is over", async () => {
+      const sessions = await ofCodex(bus);
+      return sessions.length > 0 &&
+        sessions.every(({ status }) => status === "idle");
+    });
+  };
+  const exclusive = { type: "exclusive", waitMs: SOON_MS } as const;
+
+  const first = await open(busA);
+  const second = await open(busB);
+
+  await t.step("each window is one session, on its own bus", async () => {
+    await windows.type(first, `RUN=${mbus} lock a.md --exclusive`);
+    await windows.type(second, `RUN=${mbus} lock a.md --exclusive`);
+    await holdsSoon(a, "a.md");
+    await holdsSoon(b, "a.md");
+    for (const [bus, window] of [[a, first], [b, second]] as const) {
+      const sessions = await ofCodex(bus);
+      assert.equal(sessions.length, 1, JSON.stringify(sessions));
+      const [session] = sessions;
+      assert.equal(session.pid, window.pid);
+      assert.notEqual(session.pid, windows.daemon());
+      assert.match(session.tty ?? "", /^pts\//);
+      assert.equal(session.keeper?.codex?.daemon.pid, windows.daemon());
+      const [hold] = await bus.locks.list({ allProjects: true });
+      assert.equal(hold.session, session.id);
+    }
+    await idles(a);
+    await idles(b);
+  });
+
+  await t.step("a window that is stopped keeps its locks", async () => {
+    kill(second.pid, "SIGSTOP");
+    assert.equal(
+      await b.locks.tryAcquire(path("a.md"), { type: "exclusive" }),
+      undefined,
+    );
+    kill(second.pid, "SIGCONT");
+  });
+
+  await t.step(
+    "what a window held is free when it is killed idle",
+    async () => {
+      const taken = a.locks.acquire(path("a.md"), exclusive);
+      kill(first.pid, "SIGKILL");
+      await (await taken).release();
+      assert.deepEqual(await ofCodex(a), []);
+    },
+  );
+
+  await t.step("what a window held is free when its turn ends", async () => {
+    const end = path("end");
+    const third = await open(busA);
+    await windows.type(
+      third,
+      `RUN=${mbus} lock b.md --exclusive && timeout 5 tail -f /dev/null; touch ${end}`,
+    );
+    await holdsSoon(a, "b.md");
+    const taken = a.locks.acquire(path("b.md"), exclusive);
+    kill(third.pid, "SIGKILL");
+    const lock = await taken;
+    assert.ok(Deno.statSync(end).isFile);
+    await lock.release();
+  });
+
+  await t.step("a turn that was interrupted keeps nothing held", async () => {
+    const fourth = await open(busA);
+    await windows.type(
+      fourth,
+      `RUN=${mbus} lock c.md --exclusive && timeout 60 tail -f /dev/null`,
+    );
+    await holdsSoon(a, "c.md");
+    await windows.tmux(["send-keys", "-t", fourth.pane, "Escape"]);
+    await until(
+      "it is interrupted",
+      async () => /interrupted/i.test(await windows.screen(fourth)),
+    );
+    const [session] = await ofCodex(a);
+    // No hook told of it.
+    assert.equal(session.status, "active");
+    const taken = a.locks.acquire(path("c.md"), exclusive);
+    kill(fourth.pid, "SIGKILL");
+    await (await taken).release();
+  });
+
+  await t.step(
+    "a session lives on after /clear and a restarted daemon",
+    async () => {
+      await windows.type(second, "/clear");
+      await until(
+        "the thread is cleared",
+        async () => !/^› RUN=/m.test(await windows.screen(second)),
+      );
+      // What is typed while it begins is lost.
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      await windows.type(second, `RUN=${mbus} lock d.md --exclusive`);
+      await holdsSoon(b, "d.md");
+      const [hold] = (await b.locks.list({ allProjects: true }))
+        .filter((hold) => hold.path === path("d.md"));
+      const daemon = windows.daemon();
+      await idles(b);
+      await windows.run(["app-server", "daemon", "restart"], project);
+      await until("there is another daemon", () => windows.daemon() !== daemon);
+      await windows.type(second, `RUN=${mbus} lock e.md --exclusive`);
+      await holdsSoon(b, "e.md");
+      const sessions = await ofCodex(b);
+      const now = sessions.find(({ id }) => id === hold.session);
+      assert.equal(now?.pid, second.pid, JSON.stringify(sessions));
+      assert.equal(now?.keeper?.codex?.daemon.pid, windows.daemon());
+      assert.ok(!sessions.some(({ id }) => id.includes("~")));
+    },
+  );
+
+  await t.step("without a daemon a window is its own process", async () => {
+    for (const args of [["--no-daemon"], ["-c", "x=y"]]) {
+      const own = await open(busA, args);
+      await windows.type(own, `RUN=${mbus} lock f.md --exclusive`);
+      await holdsSoon(a, "f.md");
+      const sessions = await ofCodex(a);
+      const [session] = sessions;
+      // Nothing is hearsay there, its name included.
+      assert.deepEqual(sessions.map(({ id, pid }) => [id, pid]), [
+        ["alpha", own.pid],
+      ]);
+      assert.equal(session.keeper, undefined);
+      const taken = a.locks.acquire(path("f.md"), exclusive);
+      kill(own.pid, "SIGKILL");
+      await (await taken).release();
+    }
+  });
+
+  await t.step("no hook had trouble", async () => {
+    for (const bus of [busA, busB]) {
+      assert.equal(await readIfThere(`${bus}/hooks.log`), "");
+    }
+  });
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+async function hasTmux(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("tmux", { args: ["-V"] }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

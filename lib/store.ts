@@ -27,8 +27,15 @@
 
 import type { Json } from "./json.ts";
 import type { Delivery, DeliveryState } from "./inbox.ts";
+import type { Cover } from "./lock_overlap.ts";
 import type { LockTarget } from "./lock_target.ts";
-import type { Blocker, Hold, LockOutcome, LockRequest } from "./locks.ts";
+import type {
+  Blocker,
+  Hold,
+  LockOutcome,
+  LockRequest,
+  LockType,
+} from "./locks.ts";
 import type { Session, SessionChange, SessionStart } from "./sessions.ts";
 import type {
   Claim,
@@ -191,12 +198,36 @@ export interface Activity {
   readonly expects?: { readonly key: string; readonly value: string | null };
 }
 
-/** A file that another session is at. */
-export interface OthersFile {
-  /** Its absolute path. */
+/** Which files concern a session. */
+export interface FileScope {
+  /** The project that they are in, beside those of none; `null` for all. */
+  readonly project: string | null;
+  /** Folders that they lie below or reach into, whatever their project. */
+  readonly folders: readonly string[];
+}
+
+/** What another session holds, or a file that it shows as active and does not hold. */
+export interface OthersFile extends Omit<Cover, "repository"> {
+  /** The absolute path or pattern. */
   readonly path: string;
-  /** The session that holds it or shows it as active. */
+  /** The session. */
   readonly session: string;
+  /** The hold's type; absent if the file is not held. */
+  readonly type?: LockType;
+  /** When it was taken, as an ISO 8601 time in UTC; absent if it is not held. */
+  readonly since?: string;
+  /** When its lease ends, in milliseconds since 1970; absent if not held. */
+  readonly expiresAtMs?: number;
+}
+
+/** What other sessions work on, as one session sees it. */
+export interface OthersFiles {
+  /** Folders and globs first, then held files, the latest first. */
+  readonly files: readonly OthersFile[];
+  /** Whether no other session is on the bus. */
+  readonly isAlone: boolean;
+  /** Whether the session itself holds something. */
+  readonly isHolder: boolean;
 }
 
 /** What is to be edited. */
@@ -510,14 +541,14 @@ export interface Store extends AsyncDisposable {
   locks(query: LockQuery): Promise<readonly Hold[]>;
 
   /**
-   * The files that other sessions hold or show as active, in a project (`null`
-   * for all), at most `limit`; nobody is judged.
+   * What other sessions hold or show as active in a scope, at most `limit`; no
+   * session is judged.
    */
   othersFiles(
     session: string,
-    project: string | null,
+    scope: FileScope,
     limit: number,
-  ): Promise<readonly OthersFile[]>;
+  ): Promise<OthersFiles>;
 
   /** Who waits for what overlaps this on disk, those that came first first. */
   lockWaiters(target: LockTarget): Promise<readonly Blocker[]>;
@@ -646,6 +677,7 @@ export type BriefStore = Pick<
   Store,
   | "startCursor"
   | "session"
+  | "sessions"
   | "registerSession"
   | "updateSession"
   | "endSession"

@@ -6,8 +6,10 @@
  */
 
 import type { Session } from "../sessions.ts";
-import type { Activity, BriefStore } from "../store.ts";
+import type { Activity, BriefStore, OthersFiles } from "../store.ts";
 import type { AgentName, Carried, Decision, HookEvent } from "./agent.ts";
+import type { Seen } from "./before_call.ts";
+import type { EditPath } from "./edits.ts";
 import type { Policy } from "./policy.ts";
 
 /** One call of a hook. */
@@ -70,4 +72,65 @@ export function notesOf(
       value === undefined ? null : JSON.stringify(value),
     ]),
   );
+}
+
+/** What is kept of a call from its begin to its end. */
+export interface CallNote {
+  /** When it began, in milliseconds since 1970. */
+  readonly atMs: number;
+  /** The paths that it is known to write, as given. */
+  readonly writes: readonly EditPath[];
+  /** What other sessions worked on. */
+  readonly seen?: Seen;
+}
+
+/** The key of the note of a tool call. */
+export function callKey({ event }: Case): string {
+  const call = "tool" in event ? event.tool.callId : undefined;
+  return `call:${event.agentId ?? ""}:${call ?? ""}`;
+}
+
+/** What other sessions work on near a call. */
+export interface OthersNear extends OthersFiles {
+  /** The folders that the call may reach. */
+  readonly folders: readonly string[];
+}
+
+/** How many held files are stamped before a call. */
+export const STAMPED_MAX = 100;
+
+/**
+ * What other sessions work on that this call may reach: in the session's
+ * project, and below its worktree or the folder of the call in any project.
+ */
+export async function othersNear(
+  { store, session, event, alongside }: Case,
+  limit: number,
+): Promise<OthersNear> {
+  const { worktree, project = null } = session;
+  const cwd = event.cwd || Deno.cwd();
+  const named = "tool" in event ? event.tool.folder : undefined;
+  const folders = new Set(worktree === undefined ? [] : [worktree]);
+  const folder = realFolder(
+    named?.startsWith("/") ? named : `${cwd}/${named ?? "."}`,
+  );
+  if (folder !== undefined) folders.add(folder);
+  const scope = { project, folders: [...folders] };
+  const found = await store.othersFiles(session.id, scope, limit);
+  // The commands that this agent runs within hold things for it.
+  const files = found.files.filter((file) => !alongside.includes(file.session));
+  return { ...found, files, folders: scope.folders };
+}
+
+/** The notes by which others see that a call of this session runs. */
+export const BEGAN = "call-began";
+export const ENDED = "call-ended";
+
+function realFolder(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // Nothing runs in a folder that cannot be entered.
+    return undefined;
+  }
 }

@@ -43,6 +43,8 @@ export interface ReadNote extends FileStamp {
 export interface ChangeNote {
   readonly agent: string;
   readonly atMs: number;
+  /** It changed while this agent ran something, by whose hand is not known. */
+  readonly isUnsure?: true;
 }
 
 /** What the session has noted of the files of a call. */
@@ -208,6 +210,32 @@ function changeNotes(
   const note: ChangeNote = { agent: agentOf(hook), atMs: hook.nowMs };
   const text = JSON.stringify(note);
   return new Map(targets.map(({ path }) => [changeKey(path), text]));
+}
+
+/** The notes that files changed while this agent ran something. */
+export function unsureNotes(
+  hook: Case,
+  paths: readonly string[],
+): ReadonlyMap<string, string> {
+  const note: ChangeNote = {
+    agent: agentOf(hook),
+    atMs: hook.nowMs,
+    isUnsure: true,
+  };
+  const text = JSON.stringify(note);
+  return new Map(paths.map((path) => [changeKey(path), text]));
+}
+
+/** Whether a change that a session made for all it says may be another's. */
+export async function isUnsureChange(
+  { store }: Case,
+  session: string,
+  path: string,
+): Promise<boolean> {
+  const key = changeKey(path);
+  const text = (await store.readNotes(session, [key])).get(key);
+  const note: ChangeNote | undefined = text && JSON.parse(text);
+  return note?.isUnsure === true;
 }
 
 function stampNotes(

@@ -24,7 +24,7 @@ const NONE = new Uint8Array();
 
 /** The stamp of the file at a path; a missing file has one, too. */
 export function stampOf(path: string, options: { hash: boolean }): FileStamp {
-  try {
+  return looked(() => {
     const info = Deno.statSync(path);
     const stamp = { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0 };
     return options.hash && info.isFile && info.size <= HASHED_BYTES_MAX
@@ -33,14 +33,7 @@ export function stampOf(path: string, options: { hash: boolean }): FileStamp {
         hash: hashOf(info.size === 0 ? NONE : Deno.readFileSync(path)),
       }
       : stamp;
-  } catch (error) {
-    if (
-      error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory ||
-      error instanceof Deno.errors.PermissionDenied
-    ) return { size: -1, mtimeMs: 0 };
-    throw error;
-  }
+  }) ?? { size: -1, mtimeMs: 0 };
 }
 
 /** Whether the file at a path is no longer what the stamp says. */
@@ -50,6 +43,34 @@ export function hasChanged(path: string, stamp: FileStamp): boolean {
   if (now.mtimeMs === stamp.mtimeMs) return false;
   if (stamp.hash === undefined || now.size < 0) return true;
   return stampOf(path, { hash: true }).hash !== stamp.hash;
+}
+
+/** A short stamp of what is at a path, by size and time; undefined if nothing is. */
+export function entryStamp(path: string): string | undefined {
+  const info = looked(() => Deno.lstatSync(path));
+  if (info === undefined) return undefined;
+  return `${info.size.toString(36)}.${
+    (info.mtime?.getTime() ?? 0).toString(36)
+  }`;
+}
+
+/** Whether a short stamp's file was last written at or after a time. */
+export function isWrittenSince(stamp: string, sinceMs: number): boolean {
+  return parseInt(stamp.slice(stamp.indexOf(".") + 1), 36) >= sinceMs;
+}
+
+/** What was seen, or nothing where nothing is or nothing may be looked at. */
+export function looked<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (
+      error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory ||
+      error instanceof Deno.errors.PermissionDenied
+    ) return undefined;
+    throw error;
+  }
 }
 
 /** FNV-1a, 53 bits of it: it tells changes, it guards against nobody. */

@@ -273,9 +273,11 @@ function conflictText(
   session: string,
   nowMs: number,
 ): string | undefined {
-  const { event, path, sessions, why, tree } = partsOf(message);
+  const { event, path, sessions, why, tree, certain, files } = partsOf(message);
   if (!Array.isArray(sessions) || !sessions.includes(session)) return undefined;
-  const file = String(path);
+  const file = typeof files === "number"
+    ? `${files} more files of ${path}`
+    : String(path);
   const reason = typeof why === "string" ? ` (${why})` : "";
   const when = ago(nowMs - Date.parse(message.createdAt));
   switch (event) {
@@ -298,8 +300,11 @@ function conflictText(
     case "taken-over":
       return `has taken over your overdue lock on ${file}${reason}.`;
     case "overwritten":
-      return `has changed ${file}, which you hold, by a shell command: read it ` +
-        `again before you edit it.`;
+      return certain === true
+        ? `has changed ${file}, which you hold, by a shell command: read it ` +
+          `again before you edit it.`
+        : `ran a command or a tool while ${file}, which you hold, changed: ` +
+          `read it again before you edit it.`;
     default:
       return undefined;
   }

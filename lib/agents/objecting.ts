@@ -8,8 +8,8 @@
 import type { LockTarget } from "../lock_target.ts";
 import type { EditObstacle } from "../store.ts";
 import type { Case, Verdict } from "./case.ts";
-import { denyUntold } from "./denials.ts";
-import type { ChangeNote, ReadNote } from "./edits.ts";
+import { denyUntold, type Fact } from "./denials.ts";
+import { type ChangeNote, isUnsureChange, type ReadNote } from "./edits.ts";
 import { hasChanged } from "./file_stamp.ts";
 import { plainName } from "./frame.ts";
 import { adviceOn, changedFact, factsOf, type Telling } from "./objection.ts";
@@ -25,9 +25,14 @@ export async function judgeObstacles(
 ): Promise<Verdict | undefined> {
   const standing = obstacles.map((obstacle) => withoutSame(obstacle, reads));
   const idle = await idleHolders(hook, standing);
-  const facts = standing.flatMap((obstacle) =>
-    factsOf(obstacle, tellingOf(hook, obstacle.target, reads, idle))
-  );
+  const facts: Fact[] = [];
+  for (const obstacle of standing) {
+    const { target, touches: [touch] } = obstacle;
+    const isUnsure = touch !== undefined &&
+      await isUnsureChange(hook, touch.session, target.path);
+    const telling = tellingOf(hook, target, reads, idle);
+    facts.push(...factsOf(obstacle, telling, isUnsure));
+  }
   return await denyUntold(hook, facts, adviceOn(facts));
 }
 
@@ -47,11 +52,11 @@ export async function judgeSiblings(
   });
   if (changed.length === 0) return undefined;
   const facts = changed.map((target) => {
-    const { agent, atMs } = changes.get(target.path)!;
+    const { agent, atMs, isUnsure } = changes.get(target.path)!;
     const by = agent === ""
       ? "The main agent of this session"
       : `Another agent of this session (${plainName(agent)})`;
-    const change = { session: hook.session.id, atMs, by };
+    const change = { session: hook.session.id, atMs, by, isUnsure };
     return changedFact(target, change, tellingOf(hook, target, reads));
   });
   return await denyUntold(hook, facts, adviceOn(facts));

@@ -28,10 +28,14 @@ export interface Telling {
   readonly idle: ReadonlySet<string>;
 }
 
-/** The facts of which an obstacle consists. */
+/**
+ * The facts of which an obstacle consists; `isUnsure` says that its latest change
+ * may have come by another hand.
+ */
 export function factsOf(
   { target: { path, project }, holds, touches }: EditObstacle,
   telling: Telling,
+  isUnsure = false,
 ): Fact[] {
   const facts = holds.map((hold): Fact => ({
     key: `hold:${hold.token}`,
@@ -45,7 +49,8 @@ export function factsOf(
   const [touch] = touches;
   if (touch === undefined) return facts;
   const { session, touchedAtMs } = touch;
-  const change = { session, by: plainName(session), atMs: touchedAtMs };
+  const by = plainName(session);
+  const change = { session, by, atMs: touchedAtMs, isUnsure };
   return [...facts, changedFact({ path, project }, change, telling)];
 }
 
@@ -96,6 +101,8 @@ export interface FileChange {
   readonly by: string;
   /** When, in milliseconds since 1970. */
   readonly atMs: number;
+  /** It only ran something meanwhile: another hand may have changed it. */
+  readonly isUnsure?: boolean;
 }
 
 /**
@@ -104,14 +111,17 @@ export interface FileChange {
  */
 export function changedFact(
   { path, project }: Pick<LockTarget, "path" | "project">,
-  { session, by, atMs }: FileChange,
+  { session, by, atMs, isUnsure = false }: FileChange,
   { policy: { onOverlap }, nowMs, readAtMs }: Telling,
 ): Fact {
   const { size, mtimeMs, hash } = stampOf(path, { hash: true });
   return {
     key: `changed:${path}:${readAtMs}:${size}:${hash ?? mtimeMs}`,
-    text: `${by} has changed ${plainPath(path)} ${ago(nowMs - atMs)}, ` +
-      `after you read it.`,
+    text: isUnsure
+      ? `${plainPath(path)} changed ${ago(nowMs - atMs)}, after you read it. ` +
+        `${by} ran a command or a tool meanwhile.`
+      : `${by} has changed ${plainPath(path)} ${ago(nowMs - atMs)}, ` +
+        `after you read it.`,
     // A change is over: only a hold blocks.
     force: onOverlap === "inform" ? "inform" : "soft",
     session,

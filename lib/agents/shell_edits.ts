@@ -2,17 +2,25 @@
  * Shell commands: an edit by other means.
  *
  * Before one runs, what can be read off it as written is judged like an edit,
- * and the files that others hold or edit are stamped. After it ran, those that
- * changed meanwhile, and not by their holder's own hand, are put to this
- * session's account: both are told on `file_conflict`.
+ * and what other sessions work on is looked at. After it ran, what changed
+ * meanwhile is told to both: `change_notices.ts` says in which words.
  *
  * @module
  */
 
-import { ttlOf } from "../channels.ts";
 import { escapeGlob } from "../glob.ts";
-import type { Case, Verdict } from "./case.ts";
-import { notesOf, readNote } from "./case.ts";
+import {
+  BEGAN,
+  callKey,
+  type CallNote,
+  type Case,
+  ENDED,
+  notesOf,
+  othersNear,
+  readNote,
+  STAMPED_MAX,
+  type Verdict,
+} from "./case.ts";
 import {
   afterEdit,
   afterRead,
@@ -20,29 +28,10 @@ import {
   type EditPath,
   TOO_LARGE,
 } from "./edits.ts";
-import { type FileStamp, hasChanged, stampOf } from "./file_stamp.ts";
-import { plainName, plainPath } from "./frame.ts";
-import { informNotes } from "./informing.ts";
 import { hasOtherBranch } from "./registration.ts";
 import { type ShellWrite, shellWrites } from "./shell.ts";
 import { diskAt, isRegularFile, placedIn } from "./shell_disk.ts";
 import type { TreeCommand } from "./whole_tree.ts";
-
-const FILES_MAX = 100;
-// What is larger in all is told by its size and time alone.
-const HASHED_BYTES_MAX = 1024 * 1024;
-
-/** A file that another session was at when the command began. */
-interface Watched {
-  readonly path: string;
-  readonly session: string;
-  readonly stamp: FileStamp;
-}
-
-interface ShellNote {
-  readonly atMs: number;
-  readonly files: readonly Watched[];
-}
 
 /** Judges a command before it runs. */
 export async function beforeShell(
@@ -58,20 +47,24 @@ export async function beforeShell(
   const verdict = await beforeEdit(quiet(hook), writes);
   if (verdict.decision.verdict === "deny") return verdict;
   if (isCut) return TOO_LARGE;
-  const files = await othersFiles(hook);
-  if (files.length > 0) {
-    const note: ShellNote = { atMs: hook.nowMs, files };
-    await hook.store.noteActivity(hook.session.id, {
-      change: { status: "active" },
-      notes: notesOf({ [noteKey(hook)]: note }),
-    });
+  const near = await othersNear(hook, STAMPED_MAX + 1);
+  if (near.files.length > 0) {
+    const { beforeCommand } = await import("./before_call.ts");
+    await beforeCommand(hook, near, writes);
+  } else if (near.isHolder && !near.isAlone) {
+    // Others see by it that this session may be changing its own files.
+    const note: CallNote = { atMs: hook.nowMs, writes };
+    await noteCall(hook, { [callKey(hook)]: note, [BEGAN]: hook.nowMs });
   }
   return verdict;
 }
 
 /** Finds what a command that ran has changed of others' files. */
 export async function afterShell(hook: Case, command: string): Promise<void> {
-  const { writes, reads, trees } = filesOf(hook, command);
+  const { writes: read, reads, trees } = filesOf(hook, command);
+  const note = await readNote<CallNote>(hook, callKey(hook));
+  // What a target means is decided by what was there before.
+  const writes = note?.writes ?? read;
   if (trees.length > 0 || hasOtherBranch(hook.session)) {
     const { noteBranches } = await import("./branches.ts");
     await noteBranches(hook, trees);
@@ -85,22 +78,26 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
   if (writes.length > 0 || shown.length === 0) {
     await afterEdit(quiet(hook), writes);
   }
-  const key = noteKey(hook);
-  const note = await readNote<ShellNote>(hook, key);
   if (note === undefined) return;
-  const overwritten: Watched[] = [];
-  for (const watched of note.files) {
-    if (!hasChanged(watched.path, watched.stamp)) continue;
-    const touches = await hook.store.touchesOf(watched.path, note.atMs);
-    // Its holder, or somebody else who says so, has changed it meanwhile.
-    if (touches.some((touch) => touch.session !== hook.session.id)) continue;
-    overwritten.push(watched);
+  if (note.seen === undefined) {
+    await noteCall(hook, {
+      [callKey(hook)]: undefined,
+      [ENDED]: hook.nowMs,
+    });
+    return;
   }
-  await hook.store.noteActivity(hook.session.id, {
-    touched: overwritten.map(({ path }) => path),
-    notes: notesOf({ [key]: undefined }),
+  const { afterCall } = await import("./after_call.ts");
+  await afterCall(quiet(hook), note, "command");
+}
+
+async function noteCall(
+  { store, session }: Case,
+  notes: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await store.noteActivity(session.id, {
+    change: { status: "active" },
+    notes: notesOf(notes),
   });
-  await announce(hook, overwritten);
 }
 
 /** What can be read off a command. */
@@ -158,58 +155,4 @@ function quiet(hook: Case): Case {
 /** A command that failed may have stopped before it showed a file. */
 function hasFailed({ event }: Case): boolean {
   return event.kind === "after-tool" && event.succeeded === false;
-}
-
-async function othersFiles(hook: Case): Promise<Watched[]> {
-  const { store, session } = hook;
-  const files = await store.othersFiles(
-    session.id,
-    session.project ?? null,
-    FILES_MAX,
-  );
-  let hashed = 0;
-  return files.map(({ path, session }) => {
-    const stamp = stampOf(path, { hash: hashed < HASHED_BYTES_MAX });
-    if (stamp.hash !== undefined) hashed += stamp.size;
-    return { path, session, stamp };
-  });
-}
-
-/** Says on the bus whose files were overwritten: to them, and to who did it. */
-async function announce(
-  hook: Case,
-  overwritten: readonly Watched[],
-): Promise<void> {
-  if (overwritten.length === 0) return;
-  const { store, session } = hook;
-  await store.append(
-    overwritten.map(({ path, session: holder }) => ({
-      sender: session.id,
-      channel: "file_conflict",
-      payloadText: JSON.stringify({
-        event: "overwritten",
-        path,
-        sessions: [session.id, holder],
-      }),
-      ttlSeconds: ttlOf("file_conflict"),
-      project: session.project ?? null,
-    })),
-    { atomic: true },
-  );
-  const facts = overwritten.map(({ path, session: holder }) => ({
-    path,
-    session: holder,
-    facts: `Your command has changed ${plainPath(path)}, which ` +
-      `${plainName(holder)} is working on: tell them, or put it back.`,
-  }));
-  await store.noteActivity(session.id, {
-    notes: await informNotes(hook, facts),
-  });
-}
-
-function noteKey({ event }: Case): string {
-  const call = event.kind === "before-tool" || event.kind === "after-tool"
-    ? event.tool.callId
-    : undefined;
-  return `shell:${event.agentId ?? ""}:${call ?? ""}`;
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { foldPrefix } from "../glob.ts";
 import { type Reach, tryReachOf } from "../lock_overlap.ts";
 import {
   isName,
@@ -17,8 +18,9 @@ import {
 } from "../lock_target.ts";
 import type { Hold, LockRequest, LockType } from "../locks.ts";
 import { isAtOrBelow } from "../path_text.ts";
-import type { LockQuery } from "../store.ts";
+import type { FileScope, LockQuery, OthersFile } from "../store.ts";
 import type { Columns } from "./columns.ts";
+import { parseFiles } from "./registry.ts";
 
 /** What the row of a hold says. */
 export function toHold(row: Columns, nowMs: number): Hold {
@@ -133,4 +135,63 @@ export function foreignTarget(path: string): LockTarget {
     const extent = { text: "/\u0001", prefix: "/\u0001" };
     return { kind: "file", path, disk: extent, foldsCase: false };
   }
+}
+
+/** The columns of a hold that {@linkcode toOthersFiles} reads, beside its session. */
+export const OTHERS_COLUMNS =
+  "file_path, kind, lock_type, expires_at, extent, folds_case, worktree, project_id";
+
+/** Folders as that with which the folded prefix of all below them begins. */
+export function foldersBelow(folders: readonly string[]): string[] {
+  return folders.map((folder) => `${foldPrefix(folder).replace(/\/+$/, "")}/`);
+}
+
+/** The held files, then the active ones that their session does not hold. */
+export function toOthersFiles(
+  held: readonly Columns[],
+  active: readonly Columns[],
+  scope: FileScope,
+): OthersFile[] {
+  const files = held.map(toHeld);
+  const isHeld = new Set(
+    files.map(({ session, path }) => `${session} ${path}`),
+  );
+  for (const row of active) {
+    const session = String(row.session_id);
+    const project = row.project_id === null
+      ? undefined
+      : String(row.project_id);
+    const isOfProject = scope.project === null || project === undefined ||
+      project === scope.project;
+    for (const path of parseFiles(row.active_files)) {
+      const concerns = isOfProject ||
+        scope.folders.some((folder) => isAtOrBelow(path, folder));
+      if (!concerns || isHeld.has(`${session} ${path}`)) continue;
+      files.push({
+        path,
+        session,
+        kind: "file",
+        disk: path,
+        foldsCase: false,
+        ...(project !== undefined && { project }),
+      });
+    }
+  }
+  return files;
+}
+
+function toHeld(row: Columns): OthersFile {
+  return {
+    path: String(row.file_path),
+    session: String(row.session_id),
+    kind: row.kind as LockKind,
+    type: row.lock_type as LockType,
+    since: String(row.locked_at),
+    expiresAtMs: Number(row.expires_at),
+    // A row of another program has none yet.
+    disk: String(row.extent ?? row.file_path),
+    foldsCase: row.folds_case === 1,
+    ...(row.worktree !== null && { worktree: String(row.worktree) }),
+    ...(row.project_id !== null && { project: String(row.project_id) }),
+  };
 }

@@ -17,9 +17,13 @@ import {
   lifeOf,
   meantBy,
   newsOf,
-  parseFiles,
   toSession,
 } from "../coordination/registry.ts";
+import {
+  foldersBelow,
+  OTHERS_COLUMNS,
+  toOthersFiles,
+} from "../coordination/lock_rows.ts";
 import { UnknownSessionError } from "../errors.ts";
 import { hostId, mayShareDisk } from "../host.ts";
 import { keeperText } from "../keeper.ts";
@@ -29,7 +33,7 @@ import {
   type SessionStart,
   STALE_AFTER_MS,
 } from "../sessions.ts";
-import type { OthersFile } from "../store.ts";
+import type { FileScope, OthersFiles } from "../store.ts";
 import { arrayText, type Queryable, type Row } from "./connection.ts";
 import { storable } from "./text.ts";
 import { isoTime } from "./times.ts";
@@ -289,41 +293,52 @@ export function isOnDisk({ host }: Row): boolean {
   return mayShareDisk(host === null ? null : String(host));
 }
 
+// A prefix is a lock's literal beginning, case folded, so the folders are, too.
+const HELD = `SELECT session_id, host, ${isoTime("locked_at")} AS locked_at,
+    ${OTHERS_COLUMNS}
+  FROM file_locks LEFT JOIN
+    (SELECT session_id, host FROM session_registry) AS s USING (session_id)
+  WHERE session_id <> $1 AND file_path NOT LIKE '@%'
+    AND ($2::text IS NULL OR project_id IS NULL OR project_id = $2
+      OR EXISTS (SELECT 1 FROM unnest($4::text[]) AS folder WHERE
+        starts_with(coalesce(prefix, file_path) || '/', folder)
+        OR kind <> 'file' AND starts_with(folder, rtrim(prefix, '/') || '/')))
+  ORDER BY kind = 'file', token DESC LIMIT $3`;
+
+const ACTIVE = `SELECT session_id, active_files, project_id, host
+  FROM session_registry
+  WHERE session_id <> $1 AND status IS DISTINCT FROM 'terminated'
+    AND active_files NOT IN ('', '[]')
+  ORDER BY ($2::text IS NULL OR project_id IS NULL OR project_id = $2) DESC,
+    heartbeat_at DESC LIMIT $3`;
+
+const STANDING = `SELECT
+  EXISTS (SELECT 1 FROM file_locks WHERE session_id = $1) AS holder,
+  NOT EXISTS (SELECT 1 FROM session_registry
+    WHERE session_id <> $1 AND status IS DISTINCT FROM 'terminated') AS alone`;
+
 /** The files of this disk that other sessions hold or show as active. */
 export async function othersFiles(
   connection: Queryable,
   session: string,
-  project: string | null,
+  scope: FileScope,
   limit: number,
-): Promise<OthersFile[]> {
-  const [active, held] = await Promise.all([
-    connection.all(
-      `SELECT session_id, active_files, host FROM session_registry
-       WHERE session_id <> $1 AND status IS DISTINCT FROM 'terminated'
-         AND active_files NOT IN ('', '[]')
-         AND ($2::text IS NULL OR project_id IS NULL OR project_id = $2)
-       ORDER BY heartbeat_at DESC LIMIT $3`,
-      [session, project, limit],
-    ),
-    connection.all(
-      `SELECT l.session_id, l.file_path, s.host
-       FROM file_locks AS l LEFT JOIN session_registry AS s USING (session_id)
-       WHERE l.session_id <> $1 AND l.kind = 'file'
-         AND l.file_path NOT LIKE '@%'
-         AND ($2::text IS NULL OR l.project_id IS NULL OR l.project_id = $2)
-       ORDER BY l.token DESC LIMIT $3`,
-      [session, project, limit],
-    ),
+): Promise<OthersFiles> {
+  const { project, folders } = scope;
+  const below = arrayText(foldersBelow(folders));
+  const [held, active, standing] = await Promise.all([
+    connection.all(HELD, [session, project, limit, below]),
+    connection.all(ACTIVE, [session, project, limit]),
+    connection.get(STANDING, [session]),
   ]);
-  const files = new Map<string, string>();
-  for (const row of active.filter(isOnDisk)) {
-    for (const path of parseFiles(row.active_files)) {
-      files.set(path, String(row.session_id));
-    }
-  }
-  for (const row of held.filter(isOnDisk)) {
-    files.set(String(row.file_path), String(row.session_id));
-  }
-  return [...files].slice(-limit)
-    .map(([path, session]) => ({ path, session }));
+  const files = toOthersFiles(
+    held.filter(isOnDisk),
+    active.filter(isOnDisk),
+    scope,
+  );
+  return {
+    files: files.slice(0, limit),
+    isAlone: standing?.alone === true,
+    isHolder: standing?.holder === true,
+  };
 }

@@ -39,6 +39,7 @@ import type {
   DurableReader,
   EditObstacle,
   EditRequest,
+  FileScope,
   FileTouch,
   FolderQuery,
   FolderTouch,
@@ -48,7 +49,7 @@ import type {
   NewMessage,
   Operation,
   OperationResult,
-  OthersFile,
+  OthersFiles,
   Page,
   Purged,
   Stats,
@@ -471,14 +472,14 @@ export class PostgresStore implements Store {
 
   async othersFiles(
     session: string,
-    project: string | null,
+    scope: FileScope,
     limit: number,
-  ): Promise<readonly OthersFile[]> {
+  ): Promise<OthersFiles> {
     const act = "list files";
     this.#refuseClosed(act);
     return await this.#connection.read(
       act,
-      (at) => othersFiles(at, session, project, limit),
+      (at) => othersFiles(at, session, scope, limit),
     );
   }
 

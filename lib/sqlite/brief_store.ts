@@ -30,6 +30,7 @@ import type {
   BriefStore,
   EditObstacle,
   EditRequest,
+  FileScope,
   FileTouch,
   FolderQuery,
   FolderTouch,
@@ -37,7 +38,7 @@ import type {
   LockQuery,
   Message,
   NewMessage,
-  OthersFile,
+  OthersFiles,
   Page,
 } from "../store.ts";
 import type { Addressed } from "./bells.ts";
@@ -127,12 +128,12 @@ export class SqliteBriefStore implements BriefStore {
 
   othersFiles(
     session: string,
-    project: string | null,
+    scope: FileScope,
     limit: number,
-  ): Promise<readonly OthersFile[]> {
+  ): Promise<OthersFiles> {
     return this.#read(
       "list files",
-      () => othersFiles(this.#connection, session, project, limit),
+      () => othersFiles(this.#connection, session, scope, limit),
     );
   }
 

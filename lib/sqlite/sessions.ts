@@ -16,9 +16,13 @@ import {
   lifeOf,
   meantBy,
   newsOf,
-  parseFiles,
   toSession,
 } from "../coordination/registry.ts";
+import {
+  foldersBelow,
+  OTHERS_COLUMNS,
+  toOthersFiles,
+} from "../coordination/lock_rows.ts";
 import { UnknownSessionError } from "../errors.ts";
 import { hostId } from "../host.ts";
 import { keeperText } from "../keeper.ts";
@@ -28,7 +32,7 @@ import {
   type SessionStart,
   STALE_AFTER_MS,
 } from "../sessions.ts";
-import type { OthersFile } from "../store.ts";
+import type { FileScope, OthersFiles } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -242,35 +246,51 @@ export function listSessions(
   return rows.map(toSession);
 }
 
+// A prefix is a lock's literal beginning, case folded, so the folders are, too.
+const held = (kinds: string) =>
+  `SELECT session_id, locked_at, ${OTHERS_COLUMNS}
+  FROM file_locks
+  WHERE ${kinds} AND session_id <> ?1 AND file_path NOT LIKE '@%'
+    AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2
+      OR EXISTS (SELECT 1 FROM json_each(?4) AS folder WHERE
+        substr(coalesce(prefix, file_path) || '/', 1, length(folder.value))
+          = folder.value
+        OR kind <> 'file' AND substr(folder.value, 1,
+          length(rtrim(prefix, '/')) + 1) = rtrim(prefix, '/') || '/'))
+  ORDER BY token DESC LIMIT 0 + ?3`;
+
+// In one statement all rows would have to be sorted.
+const HELD = [held("kind <> 'file'"), held("kind = 'file'")];
+
+const ACTIVE = `SELECT session_id, active_files, project_id
+  FROM session_registry
+  WHERE session_id <> ?1 AND status IS NOT 'terminated'
+    AND active_files NOT IN ('', '[]')
+  ORDER BY (?2 IS NULL OR project_id IS NULL OR project_id = ?2) DESC,
+    heartbeat_at DESC LIMIT 0 + ?3`;
+
+const STANDING = `SELECT
+  EXISTS (SELECT 1 FROM file_locks WHERE session_id = ?1) AS holder,
+  NOT EXISTS (SELECT 1 FROM session_registry
+    WHERE session_id <> ?1 AND status IS NOT 'terminated') AS alone`;
+
 /** The files that other sessions hold or show as active. */
 export function othersFiles(
   connection: Connection,
   session: string,
-  project: string | null,
+  scope: FileScope,
   limit: number,
-): OthersFile[] {
-  const files = new Map<string, string>();
-  const active = connection.sql(
-    `SELECT session_id, active_files FROM session_registry
-     WHERE session_id <> ?1 AND status IS NOT 'terminated'
-       AND active_files NOT IN ('', '[]')
-       AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
-     ORDER BY heartbeat_at DESC LIMIT 0 + ?3`,
-  ).all(session, project, limit);
-  for (const row of active) {
-    for (const path of parseFiles(row.active_files)) {
-      files.set(path, String(row.session_id));
-    }
-  }
-  const held = connection.sql(
-    `SELECT session_id, file_path FROM file_locks
-     WHERE session_id <> ?1 AND kind = 'file' AND file_path NOT LIKE '@%'
-       AND (?2 IS NULL OR project_id IS NULL OR project_id = ?2)
-     ORDER BY token DESC LIMIT 0 + ?3`,
-  ).all(session, project, limit);
-  for (const row of held) {
-    files.set(String(row.file_path), String(row.session_id));
-  }
-  return [...files].slice(-limit)
-    .map(([path, session]) => ({ path, session }));
+): OthersFiles {
+  const { project, folders } = scope;
+  const below = JSON.stringify(foldersBelow(folders));
+  const held = HELD.flatMap((sql) =>
+    connection.sql(sql).all(session, project, limit, below)
+  );
+  const active = connection.sql(ACTIVE).all(session, project, limit);
+  const { alone, holder } = connection.sql(STANDING).get(session)!;
+  return {
+    files: toOthersFiles(held, active, scope).slice(0, limit),
+    isAlone: alone === 1,
+    isHolder: holder === 1,
+  };
 }

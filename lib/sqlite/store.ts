@@ -38,6 +38,7 @@ import type {
   DurableReader,
   EditObstacle,
   EditRequest,
+  FileScope,
   FileTouch,
   FolderQuery,
   FolderTouch,
@@ -47,7 +48,7 @@ import type {
   NewMessage,
   Operation,
   OperationResult,
-  OthersFile,
+  OthersFiles,
   Page,
   Purged,
   Stats,
@@ -535,13 +536,13 @@ export class SqliteStore implements Store {
 
   async othersFiles(
     session: string,
-    project: string | null,
+    scope: FileScope,
     limit: number,
-  ): Promise<readonly OthersFile[]> {
+  ): Promise<OthersFiles> {
     this.#refuseClosed("list files");
     return await this.#connection.read(
       "list files",
-      () => othersFiles(this.#connection, session, project, limit),
+      () => othersFiles(this.#connection, session, scope, limit),
     );
   }
 

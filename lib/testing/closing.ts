@@ -89,7 +89,8 @@ export function closing(cases: Cases): void {
       renewLock: () => store.renewLock(hold, HOUR_MS),
       releaseLock: () => store.releaseLock(hold),
       locks: () => store.locks({ project: null }),
-      othersFiles: () => store.othersFiles("ann", null, 10),
+      othersFiles: () =>
+        store.othersFiles("ann", { project: null, folders: [] }, 10),
       lockWaiters: () => store.lockWaiters(target),
       postTask: () => ann.post("T-2"),
       claimTask: () => store.claimTask("T-1", ann.claimer()),

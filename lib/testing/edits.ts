@@ -7,7 +7,8 @@
 
 import assert from "node:assert/strict";
 import { UnknownSessionError } from "../errors.ts";
-import type { EditObstacle, EditRequest } from "../store.ts";
+import type { LockKind } from "../lock_target.ts";
+import type { EditObstacle, EditRequest, FileScope } from "../store.ts";
 import type { Cases } from "./case.ts";
 import { purgeAll } from "./keeping.ts";
 import { holders } from "./locks.ts";
@@ -346,28 +347,93 @@ export function edits(cases: Cases): void {
     assert.deepEqual(await holders(ann.store), ["ann"]);
   });
 
+  const othersOf = async (
+    { id, store }: Peer,
+    scope: Partial<FileScope> = {},
+    limit = 10,
+  ): Promise<string[]> => {
+    const all = { project: null, folders: [], ...scope };
+    const { files } = await store.othersFiles(id, all, limit);
+    return files.map(({ path, session }) => `${session} ${path}`);
+  };
+
   cases.test("the files of others are those they hold or show as active", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     await bob.store.updateSession("bob", { activeFiles: ["/active"] });
-    await eve.hold("/held", ADVISORY);
     await eve.hold("/folder", { kind: "folder" });
+    await eve.hold("/glob/*.ts", { kind: "glob", type: "advisory" });
+    await eve.hold("/held", ADVISORY);
     await ann.hold("/mine");
-    const of = async (limit: number) =>
-      (await ann.store.othersFiles("ann", null, limit))
-        .map(({ path, session }) => `${session} ${path}`).toSorted();
-    assert.deepEqual(await of(10), ["bob /active", "eve /held"]);
-    assert.equal((await of(1)).length, 1);
+    // What covers several files comes first, then the latest hold.
+    assert.deepEqual(await othersOf(ann), [
+      "eve /glob/*.ts",
+      "eve /folder",
+      "eve /held",
+      "bob /active",
+    ]);
+    assert.deepEqual(await othersOf(ann, {}, 1), ["eve /glob/*.ts"]);
     await bob.store.endSession("bob");
-    assert.deepEqual(await of(10), ["eve /held"]);
+    assert.equal((await othersOf(ann)).length, 3);
+  });
+
+  cases.test("a file of others says how it is held, or that it is not", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const { since, expiresAt } = await bob.hold("/glob/*.ts", { kind: "glob" });
+    const held = await bob.hold("/held", ADVISORY);
+    const activeFiles = ["/held", "/active"];
+    await bob.store.updateSession("bob", { activeFiles });
+    const all = { project: null, folders: [] };
+    const { files } = await ann.store.othersFiles("ann", all, 10);
+    assert.deepEqual(files, [{
+      path: "/glob/*.ts",
+      session: "bob",
+      kind: "glob",
+      type: "exclusive",
+      since,
+      expiresAtMs: Date.parse(expiresAt),
+      disk: "/glob/*.ts",
+      foldsCase: false,
+    }, {
+      path: "/held",
+      session: "bob",
+      kind: "file",
+      type: "advisory",
+      since: held.since,
+      expiresAtMs: Date.parse(held.expiresAt),
+      disk: "/held",
+      foldsCase: false,
+    }, {
+      path: "/active",
+      session: "bob",
+      kind: "file",
+      disk: "/active",
+      foldsCase: false,
+    }]);
+  });
+
+  cases.test("a session is told whether it is alone, and whether it holds something", async (scene) => {
+    const ann = await scene.peer("ann");
+    const standing = async ({ id, store }: Peer) => {
+      const all = { project: null, folders: [] };
+      const { isAlone, isHolder } = await store.othersFiles(id, all, 10);
+      return { isAlone, isHolder };
+    };
+    assert.deepEqual(await standing(ann), { isAlone: true, isHolder: false });
+    await ann.hold("/mine", ADVISORY);
+    assert.deepEqual(await standing(ann), { isAlone: true, isHolder: true });
+    const bob = await scene.peer("bob");
+    assert.deepEqual(await standing(ann), { isAlone: false, isHolder: true });
+    assert.deepEqual(await standing(bob), { isAlone: false, isHolder: false });
+    await bob.store.endSession("bob");
+    assert.deepEqual(await standing(ann), { isAlone: true, isHolder: true });
   });
 
   cases.test("listing the files of others judges nobody", async (scene) => {
     const bob = await scene.peer("bob", { start: GONE_PROCESS });
     const ann = await scene.peer("ann");
     await bob.hold("/held", ADVISORY);
-    const files = await ann.store.othersFiles("ann", null, 10);
-    assert.deepEqual(files, [{ path: "/held", session: "bob" }]);
+    assert.deepEqual(await othersOf(ann), ["bob /held"]);
     assert.equal((await ann.store.session("bob"))?.status, "active");
   });
 
@@ -379,9 +445,58 @@ export function edits(cases: Cases): void {
       await peer.store.updateSession(peer.id, { activeFiles });
     }
     const of = async (project: string | null) =>
-      (await ann.store.othersFiles("ann", project, 10))
-        .map(({ path }) => path).toSorted();
-    assert.deepEqual(await of("/one"), ["/active in /one", "/active in null"]);
+      (await othersOf(ann, { project })).toSorted();
+    assert.deepEqual(await of("/one"), [
+      "of /one /active in /one",
+      "of null /active in null",
+    ]);
     assert.equal((await of(null)).length, 3);
+  });
+
+  cases.test("the files of others are those below a folder, in any project", async (scene) => {
+    const ann = await scene.peer("ann");
+    const start = { project: "/far" };
+    const bob = await scene.peer("bob", { start });
+    const hold = (path: string, kind: LockKind = "file") =>
+      bob.store.acquireLock({
+        session: bob.id,
+        agent: "",
+        target: { ...targetOf(path, kind), project: "/far" },
+        type: "advisory",
+        leaseMs: HOUR_MS,
+        takeOver: false,
+        wait: false,
+        alongside: [],
+      });
+    await hold("/Here/a");
+    await hold("/Here/below/b");
+    await hold("/Hereabouts/c");
+    await hold("/Here", "folder");
+    await hold("/", "folder");
+    await hold("/Here/below/*.ts", "glob");
+    await bob.store.updateSession("bob", {
+      activeFiles: ["/Here/d", "/Hereabouts/e"],
+    });
+    const of = async (...folders: string[]) =>
+      (await othersOf(ann, { project: "/near", folders })).toSorted()
+        .map((each) => each.replace("bob ", ""));
+    assert.deepEqual(await of("/Here"), [
+      "/",
+      "/Here",
+      "/Here/a",
+      "/Here/below/*.ts",
+      "/Here/below/b",
+      "/Here/d",
+    ]);
+    // A folder reaches down, a file or a glob beside it does not.
+    assert.deepEqual(await of("/Here/other"), ["/", "/Here"]);
+    assert.deepEqual(await of("/Here/a"), ["/", "/Here", "/Here/a"]);
+    assert.deepEqual(await of("/nowhere", "/Hereabouts"), [
+      "/",
+      "/Hereabouts/c",
+      "/Hereabouts/e",
+    ]);
+    assert.equal((await of("/")).length, 8);
+    assert.deepEqual(await of(), []);
   });
 }

@@ -97,7 +97,9 @@ export function lockNames(cases: Cases): void {
   cases.test("a name is no file that another session is at", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.hold("@x", NAME);
-    assert.deepEqual(await ann.store.othersFiles("ann", null, 10), []);
+    const all = { project: null, folders: [] };
+    const { files } = await ann.store.othersFiles("ann", all, 10);
+    assert.deepEqual(files, []);
   });
 
   cases.test("a glob that may be a name covers the file of that name", async (scene) => {

@@ -121,23 +121,25 @@ Deno.test("a shell command's writes are judged like edits", async () => {
   assert.deepEqual(await scene.held("ada"), ["c.ts"]);
 });
 
-Deno.test("what a command overwrites is told to both, and to its account", async () => {
+Deno.test("what changed while a command ran is told to both, and noted", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.before("bob", [path]);
+  await scene.after("bob", [path]);
   const opaque = { callId: "1" };
+  scene.clock.advance(1_000);
   contextOf(await scene.beforeShell("ada", "./format-all", opaque));
   scene.clock.advance(5_000);
   scene.write("a.ts", "b");
   const own = contextOf(await scene.afterShell("ada", "./format-all", opaque));
   assert.match(
     own,
-    /Your command has changed .*a\.ts, which bob is working on/,
+    /Your command has changed .*a\.ts, which bob is editing since 6 s ago, or something else did/,
   );
   const others = contextOf(await scene.call("bob", { kind: "prompt" }));
   assert.match(
     others,
-    /conflict from ada.*\n\| has changed .*a\.ts, which you/,
+    /conflict from ada.*\n\| ran a command or a tool while .*a\.ts, which you/,
   );
   const [touch] = await scene.store.touchesOf(path, 0);
   assert.equal(touch.session, "ada");
@@ -179,7 +181,9 @@ Deno.test("commands at once are kept apart by their calls", async () => {
 
 Deno.test("another project's files are no business of a command's", async () => {
   await using scene = await Scene.open();
-  const path = scene.write("a.ts", "a");
+  Deno.mkdirSync(`${scene.project}-2`);
+  const path = `${scene.project}-2/a.ts`;
+  Deno.writeTextFileSync(path, "a");
   await scene.store.registerSession({
     id: "far",
     vendor: "claude",
@@ -188,7 +192,7 @@ Deno.test("another project's files are no business of a command's", async () => 
   await scene.store.updateSession("far", { activeFiles: [path] });
   await scene.beforeShell("ada", "./x", { callId: "1" });
   scene.clock.advance(5_000);
-  scene.write("a.ts", "b");
+  Deno.writeTextFileSync(path, "bb");
   await scene.afterShell("ada", "./x", { callId: "1" });
   assert.deepEqual(await scene.conflicts(), []);
 });

@@ -182,9 +182,8 @@ Deno.test({
     // Whose files a command may have overwritten here are of this disk.
     const opened = await database.openStore();
     const files = async () =>
-      (await opened.othersFiles("here", null, 10)).map(({ session }) =>
-        session
-      );
+      (await opened.othersFiles("here", { project: null, folders: [] }, 10))
+        .files.map(({ session }) => session);
     await beside.call("acquire", { name: "b", path: "/b", ...EXCLUSIVE });
     assert.deepEqual(await files(), ["beside"]);
     for (const [session, path] of [["there", "/c"], ["beside", "/d"]]) {

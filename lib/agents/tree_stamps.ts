@@ -1,0 +1,90 @@
+/**
+ * What the files of a folder were when it was looked at: the size and the time
+ * of each, up to a bound.
+ *
+ * A tree is walked breadth first, `node_modules` last, so that the bound meets
+ * what is deep or installed. Links are not followed. What is called `.git` is
+ * left out, because git's own commands write there all the time.
+ *
+ * @module
+ */
+
+import { entryStamp, looked } from "./file_stamp.ts";
+
+/** The files of one folder, with all below it. */
+export interface TreeStamps {
+  /** The folder. */
+  readonly root: string;
+  /** Each file's stamp, by its path below the folder. */
+  readonly stamps: Readonly<Record<string, string>>;
+  /** Whether no file was left out. */
+  readonly isWhole: boolean;
+}
+
+/** Files and folders that are looked at, in all trees of one look. */
+export const ENTRIES_MAX = 5_000;
+
+/**
+ * Looks at folders with all below them; of those that lie within each other, at
+ * the outer one.
+ */
+export function stampTrees(roots: readonly string[]): TreeStamps[] {
+  const outer = [...new Set(roots)].sort().reduce<string[]>(
+    (outer, root) =>
+      outer.some((above) => root.startsWith(below(above)))
+        ? outer
+        : [...outer, root],
+    [],
+  );
+  let left = ENTRIES_MAX;
+  return outer.map((root) => {
+    const walk = new Walk(root, left);
+    left -= walk.entries;
+    return { root, stamps: walk.stamps, isWhole: walk.isWhole };
+  });
+}
+
+/** What a folder's path and a name in it make. */
+export function below(folder: string, name = ""): string {
+  return folder.endsWith("/") ? folder + name : `${folder}/${name}`;
+}
+
+/** One walk through a tree. */
+class Walk {
+  readonly stamps: Record<string, string> = Object.create(null);
+  entries = 0;
+  isWhole = true;
+  readonly #root: string;
+  readonly #max: number;
+
+  constructor(root: string, max: number) {
+    this.#root = root;
+    this.#max = max;
+    const last: string[] = [];
+    // Each list grows while it is walked.
+    for (const folders of [[""], last]) {
+      for (const folder of folders) this.#folder(folder, folders, last);
+    }
+  }
+
+  #folder(folder: string, next: string[], last: string[]): void {
+    if (this.entries >= this.#max) {
+      this.isWhole = false;
+      return;
+    }
+    const path = below(this.#root, folder);
+    const entries = looked(() => [...Deno.readDirSync(path)]) ?? [];
+    for (const { name, isDirectory } of entries) {
+      if (name === ".git") continue;
+      if (++this.entries > this.#max) {
+        this.isWhole = false;
+        return;
+      }
+      const inner = `${folder}${name}`;
+      if (!isDirectory) {
+        const stamp = entryStamp(`${path}${name}`);
+        if (stamp !== undefined) this.stamps[inner] = stamp;
+      } else (name === "node_modules" ? last : next).push(`${inner}/`);
+    }
+  }
+}

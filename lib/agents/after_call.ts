@@ -61,13 +61,16 @@ export async function afterCall(
   });
 }
 
-/** Tells what has changed since it was seen, and writes notes down with it. */
+/**
+ * Tells what has changed since it was seen, and writes notes down with it.
+ * Returns the files that have changed.
+ */
 export async function tellChanges(
   hook: Case,
   seen: Seen | undefined,
   culprit: Culprit,
   notes: Readonly<Record<string, unknown>>,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { store, session } = hook;
   const found = seen === undefined ? undefined : await changesSince(hook, seen);
   const told = found === undefined || found.changes.length === 0
@@ -81,6 +84,7 @@ export async function tellChanges(
   if (told !== undefined && told.messages.length > 0) {
     await store.append(told.messages, { atomic: true });
   }
+  return found?.changes.map(({ path }) => path) ?? [];
 }
 
 /** Finds what has changed since. */
@@ -91,12 +95,15 @@ async function changesSince(hook: Case, seen: Seen): Promise<Changes> {
       .map(([path]) => path),
     ...await changedInTrees(seen),
   ]);
+  for (const path of seen.told ?? []) changed.delete(path);
   if (changed.size === 0 && !seen.hasMore) return { changes: [], more: 0 };
   // What was taken since then was taken as it is.
-  const holds = (await othersNear(hook, FILES_MAX)).files
+  const holds = (await othersNear(hook, FILES_MAX, named)).files
     .filter(({ since }) => since === undefined || Date.parse(since) <= atMs);
   if (seen.hasMore) {
-    for (const path of writtenSince(seen, holds)) changed.add(path);
+    for (const path of writtenSince(seen, holds)) {
+      if (!seen.told?.includes(path)) changed.add(path);
+    }
   }
   const covering = coveringOf(holds);
   return {

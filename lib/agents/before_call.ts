@@ -51,6 +51,8 @@ export interface Seen {
   readonly hasMore: boolean;
   /** The files that the call itself names: they count whoever holds them. */
   readonly named: readonly string[];
+  /** The files of which it was told already that they changed. */
+  readonly told?: readonly string[];
 }
 
 /** Looks at what other sessions work on, before a command runs. */
@@ -61,7 +63,7 @@ export async function beforeCommand(
 ): Promise<void> {
   const holds = near.files.slice(0, STAMPED_MAX);
   const seen = holds.length === 0 ? undefined : await stamped(hook, {
-    paths: holds.filter(isFile).map(({ path }) => path),
+    paths: holds.filter(isFile).map(pathOf),
     roots: rootsOf(holds, near.folders),
     hasMore: near.files.length > STAMPED_MAX,
   });
@@ -76,11 +78,12 @@ export async function beforeUnknown(
   hook: Case,
   paths: readonly string[],
 ): Promise<void> {
-  const near = await othersNear(hook, FILES_MAX);
+  // What looks like a path may be none.
+  const targets = targetsOf({ ...hook, log: () => {} }, paths);
+  const near = await othersNear(hook, FILES_MAX, targets.map(pathOf));
   // What a session changes that is alone is no other one's business.
-  if (near.isAlone) return;
-  const targets = targetsOf(hook, paths);
-  const named = targets.filter(isFile).map(({ path }) => path);
+  if (near.isAlone || targets.length === 0) return;
+  const named = targets.filter(isFile).map(pathOf);
   const folders = targets.filter((target) => !isFile(target));
   const reaches = folders.map(reachOfTarget);
   const holds = near.files.filter((hold) => {
@@ -88,10 +91,10 @@ export async function beforeUnknown(
     return reach !== undefined &&
       reaches.some((each) => meetOnDisk(each, reach));
   });
-  const held = holds.filter(isFile).map(({ path }) => path);
+  const held = holds.filter(isFile).map(pathOf);
   const seen = await stamped(hook, {
-    paths: [...named, ...held].slice(0, STAMPED_MAX),
-    roots: rootsOf(holds, folders.map(({ path }) => path)),
+    paths: [...named, ...held].slice(0, FILES_MAX),
+    roots: rootsOf(holds, folders.map(pathOf)),
     named,
   });
   await begin(hook, { atMs: hook.nowMs, writes: [], seen }, holds);
@@ -131,6 +134,11 @@ async function stamped(
   return { atMs: nowMs, files, trees, hasMore, named };
 }
 
+function pathOf({ path }: { readonly path: string }): string {
+  return path;
+}
+
+/** Whether a hold or target covers one file. */
 export function isFile({ kind }: Pick<LockTarget, "kind">): boolean {
   return kind === "file";
 }

@@ -84,6 +84,9 @@ export interface CallNote {
   readonly seen?: Seen;
 }
 
+/** The key of the list of commands that go on in the background. */
+export const BACKGROUND = "background";
+
 /** The key of the note of a tool call. */
 export function callKey({ event }: Case): string {
   const call = "tool" in event ? event.tool.callId : undefined;
@@ -101,16 +104,20 @@ export const STAMPED_MAX = 100;
 
 /**
  * What other sessions work on that this call may reach: in the session's
- * project, and below its worktree or the folder of the call in any project.
+ * project, and at or below its worktree, the folder of the call and the paths
+ * that it names, in any project.
  */
 export async function othersNear(
   { store, session, event, alongside }: Case,
   limit: number,
+  paths: readonly string[] = [],
 ): Promise<OthersNear> {
   const { worktree, project = null } = session;
   const cwd = event.cwd || Deno.cwd();
   const named = "tool" in event ? event.tool.folder : undefined;
-  const folders = new Set(worktree === undefined ? [] : [worktree]);
+  const folders = new Set(
+    worktree === undefined ? paths : [worktree, ...paths],
+  );
   const folder = realFolder(
     named?.startsWith("/") ? named : `${cwd}/${named ?? "."}`,
   );

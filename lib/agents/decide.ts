@@ -7,6 +7,7 @@
  * | session start | registered (by whoever decides) | its mail |
  * | prompt | at work again | its mail |
  * | before a tool | edits judged and locked, shell writes too | a denial |
+ * | before a tool that is not known | the files that it names are stamped | |
  * | after a tool | reads and edits noted, overwritten files found | its mail |
  * | stop | idle | its mail, if the policy holds it |
  * | session end | ended: locks and claims are free | |
@@ -18,8 +19,17 @@
  */
 
 import type { AfterToolEvent, BeforeToolEvent } from "./agent.ts";
-import { ALLOW, type Case, type Verdict } from "./case.ts";
+import {
+  ALLOW,
+  BACKGROUND,
+  callKey,
+  type CallNote,
+  type Case,
+  readNote,
+  type Verdict,
+} from "./case.ts";
 import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
+import { plainName } from "./frame.ts";
 import { withMail, withMailAtStop } from "./mail.ts";
 import { hasOtherBranch } from "./registration.ts";
 
@@ -29,6 +39,7 @@ const BEAT_MS = 5_000;
 /** Decides on one call of a hook. */
 export async function decide(hook: Case): Promise<Verdict> {
   const { event, store, session } = hook;
+  if (event.kind !== "before-tool") await lookAtRunning(hook);
   switch (event.kind) {
     case "session-start":
       await noteBranch(hook);
@@ -67,6 +78,10 @@ async function beforeTool(
     const { beforeShell } = await import("./shell_edits.ts");
     return await beforeShell(hook, command);
   }
+  if (kind === "other" && paths.length > 0) {
+    const { beforeUnknown } = await import("./before_call.ts");
+    await beforeUnknown(hook, paths);
+  }
   return ALLOW;
 }
 
@@ -77,7 +92,28 @@ async function afterTool(hook: Case, event: AfterToolEvent): Promise<void> {
   else if (kind === "shell" && command !== undefined) {
     const { afterShell } = await import("./shell_edits.ts");
     await afterShell(hook, command);
-  } else await beat(hook, "active");
+  } else {
+    if (kind === "other" && paths.length > 0) await afterUnknown(hook, event);
+    await beat(hook, "active");
+  }
+}
+
+/** Finds what a tool has changed of which is not known what it does. */
+async function afterUnknown(hook: Case, event: AfterToolEvent): Promise<void> {
+  const note = await readNote<CallNote>(hook, callKey(hook));
+  if (note === undefined) return;
+  const { afterCall } = await import("./after_call.ts");
+  await afterCall(hook, note, `call of ${plainName(event.tool.name)}`);
+}
+
+/** Looks at commands of the session that go on in the background. */
+async function lookAtRunning(hook: Case): Promise<void> {
+  const { store, session } = hook;
+  const notes = await store.readNotes(session.id, [BACKGROUND]);
+  const running = notes.get(BACKGROUND);
+  if (running === undefined) return;
+  const { lookAtBackground } = await import("./background.ts");
+  await lookAtBackground(hook, running);
 }
 
 /** Tells the sessions of the worktree if it is on another branch. */

@@ -5,7 +5,7 @@
  *
  * | call | is quick if |
  * | --- | --- |
- * | before a tool that neither edits nor runs a command | always |
+ * | before a tool that reads, or that names no file and runs no command | always |
  * | before an edit of a file that the session holds, or whose neighbour it does | nobody else is near |
  *
  * @module
@@ -53,7 +53,9 @@ export function answerQuickly(
 ): QuickAnswer {
   if (event.kind !== "before-tool") return { goesOn: false };
   const { kind, paths, isCut } = event.tool;
-  if (kind === "read" || kind === "other") return { goesOn: true };
+  if (kind === "read" || kind === "other" && paths.length === 0) {
+    return { goesOn: true };
+  }
   if (kind !== "edit" || paths.length !== 1 || isCut || paths[0][0] === "~") {
     return { goesOn: false };
   }

@@ -95,6 +95,8 @@ export interface ShellWrites {
   readonly unknown: boolean;
   /** Whether a bound left out some of the writes, or the command's end. */
   readonly isCut?: boolean;
+  /** Whether something that it starts may go on when it has ended. */
+  readonly goesOn?: boolean;
 }
 
 /** Options for {@linkcode shellWrites}. */
@@ -163,6 +165,12 @@ export function shellWrites(
   return reading.result();
 }
 
+/** Programs that leave something running which they start. */
+const LEAVING: ReadonlySet<string> = new Set([
+  ...["tmux", "screen", "at", "batch", "coproc", "daemonize", "setsid"],
+  ...["systemd-run", "start-stop-daemon", "start-job", "start-process"],
+]);
+
 /** The reading of one command, with all that is within it. */
 class Reading {
   readonly #home: string | undefined;
@@ -174,6 +182,7 @@ class Reading {
   readonly #expansion: Expansion;
   #isLost = false;
   #isCut = false;
+  #goesOn = false;
   #isSeen = true;
   #syntax: ShellSyntax = "posix";
   #depth = 0;
@@ -191,6 +200,7 @@ class Reading {
       wholeTree: this.#wholeTree,
       unknown: this.#isLost,
       ...(this.#isCut ? { isCut: true } : {}),
+      ...(this.#goesOn ? { goesOn: true } : {}),
     };
   }
 
@@ -229,6 +239,8 @@ class Reading {
     let redirects: Redirect[] = [];
     let before = "";
     const end = (operator: string): void => {
+      // PowerShell's operator of calls stands before its command.
+      if (operator === "&" && words.length > 0) this.#goesOn = true;
       const after = this.#simple(words, redirects, site);
       const isApart = before.startsWith("|") && before !== "||" ||
         operator === "|" || operator === "|&" || operator === "&";
@@ -346,10 +358,9 @@ class Reading {
     if (name === undefined || !name.isKnown) return;
     const isPowerShell = this.#syntax === "powershell";
     const own = cmdlet(name.text, isPowerShell);
-    const program = own ??
-      PROGRAMS.get(
-        /[^/\\]*$/.exec(name.text.replace(/\.exe$/i, ""))?.[0] ?? "",
-      );
+    const called = /[^/\\]*$/.exec(name.text.replace(/\.exe$/i, ""))?.[0] ?? "";
+    if (LEAVING.has(called.toLowerCase())) this.#goesOn = true;
+    const program = own ?? PROGRAMS.get(called);
     if (program === undefined) return;
     if (this.#depth >= SCRIPTS_MAX) return this.lose();
     this.#depth++;

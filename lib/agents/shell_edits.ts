@@ -61,7 +61,7 @@ export async function beforeShell(
 
 /** Finds what a command that ran has changed of others' files. */
 export async function afterShell(hook: Case, command: string): Promise<void> {
-  const { writes: read, reads, trees } = filesOf(hook, command);
+  const { writes: read, reads, trees, goesOn } = filesOf(hook, command);
   const note = await readNote<CallNote>(hook, callKey(hook));
   // What a target means is decided by what was there before.
   const writes = note?.writes ?? read;
@@ -86,8 +86,13 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
     });
     return;
   }
-  const { afterCall } = await import("./after_call.ts");
-  await afterCall(quiet(hook), note, "command");
+  if (goesOn) {
+    const { keepLooking } = await import("./background.ts");
+    await keepLooking(quiet(hook), note);
+  } else {
+    const { afterCall } = await import("./after_call.ts");
+    await afterCall(quiet(hook), note, "command");
+  }
 }
 
 async function noteCall(
@@ -107,6 +112,8 @@ interface FilesOfCommand {
   readonly trees: TreeCommand[];
   /** Whether a bound left something unread. */
   readonly isCut: boolean;
+  /** Whether something goes on when the call has ended. */
+  readonly goesOn: boolean;
 }
 
 /** What a command writes and shows, as seen from the session's folder. */
@@ -117,7 +124,7 @@ function filesOf(
   const { event } = hook;
   const folder = "tool" in event ? event.tool.folder : undefined;
   const start = placedIn(event.cwd || Deno.cwd(), folder ?? ".");
-  const { writes, reads, wholeTree, isCut } = shellWrites(command, {
+  const { writes, reads, wholeTree, isCut, goesOn } = shellWrites(command, {
     home: Deno.env.get("HOME"),
     syntax: "tool" in event && /powershell|pwsh/i.test(event.tool.name)
       ? "powershell"
@@ -141,6 +148,8 @@ function filesOf(
       folder: placedIn(start, folder),
     })),
     isCut: isCut === true || "tool" in event && event.tool.isCut === true,
+    goesOn: goesOn === true ||
+      "tool" in event && event.tool.isBackground === true,
   };
 }
 

@@ -240,6 +240,8 @@ function findBrace(
 ): { start: number; end: number; choices: string[] } | undefined {
   for (let start = from; start < text.length; start++) {
     if (text[start] === "\\") start++;
+    // What `find -exec` and `xargs` put a name in the place of.
+    else if (start === 0 && text.startsWith("{}")) continue;
     else if (text[start] === "{") {
       const found = choicesAt(text, start);
       if (found !== undefined) return { start, ...found };

@@ -110,6 +110,8 @@ Deno.test("words become what bash makes of them", () => {
       "{a,{b}}",
       "{a},}",
       "a{},}b",
+      "{},}",
+      "{}",
       "{id}/{a,b}",
       "{a,{b,c}d}e",
       "'{a,b}'",
@@ -139,11 +141,11 @@ Deno.test("any word of braces and wildcards becomes what bash makes of it", () =
   const words = fc.array(pieces, { minLength: 1, maxLength: 8 })
     .map((parts) => parts.join(""))
     // Two stars mean different things in different shells. What bash makes of
-    // dots beside braces, and of `{}` at the start, is its own.
+    // dots beside braces, and of `{}` among them, is its own.
     .filter((text) =>
       !/\*.*\*|^\/|\/\/|\.\./.test(text.replaceAll("{1..2}", ""))
     )
-    .filter((text) => !/\{\.|\.[{}]|\}\./.test(text));
+    .filter((text) => !/\{\.|\.[{}]|\}\.|\{\}/.test(text));
   fc.assert(
     fc.property(words, (text) => assertSame(text, folder)),
     { numRuns: 300 },

@@ -94,6 +94,7 @@ Deno.test("of a link, what it leads to is changed, and the link stays", {
     false,
     false,
     false,
+    false,
   ]);
   assert.equal(told[0].target, target);
 

@@ -163,6 +163,28 @@ Deno.test("a writable root is offered, and put in on a word only", async () => {
   assert.match(read(path)!, /^writable_roots/m);
 });
 
+Deno.test("the end of threads with windows is offered, never over a person's own", async () => {
+  await using home = new AgentsHome();
+  const path = home.path("codex");
+  const offered = await home.done(["install", "codex", "--yes"]);
+  assert.match(offered, /^\+thread_unload_delay_secs = 0 # message-bus/m);
+  assert.match(
+    offered,
+    /^codex: did not put .*; --unload-at-once puts it in\.$/m,
+  );
+  assert.doesNotMatch(read(path)!, /thread_unload_delay_secs/);
+  await home.done(["install", "codex", "--unload-at-once"]);
+  assert.match(read(path)!, /^thread_unload_delay_secs = 0/);
+  await home.done(["uninstall", "codex"]);
+  assert.equal(read(path), undefined);
+  const own = "thread_unload_delay_secs = 30\n";
+  write(path, own);
+  await home.done(["install", "codex", "--unload-at-once"]);
+  assert.match(read(path)!, /^thread_unload_delay_secs = 30\n/);
+  await home.done(["uninstall", "codex"]);
+  assert.equal(read(path), own);
+});
+
 Deno.test("without its packages it says so, and other commands do not care", async () => {
   await using home = new AgentsHome();
   const env = { env: { DENO_DIR: `${home.folder}/nothing-fetched` } };
@@ -224,15 +246,16 @@ Deno.test("at a terminal each change is shown in colours and asked for", {
   assert.match(no, /codex: left .*config\.toml as it is\./);
   assert.deepEqual(home.listing(), {});
 
-  // The hooks, yes; the sandbox's writable root, no.
-  const both = await atTerminal(home, "install codex", "y\nn\n");
+  // The hooks, yes; the sandbox's writable root and the end of threads, no.
+  const both = await atTerminal(home, "install codex", "y\nn\nn\n");
   assert.match(both, /so its model can send nothing;.*\.\nChange /);
   assert.match(read(path)!, /mbus hook codex/);
-  assert.doesNotMatch(read(path)!, /writable_roots/);
-  await atTerminal(home, "install codex", "y\n");
+  assert.doesNotMatch(read(path)!, /writable_roots|thread_unload/);
+  await atTerminal(home, "install codex", "y\ny\n");
   assert.match(read(path)!, /writable_roots/);
+  assert.match(read(path)!, /^thread_unload_delay_secs = 0/);
 
-  await atTerminal(home, "uninstall codex", "n\nn\n");
+  await atTerminal(home, "uninstall codex", "n\nn\nn\n");
   assert.match(read(path)!, /writable_roots/);
   await atTerminal(home, "uninstall codex --yes", "");
   assert.deepEqual(home.listing(), {});

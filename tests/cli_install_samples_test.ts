@@ -40,7 +40,7 @@ for (let i = 0; i < ROUNDS; i++) {
     await using home = new AgentsHome();
     writeSamples(home, json, toml);
     const before = home.listing();
-    const wishes = [...ALL, "--guide", "--writable-root"];
+    const wishes = [...ALL, "--guide", "--writable-root", "--unload-at-once"];
     const told = await home.told(["install", ...wishes]);
     assertDiffs(before, told);
     const installed = home.listing();

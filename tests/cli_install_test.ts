@@ -29,7 +29,13 @@ Deno.test("what is new in an empty home is gone again, folders and all", async (
 Deno.test("installing and uninstalling twice does nothing the second time", async () => {
   await using home = new AgentsHome();
   writeSamples(home, '{\n  "a": 1\n}\n', "a = 1\n");
-  const users = ["install", ...AGENT_NAMES, "--guide", "--writable-root"];
+  const users = [
+    "install",
+    ...AGENT_NAMES,
+    "--guide",
+    "--writable-root",
+    "--unload-at-once",
+  ];
   await home.done(users);
   const installed = home.listing();
   const again = await home.told(users);
@@ -102,6 +108,7 @@ Deno.test("a dry run shows all and changes nothing", async () => {
     ...AGENT_NAMES,
     "--guide",
     "--writable-root",
+    "--unload-at-once",
     "--dry-run",
   ];
   const before = home.listing();

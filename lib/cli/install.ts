@@ -47,6 +47,9 @@ const install: Command = defineCommand({
     "Codex's sandbox keeps its model's shell from writing to the bus. The bus " +
     "folder as one of its writable_roots is offered at a terminal, and " +
     "elsewhere put in by --writable-root only.",
+    "Codex's windows share a daemon, which keeps the thread of a closed window " +
+    "for a minute. thread_unload_delay_secs = 0 is offered at a terminal, and " +
+    "elsewhere put in by --unload-at-once only; a delay of yours stays.",
     "With --wake, a message to an idle session of Claude Code starts a turn of " +
     "its own, which costs tokens while nobody looks. It stays in until Claude " +
     "Code is uninstalled from here.",
@@ -66,6 +69,10 @@ const install: Command = defineCommand({
     "writable-root": {
       kind: "flag",
       help: "Let Codex's sandbox write to the bus folder",
+    },
+    "unload-at-once": {
+      kind: "flag",
+      help: "Let Codex end a closed window's thread at once",
     },
     wake: {
       kind: "flag",

@@ -10,6 +10,8 @@ import {
   addWritableRoot,
   codexConfig,
   removeWritableRoot,
+  unloadAtOnce,
+  unloadLater,
 } from "../../lib/agents/config/codex.ts";
 import {
   ConfigError,
@@ -190,5 +192,47 @@ Deno.test("codex: refuses a sandbox that is an inline table", () => {
 Deno.test("tomlString writes what TOML reads", () => {
   for (const text of ["a", "it's", 'say "x"', "'\"\\\n\t\x7f\u0001é👩", ""]) {
     assert.equal(tomlValue(tomlString(text)), text);
+  }
+});
+
+const UNLOADS = /^thread_unload_delay_secs = 0 # message-bus: .+$/m;
+
+for (
+  const [what, text] of [
+    ["no file", undefined],
+    ["an empty file", ""],
+    ["tables alone", "[hooks]\nx = 1\n"],
+    ["pairs and tables", 'model = "m"\n\n[hooks]\nx = 1\n'],
+    ["other line ends", 'model = "m"\r\n[hooks]\r\nx = 1\r\n'],
+    ["a byte order mark", '\ufeffmodel = "m"\n'],
+    ["the same key in a table", "[a]\nthread_unload_delay_secs = 7\n"],
+  ] as const
+) {
+  Deno.test(`codex: the end of threads with windows comes and goes in ${what}`, () => {
+    const put = unloadAtOnce(text, "config.toml");
+    assert.match(put.replace("\ufeff", ""), UNLOADS);
+    assert.equal(
+      (parse(put.replace("\ufeff", "")) as Record<string, unknown>)
+        .thread_unload_delay_secs,
+      0,
+    );
+    assert.equal(unloadAtOnce(put, "config.toml"), put);
+    assert.equal(
+      unloadLater(put, "config.toml"),
+      text === "" ? undefined : text,
+    );
+  });
+}
+
+Deno.test("codex: a delay of the person's own is neither changed nor taken out", () => {
+  for (
+    const text of [
+      "thread_unload_delay_secs = 30\n",
+      "thread_unload_delay_secs = 0\n[a]\nx = 1\n",
+      "thread_unload_delay_secs = 0 # mine\n",
+    ]
+  ) {
+    assert.equal(unloadAtOnce(text, "config.toml"), text);
+    assert.equal(unloadLater(text, "config.toml"), text);
   }
 });

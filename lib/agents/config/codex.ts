@@ -10,6 +10,10 @@
  * that `mbus` works there, the bus's folder can be added to the sandbox's
  * `writable_roots`; what is added carries a comment, or is found by its value.
  *
+ * Its daemon unloads a thread a minute after the thread's window closed, and tells
+ * nobody before. With a delay of 0 the end of a session is seen at once, by
+ * programs too that cannot ask the daemon.
+ *
  * @module
  */
 
@@ -39,6 +43,10 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
 const SANDBOX = "sandbox_workspace_write";
 const ROOTS = "writable_roots";
 const ROOTS_MARK = "# message-bus: so that `mbus` works in the sandbox";
+
+const UNLOAD_DELAY = "thread_unload_delay_secs";
+const UNLOAD_MARK =
+  "# message-bus: so that a closed window's locks are free at once";
 
 /** Codex's configuration. */
 export const codexConfig: AgentConfig = {
@@ -154,6 +162,46 @@ export function removeWritableRoot(
 }
 
 /**
+ * Has Codex unload a thread as soon as its window closed. A delay that the person
+ * chose stays as it is.
+ *
+ * @param text The text of `config.toml`, `undefined` if there is no file.
+ * @param path The file's path, for messages.
+ * @returns The new text; the same if there is a delay already.
+ * @throws {ConfigError} If the text cannot be read.
+ */
+export function unloadAtOnce(text: string | undefined, path: string): string {
+  const pair = `${UNLOAD_DELAY} = 0 ${UNLOAD_MARK}`;
+  if (text === undefined) return `${pair}\n`;
+  const toml = read(text, path);
+  if (delayOf(toml) !== undefined) return text;
+  // Behind a table's header it would belong to that table.
+  return toml.edited([{ start: 0, end: 0, text: `${pair}${toml.eol}` }]);
+}
+
+/**
+ * Takes back what {@linkcode unloadAtOnce} added.
+ *
+ * @param text The text of `config.toml`.
+ * @param path The file's path, for messages.
+ * @returns The new text, `undefined` if nothing else was in the file.
+ * @throws {ConfigError} If the text cannot be read.
+ */
+export function unloadLater(text: string, path: string): string | undefined {
+  const toml = read(text, path);
+  const pair = delayOf(toml);
+  if (pair === undefined || !isMarked(toml, pair, UNLOAD_MARK)) return text;
+  const result = toml.edited([line(toml, pair)]);
+  return result === "" ? undefined : result;
+}
+
+function delayOf(toml: TomlText): TomlStatement | undefined {
+  return toml.statements.find(({ kind, path }) =>
+    kind === "pair" && path.length === 1 && path[0] === UNLOAD_DELAY
+  );
+}
+
+/**
  * Says whether Codex goes by permission profiles, beside which it does not
  * heed `writable_roots`.
  *
@@ -181,8 +229,12 @@ function isMadeTable(toml: TomlText, index: number): boolean {
     next?.kind !== "pair";
 }
 
-function isMarked(toml: TomlText, statement: TomlStatement): boolean {
-  return toml.slice(statement).trimEnd().endsWith(ROOTS_MARK);
+function isMarked(
+  toml: TomlText,
+  statement: TomlStatement,
+  mark: string = ROOTS_MARK,
+): boolean {
+  return toml.slice(statement).trimEnd().endsWith(mark);
 }
 
 /** A line of ours: behind a header without a line end it brought one. */

@@ -23,7 +23,13 @@ import {
   printOutcome,
   printRemark,
 } from "./outcome.ts";
-import { guidePart, hookParts, type Part, sandboxPart } from "./part.ts";
+import {
+  guidePart,
+  hookParts,
+  type Part,
+  sandboxPart,
+  unloadPart,
+} from "./part.ts";
 import { busFolder, placeOfProcess, scopesOf } from "./place.ts";
 import { readTextFile } from "./text_file.ts";
 
@@ -35,6 +41,7 @@ export interface InstallOptions
   readonly guide: boolean;
   readonly wake: boolean;
   readonly "writable-root": boolean;
+  readonly "unload-at-once": boolean;
 }
 
 /** How one call installs. */
@@ -90,7 +97,9 @@ function installAgent(
   if (isOut) return outcomes;
   const { options, place } = call;
   const sandbox = sandboxPart(agent, scope, place, busFolder(options.home));
-  if (sandbox !== undefined) outcomes.push(putSandbox(sandbox, call));
+  if (sandbox !== undefined) outcomes.push(putOffered(sandbox, SANDBOX, call));
+  const unload = unloadPart(agent, scope, place);
+  if (unload !== undefined) outcomes.push(putOffered(unload, UNLOAD, call));
   if (options.guide) outcomes.push(putGuide(agent, scope, call));
   return outcomes;
 }
@@ -120,8 +129,15 @@ function put(part: Part, call: Call, manner = call.manner): Outcome {
   return tell(outcome, call, manner.ask !== undefined);
 }
 
-/** A sandbox is only opened on a person's word: an option, or an answer. */
-function putSandbox(part: Part, call: Call): Outcome {
+/** What is only put in on a person's word: an option, or an answer. */
+interface Offer {
+  /** The option. */
+  readonly option: "writable-root" | "unload-at-once";
+  /** What it is good for. */
+  readonly why: string;
+}
+
+function putOffered(part: Part, { option, why }: Offer, call: Call): Outcome {
   const { options, manner } = call;
   try {
     const text = readTextFile(part.path)?.text;
@@ -131,22 +147,34 @@ function putSandbox(part: Part, call: Call): Outcome {
     }
     const outcome = offer(part);
     if (outcome.done === "unchanged") return tell(outcome, call);
-    if (options["writable-root"]) return put(part, call);
+    if (options[option]) return put(part, call);
     const { ask } = manner;
     if (ask !== undefined) {
       const withWhy = (outcome: Outcome): boolean =>
-        ask({ ...outcome, message: WHY });
+        ask({ ...outcome, message: why });
       return put(part, call, { ...manner, ask: withWhy });
     }
-    return tell({ ...outcome, message: `${WHY}; ${HOW}` }, call);
+    return tell(
+      { ...outcome, message: `${why}; --${option} puts it in` },
+      call,
+    );
   } catch (error) {
     return tell(failed(outcomeOf(part, "failed"), error), call);
   }
 }
 
-const WHY = "without it, mbus can only read the bus in the shell of Codex's " +
-  "sandbox, so its model can send nothing; the hooks work either way";
-const HOW = "--writable-root puts it in";
+const SANDBOX: Offer = {
+  option: "writable-root",
+  why: "without it, mbus can only read the bus in the shell of Codex's " +
+    "sandbox, so its model can send nothing; the hooks work either way",
+};
+
+const UNLOAD: Offer = {
+  option: "unload-at-once",
+  why:
+    "without it, Codex's daemon tells only a minute later that a window was " +
+    "closed; with it, background terminals of a closed window end at once",
+};
 
 function putGuide(
   agent: AgentName,

@@ -75,6 +75,7 @@ export interface Outcome {
 const NOUNS: Readonly<Record<PartKind, string>> = {
   hooks: "the hooks",
   sandbox: "the bus folder as a writable root",
+  unload: "the end of threads with their windows",
   guide: "the guide",
 };
 

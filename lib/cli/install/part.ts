@@ -1,6 +1,7 @@
 /**
  * The parts that make up an installation: an agent's hooks, its sandbox's
- * leave to write to the bus, the guide for its model.
+ * leave to write to the bus, the end of its threads with their windows, the guide
+ * for its model.
  *
  * Each is a piece of one file that can be put in and taken out. Two parts may
  * share a file: they are put in in order and taken out in the reverse one.
@@ -12,6 +13,8 @@ import { AGENT_NAMES, type AgentName } from "../../agents/agent.ts";
 import {
   addWritableRoot,
   removeWritableRoot,
+  unloadAtOnce,
+  unloadLater,
   usesPermissionProfiles,
 } from "../../agents/config/codex.ts";
 import type {
@@ -24,7 +27,7 @@ import { addGuide, guidePath, removeGuide } from "../../agents/config/guide.ts";
 import { locateBus, prepareLocation } from "../../sqlite/location.ts";
 
 /** What a part is. */
-export type PartKind = "hooks" | "sandbox" | "guide";
+export type PartKind = "hooks" | "sandbox" | "unload" | "guide";
 
 /** How a part stands in a text. */
 export type Standing = "current" | "outdated" | "absent";
@@ -117,6 +120,27 @@ export function sandboxPart(
   };
 }
 
+/** The end of a Codex's threads with their windows: in a person's file only. */
+export function unloadPart(
+  agent: AgentName,
+  scope: ConfigScope,
+  place: ConfigPlace,
+): Part | undefined {
+  if (agent !== "codex" || scope !== "user") return undefined;
+  const [{ path }] = AGENT_CONFIGS[agent].files(scope, place);
+  return {
+    agent,
+    scope,
+    kind: "unload",
+    path,
+    put: (text) => unloadAtOnce(text, path),
+    take: (text) =>
+      text.includes("thread_unload_delay_secs")
+        ? unloadLater(text, path)
+        : text,
+  };
+}
+
 /** The guide for an agent's model; undefined where it has no file for that. */
 export function guidePart(
   agent: AgentName,
@@ -152,6 +176,7 @@ export function partsOf(
   return [
     ...hookParts(agent, scope, place),
     sandboxPart(agent, scope, place, bus),
+    unloadPart(agent, scope, place),
     guidePart(agent, scope, place),
   ].filter((part) => part !== undefined);
 }

@@ -116,10 +116,13 @@ Deno.test("a session registers, is seen, says anew what it is, and ends", async 
   assert.ok((seen.heartbeatAgeMs as number) >= 0);
   assert.notEqual(seen.pid, undefined);
   const [heading, line] = (await mbus.done(["sessions"])).split("\n");
-  assert.match(heading, /SESSION +VENDOR +STATUS +SEEN +PID +TASK +PROJECT/);
+  assert.match(
+    heading,
+    /SESSION +VENDOR +STATUS +SEEN +PID +TTY +TASK +PROJECT/,
+  );
   assert.match(
     line,
-    /^\* +tester +kimi \(k2\) +active +\d+m?s +\d+ +T-2 +project/,
+    /^\* +tester +kimi \(k2\) +active +\d+m?s +\d+ +\S+ +T-2 +project/,
   );
 
   assert.deepEqual(await mbus.json(["end"]), [{

@@ -18,6 +18,7 @@ import {
 } from "../sqlite/location.ts";
 import type { GlobalValues } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
+import { checkCodex } from "./doctor/codex.ts";
 import { checkDatabase } from "./doctor/database.ts";
 import { failBy, type Finding, ok } from "./doctor/finding.ts";
 import { checkGuard } from "./doctor/guard.ts";
@@ -88,7 +89,7 @@ async function* examine(
   const sound = database.every(({ check, status }) =>
     status !== "fail" && (check !== "database" || status === "ok")
   );
-  if (sound) yield await whoAmI(options);
+  if (sound) yield* await whoIsHere(options);
 }
 
 function isOurs(location: BusLocation): boolean {
@@ -121,17 +122,21 @@ async function* examineServer(
   const sound = findings.every(({ check, status }) =>
     status !== "fail" && (check !== "schema" || status === "ok")
   );
-  if (sound) yield await whoAmI(options);
+  if (sound) yield* await whoIsHere(options);
 }
 
-async function whoAmI(options: GlobalValues): Promise<Finding> {
+async function whoIsHere(options: GlobalValues): Promise<Finding[]> {
   try {
     await using opened = await openBusFor(options);
     const { id, joined, because } = opened.identity;
     const state = joined === undefined ? "not registered yet" : joined.vendor;
-    return ok("session", `${id} (${state}), as ${because}`);
+    const sessions = await opened.bus.sessions.list({ allProjects: true });
+    return [
+      ok("session", `${id} (${state}), as ${because}`),
+      ...checkCodex(sessions),
+    ];
   } catch (error) {
-    return failBy("session", error);
+    return [failBy("session", error)];
   }
 }
 

@@ -86,6 +86,7 @@ const COLUMNS = [
   { heading: "STATUS" },
   { heading: "SEEN", align: "right" },
   { heading: "PID", align: "right" },
+  { heading: "TTY" },
   { heading: "TASK" },
   { heading: "PROJECT" },
   { heading: "FILES" },
@@ -104,6 +105,7 @@ function row(session: Session & Standing & { self: boolean }): Cell[] {
     { text: word, paint },
     { text: age === null ? "?" : renderDuration(age) },
     { text: session.pid === undefined ? "-" : String(session.pid) },
+    { text: session.tty?.replace(/^\/dev\//, "") ?? "-" },
     { text: session.task ?? "-" },
     {
       text: session.project === undefined

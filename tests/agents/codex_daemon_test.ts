@@ -6,7 +6,10 @@
  */
 
 import assert from "node:assert/strict";
-import { daemonAbove } from "../../lib/agents/codex_daemon.ts";
+import {
+  daemonAbove,
+  type Environment,
+} from "../../lib/agents/codex_daemon.ts";
 import {
   ANSWER_MS_MAX,
   askDaemon,
@@ -19,7 +22,9 @@ import {
   portIn,
 } from "../../lib/agents/codex_window.ts";
 import { codexHomeOf } from "../../lib/agents/codex.ts";
+import { checkCodex } from "../../lib/cli/doctor/codex.ts";
 import type { ProcessEntry } from "../../lib/process_entry.ts";
+import type { Session } from "../../lib/sessions.ts";
 
 const THREAD = "01a22fb9-97dc-7491-a389-948202f699c8";
 const DAEMON: ProcessEntry = {
@@ -302,3 +307,53 @@ Deno.test("a socket that may not be used is no answer", () =>
     }).output();
     assert.equal(new TextDecoder().decode(stdout).trim(), "undefined");
   }));
+
+Deno.test("doctor names a window whose bus is not its daemon's", () => {
+  const session = (pid: number, tty?: string): Session => ({
+    id: THREAD,
+    vendor: "codex",
+    pid,
+    tty,
+    keeper: {
+      codex: {
+        home: "/home/dev/.codex",
+        id: THREAD,
+        daemon: { pid: 3537, startTime: "128186" },
+      },
+    },
+    activeFiles: [],
+    status: "active",
+    registeredAt: "2026-12-01T00:00:00.000Z",
+    heartbeatAt: "2026-12-01T00:00:00.000Z",
+  });
+  const homes: Record<number, string> = {
+    3537: "/busA",
+    10: "/busA",
+    20: "/b",
+  };
+  const check = (...sessions: Session[]) =>
+    checkCodex(sessions, (pid): Environment => {
+      const home = homes[pid];
+      return home === undefined ? {} : { MBUS_HOME: home };
+    });
+  const [same, other, none, unseen] = check(
+    session(10, "pts/1"),
+    session(20, "pts/2"),
+    session(30),
+    session(3537),
+  );
+  assert.deepEqual([same.status, other.status, none.status, unseen.status], [
+    "ok",
+    "warn",
+    "warn",
+    "ok",
+  ]);
+  assert.match(same.message, /\(pid 10 on pts\/1\) is in daemon 3537$/);
+  assert.match(
+    other.message,
+    /^the Codex daemon \(pid 3537\) runs with MBUS_HOME=\/busA, the window of \S+ \(pid 20 on pts\/2\) with MBUS_HOME=\/b;/,
+  );
+  assert.match(none.message, /\(pid 30\) with no MBUS_HOME;/);
+  const { keeper: _, ...plain } = session(10);
+  assert.deepEqual(check(plain), []);
+});

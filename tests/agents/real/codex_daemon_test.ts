@@ -8,6 +8,7 @@
  */
 
 import assert from "node:assert/strict";
+import { unloadAtOnce } from "../../../lib/agents/config/codex.ts";
 import { openBus, type Session } from "../../../mod.ts";
 import { until } from "../../fixture.ts";
 import { CodexWindows, kill, type Window } from "./codex_windows.ts";
@@ -95,6 +96,21 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
     await idles(b);
   });
 
+  await t.step("doctor says that the daemon's bus is another", async () => {
+    const { stdout } = await new Deno.Command(mbus, {
+      args: ["doctor", "--json", "--home", busB],
+      env: windows.env(),
+      clearEnv: true,
+    }).output();
+    const findings = new TextDecoder().decode(stdout).trim().split("\n")
+      .map((line) => JSON.parse(line))
+      .filter(({ check }) => check === "codex");
+    assert.equal(findings.length, 1);
+    assert.equal(findings[0].status, "warn");
+    assert.ok(findings[0].message.includes(`MBUS_HOME=${busA}, the window of`));
+    assert.ok(findings[0].message.includes(`(pid ${second.pid} on pts/`));
+  });
+
   await t.step("a window that is stopped keeps its locks", async () => {
     kill(second.pid, "SIGSTOP");
     assert.equal(
@@ -174,6 +190,34 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
       assert.equal(now?.pid, second.pid, JSON.stringify(sessions));
       assert.equal(now?.keeper?.codex?.daemon.pid, windows.daemon());
       assert.ok(!sessions.some(({ id }) => id.includes("~")));
+    },
+  );
+
+  await t.step(
+    "with no delay a killed window's thread is unloaded at once",
+    async () => {
+      const config = `${windows.codexHome}/config.toml`;
+      const text = await Deno.readTextFile(config);
+      await Deno.writeTextFile(config, unloadAtOnce(text, config));
+      const [idle, busy] = [await open(busA), await open(busA)];
+      await windows.type(idle, `RUN=${mbus} lock g.md --exclusive`);
+      await holdsSoon(a, "g.md");
+      await idles(a);
+      const end = path("end-2");
+      await windows.type(
+        busy,
+        `RUN=${mbus} lock h.md --exclusive && timeout 5 tail -f /dev/null; touch ${end}`,
+      );
+      await holdsSoon(a, "h.md");
+      const [first, second] = ["g.md", "h.md"].map((name) =>
+        a.locks.acquire(path(name), exclusive)
+      );
+      kill(idle.pid, "SIGKILL");
+      kill(busy.pid, "SIGKILL");
+      await (await first).release();
+      await (await second).release();
+      assert.ok(Deno.statSync(end).isFile);
+      await Deno.writeTextFile(config, text);
     },
   );
 

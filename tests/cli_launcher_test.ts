@@ -70,7 +70,7 @@ Deno.test(
     assert.equal(Deno.statSync(fragment).mode! & 0o777, 0o600);
     const hook = await runCommand(
       hookCommand(AGENTS.qwen),
-      { ...mbus.environment(), PATH: "" },
+      { ...mbus.environment({ MBUS_SESSION: undefined }), PATH: "" },
       JSON.stringify({
         session_id: "by-fragment",
         cwd: `${mbus.folder}/project`,

@@ -101,6 +101,7 @@ Deno.test("who shows the edits that were stopped, which real hooks tell once", a
   Deno.writeTextFileSync(path, "a");
   const hook = (session: string, callId: string, tool = "Edit") =>
     mbus.done(["hook", "claude"], {
+      env: { MBUS_SESSION: undefined },
       input: JSON.stringify({
         session_id: session,
         cwd,

@@ -85,6 +85,7 @@ function hooks(folder: string): Target {
         event,
         home,
         db: undefined,
+        below: undefined,
         ends: false,
         log,
         write: (output) => outputs.push(output),

@@ -145,7 +145,8 @@ function paths(folder: string): Target {
       assertRefusal(error);
       return;
     }
-    assert.ok(found.path.startsWith("/"), found.path);
+    const isPath = found.kind !== "name";
+    assert.ok(found.path.startsWith(isPath ? "/" : "@"), found.path);
     assert.ok(!found.path.includes("\0"));
     // Said again it is the same, whatever way it was said first.
     const again = lockTarget(found.path, "/");

@@ -122,6 +122,7 @@ Deno.test("a flood of mail is told to a model in small parts", async () => {
       event,
       home: home.path,
       db: undefined,
+      below: undefined,
       ends: false,
       log: new HookLog(home.path, "claude"),
       write: (output) => outputs.push(output),

@@ -258,6 +258,7 @@ async function answerTo(
     event,
     home: bus.home,
     db: undefined,
+    below: undefined,
     ends: false,
     log: new HookLog(bus.home, agent.name),
     write: (output) => outputs.push(output),

@@ -59,6 +59,21 @@ export function* ancestors(pid: number = Deno.pid): Generator<ProcessEntry> {
 }
 
 /**
+ * Whether a process runs us, and no other between of its name: an agent that it
+ * started is another session, even under a name that was handed on.
+ */
+export function runsUs(pid: number, start: string): boolean {
+  const between = new Set<string>();
+  for (const entry of ancestors()) {
+    if (entry.pid === pid) {
+      return entry.startTime === start && !between.has(entry.command);
+    }
+    between.add(entry.command);
+  }
+  return false;
+}
+
+/**
  * Finds who leads the session of this process's terminal; `undefined` without
  * a terminal, as in most hooks, or if the leader cannot be seen. Never throws.
  */

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { ancestors } from "../processes.ts";
+import { runsUs } from "../processes.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import { guardQuickly } from "../sqlite/quick_guard.ts";
@@ -75,7 +75,7 @@ export function answerQuickly(
       nowMs,
       activeFiles: (before) => activeFiles(before, [path]),
       startedUs: process === undefined
-        ? isOurs
+        ? runsUs
         : (pid, start) => pid === process.pid && start === process.startTime,
       keyOfName: () => keyOfName(path),
     });
@@ -136,19 +136,4 @@ function isNotThere(path: string): boolean {
   } catch (error) {
     return error instanceof Deno.errors.NotFound;
   }
-}
-
-/**
- * Whether a process runs us, and no other between of its name: an agent that it
- * started is another session, even under a name that was handed on.
- */
-function isOurs(pid: number, start: string): boolean {
-  const between = new Set<string>();
-  for (const entry of ancestors()) {
-    if (entry.pid === pid) {
-      return entry.startTime === start && !between.has(entry.command);
-    }
-    between.add(entry.command);
-  }
-  return false;
 }

@@ -29,7 +29,7 @@ import {
   windowProcess,
 } from "../host.ts";
 import type { Keeper, KeeperProcess } from "../keeper.ts";
-import { processEntry } from "../processes.ts";
+import { processEntry, runsUs } from "../processes.ts";
 import { type Project, projectOf } from "../project.ts";
 import { headAt } from "../repository.ts";
 import type { Incarnation, Session } from "../sessions.ts";
@@ -59,19 +59,17 @@ export async function sessionOf(
   below?: BelowDaemon,
 ): Promise<Session | undefined> {
   const id = sessionId(event.sessionId);
-  const self = selfOf(event.agent, below);
-  if (event.kind === "session-start") {
-    return await register(id, event, store, self);
-  }
-  const known = await knownSession(id, event.agent, store, self);
+  const enter = () => register(id, event, store, selfOf(event.agent, below));
+  if (event.kind === "session-start") return await enter();
+  const known = await knownSession(id, event.agent, store, below);
   if (known === undefined) {
     const isOver = event.kind === "session-end" ||
       (event.kind === "stop" || event.kind === "after-tool") &&
         (await store.session(id))?.status === "terminated";
-    return isOver ? undefined : await register(id, event, store, self);
+    return isOver ? undefined : await enter();
   }
   if (event.kind === "prompt" && hasMoved(known, placeOf(event))) {
-    return await register(id, event, store, self);
+    return await enter();
   }
   return known;
 }
@@ -97,28 +95,32 @@ async function knownSession(
   id: string,
   agent: AgentName,
   store: BriefStore,
-  self: Self,
+  below: BelowDaemon | undefined,
 ): Promise<Session | undefined> {
   for (let n = 1; n <= INCARNATIONS_MAX; n++) {
     const session = await store.session(n === 1 ? id : `${id}~${n}`);
     if (session === undefined) return undefined;
     if (session.status === "terminated" || session.vendor !== agent) continue;
-    if (session.pid === undefined ? n === 1 : isProcessOf(session, self)) {
+    if (session.pid === undefined ? n === 1 : isCallers(session, below)) {
       return session;
     }
   }
 }
 
 /**
- * Whether a session's process is that of the hook's caller: the nearest agent's,
- * as agents that start each other may have one name. That a pid and its start
- * are those of another host by chance is left out of account.
+ * Whether a session's process is that of the hook's caller. That a pid and its
+ * start are those of another host by chance is left out of account.
  */
-function isProcessOf(session: Session, { process, keeper }: Self): boolean {
-  if (session.keeper?.codex?.id !== keeper?.codex?.id) return false;
-  return process === undefined
-    ? isAncestor(session)
-    : session.pid === process.pid && session.processStart === process.startTime;
+function isCallers(session: Session, below: BelowDaemon | undefined): boolean {
+  const { pid = 0, processStart = "", keeper } = session;
+  if (keeper?.codex?.id !== below?.thread.id) return false;
+  if (below !== undefined) {
+    return pid === below.process.pid &&
+      processStart === below.process.startTime;
+  }
+  const { pid: own, startTime } = keeper?.caller ??
+    { pid, startTime: processStart };
+  return runsUs(own, startTime);
 }
 
 function isAncestor({ pid, processStart }: Session): boolean {

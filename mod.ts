@@ -94,6 +94,7 @@ export {
   type LockRequest,
   Locks,
   type LockType,
+  type PathOptions,
 } from "./lib/locks.ts";
 export {
   type Claim,
@@ -111,10 +112,12 @@ export {
   type TaskStatus,
 } from "./lib/tasks.ts";
 export type { ProcessIdentity } from "./lib/host.ts";
+export type { Cover } from "./lib/lock_overlap.ts";
 export type { Json } from "./lib/json.ts";
 export type { CodexThread, Keeper, KeeperProcess } from "./lib/keeper.ts";
 export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
 export {
+  type Incarnation,
   type Session,
   type SessionChange,
   type SessionListOptions,
@@ -129,6 +132,7 @@ export type {
   Activity,
   Appended,
   AppendResult,
+  BranchMove,
   ChangeTopic,
   ChannelStats,
   DurablePage,
@@ -136,7 +140,10 @@ export type {
   EditObstacle,
   EditRequest,
   EditTarget,
+  FileScope,
   FileTouch,
+  FolderQuery,
+  FolderTouch,
   Interest,
   LockQuery,
   Message,
@@ -144,6 +151,7 @@ export type {
   Operation,
   OperationResult,
   OthersFile,
+  OthersFiles,
   Page,
   Purged,
   Stats,

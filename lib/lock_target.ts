@@ -51,10 +51,14 @@ import { repositoryOf } from "./repository.ts";
 export type LockKind = "file" | "folder" | "glob" | "name";
 
 /** How a path is read: as a path, as a glob, or as what it most likely is. */
-export type PatternMode = typeof PATTERN_MODES[number];
+export type PatternMode = "auto" | "glob" | "literal";
 
 /** The ways to read a path. */
-export const PATTERN_MODES = ["auto", "glob", "literal"] as const;
+export const PATTERN_MODES: readonly PatternMode[] = [
+  "auto",
+  "glob",
+  "literal",
+];
 
 /** How to read what a lock is to be put on. */
 export interface TargetOptions {

@@ -24,7 +24,7 @@
 
 import { MessageBus } from "./lib/bus.ts";
 import { processStart } from "./lib/host.ts";
-import { openStore } from "./lib/open_store.ts";
+import { openOperations } from "./lib/open_store.ts";
 import {
   type OpenBusOptions,
   projectNameOf,
@@ -33,18 +33,16 @@ import {
   resolveOptions,
 } from "./lib/options.ts";
 import { projectOf } from "./lib/project.ts";
-import type { SessionStart } from "./lib/sessions.ts";
+import type { SessionStart } from "./lib/model/session.ts";
 import { messagingDbPath } from "./lib/sqlite/store.ts";
 
 export { Batch, type BatchResult } from "./lib/batch.ts";
-export {
-  type AskOptions,
-  MessageBus,
-  type PollOptions,
-  type Publication,
-  type Published,
-  type PublishOptions,
-} from "./lib/bus.ts";
+export { type AskOptions, MessageBus, type PollOptions } from "./lib/bus.ts";
+export type {
+  Publication,
+  Published,
+  PublishOptions,
+} from "./lib/model/publication.ts";
 export {
   AskTimeoutError,
   AskUnansweredError,
@@ -68,75 +66,90 @@ export {
   TaskStateError,
   UnknownSessionError,
 } from "./lib/errors.ts";
-export {
-  type Delivery,
-  type DeliveryState,
-  Inbox,
-  type InboxOptions,
-} from "./lib/inbox.ts";
-export type {
-  Extent,
-  LockKind,
-  LockTarget,
-  PatternMode,
-} from "./lib/lock_target.ts";
+export { Inbox, type InboxOptions } from "./lib/inbox.ts";
+export type { Delivery, DeliveryState } from "./lib/model/delivery.ts";
+export type { PatternMode } from "./lib/lock_target.ts";
 export {
   type AcquireOptions,
-  type Blocker,
-  type Coverage,
-  DEFAULT_LOCK_LEASE_MS,
-  type Hold,
   Lock,
   LOCK_LEASE_MS_MAX,
   type LockListOptions,
-  type LockOutcome,
-  type LockOverlap,
-  type LockRequest,
   Locks,
-  type LockType,
   type PathOptions,
 } from "./lib/locks.ts";
 export {
-  type Claim,
-  type ClaimEnd,
-  type Claimer,
+  type Blocker,
+  type Coverage,
+  DEFAULT_LOCK_LEASE_MS,
+  type Extent,
+  type Hold,
+  type LockKind,
+  type LockOutcome,
+  type LockOverlap,
+  type LockQuery,
+  type LockRequest,
+  type LockTarget,
+  type LockType,
+} from "./lib/model/lock.ts";
+export {
   type ClaimOptions,
   DEFAULT_TASK_LEASE_MS,
-  type NewTask,
-  type Task,
   TASK_LEASE_MS_MAX,
-  type TaskFilter,
   type TaskListOptions,
-  type TaskPosting,
   Tasks,
-  type TaskStatus,
 } from "./lib/tasks.ts";
-export type { ProcessIdentity } from "./lib/host.ts";
-export type { Cover } from "./lib/lock_overlap.ts";
+export type {
+  Claim,
+  ClaimEnd,
+  Claimer,
+  NewTask,
+  Task,
+  TaskFilter,
+  TaskPosting,
+  TaskQuery,
+  TaskStatus,
+} from "./lib/model/task.ts";
 export type { Json } from "./lib/json.ts";
-export type { CodexThread, Keeper, KeeperProcess } from "./lib/keeper.ts";
+export type {
+  CodexThread,
+  HostedProcess,
+  Keeper,
+  KeeperProcess,
+  Life,
+  ProcessIdentity,
+} from "./lib/model/process.ts";
 export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
+export {
+  type SessionListOptions,
+  Sessions,
+  type SessionSelf,
+} from "./lib/sessions.ts";
 export {
   type Incarnation,
   type Session,
   type SessionChange,
-  type SessionListOptions,
-  Sessions,
-  type SessionSelf,
   type SessionStart,
   type SessionStatus,
   shortName,
   STALE_AFTER_MS,
-} from "./lib/sessions.ts";
+} from "./lib/model/session.ts";
+export type {
+  ChannelStats,
+  Guard,
+  RecordTopic,
+  Rule,
+  Seen,
+  Stats,
+  Store,
+  StoreCapabilities,
+  Watch,
+  WatchMode,
+} from "./lib/store.ts";
+export type { Operation, OperationResult } from "./lib/model/batch.ts";
+export type { DurablePage, DurableReader } from "./lib/model/durable.ts";
 export type {
   Activity,
-  Appended,
-  AppendResult,
   BranchMove,
-  ChangeTopic,
-  ChannelStats,
-  DurablePage,
-  DurableReader,
   EditObstacle,
   EditRequest,
   EditTarget,
@@ -144,23 +157,20 @@ export type {
   FileTouch,
   FolderQuery,
   FolderTouch,
-  Interest,
-  LockQuery,
-  Message,
-  NewMessage,
-  Operation,
-  OperationResult,
   OthersFile,
   OthersFiles,
+} from "./lib/model/edit.ts";
+export type {
+  Appended,
+  AppendResult,
+  ChangeTopic,
+  Interest,
+  Message,
+  MessageFilter,
+  NewMessage,
   Page,
   Purged,
-  Stats,
-  Store,
-  StoreCapabilities,
-  TaskQuery,
-  Watch,
-  WatchMode,
-} from "./lib/store.ts";
+} from "./lib/model/message.ts";
 export { type SubscribeOptions, Subscription } from "./lib/subscription.ts";
 export {
   CHANNEL_TTL_SECONDS,
@@ -192,7 +202,7 @@ export async function openBus(
   given.signal?.throwIfAborted();
   const resolved = resolveOptions(given);
   const start = sessionStart(resolved);
-  const store = await openStore(resolved);
+  const store = await openOperations(resolved);
   if (given.signal?.aborted) {
     await store.close();
     throw given.signal.reason;

@@ -44,17 +44,14 @@
  *   return {
  *     now,
  *     advance: (ms) => void (passedMs += ms),
- *     open: (options) =>
+ *     open: () =>
  *       SqliteStore.open({
  *         home,
  *         now,
  *         notify: "watch",
  *         pollIntervalMs: 60_000,
  *         busyTimeoutMs: 5_000,
- *         channelMessagesMax: 10_000,
- *         locksMax: 1_000,
  *         warn: console.error,
- *         ...options,
  *       }),
  *     insert: ({ sender, channel, payloadText }) => {
  *       using database = new DatabaseSync(messagingDbPath(home));
@@ -96,3 +93,47 @@ export type {
   TestStorage,
   TestStoreOptions,
 } from "./lib/testing/store_under_test.ts";
+export type { Operations } from "./lib/operations.ts";
+export type {
+  Decide,
+  DeliveryQuery,
+  DurableQuery,
+  HoldQuery,
+  MarkQuery,
+  MessageQuery,
+  Moment,
+  NoteQuery,
+  Plan,
+  RecordQuery,
+  SessionQuery,
+  TaskRecordQuery,
+  TokenQuery,
+  TouchQuery,
+  WaiterQuery,
+} from "./lib/rules/rule.ts";
+export {
+  type Asker,
+  type DeliveryRecord,
+  durableKey,
+  type DurableRecord,
+  type HoldRecord,
+  HoldSet,
+  type Mark,
+  type MessageHead,
+  noteKey,
+  type NoteRecord,
+  type RecordChange,
+  type RecordKind,
+  Records,
+  RecordSet,
+  type RecordTypes,
+  type SaidMessage,
+  SET_OF,
+  taskKey,
+  type TaskRecord,
+  type TopicWake,
+  touchKey,
+  type TouchRecord,
+  type WaiterRecord,
+} from "./lib/rules/records.ts";
+export { type EntryKind, OverlapBudget } from "./lib/lock_overlap.ts";

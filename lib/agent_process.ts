@@ -29,8 +29,7 @@
  * @module
  */
 
-import type { ProcessIdentity } from "./host.ts";
-import type { Keeper } from "./keeper.ts";
+import type { Keeper, ProcessIdentity } from "./model/process.ts";
 import { variable } from "./permissions.ts";
 import type { ProcessEntry } from "./process_entry.ts";
 import { ancestors } from "./processes.ts";

@@ -8,32 +8,35 @@
  * @module
  */
 
+import type { Operations } from "./operations.ts";
 import { Changes } from "./changes.ts";
 import { AskTimeoutError, AskUnansweredError, ClosedError } from "./errors.ts";
 import { lifeOf } from "./coordination/registry.ts";
-import type { Session, SessionSelf } from "./sessions.ts";
-import type { Appended, Message, Store, Watch } from "./store.ts";
+import type { SessionSelf } from "./sessions.ts";
+import type { Session } from "./model/session.ts";
+import type { Watch } from "./store.ts";
+import type { Appended, Message } from "./model/message.ts";
 
 /** How often to look whether the session that was asked still lives. */
 const LOOK_MS = 250;
 
 /** The answer to one question. */
 export class Answer {
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #changes: Changes;
   #watch: Watch | undefined;
 
   /** Made before the question is put. */
-  constructor(store: Store, self: SessionSelf, signal?: AbortSignal) {
-    this.#store = store;
+  constructor(operations: Operations, self: SessionSelf, signal?: AbortSignal) {
+    this.#operations = operations;
     this.#self = self;
     this.#changes = new Changes(self.closing, signal);
   }
 
   /** Begins to watch: no answer that is given later is missed. */
   async watch(): Promise<void> {
-    this.#watch = await this.#store.watch(
+    this.#watch = await this.#operations.watch(
       { channels: null, project: null, session: this.#self.id },
       this.#changes.wake,
     );
@@ -52,7 +55,7 @@ export class Answer {
   ): Promise<Message> {
     const { id } = question;
     const to = question.to!;
-    let asked = await this.#store.session(to);
+    let asked = await this.#operations.session(to);
     const look = setInterval(() => {
       if (asked !== undefined && isDead(asked)) this.#changes.wake();
     }, LOOK_MS);
@@ -66,16 +69,20 @@ export class Answer {
         const ended = asked === undefined || asked.status === "terminated" ||
           isDead(asked);
         // Whoever reads the inbox meanwhile may have acknowledged it already.
-        const answer = await this.#store.answerTo(this.#self.id, id);
+        const answer = await this.#operations.answerTo(this.#self.id, id);
         if (answer !== undefined) {
-          await this.#store.moveDeliveries(this.#self.id, [answer.id], "acked");
+          await this.#operations.moveDeliveries(
+            this.#self.id,
+            [answer.id],
+            "acked",
+          );
           return answer;
         }
         if (ended) throw new AskUnansweredError(to, id);
         const waitedMs = performance.now() - startedAt;
         if (waitedMs >= timeoutMs) throw await this.#timeout(to, id, waitedMs);
         if (!await this.#changes.next()) throw new ClosedError(`ask "${to}"`);
-        asked = await this.#store.session(to);
+        asked = await this.#operations.session(to);
       }
     } finally {
       clearInterval(look);
@@ -94,7 +101,7 @@ export class Answer {
     id: string,
     waitedMs: number,
   ): Promise<AskTimeoutError> {
-    const delivery = await this.#store.delivery(id);
+    const delivery = await this.#operations.delivery(id);
     return new AskTimeoutError(to, id, waitedMs, delivery?.state ?? "gone");
   }
 }

@@ -10,16 +10,13 @@
 
 import type { Json } from "./json.ts";
 import type { Lock } from "./locks.ts";
-import type { Appended, NewMessage, Operation } from "./store.ts";
-import type { SessionChange, SessionSelf } from "./sessions.ts";
-import {
-  type Claim,
-  endOf,
-  type NewTask,
-  type Task,
-  toPosting,
-} from "./tasks.ts";
-import type { PublishOptions } from "./bus.ts";
+import type { Operation } from "./model/batch.ts";
+import type { Appended, NewMessage } from "./model/message.ts";
+import type { SessionSelf } from "./sessions.ts";
+import type { SessionChange } from "./model/session.ts";
+import { endOf, toPosting } from "./tasks.ts";
+import type { Claim, NewTask, Task } from "./model/task.ts";
+import type { PublishOptions } from "./model/publication.ts";
 
 /** What came of a batch. */
 export interface BatchResult {

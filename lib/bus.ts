@@ -17,6 +17,12 @@
  * @module
  */
 
+import type {
+  Publication,
+  Published,
+  PublishOptions,
+} from "./model/publication.ts";
+import type { Operations } from "./operations.ts";
 import { Answer } from "./answer.ts";
 import { Batch, type BatchResult } from "./batch.ts";
 import { Changes } from "./changes.ts";
@@ -27,7 +33,8 @@ import {
   SessionEndedError,
   StoreError,
 } from "./errors.ts";
-import { type Delivery, Inbox, type InboxOptions } from "./inbox.ts";
+import { Inbox, type InboxOptions } from "./inbox.ts";
+import type { Delivery } from "./model/delivery.ts";
 import { encodePayload, type Json } from "./json.ts";
 import { Locks, markReleased } from "./locks.ts";
 import {
@@ -37,7 +44,9 @@ import {
   type ResolvedOptions,
 } from "./options.ts";
 import { RateLimit } from "./rate_limit.ts";
-import { Sessions, type SessionSelf, type SessionStart } from "./sessions.ts";
+import { Sessions, type SessionSelf } from "./sessions.ts";
+import type { SessionStart } from "./model/session.ts";
+import type { Stats, StoreCapabilities } from "./store.ts";
 import type {
   AppendResult,
   Interest,
@@ -45,33 +54,9 @@ import type {
   NewMessage,
   Page,
   Purged,
-  Stats,
-  Store,
-  StoreCapabilities,
-} from "./store.ts";
+} from "./model/message.ts";
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
 import { Tasks } from "./tasks.ts";
-
-/** How to publish a message. */
-export interface PublishOptions {
-  /**
-   * How long the message is delivered, in seconds, above 0, at most 30 days.
-   * @default {the channel's: `state` 60, `file_conflict` 300, `task_broadcast` 600, `heartbeat` 30, others 300}
-   */
-  readonly ttlSeconds?: number;
-  /**
-   * What the message belongs to; `null` for every project.
-   * @default {the bus's project}
-   */
-  readonly project?: string | null;
-  /**
-   * The only session that gets it: its id, a beginning of it that no other has,
-   * or its short name.
-   */
-  readonly to?: string;
-  /** The id of the message that it answers. */
-  readonly replyTo?: string;
-}
 
 /** How to ask a session. */
 export interface AskOptions {
@@ -87,24 +72,6 @@ export interface AskOptions {
   readonly channel?: string;
   /** Ends the waiting: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-}
-
-/** One message of several to publish. */
-export interface Publication extends PublishOptions {
-  /** The channel. */
-  readonly channel: string;
-  /** The payload: any JSON value. */
-  readonly payload: Json;
-}
-
-/** What became of a message that was published. */
-export interface Published {
-  /** Its id, and the cursor of "after this one". */
-  readonly id: string;
-  /** The session that it is for, if it is for one. */
-  readonly to?: string;
-  /** Whether that session has ended: it gets the message if it resumes in time. */
-  readonly notRunning?: boolean;
 }
 
 /** Which messages to poll. */
@@ -156,7 +123,7 @@ export class MessageBus implements AsyncDisposable {
   readonly locks: Locks;
   /** Who does what. */
   readonly tasks: Tasks;
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #options: ResolvedOptions;
   readonly #rateLimit: RateLimit;
@@ -174,12 +141,12 @@ export class MessageBus implements AsyncDisposable {
    * already: it is only joined, and its row is left as it is.
    */
   constructor(
-    store: Store,
+    operations: Operations,
     start: SessionStart,
     options: ResolvedOptions,
     registered = false,
   ) {
-    this.#store = store;
+    this.#operations = operations;
     this.#self = {
       id: start.id,
       owned: registered,
@@ -191,13 +158,13 @@ export class MessageBus implements AsyncDisposable {
     this.#options = options;
     this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
     this.sessions = new Sessions(
-      store,
+      operations,
       this.#self,
       () => this.#startHeartbeat(),
     );
     const register = (act: string) => this.#register(act);
-    this.locks = new Locks(store, this.#self, register);
-    this.tasks = new Tasks(store, this.#self, register);
+    this.locks = new Locks(operations, this.#self, register);
+    this.tasks = new Tasks(operations, this.#self, register);
     options.signal?.addEventListener("abort", this.#closeOnAbort);
   }
 
@@ -213,12 +180,12 @@ export class MessageBus implements AsyncDisposable {
 
   /** Where the rows live, without credentials. */
   get location(): string {
-    return this.#store.location;
+    return this.#operations.location;
   }
 
   /** What the store beneath can do. */
   get capabilities(): StoreCapabilities {
-    return this.#store.capabilities;
+    return this.#operations.capabilities;
   }
 
   /**
@@ -292,7 +259,7 @@ export class MessageBus implements AsyncDisposable {
     this.#rateLimit.take(messages.length);
     return await this.#inTurn(async () => {
       await this.#register("publish");
-      const appended = await this.#store.append(this.#signed(messages), {
+      const appended = await this.#operations.append(this.#signed(messages), {
         atomic: true,
       });
       return appended.map(toPublished);
@@ -331,11 +298,11 @@ export class MessageBus implements AsyncDisposable {
         `Cannot poll ${limit} messages: pass 1 to ${PAGE_MESSAGES_MAX}.`,
       );
     }
-    return await this.#store.read(
+    return await this.#operations.read(
       this.#interest(channels, options.allProjects),
       after === undefined
-        ? this.#store.startCursor
-        : this.#store.parseCursor(after),
+        ? this.#operations.startCursor
+        : this.#operations.parseCursor(after),
       limit,
     );
   }
@@ -371,7 +338,7 @@ export class MessageBus implements AsyncDisposable {
     this.#refuseClosed("subscribe");
     refuseUnlessName("durable", options.durable);
     const subscription = new Subscription(
-      this.#store,
+      this.#operations,
       this.#interest(channels, options.allProjects),
       options,
       { onClose: (ended) => this.#subscriptions.delete(ended) },
@@ -406,7 +373,7 @@ export class MessageBus implements AsyncDisposable {
   inbox(options: InboxOptions = {}): Inbox {
     this.#refuseClosed("read the inbox");
     return new Inbox(
-      this.#store,
+      this.#operations,
       this.#self,
       (act) => this.#register(act),
       options,
@@ -419,7 +386,7 @@ export class MessageBus implements AsyncDisposable {
    */
   async delivery(id: string): Promise<Delivery | undefined> {
     this.#refuseClosed("look up a delivery");
-    return await this.#store.delivery(this.#store.parseCursor(id));
+    return await this.#operations.delivery(this.#operations.parseCursor(id));
   }
 
   /** How far it has come, now and at each change, until nothing can follow. */
@@ -429,7 +396,7 @@ export class MessageBus implements AsyncDisposable {
   ): AsyncGenerator<Delivery, void, void> {
     this.#refuseClosed("watch a delivery");
     const changes = new Changes(this.#self.closing, options.signal);
-    using _watch = await this.#store.watchChanges(
+    using _watch = await this.#operations.watchChanges(
       "deliveries",
       this.#self.id,
       changes.wake,
@@ -504,7 +471,7 @@ export class MessageBus implements AsyncDisposable {
     const { timeoutMs = 30_000, channel = "ask", signal } = options;
     const startedAt = performance.now();
     await this.#register(`ask "${to}"`);
-    const answer = new Answer(this.#store, this.#self, signal);
+    const answer = new Answer(this.#operations, this.#self, signal);
     try {
       await answer.watch();
       const question = await this.publish(channel, payload, { to });
@@ -560,7 +527,7 @@ export class MessageBus implements AsyncDisposable {
    */
   async batch(build: (batch: Batch) => void): Promise<BatchResult> {
     this.#refuseClosed("do a batch");
-    if (!this.#store.capabilities.atomicBatches) {
+    if (!this.#operations.capabilities.atomicBatches) {
       throw new InvalidInputError(
         "batch",
         "Cannot do a batch: this store can't do several things at once; do " +
@@ -585,7 +552,7 @@ export class MessageBus implements AsyncDisposable {
     this.#rateLimit.take(messages.length);
     const results = await this.#inTurn(async () => {
       await this.#register("do a batch");
-      return await this.#store.batch(batch.operationsOf(this.session));
+      return await this.#operations.batch(batch.operationsOf(this.session));
     });
     batch.released.forEach(markReleased);
     return {
@@ -604,7 +571,7 @@ export class MessageBus implements AsyncDisposable {
     this.#refuseClosed("purge");
     let [expired, overCap, sessions] = [0, 0, 0];
     for (;;) {
-      const step = await this.#store.purge();
+      const step = await this.#operations.purge();
       expired += step.expired;
       overCap += step.overCap;
       sessions += step.sessions;
@@ -617,7 +584,7 @@ export class MessageBus implements AsyncDisposable {
   /** How much the bus holds. */
   async stats(): Promise<Stats> {
     this.#refuseClosed("read statistics");
-    return await this.#store.stats();
+    return await this.#operations.stats();
   }
 
   /** Ends everything; closing twice is fine. */
@@ -640,13 +607,13 @@ export class MessageBus implements AsyncDisposable {
       await Promise.all([...this.#subscriptions].map((each) => each.close()));
       this.#ended.abort();
       if (this.#self.owned && this.#self.start.pid === Deno.pid) {
-        await this.#store.endSession(this.#self.id, this.#self.process);
+        await this.#operations.endSession(this.#self.id, this.#self.process);
       }
     } catch (error) {
       // Where the store is gone, so is all that there was to give back.
       if (!isMoved(error)) throw error;
     } finally {
-      await this.#store.close();
+      await this.#operations.close();
     }
   }
 
@@ -704,8 +671,8 @@ export class MessageBus implements AsyncDisposable {
   }
 
   #toMessageId(text: string): string {
-    const id = this.#store.parseCursor(text);
-    if (id !== this.#store.startCursor) return id;
+    const id = this.#operations.parseCursor(text);
+    if (id !== this.#operations.startCursor) return id;
     throw new InvalidInputError(
       "replyTo",
       `Cannot reply to message ${id}: it is before all messages; pass the id ` +
@@ -752,7 +719,9 @@ export class MessageBus implements AsyncDisposable {
     try {
       if (!this.#self.owned) await this.#register("publish");
       const messages = this.#signed(batch.map(({ message }) => message));
-      const appended = await this.#store.append(messages, { atomic: false });
+      const appended = await this.#operations.append(messages, {
+        atomic: false,
+      });
       batch.forEach(({ resolve, reject }, i) => {
         const result = appended[i];
         if ("error" in result) reject(result.error);

@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { Blocker } from "./locks.ts";
+import type { Blocker } from "./model/lock.ts";
 
 /** Who can mend an error: the caller, time, or whoever keeps the store. */
 export type ErrorKind = "input" | "state" | "store";

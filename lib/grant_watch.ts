@@ -14,14 +14,15 @@
  * @module
  */
 
-import type { Store, Watch } from "./store.ts";
+import type { Operations } from "./operations.ts";
+import type { Watch } from "./store.ts";
 
 // Longer than it takes an agent to go on with the next file.
 const LINGER_MS = 2_000;
 
 /** The watch for one session's grants. */
 export class GrantWatch {
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #closing: AbortSignal;
   readonly #wakes = new Set<() => void>();
   #standing:
@@ -30,8 +31,8 @@ export class GrantWatch {
   #lingering: ReturnType<typeof setTimeout> | undefined;
 
   /** Makes one that watches nothing yet, and ends with `closing`. */
-  constructor(store: Store, closing: AbortSignal) {
-    this.#store = store;
+  constructor(operations: Operations, closing: AbortSignal) {
+    this.#operations = operations;
     this.#closing = closing;
   }
 
@@ -55,7 +56,7 @@ export class GrantWatch {
       this.#end();
       this.#closing.addEventListener("abort", this.#end);
       const wakeAll = () => this.#wakes.forEach((wake) => wake());
-      const watch = this.#store.watchChanges("grants", session, wakeAll);
+      const watch = this.#operations.watchChanges("grants", session, wakeAll);
       this.#standing = { session, watch };
     }
     await this.#standing!.watch;

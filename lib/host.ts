@@ -23,7 +23,8 @@
  * @module
  */
 
-import { type Keeper, threadLife } from "./keeper.ts";
+import type { Life, ProcessIdentity } from "./model/process.ts";
+import { threadLife } from "./keeper.ts";
 import { canTry, outputOf } from "./permissions.ts";
 import { isPid } from "./process_entry.ts";
 import { processEntry } from "./processes.ts";
@@ -46,24 +47,6 @@ export {
   windowProcess,
 } from "./agent_process.ts";
 
-/** One process of one host. */
-export interface ProcessIdentity {
-  /** Its number in its host. */
-  readonly pid: number;
-  /** When it started, as `processStart` tells; empty if that is not known. */
-  readonly startTime: string;
-  /** What its session lives by beside it, for a session's process. */
-  readonly keeper?: Keeper;
-  /** Whether its session waits for its person, for a session's process. */
-  readonly isIdle?: boolean;
-}
-
-/** A process, and where its pid means something. */
-export type HostedProcess = ProcessIdentity & { readonly host: string };
-
-/** What can be said of a process: `unknown` is neither of the others. */
-export type Life = "alive" | "dead" | "unknown";
-
 let id: string | undefined;
 
 /**
@@ -83,24 +66,6 @@ let id: string | undefined;
 export function hostId(): string {
   id ??= findHost() ?? `private:${crypto.randomUUID()}`;
   return id;
-}
-
-/**
- * Whether paths on two hosts may be on one disk: unless they are known to be of
- * two machines. Hosts of one machine, such as a sandboxed shell and the shell
- * beside it, mostly share theirs. Without a host it is this process's own.
- */
-export function mayShareDisk(host: string | null, other?: string): boolean {
-  const [one, two] = [machineOf(host), machineOf(other ?? hostId())];
-  return one === undefined || two === undefined || one === two;
-}
-
-/** The machine that a host is on, or the boot of it; undefined if not known. */
-function machineOf(host: string | null): string | undefined {
-  const [system, machine] = (host ?? "").split(":");
-  return system === "" || system === "private" || machine === undefined
-    ? undefined
-    : `${system}:${machine}`;
 }
 
 /**

@@ -15,35 +15,11 @@
  * @module
  */
 
+import type { DeliveryState } from "./model/delivery.ts";
+import type { Operations } from "./operations.ts";
 import { Changes } from "./changes.ts";
 import type { SessionSelf } from "./sessions.ts";
-import type { Message, Store } from "./store.ts";
-
-/** How far a direct message is proven to have come. */
-export type DeliveryState =
-  | "queued"
-  | "noticed"
-  | "injected"
-  | "acked"
-  | "expired"
-  | "undeliverable";
-
-/** What became of a direct message. */
-export interface Delivery {
-  /** The message's id. */
-  readonly id: string;
-  /** The session that it is for. */
-  readonly to: string;
-  /** How far it has come. */
-  readonly state: DeliveryState;
-  /** Since when, as an ISO 8601 time in UTC. */
-  readonly changedAt: string;
-  /**
-   * When the message ceases to be delivered, as an ISO 8601 time in UTC; absent
-   * once it is deleted.
-   */
-  readonly expiresAt?: string;
-}
+import type { Message } from "./model/message.ts";
 
 /** How to read the inbox. */
 export interface InboxOptions {
@@ -55,19 +31,19 @@ const PAGE_MESSAGES = 100;
 
 /** Direct messages that are not acknowledged yet, and those that come. */
 export class Inbox implements AsyncIterable<Message> {
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #register: (act: string) => Promise<void>;
   readonly #options: InboxOptions;
 
   /** Made by the bus: call {@linkcode MessageBus.inbox}. */
   constructor(
-    store: Store,
+    operations: Operations,
     self: SessionSelf,
     register: (act: string) => Promise<void>,
     options: InboxOptions,
   ) {
-    this.#store = store;
+    this.#operations = operations;
     this.#register = register;
     this.#self = self;
     this.#options = options;
@@ -79,7 +55,7 @@ export class Inbox implements AsyncIterable<Message> {
    * @param after Only those after this message.
    */
   async pending(
-    after: string = this.#store.startCursor,
+    after: string = this.#operations.startCursor,
   ): Promise<readonly Message[]> {
     // Until it is registered, its id may be another's.
     await this.#register("read the inbox");
@@ -102,11 +78,11 @@ export class Inbox implements AsyncIterable<Message> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
     await this.#register("read the inbox");
     const changes = new Changes(this.#self.closing, this.#options.signal);
-    using _watch = await this.#store.watch(
+    using _watch = await this.#operations.watch(
       { channels: null, project: null, session: this.#self.id },
       changes.wake,
     );
-    let after = this.#store.startCursor;
+    let after = this.#operations.startCursor;
     try {
       for (;;) {
         const messages = await this.#peek(after);
@@ -134,7 +110,11 @@ export class Inbox implements AsyncIterable<Message> {
   }
 
   async #peek(after: string): Promise<readonly Message[]> {
-    return await this.#store.pendingFor(this.#self.id, after, PAGE_MESSAGES);
+    return await this.#operations.pendingFor(
+      this.#self.id,
+      after,
+      PAGE_MESSAGES,
+    );
   }
 
   async #move(
@@ -144,10 +124,10 @@ export class Inbox implements AsyncIterable<Message> {
     if (messages.length === 0) return;
     const ids = messages.map((message) =>
       typeof message === "string"
-        ? this.#store.parseCursor(message)
+        ? this.#operations.parseCursor(message)
         : message.id
     );
     await this.#register("read the inbox");
-    await this.#store.moveDeliveries(this.#self.id, ids, state);
+    await this.#operations.moveDeliveries(this.#self.id, ids, state);
   }
 }

@@ -25,33 +25,8 @@
  * @module
  */
 
-import type { Life, ProcessIdentity } from "./host.ts";
-
-/** A thread of Codex in its shared daemon. */
-export interface CodexThread {
-  /** The folder of that Codex. */
-  readonly home: string;
-  /** The thread's id. */
-  readonly id: string;
-  /** The daemon's process. */
-  readonly daemon: KeeperProcess;
-}
-
-/** A process by its pid and start time. */
-export interface KeeperProcess {
-  /** Its pid in the session's host. */
-  readonly pid: number;
-  /** When it started, in the system's own spelling. */
-  readonly startTime: string;
-}
-
-/** What a session lives by, or is known by, beside its process. */
-export interface Keeper {
-  /** The thread, if it is one below a daemon of Codex. */
-  readonly codex?: CodexThread;
-  /** The process that ran the hook of an agent that is not recognised. */
-  readonly caller?: KeeperProcess;
-}
+import type { CodexThread, Keeper, KeeperProcess } from "./model/process.ts";
+import type { Life, ProcessIdentity } from "./model/process.ts";
 
 /** Reads the column of a row; undefined if there is nothing in it that fits. */
 export function parseKeeper(value: unknown): Keeper | undefined {

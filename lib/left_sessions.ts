@@ -5,8 +5,9 @@
  * @module
  */
 
-import { type HostedProcess, processAlive } from "./host.ts";
-import type { Store } from "./store.ts";
+import { processAlive } from "./host.ts";
+import type { HostedProcess } from "./model/process.ts";
+import type { Operations } from "./operations.ts";
 
 /** A session, and the process by which it is judged. */
 export interface MaybeLeft {
@@ -21,7 +22,7 @@ export interface MaybeLeft {
  * whether one was ended.
  */
 export async function endLeft(
-  store: Pick<Store, "endSession">,
+  operations: Pick<Operations, "endSession">,
   sessions: readonly MaybeLeft[],
 ): Promise<boolean> {
   let ended = false;
@@ -30,7 +31,7 @@ export async function endLeft(
     const { isTurnOver } = await import("./agents/codex_turn.ts");
     if (!await isTurnOver(process.keeper!.codex!)) continue;
     const { pid, startTime: processStart } = process;
-    await store.endSession(id, { pid, processStart });
+    await operations.endSession(id, { pid, processStart });
     ended = true;
   }
   return ended;

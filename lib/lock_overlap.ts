@@ -23,8 +23,8 @@ import {
   overlaps,
   parseGlob,
 } from "./glob.ts";
-import type { LockKind, LockTarget } from "./lock_target.ts";
-import type { Hold } from "./locks.ts";
+import type { LockKind, LockTarget } from "./model/lock.ts";
+import type { Hold } from "./model/lock.ts";
 
 /** What a lock covers, as text: what targets, holds and rows have in common. */
 export interface Cover {
@@ -50,6 +50,9 @@ export interface Reach extends Pick<Cover, "worktree" | "project"> {
   readonly repository: readonly Glob[];
 }
 
+/** Tells what exists at a path. */
+export type EntryKind = (path: string) => "file" | "folder" | undefined;
+
 /** On the same file on disk, or on the same one in another worktree. */
 export type Meeting = "conflict" | "merge-risk";
 
@@ -58,10 +61,13 @@ export type Meeting = "conflict" | "merge-risk";
  *
  * @throws {GlobSyntaxError} If another program wrote what is not a path.
  */
-export function reachOf(cover: Cover): Reach {
+export function reachOf(
+  cover: Cover,
+  entryKind: EntryKind,
+): Reach {
   const { kind, disk, repository, foldsCase, worktree, project } = cover;
   const named = kind === "glob" ? nameIn(disk) : undefined;
-  const found = named === undefined ? undefined : entryKindOf(named);
+  const found = named === undefined ? undefined : entryKind(named);
   const globs = (text: string | undefined): readonly Glob[] => {
     if (text === undefined) return [];
     if (named === undefined) return [coveredGlob(kind, text, foldsCase)];
@@ -81,7 +87,10 @@ export function reachOf(cover: Cover): Reach {
 }
 
 /** What a target reaches. */
-export function reachOfTarget(target: LockTarget): Reach {
+export function reachOfTarget(
+  target: LockTarget,
+  entryKind: EntryKind,
+): Reach {
   const { kind, disk, repository, foldsCase, worktree, project } = target;
   return reachOf({
     kind,
@@ -90,19 +99,25 @@ export function reachOfTarget(target: LockTarget): Reach {
     foldsCase,
     worktree,
     project,
-  });
+  }, entryKind);
 }
 
 /** What a hold reaches; undefined if another program wrote what is no path. */
-export function reachOfHold(hold: Hold): Reach | undefined {
+export function reachOfHold(
+  hold: Hold,
+  entryKind: EntryKind,
+): Reach | undefined {
   const { kind, covers, worktree, project } = hold;
-  return tryReachOf({ kind, ...covers, worktree, project });
+  return tryReachOf({ kind, ...covers, worktree, project }, entryKind);
 }
 
 /** What a lock reaches; undefined if another program wrote what is no path. */
-export function tryReachOf(cover: Cover): Reach | undefined {
+export function tryReachOf(
+  cover: Cover,
+  entryKind: EntryKind,
+): Reach | undefined {
   try {
-    return reachOf(cover);
+    return reachOf(cover, entryKind);
   } catch (error) {
     if (error instanceof GlobSyntaxError) return undefined;
     throw error;
@@ -160,7 +175,11 @@ export class OverlapBudget {
     this.#meter.steps += PARSE_STEPS_PER_CHARACTER * characters;
   }
 
-  /** Whether two meet, or may. */
+  /**
+   * Whether two meet, or may.
+   *
+   * @ignore
+   */
   meet(
     wanted: Reach,
     covered: () => Reach | undefined,
@@ -225,6 +244,11 @@ export function tryPrefixOf(
   }
 }
 
+/** Returns that with which the prefix of all below each folder begins. */
+export function foldersBelow(folders: readonly string[]): string[] {
+  return folders.map((folder) => `${foldPrefix(folder).replace(/\/+$/, "")}/`);
+}
+
 /** The longest path that both are, or lie below. */
 function commonFolder(one: string, other: string): string {
   const [names, others] = [one.split("/"), other.split("/")];
@@ -250,14 +274,4 @@ function nameIn(text: string): string | undefined {
 
 function unescaped(text: string): string {
   return text.replace(/\\(.)/gsu, "$1");
-}
-
-/** What exists at a path, as what a lock on it would cover. */
-function entryKindOf(path: string): "file" | "folder" | undefined {
-  try {
-    return Deno.statSync(path).isDirectory ? "folder" : "file";
-  } catch {
-    // It is not there, or cannot be looked at: then it may be either.
-    return undefined;
-  }
 }

@@ -25,6 +25,12 @@
  * @module
  */
 
+import {
+  type Extent,
+  isName,
+  type LockKind,
+  type LockTarget,
+} from "./model/lock.ts";
 import { InvalidInputError } from "./errors.ts";
 import {
   escapeGlob,
@@ -43,12 +49,6 @@ import {
 } from "./paths.ts";
 import { canonicalOf, canonicalPattern, projectOf } from "./project.ts";
 import { repositoryOf } from "./repository.ts";
-
-/**
- * What a lock covers: a file, a folder with all below it, a glob, or a named
- * resource.
- */
-export type LockKind = "file" | "folder" | "glob" | "name";
 
 /** How a path is read: as a path, as a glob, or as what it most likely is. */
 export type PatternMode = "auto" | "glob" | "literal";
@@ -75,34 +75,6 @@ export interface TargetOptions {
 
 /** The longest name of a resource, in characters. */
 const NAME_CHARS_MAX = 128;
-
-/** Paths that a lock covers, as text. */
-export interface Extent {
-  /** A path, for kind `glob` a pattern, for kind `name` the name and its scope. */
-  readonly text: string;
-  /** What all of them begin with, case folded: what may overlap meets there. */
-  readonly prefix: string;
-}
-
-/** What a lock is put on. */
-export interface LockTarget {
-  /** What it covers. */
-  readonly kind: LockKind;
-  /** The absolute path or pattern, or the name, as people see it. */
-  readonly path: string;
-  /** What it covers on disk. */
-  readonly disk: Extent;
-  /** What it covers in its repository; absent outside of one. */
-  readonly repository?: Extent;
-  /** Whether a glob takes letters of either case for the same. */
-  readonly foldsCase: boolean;
-  /** The project that it lies in; absent outside of a repository. */
-  readonly project?: string;
-  /** The root of the worktree that it lies in; absent outside of one. */
-  readonly worktree?: string;
-  /** The host on whose disk it is; absent for this process's own. */
-  readonly host?: string;
-}
 
 /**
  * What `path` means, relative ones against the absolute folder `base`. `~` is
@@ -142,16 +114,6 @@ export function lockTarget(
     }
     throw error;
   }
-}
-
-/** Whether what a person wrote is the name of a resource. */
-export function isName(path: string): boolean {
-  return path.startsWith("@");
-}
-
-/** Whether a name is a resource of a project, on whatever machine. */
-export function spansMachines(extent: string): boolean {
-  return extent.startsWith("@project/");
 }
 
 /**

@@ -32,6 +32,16 @@
  */
 
 import {
+  type Blocker,
+  DEFAULT_LOCK_LEASE_MS,
+  type Hold,
+  type LockOutcome,
+  type LockOverlap,
+  type LockRequest,
+  type LockType,
+} from "./model/lock.ts";
+import type { Operations } from "./operations.ts";
+import {
   ClosedError,
   InvalidInputError,
   LockHeldError,
@@ -39,26 +49,18 @@ import {
 } from "./errors.ts";
 import { Changes } from "./changes.ts";
 import { GrantWatch } from "./grant_watch.ts";
-import { processAlive, type ProcessIdentity } from "./host.ts";
+import { processAlive } from "./host.ts";
 import {
   extent,
-  type LockKind,
-  type LockTarget,
   lockTarget,
   PATTERN_MODES,
   type PatternMode,
 } from "./lock_target.ts";
 import { endLeft, type MaybeLeft } from "./left_sessions.ts";
+import type { LockTarget } from "./model/lock.ts";
 import { refuseNul } from "./options.ts";
 import { isAtOrBelow } from "./path_text.ts";
 import type { SessionSelf } from "./sessions.ts";
-import type { Store } from "./store.ts";
-
-/** How a lock stands to others: it warns them, or shuts them out. */
-export type LockType = "advisory" | "exclusive";
-
-/** How long a lock is held unless renewed: 10 minutes. */
-export const DEFAULT_LOCK_LEASE_MS = 10 * 60 * 1000;
 
 /** The longest lease of a lock: a day. */
 export const LOCK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
@@ -74,128 +76,6 @@ const LEFT_LOOK_MS = 100;
  * in the queue: that is a lease.
  */
 const QUEUE_LOOK_MS = 1_000;
-
-/** One hold on a path or a named resource. */
-export interface Hold {
-  /** The fencing token: a later hold has a greater one. */
-  readonly token: number;
-  /** What it covers. */
-  readonly kind: LockKind;
-  /** The absolute path or pattern, or the name. */
-  readonly path: string;
-  /** How it stands to others. */
-  readonly type: LockType;
-  /** The session that holds it. */
-  readonly session: string;
-  /** The part of the session that holds it, such as a subagent. */
-  readonly agent?: string;
-  /** Who makes the agent of that session. */
-  readonly vendor: string;
-  /** The task that the session is on. */
-  readonly task?: string;
-  /** What it is held for, in its holder's words. */
-  readonly why?: string;
-  /** Since when, as an ISO 8601 time in UTC. */
-  readonly since: string;
-  /** Until when unless renewed, as an ISO 8601 time in UTC. */
-  readonly expiresAt: string;
-  /** Whether it is past its expiry, held by a process that lives. */
-  readonly overdue: boolean;
-  /** How many times it was taken and must be given back. */
-  readonly holds: number;
-  /** The project that it lies in. */
-  readonly project?: string;
-  /** The root of the worktree that it lies in. */
-  readonly worktree?: string;
-  /** What it covers, in the form in which overlaps are decided. */
-  readonly covers: Coverage;
-}
-
-/** What a hold covers: paths or patterns, as `reachOf` reads them. */
-export interface Coverage {
-  /** What it covers on disk. */
-  readonly disk: string;
-  /** What it covers in its repository; absent outside of one. */
-  readonly repository?: string;
-  /** Whether a glob takes letters of either case for the same. */
-  readonly foldsCase: boolean;
-}
-
-/** Another hold that a lock overlaps. */
-export interface LockOverlap {
-  /**
-   * `conflict`: the same file on disk. `merge-risk`: the same file of a
-   * repository, in another worktree. `same-session`: the same file on disk, by
-   * another agent of one's own session.
-   */
-  readonly risk: "conflict" | "merge-risk" | "same-session";
-  /** The other hold. */
-  readonly hold: Hold;
-}
-
-/** Who stands before a lock that was asked for. */
-export interface Blocker {
-  /** The session. */
-  readonly session: string;
-  /** Whether it holds the path, or waits for it since earlier. */
-  readonly state: "holds" | "waits";
-  /** What it holds or waits for. */
-  readonly path: string;
-  /** How it holds it or will. */
-  readonly type: LockType;
-  /** Who makes the agent of that session. */
-  readonly vendor: string;
-  /** The task that the session is on. */
-  readonly task?: string;
-  /** What it is held for, in its holder's words. */
-  readonly why?: string;
-  /** Since when, as an ISO 8601 time in UTC. */
-  readonly since: string;
-  /** Until when it is held, as an ISO 8601 time in UTC; absent for a waiter. */
-  readonly expiresAt?: string;
-  /** Whether it is a hold past its expiry, which may be taken over. */
-  readonly overdue: boolean;
-  /** The process that must live for it, and where; absent if none is known. */
-  readonly process?: ProcessIdentity & { readonly host: string };
-}
-
-/** What a store is asked for. */
-export interface LockRequest {
-  /** The session that asks. */
-  readonly session: string;
-  /** The part of the session that asks; empty for the session itself. */
-  readonly agent: string;
-  /** What the lock is put on. */
-  readonly target: LockTarget;
-  /** How it stands to others. */
-  readonly type: LockType;
-  /** How long it is held unless renewed, in milliseconds. */
-  readonly leaseMs: number;
-  /** What it is held for. */
-  readonly why?: string;
-  /** Whether overdue holds in the way are ended. */
-  readonly takeOver: boolean;
-  /** Whether to queue where it cannot be had at once. */
-  readonly wait: boolean;
-  /** The token of the session's own hold that becomes exclusive by it. */
-  readonly upgrades?: number;
-  /** Sessions that are never in its way. */
-  readonly alongside: readonly string[];
-}
-
-/** What became of a request. */
-export type LockOutcome =
-  | {
-    readonly state: "held";
-    readonly hold: Hold;
-    readonly overlaps: readonly LockOverlap[];
-  }
-  | { readonly state: "refused"; readonly blockers: readonly Blocker[] }
-  | {
-    readonly state: "waiting";
-    readonly waiter: string;
-    readonly blockers: readonly Blocker[];
-  };
 
 /** How a path is read. */
 export interface PathOptions {
@@ -271,13 +151,17 @@ export class Lock implements AsyncDisposable {
 
   /** What else is held there: everyone concerned was told. */
   readonly overlaps: readonly LockOverlap[];
-  readonly #store: Store;
+  readonly #operations: Operations;
   #hold: Hold;
   #releasing: Promise<void> | undefined;
 
   /** Made by {@linkcode Locks.acquire}. */
-  constructor(store: Store, hold: Hold, overlaps: readonly LockOverlap[]) {
-    this.#store = store;
+  constructor(
+    operations: Operations,
+    hold: Hold,
+    overlaps: readonly LockOverlap[],
+  ) {
+    this.#operations = operations;
     this.#hold = hold;
     this.overlaps = overlaps;
   }
@@ -304,7 +188,7 @@ export class Lock implements AsyncDisposable {
    */
   async renew(leaseMs: number = DEFAULT_LOCK_LEASE_MS): Promise<void> {
     checkLease(leaseMs);
-    this.#hold = await this.#store.renewLock(this.#hold, leaseMs);
+    this.#hold = await this.#operations.renewLock(this.#hold, leaseMs);
   }
 
   /**
@@ -321,7 +205,7 @@ export class Lock implements AsyncDisposable {
 
   async #release(before: Hold | undefined): Promise<void> {
     try {
-      await this.#store.releaseLock(this.#hold, { before });
+      await this.#operations.releaseLock(this.#hold, { before });
     } catch (error) {
       // Anything but its loss may pass: then it can be tried again.
       if (!(error instanceof NotHeldError)) this.#releasing = undefined;
@@ -341,21 +225,21 @@ export class Lock implements AsyncDisposable {
 
 /** The locks on a bus. */
 export class Locks {
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #register: (act: string) => Promise<void>;
   readonly #grants: GrantWatch;
 
   /** Made by the bus: take {@linkcode MessageBus.locks}. */
   constructor(
-    store: Store,
+    operations: Operations,
     self: SessionSelf,
     register: (act: string) => Promise<void>,
   ) {
-    this.#store = store;
+    this.#operations = operations;
     this.#self = self;
     this.#register = register;
-    this.#grants = new GrantWatch(store, self.closing);
+    this.#grants = new GrantWatch(operations, self.closing);
   }
 
   /**
@@ -392,25 +276,25 @@ export class Locks {
       ...wanted,
       session: this.#self.id,
     }, options);
-    return new Lock(this.#store, hold, overlaps);
+    return new Lock(this.#operations, hold, overlaps);
   }
 
   async #obtain(
     request: LockRequest,
     options: AcquireOptions,
   ): Promise<LockOutcome & { state: "held" }> {
-    const outcome = await this.#store.acquireLock(request);
+    const outcome = await this.#operations.acquireLock(request);
     switch (outcome.state) {
       case "held":
         return outcome;
       case "refused":
-        if (await endLeft(this.#store, holdersAmong(outcome.blockers))) {
+        if (await endLeft(this.#operations, holdersAmong(outcome.blockers))) {
           return await this.#obtain(request, options);
         }
         throw new LockHeldError(request.target.path, outcome.blockers, 0);
       case "waiting": {
         const wait = new LockWait(
-          this.#store,
+          this.#operations,
           this.#grants,
           request,
           outcome.waiter,
@@ -495,7 +379,7 @@ export class Locks {
   /** Gives back holds of the session that were listed, however often taken. */
   async releaseHolds(holds: readonly Hold[]): Promise<void> {
     for (const hold of holds) {
-      await this.#store.releaseLock(hold, { entirely: true });
+      await this.#operations.releaseLock(hold, { entirely: true });
     }
   }
 
@@ -507,7 +391,7 @@ export class Locks {
     const target = path === undefined ? undefined : this.meaning(path, options);
     // Until it is registered, its id may be another's.
     if (!this.#self.owned) return [];
-    const holds = await this.#store.locks({
+    const holds = await this.#operations.locks({
       project: null,
       session: this.#self.id,
       path: target?.path,
@@ -523,7 +407,7 @@ export class Locks {
     path: string,
     options: PathOptions = {},
   ): Promise<readonly Blocker[]> {
-    return await this.#store.lockWaiters(this.meaning(path, options));
+    return await this.#operations.lockWaiters(this.meaning(path, options));
   }
 
   /**
@@ -550,7 +434,7 @@ export class Locks {
 
   /** The locks that are held, oldest first. */
   async list(options: LockListOptions = {}): Promise<readonly Hold[]> {
-    return await this.#store.locks({
+    return await this.#operations.locks({
       project: options.allProjects ? null : this.#self.start.project,
       below: this.#self.start.worktree ?? undefined,
       overlapping: options.path === undefined
@@ -587,7 +471,11 @@ export class Locks {
   ): AsyncGenerator<readonly Hold[], void, void> {
     const { signal } = options;
     const changes = new Changes(this.#self.closing, signal);
-    using _watch = await this.#store.watchChanges("locks", null, changes.wake);
+    using _watch = await this.#operations.watchChanges(
+      "locks",
+      null,
+      changes.wake,
+    );
     try {
       for (;;) {
         yield await this.list(options);
@@ -700,7 +588,7 @@ function checkLease(leaseMs: number): void {
 
 /** One waiting for a lock, from the queue to the grant. */
 class LockWait {
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #grants: GrantWatch;
   readonly #path: string;
   readonly #session: string;
@@ -710,14 +598,14 @@ class LockWait {
   #told = "";
 
   constructor(
-    store: Store,
+    operations: Operations,
     grants: GrantWatch,
     request: LockRequest,
     waiter: string,
     options: AcquireOptions,
     closing: AbortSignal,
   ) {
-    this.#store = store;
+    this.#operations = operations;
     this.#grants = grants;
     this.#closing = closing;
     this.#path = request.target.path;
@@ -737,7 +625,7 @@ class LockWait {
     try {
       using _watch = await this.#grants.join(this.#session, changes.wake);
       for (;;) {
-        const outcome = await this.#store.checkWaiter(
+        const outcome = await this.#operations.checkWaiter(
           this.#waiter,
           this.#session,
         );
@@ -759,7 +647,7 @@ class LockWait {
       }
     } finally {
       changes.close();
-      if (!held) await this.#store.leaveQueue(this.#waiter);
+      if (!held) await this.#operations.leaveQueue(this.#waiter);
     }
   }
 
@@ -789,7 +677,7 @@ class LockWait {
       if (died) changes.wake();
       if (performance.now() - askedAt < LEFT_LOOK_MS) return;
       askedAt = performance.now();
-      endLeft(this.#store, holdersAmong(blockers)).then(
+      endLeft(this.#operations, holdersAmong(blockers)).then(
         (ended) => ended && changes.wake(),
         // Busy, or closed by now: asked again as long as this waits.
         () => {},

@@ -10,18 +10,26 @@
 import type { ResolvedOptions } from "./options.ts";
 import { storePlace } from "./store_url.ts";
 import { SqliteStore } from "./sqlite/store.ts";
+import { Operations } from "./operations.ts";
 import type { Store } from "./store.ts";
 
 /**
- * Opens the store that the options mean, making it if it is new.
+ * Opens the store that the options name, making it if it is new.
  *
  * @throws {InvalidInputError} If there is no store for the URL.
  * @throws {StoreError} If it cannot be used.
  */
-export async function openStore(options: ResolvedOptions): Promise<Store> {
+export async function openOperations(
+  options: ResolvedOptions,
+): Promise<Operations> {
+  return new Operations(await openStore(options), options, options.warn);
+}
+
+async function openStore(options: ResolvedOptions): Promise<Store> {
+  if (options.store !== undefined) return options.store;
   const place = storePlace(options);
   if (place.kind === "postgres") {
-    // Who keeps to SQLite does not load what speaks to servers.
+    // A process that keeps to SQLite does not load the client of servers.
     const { PostgresStore } = await import("./postgres/store.ts");
     return await PostgresStore.open({ ...options, url: place.url });
   }

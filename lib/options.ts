@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Store } from "./store.ts";
 import { InvalidInputError } from "./errors.ts";
 import { hasInvisible } from "./harmless_text.ts";
 
@@ -12,6 +13,12 @@ export const PAYLOAD_BYTES_MAX: number = 64 * 1024;
 
 /** How to open a bus. */
 export interface OpenBusOptions {
+  /**
+   * The store itself, in place of a URL: for stores of other programs. The bus
+   * closes it. What tells which store to open, and how, must not be given with it.
+   * @default {the one of the URL}
+   */
+  readonly store?: Store;
   /**
    * The store: `sqlite:///absolute/bus/folder`, or
    * `postgres://user:password@host:5432/database` (README says when to choose
@@ -157,6 +164,7 @@ export type ResolvedOptions =
  * @throws {InvalidInputError} If one is out of its range.
  */
 export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
+  if (options.store !== undefined) refuseStoreOptions(options);
   const resolved = {
     ...options,
     vendor: options.vendor ?? "script",
@@ -198,6 +206,30 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
   refuseUnlessName("session", options.session);
   refuseUnlessName("vendor", resolved.vendor);
   return resolved;
+}
+
+// What only a store that is opened here can heed.
+const STORE_OPTIONS = [
+  "url",
+  "home",
+  "driver",
+  "notify",
+  "pollIntervalMs",
+  "busyTimeoutMs",
+  "busyTotalMs",
+  "synchronous",
+  "readOnly",
+] as const;
+
+function refuseStoreOptions(options: OpenBusOptions): void {
+  for (const field of STORE_OPTIONS) {
+    if (options[field] === undefined) continue;
+    throw new InvalidInputError(
+      field,
+      `Cannot open the bus: ${field} is for a store that it opens, and a store ` +
+        `is given; pass one of the two.`,
+    );
+  }
 }
 
 /**

@@ -122,6 +122,16 @@ export function entryAt(path: string): Deno.FileInfo | undefined {
   }
 }
 
+/** Returns what exists at a path, as what a lock on it would cover. */
+export function entryKindOf(path: string): "file" | "folder" | undefined {
+  try {
+    return Deno.statSync(path).isDirectory ? "folder" : "file";
+  } catch {
+    // It is not there, or cannot be looked at: then it may be either.
+    return undefined;
+  }
+}
+
 function resolve(path: string, whole: string): RealPath {
   try {
     const absolute = slashed(Deno.realPathSync(whole));

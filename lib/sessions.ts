@@ -9,131 +9,15 @@
  * @module
  */
 
+import type { Session, SessionChange, SessionStart } from "./model/session.ts";
+import type { Operations } from "./operations.ts";
 import {
   InvalidInputError,
   SessionEndedError,
   UnknownSessionError,
 } from "./errors.ts";
-import type { Keeper } from "./keeper.ts";
 import { endLeft, type MaybeLeft } from "./left_sessions.ts";
 import { refuseNul } from "./options.ts";
-import type { Store } from "./store.ts";
-
-/** How a session stands: at work, waiting for its person, or ended. */
-export type SessionStatus = "active" | "idle" | "terminated";
-
-/** After this long without a sign of life a session is shown as stale. */
-export const STALE_AFTER_MS = 30_000;
-
-/** One session, as the registry has it. */
-export interface Session {
-  /** Its id, unique on the bus. */
-  readonly id: string;
-  /** Who makes the agent, such as `claude`; `unknown` for foreign writers. */
-  readonly vendor: string;
-  /** The model, if told. */
-  readonly model?: string;
-  /** Its terminal, such as `/dev/pts/3`. */
-  readonly tty?: string;
-  /** The process that lives as long as the session does. */
-  readonly pid?: number;
-  /** Where {@linkcode Session.pid} means something. */
-  readonly host?: string;
-  /** When that process started, in the host's own spelling. */
-  readonly processStart?: string;
-  /** What it lives by, or is known by, beside that process. */
-  readonly keeper?: Keeper;
-  /** What it works on; absent when it belongs to no project. */
-  readonly project?: string;
-  /** The folder of the working copy. */
-  readonly worktree?: string;
-  /** The branch that was checked out when it last said so. */
-  readonly branch?: string;
-  /** The task it says it is on. */
-  readonly task?: string;
-  /** The files it says it is editing. */
-  readonly activeFiles: readonly string[];
-  /** How it stands. */
-  readonly status: SessionStatus;
-  /** When it registered, as an ISO 8601 time in UTC. */
-  readonly registeredAt: string;
-  /** Its last sign of life, as an ISO 8601 time in UTC. */
-  readonly heartbeatAt: string;
-  /** When it ended, as an ISO 8601 time in UTC. */
-  readonly endedAt?: string;
-}
-
-// Up to this long an id is its own short name.
-const SHORT_NAME_LENGTH = 16;
-
-/**
- * A name for a session that is short enough to type: its id if that is short,
- * else its vendor and the end of the id, as vendors' ids begin with the time.
- */
-export function shortName(session: Pick<Session, "id" | "vendor">): string {
-  return session.id.length <= SHORT_NAME_LENGTH
-    ? session.id
-    : `${session.vendor}-${session.id.slice(-4)}`;
-}
-
-/** The process that an incarnation of a session was registered with. */
-export type Incarnation = Pick<Session, "pid" | "processStart">;
-
-/** What is known of a session when it registers. */
-export interface SessionStart {
-  /** Its id. */
-  readonly id: string;
-  /** Who makes the agent. */
-  readonly vendor: string;
-  /** The model. */
-  readonly model?: string;
-  /** Its terminal. */
-  readonly tty?: string;
-  /** The process that lives as long as the session does. */
-  readonly pid?: number;
-  /** When that process started, in the host's own spelling. */
-  readonly processStart?: string;
-  /** What it lives by, or is known by, beside that process. */
-  readonly keeper?: Keeper;
-  /** The process that has its id until now, and hands that on to it. */
-  readonly replaces?: Incarnation;
-  /** What it works on; `null` for no project. */
-  readonly project: string | null;
-  /** The folder of the working copy. */
-  readonly worktree?: string;
-  /** The branch that is checked out. */
-  readonly branch?: string;
-  /** The task it is on. */
-  readonly task?: string;
-}
-
-function maybeLeft(session: Session): MaybeLeft {
-  const { id, pid, processStart, host, keeper, status } = session;
-  return pid === undefined || host === undefined ? { id } : {
-    id,
-    process: {
-      pid,
-      startTime: processStart ?? "",
-      host,
-      keeper,
-      isIdle: status === "idle",
-    },
-  };
-}
-
-/** What a session may say anew of itself; what is left out stays. */
-export interface SessionChange {
-  /** How it stands. */
-  readonly status?: "active" | "idle";
-  /** The model. */
-  readonly model?: string;
-  /** The task it is on; `null` for none. */
-  readonly task?: string | null;
-  /** The files it is editing. */
-  readonly activeFiles?: readonly string[];
-  /** The branch that is checked out. */
-  readonly branch?: string;
-}
 
 /** Which sessions to list. */
 export interface SessionListOptions {
@@ -167,13 +51,17 @@ export interface SessionSelf {
 
 /** The sessions on a bus, and what the bus's own one says of itself. */
 export class Sessions {
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #onRegistered: () => void;
 
   /** Made by the bus: take {@linkcode MessageBus.sessions}. */
-  constructor(store: Store, self: SessionSelf, onRegistered: () => void) {
-    this.#store = store;
+  constructor(
+    operations: Operations,
+    self: SessionSelf,
+    onRegistered: () => void,
+  ) {
+    this.#operations = operations;
     this.#self = self;
     this.#onRegistered = onRegistered;
   }
@@ -198,7 +86,7 @@ export class Sessions {
     known: Partial<Omit<SessionStart, "id">> = {},
   ): Promise<Session> {
     for (const [field, value] of Object.entries(known)) refuseNul(field, value);
-    const session = await this.#store.registerSession({
+    const session = await this.#operations.registerSession({
       ...this.#self.start,
       ...known,
       id: this.#self.id,
@@ -215,7 +103,7 @@ export class Sessions {
   async heartbeat(): Promise<void> {
     // By then its id may be another's.
     if (!this.#self.owned) return;
-    await this.#store.updateSession(this.#self.id, {});
+    await this.#operations.updateSession(this.#self.id, {});
   }
 
   /**
@@ -240,7 +128,7 @@ export class Sessions {
         );
       }
     }
-    return await this.#store.updateSession(this.#self.id, change);
+    return await this.#operations.updateSession(this.#self.id, change);
   }
 
   /**
@@ -250,8 +138,10 @@ export class Sessions {
    */
   async end(id?: string): Promise<void> {
     const self = this.#self;
-    if (id !== undefined) await this.#store.endSession(id);
-    else if (self.owned) await this.#store.endSession(self.id, self.process);
+    if (id !== undefined) await this.#operations.endSession(id);
+    else if (self.owned) {
+      await this.#operations.endSession(self.id, self.process);
+    }
     if (id === undefined || id === self.id) {
       self.owned = false;
       self.ended = true;
@@ -261,14 +151,28 @@ export class Sessions {
   /** The sessions on the bus, those that registered first first. */
   async list(options: SessionListOptions = {}): Promise<readonly Session[]> {
     const list = () =>
-      this.#store.sessions({
+      this.#operations.sessions({
         project: options.allProjects ? null : this.#self.start.project,
         ended: options.ended ?? false,
       });
     const found = await list();
     const running = found.filter(({ status }) => status !== "terminated");
-    return await endLeft(this.#store, running.map(maybeLeft))
+    return await endLeft(this.#operations, running.map(maybeLeft))
       ? await list()
       : found;
   }
+}
+
+function maybeLeft(session: Session): MaybeLeft {
+  const { id, pid, processStart, host, keeper, status } = session;
+  return pid === undefined || host === undefined ? { id } : {
+    id,
+    process: {
+      pid,
+      startTime: processStart ?? "",
+      host,
+      keeper,
+      isIdle: status === "idle",
+    },
+  };
 }

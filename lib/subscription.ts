@@ -22,16 +22,11 @@
  * @module
  */
 
+import type { Operations } from "./operations.ts";
 import { ClosedError, InvalidInputError, MessageBusError } from "./errors.ts";
-import type {
-  DurableReader,
-  Interest,
-  Message,
-  Page,
-  Store,
-  Watch,
-  WatchMode,
-} from "./store.ts";
+import type { Watch, WatchMode } from "./store.ts";
+import type { DurableReader } from "./model/durable.ts";
+import type { Interest, Message, Page } from "./model/message.ts";
 
 /** How to subscribe. */
 export interface SubscribeOptions {
@@ -94,7 +89,7 @@ export class Subscription
   implements AsyncIterableIterator<Message>, AsyncDisposable {
   /** Resolves when it stands: what is published later is delivered. */
   readonly ready: Promise<void>;
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #interest: Interest;
   readonly #options: SubscribeOptions;
   readonly #hooks: SubscriptionHooks;
@@ -120,12 +115,12 @@ export class Subscription
 
   /** Made by {@linkcode MessageBus.subscribe}. */
   constructor(
-    store: Store,
+    operations: Operations,
     interest: Interest,
     options: SubscribeOptions,
     hooks: SubscriptionHooks,
   ) {
-    this.#store = store;
+    this.#operations = operations;
     this.#interest = interest;
     this.#options = options;
     this.#hooks = hooks;
@@ -184,9 +179,9 @@ export class Subscription
     if (this.#closing !== undefined) throw new ClosedError("acknowledge");
     await this.ready;
     const id = typeof message === "string"
-      ? this.#store.parseCursor(message)
+      ? this.#operations.parseCursor(message)
       : message.id;
-    const { lost } = await this.#store.advanceDurable(this.#reader!, id);
+    const { lost } = await this.#operations.advanceDurable(this.#reader!, id);
     this.#tellLost(lost);
   }
 
@@ -223,16 +218,18 @@ export class Subscription
     signal?.addEventListener("abort", this.#abort);
     try {
       const begin = from === "now"
-        ? await this.#store.endCursor()
+        ? await this.#operations.endCursor()
         : from === "start"
-        ? this.#store.startCursor
-        : this.#store.parseCursor(from);
-      this.#watch = await this.#store.watch(this.#interest, this.#wake);
+        ? this.#operations.startCursor
+        : this.#operations.parseCursor(from);
+      this.#watch = await this.#operations.watch(this.#interest, this.#wake);
       if (this.#closing !== undefined) return;
       if (durable !== undefined) this.#cursor = await this.#take(begin);
       else {
         // One that is another bus's is refused now, not at the first message.
-        if (from !== "now") await this.#store.read(this.#interest, begin, 1);
+        if (from !== "now") {
+          await this.#operations.read(this.#interest, begin, 1);
+        }
         this.#cursor = begin;
       }
       this.#delivered = this.#cursor;
@@ -245,7 +242,7 @@ export class Subscription
   }
 
   async #take(begin: string): Promise<string> {
-    const reader = await this.#store.takeDurable(
+    const reader = await this.#operations.takeDurable(
       this.#options.durable!,
       this.#interest,
       begin,
@@ -253,7 +250,7 @@ export class Subscription
     this.#reader = reader;
     this.#tellLost(reader.lost);
     this.#renewal = setInterval(() => {
-      this.#store.advanceDurable(this.#reader!)
+      this.#operations.advanceDurable(this.#reader!)
         .then(({ lost }) => this.#tellLost(lost))
         .catch((error) => {
           // A store that is busy or fails for now takes no lease away: another
@@ -307,7 +304,7 @@ export class Subscription
 
   /** Whether it may have expired, or been acknowledged, since it was read. */
   #isDoubtful(message: Message): boolean {
-    return Date.parse(message.expiresAt) <= this.#store.now() ||
+    return Date.parse(message.expiresAt) <= this.#operations.now() ||
       this.#reader !== undefined &&
         performance.now() - this.#readAtMs > PAGE_TRUSTED_MS;
   }
@@ -332,7 +329,7 @@ export class Subscription
     this.#woken = false;
     try {
       const reading = this.#reader === undefined
-        ? this.#store.read(this.#interest, this.#cursor, PAGE_MESSAGES)
+        ? this.#operations.read(this.#interest, this.#cursor, PAGE_MESSAGES)
         : this.#readDurablePage(this.#reader);
       if (reading instanceof Promise) this.#awaitPage(reading);
       else this.#turnTo(reading);
@@ -364,7 +361,7 @@ export class Subscription
   }
 
   async #readDurablePage(reader: DurableReader): Promise<Page> {
-    const page = await this.#store.readDurable(
+    const page = await this.#operations.readDurable(
       reader,
       this.#interest,
       this.#cursor,
@@ -413,7 +410,7 @@ export class Subscription
     this.#watch?.close();
     try {
       if (this.#reader !== undefined) {
-        await this.#store.releaseDurable(this.#reader);
+        await this.#operations.releaseDurable(this.#reader);
       }
     } finally {
       this.#hooks.onClose(this);

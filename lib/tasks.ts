@@ -18,16 +18,23 @@
  * @module
  */
 
+import type {
+  Claim,
+  ClaimEnd,
+  Claimer,
+  NewTask,
+  Task,
+  TaskFilter,
+  TaskPosting,
+  TaskStatus,
+} from "./model/task.ts";
+import type { Operations } from "./operations.ts";
 import { Changes } from "./changes.ts";
 import { InvalidInputError } from "./errors.ts";
 import { hasInvisible } from "./harmless_text.ts";
 import { encodePayload, type Json } from "./json.ts";
 import { refuseNul } from "./options.ts";
 import type { SessionSelf } from "./sessions.ts";
-import type { Store } from "./store.ts";
-
-/** How a task stands. */
-export type TaskStatus = "open" | "claimed" | "done" | "failed";
 
 /** How long a task is claimed unless renewed: 30 minutes. */
 export const DEFAULT_TASK_LEASE_MS = 30 * 60 * 1000;
@@ -36,79 +43,6 @@ export const DEFAULT_TASK_LEASE_MS = 30 * 60 * 1000;
 export const TASK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
 
 const DEPENDENCIES_MAX = 100;
-
-/** One task. */
-export interface Task {
-  /** Its id, unique in its project. */
-  readonly id: string;
-  /** What is to be done, in a line. */
-  readonly title: string;
-  /** What kind of work it is, for choosing. */
-  readonly kind?: string;
-  /** What the doer needs to know. */
-  readonly payload: Json;
-  /** The higher, the sooner. */
-  readonly priority: number;
-  /** How it stands. */
-  readonly status: TaskStatus;
-  /** The tasks that must be done before it. */
-  readonly dependsOn: readonly string[];
-  /** How many of these are not done yet: it can be claimed when none is. */
-  readonly waitsFor: number;
-  /** How often it was claimed. */
-  readonly attempts: number;
-  /** The session that posted it. */
-  readonly postedBy: string;
-  /** When it was posted, as an ISO 8601 time in UTC. */
-  readonly postedAt: string;
-  /** When it last changed, as an ISO 8601 time in UTC. */
-  readonly changedAt: string;
-  /** The session that has claimed it, or did it. */
-  readonly session?: string;
-  /** The part of that session, such as a subagent. */
-  readonly agent?: string;
-  /** The fencing token of the claim. */
-  readonly token?: number;
-  /** Until when it is claimed unless renewed, as an ISO 8601 time in UTC. */
-  readonly leaseExpiresAt?: string;
-  /** What came of it; for a failed one why. */
-  readonly result?: Json;
-  /** The project that it belongs to; absent for none. */
-  readonly project?: string;
-}
-
-/** A task to post. */
-export interface NewTask {
-  /**
-   * Its id, unique in its project.
-   * @default {a random one}
-   */
-  readonly id?: string;
-  /** What is to be done, in a line of at most 500 characters. */
-  readonly title: string;
-  /** What kind of work it is, for choosing. */
-  readonly kind?: string;
-  /**
-   * What the doer needs to know.
-   * @default {null}
-   */
-  readonly payload?: Json;
-  /**
-   * The higher, the sooner.
-   * @default {0}
-   */
-  readonly priority?: number;
-  /** The tasks that must be done before it. */
-  readonly dependsOn?: readonly string[];
-}
-
-/** Which tasks to choose from. */
-export interface TaskFilter {
-  /** Only those of this kind. */
-  readonly kind?: string;
-  /** Only those with at least this priority. */
-  readonly priorityMin?: number;
-}
 
 /** Which tasks to list. */
 export interface TaskListOptions extends TaskFilter {
@@ -132,57 +66,19 @@ export interface ClaimOptions {
   readonly agent?: string;
 }
 
-/** A task that this session has claimed: what it takes to renew or end it. */
-export interface Claim extends Task {
-  /** The session that has claimed it. */
-  readonly session: string;
-  /** The fencing token of the claim. */
-  readonly token: number;
-}
-
-/** What a store is told of a task to post. */
-export interface TaskPosting
-  extends Required<Omit<NewTask, "kind" | "payload">> {
-  /** What kind of work it is. */
-  readonly kind?: string;
-  /** What the doer needs to know, as JSON text. */
-  readonly payloadText: string;
-  /** The project that it belongs to; `null` for none. */
-  readonly project: string | null;
-  /** The session that posts it. */
-  readonly session: string;
-}
-
-/** What a store is told of who claims. */
-export interface Claimer {
-  /** The session. */
-  readonly session: string;
-  /** The part of it. */
-  readonly agent?: string;
-  /** The project whose tasks it claims; `null` for none. */
-  readonly project: string | null;
-  /** How long, in milliseconds. */
-  readonly leaseMs: number;
-}
-
-/** How a claim ends. */
-export type ClaimEnd =
-  | { readonly status: "done" | "failed"; readonly resultText: string }
-  | { readonly status: "open" };
-
 /** The tasks on a bus. */
 export class Tasks {
-  readonly #store: Store;
+  readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #register: (act: string) => Promise<void>;
 
   /** Made by the bus: take {@linkcode MessageBus.tasks}. */
   constructor(
-    store: Store,
+    operations: Operations,
     self: SessionSelf,
     register: (act: string) => Promise<void>,
   ) {
-    this.#store = store;
+    this.#operations = operations;
     this.#self = self;
     this.#register = register;
   }
@@ -212,7 +108,10 @@ export class Tasks {
   async post(task: NewTask): Promise<Task> {
     const posting = toPosting(task, this.#self);
     await this.#register(`post task "${posting.id}"`);
-    return await this.#store.postTask({ ...posting, session: this.#self.id });
+    return await this.#operations.postTask({
+      ...posting,
+      session: this.#self.id,
+    });
   }
 
   /**
@@ -223,7 +122,7 @@ export class Tasks {
    */
   async claim(id: string, options: ClaimOptions = {}): Promise<Claim> {
     checkTaskId(id);
-    return await this.#store.claimTask(id, await this.#claimer(options));
+    return await this.#operations.claimTask(id, await this.#claimer(options));
   }
 
   /**
@@ -233,7 +132,7 @@ export class Tasks {
   async claimNext(
     options: ClaimOptions & { readonly filter?: TaskFilter } = {},
   ): Promise<Claim | undefined> {
-    return await this.#store.claimNextTask(
+    return await this.#operations.claimNextTask(
       options.filter ?? {},
       await this.#claimer(options),
     );
@@ -249,7 +148,7 @@ export class Tasks {
     leaseMs: number = DEFAULT_TASK_LEASE_MS,
   ): Promise<Claim> {
     checkLease(leaseMs);
-    return await this.#store.renewTask(claim, leaseMs);
+    return await this.#operations.renewTask(claim, leaseMs);
   }
 
   /**
@@ -258,7 +157,7 @@ export class Tasks {
    * @throws {NotHeldError} If it is not claimed under this token any more.
    */
   async complete(claim: Claim, result: Json = null): Promise<Task> {
-    return await this.#store.endClaim(claim, endOf("done", result));
+    return await this.#operations.endClaim(claim, endOf("done", result));
   }
 
   /**
@@ -267,7 +166,7 @@ export class Tasks {
    * @throws {NotHeldError} If it is not claimed under this token any more.
    */
   async fail(claim: Claim, reason: Json = null): Promise<Task> {
-    return await this.#store.endClaim(claim, endOf("failed", reason));
+    return await this.#operations.endClaim(claim, endOf("failed", reason));
   }
 
   /**
@@ -276,12 +175,12 @@ export class Tasks {
    * @throws {NotHeldError} If it is not claimed under this token any more.
    */
   async release(claim: Claim): Promise<Task> {
-    return await this.#store.endClaim(claim, { status: "open" });
+    return await this.#operations.endClaim(claim, { status: "open" });
   }
 
   /** The task with this id in the bus's project, if there is one. */
   async get(id: string): Promise<Task | undefined> {
-    const [task] = await this.#store.tasks({
+    const [task] = await this.#operations.tasks({
       project: this.#self.start.project,
       exactProject: true,
       id,
@@ -291,7 +190,7 @@ export class Tasks {
 
   /** The tasks, in the order in which they are claimed. */
   async list(options: TaskListOptions = {}): Promise<readonly Task[]> {
-    return await this.#store.tasks({
+    return await this.#operations.tasks({
       ...options,
       project: options.allProjects ? null : this.#self.start.project,
       exactProject: !options.allProjects,
@@ -303,7 +202,11 @@ export class Tasks {
     options: TaskListOptions & { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<readonly Task[], void, void> {
     const changes = new Changes(this.#self.closing, options.signal);
-    using _watch = await this.#store.watchChanges("tasks", null, changes.wake);
+    using _watch = await this.#operations.watchChanges(
+      "tasks",
+      null,
+      changes.wake,
+    );
     try {
       for (;;) {
         yield await this.list(options);

@@ -5,7 +5,7 @@ import {
   type Identity,
   type IdentityFacts,
 } from "../lib/cli/identity.ts";
-import type { Session } from "../lib/sessions.ts";
+import type { Session } from "../lib/model/session.ts";
 
 const HOST = "linux:boot:4026531836";
 const SHELL = { pid: 10, startTime: "100" };

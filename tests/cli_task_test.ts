@@ -182,7 +182,7 @@ Deno.test("what will not do is refused, and nothing is posted", async () => {
   const post = (...args: string[]) => mbus.run(["task", "post", ...args]);
   assert.match(
     refused(await post("again", "--id", "T-1"), 1),
-    /there is one with that id/,
+    /another task has that id/,
   );
   for (
     const args of [

@@ -3,10 +3,10 @@
  * another user, in other namespaces, and with permissions missing.
  */
 
+import { mayShareDisk } from "../lib/model/process.ts";
 import assert from "node:assert/strict";
 import {
   hostId,
-  mayShareDisk,
   processAlive,
   processStart,
   startTimesReadable,
@@ -61,7 +61,7 @@ Deno.test("a disk is shared by the hosts of one machine, as far as is known", ()
   for (const unknown of [null, "", "private:8f1c"]) {
     assert.ok(mayShareDisk(unknown, one));
   }
-  assert.ok(mayShareDisk(hostId()));
+  assert.ok(mayShareDisk(hostId(), hostId()));
 });
 
 Deno.test("a process of another host is neither alive nor dead", () => {

@@ -6,13 +6,10 @@
  */
 
 import assert from "node:assert/strict";
-import { hostId, type Life, processAlive, processStart } from "../lib/host.ts";
-import {
-  type Keeper,
-  type KeeperProcess,
-  keeperText,
-  parseKeeper,
-} from "../lib/keeper.ts";
+import { hostId, processAlive, processStart } from "../lib/host.ts";
+import type { Life } from "../lib/model/process.ts";
+import { keeperText, parseKeeper } from "../lib/keeper.ts";
+import type { Keeper, KeeperProcess } from "../lib/model/process.ts";
 import { Home } from "./fixture.ts";
 
 const THREAD = "019ab3c1-0000-7000-8000-00000000000a";

@@ -7,7 +7,7 @@ import {
   type LockType,
   type MessageBus,
 } from "../mod.ts";
-import { findCycle, type Waiting } from "../lib/coordination/deadlock.ts";
+import { findCycle, type Waiting } from "../lib/rules/deadlock.ts";
 import { Home, numbers } from "./fixture.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;

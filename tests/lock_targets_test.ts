@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { meeting, meetOnDisk, reachOfTarget } from "../lib/lock_overlap.ts";
 import { lockTarget } from "../lib/lock_target.ts";
+import { entryKindOf } from "../lib/paths.ts";
 import {
   InvalidInputError,
   type MessageBus,
@@ -394,11 +395,17 @@ Deno.test("brackets are a pattern only where no such folder or file exists", asy
 Deno.test("wildcards below an existing bracketed folder are in that folder", async () => {
   await using home = new Home();
   const folder = routes(home);
-  const reach = reachOfTarget(lockTarget("app/[id]/*.tsx", folder));
+  const reach = reachOfTarget(
+    lockTarget("app/[id]/*.tsx", folder),
+    entryKindOf,
+  );
   const meets = (path: string) =>
     meetOnDisk(
       reach,
-      reachOfTarget(lockTarget(path, folder, { pattern: "literal" })),
+      reachOfTarget(
+        lockTarget(path, folder, { pattern: "literal" }),
+        entryKindOf,
+      ),
     );
   assert.equal(meets("app/[id]/page.tsx"), true);
   assert.equal(meets("app/i/page.tsx"), false);
@@ -483,8 +490,8 @@ Deno.test(
     await git("worktree", "add", "-q", "-b", "x", ".trees/x");
     const meets = (name: string, one: string, other: string) =>
       meetOnDisk(
-        reachOfTarget(lockTarget(name, one)),
-        reachOfTarget(lockTarget(name, other)),
+        reachOfTarget(lockTarget(name, one), entryKindOf),
+        reachOfTarget(lockTarget(name, other), entryKindOf),
       );
     const tree = `${folder}/.trees/x`;
     assert.equal(meets("@git/head", folder, `${folder}/src`), true);
@@ -497,7 +504,10 @@ Deno.test(
       lockTarget("a.ts", tree),
     ];
     assert.equal(
-      meeting(reachOfTarget(all), reachOfTarget(inTree)),
+      meeting(
+        reachOfTarget(all, entryKindOf),
+        reachOfTarget(inTree, entryKindOf),
+      ),
       "merge-risk",
     );
     assert.throws(() => lockTarget("@git/head", home.root), InvalidInputError);

@@ -80,29 +80,6 @@ Deno.test("a waiter gets a released lock by push, and was told whom it waits for
   await until("its place to be given up", () => waitersIn(home) === 0);
 });
 
-Deno.test("what was granted is had while others write, and noted by the time the bus closes", async () => {
-  await using home = new Home();
-  const ann = await home.open({ ...NO_POLL, session: "ann" });
-  const bob = await home.start({ ...NO_POLL, session: "bob" });
-  const path = `${home.root}/a`;
-  const lock = await ann.locks.acquire(path, EXCLUSIVE);
-  const { got } = await queue(bob, "l", path, "exclusive");
-  Deno.kill(bob.pid, "SIGSTOP");
-  await lock.release();
-  const db = home.foreign();
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    Deno.kill(bob.pid, "SIGCONT");
-    const hold = await within("the lock", got, PUSHED_MS);
-    assert.equal(hold.session, "bob");
-    assert.equal(waitersIn(home), 1);
-  } finally {
-    db.exec("COMMIT");
-  }
-  await bob.call("close");
-  assert.equal(waitersIn(home), 0);
-});
-
 Deno.test("what was granted and given back at once leaves no waiter behind", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
@@ -119,26 +96,6 @@ Deno.test("what was granted and given back at once leaves no waiter behind", asy
   // It is still to be noted that it was picked up, which is done with its end.
   await granted.release();
   assert.equal(waitersIn(home), 0);
-});
-
-Deno.test("who hands a lock over folds the log in before it goes on", async () => {
-  await using home = new Home();
-  const ann = await home.open({ ...NO_POLL, session: "ann" });
-  const bob = await home.start({ ...NO_POLL, session: "bob" });
-  const path = `${home.root}/a`;
-  const lock = await ann.locks.acquire(path, EXCLUSIVE);
-  const { got } = await queue(bob, "l", path, "exclusive");
-  const db = home.foreign();
-  db.exec("PRAGMA wal_autocheckpoint=0");
-  const look = db.prepare("PRAGMA wal_checkpoint(NOOP)");
-  const write = db.prepare(
-    "INSERT OR REPLACE INTO counters(name, value) VALUES ('filling', ?)",
-  );
-  // Each writes a page; less than what a commit folds in by itself.
-  for (let i = 0; Number(look.get()!.log) < 880; i++) write.run(i);
-  await lock.release();
-  assert.ok(Number(look.get()!.log) < 100);
-  await within("the lock", got, PUSHED_MS);
 });
 
 Deno.test("waiters are served first come, first served, whatever they ask for", async () => {

@@ -9,7 +9,8 @@ import {
   NotHeldError,
 } from "../mod.ts";
 import { lockTarget } from "../lib/lock_target.ts";
-import { SqliteStore } from "../lib/sqlite/store.ts";
+import { openOperations } from "../lib/open_store.ts";
+import { resolveOptions } from "../lib/options.ts";
 import { Clock, Home, numbers, within } from "./fixture.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;
@@ -255,17 +256,9 @@ Deno.test("the limit counts what all processes of a session take", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann", locksMax: 4 });
   await ann.sessions.register();
-  const store = await SqliteStore.open({
-    home: home.path,
-    notify: "poll",
-    pollIntervalMs: 60_000,
-    busyTimeoutMs: 5_000,
-    channelMessagesMax: 100,
-    locksMax: 4,
-    now: Date.now,
-    warn: () => {},
-  });
-  await using _store = store;
+  await using store = await openOperations(
+    resolveOptions({ home: home.path, notify: "poll", locksMax: 4 }),
+  );
   // What acts for the same session in another process, such as a command.
   const other = async (i: number) => {
     const outcome = await store.acquireLock({

@@ -5,20 +5,17 @@
  * @module
  */
 
+import type { Changes } from "./changes.ts";
+import type { CallNote } from "./call_note.ts";
+import type { Culprit } from "./changes.ts";
+import type { OthersFile } from "../model/edit.ts";
 import { meetOnDisk, reachOfTarget, tryReachOf } from "../lock_overlap.ts";
+import { entryKindOf } from "../paths.ts";
 import { lockTarget } from "../lock_target.ts";
 import { parentOf } from "../path_text.ts";
-import type { OthersFile } from "../store.ts";
-import { FILES_MAX, isFile, type Seen } from "./before_call.ts";
-import {
-  callKey,
-  type CallNote,
-  type Case,
-  ENDED,
-  notesOf,
-  othersNear,
-} from "./case.ts";
-import type { Culprit } from "./change_notices.ts";
+import { FILES_MAX, isFile } from "./before_call.ts";
+import type { Seen } from "./call_note.ts";
+import { callKey, type Case, ENDED, notesOf, othersNear } from "./case.ts";
 import { targetsOf } from "./edits.ts";
 import {
   entryStamp,
@@ -30,22 +27,6 @@ import {
 const CHANGES_MAX = 1_000;
 // A file's time may be that of the last tick of the system's clock.
 const TICK_MS = 10;
-
-/** A file that is not what it was before the call. */
-export interface Change {
-  /** Its absolute path. */
-  readonly path: string;
-  /** What covers it since before the call, each of another session. */
-  readonly holds: readonly OthersFile[];
-}
-
-/** What has changed since. */
-export interface Changes {
-  /** Each path once. */
-  readonly changes: readonly Change[];
-  /** How many more files changed than are listed. */
-  readonly more: number;
-}
 
 /** Tells what has changed since a call began, and forgets what was seen. */
 export async function afterCall(
@@ -174,13 +155,16 @@ function coveringOf(
 ): (path: string) => OthersFile[] {
   const files = Map.groupBy(holds.filter(isFile), ({ path }) => path);
   const trees = holds.filter((hold) => !isFile(hold)).flatMap((hold) => {
-    const reach = tryReachOf(hold);
+    const reach = tryReachOf(hold, entryKindOf);
     return reach === undefined ? [] : [{ hold, reach }];
   });
   return (path) => {
     const exactly = files.get(path) ?? [];
     if (trees.length === 0) return exactly;
-    const reach = reachOfTarget(lockTarget(path, "/", { pattern: "literal" }));
+    const reach = reachOfTarget(
+      lockTarget(path, "/", { pattern: "literal" }),
+      entryKindOf,
+    );
     return [
       ...exactly,
       ...trees.filter((tree) => meetOnDisk(tree.reach, reach))

@@ -5,17 +5,19 @@
  * @module
  */
 
-import { SqliteBriefStore } from "../sqlite/brief_store.ts";
+import { Operations } from "../operations.ts";
+import { SqliteStore } from "../sqlite/store.ts";
+import { openOperations } from "../open_store.ts";
+import { resolveOptions } from "../options.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { locateBus } from "../sqlite/location.ts";
-import type { BriefStore } from "../store.ts";
 import { withinLocks } from "../within_locks.ts";
 import type { Agent, AgentName, HookEvent } from "./agent.ts";
 import type { Case } from "./case.ts";
 import type { BelowDaemon } from "./codex_daemon.ts";
 import { decide } from "./decide.ts";
 import type { HookLog } from "./hook_log.ts";
-import { LOCKS_MAX } from "./lease.ts";
+import { LIMITS } from "./lease.ts";
 import { policyReader } from "./policy.ts";
 import { sessionOf } from "./registration.ts";
 
@@ -50,7 +52,7 @@ export interface Call {
 /** Answers a call of a session. */
 export async function answerCall(call: Call): Promise<void> {
   const { agent, event, wiring, log, write } = call;
-  const store = await openBrief(call);
+  const store = await openBus(call);
   try {
     const session = await sessionOf(event, store, call.below);
     if (session === undefined) {
@@ -83,7 +85,8 @@ export async function answerCall(call: Call): Promise<void> {
     }
     await verdict.told(carried);
   } finally {
-    if (call.ends && store instanceof SqliteBriefStore) store.leave();
+    const at = store.store;
+    if (call.ends && at instanceof SqliteStore) at.leave();
     else await store.close();
   }
 }
@@ -109,23 +112,21 @@ function tells(agent: Agent, event: HookEvent): Case["tells"] {
   };
 }
 
-async function openBrief({ home, db, log }: Call): Promise<BriefStore> {
+async function openBus({ home, db, log }: Call): Promise<Operations> {
   const warn = (message: string) => log.add(message);
   if (home === undefined && Deno.env.get("MBUS_URL")) {
-    const { openStore } = await import("../open_store.ts");
-    const { resolveOptions } = await import("../options.ts");
-    return await openStore(resolveOptions({
+    return await openOperations(resolveOptions({
       busyTimeoutMs: BUSY_TOTAL_MS,
       busyTotalMs: BUSY_TOTAL_MS,
       warn,
     }));
   }
-  return new SqliteBriefStore({
+  const store = SqliteStore.openOneShot({
     location: locateBus(home),
     db,
     busyTotalMs: BUSY_TOTAL_MS,
-    locksMax: LOCKS_MAX,
     now: Date.now,
     warn,
   });
+  return new Operations(store, LIMITS, warn, true);
 }

@@ -13,16 +13,10 @@
  * @module
  */
 
+import type { CallNote } from "./call_note.ts";
 import { seenAgain, tellChanges } from "./after_call.ts";
-import type { Seen } from "./before_call.ts";
-import {
-  BACKGROUND,
-  callKey,
-  type CallNote,
-  type Case,
-  notesOf,
-  readNote,
-} from "./case.ts";
+import type { Seen } from "./call_note.ts";
+import { BACKGROUND, callKey, type Case, notesOf, readNote } from "./case.ts";
 
 /** How long a command is looked at after its call, in milliseconds. */
 const LOOKED_AT_MS = 10 * 60 * 1000;

@@ -11,49 +11,34 @@
  * @module
  */
 
+import type { Seen } from "./call_note.ts";
+import type { CallNote, EditPath } from "./call_note.ts";
+import type { LockTarget } from "../model/lock.ts";
+import type { OthersFile } from "../model/edit.ts";
 import {
   coveredPrefix,
   meetOnDisk,
   reachOfTarget,
   tryReachOf,
 } from "../lock_overlap.ts";
-import type { LockTarget } from "../lock_target.ts";
 import { isAtOrBelow } from "../path_text.ts";
-import type { OthersFile } from "../store.ts";
+import { entryKindOf } from "../paths.ts";
 import {
   BEGAN,
   callKey,
-  type CallNote,
   type Case,
   notesOf,
   type OthersNear,
   othersNear,
   STAMPED_MAX,
 } from "./case.ts";
-import { type EditPath, targetsOf } from "./edits.ts";
-import { type FileStamp, stampOf } from "./file_stamp.ts";
-import type { TreeStamps } from "./tree_stamps.ts";
+import { targetsOf } from "./edits.ts";
+import { stampOf } from "./file_stamp.ts";
 
 /** How many files of others are listed at most. */
 export const FILES_MAX = 5_000;
 // What is larger in all is told by its size and time alone.
 const HASHED_BYTES_MAX = 1024 * 1024;
-
-/** What other sessions worked on when a call began, as far as it was looked at. */
-export interface Seen {
-  /** When that was, in milliseconds since 1970. */
-  readonly atMs: number;
-  /** The files, each with its stamp. */
-  readonly files: readonly (readonly [path: string, stamp: FileStamp])[];
-  /** What folders and globs cover. */
-  readonly trees: readonly TreeStamps[];
-  /** Whether more files are held than were stamped. */
-  readonly hasMore: boolean;
-  /** The files that the call itself names: they count whoever holds them. */
-  readonly named: readonly string[];
-  /** The files of which it was told already that they changed. */
-  readonly told?: readonly string[];
-}
 
 /** Looks at what other sessions work on, before a command runs. */
 export async function beforeCommand(
@@ -85,9 +70,11 @@ export async function beforeUnknown(
   if (near.isAlone || targets.length === 0) return;
   const named = targets.filter(isFile).map(pathOf);
   const folders = targets.filter((target) => !isFile(target));
-  const reaches = folders.map(reachOfTarget);
+  const reaches = folders.map((folder) => reachOfTarget(folder, entryKindOf));
   const holds = near.files.filter((hold) => {
-    const reach = folders.length === 0 ? undefined : tryReachOf(hold);
+    const reach = folders.length === 0
+      ? undefined
+      : tryReachOf(hold, entryKindOf);
     return reach !== undefined &&
       reaches.some((each) => meetOnDisk(each, reach));
   });

@@ -5,11 +5,10 @@
  * @module
  */
 
-import type { Session } from "../sessions.ts";
-import type { Activity, BriefStore, OthersFiles } from "../store.ts";
+import type { Operations } from "../operations.ts";
+import type { Session } from "../model/session.ts";
+import type { Activity, OthersFiles } from "../model/edit.ts";
 import type { AgentName, Carried, Decision, HookEvent } from "./agent.ts";
-import type { Seen } from "./before_call.ts";
-import type { EditPath } from "./edits.ts";
 import type { Policy } from "./policy.ts";
 
 /** One call of a hook. */
@@ -21,7 +20,7 @@ export interface Case {
   /** The agent whose settings wire the hook: another agent may run those, too. */
   readonly wiring: AgentName;
   /** The bus's rows. */
-  readonly store: BriefStore;
+  readonly store: Operations;
   /** Sessions whose locks stand in nobody's way here: see `within_locks.ts`. */
   readonly alongside: readonly string[];
   /**
@@ -74,18 +73,13 @@ export function notesOf(
   );
 }
 
-/** What is kept of a call from its begin to its end. */
-export interface CallNote {
-  /** When it began, in milliseconds since 1970. */
-  readonly atMs: number;
-  /** The paths that it is known to write, as given. */
-  readonly writes: readonly EditPath[];
-  /** What other sessions worked on. */
-  readonly seen?: Seen;
-}
-
 /** The key of the list of commands that go on in the background. */
 export const BACKGROUND = "background";
+
+/** The agent of the session that called; empty for its main one. */
+export function agentOf({ event }: Case): string {
+  return event.agentId ?? "";
+}
 
 /** The key of the note of a tool call. */
 export function callKey({ event }: Case): string {

@@ -20,30 +20,21 @@
  * @module
  */
 
+import { isUnsureChange, unsureNotes } from "./file_notes.ts";
+import type { Culprit } from "./changes.ts";
+import type { Change } from "./changes.ts";
+import type { Session } from "../model/session.ts";
+import type { NewMessage } from "../model/message.ts";
+import type { OthersFile } from "../model/edit.ts";
 import { ttlOf } from "../channels.ts";
 import { lifeOf } from "../coordination/registry.ts";
 import { isAtOrBelow } from "../path_text.ts";
-import type { Session } from "../sessions.ts";
-import type { NewMessage, OthersFile } from "../store.ts";
 import { ago } from "./ago.ts";
 import { BEGAN, type Case, ENDED } from "./case.ts";
-import { isUnsureChange, unsureNotes } from "./edits.ts";
 import { plainName, plainPath } from "./frame.ts";
 import { informNotes } from "./informing.ts";
 import { LEASE_MS } from "./lease.ts";
-import type { Change, Changes } from "./after_call.ts";
-
-/** What ran while the files changed. */
-export interface Culprit {
-  /** What it is called in a sentence to its own session. */
-  readonly call: string;
-  /** When it began, in milliseconds since 1970. */
-  readonly sinceMs: number;
-  /** The files that it surely wrote to, if they have changed. */
-  readonly named: ReadonlySet<string>;
-  /** Whether it still runs. */
-  readonly goesOn?: boolean;
-}
+import type { Changes } from "./changes.ts";
 
 /** What is to be written down and said. */
 export interface Notices {

@@ -22,7 +22,7 @@
  * @module
  */
 
-import type { CodexThread, KeeperProcess } from "../keeper.ts";
+import type { CodexThread, KeeperProcess } from "../model/process.ts";
 import { isThreadId } from "../keeper.ts";
 import type { ProcessEntry } from "../process_entry.ts";
 import { ancestors, processEntry } from "../processes.ts";

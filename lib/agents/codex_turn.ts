@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { CodexThread } from "../keeper.ts";
+import type { CodexThread } from "../model/process.ts";
 import { askDaemon, type DaemonAnswer } from "./codex_socket.ts";
 
 /** Whether the turn of a thread that lost its window is over. */

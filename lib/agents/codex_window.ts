@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { CodexThread, KeeperProcess } from "../keeper.ts";
+import type { CodexThread, KeeperProcess } from "../model/process.ts";
 import type { ProcessEntry } from "../process_entry.ts";
 import { procEntry, procLink, procText } from "../procfs.ts";
 import { askDaemon, type DaemonAnswer } from "./codex_socket.ts";

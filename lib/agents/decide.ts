@@ -18,16 +18,17 @@
  * @module
  */
 
+import type { CallNote } from "./call_note.ts";
 import type { AfterToolEvent, BeforeToolEvent } from "./agent.ts";
 import {
   ALLOW,
   BACKGROUND,
   callKey,
-  type CallNote,
   type Case,
   readNote,
   type Verdict,
 } from "./case.ts";
+import { noteBranches } from "./branches.ts";
 import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
 import { plainName } from "./frame.ts";
 import { withMail, withMailAtStop } from "./mail.ts";
@@ -119,7 +120,6 @@ async function lookAtRunning(hook: Case): Promise<void> {
 /** Tells the sessions of the worktree if it is on another branch. */
 async function noteBranch(hook: Case): Promise<void> {
   if (!hasOtherBranch(hook.session)) return;
-  const { noteBranches } = await import("./branches.ts");
   await noteBranches(hook, []);
 }
 

@@ -13,8 +13,8 @@
  * @module
  */
 
+import type { Fact } from "./fact.ts";
 import type { Case } from "./case.ts";
-import type { Fact } from "./denials.ts";
 
 /** Lifetime of the event, in seconds: a holder may be idle for a while. */
 const TTL_SECONDS = 60 * 60;

@@ -20,32 +20,24 @@
  * @module
  */
 
+import {
+  changeKey,
+  type ChangeNote,
+  readKey,
+  type ReadNote,
+} from "./file_notes.ts";
+import type { EditPath } from "./call_note.ts";
 import { InvalidInputError } from "../errors.ts";
-import { type LockTarget, lockTarget } from "../lock_target.ts";
+import { lockTarget } from "../lock_target.ts";
+import type { LockTarget } from "../model/lock.ts";
 import type { KnownFolders } from "../paths.ts";
-import type { EditObstacle, EditTarget } from "../store.ts";
-import { ALLOW, type Case, type Verdict } from "./case.ts";
-import { type FileStamp, stampOf } from "./file_stamp.ts";
+import type { EditObstacle, EditTarget } from "../model/edit.ts";
+import { agentOf, ALLOW, type Case, type Verdict } from "./case.ts";
+import { stampOf } from "./file_stamp.ts";
 import { activeFiles, LEASE_MS } from "./lease.ts";
 
 /** A call of more files is denied, as they cannot all be judged in time. */
 const PATHS_MAX = 10_000;
-
-/** A path as a tool or a command names it; a command may name a glob. */
-export type EditPath = string | { readonly glob: string };
-
-/** What an agent of a session read, and when. */
-export interface ReadNote extends FileStamp {
-  readonly atMs: number;
-}
-
-/** Which agent of a session changed a file last, and when. */
-export interface ChangeNote {
-  readonly agent: string;
-  readonly atMs: number;
-  /** It changed while this agent ran something, by whose hand is not known. */
-  readonly isUnsure?: true;
-}
 
 /** What the session has noted of the files of a call. */
 interface Noted {
@@ -212,32 +204,6 @@ function changeNotes(
   return new Map(targets.map(({ path }) => [changeKey(path), text]));
 }
 
-/** The notes that files changed while this agent ran something. */
-export function unsureNotes(
-  hook: Case,
-  paths: readonly string[],
-): ReadonlyMap<string, string> {
-  const note: ChangeNote = {
-    agent: agentOf(hook),
-    atMs: hook.nowMs,
-    isUnsure: true,
-  };
-  const text = JSON.stringify(note);
-  return new Map(paths.map((path) => [changeKey(path), text]));
-}
-
-/** Whether a change that a session made for all it says may be another's. */
-export async function isUnsureChange(
-  { store }: Case,
-  session: string,
-  path: string,
-): Promise<boolean> {
-  const key = changeKey(path);
-  const text = (await store.readNotes(session, [key])).get(key);
-  const note: ChangeNote | undefined = text && JSON.parse(text);
-  return note?.isUnsure === true;
-}
-
 function stampNotes(
   hook: Case,
   targets: readonly LockTarget[],
@@ -252,17 +218,4 @@ function stampNotes(
     notes.set(readKey(hook, path), JSON.stringify(note));
   }
   return notes;
-}
-
-// Both keys are read by the quick answer, too: sqlite/quick_guard.ts.
-function readKey(hook: Case, path: string): string {
-  return `read:${agentOf(hook)}:${path}`;
-}
-
-function changeKey(path: string): string {
-  return `changed:${path}`;
-}
-
-function agentOf({ event }: Case): string {
-  return event.agentId ?? "";
 }

@@ -24,6 +24,7 @@
  * @module
  */
 
+import { asNamed } from "./named.ts";
 import type { AgentName, Decision, HookEvent } from "./agent.ts";
 import type { BelowDaemon } from "./codex_daemon.ts";
 import { readInput } from "./hook_input.ts";
@@ -105,7 +106,7 @@ export async function answerInput(
       bus?.leave(ends);
       return;
     }
-    const { answerCall } = await import("./answering.ts");
+    const { answerCall } = await import("./slow_path.ts");
     await answerCall({
       agent,
       event,
@@ -146,15 +147,6 @@ export async function belowDaemonOf(
     ? "if-gone"
     : "never";
   return await belowDaemon(home, event.sessionId, look);
-}
-
-/**
- * An event of the session that `MBUS_SESSION` names, if it does: the agent's
- * shell inherits it, too, and acts for that session.
- */
-export function asNamed(event: HookEvent): HookEvent {
-  const sessionId = Deno.env.get("MBUS_SESSION");
-  return sessionId ? { ...event, sessionId } : event;
 }
 
 function parsed(text: string): unknown {

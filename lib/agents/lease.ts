@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Limits } from "../operations.ts";
+
 /**
  * The lease of the advisory lock on an edited file, in milliseconds. It is
  * renewed by touching that file and by nothing else, or warnings would become
@@ -11,8 +13,14 @@
  */
 export const LEASE_MS: number = 10 * 60 * 1000;
 
-/** How many locks a session may have by its hooks. */
+/** Locks that a session may have by its hooks. */
 export const LOCKS_MAX = 1_000;
+
+/** Limits of what hooks do. A hook removes no message for a channel's cap. */
+export const LIMITS: Limits = {
+  locksMax: LOCKS_MAX,
+  channelMessagesMax: Infinity,
+};
 
 const ACTIVE_FILES_MAX = 20;
 

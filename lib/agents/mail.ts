@@ -19,7 +19,7 @@
  * @module
  */
 
-import type { Message } from "../store.ts";
+import type { Message } from "../model/message.ts";
 import { ago } from "./ago.ts";
 import { ALLOW, type Case, notesOf, type Verdict } from "./case.ts";
 import { frameTexts, type PeerText } from "./frame.ts";

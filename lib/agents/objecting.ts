@@ -5,11 +5,13 @@
  * @module
  */
 
-import type { LockTarget } from "../lock_target.ts";
-import type { EditObstacle } from "../store.ts";
+import type { Fact } from "./fact.ts";
+import type { ChangeNote, ReadNote } from "./file_notes.ts";
+import { isUnsureChange } from "./file_notes.ts";
+import type { LockTarget } from "../model/lock.ts";
+import type { EditObstacle } from "../model/edit.ts";
 import type { Case, Verdict } from "./case.ts";
-import { denyUntold, type Fact } from "./denials.ts";
-import { type ChangeNote, isUnsureChange, type ReadNote } from "./edits.ts";
+import { denyUntold } from "./denials.ts";
 import { hasChanged } from "./file_stamp.ts";
 import { plainName } from "./frame.ts";
 import { adviceOn, changedFact, factsOf, type Telling } from "./objection.ts";

@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { LockTarget } from "../lock_target.ts";
-import type { Hold } from "../locks.ts";
-import type { EditObstacle } from "../store.ts";
+import type { Advice, Fact, Force } from "./fact.ts";
+import type { LockTarget } from "../model/lock.ts";
+import type { Hold } from "../model/lock.ts";
+import type { EditObstacle } from "../model/edit.ts";
 import { ago } from "./ago.ts";
-import type { Advice, Fact, Force } from "./denials.ts";
 import { stampOf } from "./file_stamp.ts";
 import { plainName, plainPath, plainText } from "./frame.ts";
 import type { Policy } from "./policy.ts";

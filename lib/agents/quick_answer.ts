@@ -11,13 +11,13 @@
  * @module
  */
 
+import type { KeeperProcess } from "../model/process.ts";
 import { runsUs } from "../processes.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import { guardQuickly } from "../sqlite/quick_guard.ts";
 import { openSound, trimLog } from "../sqlite/sound.ts";
 import type { HookEvent } from "./agent.ts";
-import type { KeeperProcess } from "../keeper.ts";
 import { activeFiles, LEASE_MS, LOCKS_MAX } from "./lease.ts";
 
 /** What came of it. */

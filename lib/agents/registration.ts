@@ -21,6 +21,7 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import { replaceInvisible } from "../harmless_text.ts";
 import {
   ancestors,
@@ -28,12 +29,11 @@ import {
   nearestAgent,
   windowProcess,
 } from "../host.ts";
-import type { Keeper, KeeperProcess } from "../keeper.ts";
 import { processEntry, runsUs } from "../processes.ts";
 import { type Project, projectOf } from "../project.ts";
 import { headAt } from "../repository.ts";
-import type { Incarnation, Session } from "../sessions.ts";
-import type { BriefStore } from "../store.ts";
+import type { Incarnation, Session } from "../model/session.ts";
+import type { Keeper, KeeperProcess } from "../model/process.ts";
 import { AGENT_NAMES, type AgentName, type HookEvent } from "./agent.ts";
 import type { BelowDaemon } from "./codex_daemon.ts";
 
@@ -55,7 +55,7 @@ interface Self {
  */
 export async function sessionOf(
   event: HookEvent,
-  store: BriefStore,
+  store: Operations,
   below?: BelowDaemon,
 ): Promise<Session | undefined> {
   const id = sessionId(event.sessionId);
@@ -94,7 +94,7 @@ function selfOf(agent: AgentName, below: BelowDaemon | undefined): Self {
 async function knownSession(
   id: string,
   agent: AgentName,
-  store: BriefStore,
+  store: Operations,
   below: BelowDaemon | undefined,
 ): Promise<Session | undefined> {
   for (let n = 1; n <= INCARNATIONS_MAX; n++) {
@@ -133,7 +133,7 @@ function isAncestor({ pid, processStart }: Session): boolean {
 async function register(
   id: string,
   event: HookEvent,
-  store: BriefStore,
+  store: Operations,
   { process, keeper }: Self,
 ): Promise<Session> {
   const before = await store.session(id);

@@ -8,11 +8,11 @@
  * @module
  */
 
+import type { CallNote, EditPath } from "./call_note.ts";
 import { escapeGlob } from "../glob.ts";
 import {
   BEGAN,
   callKey,
-  type CallNote,
   type Case,
   ENDED,
   notesOf,
@@ -21,17 +21,12 @@ import {
   STAMPED_MAX,
   type Verdict,
 } from "./case.ts";
-import {
-  afterEdit,
-  afterRead,
-  beforeEdit,
-  type EditPath,
-  TOO_LARGE,
-} from "./edits.ts";
+import { noteBranches } from "./branches.ts";
+import { afterEdit, afterRead, beforeEdit, TOO_LARGE } from "./edits.ts";
 import { hasOtherBranch } from "./registration.ts";
 import { type ShellWrite, shellWrites } from "./shell.ts";
 import { diskAt, isRegularFile, placedIn } from "./shell_disk.ts";
-import type { TreeCommand } from "./whole_tree.ts";
+import { beforeWholeTree, type TreeCommand } from "./whole_tree.ts";
 
 /** Judges a command before it runs. */
 export async function beforeShell(
@@ -40,7 +35,6 @@ export async function beforeShell(
 ): Promise<Verdict> {
   const { writes, trees, isCut } = filesOf(hook, command);
   if (trees.length > 0) {
-    const { beforeWholeTree } = await import("./whole_tree.ts");
     const stopped = await beforeWholeTree(hook, trees);
     if (stopped !== undefined) return stopped;
   }
@@ -66,7 +60,6 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
   // What a target means is decided by what was there before.
   const writes = note?.writes ?? read;
   if (trees.length > 0 || hasOtherBranch(hook.session)) {
-    const { noteBranches } = await import("./branches.ts");
     await noteBranches(hook, trees);
   }
   const shown = hasFailed(hook)

@@ -16,13 +16,14 @@
  * @module
  */
 
-import { SqliteBriefStore } from "../sqlite/brief_store.ts";
+import { asNamed } from "./named.ts";
+import { Operations } from "../operations.ts";
+import { SqliteStore } from "../sqlite/store.ts";
+import { LIMITS } from "./lease.ts";
 import { locateBus } from "../sqlite/location.ts";
-import type { BriefStore } from "../store.ts";
 import { type Agent, type HookEvent, WAKE } from "./agent.ts";
 import type { Case } from "./case.ts";
 import { hostOf } from "./host.ts";
-import { asNamed } from "./hook.ts";
 import { HookLog } from "./hook_log.ts";
 import { withMail } from "./mail.ts";
 import { policyReader } from "./policy.ts";
@@ -67,13 +68,18 @@ export async function waitToWake(
     if (!isOurs || event.kind !== "stop" || event.agentId !== undefined) {
       return NOT_WOKEN;
     }
-    const store = new SqliteBriefStore({
-      location: locateBus(options.home),
-      busyTotalMs: BUSY_TOTAL_MS,
-      locksMax: 0,
-      now: Date.now,
-      warn: (message) => log.add(message),
-    });
+    const warn = (message: string) => log.add(message);
+    const store = new Operations(
+      SqliteStore.openOneShot({
+        location: locateBus(options.home),
+        busyTotalMs: BUSY_TOTAL_MS,
+        now: Date.now,
+        warn,
+      }),
+      LIMITS,
+      warn,
+      true,
+    );
     try {
       return await wait(event, store, log, options);
     } finally {
@@ -87,7 +93,7 @@ export async function waitToWake(
 
 async function wait(
   event: HookEvent,
-  store: BriefStore,
+  store: Operations,
   log: HookLog,
   { say, lookMs = LOOK_MS }: WakingOptions,
 ): Promise<number> {

@@ -18,14 +18,15 @@
  * @module
  */
 
+import type { Fact, Force } from "./fact.ts";
 import { lockTarget, resourceTarget } from "../lock_target.ts";
-import type { Hold } from "../locks.ts";
+import type { Hold } from "../model/lock.ts";
 import { parentOf } from "../path_text.ts";
 import { canonicalPath } from "../project.ts";
 import { headAt, repositoryOf } from "../repository.ts";
 import { ago } from "./ago.ts";
 import { type Case, notesOf, readNote, type Verdict } from "./case.ts";
-import { denyUntold, type Fact, type Force } from "./denials.ts";
+import { denyUntold } from "./denials.ts";
 import { plainName, plainPath } from "./frame.ts";
 import { asking, describe, word } from "./objection.ts";
 

@@ -5,9 +5,9 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import { type Project, projectOf } from "../project.ts";
-import type { SessionStart } from "../sessions.ts";
-import type { Store } from "../store.ts";
+import type { SessionStart } from "../model/session.ts";
 import { identify, type Identity } from "./identity.ts";
 import { printAside } from "./output.ts";
 import { surroundings } from "./surroundings.ts";
@@ -16,7 +16,7 @@ import { withinLocks } from "../within_locks.ts";
 
 /** Which session a command acts for, among those on the bus. */
 export async function identityIn(
-  store: Pick<Store, "sessions">,
+  store: Pick<Operations, "sessions">,
   option: string | undefined,
   vendor?: string,
 ): Promise<Identity> {

@@ -19,7 +19,7 @@
 
 import { keyOf } from "../case_rules.ts";
 import { fileGlob } from "../glob.ts";
-import type { Hold } from "../locks.ts";
+import type { Hold } from "../model/lock.ts";
 import { canonicalPath } from "../project.ts";
 import type { GlobalValues } from "./arguments.ts";
 import {
@@ -39,6 +39,7 @@ import {
   type Reach,
   reachOfHold,
 } from "../lock_overlap.ts";
+import { entryKindOf } from "../paths.ts";
 import { visible, visibleJson } from "./visible_text.ts";
 import { withinLocks } from "../within_locks.ts";
 
@@ -153,7 +154,7 @@ function foundAt(
   hold: Hold,
   files: ReadonlyMap<string, Reach>,
 ): readonly Found[] {
-  const theirs = reachOfHold(hold);
+  const theirs = reachOfHold(hold, entryKindOf);
   if (theirs === undefined) return [];
   const met: Record<Meeting, string[]> = { "conflict": [], "merge-risk": [] };
   for (const [name, reach] of files) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Blocker, Hold, LockOverlap } from "../locks.ts";
+import type { Blocker, Hold, LockOverlap } from "../model/lock.ts";
 import { renderDuration } from "./duration.ts";
 import { timeOf } from "./message_lines.ts";
 import { printAside } from "./output.ts";

@@ -6,7 +6,6 @@
  */
 
 import { answerHook } from "../agents/hook.ts";
-import { isInputPending } from "../agents/hook_input.ts";
 import { AGENT_NAMES } from "../agents/agent.ts";
 import { isAgentName } from "../agents/roster.ts";
 import { UsageError } from "./arguments.ts";
@@ -41,8 +40,6 @@ const hook: Command = defineCommand({
       );
     }
     await answerHook(agent, { event, home });
-    // A pending read keeps the process alive until the agent closes the pipe.
-    if (isInputPending()) Deno.exit(EXIT.done);
     return EXIT.done;
   },
 });

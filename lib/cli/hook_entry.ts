@@ -12,16 +12,15 @@
 
 import { WAKE } from "../agents/agent.ts";
 import { answerHook, writeAll } from "../agents/hook.ts";
-import { isInputPending, readInput } from "../agents/hook_input.ts";
+import { readInput } from "../agents/hook_input.ts";
 import { HookLog } from "../agents/hook_log.ts";
 import { AGENTS, isAgentName } from "../agents/roster.ts";
-import { endProcess } from "./ending.ts";
 
 /** Answers a hook; returns the exit code. Never throws. */
 export async function hookMain(args: readonly string[]): Promise<number> {
   const { agent = "", event, home } = parse(args);
   if (isAgentName(agent) && event === WAKE) {
-    const { waitToWake } = await import("../agents/waking.ts");
+    const { waitToWake } = await import("../agents/slow_path.ts");
     const say = (text: string) => writeAll(Deno.stderr, text);
     return await waitToWake(AGENTS[agent], {
       home,
@@ -59,7 +58,5 @@ function parse(args: readonly string[]): HookArguments {
   return { agent, event, home };
 }
 
-if (import.meta.main) {
-  const code = await hookMain(Deno.args);
-  endProcess(code, { atOnce: isInputPending() });
-}
+// At once: a pending read would keep the process until the agent closes the pipe.
+if (import.meta.main) Deno.exit(await hookMain(Deno.args));

@@ -26,9 +26,9 @@
  * @module
  */
 
-import type { AgentProcess, Life, ProcessIdentity } from "../host.ts";
-import type { Keeper } from "../keeper.ts";
-import type { Session } from "../sessions.ts";
+import type { AgentProcess } from "../host.ts";
+import type { Keeper, Life, ProcessIdentity } from "../model/process.ts";
+import type { Session } from "../model/session.ts";
 
 /** A session id that an agent hands on in a variable. */
 export interface HandedOn {

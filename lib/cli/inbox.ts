@@ -12,7 +12,7 @@
  */
 
 import type { MessageBus } from "../bus.ts";
-import type { Message } from "../store.ts";
+import type { Message } from "../model/message.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { MessageLines } from "./message_lines.ts";

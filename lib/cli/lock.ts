@@ -14,7 +14,8 @@
  * @module
  */
 
-import type { Hold, Lock } from "../locks.ts";
+import type { Lock } from "../locks.ts";
+import type { Hold } from "../model/lock.ts";
 import type { OptionDeclarations } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { expiryOf, holdJson, shownPath, warnOfOverlaps } from "./hold_lines.ts";

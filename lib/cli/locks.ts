@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Hold } from "../locks.ts";
+import type { Hold } from "../model/lock.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { ageOf, expiryOf, holdJson, shownPath } from "./hold_lines.ts";
 import { openBusFor } from "./open.ts";

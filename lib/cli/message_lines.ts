@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Message } from "../store.ts";
+import type { Message } from "../model/message.ts";
 import { type Cell, type Column, line } from "./table.ts";
 import { textWidth } from "./text_width.ts";
 import { visible, visibleJson } from "./visible_text.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { openStore } from "../open_store.ts";
+import { openOperations } from "../open_store.ts";
 import { type ResolvedOptions, resolveOptions } from "../options.ts";
 import { SCHEMA_VERSION } from "../sqlite/schema_version.ts";
 import { storePlace } from "../store_url.ts";
@@ -75,7 +75,7 @@ async function migrateServer(
 
 /** A file is brought up to date by opening it. */
 async function migrateFile(resolved: ResolvedOptions): Promise<Outcome> {
-  await using store = await openStore(resolved);
+  await using store = await openOperations(resolved);
   const { location } = store;
   return { location, version: SCHEMA_VERSION, pending: [], applied: [] };
 }

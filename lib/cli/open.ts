@@ -11,10 +11,10 @@
 import { MessageBus } from "../bus.ts";
 import { UnknownSessionError } from "../errors.ts";
 import { hostId } from "../host.ts";
-import { openStore } from "../open_store.ts";
+import { openOperations } from "../open_store.ts";
 import { resolveOptions } from "../options.ts";
 import { type Project, projectOf } from "../project.ts";
-import type { SessionStart } from "../sessions.ts";
+import type { SessionStart } from "../model/session.ts";
 import { identityIn, startOf, warn } from "./acting.ts";
 import type { GlobalValues } from "./arguments.ts";
 import type { Identity } from "./identity.ts";
@@ -73,7 +73,7 @@ export async function openBusToBegin(
     home: options.home,
     warn: (text: string): void => warn(text, options.json),
   });
-  const store = await openStore(resolved);
+  const store = await openOperations(resolved);
   try {
     const identity = await identityIn(store, options.session, vendor);
     const start = sessionOf(identity, place);

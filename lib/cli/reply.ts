@@ -8,7 +8,7 @@
  */
 
 import type { MessageBus } from "../bus.ts";
-import type { Message } from "../store.ts";
+import type { Message } from "../model/message.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { openBusToWrite } from "./open.ts";
 import { printAside, printJson, printLine } from "./output.ts";

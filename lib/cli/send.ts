@@ -12,8 +12,9 @@ import { checkChannel, ttlOf } from "../channels.ts";
 import { encodePayload } from "../json.ts";
 import { type ResolvedOptions, resolveOptions } from "../options.ts";
 import { storePlace } from "../store_url.ts";
-import type { Appended, NewMessage } from "../store.ts";
-import { SqliteBriefStore } from "../sqlite/brief_store.ts";
+import type { Appended, NewMessage } from "../model/message.ts";
+import { SqliteStore } from "../sqlite/store.ts";
+import { Operations } from "../operations.ts";
 import { locateBus } from "../sqlite/location.ts";
 import { identityIn, placeOf, startOf, warn } from "./acting.ts";
 import type { GlobalValues } from "./arguments.ts";
@@ -120,23 +121,23 @@ async function sendBriefly(
 ): Promise<Sent> {
   // The process ends without closing it: closing the database as the last
   // one waits for the disk.
-  const store = new SqliteBriefStore({
+  const store = SqliteStore.openOneShot({
     ...resolved,
     location: locateBus(home),
-    locksMax: resolved.locksMax,
     busyTotalMs: resolved.busyTimeoutMs,
   });
-  const identity = await identityIn(store, options.session);
+  const operations = new Operations(store, resolved, resolved.warn, true);
+  const identity = await identityIn(operations, options.session);
   const place = placeOf(identity);
   const project = options["all-projects"] ? null : place.project;
-  const sent = await store.speak(
+  const sent = await operations.speak(
     identity.joined === undefined
       ? startOf(identity, place)
       : { joined: identity.joined.id },
     { ...message, project },
   );
   const leave = async () => {
-    await store.purgeIfOverdue(resolved.channelMessagesMax);
+    await operations.purgeIfDue();
     store.leave();
   };
   return { ...sent, project, leave };

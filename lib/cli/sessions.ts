@@ -10,7 +10,7 @@
  * @module
  */
 
-import { type Session, STALE_AFTER_MS } from "../sessions.ts";
+import { type Session, STALE_AFTER_MS } from "../model/session.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { renderDuration } from "./duration.ts";
 import { openBusFor } from "./open.ts";

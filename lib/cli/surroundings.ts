@@ -17,7 +17,7 @@ import {
   windowProcess,
 } from "../host.ts";
 import { refuseUnlessName } from "../options.ts";
-import type { Session } from "../sessions.ts";
+import type { Session } from "../model/session.ts";
 import { threadBelowDaemon } from "./codex_shell.ts";
 import {
   type HandedOn,

@@ -18,7 +18,7 @@
  * @module
  */
 
-import type { Message } from "../store.ts";
+import type { Message } from "../model/message.ts";
 import type { Subscription } from "../subscription.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { MessageLines } from "./message_lines.ts";

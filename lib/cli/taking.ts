@@ -11,12 +11,8 @@
 
 import type { MessageBus } from "../bus.ts";
 import { NotHeldError } from "../errors.ts";
-import {
-  type AcquireOptions,
-  DEFAULT_LOCK_LEASE_MS,
-  type Hold,
-  type Lock,
-} from "../locks.ts";
+import type { AcquireOptions, Lock } from "../locks.ts";
+import { DEFAULT_LOCK_LEASE_MS, type Hold } from "../model/lock.ts";
 import { shownPath, tellWaiting } from "./hold_lines.ts";
 
 // Less than this is what taking them takes.

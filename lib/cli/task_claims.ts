@@ -10,7 +10,7 @@
 
 import type { MessageBus } from "../bus.ts";
 import { TaskStateError } from "../errors.ts";
-import type { Claim, Task } from "../tasks.ts";
+import type { Claim, Task } from "../model/task.ts";
 import type { OptionDeclarations } from "./arguments.ts";
 
 /** The option by which a caller insists on one claim. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Task } from "../tasks.ts";
+import type { Task } from "../model/task.ts";
 import { ageOf, expiryOf } from "./hold_lines.ts";
 import { printJson, printLine } from "./output.ts";
 import { type Cell, tableLines } from "./table.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { TaskStatus } from "../tasks.ts";
+import type { TaskStatus } from "../model/task.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { openBusFor } from "./open.ts";
 import { printJson, printLine } from "./output.ts";

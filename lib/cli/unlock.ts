@@ -13,7 +13,8 @@
 
 import type { MessageBus } from "../bus.ts";
 import { NotHeldError } from "../errors.ts";
-import type { Hold, PathOptions } from "../locks.ts";
+import type { PathOptions } from "../locks.ts";
+import type { Hold } from "../model/lock.ts";
 import { UsageError } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { shownPath } from "./hold_lines.ts";

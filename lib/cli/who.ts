@@ -20,9 +20,10 @@
 import type { MessageBus } from "../bus.ts";
 import { InvalidInputError } from "../errors.ts";
 import { lockTarget, type PatternMode } from "../lock_target.ts";
-import type { Blocker, Hold } from "../locks.ts";
-import type { Session } from "../sessions.ts";
-import type { Message } from "../store.ts";
+import type { Blocker, Hold } from "../model/lock.ts";
+import type { Session } from "../model/session.ts";
+import type { Message } from "../model/message.ts";
+import { entryKindOf } from "../paths.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { ageOf, holdJson, shownPath } from "./hold_lines.ts";
 import { openBusFor } from "./open.ts";
@@ -61,7 +62,10 @@ const who: Command = defineCommand({
     const pattern = patternOf(options);
     await using opened = await openBusFor(options);
     const { bus, identity } = opened;
-    const reach = reachOfTarget(bus.locks.meaning(path, { pattern }));
+    const reach = reachOfTarget(
+      bus.locks.meaning(path, { pattern }),
+      entryKindOf,
+    );
     const isSelf = (session: string): boolean =>
       session === identity.joined?.id;
     const touches = [
@@ -102,7 +106,7 @@ async function holders(
 ): Promise<Touch[]> {
   const holds = await bus.locks.list({ allProjects: true });
   return holds.flatMap((hold) => {
-    const theirs = reachOfHold(hold);
+    const theirs = reachOfHold(hold, entryKindOf);
     const met = theirs && meeting(reach, theirs);
     return met === undefined ? [] : [holding(hold, whereOf(met), isSelf)];
   });
@@ -275,7 +279,10 @@ function meetingAt(
   pattern?: PatternMode,
 ): Meeting | undefined {
   try {
-    return meeting(reach, reachOfTarget(lockTarget(path, base, { pattern })));
+    return meeting(
+      reach,
+      reachOfTarget(lockTarget(path, base, { pattern }), entryKindOf),
+    );
   } catch (error) {
     // Whatever was written there is no path.
     if (error instanceof InvalidInputError) return undefined;

@@ -24,7 +24,7 @@ import { NotHeldError } from "../errors.ts";
 import { hostId, processStart } from "../host.ts";
 import type { Lock } from "../locks.ts";
 import type { Project } from "../project.ts";
-import type { SessionStart } from "../sessions.ts";
+import type { SessionStart } from "../model/session.ts";
 import { type ParsedArguments, UsageError } from "./arguments.ts";
 import { NotStartedError, runInPlace } from "./child_process.ts";
 import { type Command, defineCommand } from "./command.ts";

@@ -8,19 +8,16 @@
  * @module
  */
 
-import { foldPrefix } from "../glob.ts";
-import { type Reach, tryReachOf } from "../lock_overlap.ts";
+import { lockTarget } from "../lock_target.ts";
 import {
+  type Hold,
   isName,
   type LockKind,
+  type LockRequest,
   type LockTarget,
-  lockTarget,
-} from "../lock_target.ts";
-import type { Hold, LockRequest, LockType } from "../locks.ts";
-import { isAtOrBelow } from "../path_text.ts";
-import type { FileScope, LockQuery, OthersFile } from "../store.ts";
+  type LockType,
+} from "../model/lock.ts";
 import type { Columns } from "./columns.ts";
-import { parseFiles } from "./registry.ts";
 
 /** What the row of a hold says. */
 export function toHold(row: Columns, nowMs: number): Hold {
@@ -76,37 +73,6 @@ export function toRequest(row: Columns): LockRequest {
   };
 }
 
-/** Whether a hold is of the project that is asked for, or lies below. */
-export function isListed(
-  { project, below }: Pick<LockQuery, "project" | "below">,
-  hold: Pick<Hold, "project" | "path" | "kind" | "worktree">,
-): boolean {
-  // A name lies where its worktree does.
-  const place = hold.kind === "name" ? hold.worktree ?? "" : hold.path;
-  return project === null || hold.project === undefined ||
-    hold.project === project ||
-    below !== undefined && isAtOrBelow(place, below);
-}
-
-/**
- * What a hold or waiter covers, as its row says; undefined if another program
- * wrote what is no path.
- */
-export function reachOfRow(row: Columns): Reach | undefined {
-  return tryReachOf({
-    kind: kindOf(row),
-    disk: String(row.extent),
-    repository: textOf(row.repo_extent),
-    foldsCase: row.folds_case === 1,
-    worktree: textOf(row.worktree),
-    project: textOf(row.project_id),
-  });
-}
-
-function textOf(column: unknown): string | undefined {
-  return column === null || column === undefined ? undefined : String(column);
-}
-
 function kindOf(row: Columns): LockKind {
   return isName(String(row.file_path)) ? "name" : row.kind as LockKind;
 }
@@ -135,63 +101,4 @@ export function foreignTarget(path: string): LockTarget {
     const extent = { text: "/\u0001", prefix: "/\u0001" };
     return { kind: "file", path, disk: extent, foldsCase: false };
   }
-}
-
-/** The columns of a hold that {@linkcode toOthersFiles} reads, beside its session. */
-export const OTHERS_COLUMNS =
-  "file_path, kind, lock_type, expires_at, extent, folds_case, worktree, project_id";
-
-/** Folders as that with which the folded prefix of all below them begins. */
-export function foldersBelow(folders: readonly string[]): string[] {
-  return folders.map((folder) => `${foldPrefix(folder).replace(/\/+$/, "")}/`);
-}
-
-/** The held files, then the active ones that their session does not hold. */
-export function toOthersFiles(
-  held: readonly Columns[],
-  active: readonly Columns[],
-  scope: FileScope,
-): OthersFile[] {
-  const files = held.map(toHeld);
-  const isHeld = new Set(
-    files.map(({ session, path }) => `${session} ${path}`),
-  );
-  for (const row of active) {
-    const session = String(row.session_id);
-    const project = row.project_id === null
-      ? undefined
-      : String(row.project_id);
-    const isOfProject = scope.project === null || project === undefined ||
-      project === scope.project;
-    for (const path of parseFiles(row.active_files)) {
-      const concerns = isOfProject ||
-        scope.folders.some((folder) => isAtOrBelow(path, folder));
-      if (!concerns || isHeld.has(`${session} ${path}`)) continue;
-      files.push({
-        path,
-        session,
-        kind: "file",
-        disk: path,
-        foldsCase: false,
-        ...(project !== undefined && { project }),
-      });
-    }
-  }
-  return files;
-}
-
-function toHeld(row: Columns): OthersFile {
-  return {
-    path: String(row.file_path),
-    session: String(row.session_id),
-    kind: row.kind as LockKind,
-    type: row.lock_type as LockType,
-    since: String(row.locked_at),
-    expiresAtMs: Number(row.expires_at),
-    // A row of another program has none yet.
-    disk: String(row.extent ?? row.file_path),
-    foldsCase: row.folds_case === 1,
-    ...(row.worktree !== null && { worktree: String(row.worktree) }),
-    ...(row.project_id !== null && { project: String(row.project_id) }),
-  };
 }

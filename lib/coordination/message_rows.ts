@@ -7,7 +7,7 @@
 import { InvalidInputError } from "../errors.ts";
 import { isoOf } from "../iso_time.ts";
 import { decodePayload } from "../json.ts";
-import type { Message } from "../store.ts";
+import type { Message } from "../model/message.ts";
 import type { Columns } from "./columns.ts";
 
 /** The cursor before everything that is kept. */

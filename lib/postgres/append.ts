@@ -11,11 +11,12 @@
  */
 
 import { MessageBusError, SessionEndedError } from "../errors.ts";
-import type { Incarnation } from "../sessions.ts";
-import type { Appended, AppendResult, NewMessage } from "../store.ts";
+import { resolveSession } from "../rules/sessions.ts";
+import type { Incarnation } from "../model/session.ts";
+import type { Appended, AppendResult, NewMessage } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
 import { isRefusal } from "./faults.ts";
-import { resolveSession } from "./sessions.ts";
+import { look } from "./records.ts";
 import { idsOf, publishStatement } from "./transaction.ts";
 import type { WakeUps } from "./wake_ups.ts";
 
@@ -129,9 +130,16 @@ async function withAddressee(
   message: NewMessage,
 ): Promise<Ready> {
   if (message.to === undefined) return { message };
+  const { to } = message;
   const { id, status } = await connection.read(
     "publish",
-    (at) => resolveSession(at, `send to "${message.to}"`, message.to!),
+    async (at) =>
+      (await look(
+        at,
+        (records) => resolveSession(records, `send to "${to}"`, to),
+        new Map(),
+        connection.readOnly,
+      ))!.result,
   );
   return {
     message: { ...message, to: id },

@@ -37,7 +37,7 @@ import {
 } from "./faults.ts";
 import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
 import { prepareSchema, type Query } from "./migration.ts";
-import { SCHEMA, type Schema } from "./schema.ts";
+import { CLOCK_MS, SCHEMA, type Schema } from "./schema.ts";
 import { ServerClock } from "./server_clock.ts";
 import type { ServerAddress } from "./url.ts";
 
@@ -372,15 +372,15 @@ export class Connection implements Queryable {
     const query = async (sql: string, values: readonly SqlValue[]) => {
       // What still runs of work that failed must not run outside of it.
       if (isOver) throw new Error("the transaction is over");
-      link.within(epoch);
-      return await link.query(sql, values, deadline - performance.now());
+      return await link.query(sql, values, deadline - performance.now(), epoch);
     };
+    const { clockShiftMs } = this;
     try {
       const [, started] = await settle([
-        link.execute("BEGIN", ms),
+        link.execute("BEGIN", ms, epoch),
         query("SELECT * FROM begin_write($1, $2, $3, $4)", [
           this.schemaVersion,
-          this.clockShiftMs,
+          clockShiftMs,
           locking,
           once.keyInDoubt,
         ]),
@@ -392,7 +392,7 @@ export class Connection implements Queryable {
         await link.execute("ROLLBACK", deadline - performance.now());
         return once.wasDone({ ids: done });
       }
-      this.clock.learn(now_ms);
+      this.clock.learn(now_ms, clockShiftMs);
       const ending = await once.run(
         new Statements(this, query),
         Number(now_ms),
@@ -400,14 +400,16 @@ export class Connection implements Queryable {
       const ended = query(ending.sql, ending.values);
       isOver = true;
       once.isInDoubt = true;
-      const commit = link.execute("COMMIT", deadline - performance.now());
+      const commit = link.execute(
+        "COMMIT",
+        deadline - performance.now(),
+        epoch,
+      );
       const [answer, { command }] = await settle(
         [ended, commit],
         // If one of these failed, it says why.
         ending.before,
       );
-      // On a new connection there was nothing to commit.
-      link.within(epoch);
       if (command !== "COMMIT") {
         throw new Error("the server did not commit");
       }
@@ -469,8 +471,14 @@ export class Connection implements Queryable {
     const { readOnly, migrates = true, schema = SCHEMA } = this.#options;
     await this.exclusively(
       "open the bus",
-      (query) =>
-        prepareSchema(query, this.address, schema, migrates && !readOnly),
+      async (query) => {
+        const { clockShiftMs } = this;
+        const [[{ now_ms }]] = await Promise.all([
+          query(`SELECT ${CLOCK_MS} + $1::bigint AS now_ms`, [clockShiftMs]),
+          prepareSchema(query, this.address, schema, migrates && !readOnly),
+        ]);
+        this.clock.learn(now_ms, clockShiftMs);
+      },
     );
   }
 

@@ -14,7 +14,10 @@
  *   wire, without waiting for each other's answers.
  * - **A transaction never goes on over a reconnect**: whoever begins one notes
  *   the {@linkcode Link.epoch}, which changes with every connection that ends,
- *   and {@linkcode Link.within} refuses when it is another one.
+ *   and passes it with each statement, which is refused on another connection.
+ *   The library keeps statements back while it prepares one, or has sent much,
+ *   and sends them on its next connection if that one ends. So it is only given
+ *   what it sends at once; the rest waits here.
  * - **Every statement has a deadline.** A connection that has not answered by
  *   then is ended, at once and without asking the server: what was under way
  *   on it is rejected. One timer for a link sees to it, as one for each
@@ -65,7 +68,18 @@ const IDLE_SECONDS = 10;
 interface Pending {
   readonly deadline: number;
   readonly reject: (error: Error) => void;
+  /** The only connection on which it may run. */
+  readonly epoch: number | undefined;
+  /** What the library prepares once for a connection; absent if it does not. */
+  readonly signature: string | undefined;
+  /** The length of its values. */
+  readonly length: number;
+  readonly send: () => void;
 }
+
+// The library keeps back what is more than 100 statements or about 16 KiB.
+const SENT_MAX = 50;
+const SENT_LENGTH_MAX = 4096;
 
 /** A connection that was cut while a transaction was on it. */
 export class LinkCutError extends Error {
@@ -96,9 +110,13 @@ export class Link {
   readonly #sql: Sql;
   readonly #sockets = new Set<Socket>();
   readonly #pending = new Set<Pending>();
+  readonly #sent = new Set<Pending>();
+  #waiting: Pending[] = [];
+  readonly #prepared = new Set<string>();
+  #isOpen = false;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #epoch = 0;
-  #ending: PromiseWithResolvers<void> | undefined;
+  #isEnding = false;
 
   /** Makes a link; the first statement connects it. */
   constructor(address: ServerAddress, options: LinkOptions) {
@@ -127,9 +145,11 @@ export class Link {
         onnotify: options.onNotify,
         onclose: () => {
           this.#epoch++;
-          this.#ending?.resolve();
-          this.#ending = undefined;
+          this.#isOpen = false;
+          this.#isEnding = false;
+          this.#prepared.clear();
           options.onClose?.();
+          this.#sendWaiting();
         },
         socket: () => this.#connect(address),
       } as unknown as Parameters<typeof postgres>[0],
@@ -141,49 +161,114 @@ export class Link {
     return this.#epoch;
   }
 
-  /** Runs one statement; it is prepared once for a connection. */
+  /**
+   * Runs one statement; it is prepared once for a connection.
+   *
+   * @param epoch The only connection on which it may run; by default any.
+   * @throws {LinkCutError} If that has ended.
+   */
   query(
     text: string,
     values: readonly SqlValue[],
     timeoutMs: number,
+    epoch?: number,
   ): Promise<Answer> {
     return this.#answer(
       this.#sql.unsafe(text, values as SqlValue[] as never[], {
         prepare: true,
         simple: false,
       } as never),
-      timeoutMs,
+      {
+        timeoutMs,
+        epoch,
+        signature: values.length === 0 ? undefined : signatureOf(text, values),
+        length: values.reduce<number>(
+          (sum, value) => sum + String(value).length,
+          0,
+        ),
+      },
     );
   }
 
-  /** Runs statements without parameters, in one message. */
-  execute(text: string, timeoutMs: number): Promise<Answer> {
-    return this.#answer(this.#sql.unsafe(text).simple(), timeoutMs);
+  /** Runs statements without parameters, in one message; as {@linkcode query}. */
+  execute(text: string, timeoutMs: number, epoch?: number): Promise<Answer> {
+    return this.#answer(
+      this.#sql.unsafe(text).simple(),
+      { timeoutMs, epoch, signature: undefined, length: text.length },
+    );
   }
 
   /** The answer to a statement, which is sent by asking for it. */
   #answer(
     statement: PromiseLike<ArrayLike<unknown>>,
-    timeoutMs: number,
+    { timeoutMs, ...sending }:
+      & Pick<Pending, "epoch" | "signature" | "length">
+      & {
+        readonly timeoutMs: number;
+      },
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const pending = { deadline: performance.now() + timeoutMs, reject };
-      this.#pending.add(pending);
-      this.#watchdog ??= this.#watch(timeoutMs);
       const send = () => {
         const epoch = this.#epoch;
+        const settle = () => {
+          this.#pending.delete(pending);
+          this.#sent.delete(pending);
+        };
         statement.then((rows) => {
-          this.#pending.delete(pending);
+          settle();
+          if (this.#epoch === epoch) {
+            this.#isOpen = true;
+            if (pending.signature !== undefined) {
+              this.#prepared.add(pending.signature);
+            }
+          }
           resolve(toAnswer(rows as ArrayLike<Row>));
+          this.#sendWaiting();
         }, (error) => {
-          this.#pending.delete(pending);
+          settle();
           if (passing(error) === "cut" && this.#epoch === epoch) this.#end();
           reject(error);
+          this.#sendWaiting();
         });
       };
-      if (this.#ending === undefined) send();
-      else this.#ending.promise.then(send);
+      const deadline = performance.now() + timeoutMs;
+      const pending: Pending = { ...sending, deadline, reject, send };
+      this.#pending.add(pending);
+      this.#watchdog ??= this.#watch(timeoutMs);
+      this.#waiting.push(pending);
+      this.#sendWaiting();
     });
+  }
+
+  /** Gives the library what it sends at once, in order. */
+  #sendWaiting(): void {
+    // It would lose what it is given while a connection ends.
+    while (!this.#isEnding && this.#waiting.length > 0) {
+      const pending = this.#waiting[0];
+      const { epoch = this.#epoch, reject, send } = pending;
+      if (epoch === this.#epoch && !this.#hasRoom(pending)) return;
+      this.#waiting.shift();
+      if (epoch === this.#epoch) {
+        this.#sent.add(pending);
+        send();
+      } else {
+        this.#pending.delete(pending);
+        reject(new LinkCutError());
+      }
+    }
+  }
+
+  #hasRoom({ length }: Pending): boolean {
+    if (this.#sent.size === 0) return true;
+    if (!this.#isOpen || this.#sent.size >= SENT_MAX) return false;
+    let sentLength = length;
+    for (const { signature, length } of this.#sent) {
+      if (signature !== undefined && !this.#prepared.has(signature)) {
+        return false;
+      }
+      sentLength += length;
+    }
+    return sentLength <= SENT_LENGTH_MAX;
   }
 
   /**
@@ -191,7 +276,7 @@ export class Link {
    * it is given in between: that waits for the end.
    */
   #end(): void {
-    this.#ending ??= Promise.withResolvers();
+    this.#isEnding = true;
     this.kill();
   }
 
@@ -205,6 +290,7 @@ export class Link {
         else {
           isLate = true;
           this.#pending.delete(pending);
+          this.#waiting = this.#waiting.filter((each) => each !== pending);
           pending.reject(new NoAnswerError());
         }
       }
@@ -249,6 +335,14 @@ export class Link {
     socket.setNoDelay(true);
     return socket;
   }
+}
+
+/** The library prepares a text anew for values of other types. */
+function signatureOf(text: string, values: readonly SqlValue[]): string {
+  const types = values.map((value) =>
+    typeof value === "bigint" ? "i" : typeof value === "boolean" ? "b" : "-"
+  );
+  return `${types.join("")} ${text}`;
 }
 
 function toAnswer(

@@ -20,7 +20,7 @@ import {
   START_CURSOR,
   toMessage,
 } from "../coordination/message_rows.ts";
-import type { Interest, Page } from "../store.ts";
+import type { Interest, Page } from "../model/message.ts";
 import {
   arrayText,
   type Queryable,
@@ -105,12 +105,13 @@ export async function read(
   limit: number,
 ): Promise<Page> {
   const { channels, project, session } = interest;
-  const values = [cursor, connection.clockShiftMs, project, session, limit];
+  const { clockShiftMs } = connection;
+  const values = [cursor, clockShiftMs, project, session, limit];
   const rows = channels === null
     ? await connection.all(READ_ALL, values)
     : await readChannels(connection, cursor, [...values, arrayText(channels)]);
   const messages = rows.filter(({ id }) => id !== null).map(toMessage);
-  connection.clock.learn(rows[0].now_ms);
+  connection.clock.learn(rows[0].now_ms, clockShiftMs);
   refuseBeyond(String(rows[0].last_id), cursor);
   const last = messages.at(-1)?.id ?? cursor;
   const end = rows[0].end_id ?? START_CURSOR;
@@ -133,4 +134,16 @@ async function readChannels(
     if (behind <= CLOSE_MESSAGES) return rows;
   }
   return await connection.all(READ_CHANNELS, values);
+}
+
+/** Returns whether a message after a cursor is still stored, and has expired. */
+export async function hasExpiredAfter(
+  connection: Queryable,
+  cursor: string,
+): Promise<boolean> {
+  return await connection.get(
+    `SELECT 1 FROM inter_session_messages
+     WHERE expires_at <= now_ms($1) AND id > $2::bigint LIMIT 1`,
+    [connection.clockShiftMs, cursor],
+  ) !== undefined;
 }

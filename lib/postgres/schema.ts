@@ -43,7 +43,7 @@
  * @module
  */
 
-import { DEFAULT_LOCK_LEASE_MS } from "../locks.ts";
+import { DEFAULT_LOCK_LEASE_MS } from "../model/lock.ts";
 import {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
@@ -90,7 +90,9 @@ const PID_MAX = 4294967295;
 const LAST_DATE_MS = 8640000000000000;
 
 const KEY = `text COLLATE "C"`;
-const CLOCK_MS = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
+/** The server's time, in milliseconds since 1970. */
+export const CLOCK_MS: string =
+  `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 const FIRST_DATE = "2020-01-01Z";
 
 const CHANNEL_TTL = `CASE NEW.channel ${

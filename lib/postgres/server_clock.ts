@@ -16,7 +16,7 @@
 /** The server's clock. */
 export class ServerClock {
   readonly #now: () => number;
-  // Until the server has said it, the system's time stands in.
+  // The server says it as a connection opens.
   #aheadMs = Date.now() - performance.now();
 
   /** Makes one, shifted by a clock of a test. */
@@ -35,8 +35,12 @@ export class ServerClock {
     return Math.floor(performance.now() + this.#aheadMs) + this.shiftMs;
   }
 
-  /** Takes note of what the server said just now, with the shift. */
-  learn(nowMs: unknown): void {
-    this.#aheadMs = Number(nowMs) - this.shiftMs - performance.now();
+  /**
+   * Takes note of what the server said just now.
+   *
+   * @param shiftMs The shift in it: a test may have moved its clock since.
+   */
+  learn(nowMs: unknown, shiftMs: number): void {
+    this.#aheadMs = Number(nowMs) - shiftMs - performance.now();
   }
 }

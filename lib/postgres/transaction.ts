@@ -8,8 +8,9 @@
  * @module
  */
 
-import type { Incarnation } from "../sessions.ts";
-import type { Appended, ChangeTopic, NewMessage } from "../store.ts";
+import { type Addressed, topicChannel } from "../topics.ts";
+import type { Incarnation } from "../model/session.ts";
+import type { ChangeTopic, NewMessage } from "../model/message.ts";
 import {
   arrayText,
   type Ending,
@@ -17,9 +18,12 @@ import {
   type SqlValue,
   type Statement,
 } from "./connection.ts";
-import { moveDeliveries } from "./deliveries.ts";
-import { resolveSession } from "./sessions.ts";
-import { type Addressed, topicChannel } from "./wake_ups.ts";
+
+/** Where the purge of a process stands: each step looks at some more. */
+export interface PurgeRound {
+  /** The last channel that was looked at. */
+  channel: string;
+}
 
 /** A write transaction that is under way. */
 export class Transaction {
@@ -31,8 +35,8 @@ export class Transaction {
   readonly incarnations: ReadonlyMap<string, Incarnation>;
   /** What it will have appended and changed, for ringing. */
   readonly rings: Addressed[] = [];
-  /** Whether it freed what somebody may wait for. */
-  released = false;
+  /** Where the purge of this process stands. */
+  readonly round: PurgeRound;
   readonly #later: Promise<unknown>[] = [];
   readonly #messages: NewMessage[] = [];
   readonly #appended: { id: string }[] = [];
@@ -42,41 +46,19 @@ export class Transaction {
     connection: Queryable,
     nowMs: number,
     incarnations: ReadonlyMap<string, Incarnation> = new Map(),
+    round: PurgeRound = { channel: "" },
   ) {
     this.connection = connection;
     this.nowMs = nowMs;
     this.incarnations = incarnations;
+    this.round = round;
   }
 
-  /**
-   * Appends a message. What it returns has no `id` until the transaction is
-   * committed.
-   *
-   * @throws {UnknownSessionError} If it is for a session that is not there.
-   */
-  async append(message: NewMessage): Promise<Appended> {
-    const { sender, replyTo } = message;
-    if (replyTo !== undefined) {
-      await moveDeliveries(this, sender, [replyTo], "acked");
-    }
-    if (message.to === undefined) return this.#note(message, { id: "" });
-    const addressee = await resolveSession(
-      this.connection,
-      `send to "${message.to}"`,
-      message.to,
-    );
-    return this.#note({ ...message, to: addressee.id }, {
-      id: "",
-      to: addressee.id,
-      notRunning: addressee.status === "terminated",
-    });
-  }
-
-  #note<T extends { id: string }>(message: NewMessage, appended: T): T {
+  /** Appends a message with the commit, which sets the id of `appended`. */
+  insert(message: NewMessage, appended: { id: string }): void {
     this.#messages.push(message);
     this.#appended.push(appended);
     this.rings.push(message);
-    return appended;
   }
 
   /**
@@ -94,16 +76,9 @@ export class Transaction {
   ring(topic: ChangeTopic, session: string | null): void {
     this.rings.push({
       channel: topicChannel(topic),
+      project: null,
       to: session ?? undefined,
     });
-  }
-
-  /** The next number of the counter that only grows. */
-  async nextFencingToken(): Promise<number> {
-    const row = await this.connection.get(
-      "SELECT nextval('fencing_tokens') AS token",
-    );
-    return Number(row!.token);
   }
 
   /** How it is ended: with what it appends, and the key that it is done by. */

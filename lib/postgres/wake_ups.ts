@@ -37,24 +37,17 @@
  * @module
  */
 
+import type { Addressed } from "../topics.ts";
 import { createHash } from "node:crypto";
 import { openWatch } from "../coordination/open_watch.ts";
 import { StoreError } from "../errors.ts";
-import type {
-  ChangeTopic,
-  Interest,
-  NewMessage,
-  Watch,
-  WatchMode,
-} from "../store.ts";
+import type { Watch, WatchMode } from "../store.ts";
+import type { Interest } from "../model/message.ts";
 import { arrayText, type Connection, type Statement } from "./connection.ts";
 import type { Ear, Hearing } from "./ear.ts";
 import { HubEar } from "./hub_ear.ts";
 import { HubFolder } from "./hub_folder.ts";
 import { OwnEar } from "./own_ear.ts";
-
-/** What of a message tells who wants it. */
-export type Addressed = Pick<NewMessage, "channel" | "to">;
 
 /** How a process wants to be woken. */
 export type Notify = "auto" | "watch" | "poll";
@@ -67,14 +60,6 @@ export interface WakeUpsOptions {
   readonly pollIntervalMs: number;
   /** Is told once of whatever does not stop them. */
   readonly warn: (message: string) => void;
-}
-
-/**
- * The channel that stands for changes of a topic: nothing is published on it,
- * and no channel's name holds an `@`.
- */
-export function topicChannel(topic: ChangeTopic): string {
-  return `@${topic}`;
 }
 
 const EVERY_CHANNEL = "*";

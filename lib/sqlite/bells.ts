@@ -30,9 +30,10 @@
  * @module
  */
 
+import { type Addressed, isTopic } from "../topics.ts";
 import { removeBellFile } from "../bell_files.ts";
 import { hostId, processStart } from "../host.ts";
-import type { ChangeTopic, Interest, NewMessage } from "../store.ts";
+import type { Interest } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import type { Transaction } from "./transaction.ts";
@@ -40,26 +41,11 @@ import type { Transaction } from "./transaction.ts";
 /** Stands for every channel in a bell's interests. */
 const EVERY_CHANNEL = "*";
 
-/**
- * The channel that stands for changes of a topic: nothing is published on it,
- * and no channel's name holds an `@`.
- */
-export function topicChannel(topic: ChangeTopic): string {
-  return `@${topic}`;
-}
-
-function isTopic(channel: string): boolean {
-  return channel.startsWith("@");
-}
-
 // Each may be a look into /proc, while everybody waits for who writes.
 const BELLS_LOOKED_AT_MAX = 8;
 
 /** How old a bell becomes whose process cannot be judged. */
 const UNJUDGED_KEPT_MS = 60 * 60 * 1000;
-
-/** What of a message tells who wants it. */
-export type Addressed = Pick<NewMessage, "channel" | "project" | "to">;
 
 // No other file is removed, whatever other programs write into the rows.
 const BELL_NAME = /^\d+-[0-9a-f]{8}$/;

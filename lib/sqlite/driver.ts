@@ -153,7 +153,6 @@ function openWithNode(path: string, options: OpenOptions): Database {
     readOnly: options.readOnly ?? false,
     timeout: options.timeoutMs,
   });
-  // Arrows, not methods: those can be compiled ahead (cli/compiled_ahead.ts).
   return {
     driver: "node",
     prepare: (sql) => {

@@ -65,36 +65,30 @@ export class WriteLog {
   readonly #foldsBehind: boolean;
   #commits = 0;
   #folding: Promise<void> | undefined;
+  #trimming: Promise<void> | undefined;
   #sinceLook = 0;
+  readonly #warn: (message: string) => void;
 
   /** Made by the store, with its clock. */
-  constructor(connection: Connection, now: () => number) {
+  constructor(
+    connection: Connection,
+    { now, warn }: {
+      readonly now: () => number;
+      readonly warn: (message: string) => void;
+    },
+  ) {
     this.#connection = connection;
     this.#now = now;
+    this.#warn = warn;
     this.#foldsBehind = connection.foldsBehind;
   }
 
-  /**
-   * After a commit of this process, and its rings: folds it in soon, if it is due,
-   * unless the process `isHurried`.
-   */
-  committed(isHurried: boolean): void {
+  /** Is told of a commit, after its rings; checkpoints soon if that is due. */
+  committed(): void {
     if (!this.#foldsBehind || ++this.#commits < LOOK_AFTER_COMMITS) return;
-    if (isHurried) return;
     this.#commits = 0;
     if (this.#folding !== undefined || !this.#isFoldingDue()) return;
     this.#follow(pause(0).then(() => this.#fold()));
-  }
-
-  /**
-   * After a commit that handed something over, and its ring: folds the log in at
-   * once, if it is due. Who was handed it works with it now; what that one writes
-   * next would wait for a folding that began later.
-   */
-  async handedOver(): Promise<void> {
-    if (!this.#foldsBehind || this.#folding !== undefined) return;
-    this.#commits = 0;
-    await this.#follow(this.#fold());
   }
 
   #follow(folding: Promise<void>): Promise<void> {
@@ -104,6 +98,7 @@ export class WriteLog {
   /** Waits for what is being folded in. */
   async settled(): Promise<void> {
     await this.#folding;
+    await this.#trimming;
   }
 
   #isFoldingDue(): boolean {
@@ -148,12 +143,16 @@ export class WriteLog {
     }
   }
 
-  /** Whether it is known to be long, after so many further messages. */
-  isLong(published: number): boolean {
-    this.#sinceLook += published;
-    if (this.#sinceLook < LOOK_AFTER_MESSAGES) return false;
+  /** Is told of appended messages; truncates the WAL soon if it is long. */
+  appended(messages: number): void {
+    this.#sinceLook += messages;
+    if (this.#sinceLook < LOOK_AFTER_MESSAGES) return;
     this.#sinceLook = 0;
-    return this.#bytes() > LOG_BYTES_MAX;
+    if (this.#trimming !== undefined || this.#bytes() <= LOG_BYTES_MAX) return;
+    this.#trimming = this.trim()
+      // The next publisher tries again.
+      .catch((error) => this.#warn(`mbus: ${error.message}`))
+      .finally(() => this.#trimming = undefined);
   }
 
   /** Cuts it off if it is long, unless that was tried in vain just now. */

@@ -19,8 +19,8 @@ import {
   START_CURSOR,
 } from "../coordination/message_rows.ts";
 import { isoOf } from "../iso_time.ts";
-import type { Incarnation } from "../sessions.ts";
-import type { Interest, Message, NewMessage, Page } from "../store.ts";
+import type { Incarnation } from "../model/session.ts";
+import type { Interest, Message, NewMessage, Page } from "../model/message.ts";
 import { whoReads } from "./bells.ts";
 import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
 import type { SqlValue } from "./driver.ts";
@@ -297,4 +297,16 @@ function writeRanges(channels: number): string {
 
 function namesOf(channels: number): string[] {
   return Array.from({ length: channels }, (_, i) => `?${i + 6}`);
+}
+
+/** Returns whether a message after a cursor is still stored, and has expired. */
+export function hasExpiredAfter(
+  connection: Connection,
+  cursor: string,
+  nowMs: number,
+): boolean {
+  return connection.sql(
+    `SELECT 1 FROM inter_session_messages INDEXED BY idx_messages_ttl
+     WHERE expires_at <= ? AND id > ? LIMIT 1`,
+  ).get(nowMs, Number(cursor)) !== undefined;
 }

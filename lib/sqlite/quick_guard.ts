@@ -22,7 +22,7 @@
  * @module
  */
 
-import { prefixesAbove } from "../coordination/precedence.ts";
+import { prefixesAbove } from "../rules/prefixes.ts";
 import { isoDate } from "./date_text.ts";
 import type { Database, Row } from "./driver.ts";
 import { SCHEMA_VERSION } from "./schema_version.ts";

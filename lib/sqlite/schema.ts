@@ -35,7 +35,7 @@
  * @module
  */
 
-import { DEFAULT_LOCK_LEASE_MS } from "../locks.ts";
+import { DEFAULT_LOCK_LEASE_MS } from "../model/lock.ts";
 import {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,

@@ -21,15 +21,16 @@
  * @module
  */
 
+import type { Addressed } from "../topics.ts";
 import { newBellName, removeBellFile, ring } from "../bell_files.ts";
 import { openWatch } from "../coordination/open_watch.ts";
 import { StoreError } from "../errors.ts";
 import { watchPath } from "../file_watch.ts";
-import type { Interest, Watch, WatchMode } from "../store.ts";
+import type { Watch, WatchMode } from "../store.ts";
+import type { Interest } from "../model/message.ts";
 import {
   addBell,
   addInterest,
-  type Addressed,
   isOfMessages,
   removeBell,
   removeInterest,

@@ -7,26 +7,13 @@
 
 import assert from "node:assert/strict";
 import { MessageBusError, NotHeldError } from "../errors.ts";
-import type { Operation, Store } from "../store.ts";
+import type { Operation } from "../model/batch.ts";
 import type { Cases } from "./case.ts";
+import { everything } from "./everything.ts";
 import { holders } from "./locks.ts";
-import { heldBy, HOUR_MS, targetOf } from "./peer.ts";
+import { heldBy, HOUR_MS } from "./peer.ts";
 
 const DONE = { status: "done", resultText: '"well"' } as const;
-
-/** All that a store holds, as far as it can be seen. */
-async function everything(store: Store): Promise<unknown> {
-  const all = { channels: null, project: null, session: null };
-  const { messages } = await store.read(all, store.startCursor, 10_000);
-  return {
-    messages,
-    locks: await store.locks({ project: null }),
-    waiters: await store.lockWaiters(targetOf("/", "folder")),
-    tasks: await store.tasks({ project: null, exactProject: false }),
-    sessions: await store.sessions({ project: null, ended: true }),
-    stats: (await store.stats()).durableNames,
-  };
-}
 
 /** Adds the cases. */
 export function atomicity(cases: Cases): void {

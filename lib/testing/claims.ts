@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { NotHeldError, SessionEndedError, TaskStateError } from "../errors.ts";
-import type { Claim } from "../tasks.ts";
+import type { Claim } from "../model/task.ts";
 import type { Cases } from "./case.ts";
 import { HOUR_MS } from "./peer.ts";
 import { GONE_PROCESS } from "./processes.ts";

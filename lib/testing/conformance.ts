@@ -9,6 +9,8 @@ import { capabilities } from "./capabilities.ts";
 import { Cases, obstacleTo } from "./case.ts";
 import { claims } from "./claims.ts";
 import { closing } from "./closing.ts";
+import { composition } from "./composition.ts";
+import { concurrency } from "./concurrency.ts";
 import { cursors } from "./cursors.ts";
 import { deadlock } from "./deadlock.ts";
 import { directMessages } from "./direct_messages.ts";
@@ -62,6 +64,8 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   edits,
   worktrees,
   atomicity,
+  composition,
+  concurrency,
   closing,
   "wake-ups": wakeUps,
   capabilities,
@@ -87,7 +91,10 @@ export function conformance(
         name: `${store.name}: ${subject}: ${each.name}${why}`,
         ignore: obstacle !== undefined,
         fn: async () => {
-          await using scene = new Scene(await store.storage());
+          await using scene = new Scene(
+            await store.storage(),
+            store.operations,
+          );
           await each.run(scene);
         },
       });

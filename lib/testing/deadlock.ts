@@ -121,6 +121,35 @@ export function deadlock(cases: Cases): void {
     ]);
   });
 
+  cases.test("a session that acts for another waits for no session that waits for that one", async (scene) => {
+    const [, s1] = await three(scene);
+    const helper = await scene.peer("helper");
+    await s1.queue("/0");
+    // s0 waits until its helper is through.
+    await assertCycle(() => helper.ask("/1", { ...WAIT, alongside: ["s0"] }), [
+      "helper /1 s1",
+      "s1 /0 s0",
+      "s0 /1 helper",
+    ]);
+    assert.equal(
+      (await helper.ask("/1", { alongside: ["s0"] })).state,
+      "refused",
+    );
+  });
+
+  cases.test("a session waits for none whose helper waits for it", async (scene) => {
+    const [, s1, s2] = await three(scene);
+    const helper = await scene.peer("helper");
+    await helper.queue("/1", { alongside: ["s0"] });
+    await assertCycle(() => s1.ask("/0", WAIT), [
+      "s1 /0 s0",
+      "s0 /1 helper",
+      "helper /1 s1",
+    ]);
+    // Nothing that the helper or s0 waits for is held by s2.
+    await s2.queue("/0");
+  });
+
   cases.test("of two that would wait for each other at once, one may", async (scene) => {
     const [s0, s1] = await three(scene);
     const settled = await Promise.allSettled([

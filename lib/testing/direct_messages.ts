@@ -5,10 +5,10 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import assert from "node:assert/strict";
 import { AskTimeoutError, UnknownSessionError } from "../errors.ts";
-import type { DeliveryState } from "../inbox.ts";
-import type { Store } from "../store.ts";
+import type { DeliveryState } from "../model/delivery.ts";
 import type { Cases } from "./case.ts";
 import { purgeAll } from "./keeping.ts";
 import { HOUR_MS, payloadsOf, type Peer } from "./peer.ts";
@@ -17,7 +17,7 @@ import { within } from "./waiting.ts";
 /** What waits for a session. */
 async function pending(
   { id, store }: Peer,
-  options?: Parameters<Store["pendingFor"]>[3],
+  options?: Parameters<Operations["pendingFor"]>[3],
 ): Promise<unknown[]> {
   const after = store.startCursor;
   return payloadsOf(await store.pendingFor(id, after, 100, options));

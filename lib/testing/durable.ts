@@ -11,7 +11,8 @@ import {
   InvalidInputError,
   LeaseLostError,
 } from "../errors.ts";
-import type { DurableReader, Interest } from "../store.ts";
+import type { DurableReader } from "../model/durable.ts";
+import type { Interest } from "../model/message.ts";
 import type { Cases } from "./case.ts";
 import { purgeAll } from "./keeping.ts";
 import { HOUR_MS, ON_CHANNEL, payloadsOf, type Peer } from "./peer.ts";

@@ -7,8 +7,8 @@
 
 import assert from "node:assert/strict";
 import { UnknownSessionError } from "../errors.ts";
-import type { LockKind } from "../lock_target.ts";
-import type { EditObstacle, EditRequest, FileScope } from "../store.ts";
+import type { EditObstacle, EditRequest, FileScope } from "../model/edit.ts";
+import type { LockKind } from "../model/lock.ts";
 import type { Cases } from "./case.ts";
 import { purgeAll } from "./keeping.ts";
 import { holders } from "./locks.ts";

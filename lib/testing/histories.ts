@@ -31,7 +31,7 @@ export function histories(cases: Cases, store: StoreUnderTest): void {
       arbitrary(COMMANDS_MAX, capabilities.atomicBatches),
       async (commands) => {
         if (shrinksLeft-- <= 0) return;
-        await using scene = new Scene(await store.storage());
+        await using scene = new Scene(await store.storage(), store.operations);
         try {
           await compare(scene, commands, capabilities.exactLossCounts);
         } catch (error) {

@@ -5,8 +5,9 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import assert from "node:assert/strict";
-import type { Purged, Store } from "../store.ts";
+import type { Purged } from "../model/message.ts";
 import type { Cases } from "./case.ts";
 import { HOUR_MS } from "./peer.ts";
 
@@ -16,7 +17,9 @@ const DAY_MS = 24 * HOUR_MS;
 const STEPS_MAX = 100;
 
 /** Purges to the end. */
-export async function purgeAll(store: Store): Promise<Omit<Purged, "more">> {
+export async function purgeAll(
+  store: Operations,
+): Promise<Omit<Purged, "more">> {
   let [expired, overCap, sessions] = [0, 0, 0];
   for (let i = 0; i < STEPS_MAX; i++) {
     const step = await store.purge();
@@ -91,6 +94,20 @@ export function keeping(cases: Cases): void {
     assert.deepEqual({ expired, overCap }, { expired: 453, overCap: 0 });
     assert.equal((await purgeAll(ann.store)).expired, 0);
     assert.deepEqual(await ann.read(), ["kept"]);
+  });
+
+  timed.test("a purge is due again after the clock was set back", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.store.purge();
+    await scene.advance(-HOUR_MS);
+    // Past the bus, which would purge after it.
+    await ann.store.store.append([ann.message(1, { ttlSeconds: 60 })], {
+      atomic: true,
+    });
+    await scene.advance(HOUR_MS / 2);
+    // By now it is half an hour before the last purge.
+    await bob.store.purgeIfDue();
+    assert.equal((await bob.store.purge()).expired, 0);
   });
 
   cases.test("a step of the purge is bounded", async (scene) => {

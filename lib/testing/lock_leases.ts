@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { NotHeldError } from "../errors.ts";
-import type { Hold } from "../locks.ts";
+import type { Hold } from "../model/lock.ts";
 import type { Cases } from "./case.ts";
 import { conflicts } from "./lock_overlaps.ts";
 import { blockersOf, holders } from "./locks.ts";

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { DeadlockError } from "../errors.ts";
-import type { LockOutcome } from "../locks.ts";
+import type { LockOutcome } from "../model/lock.ts";
 import type { Cases } from "./case.ts";
 import { conflicts } from "./lock_overlaps.ts";
 import { blockersOf, holders } from "./locks.ts";

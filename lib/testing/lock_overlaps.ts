@@ -4,10 +4,10 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import assert from "node:assert/strict";
-import type { LockKind } from "../lock_target.ts";
-import type { LockOutcome } from "../locks.ts";
-import type { Store } from "../store.ts";
+import type { LockKind } from "../model/lock.ts";
+import type { LockOutcome } from "../model/lock.ts";
 import type { Cases } from "./case.ts";
 import { blockersOf, holders } from "./locks.ts";
 import { heldBy } from "./peer.ts";
@@ -15,7 +15,7 @@ import { heldBy } from "./peer.ts";
 const ADVISORY = { type: "advisory" } as const;
 
 /** What was said of conflicts: the event and who is concerned. */
-export async function conflicts(store: Store): Promise<string[]> {
+export async function conflicts(store: Operations): Promise<string[]> {
   const { messages } = await store.read(
     { channels: ["file_conflict"], project: null, session: null },
     store.startCursor,

@@ -4,10 +4,11 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import assert from "node:assert/strict";
 import { LimitError, NotHeldError, SessionEndedError } from "../errors.ts";
-import type { Blocker, Hold, LockOutcome } from "../locks.ts";
-import type { LockQuery, Store } from "../store.ts";
+import type { Blocker, Hold, LockOutcome } from "../model/lock.ts";
+import type { LockQuery } from "../model/lock.ts";
 import type { Cases } from "./case.ts";
 import { heldBy, HOUR_MS, type Peer, targetOf } from "./peer.ts";
 
@@ -21,7 +22,7 @@ export function blockersOf(outcome: LockOutcome): readonly Blocker[] {
 
 /** The sessions that hold something, those first that took it first. */
 export async function holders(
-  store: Store,
+  store: Operations,
   query: Partial<LockQuery> = {},
 ): Promise<string[]> {
   const holds = await store.locks({ project: null, ...query });

@@ -4,14 +4,15 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import assert from "node:assert/strict";
-import type { Message, Store } from "../store.ts";
+import type { Message } from "../model/message.ts";
 import type { Cases } from "./case.ts";
 import { ON_CHANNEL, payloadsOf, type Peer } from "./peer.ts";
 
 /** Reads on in small pages until a page is not full. */
 async function readOn(
-  store: Store,
+  store: Operations,
   from: string,
   limit: number,
 ): Promise<{ messages: Message[]; cursor: string }> {

@@ -4,14 +4,16 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import assert from "node:assert/strict";
 import { processStart } from "../host.ts";
 import type { Json } from "../json.ts";
-import { extent, type LockKind, type LockTarget } from "../lock_target.ts";
-import type { Hold, LockOutcome, LockRequest } from "../locks.ts";
-import type { Session, SessionStart } from "../sessions.ts";
-import type { Interest, Message, NewMessage, Page, Store } from "../store.ts";
-import type { Claimer, Task, TaskPosting } from "../tasks.ts";
+import { extent } from "../lock_target.ts";
+import type { LockKind, LockTarget } from "../model/lock.ts";
+import type { Hold, LockOutcome, LockRequest } from "../model/lock.ts";
+import type { Session, SessionStart } from "../model/session.ts";
+import type { Interest, Message, NewMessage, Page } from "../model/message.ts";
+import type { Claimer, Task, TaskPosting } from "../model/task.ts";
 
 /** The channel that cases use, unless they say otherwise. */
 export const CHANNEL = "a";
@@ -38,11 +40,11 @@ export type LockWish =
 /** A registered session with a store of its own. */
 export class Peer {
   /** The store. */
-  readonly store: Store;
+  readonly store: Operations;
   #id: string;
 
   /** Makes one; it is yet to be registered. */
-  constructor(store: Store, id: string) {
+  constructor(store: Operations, id: string) {
     this.store = store;
     this.#id = id;
   }

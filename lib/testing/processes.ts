@@ -6,7 +6,7 @@
  */
 
 import { processStart } from "../host.ts";
-import type { SessionStart } from "../sessions.ts";
+import type { SessionStart } from "../model/session.ts";
 
 // The first process of a system lives as long as that does.
 const FIRST_PID = Deno.build.os === "windows" ? 4 : 1;

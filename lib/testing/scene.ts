@@ -7,11 +7,12 @@
 import { MessageBus } from "../bus.ts";
 import { processStart } from "../host.ts";
 import { type OpenBusOptions, resolveOptions } from "../options.ts";
-import type { SessionStart } from "../sessions.ts";
-import type { Store } from "../store.ts";
+import type { SessionStart } from "../model/session.ts";
+import { Operations } from "../operations.ts";
 import { Peer } from "./peer.ts";
 import type {
   ForeignRow,
+  StoreUnderTest,
   TestStorage,
   TestStoreOptions,
 } from "./store_under_test.ts";
@@ -24,11 +25,16 @@ export type SceneBusOptions =
 /** Fresh storage for one case, and who is on it. */
 export class Scene implements AsyncDisposable {
   readonly #storage: TestStorage;
-  readonly #opened: (Store | MessageBus)[] = [];
+  readonly #operations: NonNullable<StoreUnderTest["operations"]>;
+  readonly #opened: (Operations | MessageBus)[] = [];
 
   /** Made for each case. */
-  constructor(storage: TestStorage) {
+  constructor(
+    storage: TestStorage,
+    operations: NonNullable<StoreUnderTest["operations"]> = (sound) => sound,
+  ) {
     this.#storage = storage;
+    this.#operations = operations;
   }
 
   /** The time on the clock of the stores, in milliseconds since 1970. */
@@ -37,10 +43,18 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Opens one more store. */
-  async store(options?: TestStoreOptions): Promise<Store> {
-    const store = await this.#storage.open(options);
-    this.#opened.push(store);
-    return store;
+  async store(options?: TestStoreOptions): Promise<Operations> {
+    const operations = await this.#open(options);
+    this.#opened.push(operations);
+    return operations;
+  }
+
+  async #open(
+    { locksMax = 1_000, channelMessagesMax = 10_000 }: TestStoreOptions = {},
+  ): Promise<Operations> {
+    const limits = { locksMax, channelMessagesMax };
+    const store = await this.#storage.open();
+    return this.#operations(new Operations(store, limits, console.error));
   }
 
   /** A registered session with a store of its own. */
@@ -65,7 +79,7 @@ export class Scene implements AsyncDisposable {
     options: SceneBusOptions = {},
   ): Promise<MessageBus> {
     const { project = null, vendor = "script" } = options;
-    const store = await this.#storage.open(options);
+    const store = await this.#open(options);
     const start: SessionStart = {
       id: session,
       vendor,

@@ -4,12 +4,13 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import assert from "node:assert/strict";
 import { SessionEndedError, UnknownSessionError } from "../errors.ts";
-import type { Session, SessionChange } from "../sessions.ts";
-import type { Store } from "../store.ts";
+import type { Session, SessionChange } from "../model/session.ts";
 import type { Cases } from "./case.ts";
-import { HOUR_MS, Peer } from "./peer.ts";
+import { everything } from "./everything.ts";
+import { HOUR_MS, Peer, targetOf } from "./peer.ts";
 import { anotherProcess, GONE_PROCESS, NO_PROCESS } from "./processes.ts";
 
 /** Fails unless whatever it publishes is refused, as its session has ended. */
@@ -31,7 +32,7 @@ async function publishesNothing(peer: Peer, takenOver = false): Promise<void> {
 }
 
 /** What was announced on the heartbeat channel, in short. */
-async function announced(store: Store): Promise<string[]> {
+export async function heartbeats(store: Operations): Promise<string[]> {
   const { messages } = await store.read(
     { channels: ["heartbeat"], project: null, session: null },
     store.startCursor,
@@ -46,11 +47,76 @@ async function announced(store: Store): Promise<string[]> {
 
 /** The ids of the sessions that a store lists. */
 async function listed(
-  store: Store,
+  store: Operations,
   filter: { project?: string | null; ended?: boolean } = {},
 ): Promise<string[]> {
   const { project = null, ended = false } = filter;
   return (await store.sessions({ project, ended })).map(({ id }) => id);
+}
+
+/** How a session ceases to be the one that ann registered. */
+const CEASING: Readonly<
+  Record<string, (ann: Peer, bob: Peer) => Promise<unknown>>
+> = {
+  "has ended": (_, bob) => bob.store.endSession("ann"),
+  "another process has taken over": async (_, bob) => {
+    await bob.store.endSession("ann");
+    await new Peer(bob.store, "ann").register({
+      ...anotherProcess(),
+      worktree: "/w",
+      branch: "main",
+    });
+  },
+};
+
+/** All that is done in the name of a session, by the name of the operation. */
+function actsOf(
+  ann: Peer,
+  question: string,
+  waiter: string,
+): Readonly<Record<string, () => Promise<unknown>>> {
+  const { store } = ann;
+  const edit = (path: string) =>
+    store.guardEdit({
+      session: "ann",
+      agent: "",
+      targets: [{ target: targetOf(path) }],
+      leaseMs: HOUR_MS,
+      alongside: [],
+      informed: false,
+    });
+  return {
+    append: () => ann.append(1),
+    "append of a direct message": () => ann.append(1, { to: "bob" }),
+    "append of an answer": () =>
+      ann.append(1, { to: "bob", replyTo: question }),
+    speak: () => store.speak({ joined: "ann" }, ann.message(1)),
+    updateSession: () => store.updateSession("ann", { task: "T-1" }),
+    acquireLock: () => ann.ask("/free"),
+    "acquireLock of what is held": () => ann.ask("/b", { wait: true }),
+    checkWaiter: () => ann.check(waiter),
+    postTask: () => ann.post("T-2"),
+    claimTask: () => store.claimTask("T-1", ann.claimer()),
+    claimNextTask: () => store.claimNextTask({}, ann.claimer()),
+    moveDeliveries: () => store.moveDeliveries("ann", [question], "acked"),
+    noteActivity: () => store.noteActivity("ann", { touched: ["/free"] }),
+    "noteActivity as expected": () =>
+      store.noteActivity("ann", {
+        touched: ["/free"],
+        expects: { key: "k", value: null },
+      }),
+    guardEdit: () => edit("/free"),
+    "guardEdit that is to be denied": () => edit("/b"),
+    moveBranch: () =>
+      store.moveBranch({
+        worktree: "/w",
+        branch: "next",
+        session: "ann",
+        isOwn: true,
+      }),
+    batch: () =>
+      store.batch([{ kind: "update-session", id: "ann", change: {} }]),
+  };
 }
 
 /** Adds the cases. */
@@ -98,7 +164,7 @@ export function sessions(cases: Cases): void {
     const [ann] = await scene.two();
     await ann.register();
     await ann.register({ task: "T-1" });
-    assert.deepEqual(await announced(ann.store), ["ann came", "bob came"]);
+    assert.deepEqual(await heartbeats(ann.store), ["ann came", "bob came"]);
     assert.equal((await ann.store.session("ann"))?.task, "T-1");
   });
 
@@ -143,7 +209,7 @@ export function sessions(cases: Cases): void {
       {},
     ];
     for (const change of changes) await ann.store.updateSession("ann", change);
-    assert.deepEqual(await announced(ann.store), [
+    assert.deepEqual(await heartbeats(ann.store), [
       "ann came",
       "ann idle",
       "ann active",
@@ -180,7 +246,7 @@ export function sessions(cases: Cases): void {
     assert.equal(ended.status, "terminated");
     assert.equal(typeof ended.endedAt, "string");
     assert.deepEqual(ended.activeFiles, []);
-    assert.deepEqual(await announced(bob.store), [
+    assert.deepEqual(await heartbeats(bob.store), [
       "ann came",
       "bob came",
       "ann ended",
@@ -203,7 +269,7 @@ export function sessions(cases: Cases): void {
       status: "active",
       endedAt: undefined,
     });
-    assert.deepEqual((await announced(bob.store)).slice(2), [
+    assert.deepEqual((await heartbeats(bob.store)).slice(2), [
       "ann ended",
       "ann came",
     ]);
@@ -241,6 +307,28 @@ export function sessions(cases: Cases): void {
     assert.deepEqual(await bob.read(), [1, 2, 3, 2]);
   });
 
+  for (const [how, cease] of Object.entries(CEASING)) {
+    cases.test(`a session that ${how} does nothing any more`, async (scene) => {
+      const [ann, bob] = await scene.two();
+      await ann.register({ worktree: "/w", branch: "main" });
+      await bob.register({ worktree: "/w", branch: "main" });
+      const question = await bob.append("question", { to: "ann" });
+      await bob.post("T-1");
+      await bob.hold("/b");
+      const waiter = await ann.queue("/b");
+      await cease(ann, bob);
+      const before = await everything(bob.store);
+      for (const [what, act] of Object.entries(actsOf(ann, question, waiter))) {
+        if (what === "batch" && !ann.store.capabilities.atomicBatches) continue;
+        await assert.rejects(act, SessionEndedError, what);
+        assert.deepEqual(await everything(bob.store), before, what);
+      }
+      const delivery = await bob.store.delivery(question);
+      assert.equal(delivery?.state, "queued");
+      assert.deepEqual(await bob.store.touchesOf("/free", 0), []);
+    });
+  }
+
   cases.test("ending by a process ends only the incarnation that has it", async (scene) => {
     const [ann, bob] = await scene.two();
     const { pid, processStart } = (await ann.store.session("ann"))!;
@@ -260,7 +348,7 @@ export function sessions(cases: Cases): void {
       ...anotherProcess(),
     });
     assert.equal(again.id, "ann~2");
-    assert.deepEqual(await announced(bob.store), [
+    assert.deepEqual(await heartbeats(bob.store), [
       "ann came",
       "bob came",
       "ann~2 came",
@@ -289,7 +377,7 @@ export function sessions(cases: Cases): void {
     assert.equal(resumed.id, "ann");
     // What the other one held was not its own.
     assert.deepEqual(await bob.store.locks({ project: null }), []);
-    assert.deepEqual(await announced(bob.store), [
+    assert.deepEqual(await heartbeats(bob.store), [
       "ann came",
       "bob came",
       "ann died",
@@ -302,7 +390,7 @@ export function sessions(cases: Cases): void {
     const ann = await scene.peer("ann", { start: GONE_PROCESS });
     assert.deepEqual(await listed(bob.store), ["bob"]);
     assert.equal((await ann.store.session("ann"))?.status, "terminated");
-    assert.deepEqual((await announced(bob.store)).slice(2), ["ann died"]);
+    assert.deepEqual((await heartbeats(bob.store)).slice(2), ["ann died"]);
   });
 
   cases.test("a thread lives on without its window until it is idle", async (scene) => {
@@ -391,9 +479,9 @@ export function sessions(cases: Cases): void {
     const store = await scene.store();
     assert.deepEqual(await listed(store), []);
     await Promise.all([ann.publish("b", 1), ann.publish("b", 2)]);
-    assert.deepEqual(await announced(store), ["ann came"]);
+    assert.deepEqual(await heartbeats(store), ["ann came"]);
     await ann.close();
-    assert.deepEqual(await announced(store), ["ann came", "ann ended"]);
+    assert.deepEqual(await heartbeats(store), ["ann came", "ann ended"]);
     assert.deepEqual(await listed(store), []);
   });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import type { Store, StoreCapabilities } from "../store.ts";
 
 /** How a case wants a store opened; what is left out is as by default. */
@@ -42,15 +43,15 @@ export interface TestStorage extends AsyncDisposable {
    * Where the store pushes wake-ups, its own polling must be so seldom (once a
    * minute) that nothing which comes in a case was polled for.
    */
-  open(options?: TestStoreOptions): Promise<Store>;
+  open(): Promise<Store>;
   /**
    * The time on its clock, in milliseconds since 1970, for what sits on top of
    * the stores.
    */
   now(): number;
   /**
-   * Moves the clock of every store on it forward at once. In between the clock
-   * may stand still, or go on as a clock does: cases keep seconds away from
+   * Moves the clock of every store on it at once: forward, or back if `ms` is
+   * negative. In between the clock may stand still, or go on as a clock does: cases keep seconds away from
    * what they test. Absent if its clock cannot be moved.
    */
   advance?(ms: number): void | Promise<void>;
@@ -82,6 +83,11 @@ export interface StoreUnderTest {
    * @default {50}
    */
   readonly histories?: number;
+  /**
+   * Makes the operations over a store, for tests that plant a defect in them.
+   * @default {the bus's own}
+   */
+  readonly operations?: (operations: Operations) => Operations;
   /** Makes storage for one case. */
   storage(): Promise<TestStorage>;
 }

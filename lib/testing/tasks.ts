@@ -4,10 +4,11 @@
  * @module
  */
 
+import type { Operations } from "../operations.ts";
 import assert from "node:assert/strict";
 import { InvalidInputError, TaskStateError } from "../errors.ts";
-import type { Store, TaskQuery } from "../store.ts";
-import type { Claim, Task } from "../tasks.ts";
+import type { TaskQuery } from "../model/task.ts";
+import type { Claim, Task } from "../model/task.ts";
 import type { Cases } from "./case.ts";
 import { HOUR_MS, type Peer } from "./peer.ts";
 
@@ -30,7 +31,7 @@ export async function claim(
 /** Claims the next task; returns its id. */
 export async function next(
   peer: Peer,
-  filter: Parameters<Store["claimNextTask"]>[0] = {},
+  filter: Parameters<Operations["claimNextTask"]>[0] = {},
 ): Promise<string | undefined> {
   return (await peer.store.claimNextTask(filter, peer.claimer()))?.id;
 }

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { ChangeTopic } from "../store.ts";
+import type { ChangeTopic } from "../model/message.ts";
 import type { Cases } from "./case.ts";
 import { holders } from "./locks.ts";
 import { HOUR_MS, ON_CHANNEL, payloadsOf } from "./peer.ts";

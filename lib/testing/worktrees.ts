@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import type { Json } from "../json.ts";
-import type { BranchMove, FolderQuery } from "../store.ts";
+import type { BranchMove, FolderQuery } from "../model/edit.ts";
 import type { Cases } from "./case.ts";
 import type { Peer } from "./peer.ts";
 import { GONE_PROCESS } from "./processes.ts";

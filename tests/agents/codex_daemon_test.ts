@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Session } from "../../lib/model/session.ts";
 import assert from "node:assert/strict";
 import {
   daemonAbove,
@@ -24,7 +25,6 @@ import {
 import { codexHomeOf } from "../../lib/agents/codex.ts";
 import { checkCodex } from "../../lib/cli/doctor/codex.ts";
 import type { ProcessEntry } from "../../lib/process_entry.ts";
-import type { Session } from "../../lib/sessions.ts";
 
 const THREAD = "01a22fb9-97dc-7491-a389-948202f699c8";
 const DAEMON: ProcessEntry = {

@@ -103,7 +103,11 @@ for (const name of AGENT_NAMES) {
           );
           assert.deepEqual([ran.code, ran.errors], [0, ""], shell);
           const [start, end] = ran.output.split("--no-config|");
-          assert.match(start, /^run\|.*--allow-all\|$/, shell);
+          assert.match(
+            start,
+            /^run\|.*--allow-all\|--v8-flags=--no-lazy\|$/,
+            shell,
+          );
           assert.equal(end, `${program}|${name}|someEvent|${INPUT}`, shell);
         }
         const alone = await runCommand(

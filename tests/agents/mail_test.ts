@@ -9,10 +9,10 @@ import type { HookEvent } from "../../lib/agents/agent.ts";
 import type { Case } from "../../lib/agents/case.ts";
 import { withMail } from "../../lib/agents/mail.ts";
 import { DEFAULT_POLICY } from "../../lib/agents/policy.ts";
-import { openStore } from "../../lib/open_store.ts";
+import { openOperations } from "../../lib/open_store.ts";
 import { resolveOptions } from "../../lib/options.ts";
-import type { Session } from "../../lib/sessions.ts";
-import type { BriefStore } from "../../lib/store.ts";
+import type { Session } from "../../lib/model/session.ts";
+import type { Operations } from "../../lib/operations.ts";
 import { Home } from "../fixture.ts";
 
 const EVENT: HookEvent = {
@@ -25,7 +25,7 @@ const EVENT: HookEvent = {
 };
 const TOLD = { reason: false, context: true, continueWith: false };
 
-function caseOf(store: BriefStore, session: Session): Case {
+function caseOf(store: Operations, session: Session): Case {
   return {
     alongside: [],
     event: EVENT,
@@ -41,14 +41,14 @@ function caseOf(store: BriefStore, session: Session): Case {
 
 /** The same store, which tells when it is first asked to note, and waits. */
 function paused(
-  store: BriefStore,
+  store: Operations,
   asked: () => void,
   goOn: Promise<void>,
-): BriefStore {
+): Operations {
   return new Proxy(store, {
     get(target, name) {
       if (name === "noteActivity") {
-        return async (...args: Parameters<BriefStore["noteActivity"]>) => {
+        return async (...args: Parameters<Operations["noteActivity"]>) => {
           asked();
           await goOn;
           return await target.noteActivity(...args);
@@ -63,7 +63,7 @@ function paused(
 Deno.test("a letter is told once, also by a hook that saw it and comes late", async () => {
   await using home = new Home();
   const ada = await home.open({ session: "ada" });
-  await using store = await openStore(resolveOptions({ home: home.path }));
+  await using store = await openOperations(resolveOptions({ home: home.path }));
   const session = await store.registerSession({
     id: "agent",
     vendor: "copilot",

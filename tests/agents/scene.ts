@@ -16,12 +16,13 @@ import type {
 import type { Case } from "../../lib/agents/case.ts";
 import { decide } from "../../lib/agents/decide.ts";
 import { DEFAULT_POLICY, type Policy } from "../../lib/agents/policy.ts";
-import { openStore } from "../../lib/open_store.ts";
+import { openOperations } from "../../lib/open_store.ts";
 import { resolveOptions } from "../../lib/options.ts";
 import { projectOf } from "../../lib/project.ts";
-import type { Hold } from "../../lib/locks.ts";
-import type { Session } from "../../lib/sessions.ts";
-import type { Message, Store } from "../../lib/store.ts";
+import type { Hold } from "../../lib/model/lock.ts";
+import type { Session } from "../../lib/model/session.ts";
+import type { Message } from "../../lib/model/message.ts";
+import type { Operations } from "../../lib/operations.ts";
 import { Clock } from "../fixture.ts";
 
 /** What may be said of a call. */
@@ -55,12 +56,12 @@ export class Scene implements AsyncDisposable {
   /** What time it is. */
   readonly clock: Clock = new Clock();
   /** The bus. */
-  readonly store: Store;
+  readonly store: Operations;
   /** What was logged. */
   readonly logged: string[] = [];
   readonly #root: string;
 
-  private constructor(root: string, store: Store, clock: Clock) {
+  private constructor(root: string, store: Operations, clock: Clock) {
     this.#root = root;
     this.project = `${root}/project`;
     this.store = store;
@@ -75,7 +76,7 @@ export class Scene implements AsyncDisposable {
     Deno.mkdirSync(`${root}/project/.git`, { recursive: true });
     Deno.writeTextFileSync(`${root}/project/.git/HEAD`, "ref: refs/heads/x\n");
     const clock = new Clock();
-    const store = await openStore(
+    const store = await openOperations(
       resolveOptions({ home: `${root}/bus`, now: clock.now }),
     );
     return new Scene(root, store, clock);

@@ -8,10 +8,10 @@
 import assert from "node:assert/strict";
 import { answerInput } from "../../lib/agents/hook.ts";
 import { lockTarget } from "../../lib/lock_target.ts";
-import type { Hold } from "../../lib/locks.ts";
-import { openStore } from "../../lib/open_store.ts";
+import type { Hold } from "../../lib/model/lock.ts";
+import { openOperations } from "../../lib/open_store.ts";
 import { resolveOptions } from "../../lib/options.ts";
-import type { Store } from "../../lib/store.ts";
+import type { Operations } from "../../lib/operations.ts";
 
 /** One call of a hook. */
 export interface ToldCall {
@@ -183,8 +183,8 @@ export class Machine implements AsyncDisposable {
   }
 
   /** Its rows. */
-  async store(): Promise<Store & AsyncDisposable> {
-    const store = await openStore(resolveOptions({ home: this.home }));
+  async store(): Promise<Operations & AsyncDisposable> {
+    const store = await openOperations(resolveOptions({ home: this.home }));
     return Object.assign(store, {
       [Symbol.asyncDispose]: () => store.close(),
     });

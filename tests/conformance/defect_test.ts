@@ -11,19 +11,20 @@ import {
   DeadlockError,
   MessageBusError,
   NotHeldError,
+  SessionEndedError,
 } from "../../lib/errors.ts";
-import type { Hold } from "../../lib/locks.ts";
-import type { Store } from "../../lib/store.ts";
+import type { Hold } from "../../lib/model/lock.ts";
+import type { Operations } from "../../lib/operations.ts";
+import type { Rule, Store } from "../../lib/store.ts";
 import {
   conformance,
   type ConformanceCase,
   type StoreUnderTest,
-  type TestStorage,
 } from "../../testing.ts";
 import { SQLITE } from "./sqlite.ts";
 
 /** What a store does otherwise than it should. */
-type Defect = (store: Store) => Partial<Store>;
+type Defect = (operations: Operations) => Partial<Operations>;
 
 /** A defect, and the case that finds it. */
 interface Seeded {
@@ -32,9 +33,9 @@ interface Seeded {
 }
 
 /** The store with what a defect makes of it. */
-function withDefect(store: Store, defect: Defect): Store {
-  const wrong: Partial<Store> = defect(store);
-  return new Proxy(store, {
+function withDefect(operations: Operations, defect: Defect): Operations {
+  const wrong: Partial<Operations> = defect(operations);
+  return new Proxy(operations, {
     get(sound, name) {
       const from = Object.hasOwn(wrong, name) ? wrong : sound;
       const value = Reflect.get(from, name, from);
@@ -47,13 +48,7 @@ function withDefect(store: Store, defect: Defect): Store {
 function defective(defect: Defect): StoreUnderTest {
   return {
     ...SQLITE,
-    async storage(): Promise<TestStorage> {
-      const sound = await SQLITE.storage();
-      return {
-        ...sound,
-        open: async (options) => withDefect(await sound.open(options), defect),
-      };
-    },
+    operations: (operations) => withDefect(operations, defect),
   };
 }
 
@@ -66,6 +61,20 @@ function caseOf(store: StoreUnderTest, name: string): ConformanceCase {
   );
   assert.equal(found.length, 1, `There is no case "${name}"`);
   return found[0];
+}
+
+/** The store, which forgets every second update. */
+function withoutUpdates(store: Store): Store {
+  let updates = 0;
+  return new Proxy(store, {
+    get(sound, name) {
+      if (name === "update" && updates++ % 2 === 1) {
+        return async <T>(rule: Rule<T>) => (await sound.look(rule))?.result;
+      }
+      const value = Reflect.get(sound, name, sound);
+      return typeof value === "function" ? value.bind(sound) : value;
+    },
+  });
 }
 
 const DEFECTS: Readonly<Record<string, Seeded>> = {
@@ -275,6 +284,48 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
         }
       },
     }),
+  },
+  "a session that acts for another is no edge": {
+    found:
+      "deadlock: a session that acts for another waits for no session that waits for that one",
+    defect: (store) => ({
+      acquireLock: (request) =>
+        store.acquireLock({ ...request, alongside: [] }),
+    }),
+  },
+  "an ended session acknowledges": {
+    found: "sessions: a session that has ended does nothing any more",
+    defect: (store) => ({
+      moveDeliveries: async (session, ids, state) => {
+        try {
+          await store.moveDeliveries(session, ids, state);
+        } catch (error) {
+          if (!(error instanceof SessionEndedError)) throw error;
+        }
+      },
+    }),
+  },
+  "a clock that was set back stops the purge": {
+    found: "keeping: a purge is due again after the clock was set back",
+    defect: () => ({ purgeIfDue: () => Promise.resolve() }),
+  },
+  "a claim that is lost ends as if it were held": {
+    found: "concurrency: a claim that two stores end at once ends once",
+    defect: (store) => ({
+      endClaim: async (claim, end) => {
+        try {
+          return await store.endClaim(claim, end);
+        } catch (error) {
+          if (!(error instanceof NotHeldError)) throw error;
+          return claim;
+        }
+      },
+    }),
+  },
+  "two updates run at once": {
+    found:
+      "concurrency: updates guarded by locks that run at once lose nothing",
+    defect: (store) => ({ store: withoutUpdates(store.store) }),
   },
   "the next task is chosen by nothing": {
     found: "tasks: one may choose by kind and priority, in one's project",

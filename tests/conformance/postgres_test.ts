@@ -35,8 +35,6 @@ async function storage(): Promise<TestStorage> {
     notify: "watch",
     pollIntervalMs: 60_000,
     busyTimeoutMs: 20_000,
-    channelMessagesMax: 10_000,
-    locksMax: 1_000,
     now,
     warn: (message: string) => {
       throw new Error(message);
@@ -45,7 +43,7 @@ async function storage(): Promise<TestStorage> {
   return {
     now,
     advance: (ms) => void (shiftMs += ms),
-    open: (wanted) => PostgresStore.open({ ...options, ...wanted }),
+    open: () => PostgresStore.open(options),
     async insert({ sender, channel, payloadText }) {
       await foreign`INSERT INTO message_bus.inter_session_messages
         (sender_id, channel, payload) VALUES (${sender}, ${channel}, ${payloadText})`;

@@ -31,15 +31,13 @@ async function storage(): Promise<TestStorage> {
     // Only on Linux is what other programs insert pushed as well.
     pollIntervalMs: Deno.build.os === "linux" ? 60_000 : 100,
     busyTimeoutMs: 20_000,
-    channelMessagesMax: 10_000,
-    locksMax: 1_000,
     now: clock.now,
     warn: refuseWarning,
   } as const;
   return {
     now: clock.now,
     advance: (ms) => clock.advance(ms),
-    open: (wanted) => SqliteStore.open({ ...options, ...wanted }),
+    open: () => SqliteStore.open(options),
     insert: async ({ sender, channel, payloadText }) => {
       // By the same library: two in one process drop each other's locks.
       const library = await loadLibrary(requestedDriver());

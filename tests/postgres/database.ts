@@ -7,6 +7,7 @@
 
 import postgres from "postgres";
 import type { Sql } from "postgres";
+import { Operations } from "../../lib/operations.ts";
 import { PostgresStore } from "../../lib/postgres/store.ts";
 import { type MessageBus, openBus, type OpenBusOptions } from "../../mod.ts";
 import { Peer, type PeerOptions } from "../peer.ts";
@@ -41,19 +42,20 @@ export class Database implements AsyncDisposable {
     return bus;
   }
 
-  /** Opens the store alone. */
-  async openStore(): Promise<PostgresStore> {
+  /** Opens the operations alone, without a session. */
+  async openOperations(): Promise<Operations> {
+    const warn = (message: string) => void this.warnings.push(message);
     const store = await PostgresStore.open({
       url: this.url,
       notify: "auto",
       busyTimeoutMs: 20_000,
-      channelMessagesMax: 10_000,
-      locksMax: 1_000,
       now: Date.now,
-      warn: (message) => this.warnings.push(message),
+      warn,
     });
-    this.#opened.push(store);
-    return store;
+    const limits = { channelMessagesMax: 10_000, locksMax: 1_000 };
+    const operations = new Operations(store, limits, warn);
+    this.#opened.push(operations);
+    return operations;
   }
 
   /** Starts a process that opens a bus here. */

@@ -225,8 +225,15 @@ Deno.test({
     assert.equal(error.fault, "missing");
     const writer = await database.open();
     await writer.publish("state", 1);
+    const dead = await database.start({ session: "dead" });
+    await dead.call("acquire", { name: "l", path: "/a", type: "exclusive" });
+    await dead.kill();
     const reader = await database.open({ readOnly: true });
     assert.equal((await reader.poll(["state"])).messages.length, 1);
+    // A list shows a bus without the dead, and leaves reaping to others.
+    assert.deepEqual(await reader.locks.list(), []);
+    const sessions = await reader.sessions.list({ allProjects: true });
+    assert.ok(sessions.every(({ id }) => id !== "dead"), "reaped");
     await assert.rejects(reader.publish("state", 2), { fault: "read-only" });
   },
 });

@@ -173,6 +173,10 @@ Deno.test({
     const lock = await bus.locks.acquire("/shared/a", EXCLUSIVE);
     assert.deepEqual(lock.overlaps, []);
     assert.deepEqual(sessionsOf(await bus.locks.list()), ["there", "here"]);
+    assert.deepEqual(
+      sessionsOf(await bus.locks.list({ path: "/shared/a" })),
+      ["here"],
+    );
     // Two hosts of one machine have one disk.
     await assert.rejects(
       beside.call("acquire", { name: "l", path: "/shared/a", ...EXCLUSIVE }),
@@ -180,7 +184,7 @@ Deno.test({
     );
 
     // Whose files a command may have overwritten here are of this disk.
-    const opened = await database.openStore();
+    const opened = await database.openOperations();
     const files = async () =>
       (await opened.othersFiles("here", { project: null, folders: [] }, 10))
         .files.map(({ session }) => session);
@@ -249,6 +253,10 @@ Deno.test({
       });
       await wrong.tasks.post({ id: "T", title: "t" });
       await wrong.tasks.claim("T", { leaseMs: LEASE_MS });
+      // The first look of a store is by the server's clock as well.
+      const looking = await database.openOperations();
+      const [seen] = await looking.locks({ project: null });
+      assert.equal(seen.overdue, false);
     } finally {
       Date.now = rightly;
     }

@@ -5,8 +5,8 @@
  * @module
  */
 
+import type { Session } from "../../model/session.ts";
 import { environmentOf } from "../../agents/codex_daemon.ts";
-import type { Session } from "../../sessions.ts";
 import { type Finding, ok, warn } from "./finding.ts";
 
 /** Findings for the sessions among some that live below a daemon of Codex. */

@@ -10,7 +10,7 @@
 import { lifeOf } from "../../coordination/registry.ts";
 import { StoreError } from "../../errors.ts";
 import { processAlive } from "../../host.ts";
-import { STALE_AFTER_MS } from "../../sessions.ts";
+import { STALE_AFTER_MS } from "../../model/session.ts";
 import { Connection } from "../../sqlite/connection.ts";
 import type { Library } from "../../sqlite/driver.ts";
 import type { BusLocation } from "../../sqlite/location.ts";

@@ -12,7 +12,7 @@
 
 import { MessageBusError } from "../../errors.ts";
 import { sqliteHome } from "../../store_url.ts";
-import { type Session, STALE_AFTER_MS } from "../../sessions.ts";
+import { type Session, STALE_AFTER_MS } from "../../model/session.ts";
 import { locateBus } from "../../sqlite/location.ts";
 import { type GlobalValues, UsageError } from "../arguments.ts";
 import { launcherAt, placesOf, removeLaunched } from "../launched.ts";

@@ -10,8 +10,8 @@
  */
 
 import fc from "fast-check";
-import type { DeliveryState } from "../../inbox.ts";
-import type { LockType } from "../../locks.ts";
+import type { DeliveryState } from "../../model/delivery.ts";
+import type { LockType } from "../../model/lock.ts";
 
 /** The sessions of a history, each with a store of its own. */
 export const SESSIONS = ["ann", "bob", "eve"] as const;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LockType } from "../../locks.ts";
+import type { LockType } from "../../model/lock.ts";
 
 /** A hold. */
 export interface ModelHold {

@@ -6,7 +6,7 @@
  */
 
 import { ttlOf } from "../../channels.ts";
-import type { DeliveryState } from "../../inbox.ts";
+import type { DeliveryState } from "../../model/delivery.ts";
 import {
   CHANNELS,
   type Command,

@@ -11,9 +11,9 @@
 
 import assert from "node:assert/strict";
 import { MessageBusError } from "../../errors.ts";
-import type { Hold, LockOutcome } from "../../locks.ts";
-import type { DurableReader } from "../../store.ts";
-import type { Claim } from "../../tasks.ts";
+import type { Hold, LockOutcome } from "../../model/lock.ts";
+import type { DurableReader } from "../../model/durable.ts";
+import type { Claim } from "../../model/task.ts";
 import { ON_CHANNEL, type Peer, targetOf } from "../peer.ts";
 import type { Scene } from "../scene.ts";
 import {

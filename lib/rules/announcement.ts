@@ -1,0 +1,26 @@
+/**
+ * Messages that the bus itself publishes: of a session, a conflict or a task, in
+ * the transaction that brings it about.
+ *
+ * @module
+ */
+
+import { ttlOf } from "../channels.ts";
+import type { Json } from "../json.ts";
+import type { NewMessage } from "../model/message.ts";
+
+/** Returns a message of a session on a built-in channel. */
+export function announcement(
+  channel: "heartbeat" | "file_conflict" | "task_broadcast",
+  sender: string,
+  project: string | undefined,
+  payload: Json,
+): NewMessage {
+  return {
+    sender,
+    channel,
+    payloadText: JSON.stringify(payload),
+    ttlSeconds: ttlOf(channel),
+    project: project ?? null,
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * The announcement that a worktree is on another branch, on `file_conflict`.
+ *
+ * ```json
+ * { "event": "branch", "path": "/repo", "branch": "main", "was": "feature",
+ *   "by": "claude-7f3a", "sessions": ["codex-12ab"] }
+ * ```
+ *
+ * `branch` and `was` are absent on a detached head, and `by` if it is not known
+ * whose process has changed it. Each session of the worktree is named, except
+ * the one that has changed it.
+ *
+ * @module
+ */
+
+import { mayShareDisk } from "../model/process.ts";
+import type { BranchMove } from "../model/edit.ts";
+import type { NewMessage } from "../model/message.ts";
+import { announcement } from "./announcement.ts";
+import type { Records } from "./records.ts";
+import type { Moment, Plan } from "./rule.ts";
+import { requireActive } from "./sessions.ts";
+
+/** Lifetime of the announcement, in seconds: a session may be idle for long. */
+const TTL_SECONDS = 24 * 60 * 60;
+
+/** Sessions that one message names, so that its payload stays small. */
+const SESSIONS_MAX = 200;
+
+/** A session whose record had another branch. */
+interface MovedSession {
+  /** Its id. */
+  readonly id: string;
+  /** The branch in its record; absent on a detached head. */
+  readonly was?: string;
+  /** The project in its record. */
+  readonly project?: string;
+}
+
+/** Returns the messages that tell sessions of the branch of their worktree. */
+function branchMessages(
+  { worktree, branch, session, isOwn }: BranchMove,
+  moved: readonly MovedSession[],
+): NewMessage[] {
+  const told = moved.filter(({ id }) => !isOwn || id !== session);
+  const messages: NewMessage[] = [];
+  const befores = new Set(told.map(({ was }) => was));
+  for (const was of befores) {
+    const those = told.filter((each) => each.was === was);
+    for (let at = 0; at < those.length; at += SESSIONS_MAX) {
+      const some = those.slice(at, at + SESSIONS_MAX);
+      messages.push({
+        ...announcement("file_conflict", session, some[0].project, {
+          event: "branch",
+          path: worktree,
+          branch: branch ?? undefined,
+          was,
+          by: isOwn ? session : undefined,
+          sessions: some.map(({ id }) => id),
+        }),
+        ttlSeconds: TTL_SECONDS,
+      });
+    }
+  }
+  return messages;
+}
+
+/**
+ * Records the branch of a worktree with the sessions that run there, and announces
+ * it to those whose record had another one.
+ *
+ * @returns Whether any had.
+ */
+export function* moveBranch(
+  records: Records,
+  at: Moment,
+  move: BranchMove,
+): Plan<boolean> {
+  const { worktree, branch, session: id } = move;
+  yield* requireActive(records, at, "note a branch", id);
+  yield [{ kind: "sessions-in", worktree }];
+  const moved: MovedSession[] = [];
+  for (const id of records.listed("sessions-in")) {
+    const session = records.sessions.get(id)!;
+    const { branch: was, project, host = null } = session;
+    if (was === (branch ?? undefined)) continue;
+    // The same worktree on another machine is another one.
+    if (!mayShareDisk(host, at.self.host)) continue;
+    const { branch: _was, ...rest } = session;
+    records.sessions.set(id, branch === null ? rest : { ...rest, branch });
+    moved.push({ id, was, project });
+  }
+  for (const message of branchMessages(move, moved)) records.say(message);
+  return moved.length > 0;
+}

@@ -1,0 +1,199 @@
+/**
+ * The rules about locks that stores run: each opens the lock table, decides, and
+ * grants what it freed.
+ *
+ * @module
+ */
+
+import { isAtOrBelow } from "../path_text.ts";
+import { LimitError } from "../errors.ts";
+import type { Blocker, Hold, LockOutcome, LockRequest } from "../model/lock.ts";
+import type { LockTarget } from "../model/lock.ts";
+import type { LockQuery } from "../model/lock.ts";
+import { askerOf } from "./life.ts";
+import { LockTable } from "./lock_table.ts";
+import type { HoldRecord, Records } from "./records.ts";
+import type { Moment, Plan } from "./rule.ts";
+import { assertActive, requireActive } from "./sessions.ts";
+
+/** Takes a lock, queues for it, or returns the sessions that block it. */
+export function* acquire(
+  records: Records,
+  at: Moment,
+  request: LockRequest,
+  locksMax: number,
+): Plan<LockOutcome> {
+  const { session: id, target } = request;
+  const act = `lock "${target.path}"`;
+  const session = yield* requireActive(records, at, act, id);
+  const table = new LockTable(records, at);
+  const outcome = yield* table.acquire(
+    { ...request, target: hosted(at, target) },
+    askerOf(session),
+    () => assertBelowLimit(records, act, id, locksMax),
+  );
+  yield* table.grantWaiters();
+  return outcome;
+}
+
+/** Returns a target on the disk of this host, unless it names another. */
+export function hosted(at: Moment, target: LockTarget): LockTarget {
+  return target.host !== undefined ? target : { ...target, host: at.self.host };
+}
+
+/**
+ * Asserts that a session may have one more lock, held or waited for.
+ *
+ * @throws {LimitError} If it has as many as it may.
+ */
+export function* assertBelowLimit(
+  records: Records,
+  act: string,
+  session: string,
+  locksMax: number,
+): Plan<void> {
+  yield [
+    { kind: "hold-count", session },
+    { kind: "waiters-of", session },
+    { kind: "tokens", count: 1 },
+  ];
+  if (lockCount(records, session) < locksMax) return;
+  throw new LimitError(act, "locks", "locksMax", locksMax);
+}
+
+/** Returns how many locks a session holds and waits for; they must be loaded. */
+export function lockCount(records: Records, session: string): number {
+  let count = records.holdCount(session);
+  for (const { request, token } of records.waiters.values()) {
+    if (request.session === session && token === undefined) count++;
+  }
+  return count;
+}
+
+/** Returns how a waiter fares, and keeps its place in the queue. */
+export function* checkWaiter(
+  records: Records,
+  at: Moment,
+  waiter: string,
+  session: string,
+): Plan<LockOutcome> {
+  const table = new LockTable(records, at);
+  const outcome = yield* table.check(Number(waiter));
+  yield* table.grantWaiters();
+  if (outcome !== undefined) return outcome;
+  yield* assertActive(records, at, "wait for a lock", session);
+  // Removed by a session that took its process for gone.
+  return { state: "refused", blockers: [] };
+}
+
+/** Returns how a waiter fares, if that needs no write. */
+export function* peekWaiter(
+  records: Records,
+  at: Moment,
+  waiter: string,
+): Plan<LockOutcome | undefined> {
+  return yield* new LockTable(records, at).peek(Number(waiter));
+}
+
+/** Takes a waiter out of the queue; a grant that it had goes back. */
+export function* leaveQueue(
+  records: Records,
+  at: Moment,
+  waiter: string,
+): Plan<void> {
+  const table = new LockTable(records, at);
+  yield* table.leave(Number(waiter));
+  yield* table.grantWaiters();
+}
+
+/**
+ * Prolongs a hold.
+ *
+ * @throws {NotHeldError} If it is not held under this token any more.
+ */
+export function* renewLock(
+  records: Records,
+  at: Moment,
+  held: Hold,
+  leaseMs: number,
+): Plan<Hold> {
+  const table = new LockTable(records, at);
+  const hold = yield* table.renew(held, leaseMs);
+  yield* table.grantWaiters();
+  return hold;
+}
+
+/**
+ * Releases a hold once, or entirely.
+ *
+ * @throws {NotHeldError} If it is not held under this token any more.
+ */
+export function* releaseLock(
+  records: Records,
+  at: Moment,
+  held: Hold,
+  options?: { readonly entirely?: boolean; readonly before?: Hold },
+): Plan<void> {
+  const table = new LockTable(records, at);
+  yield* table.release(held, options);
+  yield* table.grantWaiters();
+}
+
+/** Returns the holds of a list, oldest first. */
+export function* listHolds(
+  records: Records,
+  at: Moment,
+  query: LockQuery,
+): Plan<readonly Hold[]> {
+  const { session, path, token } = query;
+  const overlapping = query.overlapping && hosted(at, query.overlapping);
+  yield [
+    overlapping === undefined
+      ? { kind: "holds", session, path, token }
+      : { kind: "holds-near", target: overlapping, where: "disk" },
+  ];
+  const table = new LockTable(records, at);
+  const listed = overlapping === undefined
+    ? holdsListed(records)
+    : records.holds.near(overlapping, "disk");
+  const standing = yield* table.standing(listed);
+  yield* table.grantWaiters();
+  return standing.map(({ hold }) => hold)
+    .filter((hold) => isListed(query, hold));
+}
+
+/** Returns whether a hold is of the project that is asked for, or lies below. */
+function isListed(
+  { project, below }: Pick<LockQuery, "project" | "below">,
+  hold: Pick<Hold, "project" | "path" | "kind" | "worktree">,
+): boolean {
+  // A name lies where its worktree does.
+  const place = hold.kind === "name" ? hold.worktree ?? "" : hold.path;
+  return project === null || hold.project === undefined ||
+    hold.project === project ||
+    below !== undefined && isAtOrBelow(place, below);
+}
+
+function holdsListed(records: Records): HoldRecord[] {
+  return records.listed("holds").map((key) => records.holds.get(key))
+    .filter((record) => record !== undefined);
+}
+
+/** Returns the waiters for what overlaps a target, earliest first. */
+export function* listWaiters(
+  records: Records,
+  at: Moment,
+  target: LockTarget,
+): Plan<readonly Blocker[]> {
+  const table = new LockTable(records, at);
+  const waiters = yield* table.waitersFor(hosted(at, target));
+  yield* table.grantWaiters();
+  return waiters;
+}
+
+/** Removes waiters whose process is gone. */
+export function* removeGoneWaiters(records: Records, at: Moment): Plan<void> {
+  const table = new LockTable(records, at);
+  yield* table.removeGoneWaiters();
+  yield* table.grantWaiters();
+}

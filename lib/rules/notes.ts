@@ -1,0 +1,64 @@
+/**
+ * What a session keeps for itself between one-shot processes: texts by key, and
+ * which files it changed when.
+ *
+ * @module
+ */
+
+import type { Activity } from "../model/edit.ts";
+import { noteKey, type Records, touchKey } from "./records.ts";
+import type { Moment, Plan } from "./rule.ts";
+import { requireActive, updateSession } from "./sessions.ts";
+
+/** Notes and touches are kept this long, in milliseconds. */
+export const NOTE_KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** Records an activity of a session, unless a note is not as expected. */
+export function* noteActivity(
+  records: Records,
+  at: Moment,
+  session: string,
+  { change = {}, notes = new Map(), touched = [], expects }: Activity,
+): Plan<boolean> {
+  if (expects !== undefined) {
+    // The session is loaded first: of two processes that expect the same note,
+    // the second looks at it after the first has written it.
+    yield* requireActive(records, at, "note an activity", session);
+    const { key, value } = expects;
+    yield [{ kind: "note", session, key }];
+    const found = records.notes.get(noteKey(session, key))?.value ?? null;
+    if (found !== value) return false;
+  }
+  yield* updateSession(records, at, session, change);
+  yield [...notes.keys()].map((key) => ({ kind: "note", session, key }));
+  const changedAtMs = at.nowMs;
+  for (const [key, value] of notes) {
+    const record = noteKey(session, key);
+    if (value === null) records.notes.delete(record);
+    else records.notes.set(record, { session, key, value, changedAtMs });
+  }
+  for (const path of touched) {
+    records.touches.set(touchKey(path, session), {
+      path,
+      session,
+      host: at.self.host,
+      touchedAtMs: at.nowMs,
+    });
+  }
+  return true;
+}
+
+/** Returns the texts of a session's notes, by key. */
+export function* readNotes(
+  records: Records,
+  session: string,
+  keys: readonly string[],
+): Plan<ReadonlyMap<string, string>> {
+  yield keys.map((key) => ({ kind: "note", session, key }));
+  const texts = new Map<string, string>();
+  for (const key of keys) {
+    const note = records.notes.get(noteKey(session, key));
+    if (note !== undefined) texts.set(key, note.value);
+  }
+  return texts;
+}

@@ -1,0 +1,140 @@
+/**
+ * Precedence at a lock: which requests, holds and waiters exclude each other.
+ *
+ * @module
+ */
+
+import type { LockTarget } from "../model/lock.ts";
+import type {
+  Blocker,
+  Hold,
+  LockOverlap,
+  LockRequest,
+  LockType,
+} from "../model/lock.ts";
+import type { EditRequest } from "../model/edit.ts";
+
+/** Lease of a waiter's place unless its process checks it, in milliseconds. */
+export const WAIT_LEASE_MS = 30_000;
+
+/** Time during which the same `wanted` is not said again, in milliseconds. */
+export const WANTED_AGAIN_MS = 30_000;
+
+/** Returns whether a session is one that can block a request. */
+export function belongsToOther(
+  request: Pick<LockRequest, "session" | "alongside">,
+  session: string,
+): boolean {
+  return session !== request.session && !request.alongside.includes(session);
+}
+
+/** Returns whether a hold or waiter of this type and a request exclude each other. */
+export function conflicts(
+  request: Pick<LockRequest, "type">,
+  type: LockType,
+): boolean {
+  return request.type === "exclusive" || type === "exclusive";
+}
+
+/** Returns whether a session's own hold already is what it asks for. */
+export function satisfies(own: Hold, request: LockRequest): boolean {
+  return request.type === "advisory" || own.type === "exclusive";
+}
+
+/**
+ * Returns whether a file or name lies in a set that the session holds
+ * exclusively. No other session can hold it, and its waiters wait for this
+ * session anyway.
+ */
+export function isCovered(
+  request: LockRequest,
+  near: readonly { readonly hold: Hold }[],
+): boolean {
+  const { kind } = request.target;
+  return (kind === "file" || kind === "name") &&
+    near.some(({ hold }) =>
+      hold.session === request.session && hold.type === "exclusive"
+    );
+}
+
+/** Returns whether a request without `upgrades` takes this hold once more. */
+export function isSame(request: LockRequest, hold: Hold): boolean {
+  const { target, session, agent } = request;
+  return hold.path === target.path && hold.kind === target.kind &&
+    // A glob that was called one is another than what may be a name.
+    (hold.kind !== "glob" || hold.covers.disk === target.disk.text) &&
+    hold.session === session && (hold.agent ?? "") === agent;
+}
+
+/** Returns how a hold relates to a request that overlaps it. */
+export function riskOf(
+  request: Pick<LockRequest, "session">,
+  hold: Hold,
+  where: "disk" | "repository",
+): LockOverlap["risk"] {
+  if (where === "repository") return "merge-risk";
+  return hold.session === request.session ? "same-session" : "conflict";
+}
+
+/** Returns whether the overlap of a granted hold with another is announced. */
+export function shouldAnnounce(
+  request: LockRequest,
+  held: Hold,
+  other: Hold,
+  where: "disk" | "repository",
+): boolean {
+  return other.token !== held.token &&
+    // A session's own agents meet on the file on disk only.
+    (where === "disk" || other.session !== held.session) &&
+    (other.session !== held.session || other.agent !== held.agent) &&
+    !request.alongside.includes(other.session);
+}
+
+/** Returns a request of no session, which every waiter for a target precedes. */
+export function wildcardRequest(target: LockTarget): LockRequest {
+  return {
+    session: "",
+    agent: "",
+    target,
+    type: "exclusive",
+    leaseMs: 1,
+    takeOver: false,
+    wait: false,
+    alongside: [],
+  };
+}
+
+/** Returns a hold in the form in which it blocks a request. */
+export function blockerOf(hold: Hold, process: Blocker["process"]): Blocker {
+  return {
+    session: hold.session,
+    state: "holds",
+    path: hold.path,
+    type: hold.type,
+    vendor: hold.vendor,
+    task: hold.task,
+    why: hold.why,
+    since: hold.since,
+    expiresAt: hold.expiresAt,
+    overdue: hold.overdue,
+    process,
+  };
+}
+
+/** Returns the request of an edit: an advisory lock. */
+export function editRequest(
+  edit: Pick<EditRequest, "session" | "agent" | "leaseMs" | "alongside">,
+  target: LockTarget,
+): LockRequest {
+  const { session, agent, leaseMs, alongside } = edit;
+  return {
+    session,
+    agent,
+    target,
+    type: "advisory",
+    leaseMs,
+    takeOver: false,
+    wait: false,
+    alongside,
+  };
+}

@@ -1,0 +1,191 @@
+/**
+ * The purge: what has expired goes, a bounded step at a time, by any process that
+ * has published for a while.
+ *
+ * A message goes when its TTL is over, or when its channel keeps more than its cap
+ * (the oldest first). What durable names lose by it is counted in the same
+ * decision, and deliveries of direct messages are settled.
+ *
+ * @module
+ */
+
+import type { Purged } from "../model/message.ts";
+import type { Session } from "../model/session.ts";
+import { DELIVERY_KEPT_MS, settleDeliveries } from "./deliveries.ts";
+import { countLost, forgetUnused } from "./durables.ts";
+import { removeGoneWaiters } from "./locks.ts";
+import { NOTE_KEPT_MS } from "./notes.ts";
+import type { MessageHead, NoteRecord, Records } from "./records.ts";
+import type { MessageQuery, Moment, Plan } from "./rule.ts";
+import { announceSilent, reapSome, SILENCE_NOTE } from "./sessions.ts";
+import { ENDED_TASK_KEPT_MS } from "./tasks.ts";
+
+/** Messages that one step removes at most. */
+export const STEP_MESSAGES_MAX = 200;
+
+const STEP_SESSIONS_MAX = 20;
+const STEP_TASKS_MAX = 20;
+const STEP_ROWS_MAX = 200;
+
+/**
+ * A whole step is due this long after the last one of any process, in
+ * milliseconds, because short-lived publishers never publish enough for one.
+ */
+export const PURGE_AFTER_MS = 10_000;
+
+/** A session's record is kept this long after its end, in milliseconds. */
+export const SESSION_KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** Returns whether a whole step is due. */
+export function* isPurgeDue(records: Records, at: Moment): Plan<boolean> {
+  yield [{ kind: "mark", name: "purged-at" }];
+  const purgedAtMs = records.marks.get("purged-at") ?? 0;
+  // In either direction, because the clock may have been set back.
+  return Math.abs(at.nowMs - purgedAtMs) >= PURGE_AFTER_MS;
+}
+
+/**
+ * Removes expired messages, and messages over their channel's cap.
+ *
+ * This part of a step must keep up with publishing.
+ */
+export function* purgeMessages(
+  records: Records,
+  at: Moment,
+  cap: number,
+): Plan<Purged> {
+  yield [{ kind: "messages-expired", limit: STEP_MESSAGES_MAX }];
+  const expired = messagesListed(records, "messages-expired");
+  const limit = STEP_MESSAGES_MAX - expired.length;
+  // Removed first, because expired ones do not count towards the cap.
+  yield* drop(records, at, expired);
+  if (limit > 0) yield [{ kind: "messages-over-cap", cap, limit }];
+  const overCap = messagesListed(records, "messages-over-cap");
+  yield* drop(records, at, overCap);
+  return {
+    expired: expired.length,
+    overCap: overCap.length,
+    sessions: 0,
+    more: limit === 0 || records.hasMoreOverCap,
+  };
+}
+
+/** Removes messages after a cursor that have expired; returns how many. */
+export function* purgeExpiredAfter(
+  records: Records,
+  at: Moment,
+  after: string,
+): Plan<number> {
+  yield [{ kind: "messages-expired", after, limit: STEP_MESSAGES_MAX }];
+  const doomed = messagesListed(records, "messages-expired");
+  yield* drop(records, at, doomed);
+  return doomed.length;
+}
+
+function messagesListed(
+  records: Records,
+  query: MessageQuery["kind"],
+): MessageHead[] {
+  return records.listed(query).map((id) => records.messages.get(id))
+    .filter((message) => message !== undefined);
+}
+
+function* drop(
+  records: Records,
+  at: Moment,
+  doomed: readonly MessageHead[],
+): Plan<void> {
+  if (doomed.length === 0) return;
+  yield* countLost(records, doomed);
+  const direct = doomed.filter(({ to }) => to !== null);
+  yield* settleDeliveries(records, at, direct.map(({ id }) => id));
+  for (const { id } of doomed) records.messages.delete(id);
+}
+
+/**
+ * Takes a whole step.
+ *
+ * @param after Id of the session after which to look for dead ones.
+ * @returns What it did, and where the next step is to look for dead sessions.
+ */
+export function* purge(
+  records: Records,
+  at: Moment,
+  cap: number,
+  after: string,
+): Plan<Purged & { readonly after: string }> {
+  const purged = yield* purgeMessages(records, at, cap);
+  const sessions = yield* dropSessions(records, at);
+  const next = yield* reapSome(records, at, after);
+  yield* announceSilent(records, at);
+  yield* removeGoneWaiters(records, at);
+  yield* dropDeliveries(records, at);
+  yield* dropTasks(records, at);
+  yield* forgetUnused(records, at);
+  yield* dropNotes(records, at);
+  yield [{ kind: "mark", name: "purged-at" }];
+  records.marks.set("purged-at", at.nowMs);
+  return {
+    ...purged,
+    sessions,
+    more: purged.more || sessions === STEP_SESSIONS_MAX,
+    after: next,
+  };
+}
+
+function* dropSessions(records: Records, at: Moment): Plan<number> {
+  const beforeMs = at.nowMs - SESSION_KEPT_MS;
+  yield [{ kind: "sessions-over", beforeMs, limit: STEP_SESSIONS_MAX }];
+  const over = records.listed("sessions-over");
+  for (const id of over) records.sessions.delete(id);
+  return over.length;
+}
+
+function* dropDeliveries(records: Records, at: Moment): Plan<void> {
+  const beforeMs = at.nowMs - DELIVERY_KEPT_MS;
+  yield [{ kind: "deliveries-settled", beforeMs, limit: STEP_ROWS_MAX }];
+  for (const message of records.listed("deliveries-settled")) {
+    records.deliveries.delete(message);
+  }
+}
+
+function* dropTasks(records: Records, at: Moment): Plan<void> {
+  const beforeMs = at.nowMs - ENDED_TASK_KEPT_MS;
+  yield [{ kind: "tasks-ended", beforeMs, limit: STEP_TASKS_MAX }];
+  for (const key of records.listed("tasks-ended")) records.tasks.delete(key);
+}
+
+/** Deletes notes, except those of silences that go on. */
+function* dropUnchanged(
+  records: Records,
+  at: Moment,
+  keys: readonly string[],
+): Plan<void> {
+  const notes = keys.map((key) => ({ key, note: records.notes.get(key)! }));
+  const silences = notes.filter(({ note }) => note.key === SILENCE_NOTE);
+  yield silences.map(({ note }) => ({ kind: "session", id: note.session }));
+  for (const { key, note } of notes) {
+    if (isSilentSince(records.sessions.get(note.session), note)) {
+      records.notes.set(key, { ...note, changedAtMs: at.nowMs });
+    } else records.notes.delete(key);
+  }
+}
+
+/** Whether a note tells of a silence that a session still keeps. */
+function isSilentSince(
+  session: Session | undefined,
+  { key, value }: NoteRecord,
+): boolean {
+  return key === SILENCE_NOTE && session?.status !== "terminated" &&
+    session?.heartbeatAt === value;
+}
+
+function* dropNotes(records: Records, at: Moment): Plan<void> {
+  const beforeMs = at.nowMs - NOTE_KEPT_MS;
+  yield [
+    { kind: "notes-unchanged", sinceMs: beforeMs, limit: STEP_ROWS_MAX },
+    { kind: "touches-old", beforeMs, limit: STEP_ROWS_MAX },
+  ];
+  yield* dropUnchanged(records, at, records.listed("notes-unchanged"));
+  for (const key of records.listed("touches-old")) records.touches.delete(key);
+}

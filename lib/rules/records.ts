@@ -1,0 +1,616 @@
+/**
+ * The records that a rule sees: what the store loaded, with this decision's own
+ * changes on top.
+ *
+ * A record that was changed stays as changed when it is loaded again, and a
+ * removed one stays away. Counts are answered through the changes. So rules
+ * compose: the second of a batch sees what the first has decided. The store
+ * writes the difference, one write for each record, all or nothing.
+ *
+ * @module
+ */
+
+import { type HostedProcess, mayShareDisk } from "../model/process.ts";
+import type { Delivery } from "../model/delivery.ts";
+import {
+  type EntryKind,
+  meetInRepository,
+  meetOnDisk,
+  type OverlapBudget,
+  type Reach,
+  reachOfHold,
+  reachOfTarget,
+} from "../lock_overlap.ts";
+import { spansMachines } from "../model/lock.ts";
+import type { Extent as PathSet, LockTarget } from "../model/lock.ts";
+import type { Hold, LockRequest } from "../model/lock.ts";
+import type { Session } from "../model/session.ts";
+import type { Appended, ChangeTopic, NewMessage } from "../model/message.ts";
+import type { Task } from "../model/task.ts";
+import { prefixesAbove, rangeBelow } from "./prefixes.ts";
+
+/** A hold, with what judging it needs. */
+export interface HoldRecord {
+  /** The hold. */
+  readonly hold: Hold;
+  /** Literal beginning of its paths on disk, case folded. */
+  readonly prefix: string;
+  /** The same in its repository; absent outside of one. */
+  readonly repositoryPrefix?: string;
+  /** Its session's process; absent if the session names none. */
+  readonly process?: HostedProcess;
+  /** Host whose disk it is on; `null` if its session names none. */
+  readonly host: string | null;
+  /** Number of the waiter that has yet to pick it up. */
+  readonly waiter?: number;
+}
+
+/** A session that waits for a lock. */
+export interface WaiterRecord {
+  /** Its number: an earlier waiter has a smaller one. */
+  readonly number: number;
+  /** The request that it waits for. */
+  readonly request: LockRequest;
+  /** Vendor, task and process of its session. */
+  readonly asker: Asker;
+  /** Start of its wait, in milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** End of its lease in the queue, in milliseconds since 1970. */
+  readonly expiresMs: number;
+  /** The process that waits. */
+  readonly process: HostedProcess;
+  /** Token of the hold that it was granted. */
+  readonly token?: number;
+}
+
+/** What a hold or a waiter shows of its session. */
+export interface Asker {
+  /** Vendor of the agent. */
+  readonly vendor: string;
+  /** Task that the session is on. */
+  readonly task?: string;
+  /** Its process; absent if the session names none. */
+  readonly process?: HostedProcess;
+}
+
+/** A task, with its place in the order of posting. */
+export interface TaskRecord {
+  /** The task. */
+  readonly task: Task;
+  /** Place in the order of posting; absent while it is not committed. */
+  readonly order?: number;
+}
+
+/** The delivery of a direct message. */
+export interface DeliveryRecord {
+  /** Id of the message. */
+  readonly message: string;
+  /** Session that sent it. */
+  readonly sender: string;
+  /** Session that it is for. */
+  readonly to: string;
+  /** The furthest state that is proven. */
+  readonly state: Delivery["state"];
+  /** Time of the last change, in milliseconds since 1970. */
+  readonly changedAtMs: number;
+  /** Expiry of the message, in milliseconds since 1970; `null` if it is gone. */
+  readonly expiresAtMs: number | null;
+}
+
+/** A durable name. */
+export interface DurableRecord {
+  /** The name. */
+  readonly name: string;
+  /** Project that it belongs to; `null` for none. */
+  readonly project: string | null;
+  /** Channels that are read under it; `null` for all. */
+  readonly channels: readonly string[] | null;
+  /** Session whose direct messages are read under it; `null` for none. */
+  readonly session: string | null;
+  /** Everything up to this cursor is acknowledged. */
+  readonly cursor: string;
+  /** Messages that expired unacknowledged, ever. */
+  readonly lost: number;
+  /** Of these, how many a reader was told of. */
+  readonly told: number;
+  /** Fencing token of the reader's lease. */
+  readonly token: number;
+  /** Last use, in milliseconds since 1970. */
+  readonly usedAtMs: number;
+  /** End of the lease, in milliseconds since 1970. */
+  readonly leaseExpiresMs: number;
+  /** The process that reads. */
+  readonly reader: HostedProcess;
+}
+
+/** A text that a session keeps. */
+export interface NoteRecord {
+  /** The session. */
+  readonly session: string;
+  /** Its key. */
+  readonly key: string;
+  /** The text. */
+  readonly value: string;
+  /** Time of the last change, in milliseconds since 1970. */
+  readonly changedAtMs: number;
+}
+
+/** A change of a file by a session. */
+export interface TouchRecord {
+  /** Absolute path of the file. */
+  readonly path: string;
+  /** The session. */
+  readonly session: string;
+  /** Host whose disk it is on; `null` if its session names none. */
+  readonly host: string | null;
+  /** Time of the change, in milliseconds since 1970. */
+  readonly touchedAtMs: number;
+}
+
+/** A number of the bus itself: the time of the last purge, in milliseconds. */
+export type Mark = "purged-at";
+
+/** What a purge knows of a message. */
+export interface MessageHead {
+  /** Its id. */
+  readonly id: string;
+  /** Its channel. */
+  readonly channel: string;
+  /** Its project; `null` for every project. */
+  readonly project: string | null;
+  /** Session that it is for; `null` for all. */
+  readonly to: string | null;
+  /** Its expiry, in milliseconds since 1970. */
+  readonly expiresAtMs: number;
+}
+
+/** Type of the record of each kind. */
+export interface RecordTypes {
+  /** A session. */
+  readonly session: Session;
+  /** A hold. */
+  readonly hold: HoldRecord;
+  /** A waiter. */
+  readonly waiter: WaiterRecord;
+  /** A task. */
+  readonly task: TaskRecord;
+  /** The delivery of a direct message. */
+  readonly delivery: DeliveryRecord;
+  /** A durable name. */
+  readonly durable: DurableRecord;
+  /** A text that a session keeps. */
+  readonly note: NoteRecord;
+  /** A change of a file. */
+  readonly touch: TouchRecord;
+  /** A message that a purge may remove. */
+  readonly message: MessageHead;
+  /** A number of the bus. */
+  readonly mark: number;
+}
+
+/** A kind of record. */
+export type RecordKind = keyof RecordTypes;
+
+/** A change of one record; without `to` it is removed. */
+export type RecordChange = {
+  [Kind in RecordKind]: {
+    readonly kind: Kind;
+    readonly key: string;
+    /** The record as loaded; absent if it is new, or a touch that was not. */
+    readonly from?: RecordTypes[Kind];
+    readonly to?: RecordTypes[Kind];
+  };
+}[RecordKind];
+
+/** A wake-up for the watchers of a topic. */
+export interface TopicWake {
+  /** The topic. */
+  readonly topic: ChangeTopic;
+  /** Session whose watchers are woken; `null` for all. */
+  readonly session: string | null;
+}
+
+/** Records of one kind, by key. */
+export class RecordSet<R> {
+  readonly #loaded = new Map<string, R>();
+  readonly #changed = new Map<string, R | undefined>();
+
+  /** Adds a record that the store loaded. */
+  load(key: string, record: R): void {
+    if (!this.#loaded.has(key)) this.#loaded.set(key, record);
+  }
+
+  /** Returns the record as it is by now. */
+  get(key: string): R | undefined {
+    return this.#changed.has(key)
+      ? this.#changed.get(key)
+      : this.#loaded.get(key);
+  }
+
+  /** Adds or replaces a record. */
+  set(key: string, record: R): void {
+    this.#changed.set(key, record);
+  }
+
+  /** Removes a record. */
+  delete(key: string): void {
+    this.#changed.set(key, undefined);
+  }
+
+  /** Iterates over the records as they are by now, in the order of loading. */
+  *values(): Generator<R, void, void> {
+    for (const [key, record] of this.#loaded) {
+      if (!this.#changed.has(key)) yield record;
+      else {
+        const changed = this.#changed.get(key);
+        if (changed !== undefined) yield changed;
+      }
+    }
+    for (const [key, record] of this.#changed) {
+      if (record !== undefined && !this.#loaded.has(key)) yield record;
+    }
+  }
+
+  /** Iterates over what differs from what was loaded. */
+  *changes(): Generator<
+    { readonly key: string; readonly from?: R; readonly to?: R },
+    void,
+    void
+  > {
+    for (const [key, to] of this.#changed) {
+      const from = this.#loaded.get(key);
+      if (from !== undefined || to !== undefined) yield { key, from, to };
+    }
+  }
+}
+
+/** Holds, which are also found by what they overlap. */
+export class HoldSet extends RecordSet<HoldRecord> {
+  readonly #byPrefix = {
+    disk: new Map<string, Set<string>>(),
+    repository: new Map<string, Set<string>>(),
+  };
+  // The paths of a hold never change, so each is read, and an overlap decided, once.
+  readonly #overlaps = new WeakMap<PathSet, Map<string, boolean>>();
+  readonly #reaches = new Map<number, Reach | undefined>();
+  readonly #targets = new WeakMap<LockTarget, Reach>();
+  // Holds by session that this decision added, less those that it removed.
+  readonly #added = new Map<string, number>();
+  readonly #entryKind: EntryKind;
+
+  /** Makes an empty set; `entryKind` tells what exists at a path. */
+  constructor(entryKind: EntryKind) {
+    super();
+    this.#entryKind = entryKind;
+  }
+
+  /** As of {@linkcode RecordSet}; it is found by its prefixes, too. */
+  override load(key: string, record: HoldRecord): void {
+    this.#index(key, record);
+    super.load(key, record);
+  }
+
+  /** As of {@linkcode RecordSet}; it is found by its prefixes, too. */
+  override set(key: string, record: HoldRecord): void {
+    this.#index(key, record);
+    if (this.get(key) === undefined) this.#count(record, 1);
+    super.set(key, record);
+  }
+
+  /** As of {@linkcode RecordSet}. */
+  override delete(key: string): void {
+    const before = this.get(key);
+    if (before !== undefined) this.#count(before, -1);
+    super.delete(key);
+  }
+
+  /** Returns how many holds of a session were added, less those removed. */
+  added(session: string): number {
+    return this.#added.get(session) ?? 0;
+  }
+
+  /** Returns the hold with a token. */
+  byToken(token: number): HoldRecord | undefined {
+    return this.get(String(token));
+  }
+
+  /**
+   * Returns the holds that overlap a target, oldest first.
+   *
+   * @param budget Bounds what deciding it may cost: once that is spent, a hold
+   * that may overlap counts as one that does.
+   */
+  near(
+    target: LockTarget,
+    where: "disk" | "repository",
+    budget?: OverlapBudget,
+  ): HoldRecord[] {
+    const paths = target[where];
+    if (paths === undefined) return [];
+    const found: HoldRecord[] = [];
+    for (const key of this.#candidates(target, paths, where)) {
+      const record = this.get(key);
+      if (record === undefined) continue;
+      if (
+        where === "disk" && !mayShareDisk(record.host, target.host ?? null) &&
+        !spansMachines(paths.text)
+      ) continue;
+      if (this.#overlap(key, record, target, paths, where, budget)) {
+        found.push(record);
+      }
+    }
+    return found.sort((a, b) => a.hold.token - b.hold.token);
+  }
+
+  #count({ hold: { session } }: HoldRecord, change: 1 | -1): void {
+    this.#added.set(session, this.added(session) + change);
+  }
+
+  #index(key: string, record: HoldRecord): void {
+    addTo(this.#byPrefix.disk, record.prefix, key);
+    const { repositoryPrefix } = record;
+    if (repositoryPrefix === undefined) return;
+    addTo(this.#byPrefix.repository, repositoryPrefix, key);
+  }
+
+  #candidates(
+    target: LockTarget,
+    { prefix }: PathSet,
+    where: "disk" | "repository",
+  ): Set<string> {
+    const index = this.#byPrefix[where];
+    const found = new Set<string>();
+    for (const at of [prefix, ...prefixesAbove(prefix)]) {
+      for (const key of index.get(at) ?? []) found.add(key);
+    }
+    if (target.kind === "file" || target.kind === "name") return found;
+    const [low, high] = rangeBelow(prefix);
+    for (const [at, keys] of index) {
+      if (at <= low || at >= high) continue;
+      for (const key of keys) found.add(key);
+    }
+    return found;
+  }
+
+  #reachOf(hold: Hold, budget?: OverlapBudget): Reach | undefined {
+    const { token, kind, covers } = hold;
+    if (!this.#reaches.has(token)) {
+      if (kind === "glob") budget?.parse(covers.disk.length);
+      this.#reaches.set(token, reachOfHold(hold, this.#entryKind));
+    }
+    return this.#reaches.get(token);
+  }
+
+  #wanted(target: LockTarget): Reach {
+    let reach = this.#targets.get(target);
+    if (reach === undefined) {
+      reach = reachOfTarget(target, this.#entryKind);
+      this.#targets.set(target, reach);
+    }
+    return reach;
+  }
+
+  #overlap(
+    key: string,
+    { hold }: HoldRecord,
+    target: LockTarget,
+    paths: PathSet,
+    where: "disk" | "repository",
+    budget?: OverlapBudget,
+  ): boolean {
+    let decided = this.#overlaps.get(paths);
+    if (decided === undefined) {
+      this.#overlaps.set(paths, decided = new Map());
+    }
+    let overlap = decided.get(key);
+    if (overlap === undefined) {
+      const wanted = this.#wanted(target);
+      const meet = where === "disk" ? meetOnDisk : meetInRepository;
+      if (budget === undefined) {
+        const covered = this.#reachOf(hold);
+        overlap = covered !== undefined && meet(wanted, covered);
+      } else {
+        const covered = () => this.#reachOf(hold, budget);
+        overlap = budget.meet(wanted, covered, meet);
+        // It may be decided exactly with another budget.
+        if (budget.isSpent) return overlap;
+      }
+      decided.set(key, overlap);
+    }
+    return overlap;
+  }
+}
+
+function addTo(
+  index: Map<string, Set<string>>,
+  prefix: string,
+  key: string,
+): void {
+  const keys = index.get(prefix);
+  if (keys === undefined) index.set(prefix, new Set([key]));
+  else keys.add(key);
+}
+
+/** What was loaded and changed for one decision. */
+export class Records {
+  /** Sessions, by id. */
+  readonly sessions: RecordSet<Session> = new RecordSet();
+  /** Holds, by token. */
+  readonly holds: HoldSet;
+  /** Tells what exists at a path, as it was when the decision began. */
+  readonly entryKind: EntryKind;
+  /** Waiters, by number. */
+  readonly waiters: RecordSet<WaiterRecord> = new RecordSet();
+  /** Tasks, by {@linkcode taskKey}. */
+  readonly tasks: RecordSet<TaskRecord> = new RecordSet();
+  /** Deliveries, by the id of the message. */
+  readonly deliveries: RecordSet<DeliveryRecord> = new RecordSet();
+  /** Durable names, by {@linkcode durableKey}. */
+  readonly durables: RecordSet<DurableRecord> = new RecordSet();
+  /** Notes, by {@linkcode noteKey}. */
+  readonly notes: RecordSet<NoteRecord> = new RecordSet();
+  /** Changes of files, by {@linkcode touchKey}. */
+  readonly touches: RecordSet<TouchRecord> = new RecordSet();
+  /** Messages, by id. */
+  readonly messages: RecordSet<MessageHead> = new RecordSet();
+  /** Numbers of the bus, by name. */
+  readonly marks: RecordSet<number> = new RecordSet();
+  /** Cursor after all that is committed; it must have been asked for. */
+  end: string = "0";
+  /** Whether more messages are over their channel's cap than were loaded. */
+  hasMoreOverCap: boolean = false;
+  readonly #listed = new Map<string, readonly string[]>();
+  readonly #holdCounts = new Map<string, number>();
+  readonly #said = new Set<string>();
+  readonly #messages: SaidMessage[] = [];
+  readonly #wakes: TopicWake[] = [];
+  readonly #registered: Session[] = [];
+
+  /** Makes empty records; `entryKind` tells what exists at a path. */
+  constructor(entryKind: EntryKind) {
+    this.entryKind = entryKind;
+    this.holds = new HoldSet(entryKind);
+  }
+
+  /** Tells the keys of the records that a list query found, in its order. */
+  loadListed(query: string, keys: readonly string[]): void {
+    this.#listed.set(query, keys);
+  }
+
+  /** Returns the keys that the latest query of a kind found. */
+  listed(query: string): readonly string[] {
+    return this.#listed.get(query) ?? [];
+  }
+
+  /** Tells the number of a session's stored holds. */
+  loadHoldCount(session: string, count: number): void {
+    if (!this.#holdCounts.has(session)) this.#holdCounts.set(session, count);
+  }
+
+  /** Tells that an equal message was said lately. */
+  loadSaid(message: NewMessage): void {
+    this.#said.add(saidKey(message));
+  }
+
+  /** Makes this store act as a session that the decision registers. */
+  register(session: Session): void {
+    this.#registered.push(session);
+  }
+
+  /** Sessions that the decision registered. */
+  get registered(): readonly Session[] {
+    return this.#registered;
+  }
+
+  /** Returns how many holds a session has by now; it must have been asked for. */
+  holdCount(session: string): number {
+    const stored = this.#holdCounts.get(session);
+    if (stored === undefined) {
+      throw new Error(`the holds of ${session} were not counted`);
+    }
+    return stored + this.holds.added(session);
+  }
+
+  /** Returns whether an equal message was said lately, or by this decision. */
+  wasSaid(message: NewMessage): boolean {
+    const key = saidKey(message);
+    return this.#said.has(key) ||
+      this.#messages.some((said) => saidKey(said.message) === key);
+  }
+
+  /**
+   * Appends a message with the commit.
+   *
+   * @param to Session that it is for, if that is told to the sender.
+   * @returns The result; its id is set by the commit.
+   */
+  say(
+    message: NewMessage,
+    to: Omit<Appended, "id"> = {},
+  ): Appended {
+    const appended = { id: "", ...to };
+    this.#messages.push({ message, appended });
+    return appended;
+  }
+
+  /** Wakes the watchers of a topic after the commit. */
+  wake(topic: ChangeTopic, session: string | null): void {
+    this.#wakes.push({ topic, session });
+  }
+
+  /** Messages to append, in order. */
+  get said(): readonly SaidMessage[] {
+    return this.#messages;
+  }
+
+  /** Topics whose watchers are to be woken. */
+  get wakes(): readonly TopicWake[] {
+    return this.#wakes;
+  }
+
+  /** Whether the decision changes or says anything. */
+  get isChanged(): boolean {
+    return this.#messages.length > 0 || !this.changes().next().done;
+  }
+
+  /** Iterates over what is to be written. */
+  *changes(): Generator<RecordChange, void, void> {
+    for (const kind of KINDS) {
+      for (const change of this[SET_OF[kind]].changes()) {
+        yield { kind, ...change } as RecordChange;
+      }
+    }
+  }
+}
+
+/** A message of a decision, and its result. */
+export interface SaidMessage {
+  /** The message. */
+  readonly message: NewMessage;
+  /** Gets its id when the decision is committed. */
+  readonly appended: { id: string };
+}
+
+/** Name of the set of each kind of record. */
+export const SET_OF = {
+  session: "sessions",
+  hold: "holds",
+  waiter: "waiters",
+  task: "tasks",
+  delivery: "deliveries",
+  durable: "durables",
+  note: "notes",
+  touch: "touches",
+  message: "messages",
+  mark: "marks",
+} as const;
+
+// Sessions first: other records refer to them.
+const KINDS = Object.keys(SET_OF) as RecordKind[];
+
+function saidKey({ channel, sender, payloadText }: NewMessage): string {
+  return `${channel}\0${sender}\0${payloadText}`;
+}
+
+/** Returns the key of a task's record. */
+export function taskKey(
+  project: string | null | undefined,
+  id: string,
+): string {
+  return `${project ?? ""}\0${id}`;
+}
+
+/** Returns the key of a durable name's record. */
+export function durableKey(project: string | null, name: string): string {
+  return `${project ?? ""}\0${name}`;
+}
+
+/** Returns the key of a note's record. */
+export function noteKey(session: string, key: string): string {
+  return `${session}\0${key}`;
+}
+
+/** Returns the key of a touch's record. */
+export function touchKey(path: string, session: string): string {
+  return `${path}\0${session}`;
+}

@@ -1,0 +1,361 @@
+/**
+ * Tasks: posting, claiming, and giving back.
+ *
+ * ```text
+ *  post ─▶ open ─▶ claimed ─▶ done
+ *           ▲         │  └──▶ failed
+ *           └─────────┘  released; holder dead or lease expired
+ * ```
+ *
+ * A task can be claimed once every task that it depends on is done. A claim of a
+ * dead session, or past its lease, is opened again by the next decision that
+ * claims or lists. So a task has one holder at a time.
+ *
+ * @module
+ */
+
+import { InvalidInputError, NotHeldError, TaskStateError } from "../errors.ts";
+import { decodePayload } from "../json.ts";
+import type { TaskQuery } from "../model/task.ts";
+import type {
+  Claim,
+  ClaimEnd,
+  Claimer,
+  Task,
+  TaskFilter,
+  TaskPosting,
+} from "../model/task.ts";
+import { isDead, processOf } from "./life.ts";
+import { LockTable } from "./lock_table.ts";
+import { type Records, taskKey, type TaskRecord } from "./records.ts";
+import type { Moment, Plan } from "./rule.ts";
+import { assertActive } from "./sessions.ts";
+import { reopenTask, sayTask, setTask } from "./task_changes.ts";
+
+/** A task that ended is kept this long for its result, in milliseconds. */
+export const ENDED_TASK_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+
+/**
+ * Posts a task.
+ *
+ * @throws {TaskStateError} If another task has its id.
+ * @throws {InvalidInputError} If it depends on a task that is not posted.
+ */
+export function* postTask(
+  records: Records,
+  at: Moment,
+  posting: TaskPosting,
+): Plan<Task> {
+  const { id, project, dependsOn } = posting;
+  yield* assertActive(records, at, `post task "${id}"`, posting.session);
+  yield [id, ...dependsOn].map((id) => ({ kind: "task", project, id }));
+  if (taskOf(records, project, id) !== undefined) throw postedError(id);
+  const needed = dependsOn.map((other) => {
+    const found = taskOf(records, project, other);
+    if (found === undefined) throw dependencyError(id, other);
+    return found;
+  });
+  const now = new Date(at.nowMs).toISOString();
+  const task: Task = {
+    id,
+    title: posting.title,
+    ...(posting.kind !== undefined && { kind: posting.kind }),
+    payload: decodePayload(posting.payloadText),
+    priority: posting.priority,
+    status: "open",
+    dependsOn,
+    waitsFor: needed.filter(({ task }) => task.status !== "done").length,
+    attempts: 0,
+    postedBy: posting.session,
+    postedAt: now,
+    changedAt: now,
+    ...(project !== null && { project }),
+  };
+  setTask(records, { task });
+  sayTask(records, "posted", task, posting.session);
+  return task;
+}
+
+/**
+ * Claims a task by its id.
+ *
+ * @throws {TaskStateError} If there is none, or it is not free.
+ */
+export function* claimTask(
+  records: Records,
+  at: Moment,
+  id: string,
+  claimer: Claimer,
+): Plan<Claim> {
+  const { session, project } = claimer;
+  yield* assertActive(records, at, `claim task "${id}"`, session);
+  yield* reopenOverdue(records, at);
+  yield [{ kind: "task", project, id }];
+  const found = taskOf(records, project, id);
+  if (found?.task.status === "claimed") {
+    yield* reapHolders(records, at, [found]);
+  }
+  const free = assertFree(id, taskOf(records, project, id));
+  return yield* claim(records, at, free, claimer);
+}
+
+/** Claims the free task that comes first, if there is one. */
+export function* claimNextTask(
+  records: Records,
+  at: Moment,
+  filter: TaskFilter,
+  claimer: Claimer,
+): Plan<Claim | undefined> {
+  yield* assertActive(records, at, "claim a task", claimer.session);
+  yield* reopenOverdue(records, at);
+  let next = yield* nextFree(records, filter, claimer);
+  if (next === undefined) {
+    // Only now is it worth judging the processes of all holders.
+    yield [{ kind: "tasks-claimed" }];
+    yield* reapHolders(records, at, [...records.tasks.values()]);
+    next = yield* nextFree(records, filter, claimer);
+  }
+  return next === undefined
+    ? undefined
+    : yield* claim(records, at, next, claimer);
+}
+
+function* nextFree(
+  records: Records,
+  filter: TaskFilter,
+  { project }: Claimer,
+): Plan<TaskRecord | undefined> {
+  // A task that this decision took is still free in the store.
+  let taken = 0;
+  for (const { from } of records.tasks.changes()) {
+    if (from?.task.status === "open") taken++;
+  }
+  yield [{ kind: "tasks-free", project, filter, limit: taken + 1 }];
+  return [...records.tasks.values()].filter(({ task }) =>
+    task.project === (project ?? undefined) && task.status === "open" &&
+    task.waitsFor === 0 &&
+    (filter.kind === undefined || task.kind === filter.kind) &&
+    (filter.priorityMin === undefined || task.priority >= filter.priorityMin)
+  ).sort(inOrder)[0];
+}
+
+/** The order in which tasks are claimed. */
+function inOrder(a: TaskRecord, b: TaskRecord): number {
+  const { order: one = Infinity } = a;
+  const { order: other = Infinity } = b;
+  return b.task.priority - a.task.priority ||
+    (one === other ? 0 : one - other);
+}
+
+function* claim(
+  records: Records,
+  at: Moment,
+  { task, order }: TaskRecord,
+  claimer: Claimer,
+): Plan<Claim> {
+  yield [{ kind: "tokens", count: 1 }];
+  const claimed: Claim = {
+    ...task,
+    status: "claimed",
+    session: claimer.session,
+    ...(claimer.agent !== undefined && { agent: claimer.agent }),
+    token: at.nextToken(),
+    leaseExpiresAt: new Date(at.nowMs + claimer.leaseMs).toISOString(),
+    changedAt: new Date(at.nowMs).toISOString(),
+    attempts: task.attempts + 1,
+  };
+  setTask(records, { task: claimed, order });
+  sayTask(records, "claimed", claimed, claimer.session);
+  return claimed;
+}
+
+/**
+ * Prolongs a claim.
+ *
+ * @throws {NotHeldError} If it is not held under this token any more.
+ */
+export function* renewClaim(
+  records: Records,
+  at: Moment,
+  held: Claim,
+  leaseMs: number,
+): Plan<Claim> {
+  const { task, order } = yield* requireClaim(records, at, "renew", held);
+  const renewed = {
+    ...task,
+    leaseExpiresAt: new Date(at.nowMs + leaseMs).toISOString(),
+  } as Claim;
+  setTask(records, { task: renewed, order });
+  return renewed;
+}
+
+/**
+ * Ends a claim: done, failed, or open again.
+ *
+ * @throws {NotHeldError} If it is not held under this token any more.
+ */
+export function* endClaim(
+  records: Records,
+  at: Moment,
+  held: Claim,
+  end: ClaimEnd,
+): Plan<Task> {
+  const act = end.status === "open"
+    ? "release"
+    : end.status === "done"
+    ? "complete"
+    : "fail";
+  const record = yield* requireClaim(records, at, act, held);
+  if (end.status === "open") return reopenTask(records, at, record, "released");
+  const { token: _token, leaseExpiresAt: _lease, ...rest } = record.task;
+  const task: Task = {
+    ...rest,
+    status: end.status,
+    result: decodePayload(end.resultText),
+    changedAt: new Date(at.nowMs).toISOString(),
+  };
+  setTask(records, { task, order: record.order });
+  if (end.status === "done") yield* freeDependents(records, task);
+  sayTask(
+    records,
+    end.status === "done" ? "completed" : "failed",
+    task,
+    held.session,
+  );
+  return task;
+}
+
+/** Tells the tasks that depend on one that it is done. */
+function* freeDependents(records: Records, done: Task): Plan<void> {
+  const { id, project = null } = done;
+  yield [{ kind: "tasks-after", project, id }];
+  for (const record of [...records.tasks.values()]) {
+    const { task } = record;
+    if (task.project !== done.project || !task.dependsOn.includes(id)) continue;
+    setTask(records, {
+      ...record,
+      task: { ...task, waitsFor: task.waitsFor - 1 },
+    });
+  }
+}
+
+function* reopenOverdue(records: Records, at: Moment): Plan<void> {
+  yield [{ kind: "tasks-overdue" }];
+  for (const record of [...records.tasks.values()]) {
+    if (isOverdue(record.task, at)) reopenTask(records, at, record, "returned");
+  }
+}
+
+function isOverdue({ status, leaseExpiresAt = "" }: Task, at: Moment): boolean {
+  return status === "claimed" && Date.parse(leaseExpiresAt) <= at.nowMs;
+}
+
+/** Reaps the sessions that hold some claimed tasks, if they are dead. */
+function* reapHolders(
+  records: Records,
+  at: Moment,
+  tasks: readonly TaskRecord[],
+): Plan<void> {
+  const holders = new Set(
+    tasks.filter(({ task }) => task.status === "claimed")
+      .map(({ task }) => task.session!),
+  );
+  yield [...holders].map((id) => ({ kind: "session", id }));
+  const table = new LockTable(records, at);
+  for (const id of holders) {
+    const session = records.sessions.get(id);
+    if (session !== undefined && isDead(processOf(session), at)) {
+      yield* table.endSession(id, "died");
+    }
+  }
+  yield* table.grantWaiters();
+}
+
+/** Returns the tasks of a list, in the order in which they are claimed. */
+export function* listTasks(
+  records: Records,
+  at: Moment,
+  query: TaskQuery,
+): Plan<readonly Task[]> {
+  yield* reopenOverdue(records, at);
+  yield [{ kind: "tasks-claimed" }];
+  yield* reapHolders(records, at, [...records.tasks.values()]);
+  yield [{ kind: "tasks", query }];
+  // A task that this decision reopened may fit by now, or fit no more.
+  return [...records.tasks.values()].filter(({ task }) =>
+    (!query.exactProject || task.project === (query.project ?? undefined)) &&
+    (query.status === undefined || task.status === query.status) &&
+    (query.kind === undefined || task.kind === query.kind) &&
+    (query.priorityMin === undefined || task.priority >= query.priorityMin) &&
+    (query.id === undefined || task.id === query.id)
+  ).sort(inOrder).map(({ task }) => task);
+}
+
+function* requireClaim(
+  records: Records,
+  at: Moment,
+  act: string,
+  held: Claim,
+): Plan<TaskRecord> {
+  const { id, project = null, session, token } = held;
+  yield [{ kind: "task", project, id }];
+  const record = taskOf(records, project, id);
+  if (
+    record !== undefined && record.task.status === "claimed" &&
+    record.task.token === token && record.task.session === session &&
+    !isOverdue(record.task, at)
+  ) return record;
+  throw new NotHeldError(act, id, token);
+}
+
+function assertFree(id: string, record: TaskRecord | undefined): TaskRecord {
+  const error = (state: string, remedy: string) =>
+    new TaskStateError("claim", id, state, remedy);
+  if (record === undefined) {
+    throw error(
+      "no task of this project has that id",
+      '"mbus task list" shows them',
+    );
+  }
+  const { status, session, changedAt, waitsFor } = record.task;
+  if (status === "claimed") {
+    throw error(
+      `${session} has it since ${changedAt}`,
+      "take another (mbus task next) or ask for it",
+    );
+  }
+  if (status !== "open") throw error(`it is ${status}`, "take another");
+  if (waitsFor > 0) {
+    throw error(
+      `it waits for ${waitsFor} other tasks`,
+      "take one of these first",
+    );
+  }
+  return record;
+}
+
+function postedError(id: string): TaskStateError {
+  return new TaskStateError(
+    "post",
+    id,
+    "another task has that id",
+    "choose another id",
+  );
+}
+
+function dependencyError(id: string, other: string): InvalidInputError {
+  // So no cycle can come about: a task names only those before it.
+  return new InvalidInputError(
+    "dependsOn",
+    `Cannot post task "${id}": it depends on "${other}", which is not posted. ` +
+      `Post that one first.`,
+  );
+}
+
+function taskOf(
+  records: Records,
+  project: string | null,
+  id: string,
+): TaskRecord | undefined {
+  return records.tasks.get(taskKey(project, id));
+}

@@ -1,0 +1,1190 @@
+/**
+ * Records in SQLite: loading what a rule asks for, and writing what it changed.
+ *
+ * A rule runs inside one write transaction, so what was loaded stays true until
+ * the commit, and no query is run twice. Rows that may overlap a path are found
+ * by their literal prefix (rules/prefixes.ts). A SQLite file is on one disk, so
+ * the hosts of holds and touches are not compared.
+ *
+ * @module
+ */
+
+import { foldersBelow } from "../lock_overlap.ts";
+import {
+  foreignTarget,
+  targetValues,
+  toHold,
+  toRequest,
+} from "../coordination/lock_rows.ts";
+import { processOfRow, toSession } from "../coordination/registry.ts";
+import { toTask } from "../coordination/task_rules.ts";
+import { hostId, processStart } from "../host.ts";
+import type { DeliveryState } from "../model/delivery.ts";
+import { keeperText } from "../keeper.ts";
+import { entryKindOf } from "../paths.ts";
+import type { LockTarget } from "../model/lock.ts";
+import { prefixesAbove, rangeBelow } from "../rules/prefixes.ts";
+import {
+  durableKey,
+  noteKey,
+  type RecordChange,
+  Records,
+  taskKey,
+  touchKey,
+} from "../rules/records.ts";
+import type { HostedProcess } from "../model/process.ts";
+import type { Decide, Moment, RecordQuery } from "../rules/rule.ts";
+import { SILENCE_NOTE } from "../rules/sessions.ts";
+import type { Session } from "../model/session.ts";
+import type { Seen } from "../store.ts";
+import type { Connection } from "./connection.ts";
+import type { Row, SqlValue } from "./driver.ts";
+import { endCursor, insertAll } from "./messages.ts";
+import type { Transaction } from "./transaction.ts";
+
+/**
+ * Runs a rule in a transaction, and writes what it changed.
+ *
+ * @throws What the rule throws; then nothing of it is written.
+ */
+export function decide<T>(tx: Transaction, rule: Decide<T>): Decided<T> {
+  const work = new Work(tx);
+  const result = work.run(rule);
+  work.write();
+  return { result, registered: work.registered };
+}
+
+/** What came of a rule. */
+export interface Decided<T> {
+  /** Its result. */
+  readonly result: T;
+  /** Sessions that it registered. */
+  readonly registered: readonly Session[];
+}
+
+/**
+ * Runs a rule that may need no write.
+ *
+ * @returns Its result; undefined if it wants to change something.
+ */
+export function look<T>(tx: Transaction, rule: Decide<T>): Seen<T> | undefined {
+  const work = new Work(tx);
+  const result = work.run(rule);
+  // A store that may only be read is shown as the rule would leave it.
+  return tx.connection.readOnly || !work.wantsToWrite ? { result } : undefined;
+}
+
+let self: HostedProcess | undefined;
+
+function ownProcess(): HostedProcess {
+  return self ??= {
+    pid: Deno.pid,
+    startTime: processStart(Deno.pid) ?? "",
+    host: hostId(),
+  };
+}
+
+/** One run of a rule. */
+class Work {
+  readonly #tx: Transaction;
+  readonly #connection: Connection;
+  readonly #records = new Records(entryKindOf);
+  // Queries that were answered.
+  readonly #answered = new Set<string>();
+  #firstToken = 0;
+  #lastToken = 0;
+  #meetsForeign = false;
+
+  constructor(tx: Transaction) {
+    this.#tx = tx;
+    this.#connection = tx.connection;
+  }
+
+  /** Whether the rule changed something, or met rows that are to be completed. */
+  get wantsToWrite(): boolean {
+    return this.#meetsForeign || this.#records.isChanged;
+  }
+
+  get registered(): readonly Session[] {
+    return this.#records.registered;
+  }
+
+  run<T>(rule: Decide<T>): T {
+    const plan = rule(this.#records, this.#moment());
+    let step = plan.next();
+    while (!step.done) {
+      for (const query of step.value) this.#load(query);
+      step = plan.next();
+    }
+    return step.value;
+  }
+
+  write(): void {
+    const { said, wakes } = this.#records;
+    for (const change of this.#records.changes()) {
+      writeChange(this.#connection, change);
+    }
+    if (this.#lastToken > this.#firstToken) {
+      this.#connection.sql(
+        "UPDATE counters SET value = ? WHERE name = 'fencing'",
+      ).run(this.#lastToken);
+    }
+    const messages = said.map(({ message }) => message);
+    const ids = insertAll(this.#connection, messages, this.#tx.nowMs);
+    said.forEach(({ appended }, at) => appended.id = ids[at]);
+    this.#tx.rings.push(...messages);
+    for (const { topic, session } of wakes) this.#tx.ring(topic, session);
+  }
+
+  #moment(): Moment {
+    const { nowMs, incarnations } = this.#tx;
+    return {
+      nowMs,
+      self: ownProcess(),
+      life: (process) => this.#tx.life(process, process.host),
+      nextToken: () => {
+        if (this.#lastToken === 0) {
+          this.#lastToken = this.#firstToken = lastToken(this.#connection);
+        }
+        return ++this.#lastToken;
+      },
+      incarnations,
+    };
+  }
+
+  #load(query: RecordQuery): void {
+    const records = this.#records;
+    switch (query.kind) {
+      case "session":
+        if (this.#isNew(`session ${query.id}`)) {
+          this.#sessions(query, "session_id = ?", query.id);
+        }
+        return;
+      case "incarnations":
+        return this.#sessions(
+          query,
+          `session_id = ?1 OR session_id > ?1 || '~'
+            AND session_id < ?1 || char(127)`,
+          query.id,
+        );
+      case "sessions-named":
+        return this.#sessions(
+          query,
+          `status IS NOT 'terminated'
+            OR substr(session_id, 1, length(?1)) = ?1`,
+          query.text,
+        );
+      case "sessions":
+        return this.#sessions(
+          query,
+          `(?1 IS NULL OR project_id IS NULL OR project_id = ?1)
+           AND (?2 OR status IS NOT 'terminated') ORDER BY registered_at, rowid`,
+          query.project,
+          query.ended ? 1 : 0,
+        );
+      case "sessions-in":
+        return this.#sessions(
+          query,
+          "worktree = ? AND status IS NOT 'terminated' ORDER BY session_id",
+          query.worktree,
+        );
+      case "sessions-after":
+        return this.#sessions(
+          query,
+          `status IS NOT 'terminated' AND session_id > ?
+           ORDER BY session_id LIMIT 0 + ?`,
+          query.id,
+          query.limit,
+        );
+      case "sessions-over":
+        // A foreign writer never ends: it is over when it was silent as long.
+        return this.#sessions(
+          query,
+          `(status = 'terminated' AND coalesce(ended_at, 0) < ?1
+             OR llm_vendor = 'unknown' AND heartbeat_at < ?2)
+           AND NOT EXISTS (SELECT 1 FROM inter_session_messages AS m
+             WHERE m.sender_id = session_registry.session_id)
+           AND NOT EXISTS (SELECT 1 FROM file_locks AS l
+             WHERE l.session_id = session_registry.session_id)
+           AND NOT EXISTS (SELECT 1 FROM lock_waiters AS w
+             WHERE w.session_id = session_registry.session_id)
+           LIMIT 0 + ?3`,
+          query.beforeMs,
+          new Date(query.beforeMs).toISOString(),
+          query.limit,
+        );
+      case "sessions-silent":
+        return this.#sessions(
+          query,
+          `heartbeat_at < ? AND status IS NOT 'terminated'
+           AND llm_vendor <> 'unknown'
+           AND NOT EXISTS (SELECT 1 FROM session_notes AS n
+             WHERE n.session_id = session_registry.session_id
+               AND n.key = '${SILENCE_NOTE}' AND n.value = heartbeat_at)
+           LIMIT 0 + ?`,
+          new Date(query.beforeMs).toISOString(),
+          query.limit,
+        );
+      case "holds-near":
+        return this.#holdsNear(query.target, query.where);
+      case "hold":
+        if (records.holds.byToken(query.token) !== undefined) return;
+        return this.#holds("l.token = ?", query.token);
+      case "holds-of":
+        return this.#holds("l.session_id = ?", query.session);
+      case "holds":
+        this.#adoptForeign();
+        return this.#holdsListed(
+          `(?1 IS NULL OR l.session_id = ?1) AND (?2 IS NULL OR l.file_path = ?2)
+           AND (?3 IS NULL OR l.token = ?3)`,
+          query.session ?? null,
+          query.path ?? null,
+          query.token ?? null,
+        );
+      case "files-of-others":
+        return this.#filesOfOthers(query);
+      case "hold-count": {
+        if (!this.#isNew(`count ${query.session}`)) return;
+        const row = this.#connection.sql(
+          "SELECT count(*) AS holds FROM file_locks WHERE session_id = ?",
+        ).get(query.session);
+        return records.loadHoldCount(query.session, Number(row!.holds));
+      }
+      case "waiters":
+      case "waiters-near":
+      case "waiter":
+      case "waiters-of":
+        // Waiters are few: each is a process that waits now.
+        return this.#waiters();
+      case "task":
+        return this.#tasks(
+          query,
+          "t.project_id = ? AND t.task_id = ?",
+          query.project ?? "",
+          query.id,
+        );
+      case "tasks-free":
+        return this.#tasks(
+          query,
+          `t.project_id = ? AND t.status = 'open' AND t.waits_for = 0
+           AND (?2 IS NULL OR t.kind = ?2) AND (?3 IS NULL OR t.priority >= ?3)
+           ORDER BY t.priority DESC, t.seq LIMIT 0 + ?4`,
+          query.project ?? "",
+          query.filter.kind ?? null,
+          query.filter.priorityMin ?? null,
+          query.limit,
+        );
+      case "tasks-of":
+        return this.#tasks(
+          query,
+          "t.session_id = ? AND t.status = 'claimed'",
+          query.session,
+        );
+      case "tasks-overdue":
+        return this.#tasks(
+          query,
+          "t.status = 'claimed' AND t.lease_expires_at <= ?",
+          this.#tx.nowMs,
+        );
+      case "tasks-claimed":
+        return this.#tasks(query, "t.status = 'claimed'");
+      case "tasks-after":
+        return this.#tasks(
+          query,
+          `t.seq IN (SELECT x.seq FROM task_dependencies AS x
+             JOIN tasks AS d ON d.seq = x.depends_on
+             WHERE d.project_id = ? AND d.task_id = ?)`,
+          query.project ?? "",
+          query.id,
+        );
+      case "tasks": {
+        const { exactProject, project, status, kind, priorityMin, id } =
+          query.query;
+        return this.#tasks(
+          query,
+          `(?1 = 0 OR t.project_id = ?2) AND (?3 IS NULL OR t.status = ?3)
+           AND (?4 IS NULL OR t.kind = ?4) AND (?5 IS NULL OR t.priority >= ?5)
+           AND (?6 IS NULL OR t.task_id = ?6)
+           ORDER BY t.priority DESC, t.seq`,
+          exactProject ? 1 : 0,
+          project ?? "",
+          status ?? null,
+          kind ?? null,
+          priorityMin ?? null,
+          id ?? null,
+        );
+      }
+      case "tasks-ended":
+        return this.#tasks(
+          query,
+          `t.status IN ('done', 'failed') AND t.changed_at < ?
+           AND NOT EXISTS (
+             SELECT 1 FROM task_dependencies AS x JOIN tasks AS d ON d.seq = x.seq
+             WHERE x.depends_on = t.seq AND d.status IN ('open', 'claimed'))
+           LIMIT 0 + ?`,
+          query.beforeMs,
+          query.limit,
+        );
+      case "note": {
+        const { session, key } = query;
+        if (!this.#isNew(`note ${noteKey(session, key)}`)) return;
+        const row = this.#connection.sql(
+          `SELECT session_id, key, value, changed_at FROM session_notes
+           WHERE session_id = ? AND key = ?`,
+        ).get(session, key);
+        if (row !== undefined) this.#note(row);
+        return;
+      }
+      case "touches":
+        this.#connection.sql(
+          `SELECT path, session_id, touched_at FROM file_touches
+           WHERE path = ? AND touched_at >= ?`,
+        ).all(query.path, query.sinceMs).forEach((row) => this.#touch(row));
+        return;
+      case "said": {
+        const { channel, sender, payloadText } = query.message;
+        const row = this.#connection.sql(
+          `SELECT 1 FROM inter_session_messages
+           WHERE channel = ? AND sender_id = ? AND payload = ? AND created_at > ?
+           LIMIT 1`,
+        ).get(
+          channel,
+          sender,
+          payloadText,
+          new Date(query.sinceMs).toISOString(),
+        );
+        if (row !== undefined) records.loadSaid(query.message);
+        return;
+      }
+      case "delivery":
+        return this.#deliveries(
+          query,
+          "d.message_id = ?",
+          Number(query.message),
+        );
+      case "deliveries-settled":
+        return this.#deliveries(
+          query,
+          "d.changed_at < ? AND m.id IS NULL LIMIT 0 + ?",
+          query.beforeMs,
+          query.limit,
+        );
+      case "durable":
+        return this.#durables(
+          "n.project_id = ? AND n.name = ?",
+          query.project ?? "",
+          query.name,
+        );
+      case "durables":
+        return this.#durables("1");
+      case "end":
+        records.end = endCursor(this.#connection);
+        return;
+      case "mark": {
+        const row = this.#connection.sql(
+          "SELECT value FROM counters WHERE name = 'purged_at'",
+        ).get();
+        return records.marks.load(query.name, Number(row?.value ?? 0));
+      }
+      case "messages-expired":
+        return this.#messages(
+          query,
+          this.#connection.sql(
+            `SELECT ${HEAD} FROM inter_session_messages INDEXED BY idx_messages_ttl
+             WHERE expires_at <= ?1 AND id > ?2 ORDER BY expires_at LIMIT 0 + ?3`,
+          ).all(this.#tx.nowMs, Number(query.after ?? 0), query.limit),
+        );
+      case "messages-over-cap":
+        return this.#overCap(query);
+      case "notes-unchanged": {
+        const rows = this.#connection.sql(
+          `SELECT session_id, key, value, changed_at FROM session_notes
+           WHERE changed_at < ? LIMIT 0 + ?`,
+        ).all(query.sinceMs, query.limit);
+        return records.loadListed(
+          query.kind,
+          rows.map((row) => this.#note(row)),
+        );
+      }
+      case "touches-below": {
+        const rows = this.#connection.sql(
+          `SELECT t.path, t.session_id, t.touched_at
+           FROM file_touches AS t JOIN session_registry AS s USING (session_id)
+           WHERE t.path > ? AND t.path < ? AND t.touched_at >= ?
+             AND t.session_id <> ? AND s.status IS NOT 'terminated'
+           ORDER BY t.touched_at DESC, t.path LIMIT 0 + ?`,
+        ).all(
+          ...rangeBelow(query.folder),
+          query.sinceMs,
+          query.session,
+          query.limit,
+        );
+        for (const id of new Set(rows.map((row) => String(row.session_id)))) {
+          this.#load({ kind: "session", id });
+        }
+        return records.loadListed(
+          query.kind,
+          rows.map((row) => this.#touch(row)),
+        );
+      }
+      case "touches-old": {
+        const rows = this.#connection.sql(
+          `SELECT path, session_id, touched_at FROM file_touches
+           WHERE touched_at < ? LIMIT 0 + ?`,
+        ).all(query.beforeMs, query.limit);
+        return records.loadListed(
+          query.kind,
+          rows.map((row) => this.#touch(row)),
+        );
+      }
+      case "tokens":
+        return;
+    }
+  }
+
+  #note(row: Row): string {
+    const [session, key] = [String(row.session_id), String(row.key)];
+    const record = noteKey(session, key);
+    this.#records.notes.load(record, {
+      session,
+      key,
+      value: String(row.value),
+      changedAtMs: Number(row.changed_at),
+    });
+    return record;
+  }
+
+  #touch(row: Row): string {
+    const [path, session] = [String(row.path), String(row.session_id)];
+    const record = touchKey(path, session);
+    this.#records.touches.load(record, {
+      path,
+      session,
+      host: null,
+      touchedAtMs: Number(row.touched_at),
+    });
+    return record;
+  }
+
+  #isNew(query: string): boolean {
+    if (this.#answered.has(query)) return false;
+    this.#answered.add(query);
+    return true;
+  }
+
+  #sessions(
+    { kind }: { readonly kind: string },
+    where: string,
+    ...values: SqlValue[]
+  ): void {
+    const rows = this.#connection.sql(`${FROM_SESSIONS} WHERE ${where}`)
+      .all(...values);
+    const found = rows.map(toSession);
+    for (const session of found) {
+      this.#records.sessions.load(session.id, session);
+    }
+    this.#records.loadListed(kind, found.map(({ id }) => id));
+  }
+
+  #holdsListed(where: string, ...values: SqlValue[]): void {
+    const rows = this.#connection.sql(`${FROM_HOLDS} WHERE ${where}`)
+      .all(...values);
+    this.#addHolds(rows);
+    this.#records.loadListed("holds", rows.map(({ token }) => String(token)));
+  }
+
+  #holds(where: string, ...values: SqlValue[]): void {
+    this.#addHolds(
+      this.#connection.sql(`${FROM_HOLDS} WHERE ${where}`).all(...values),
+    );
+  }
+
+  #filesOfOthers(
+    { session, project, folders, limit }: RecordQuery & {
+      readonly kind: "files-of-others";
+    },
+  ): void {
+    this.#sessions(
+      { kind: "sessions-active" },
+      `session_id <> ?1 AND status IS NOT 'terminated'
+         AND active_files NOT IN ('', '[]')
+       ORDER BY (?2 IS NULL OR project_id IS NULL OR project_id = ?2) DESC,
+         heartbeat_at DESC LIMIT 0 + ?3`,
+      session,
+      project,
+      limit,
+    );
+    const below = JSON.stringify(foldersBelow(folders));
+    const rows = HOLDS_OF_OTHERS.flatMap((statement) =>
+      this.#connection.sql(statement).all(session, project, limit, below)
+    );
+    this.#addHolds(rows);
+    this.#records.loadListed(
+      "holds-of-others",
+      rows.map((row) => String(row.token)),
+    );
+  }
+
+  #addHolds(rows: readonly Row[]): void {
+    const { nowMs } = this.#tx;
+    for (const row of rows) {
+      this.#records.holds.load(String(row.token), {
+        hold: toHold(row, nowMs),
+        // A foreign row that is not completed yet meets nothing.
+        prefix: String(row.prefix ?? "\x01"),
+        ...(row.repo_prefix !== null &&
+          { repositoryPrefix: String(row.repo_prefix) }),
+        process: processIn(row),
+        host: null,
+        ...(row.waiter !== null && { waiter: Number(row.waiter) }),
+      });
+    }
+  }
+
+  #holdsNear(target: LockTarget, where: "disk" | "repository"): void {
+    const paths = target[where];
+    if (paths === undefined) return;
+    const { prefix } = paths;
+    const isOne = target.kind === "file" || target.kind === "name";
+    const reach = isOne ? "at" : "below";
+    if (!this.#isNew(`${where} ${reach} ${prefix}`)) return;
+    this.#adoptForeign();
+    const near = where === "disk" ? HOLDS_ON_DISK : HOLDS_IN_REPOSITORY;
+    const at = [...prefixesAbove(prefix), prefix];
+    this.#addHolds(this.#connection.sql(near.at(at.length)).all(...at));
+    if (isOne) return;
+    // A folder or glob also meets the locks below.
+    this.#addHolds(
+      this.#connection.sql(near.below).all(...rangeBelow(prefix)),
+    );
+  }
+
+  #waiters(): void {
+    if (!this.#isNew("waiters")) return;
+    for (const row of this.#connection.sql(FROM_WAITERS).all()) {
+      const number = Number(row.waiter);
+      this.#records.waiters.load(String(number), {
+        number,
+        request: toRequest(row),
+        asker: {
+          vendor: String(row.llm_vendor),
+          ...(row.task_id !== null && { task: String(row.task_id) }),
+          process: processIn({
+            pid: row.session_pid,
+            host: row.session_host,
+            process_start: row.session_start,
+            keeper: row.session_keeper,
+            status: row.session_status,
+          }),
+        },
+        sinceMs: Number(row.waits_since),
+        expiresMs: Number(row.wait_expires_at),
+        process: processIn(row)!,
+        ...(row.token !== null && { token: Number(row.token) }),
+      });
+    }
+  }
+
+  #tasks(
+    { kind }: { readonly kind: string },
+    where: string,
+    ...values: SqlValue[]
+  ): void {
+    const rows = this.#connection.sql(`${FROM_TASKS} WHERE ${where}`)
+      .all(...values);
+    const found = rows.map((row) => {
+      const task = toTask(row);
+      const key = taskKey(task.project, task.id);
+      this.#records.tasks.load(key, { task, order: Number(row.seq) });
+      return key;
+    });
+    this.#records.loadListed(kind, found);
+  }
+
+  #deliveries(
+    { kind }: { readonly kind: string },
+    where: string,
+    ...values: SqlValue[]
+  ): void {
+    const rows = this.#connection.sql(
+      `SELECT d.message_id, d.sender_id, d.recipient_id, d.state, d.changed_at,
+         m.expires_at
+       FROM deliveries AS d
+         LEFT JOIN inter_session_messages AS m ON m.id = d.message_id
+       WHERE ${where}`,
+    ).all(...values);
+    const found = rows.map((row) => {
+      const message = String(row.message_id);
+      this.#records.deliveries.load(message, {
+        message,
+        sender: String(row.sender_id),
+        to: String(row.recipient_id),
+        state: row.state as DeliveryState,
+        changedAtMs: Number(row.changed_at),
+        expiresAtMs: row.expires_at === null ? null : Number(row.expires_at),
+      });
+      return message;
+    });
+    this.#records.loadListed(kind, found);
+  }
+
+  #durables(where: string, ...values: SqlValue[]): void {
+    const rows = this.#connection.sql(
+      `SELECT n.*, c.value AS told FROM durable_names AS n
+         LEFT JOIN counters AS c
+           ON c.name = 'told ' || n.name || ' ' || n.project_id
+       WHERE ${where}`,
+    ).all(...values);
+    for (const row of rows) {
+      const name = String(row.name);
+      const project = row.project_id === "" ? null : String(row.project_id);
+      this.#records.durables.load(durableKey(project, name), {
+        name,
+        project,
+        channels: row.channels === null
+          ? null
+          : JSON.parse(String(row.channels)),
+        session: row.session_id === null ? null : String(row.session_id),
+        cursor: String(row.cursor),
+        lost: Number(row.lost),
+        told: Number(row.told ?? 0),
+        token: Number(row.token),
+        usedAtMs: Number(row.used_at),
+        leaseExpiresMs: Number(row.lease_expires_at),
+        reader: {
+          pid: Number(row.reader_pid),
+          startTime: String(row.reader_process_start ?? ""),
+          host: String(row.reader_host ?? ""),
+        },
+      });
+    }
+  }
+
+  #messages({ kind }: { readonly kind: string }, rows: readonly Row[]): void {
+    const found = rows.map((row) => {
+      const id = String(row.id);
+      this.#records.messages.load(id, {
+        id,
+        channel: String(row.channel),
+        project: row.project_id === null ? null : String(row.project_id),
+        to: row.recipient_id === null ? null : String(row.recipient_id),
+        expiresAtMs: Number(row.expires_at),
+      });
+      return id;
+    });
+    this.#records.loadListed(kind, found);
+  }
+
+  /** Finds the oldest messages of some channels that keep more than the cap. */
+  #overCap(query: RecordQuery & { readonly kind: "messages-over-cap" }): void {
+    const { cap, limit } = query;
+    const { round } = this.#tx;
+    const doomed: Row[] = [];
+    this.#records.hasMoreOverCap = true;
+    for (let looked = 0; looked < STEP_CHANNELS_MAX; looked++) {
+      const channel = nextChannel(this.#connection, round.channel);
+      if (channel === undefined) {
+        round.channel = new Uint8Array();
+        this.#records.hasMoreOverCap = false;
+        break;
+      }
+      const removed = this.#removedFrom(channel);
+      const over = countKept(this.#connection, channel) - removed.size - cap;
+      if (over > 0) {
+        const rows = this.#connection.sql(
+          `SELECT ${HEAD} FROM inter_session_messages
+           WHERE channel = CAST(? AS TEXT) ORDER BY id LIMIT 0 + ?`,
+        ).all(channel, over + removed.size);
+        doomed.push(
+          ...rows.filter(({ id }) => !removed.has(String(id))).slice(0, over),
+        );
+      }
+      // The rest of this channel is the next step's.
+      if (doomed.length >= limit) break;
+      round.channel = channel;
+    }
+    this.#messages(query, doomed.slice(0, limit));
+  }
+
+  /** The messages of a channel that this decision has removed so far. */
+  #removedFrom(channel: Uint8Array): Set<string> {
+    const name = new TextDecoder().decode(channel);
+    const removed = new Set<string>();
+    for (const { key, from, to } of this.#records.messages.changes()) {
+      if (to === undefined && from?.channel === name) removed.add(key);
+    }
+    return removed;
+  }
+
+  /** Completes rows that other programs wrote, so that they are found. */
+  #adoptForeign(): void {
+    if (!this.#isNew("foreign")) return;
+    const rows = this.#connection.sql(
+      "SELECT token, file_path FROM file_locks WHERE prefix IS NULL",
+    ).all();
+    if (rows.length === 0) return;
+    this.#meetsForeign = true;
+    if (this.#tx.readOnly) return;
+    for (const row of rows) {
+      this.#connection.sql(
+        `UPDATE file_locks SET kind = ?, extent = ?, prefix = ?, repo_extent = ?,
+           repo_prefix = ?, folds_case = ?, worktree = ?, project_id = ?
+         WHERE token = ?`,
+      ).run(...targetValues(foreignTarget(String(row.file_path))), row.token);
+    }
+  }
+}
+
+/**
+ * Reads sessions. A foreign program may have written anything: a value that does
+ * not fit its column is read as absent.
+ */
+export const FROM_SESSIONS = `SELECT session_id, llm_vendor, llm_model, tty,
+    pid, project_id, task_id, active_files, heartbeat_at,
+    coalesce(registered_at, heartbeat_at) AS registered_at, status,
+    host, process_start, keeper, worktree, branch,
+    CASE WHEN typeof(ended_at) = 'integer' AND ended_at BETWEEN 0 AND 8640000000000000
+      THEN ended_at END AS ended_at
+  FROM session_registry`;
+
+const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
+    l.locked_at, l.agent_id, l.kind, l.extent, l.prefix, l.repo_extent,
+    l.repo_prefix, l.folds_case, l.worktree, l.project_id, l.expires_at, l.holds,
+    l.why, l.waiter, s.llm_vendor, s.task_id, s.pid, s.host, s.process_start,
+    s.keeper, s.status
+  FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id`;
+
+// A prefix is a lock's literal beginning, case folded, so the folders are, too.
+const holdsOfOthers = (kinds: string) =>
+  `${FROM_HOLDS}
+  WHERE ${kinds} AND l.session_id <> ?1 AND l.file_path NOT LIKE '@%'
+    AND (?2 IS NULL OR l.project_id IS NULL OR l.project_id = ?2
+      OR EXISTS (SELECT 1 FROM json_each(?4) AS folder WHERE
+        substr(coalesce(l.prefix, l.file_path) || '/', 1, length(folder.value))
+          = folder.value
+        OR l.kind <> 'file' AND substr(folder.value, 1,
+          length(rtrim(l.prefix, '/')) + 1) = rtrim(l.prefix, '/') || '/'))
+  ORDER BY l.token DESC LIMIT 0 + ?3`;
+
+// In one statement all rows would have to be sorted.
+const HOLDS_OF_OTHERS = [
+  holdsOfOthers("l.kind <> 'file'"),
+  holdsOfOthers("l.kind = 'file'"),
+];
+
+const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
+    w.lock_type, w.kind, w.extent, w.prefix, w.repo_extent, w.repo_prefix,
+    w.folds_case, w.worktree, w.project_id, w.lease_ms, w.why, w.waits_since,
+    w.wait_expires_at, w.host, w.pid, w.process_start, w.token, w.alongside,
+    w.upgrades, s.llm_vendor, s.task_id, s.pid AS session_pid,
+    s.host AS session_host, s.process_start AS session_start,
+    s.keeper AS session_keeper, s.status AS session_status
+  FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id
+  ORDER BY w.waiter`;
+
+const FROM_TASKS = `SELECT t.*, (
+    SELECT json_group_array(d.task_id) FROM task_dependencies AS x
+    JOIN tasks AS d ON d.seq = x.depends_on WHERE x.seq = t.seq
+  ) AS depends_on
+  FROM tasks AS t`;
+
+/** The statements that find holds by their prefix. */
+class NearStatements {
+  /** Finds those below a prefix, between two texts. */
+  readonly below: string;
+  readonly #from: string;
+  readonly #at: string[] = [];
+
+  constructor(column: string) {
+    this.#from = `${FROM_HOLDS} WHERE ${column}`;
+    this.below = `${this.#from} > ? AND ${column} < ?`;
+  }
+
+  /** Finds those at one of so many prefixes; made once for each number. */
+  at(count: number): string {
+    return this.#at[count] ??= `${this.#from} IN (${
+      new Array(count).fill("?").join(", ")
+    })`;
+  }
+}
+
+const HOLDS_ON_DISK = new NearStatements("l.prefix");
+const HOLDS_IN_REPOSITORY = new NearStatements("l.repo_prefix");
+
+/** The process that a row names, with its keeper, if it has one. */
+function processIn(row: Row): HostedProcess | undefined {
+  return row.pid === null || row.host === null
+    ? undefined
+    : { ...processOfRow(row), host: String(row.host) };
+}
+
+/**
+ * The last token. Programs before 0.2 numbered waiters by themselves, so it is
+ * at least the last of these.
+ */
+function lastToken(connection: Connection): number {
+  const row = connection.sql(
+    `SELECT max(value, coalesce((SELECT seq FROM sqlite_sequence
+       WHERE name = 'lock_waiters'), 0)) AS last
+     FROM counters WHERE name = 'fencing'`,
+  ).get();
+  return Number(row!.last);
+}
+
+function writeChange(
+  connection: Connection,
+  change: RecordChange,
+): void {
+  switch (change.kind) {
+    case "session":
+      return writeSession(connection, change);
+    case "hold":
+      return writeHold(connection, change);
+    case "waiter":
+      return writeWaiter(connection, change);
+    case "task":
+      return writeTask(connection, change);
+    case "note":
+      return writeNote(connection, change);
+    case "touch":
+      return writeTouch(connection, change);
+    case "delivery":
+      return writeDelivery(connection, change);
+    case "durable":
+      return writeDurable(connection, change);
+    case "message":
+      connection.sql("DELETE FROM inter_session_messages WHERE id = ?")
+        .run(Number(change.key));
+      return;
+    case "mark":
+      connection.sql("UPDATE counters SET value = ? WHERE name = 'purged_at'")
+        .run(change.to!);
+  }
+}
+
+type ChangeOf<Kind> = RecordChange & { readonly kind: Kind };
+
+function writeSession(
+  connection: Connection,
+  { key, from, to }: ChangeOf<"session">,
+): void {
+  if (to === undefined) {
+    connection.sql("DELETE FROM session_registry WHERE session_id = ?")
+      .run(key);
+    return;
+  }
+  const files = JSON.stringify(to.activeFiles);
+  const isHeartbeat = from !== undefined && from.status === to.status &&
+    from.pid === to.pid && from.processStart === to.processStart &&
+    from.host === to.host && from.keeper === to.keeper &&
+    from.model === to.model &&
+    from.task === to.task && from.branch === to.branch &&
+    from.tty === to.tty && from.project === to.project &&
+    from.worktree === to.worktree && from.endedAt === to.endedAt;
+  if (isHeartbeat) {
+    connection.sql(
+      `UPDATE session_registry SET heartbeat_at = ?, active_files = ?
+       WHERE session_id = ?`,
+    ).run(to.heartbeatAt, files, key);
+    return;
+  }
+  connection.sql(
+    `INSERT INTO session_registry
+       (session_id, llm_vendor, llm_model, tty, pid, project_id, task_id,
+        active_files, heartbeat_at, registered_at, status, host, process_start,
+        keeper, worktree, branch, ended_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (session_id) DO UPDATE SET
+       llm_vendor = excluded.llm_vendor, llm_model = excluded.llm_model,
+       tty = excluded.tty, pid = excluded.pid,
+       project_id = excluded.project_id, task_id = excluded.task_id,
+       active_files = excluded.active_files,
+       heartbeat_at = excluded.heartbeat_at, status = excluded.status,
+       host = excluded.host, process_start = excluded.process_start,
+       keeper = excluded.keeper,
+       worktree = excluded.worktree, branch = excluded.branch,
+       ended_at = excluded.ended_at`,
+  ).run(
+    key,
+    to.vendor,
+    to.model ?? null,
+    to.tty ?? null,
+    to.pid ?? null,
+    to.project ?? null,
+    to.task ?? null,
+    files,
+    to.heartbeatAt,
+    to.registeredAt,
+    to.status,
+    to.host ?? null,
+    to.processStart ?? null,
+    keeperText(to.keeper),
+    to.worktree ?? null,
+    to.branch ?? null,
+    to.endedAt === undefined ? null : Date.parse(to.endedAt),
+  );
+}
+
+function writeHold(
+  connection: Connection,
+  { key, from, to }: ChangeOf<"hold">,
+): void {
+  if (to === undefined) {
+    connection.sql("DELETE FROM file_locks WHERE token = ?").run(Number(key));
+    return;
+  }
+  const { hold, waiter = null } = to;
+  const { type, holds, why = null, covers } = hold;
+  const expiresMs = Date.parse(hold.expiresAt);
+  if (from !== undefined) {
+    connection.sql(
+      `UPDATE file_locks SET lock_type = ?, expires_at = ?, holds = ?, why = ?,
+         waiter = ? WHERE token = ?`,
+    ).run(type, expiresMs, holds, why, waiter, hold.token);
+    return;
+  }
+  connection.sql(
+    `INSERT INTO file_locks
+       (token, file_path, session_id, lock_type, locked_at, agent_id, kind,
+        extent, prefix, repo_extent, repo_prefix, folds_case, worktree,
+        project_id, expires_at, holds, why, waiter)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    hold.token,
+    hold.path,
+    hold.session,
+    type,
+    hold.since,
+    hold.agent ?? "",
+    hold.kind === "name" ? "file" : hold.kind,
+    covers.disk,
+    to.prefix,
+    covers.repository ?? null,
+    to.repositoryPrefix ?? null,
+    covers.foldsCase ? 1 : 0,
+    hold.worktree ?? null,
+    hold.project ?? null,
+    expiresMs,
+    holds,
+    why,
+    waiter,
+  );
+}
+
+function writeWaiter(
+  connection: Connection,
+  { key, from, to }: ChangeOf<"waiter">,
+): void {
+  if (to === undefined) {
+    connection.sql("DELETE FROM lock_waiters WHERE waiter = ?")
+      .run(Number(key));
+    return;
+  }
+  const { number, request, expiresMs, process, token = null } = to;
+  if (from !== undefined) {
+    connection.sql(
+      "UPDATE lock_waiters SET wait_expires_at = ?, token = ? WHERE waiter = ?",
+    ).run(expiresMs, token, number);
+    return;
+  }
+  connection.sql(
+    `INSERT INTO lock_waiters
+       (waiter, session_id, agent_id, file_path, lock_type, kind, extent, prefix,
+        repo_extent, repo_prefix, folds_case, worktree, project_id, lease_ms,
+        why, waits_since, wait_expires_at, host, pid, process_start, alongside,
+        upgrades, token)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    number,
+    request.session,
+    request.agent,
+    request.target.path,
+    request.type,
+    ...targetValues(request.target),
+    request.leaseMs,
+    request.why ?? null,
+    to.sinceMs,
+    expiresMs,
+    process.host,
+    process.pid,
+    process.startTime || null,
+    JSON.stringify(request.alongside),
+    request.upgrades ?? null,
+    token,
+  );
+}
+
+function writeTask(
+  connection: Connection,
+  { from, to }: ChangeOf<"task">,
+): void {
+  if (to === undefined) {
+    connection.sql("DELETE FROM tasks WHERE seq = ?").run(from!.order!);
+    return;
+  }
+  const { task } = to;
+  const state: SqlValue[] = [
+    task.status,
+    task.waitsFor,
+    task.attempts,
+    Date.parse(task.changedAt),
+    task.session ?? null,
+    task.agent ?? null,
+    task.token ?? null,
+    task.leaseExpiresAt === undefined ? null : Date.parse(task.leaseExpiresAt),
+    task.result === undefined ? null : JSON.stringify(task.result),
+  ];
+  if (from !== undefined) {
+    connection.sql(
+      `UPDATE tasks SET status = ?, waits_for = ?, attempts = ?, changed_at = ?,
+         session_id = ?, agent_id = ?, token = ?, lease_expires_at = ?, result = ?
+       WHERE seq = ?`,
+    ).run(...state, from.order!);
+    return;
+  }
+  const { rowId } = connection.sql(
+    `INSERT INTO tasks
+       (status, waits_for, attempts, changed_at, session_id, agent_id, token,
+        lease_expires_at, result, project_id, task_id, title, kind, payload,
+        priority, posted_by, posted_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    ...state,
+    task.project ?? "",
+    task.id,
+    task.title,
+    task.kind ?? null,
+    JSON.stringify(task.payload),
+    task.priority,
+    task.postedBy,
+    Date.parse(task.postedAt),
+  );
+  for (const id of task.dependsOn) {
+    connection.sql(
+      `INSERT INTO task_dependencies(seq, depends_on)
+       SELECT ?, seq FROM tasks WHERE project_id = ? AND task_id = ?`,
+    ).run(rowId, task.project ?? "", id);
+  }
+}
+
+function writeNote(
+  connection: Connection,
+  { from, to }: ChangeOf<"note">,
+): void {
+  if (to === undefined) {
+    connection.sql("DELETE FROM session_notes WHERE session_id = ? AND key = ?")
+      .run(from!.session, from!.key);
+    return;
+  }
+  connection.sql(
+    `INSERT OR REPLACE INTO session_notes(session_id, key, value, changed_at)
+     VALUES (?, ?, ?, ?)`,
+  ).run(to.session, to.key, to.value, to.changedAtMs);
+}
+
+function writeTouch(
+  connection: Connection,
+  { from, to }: ChangeOf<"touch">,
+): void {
+  if (to === undefined) {
+    connection.sql("DELETE FROM file_touches WHERE path = ? AND session_id = ?")
+      .run(from!.path, from!.session);
+    return;
+  }
+  connection.sql(
+    `INSERT OR REPLACE INTO file_touches(path, session_id, touched_at)
+     VALUES (?, ?, ?)`,
+  ).run(to.path, to.session, to.touchedAtMs);
+}
+
+function writeDelivery(
+  connection: Connection,
+  { key, to }: ChangeOf<"delivery">,
+): void {
+  if (to === undefined) {
+    connection.sql("DELETE FROM deliveries WHERE message_id = ?")
+      .run(Number(key));
+    return;
+  }
+  connection.sql(
+    "UPDATE deliveries SET state = ?, changed_at = ? WHERE message_id = ?",
+  ).run(to.state, to.changedAtMs, Number(key));
+}
+
+function writeDurable(
+  connection: Connection,
+  { from, to }: ChangeOf<"durable">,
+): void {
+  const { name, project } = (to ?? from)!;
+  const told = `told ${name} ${project ?? ""}`;
+  if (to === undefined) {
+    connection.sql(
+      "DELETE FROM durable_names WHERE project_id = ? AND name = ?",
+    )
+      .run(project ?? "", name);
+    connection.sql("DELETE FROM counters WHERE name = ?").run(told);
+    return;
+  }
+  connection.sql(
+    `INSERT OR REPLACE INTO durable_names
+       (name, project_id, channels, session_id, cursor, lost, token, used_at,
+        lease_expires_at, reader_host, reader_pid, reader_process_start)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    name,
+    project ?? "",
+    to.channels === null ? null : JSON.stringify(to.channels),
+    to.session,
+    Number(to.cursor),
+    to.lost,
+    to.token,
+    to.usedAtMs,
+    to.leaseExpiresMs,
+    to.reader.host,
+    to.reader.pid,
+    to.reader.startTime || null,
+  );
+  if (to.told !== (from?.told ?? 0)) {
+    connection.sql("INSERT OR REPLACE INTO counters(name, value) VALUES (?, ?)")
+      .run(told, to.told);
+  }
+}
+
+// Channels whose count one step brings up to date.
+const STEP_CHANNELS_MAX = 64;
+
+const HEAD = "id, channel, project_id, recipient_id, expires_at";
+
+function nextChannel(
+  connection: Connection,
+  after: Uint8Array,
+): Uint8Array | undefined {
+  // No bytes at all are bound as NULL.
+  const row = connection.sql(
+    `SELECT CAST(min(channel) AS BLOB) AS channel FROM inter_session_messages
+     WHERE channel > coalesce(CAST(? AS TEXT), '')`,
+  ).get(after);
+  return row?.channel instanceof Uint8Array ? row.channel : undefined;
+}
+
+function countKept(connection: Connection, channel: Uint8Array): number {
+  const tally = connection.sql(
+    `SELECT kept, counted_to < (SELECT max(id) FROM inter_session_messages
+       WHERE channel = CAST(?1 AS TEXT)) AS grew
+     FROM channel_tally WHERE channel = CAST(?1 AS TEXT)`,
+  ).get(channel);
+  // Most of the time nothing came, and looking needs no write.
+  if (tally !== undefined && tally.grew === 0) return Number(tally.kept);
+  const row = connection.sql(
+    `INSERT INTO channel_tally(channel, counted_to, kept)
+     SELECT CAST(?1 AS TEXT), coalesce(max(id), 0), count(*)
+     FROM inter_session_messages
+     WHERE channel = CAST(?1 AS TEXT) AND id > coalesce(
+       (SELECT counted_to FROM channel_tally WHERE channel = CAST(?1 AS TEXT)), 0)
+     ON CONFLICT (channel) DO UPDATE SET
+       counted_to = max(counted_to, excluded.counted_to),
+       kept = kept + excluded.kept
+     RETURNING kept`,
+  ).get(channel);
+  return Number(row!.kept);
+}

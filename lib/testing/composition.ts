@@ -1,0 +1,154 @@
+/**
+ * Composition: several rules in one decision, each on what the ones before have
+ * changed, all or nothing.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { LimitError, NotHeldError } from "../errors.ts";
+import type { LockRequest } from "../model/lock.ts";
+import type { Operation } from "../model/batch.ts";
+import type { HostedProcess } from "../model/process.ts";
+import { acquire, releaseLock } from "../rules/locks.ts";
+import type { Decide, Moment } from "../rules/rule.ts";
+import { claimNextTask } from "../rules/tasks.ts";
+import type { Cases } from "./case.ts";
+import { holders } from "./locks.ts";
+import { heldBy, HOUR_MS, type Peer, targetOf } from "./peer.ts";
+import { GONE_PROCESS } from "./processes.ts";
+
+/** Runs rules as one decision of a session's store. */
+async function decide<T>({ store }: Peer, rule: Decide<T>): Promise<T> {
+  const guards = ["locks", "sessions", "tasks"] as const;
+  return await store.store.update({
+    act: "do several things",
+    guards,
+    decide: rule,
+  });
+}
+
+function request(
+  session: string,
+  path: string,
+  options: Partial<LockRequest> = {},
+): LockRequest {
+  return {
+    session,
+    agent: "",
+    target: targetOf(path),
+    type: "exclusive",
+    leaseMs: HOUR_MS,
+    takeOver: false,
+    wait: false,
+    alongside: [],
+    ...options,
+  };
+}
+
+/** The moment of another process, which lives as far as this rule is concerned. */
+function momentOf(process: Partial<HostedProcess>, at: Moment): Moment {
+  return {
+    nowMs: at.nowMs,
+    self: { ...at.self, ...process },
+    life: (judged) => judged.pid === process.pid ? "alive" : at.life(judged),
+    nextToken: () => at.nextToken(),
+    incarnations: at.incarnations,
+  };
+}
+
+/** Adds the cases. */
+export function composition(cases: Cases): void {
+  const batched = cases.needing("atomicBatches");
+
+  batched.test("two steps of a batch change one record", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const hold = await ann.hold("/a");
+    await ann.hold("/a");
+    const waiter = await bob.queue("/a");
+    const release: Operation = { kind: "release-lock", hold };
+    const update = (status: "idle" | "active"): Operation => ({
+      kind: "update-session",
+      id: "ann",
+      change: { status, ...(status === "idle" && { task: "T-1" }) },
+    });
+    await assert.rejects(
+      () => ann.store.batch([release, release, release]),
+      NotHeldError,
+    );
+    assert.deepEqual(await holders(bob.store), ["ann"]);
+    await ann.store.batch([release, update("idle"), release, update("active")]);
+    heldBy(await bob.check(waiter));
+    const { status, task } = (await bob.store.session("ann"))!;
+    assert.deepEqual([status, task], ["active", "T-1"]);
+  });
+
+  cases.test("the limit on locks is counted through what a decision took", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.hold("/0");
+    const taking = (...paths: readonly string[]) =>
+      decide(ann, function* (records, at) {
+        for (const path of paths) {
+          yield* acquire(records, at, request("ann", path), 3);
+        }
+      });
+    await assert.rejects(taking("/1", "/2", "/3"), LimitError);
+    assert.deepEqual(await holders(bob.store), ["ann"]);
+    await taking("/1", "/1", "/2");
+    assert.equal((await holders(bob.store)).length, 3);
+    // What one step releases, the next may take.
+    const [{ token, ...hold }] = await bob.store.locks({
+      project: null,
+      path: "/2",
+    });
+    await decide(ann, function* (records, at) {
+      yield* releaseLock(records, at, { ...hold, token });
+      yield* acquire(records, at, request("ann", "/3"), 3);
+    });
+    await assert.rejects(taking("/4"), LimitError);
+  });
+
+  cases.test("a decision that claims several tasks gets each once", async (scene) => {
+    const [ann, bob] = await scene.two();
+    for (const id of ["T-1", "T-2", "T-3"]) await ann.post(id);
+    const ids = await decide(ann, function* (records, at) {
+      const ids: (string | undefined)[] = [];
+      for (let i = 0; i < 4; i++) {
+        const claim = yield* claimNextTask(records, at, {}, ann.claimer());
+        ids.push(claim?.id);
+      }
+      return ids;
+    });
+    assert.deepEqual(ids, ["T-1", "T-2", "T-3", undefined]);
+    assert.equal(await bob.store.claimNextTask({}, bob.claimer()), undefined);
+  });
+
+  cases.test("a lock granted to a process that died before it picked it up goes on", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const eve = await scene.peer("eve");
+    const looks: readonly (() => Promise<unknown>)[] = [
+      () => eve.store.locks({ project: null }),
+      () => ann.ask("/a"),
+      () => eve.store.purge(),
+    ];
+    const gone = { pid: GONE_PROCESS.pid!, startTime: "1" };
+    for (const look of looks) {
+      const hold = await ann.hold("/a");
+      await decide(bob, function* (records, at) {
+        const wish = request("bob", "/a", { wait: true });
+        yield* acquire(records, momentOf(gone, at), wish, 9);
+      });
+      const waiter = await eve.queue("/a");
+      await decide(ann, function* (records, at) {
+        yield* releaseLock(records, momentOf(gone, at), hold);
+      });
+      await look();
+      const granted = heldBy(await eve.check(waiter));
+      // The session in whose name it waited goes on.
+      assert.equal((await eve.store.session("bob"))?.status, "active");
+      assert.deepEqual(await holders(ann.store), ["eve"]);
+      assert.deepEqual(await ann.store.lockWaiters(targetOf("/a")), []);
+      await eve.store.releaseLock(granted);
+    }
+  });
+}

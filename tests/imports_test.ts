@@ -1,0 +1,82 @@
+/** Rules load nothing that does I/O, and know no store. */
+
+import assert from "node:assert/strict";
+import { importsBelow, importsOf, withoutComments } from "./imports.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const LIB = importsBelow(new URL("lib/", ROOT));
+
+const shown = (path: string) => path.replace(ROOT.pathname, "");
+
+// What reaches beyond a process: files, processes, clocks, chance and timers.
+const IO =
+  /\bDeno\.(?!build\b)\w+|\bperformance\.|\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bcrypto\.|\bset(?:Timeout|Interval)\b|\bfetch\(/;
+
+Deno.test("imports are read: of types, of values, on demand, and of commands", () => {
+  const text = `
+    /* import { no } from "./comment.ts"; */
+    // import { no } from "./comment.ts";
+    import type { A } from "./types.ts";
+    import { type B, type C } from "./types.ts";
+    import { type D, e } from "./values.ts";
+    import f, { g } from "../up.ts";
+    import * as h from "node:fs";
+    export { i } from "./out.ts";
+    export type { J } from "./out_types.ts";
+import "./effect.ts";
+    const k = await import("./lazy.ts");
+    const COMMANDS = {
+      one: () => import("./one.ts"),
+      "with-lock": () => import("./with_lock.ts"),
+    };`;
+  const imports = importsOf(new URL("file:///lib/x/y.ts"), text);
+  assert.deepEqual(
+    imports.map(({ to, isOfTypes }) => `${to}${isOfTypes ? " types" : ""}`),
+    [
+      "/lib/x/types.ts types",
+      "/lib/x/types.ts types",
+      "/lib/x/values.ts",
+      "/lib/up.ts",
+      "node:fs",
+      "/lib/x/out.ts",
+      "/lib/x/out_types.ts types",
+      "/lib/x/effect.ts",
+      "/lib/x/lazy.ts",
+    ],
+  );
+});
+
+Deno.test("rules load nothing that does I/O", () => {
+  const loaded = new Map<string, string>();
+  const queue = [...LIB.keys()].filter((path) =>
+    shown(path).startsWith("lib/rules/")
+  );
+  assert.ok(queue.length > 10, `only ${queue.length} rules were read`);
+  for (const path of queue) loaded.set(path, "");
+  for (const path of queue) {
+    for (const { to, isOfTypes } of LIB.get(path) ?? []) {
+      if (isOfTypes || loaded.has(to)) continue;
+      loaded.set(to, path);
+      queue.push(to);
+    }
+  }
+  const doing = queue.flatMap((path) => {
+    const by = loaded.get(path) === "" ? "" : ` by ${shown(loaded.get(path)!)}`;
+    if (!path.startsWith("/")) return [`${path}${by}`];
+    const io = IO.exec(withoutComments(Deno.readTextFileSync(path)));
+    return io === null ? [] : [`${shown(path)}${by}: ${io[0]}`];
+  });
+  assert.deepEqual(doing, []);
+});
+
+Deno.test("rules and the model load no store, bus, hook or command", () => {
+  const wrong = [...LIB].filter(([path]) =>
+    /^lib\/(rules|model)\//.test(shown(path))
+  ).flatMap(([path, imports]) =>
+    imports.filter(({ to }) =>
+      /^lib\/(sqlite|postgres|agents|cli|testing|bus\.ts|operations\.ts)/
+        .test(shown(to))
+    ).map(({ to }) => `${shown(path)} > ${shown(to)}`)
+  );
+  assert.deepEqual(wrong, []);
+});

@@ -1,0 +1,139 @@
+/** Deliveries of direct messages only move forward, as far as is proven. */
+
+import assert from "node:assert/strict";
+import type { DeliveryState } from "../../lib/model/delivery.ts";
+import { deliveryOf, moveDeliveries } from "../../lib/rules/deliveries.ts";
+import { purgeMessages } from "../../lib/rules/purge.ts";
+import { endSession } from "../../lib/rules/sessions.ts";
+import { HOUR_MS, World } from "./world.ts";
+
+const STATES: readonly DeliveryState[] = [
+  "queued",
+  "noticed",
+  "injected",
+  "acked",
+];
+
+function world(): World {
+  const world = new World();
+  for (const id of ["ann", "bob"]) world.join(id);
+  return world;
+}
+
+/** Sends a message from ann to bob; returns its id. */
+function send(world: World): string {
+  world.publish("ann", "hello", { to: "bob" });
+  return String(world.memory.lastId);
+}
+
+function move(
+  world: World,
+  id: string,
+  state: DeliveryState,
+  by = "bob",
+): void {
+  world.run((records, at) => moveDeliveries(records, at, by, [id], state));
+}
+
+function stateOf(world: World, id: string): string | undefined {
+  return world.run((records, at) => deliveryOf(records, at, id))?.state;
+}
+
+for (const [from, first] of STATES.entries()) {
+  for (const [to, then] of STATES.entries()) {
+    const last = STATES[Math.max(from, to)];
+    Deno.test(`move: ${first}, moved to ${then}, is ${last}`, () => {
+      const here = world();
+      const id = send(here);
+      move(here, id, first);
+      move(here, id, then);
+      assert.equal(stateOf(here, id), last);
+      // Its sender is woken by a step, and by nothing else.
+      assert.deepEqual(here.changes, []);
+      move(here, id, then);
+      assert.deepEqual(here.changes, []);
+    });
+  }
+}
+
+Deno.test("move: the sender is woken, and several are moved from where each is", () => {
+  const here = world();
+  const [one, two] = [send(here), send(here)];
+  move(here, one, "injected");
+  assert.deepEqual(here.wakes, ["deliveries ann"]);
+  here.run((records, at) =>
+    moveDeliveries(records, at, "bob", [one, two, "99"], "noticed")
+  );
+  assert.equal(here.changes.length, 1);
+  assert.deepEqual([stateOf(here, one), stateOf(here, two)], [
+    "injected",
+    "noticed",
+  ]);
+});
+
+Deno.test("move: only the session that it is for moves it", () => {
+  const here = world();
+  const id = send(here);
+  move(here, id, "acked", "ann");
+  assert.equal(stateOf(here, id), "queued");
+});
+
+Deno.test("answer: the question is acknowledged with it, by its addressee alone", () => {
+  const here = world();
+  const id = send(here);
+  here.join("eve");
+  here.publish("eve", "not mine", { replyTo: id, to: "ann" });
+  assert.equal(stateOf(here, id), "queued");
+  here.publish("bob", "yes", { replyTo: id, to: "ann" });
+  assert.equal(stateOf(here, id), "acked");
+});
+
+// How far a message came, whether its addressee runs, and what becomes of it.
+const EXPIRING: readonly [DeliveryState, runs: boolean, comesTo: string][] = [
+  ["queued", true, "expired"],
+  ["queued", false, "undeliverable"],
+  ["noticed", true, "expired"],
+  ["noticed", false, "undeliverable"],
+  ["injected", true, "injected"],
+  ["injected", false, "injected"],
+  ["acked", false, "acked"],
+];
+
+for (const [state, runs, comesTo] of EXPIRING) {
+  const whom = runs ? "runs" : "has ended";
+  Deno.test(`expiry: ${state}, to a session that ${whom}, is ${comesTo}`, () => {
+    const here = world();
+    const id = send(here);
+    move(here, id, state);
+    if (!runs) here.run((records, at) => endSession(records, at, "bob"));
+    here.advance(HOUR_MS);
+    assert.equal(stateOf(here, id), comesTo);
+    assert.deepEqual(here.changes, []);
+    // Purged, it stays as it was shown.
+    here.run((records, at) => purgeMessages(records, at, 10));
+    assert.equal(here.memory.records.message.has(id), false);
+    assert.equal(stateOf(here, id), comesTo);
+  });
+}
+
+Deno.test("expiry: a message that expired unread is too late to be read, one that was given may be acknowledged", () => {
+  const here = world();
+  const [unread, given] = [send(here), send(here)];
+  move(here, given, "injected");
+  here.advance(HOUR_MS);
+  for (const id of [unread, given]) move(here, id, "acked");
+  assert.deepEqual(
+    [stateOf(here, unread), stateOf(here, given)],
+    ["expired", "acked"],
+  );
+  here.run((records, at) => purgeMessages(records, at, 10));
+  move(here, unread, "acked");
+  assert.equal(stateOf(here, unread), "expired");
+});
+
+Deno.test("there is no delivery of a message for all, or of none", () => {
+  const here = world();
+  here.publish("ann", "all");
+  assert.equal(stateOf(here, String(here.memory.lastId)), undefined);
+  assert.equal(stateOf(here, "99"), undefined);
+});

@@ -1,0 +1,253 @@
+/** What has expired goes in bounded steps, and nothing else goes. */
+
+import assert from "node:assert/strict";
+import type { Purged } from "../../lib/model/message.ts";
+import { DELIVERY_KEPT_MS } from "../../lib/rules/deliveries.ts";
+import { NOTE_KEPT_MS, noteActivity } from "../../lib/rules/notes.ts";
+import {
+  isPurgeDue,
+  purge,
+  PURGE_AFTER_MS,
+  purgeExpiredAfter,
+  purgeMessages,
+  SESSION_KEPT_MS,
+  STEP_MESSAGES_MAX,
+} from "../../lib/rules/purge.ts";
+import { endSession } from "../../lib/rules/sessions.ts";
+import { endClaim, ENDED_TASK_KEPT_MS } from "../../lib/rules/tasks.ts";
+import { HOUR_MS, World } from "./world.ts";
+
+const NEVER = 1e9;
+
+/** A world of ann, whose coming is forgotten. */
+function world(): World {
+  const world = new World();
+  world.join("ann");
+  world.advance(30_000);
+  step(world);
+  return world;
+}
+
+function step(world: World, cap: number = NEVER): Purged {
+  return world.run((records, at) => purge(records, at, cap, ""));
+}
+
+/** Publishes many messages of ann in one decision. */
+function publishMany(world: World, count: number, ttlSeconds = 3_600): void {
+  world.run(function* (records) {
+    yield [];
+    for (let i = 0; i < count; i++) {
+      records.say({
+        sender: "ann",
+        channel: "a",
+        payloadText: String(i),
+        ttlSeconds,
+        project: null,
+      });
+    }
+  });
+}
+
+/** Returns the payloads that are kept, but for what the bus itself said. */
+function kept(world: World): unknown[] {
+  return world.memory.messages.filter(({ channel }) => channel !== "heartbeat")
+    .map(({ payload }) => payload);
+}
+
+Deno.test("messages: those whose TTL is over go, and a second step finds none", () => {
+  const here = world();
+  here.publish("ann", "short", { ttlSeconds: 60 });
+  here.publish("ann", "long", { ttlSeconds: 600 });
+  here.advance(59_999);
+  assert.equal(step(here).expired, 0);
+  here.advance(1);
+  const { expired, overCap, more } = step(here);
+  assert.deepEqual({ expired, overCap, more }, {
+    expired: 1,
+    overCap: 0,
+    more: false,
+  });
+  assert.deepEqual(kept(here), ["long"]);
+  assert.equal(step(here).expired, 0);
+});
+
+Deno.test("messages: a channel keeps its newest up to the cap, and expired ones do not count", () => {
+  const here = world();
+  here.publish("ann", "gone", { ttlSeconds: 1 });
+  for (let i = 0; i < 4; i++) here.publish("ann", i);
+  here.publish("ann", "other", { channel: "b" });
+  here.advance(1_000);
+  const { expired, overCap } = step(here, 2);
+  assert.deepEqual([expired, overCap], [1, 2]);
+  assert.deepEqual(kept(here), [2, 3, "other"]);
+});
+
+Deno.test("messages: a step removes so many, and says that there is more", () => {
+  const here = world();
+  publishMany(here, 2.5 * STEP_MESSAGES_MAX, 60);
+  here.advance(60_000);
+  const steps = Array.from(
+    { length: 3 },
+    () => here.run((records, at) => purgeMessages(records, at, NEVER)),
+  );
+  assert.deepEqual(
+    steps.map(({ expired, more }) => [expired, more]),
+    [[200, true], [200, true], [100, false]],
+  );
+  publishMany(here, 3 * STEP_MESSAGES_MAX);
+  const over = Array.from(
+    { length: 4 },
+    () => here.run((records, at) => purgeMessages(records, at, 10)),
+  );
+  assert.deepEqual(
+    over.map(({ overCap }) => overCap),
+    [200, 200, 190, 0],
+  );
+  assert.equal(over[3].more, false);
+});
+
+Deno.test("messages: a reader's range is purged from its cursor on", () => {
+  const here = world();
+  for (let i = 0; i < 4; i++) here.publish("ann", i, { ttlSeconds: 60 });
+  const after = here.memory.messages[1].id;
+  here.advance(60_000);
+  const purged = here.run((records, at) =>
+    purgeExpiredAfter(records, at, after)
+  );
+  assert.equal(purged, 2);
+  assert.deepEqual(kept(here), [0, 1]);
+});
+
+// How the clock moved since the last purge, and whether one is due.
+const DUE: readonly [ms: number, isDue: boolean][] = [
+  [0, false],
+  [PURGE_AFTER_MS - 1, false],
+  [PURGE_AFTER_MS, true],
+  [HOUR_MS, true],
+  [1 - PURGE_AFTER_MS, false],
+  [-PURGE_AFTER_MS, true],
+  [-HOUR_MS, true],
+];
+
+for (const [ms, isDue] of DUE) {
+  Deno.test(`due: after ${ms} ms a purge is ${isDue ? "" : "not "}due`, () => {
+    const here = world();
+    here.advance(ms);
+    assert.equal(here.run(isPurgeDue), isDue);
+    if (!isDue) return;
+    step(here);
+    assert.equal(here.run(isPurgeDue), false);
+  });
+}
+
+Deno.test("due: on a new bus a purge is due", () => {
+  const here = new World();
+  assert.equal(here.run(isPurgeDue), true);
+});
+
+Deno.test("sessions: an ended one is kept for a day, and as long as a record refers to it", () => {
+  const here = world();
+  here.join("bob");
+  here.run((records, at) => endSession(records, at, "bob"));
+  here.publish("ann", "to the ended", { to: "bob", ttlSeconds: 1e6 });
+  here.advance(SESSION_KEPT_MS);
+  assert.equal(step(here).sessions, 0);
+  here.advance(1);
+  assert.equal(step(here).sessions, 1);
+  assert.deepEqual([...here.memory.records.session.keys()], ["ann"]);
+
+  here.join("eve");
+  here.publish("eve", "still here", { ttlSeconds: 1e6 });
+  here.run((records, at) => endSession(records, at, "eve"));
+  here.advance(2 * SESSION_KEPT_MS);
+  assert.equal(step(here).sessions, 0);
+});
+
+Deno.test("sessions: a step removes so many, and says that there is more", () => {
+  const here = world();
+  for (let i = 0; i < 25; i++) {
+    here.join(`s${i}`);
+    here.run((records, at) => endSession(records, at, `s${i}`));
+  }
+  here.advance(SESSION_KEPT_MS + 1);
+  // What they said goes first.
+  assert.equal(step(here).sessions, 0);
+  const steps = [step(here), step(here)];
+  assert.deepEqual(
+    steps.map(({ sessions, more }) => [sessions, more]),
+    [[20, true], [5, false]],
+  );
+});
+
+Deno.test("tasks: an ended one is kept for a month, and while an unfinished one needs it", () => {
+  const here = world();
+  for (const id of ["alone", "needed"]) here.post(id);
+  const claims = ["alone", "needed"].map((id) => here.claim(id, "ann"));
+  here.post("open");
+  here.post("next", { dependsOn: ["needed", "open"] });
+  for (const claim of claims) {
+    here.run((records, at) =>
+      endClaim(records, at, claim, { status: "done", resultText: "1" })
+    );
+  }
+  here.advance(ENDED_TASK_KEPT_MS);
+  step(here);
+  assert.equal(here.memory.records.task.size, 4);
+  here.advance(1);
+  step(here);
+  const tasks = [...here.memory.records.task.values()].map(({ task }) =>
+    task.id
+  );
+  assert.deepEqual(tasks, ["needed", "open", "next"]);
+});
+
+Deno.test("deliveries: one is kept for a day after its message", () => {
+  const here = world();
+  here.publish("ann", 1, { to: "ann", ttlSeconds: 60 });
+  here.advance(60_000);
+  step(here);
+  const [delivery] = [...here.memory.records.delivery.values()];
+  assert.deepEqual([delivery.state, delivery.expiresAtMs], ["expired", null]);
+  here.advance(DELIVERY_KEPT_MS);
+  step(here);
+  assert.equal(here.memory.records.delivery.size, 1);
+  here.advance(1);
+  step(here);
+  assert.equal(here.memory.records.delivery.size, 0);
+});
+
+Deno.test("notes and touches: they are kept for a day", () => {
+  const here = world();
+  const notes = new Map([["k", "1"]]);
+  const note = () =>
+    here.run((records, at) =>
+      noteActivity(records, at, "ann", { notes, touched: ["/a"] })
+    );
+  note();
+  const left = () => [
+    [...here.memory.records.note.values()].filter(({ key }) => key === "k")
+      .length,
+    here.memory.records.touch.size,
+  ];
+  here.advance(NOTE_KEPT_MS);
+  step(here);
+  assert.deepEqual(left(), [1, 1]);
+  here.advance(1);
+  step(here);
+  assert.deepEqual(left(), [0, 0]);
+});
+
+Deno.test("a step reaps, removes gone waiters, and grants what that frees", () => {
+  const here = world();
+  for (const id of ["bob", "eve", "kim"]) here.join(id);
+  here.hold("ann", "/a");
+  here.hold("bob", "/b");
+  const waiter = here.queue("eve", "/b");
+  here.as({ pid: 50, startTime: "s50" }, () => here.queue("kim", "/a"));
+  here.end(50);
+  here.end("bob");
+  step(here);
+  assert.equal(here.check(waiter, "eve").state, "held");
+  assert.deepEqual(here.waiters, []);
+  assert.equal(here.session("bob").status, "terminated");
+});

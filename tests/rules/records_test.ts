@@ -1,0 +1,115 @@
+/** Records show what was loaded, with a decision's own changes on top. */
+
+import assert from "node:assert/strict";
+import type { NoteRecord } from "../../lib/rules/records.ts";
+import { noteKey, Records } from "../../lib/rules/records.ts";
+import type { Hold } from "../../lib/model/lock.ts";
+
+const records = () => new Records(() => undefined);
+const note = (value: string): NoteRecord => ({
+  session: "ann",
+  key: "k",
+  value,
+  changedAtMs: 0,
+});
+const KEY = noteKey("ann", "k");
+
+function hold(token: number, session = "ann", path = `/${token}`) {
+  const covers = { disk: path, foldsCase: false };
+  const hold = {
+    token,
+    session,
+    kind: "file",
+    path,
+    covers,
+    type: "exclusive",
+  };
+  return { hold: hold as unknown as Hold, prefix: path, host: null };
+}
+
+Deno.test("a record that was changed stays as changed when it is loaded again", () => {
+  const { notes } = records();
+  notes.load(KEY, note("stored"));
+  notes.set(KEY, note("changed"));
+  notes.load(KEY, note("stored"));
+  assert.equal(notes.get(KEY)?.value, "changed");
+  assert.deepEqual([...notes.values()].map(({ value }) => value), ["changed"]);
+});
+
+Deno.test("a record that was removed stays away when it is loaded afterwards, and is removed in the store", () => {
+  const all = records();
+  all.notes.delete(KEY);
+  assert.equal(all.isChanged, false);
+  all.notes.load(KEY, note("stored"));
+  assert.equal(all.notes.get(KEY), undefined);
+  assert.deepEqual([...all.notes.values()], []);
+  assert.deepEqual([...all.changes()], [
+    { kind: "note", key: KEY, from: note("stored"), to: undefined },
+  ]);
+});
+
+Deno.test("a record that came and went within a decision is no change", () => {
+  const all = records();
+  all.notes.set(KEY, note("new"));
+  assert.equal(all.isChanged, true);
+  all.notes.delete(KEY);
+  assert.equal(all.isChanged, false);
+});
+
+Deno.test("the number of a session's holds is that of the store, and the changes since", () => {
+  const all = records();
+  assert.throws(() => all.holdCount("ann"), /were not counted/);
+  all.holds.load("1", hold(1));
+  all.loadHoldCount("ann", 5);
+  all.loadHoldCount("bob", 0);
+  all.holds.set("2", hold(2));
+  all.holds.set("2", hold(2));
+  all.holds.set("1", hold(1));
+  assert.equal(all.holdCount("ann"), 6);
+  all.holds.delete("1");
+  all.holds.delete("1");
+  assert.equal(all.holdCount("ann"), 5);
+  // It is counted once, as it was before the decision.
+  all.loadHoldCount("ann", 99);
+  all.holds.set("3", hold(3, "bob"));
+  assert.deepEqual(["ann", "bob"].map((id) => all.holdCount(id)), [5, 1]);
+});
+
+Deno.test("holds that overlap are found by where they lie, changed or not, oldest first", () => {
+  const all = records();
+  const target = (path: string, kind: "file" | "folder") => ({
+    kind,
+    path,
+    disk: { text: path, prefix: path },
+    foldsCase: false,
+  });
+  const near = (path: string, kind: "file" | "folder" = "file") =>
+    all.holds.near(target(path, kind), "disk").map(({ hold }) => hold.token);
+  all.holds.set("3", hold(3, "ann", "/src/a"));
+  all.holds.load("2", hold(2, "ann", "/src/a"));
+  all.holds.load("4", hold(4, "ann", "/srcs"));
+  assert.deepEqual(near("/src/a"), [2, 3]);
+  assert.deepEqual(near("/src", "folder"), [2, 3]);
+  assert.deepEqual(near("/", "folder"), [2, 3, 4]);
+  assert.deepEqual(near("/src/b"), []);
+  all.holds.delete("2");
+  assert.deepEqual(near("/src/a"), [3]);
+});
+
+Deno.test("a message that was said lately, or by this decision, is known", () => {
+  const all = records();
+  const message = (payloadText: string) => ({
+    sender: "ann",
+    channel: "a",
+    payloadText,
+    ttlSeconds: 1,
+    project: null,
+  });
+  all.loadSaid(message("1"));
+  all.say(message("2"));
+  assert.deepEqual(["1", "2", "3"].map((text) => all.wasSaid(message(text))), [
+    true,
+    true,
+    false,
+  ]);
+});

@@ -15,7 +15,7 @@
 if (import.meta.main) {
   const [command, ...rest] = Deno.args;
   if (command === "hook" && !Deno.stdin.isTerminal()) {
-    const { hookMain } = await import("./lib/cli/hook_entry.ts");
+    const { hookMain } = await import("./lib/cli/bin/hook.ts");
     Deno.exit(await hookMain(rest));
   }
   const { main } = await import("./lib/cli/main.ts");

@@ -22,22 +22,26 @@
  * @module
  */
 
-import { MessageBus } from "./lib/bus.ts";
-import { processStart } from "./lib/host.ts";
-import { openOperations } from "./lib/open_store.ts";
+import { MessageBus } from "./lib/bus/bus.ts";
+import { processStart } from "./lib/process/host.ts";
+import { openOperations } from "./lib/store/open.ts";
 import {
   type OpenBusOptions,
   projectNameOf,
   refuseUnlessName,
   type ResolvedOptions,
   resolveOptions,
-} from "./lib/options.ts";
-import { projectOf } from "./lib/project.ts";
+} from "./lib/bus/options.ts";
+import { projectOf } from "./lib/path/project.ts";
 import type { SessionStart } from "./lib/model/session.ts";
 import { messagingDbPath } from "./lib/sqlite/store.ts";
 
-export { Batch, type BatchResult } from "./lib/batch.ts";
-export { type AskOptions, MessageBus, type PollOptions } from "./lib/bus.ts";
+export { Batch, type BatchResult } from "./lib/bus/batch.ts";
+export {
+  type AskOptions,
+  MessageBus,
+  type PollOptions,
+} from "./lib/bus/bus.ts";
 export type {
   Publication,
   Published,
@@ -65,10 +69,10 @@ export {
   type StoreFault,
   TaskStateError,
   UnknownSessionError,
-} from "./lib/errors.ts";
-export { Inbox, type InboxOptions } from "./lib/inbox.ts";
+} from "./lib/model/errors.ts";
+export { Inbox, type InboxOptions } from "./lib/bus/inbox.ts";
 export type { Delivery, DeliveryState } from "./lib/model/delivery.ts";
-export type { PatternMode } from "./lib/lock_target.ts";
+export type { PatternMode } from "./lib/path/lock_target.ts";
 export {
   type AcquireOptions,
   Lock,
@@ -76,7 +80,7 @@ export {
   type LockListOptions,
   Locks,
   type PathOptions,
-} from "./lib/locks.ts";
+} from "./lib/bus/locks.ts";
 export {
   type Blocker,
   type Coverage,
@@ -97,7 +101,7 @@ export {
   TASK_LEASE_MS_MAX,
   type TaskListOptions,
   Tasks,
-} from "./lib/tasks.ts";
+} from "./lib/bus/tasks.ts";
 export type {
   Claim,
   ClaimEnd,
@@ -109,7 +113,7 @@ export type {
   TaskQuery,
   TaskStatus,
 } from "./lib/model/task.ts";
-export type { Json } from "./lib/json.ts";
+export type { Json } from "./lib/model/json.ts";
 export type {
   CodexThread,
   HostedProcess,
@@ -118,12 +122,12 @@ export type {
   Life,
   ProcessIdentity,
 } from "./lib/model/process.ts";
-export type { OpenBusOptions, ResolvedOptions } from "./lib/options.ts";
+export type { OpenBusOptions, ResolvedOptions } from "./lib/bus/options.ts";
 export {
   type SessionListOptions,
   Sessions,
   type SessionSelf,
-} from "./lib/sessions.ts";
+} from "./lib/bus/sessions.ts";
 export {
   type Incarnation,
   type Session,
@@ -144,7 +148,7 @@ export type {
   StoreCapabilities,
   Watch,
   WatchMode,
-} from "./lib/store.ts";
+} from "./lib/store/store.ts";
 export type { Operation, OperationResult } from "./lib/model/batch.ts";
 export type { DurablePage, DurableReader } from "./lib/model/durable.ts";
 export type {
@@ -171,12 +175,12 @@ export type {
   Page,
   Purged,
 } from "./lib/model/message.ts";
-export { type SubscribeOptions, Subscription } from "./lib/subscription.ts";
+export { type SubscribeOptions, Subscription } from "./lib/bus/subscription.ts";
 export {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
   TTL_SECONDS_MAX,
-} from "./lib/channels.ts";
+} from "./lib/model/channels.ts";
 
 /**
  * Opens the bus of this machine, making it if it is new.

@@ -93,7 +93,7 @@ export type {
   TestStorage,
   TestStoreOptions,
 } from "./lib/testing/store_under_test.ts";
-export type { Operations } from "./lib/operations.ts";
+export type { Operations } from "./lib/bus/operations.ts";
 export type {
   Decide,
   DeliveryQuery,
@@ -136,4 +136,4 @@ export {
   type TouchRecord,
   type WaiterRecord,
 } from "./lib/rules/records.ts";
-export { type EntryKind, OverlapBudget } from "./lib/lock_overlap.ts";
+export { type EntryKind, OverlapBudget } from "./lib/path/lock_overlap.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { encodePayload, type Json } from "../lib/json.ts";
+import { encodePayload, type Json } from "../lib/model/json.ts";
 
 const PAYLOADS: Readonly<Record<string, Json>> = {
   "state, 100 B": {

@@ -18,9 +18,9 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { AGENT_NAMES, type AgentName } from "../lib/agents/agent.ts";
-import { hookCommand } from "../lib/agents/config/config.ts";
-import { AGENTS } from "../lib/agents/roster.ts";
+import { AGENT_NAMES, type AgentName } from "../lib/hooks/agents/agent.ts";
+import { hookCommand } from "../lib/install/agents/config.ts";
+import { AGENTS } from "../lib/hooks/agents/agents.ts";
 import { type MessageBus, openBus } from "../mod.ts";
 import { eventAt, inputOf, type Point } from "../tests/agents/calls.ts";
 import { type Installation, installed } from "./installation.ts";

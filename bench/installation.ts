@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HOOK_FRAGMENT } from "../lib/agents/config/config.ts";
+import { HOOK_FRAGMENT } from "../lib/install/agents/config.ts";
 
 /** What was installed. */
 export interface Installation {
@@ -26,7 +26,7 @@ export async function installed(folder: string): Promise<Installation> {
         "run",
         "--quiet",
         "--allow-all",
-        new URL("../lib/cli/launcher.ts", import.meta.url).href,
+        new URL("../lib/packaging/launcher.ts", import.meta.url).href,
         "--bin",
         bin,
       ],

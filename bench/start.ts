@@ -12,8 +12,8 @@
  * @module
  */
 
-import { hookCommand } from "../lib/agents/config/config.ts";
-import { AGENTS } from "../lib/agents/roster.ts";
+import { hookCommand } from "../lib/install/agents/config.ts";
+import { AGENTS } from "../lib/hooks/agents/agents.ts";
 import { getMessagingDbPath, openBus } from "../mod.ts";
 import { pause } from "./clock.ts";
 import { installed } from "./installation.ts";

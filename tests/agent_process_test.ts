@@ -9,7 +9,7 @@ import {
   nearestAgent,
   type ProcessEntry,
   windowProcess,
-} from "../lib/host.ts";
+} from "../lib/process/host.ts";
 
 const NODE = "/opt/node22/node_modules/node/bin/node";
 const MODULES = "/usr/lib/node_modules";

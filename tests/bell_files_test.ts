@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { ring } from "../lib/bell_files.ts";
+import { ring } from "../lib/store/bell_files.ts";
 import { Peer } from "./peer.ts";
 import type { Ringing, Rung } from "./peers/ringer.ts";
 

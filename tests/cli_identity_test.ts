@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { AgentProcess } from "../lib/host.ts";
+import type { AgentProcess } from "../lib/process/host.ts";
 import {
   identify,
   type Identity,

@@ -6,8 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { AGENT_NAMES } from "../lib/agents/agent.ts";
-import { GUIDE } from "../lib/agents/config/guide.ts";
+import { AGENT_NAMES } from "../lib/hooks/agents/agent.ts";
+import { GUIDE } from "../lib/install/agents/guide.ts";
 import { AgentsHome, read, write } from "./cli/agents_home.ts";
 import { ROOT } from "./cli/mbus.ts";
 

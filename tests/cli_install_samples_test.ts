@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { applyPatch } from "diff";
-import { AGENT_NAMES } from "../lib/agents/agent.ts";
+import { AGENT_NAMES } from "../lib/hooks/agents/agent.ts";
 import { JSON_SAMPLES, TOML_SAMPLES } from "./agents/config_samples.ts";
 import {
   AgentsHome,

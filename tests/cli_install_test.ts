@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { AGENT_NAMES, type AgentName } from "../lib/agents/agent.ts";
+import { AGENT_NAMES, type AgentName } from "../lib/hooks/agents/agent.ts";
 import {
   AgentsHome,
   listingOf,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { hookCommand } from "../lib/agents/config/config.ts";
-import { AGENTS } from "../lib/agents/roster.ts";
-import { assertKeepsUsing } from "../lib/cli/launcher.ts";
+import { hookCommand } from "../lib/install/agents/config.ts";
+import { AGENTS } from "../lib/hooks/agents/agents.ts";
+import { assertKeepsUsing } from "../lib/packaging/launcher.ts";
 import { runCommand } from "./agents/command_shell.ts";
 import config from "../deno.json" with { type: "json" };
 import { Mbus, ROOT } from "./cli/mbus.ts";
@@ -19,7 +19,7 @@ async function install(mbus: Mbus, ...args: string[]): Promise<Installed> {
       "--quiet",
       "--cached-only",
       "--allow-all",
-      `${ROOT}/lib/cli/launcher.ts`,
+      `${ROOT}/lib/packaging/launcher.ts`,
       ...args,
     ],
     cwd: `${mbus.folder}/project`,

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { AGENT_NAMES } from "../lib/agents/agent.ts";
+import { AGENT_NAMES } from "../lib/hooks/agents/agent.ts";
 import { eventAt, inputOf, type Point } from "./agents/calls.ts";
 import type { Ended } from "./cli/mbus.ts";
 import { Repository } from "./cli/repository.ts";

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { renderBytes } from "../lib/cli/bytes.ts";
+import { renderBytes } from "../lib/cli/output/bytes.ts";
 import { parseDuration, renderDuration } from "../lib/cli/duration.ts";
 import { editsBetween, nearestName } from "../lib/cli/spelling.ts";
-import { tableLines } from "../lib/cli/table.ts";
+import { tableLines } from "../lib/cli/output/table.ts";
 import {
   cutStart,
   cutText,
   padText,
   textWidth,
-} from "../lib/cli/text_width.ts";
-import { visible, visibleJson } from "../lib/cli/visible_text.ts";
+} from "../lib/cli/output/text_width.ts";
+import { visible, visibleJson } from "../lib/cli/output/visible_text.ts";
 
 Deno.test("durations are read with their units, a bare number in seconds", () => {
   const cases: [string, number | undefined][] = [

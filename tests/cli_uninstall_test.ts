@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { AGENT_NAMES } from "../lib/agents/agent.ts";
+import { AGENT_NAMES } from "../lib/hooks/agents/agent.ts";
 import { AgentsHome, listingOf, read, write } from "./cli/agents_home.ts";
 import { ROOT } from "./cli/mbus.ts";
 import { openBus } from "../mod.ts";
@@ -86,7 +86,7 @@ Deno.test("--all --purge leaves an empty home", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using home = new AgentsHome();
-  const program = `${ROOT}/lib/cli/launcher.ts`;
+  const program = `${ROOT}/lib/packaging/launcher.ts`;
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--cached-only", "--allow-all", program],
     env: home.environment(OWN_BUS.env),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { watchPath } from "../lib/file_watch.ts";
+import { watchPath } from "../lib/store/file_watch.ts";
 import { Home } from "./fixture.ts";
 
 const LIB = new URL("../lib/", import.meta.url);

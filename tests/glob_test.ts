@@ -6,8 +6,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { foldCase, withCaseVariants } from "../lib/code_points.ts";
-import { sizeOf } from "../lib/glob_automaton.ts";
+import { foldCase, withCaseVariants } from "../lib/glob/code_points.ts";
+import { sizeOf } from "../lib/glob/automaton.ts";
 import {
   escapeGlob,
   fileGlob,
@@ -23,7 +23,7 @@ import {
   parseGlob,
   prefixesMeet,
   witness,
-} from "../lib/glob.ts";
+} from "../lib/glob/glob.ts";
 
 // --- Matching -------------------------------------------------------------
 

@@ -6,12 +6,12 @@
  */
 
 import assert from "node:assert/strict";
-import { frameTexts, plainName, plainText } from "../lib/agents/frame.ts";
-import { checkChannel } from "../lib/channels.ts";
-import { visible, visibleJson } from "../lib/cli/visible_text.ts";
-import { InvalidInputError } from "../lib/errors.ts";
-import { hasInvisible, isInvisible } from "../lib/harmless_text.ts";
-import { refuseUnlessName } from "../lib/options.ts";
+import { frameTexts, plainName, plainText } from "../lib/hooks/frame.ts";
+import { checkChannel } from "../lib/model/channels.ts";
+import { visible, visibleJson } from "../lib/cli/output/visible_text.ts";
+import { InvalidInputError } from "../lib/model/errors.ts";
+import { hasInvisible, isInvisible } from "../lib/text/harmless_text.ts";
+import { refuseUnlessName } from "../lib/bus/options.ts";
 import { Home } from "./fixture.ts";
 
 const UNSEEN = /[\p{DI}\p{Cf}\p{Cc}\p{Zl}\p{Zp}\u2800\u{1d159}]/u;

@@ -10,7 +10,7 @@ import {
   processAlive,
   processStart,
   startTimesReadable,
-} from "../lib/host.ts";
+} from "../lib/process/host.ts";
 import { program, sleeper, valueOf, works } from "./probe.ts";
 
 const LINUX = Deno.build.os === "linux";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isoOf } from "../lib/iso_time.ts";
+import { isoOf } from "../lib/model/iso_time.ts";
 
 Deno.test("isoOf: writes every time as the runtime does", () => {
   const times = fc.oneof(

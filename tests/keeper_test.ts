@@ -6,9 +6,9 @@
  */
 
 import assert from "node:assert/strict";
-import { hostId, processAlive, processStart } from "../lib/host.ts";
+import { hostId, processAlive, processStart } from "../lib/process/host.ts";
 import type { Life } from "../lib/model/process.ts";
-import { keeperText, parseKeeper } from "../lib/keeper.ts";
+import { keeperText, parseKeeper } from "../lib/process/keeper.ts";
 import type { Keeper, KeeperProcess } from "../lib/model/process.ts";
 import { Home } from "./fixture.ts";
 

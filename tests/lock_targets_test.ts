@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { meeting, meetOnDisk, reachOfTarget } from "../lib/lock_overlap.ts";
-import { lockTarget } from "../lib/lock_target.ts";
-import { entryKindOf } from "../lib/paths.ts";
+import {
+  meeting,
+  meetOnDisk,
+  reachOfTarget,
+} from "../lib/path/lock_overlap.ts";
+import { lockTarget } from "../lib/path/lock_target.ts";
+import { entryKindOf } from "../lib/path/paths.ts";
 import {
   InvalidInputError,
   type MessageBus,

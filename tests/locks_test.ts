@@ -8,9 +8,9 @@ import {
   type MessageBus,
   NotHeldError,
 } from "../mod.ts";
-import { lockTarget } from "../lib/lock_target.ts";
-import { openOperations } from "../lib/open_store.ts";
-import { resolveOptions } from "../lib/options.ts";
+import { lockTarget } from "../lib/path/lock_target.ts";
+import { openOperations } from "../lib/store/open.ts";
+import { resolveOptions } from "../lib/bus/options.ts";
 import { Clock, Home, numbers, within } from "./fixture.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;

@@ -5,13 +5,13 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { foldsCase } from "../lib/case_rules.ts";
+import { foldsCase } from "../lib/path/case_rules.ts";
 import {
   canonicalPath,
   canonicalPattern,
   PathError,
   type PathProblem,
-} from "../lib/project.ts";
+} from "../lib/path/project.ts";
 import { works } from "./probe.ts";
 
 const UNIX = Deno.build.os !== "windows";
@@ -310,7 +310,7 @@ Deno.test({
     Deno.mkdirSync(`${folder.path}/private/inner`, { recursive: true });
     Deno.chmodSync(`${folder.path}/private`, 0o700);
     const source = `${folder.path}/source.ts`;
-    const module = new URL("../lib/project.ts", import.meta.url).href;
+    const module = new URL("../lib/path/project.ts", import.meta.url).href;
     Deno.writeTextFileSync(
       source,
       `import { canonicalPath } from ${JSON.stringify(module)};

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 
-const HOST = new URL("../lib/host.ts", import.meta.url).href;
+const HOST = new URL("../lib/process/host.ts", import.meta.url).href;
 
 /** Whether a command works here at all. */
 export function works(command: string, ...args: string[]): boolean {

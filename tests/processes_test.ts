@@ -4,11 +4,15 @@
  */
 
 import assert from "node:assert/strict";
-import { ancestors } from "../lib/host.ts";
-import { ANCESTORS_MAX, processEntry, processStart } from "../lib/processes.ts";
-import { outputOf } from "../lib/permissions.ts";
-import { parseStat } from "../lib/procfs.ts";
-import { parsePs, psEntries, psEntry } from "../lib/ps.ts";
+import { ancestors } from "../lib/process/host.ts";
+import {
+  ANCESTORS_MAX,
+  processEntry,
+  processStart,
+} from "../lib/process/processes.ts";
+import { outputOf } from "../lib/process/permissions.ts";
+import { parseStat } from "../lib/process/procfs.ts";
+import { parsePs, psEntries, psEntry } from "../lib/process/ps.ts";
 import { until } from "./waiting.ts";
 import { program, sleeper, valueOf, works } from "./probe.ts";
 
@@ -247,7 +251,7 @@ Deno.test({
   ignore: !PS,
   async fn() {
     await using child = sleeper();
-    const module = new URL("../lib/ps.ts", import.meta.url).href;
+    const module = new URL("../lib/process/ps.ts", import.meta.url).href;
     const elsewhere = await valueOf(
       `(await import(${
         JSON.stringify(module)

@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { BriefMemory } from "../lib/brief_memory.ts";
-import { canonicalPath, type Project, projectOf } from "../lib/project.ts";
+import { BriefMemory } from "../lib/path/brief_memory.ts";
+import { canonicalPath, type Project, projectOf } from "../lib/path/project.ts";
 import { works } from "./probe.ts";
 
 const GIT = works("git", "--version");

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { DEFAULT_POLICY } from "../lib/agents/policy.ts";
+import { DEFAULT_POLICY } from "../lib/hooks/policy.ts";
 import { openBus } from "../mod.ts";
 import { contextOf, reasonOf, Scene } from "./agents/scene.ts";
 

@@ -7,8 +7,8 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { readSmallFile, SmallFileError } from "../lib/small_file.ts";
-import { stampOf } from "../lib/agents/file_stamp.ts";
+import { readSmallFile, SmallFileError } from "../lib/path/small_file.ts";
+import { stampOf } from "../lib/hooks/file_stamp.ts";
 import { hasProgram } from "./fixture.ts";
 
 const SECRET = "s3cr3t";

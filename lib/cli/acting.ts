@@ -5,14 +5,14 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
-import { type Project, projectOf } from "../project.ts";
+import type { Operations } from "../bus/operations.ts";
+import { type Project, projectOf } from "../path/project.ts";
 import type { SessionStart } from "../model/session.ts";
 import { identify, type Identity } from "./identity.ts";
-import { printAside } from "./output.ts";
+import { printAside } from "./output/output.ts";
 import { surroundings } from "./surroundings.ts";
-import { visible, visibleJson } from "./visible_text.ts";
-import { withinLocks } from "../within_locks.ts";
+import { visible, visibleJson } from "./output/visible_text.ts";
+import { withinLocks } from "../bus/delegation.ts";
 
 /** Which session a command acts for, among those on the bus. */
 export async function identityIn(

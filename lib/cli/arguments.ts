@@ -17,7 +17,7 @@
  * @module
  */
 
-import { InvalidInputError } from "../errors.ts";
+import { InvalidInputError } from "../model/errors.ts";
 import { parseDuration } from "./duration.ts";
 import { didYouMean } from "./spelling.ts";
 

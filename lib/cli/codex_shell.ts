@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { BelowDaemon } from "../agents/codex_daemon.ts";
+import type { BelowDaemon } from "../hooks/codex_daemon.ts";
 
 let below: BelowDaemon | undefined;
 
@@ -21,8 +21,8 @@ export async function settleEnvironment(): Promise<void> {
   const user = Deno.env.get("HOME");
   const home = Deno.env.get("CODEX_HOME") || (user && `${user}/.codex`);
   if (!id || !home) return;
-  const { hasDaemon } = await import("../agents/codex.ts");
+  const { hasDaemon } = await import("../hooks/agents/codex.ts");
   if (!hasDaemon(home)) return;
-  const { belowDaemon } = await import("../agents/codex_daemon.ts");
+  const { belowDaemon } = await import("../hooks/codex_daemon.ts");
   below = await belowDaemon(home, id, "never");
 }

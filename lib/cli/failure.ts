@@ -11,10 +11,10 @@
  * @module
  */
 
-import { type ErrorKind, MessageBusError } from "../errors.ts";
+import { type ErrorKind, MessageBusError } from "../model/errors.ts";
 import { EXIT } from "./command.ts";
-import { printAside } from "./output.ts";
-import { visible, visibleJson } from "./visible_text.ts";
+import { printAside } from "./output/output.ts";
+import { visible, visibleJson } from "./output/visible_text.ts";
 
 const EXIT_OF: Readonly<Record<ErrorKind, number>> = {
   input: EXIT.usage,

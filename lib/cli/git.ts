@@ -6,7 +6,7 @@
  */
 
 import { RefusalError } from "./refusal.ts";
-import { visible } from "./visible_text.ts";
+import { visible } from "./output/visible_text.ts";
 
 /** How to ask git. */
 export interface GitOptions {

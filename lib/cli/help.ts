@@ -17,10 +17,10 @@ import {
 } from "./arguments.ts";
 import { type Command, defineCommand, EXIT } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { printJson, printLine } from "./output.ts";
+import { printJson, printLine } from "./output/output.ts";
 import { didYouMean } from "./spelling.ts";
-import { tableLines } from "./table.ts";
-import { paint } from "./terminal.ts";
+import { tableLines } from "./output/table.ts";
+import { paint } from "./output/terminal.ts";
 
 const help: Command = defineCommand({
   name: "help",

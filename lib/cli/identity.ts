@@ -26,7 +26,7 @@
  * @module
  */
 
-import type { AgentProcess } from "../host.ts";
+import type { AgentProcess } from "../process/host.ts";
 import type { Keeper, Life, ProcessIdentity } from "../model/process.ts";
 import type { Session } from "../model/session.ts";
 

@@ -16,7 +16,7 @@ import {
 import { settleEnvironment } from "./codex_shell.ts";
 import { EXIT } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { printAside } from "./output.ts";
+import { printAside } from "./output/output.ts";
 
 /** Runs a command line; returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {

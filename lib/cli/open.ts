@@ -8,12 +8,12 @@
  * @module
  */
 
-import { MessageBus } from "../bus.ts";
-import { UnknownSessionError } from "../errors.ts";
-import { hostId } from "../host.ts";
-import { openOperations } from "../open_store.ts";
-import { resolveOptions } from "../options.ts";
-import { type Project, projectOf } from "../project.ts";
+import { MessageBus } from "../bus/bus.ts";
+import { UnknownSessionError } from "../model/errors.ts";
+import { hostId } from "../process/host.ts";
+import { openOperations } from "../store/open.ts";
+import { resolveOptions } from "../bus/options.ts";
+import { type Project, projectOf } from "../path/project.ts";
 import type { SessionStart } from "../model/session.ts";
 import { identityIn, startOf, warn } from "./acting.ts";
 import type { GlobalValues } from "./arguments.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PatternMode } from "../lock_target.ts";
+import type { PatternMode } from "../path/lock_target.ts";
 import { type OptionDeclarations, UsageError } from "./arguments.ts";
 
 /** The options of each command that takes a PATH of a lock. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Json } from "../json.ts";
+import type { Json } from "../model/json.ts";
 import { UsageError } from "./arguments.ts";
 
 // The library refuses less than this, and says so; here only memory is saved.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MessageBusError } from "../errors.ts";
+import { MessageBusError } from "../model/errors.ts";
 
 /** A command that fits, but that the state of things refuses now. */
 export class RefusalError extends MessageBusError {

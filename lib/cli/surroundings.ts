@@ -5,7 +5,7 @@
  * @module
  */
 
-import { lifeOf } from "../coordination/registry.ts";
+import { lifeOf } from "../sql/session_rows.ts";
 import {
   type AgentProcess,
   ancestors,
@@ -15,8 +15,8 @@ import {
   type ProcessEntry,
   terminalLeader,
   windowProcess,
-} from "../host.ts";
-import { refuseUnlessName } from "../options.ts";
+} from "../process/host.ts";
+import { refuseUnlessName } from "../bus/options.ts";
 import type { Session } from "../model/session.ts";
 import { threadBelowDaemon } from "./codex_shell.ts";
 import {

@@ -9,11 +9,11 @@
  * @module
  */
 
-import type { MessageBus } from "../bus.ts";
-import { NotHeldError } from "../errors.ts";
-import type { AcquireOptions, Lock } from "../locks.ts";
+import type { MessageBus } from "../bus/bus.ts";
+import { NotHeldError } from "../model/errors.ts";
+import type { AcquireOptions, Lock } from "../bus/locks.ts";
 import { DEFAULT_LOCK_LEASE_MS, type Hold } from "../model/lock.ts";
-import { shownPath, tellWaiting } from "./hold_lines.ts";
+import { shownPath, tellWaiting } from "./output/hold_lines.ts";
 
 // Less than this is what taking them takes.
 const AGED_MS = 1_000;

@@ -8,8 +8,8 @@
  * @module
  */
 
-import type { MessageBus } from "../bus.ts";
-import { TaskStateError } from "../errors.ts";
+import type { MessageBus } from "../bus/bus.ts";
+import { TaskStateError } from "../model/errors.ts";
 import type { Claim, Task } from "../model/task.ts";
 import type { OptionDeclarations } from "./arguments.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Json } from "../json.ts";
+import type { Json } from "./json.ts";
 
 /** One message, as every reader gets it; immutable. */
 export interface Message {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Json } from "../json.ts";
+import type { Json } from "./json.ts";
 
 /** How to publish a message. */
 export interface PublishOptions {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Json } from "../json.ts";
+import type { Json } from "./json.ts";
 
 /** How a task stands. */
 export type TaskStatus = "open" | "claimed" | "done" | "failed";

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { MessageBusError, SessionEndedError } from "../errors.ts";
+import { MessageBusError, SessionEndedError } from "../model/errors.ts";
 import { resolveSession } from "../rules/sessions.ts";
 import type { Incarnation } from "../model/session.ts";
 import type { Appended, AppendResult, NewMessage } from "../model/message.ts";

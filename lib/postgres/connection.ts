@@ -27,7 +27,7 @@
  * @module
  */
 
-import { BusyError, ClosedError, StoreError } from "../errors.ts";
+import { BusyError, ClosedError, StoreError } from "../model/errors.ts";
 import {
   codeOf,
   isKeyTaken,

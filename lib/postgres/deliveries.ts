@@ -4,7 +4,7 @@
  * @module
  */
 
-import { toMessage } from "../coordination/message_rows.ts";
+import { toMessage } from "../sql/message_rows.ts";
 import type { Message } from "../model/message.ts";
 import type { Queryable } from "./connection.ts";
 import { messageColumns } from "./messages.ts";

@@ -15,7 +15,7 @@ import {
   SessionEndedError,
   StoreError,
   type StoreFault,
-} from "../errors.ts";
+} from "../model/errors.ts";
 import { ENDED_STATE, NEWER_SCHEMA_STATE, TAKEN_OVER_STATE } from "./schema.ts";
 import type { ServerAddress } from "./url.ts";
 

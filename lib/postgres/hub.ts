@@ -16,9 +16,9 @@
  * @module
  */
 
-import { ring } from "../bell_files.ts";
-import { StoreError } from "../errors.ts";
-import { watchPath } from "../file_watch.ts";
+import { ring } from "../store/bell_files.ts";
+import { StoreError } from "../model/errors.ts";
+import { watchPath } from "../store/file_watch.ts";
 import { Connection } from "./connection.ts";
 import { HubFolder, isAlive, type Wants } from "./hub_folder.ts";
 import { OwnEar } from "./own_ear.ts";

@@ -14,8 +14,8 @@
  * @module
  */
 
-import { newBellName } from "../bell_files.ts";
-import { watchPath } from "../file_watch.ts";
+import { newBellName } from "../store/bell_files.ts";
+import { watchPath } from "../store/file_watch.ts";
 import type { Ear, Hearing } from "./ear.ts";
 import type { HostedProcess, HubFolder } from "./hub_folder.ts";
 

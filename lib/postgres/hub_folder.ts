@@ -16,9 +16,9 @@
  */
 
 import { createHash } from "node:crypto";
-import { StoreError } from "../errors.ts";
-import { hostId, processAlive, processStart } from "../host.ts";
-import { readSmallFile } from "../small_file.ts";
+import { StoreError } from "../model/errors.ts";
+import { hostId, processAlive, processStart } from "../process/host.ts";
+import { readSmallFile } from "../path/small_file.ts";
 import type { ServerAddress } from "./url.ts";
 
 /** A process of this host, as files name it. */

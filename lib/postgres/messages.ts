@@ -15,11 +15,7 @@
  * @module
  */
 
-import {
-  refuseBeyond,
-  START_CURSOR,
-  toMessage,
-} from "../coordination/message_rows.ts";
+import { refuseBeyond, START_CURSOR, toMessage } from "../sql/message_rows.ts";
 import type { Interest, Page } from "../model/message.ts";
 import {
   arrayText,

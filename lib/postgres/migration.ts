@@ -10,7 +10,7 @@
  * @module
  */
 
-import { StoreError } from "../errors.ts";
+import { StoreError } from "../model/errors.ts";
 import type { Row, SqlValue } from "./link.ts";
 import {
   LOCK_CLASS,

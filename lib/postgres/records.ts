@@ -13,20 +13,20 @@
  * @module
  */
 
-import { foldersBelow } from "../lock_overlap.ts";
+import { foldersBelow } from "../path/lock_overlap.ts";
 import {
   foreignTarget,
   targetValues,
   toHold,
   toRequest,
-} from "../coordination/lock_rows.ts";
-import { processOfRow, toSession } from "../coordination/registry.ts";
-import { toTask } from "../coordination/task_rules.ts";
-import { hostId, processAlive, processStart } from "../host.ts";
+} from "../sql/lock_rows.ts";
+import { processOfRow, toSession } from "../sql/session_rows.ts";
+import { toTask } from "../sql/task_rows.ts";
+import { hostId, processAlive, processStart } from "../process/host.ts";
 import type { Life } from "../model/process.ts";
 import type { DeliveryState } from "../model/delivery.ts";
-import { keeperText } from "../keeper.ts";
-import { entryKindOf } from "../paths.ts";
+import { keeperText } from "../process/keeper.ts";
+import { entryKindOf } from "../path/paths.ts";
 import type { LockTarget } from "../model/lock.ts";
 import { prefixesAbove, rangeBelow } from "../rules/prefixes.ts";
 import {
@@ -41,7 +41,7 @@ import type { HostedProcess } from "../model/process.ts";
 import type { Decide, Moment, RecordQuery } from "../rules/rule.ts";
 import { incarnationIds, SILENCE_NOTE } from "../rules/sessions.ts";
 import type { Incarnation, Session } from "../model/session.ts";
-import type { Seen } from "../store.ts";
+import type { Seen } from "../store/store.ts";
 import {
   arrayText,
   type Queryable,

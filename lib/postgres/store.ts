@@ -15,9 +15,9 @@
  * @module
  */
 
-import { topicChannel } from "../topics.ts";
-import { parseCursor, START_CURSOR } from "../coordination/message_rows.ts";
-import { ClosedError, MessageBusError } from "../errors.ts";
+import { topicChannel } from "../model/topics.ts";
+import { parseCursor, START_CURSOR } from "../sql/message_rows.ts";
+import { ClosedError, MessageBusError } from "../model/errors.ts";
 import { publish } from "../rules/messages.ts";
 import type { Incarnation } from "../model/session.ts";
 import type {
@@ -30,7 +30,7 @@ import type {
   Store,
   StoreCapabilities,
   Watch,
-} from "../store.ts";
+} from "../store/store.ts";
 import type {
   Appended,
   AppendResult,

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type Addressed, topicChannel } from "../topics.ts";
+import { type Addressed, topicChannel } from "../model/topics.ts";
 import type { Incarnation } from "../model/session.ts";
 import type { ChangeTopic, NewMessage } from "../model/message.ts";
 import {

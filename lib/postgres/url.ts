@@ -11,7 +11,7 @@
  * @module
  */
 
-import { InvalidInputError } from "../errors.ts";
+import { InvalidInputError } from "../model/errors.ts";
 import { DEFAULT_SCHEMA } from "./schema_version.ts";
 
 /** What TLS is asked for; false for none. */

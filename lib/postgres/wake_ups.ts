@@ -37,11 +37,11 @@
  * @module
  */
 
-import type { Addressed } from "../topics.ts";
+import type { Addressed } from "../model/topics.ts";
 import { createHash } from "node:crypto";
-import { openWatch } from "../coordination/open_watch.ts";
-import { StoreError } from "../errors.ts";
-import type { Watch, WatchMode } from "../store.ts";
+import { openWatch } from "../store/open_watch.ts";
+import { StoreError } from "../model/errors.ts";
+import type { Watch, WatchMode } from "../store/store.ts";
 import type { Interest } from "../model/message.ts";
 import { arrayText, type Connection, type Statement } from "./connection.ts";
 import type { Ear, Hearing } from "./ear.ts";

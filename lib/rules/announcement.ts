@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ttlOf } from "../channels.ts";
-import type { Json } from "../json.ts";
+import { ttlOf } from "../model/channels.ts";
+import type { Json } from "../model/json.ts";
 import type { NewMessage } from "../model/message.ts";
 
 /** Returns a message of a session on a built-in channel. */

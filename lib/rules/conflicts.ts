@@ -19,7 +19,7 @@
  * @module
  */
 
-import type { Json } from "../json.ts";
+import type { Json } from "../model/json.ts";
 import type { Blocker, Hold, LockOverlap, LockRequest } from "../model/lock.ts";
 import type { NewMessage } from "../model/message.ts";
 import { announcement } from "./announcement.ts";

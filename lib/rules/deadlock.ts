@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { DeadlockStep } from "../errors.ts";
+import type { DeadlockStep } from "../model/errors.ts";
 import type { Blocker } from "../model/lock.ts";
 
 /** A wait of one session: the path, and the sessions that block it. */

@@ -11,7 +11,7 @@
  */
 
 import { mayShareDisk } from "../model/process.ts";
-import { OverlapBudget } from "../lock_overlap.ts";
+import { OverlapBudget } from "../path/lock_overlap.ts";
 import type { Hold, LockRequest } from "../model/lock.ts";
 import type {
   EditObstacle,
@@ -24,7 +24,7 @@ import type {
   OthersFile,
   OthersFiles,
 } from "../model/edit.ts";
-import { isAtOrBelow } from "../path_text.ts";
+import { isAtOrBelow } from "../path/path_text.ts";
 import { askerOf, isDead, processOf } from "./life.ts";
 import { hosted, lockCount } from "./locks.ts";
 import { LockTable } from "./lock_table.ts";

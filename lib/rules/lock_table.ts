@@ -30,13 +30,13 @@
  */
 
 import { mayShareDisk } from "../model/process.ts";
-import { DeadlockError, NotHeldError } from "../errors.ts";
+import { DeadlockError, NotHeldError } from "../model/errors.ts";
 import {
   meetOnDisk,
   type Reach,
   reachOfHold,
   reachOfTarget,
-} from "../lock_overlap.ts";
+} from "../path/lock_overlap.ts";
 import { spansMachines } from "../model/lock.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type {

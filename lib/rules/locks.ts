@@ -5,8 +5,8 @@
  * @module
  */
 
-import { isAtOrBelow } from "../path_text.ts";
-import { LimitError } from "../errors.ts";
+import { isAtOrBelow } from "../path/path_text.ts";
+import { LimitError } from "../model/errors.ts";
 import type { Blocker, Hold, LockOutcome, LockRequest } from "../model/lock.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { LockQuery } from "../model/lock.ts";

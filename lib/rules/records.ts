@@ -20,7 +20,7 @@ import {
   type Reach,
   reachOfHold,
   reachOfTarget,
-} from "../lock_overlap.ts";
+} from "../path/lock_overlap.ts";
 import { spansMachines } from "../model/lock.ts";
 import type { Extent as PathSet, LockTarget } from "../model/lock.ts";
 import type { Hold, LockRequest } from "../model/lock.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { UnknownSessionError } from "../errors.ts";
+import { UnknownSessionError } from "../model/errors.ts";
 import type { Session } from "../model/session.ts";
 import type { NewMessage } from "../model/message.ts";
 import { announcement } from "./announcement.ts";

@@ -20,7 +20,7 @@ import {
   InvalidInputError,
   SessionEndedError,
   UnknownSessionError,
-} from "../errors.ts";
+} from "../model/errors.ts";
 import {
   type Incarnation,
   type Session,

@@ -14,8 +14,12 @@
  * @module
  */
 
-import { InvalidInputError, NotHeldError, TaskStateError } from "../errors.ts";
-import { decodePayload } from "../json.ts";
+import {
+  InvalidInputError,
+  NotHeldError,
+  TaskStateError,
+} from "../model/errors.ts";
+import { decodePayload } from "../model/json.ts";
 import type { TaskQuery } from "../model/task.ts";
 import type {
   Claim,

@@ -30,9 +30,9 @@
  * @module
  */
 
-import { type Addressed, isTopic } from "../topics.ts";
-import { removeBellFile } from "../bell_files.ts";
-import { hostId, processStart } from "../host.ts";
+import { type Addressed, isTopic } from "../model/topics.ts";
+import { removeBellFile } from "../store/bell_files.ts";
+import { hostId, processStart } from "../process/host.ts";
 import type { Interest } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";

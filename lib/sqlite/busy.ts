@@ -27,7 +27,7 @@
  * @module
  */
 
-import { BusyError } from "../errors.ts";
+import { BusyError } from "../model/errors.ts";
 import { faultOf } from "./faults.ts";
 import type { WriteTurn } from "./write_turn.ts";
 

@@ -19,7 +19,7 @@
  * @module
  */
 
-import { BusyError, ClosedError, StoreError } from "../errors.ts";
+import { BusyError, ClosedError, StoreError } from "../model/errors.ts";
 import { retryBusy, retryBusySync } from "./busy.ts";
 import {
   type Database,

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { toMessage } from "../coordination/message_rows.ts";
+import { toMessage } from "../sql/message_rows.ts";
 import type { Message } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
 import { COLUMNS } from "./messages.ts";

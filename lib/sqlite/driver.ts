@@ -16,7 +16,7 @@ import {
   type StatementSync,
   type SupportedValueType,
 } from "node:sqlite";
-import { InvalidInputError, StoreError } from "../errors.ts";
+import { InvalidInputError, StoreError } from "../model/errors.ts";
 
 /** The SQLite libraries that can serve. */
 export type SqliteDriver = "node" | "ffi";

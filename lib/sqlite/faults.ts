@@ -7,7 +7,7 @@
  * @module
  */
 
-import { StoreError, type StoreFault } from "../errors.ts";
+import { StoreError, type StoreFault } from "../model/errors.ts";
 
 /** What stood in the way, as far as a bus must tell it apart. */
 export type SqliteFault =

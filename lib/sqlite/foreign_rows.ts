@@ -25,10 +25,10 @@
  * @module
  */
 
-import type { Addressed } from "../topics.ts";
-import { ring } from "../bell_files.ts";
-import { watchPath } from "../file_watch.ts";
-import { hostId, processAlive, processStart } from "../host.ts";
+import type { Addressed } from "../model/topics.ts";
+import { ring } from "../store/bell_files.ts";
+import { watchPath } from "../store/file_watch.ts";
+import { hostId, processAlive, processStart } from "../process/host.ts";
 import { bellsFor } from "./bells.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";

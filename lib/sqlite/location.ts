@@ -18,7 +18,11 @@
  * @module
  */
 
-import { InvalidInputError, StoreError, type StoreFault } from "../errors.ts";
+import {
+  InvalidInputError,
+  StoreError,
+  type StoreFault,
+} from "../model/errors.ts";
 
 /** The places of one bus. */
 export interface BusLocation {

@@ -28,7 +28,7 @@
  * @module
  */
 
-import { MessageBusError } from "../errors.ts";
+import { MessageBusError } from "../model/errors.ts";
 import { pause } from "./busy.ts";
 import { faultOf } from "./faults.ts";
 import type { Connection } from "./connection.ts";

@@ -13,12 +13,8 @@
  * @module
  */
 
-import {
-  messageOf,
-  refuseBeyond,
-  START_CURSOR,
-} from "../coordination/message_rows.ts";
-import { isoOf } from "../iso_time.ts";
+import { messageOf, refuseBeyond, START_CURSOR } from "../sql/message_rows.ts";
+import { isoOf } from "../model/iso_time.ts";
 import type { Incarnation } from "../model/session.ts";
 import type { Interest, Message, NewMessage, Page } from "../model/message.ts";
 import { whoReads } from "./bells.ts";

@@ -40,7 +40,7 @@ import {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
   TTL_SECONDS_MAX,
-} from "../channels.ts";
+} from "../model/channels.ts";
 import { COMPATIBLE_FROM, SCHEMA_VERSION } from "./schema_version.ts";
 
 export { APPLICATION_ID, SCHEMA_VERSION } from "./schema_version.ts";

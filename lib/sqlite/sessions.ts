@@ -4,7 +4,7 @@
  * @module
  */
 
-import { toSession } from "../coordination/registry.ts";
+import { toSession } from "../sql/session_rows.ts";
 import type { Session } from "../model/session.ts";
 import type { Connection } from "./connection.ts";
 import { FROM_SESSIONS } from "./records.ts";

@@ -14,10 +14,10 @@
  * @module
  */
 
-import { type Addressed, topicChannel } from "../topics.ts";
-import { ring } from "../bell_files.ts";
-import { parseCursor, START_CURSOR } from "../coordination/message_rows.ts";
-import { ClosedError, MessageBusError } from "../errors.ts";
+import { type Addressed, topicChannel } from "../model/topics.ts";
+import { ring } from "../store/bell_files.ts";
+import { parseCursor, START_CURSOR } from "../sql/message_rows.ts";
+import { ClosedError, MessageBusError } from "../model/errors.ts";
 import { publish } from "../rules/messages.ts";
 import { assertActive } from "../rules/sessions.ts";
 import type { Incarnation } from "../model/session.ts";
@@ -30,7 +30,7 @@ import type {
   Store,
   StoreCapabilities,
   Watch,
-} from "../store.ts";
+} from "../store/store.ts";
 import type {
   Appended,
   AppendResult,

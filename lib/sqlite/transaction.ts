@@ -7,8 +7,8 @@
  * @module
  */
 
-import { type Addressed, topicChannel } from "../topics.ts";
-import { processAlive } from "../host.ts";
+import { type Addressed, topicChannel } from "../model/topics.ts";
+import { processAlive } from "../process/host.ts";
 import type { Life, ProcessIdentity } from "../model/process.ts";
 import type { Incarnation } from "../model/session.ts";
 import type { ChangeTopic } from "../model/message.ts";

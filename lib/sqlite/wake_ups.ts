@@ -21,12 +21,12 @@
  * @module
  */
 
-import type { Addressed } from "../topics.ts";
-import { newBellName, removeBellFile, ring } from "../bell_files.ts";
-import { openWatch } from "../coordination/open_watch.ts";
-import { StoreError } from "../errors.ts";
-import { watchPath } from "../file_watch.ts";
-import type { Watch, WatchMode } from "../store.ts";
+import type { Addressed } from "../model/topics.ts";
+import { newBellName, removeBellFile, ring } from "../store/bell_files.ts";
+import { openWatch } from "../store/open_watch.ts";
+import { StoreError } from "../model/errors.ts";
+import { watchPath } from "../store/file_watch.ts";
+import type { Watch, WatchMode } from "../store/store.ts";
 import type { Interest } from "../model/message.ts";
 import {
   addBell,

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { MessageBusError, NotHeldError } from "../errors.ts";
+import { MessageBusError, NotHeldError } from "../model/errors.ts";
 import type { Operation } from "../model/batch.ts";
 import type { Cases } from "./case.ts";
 import { everything } from "./everything.ts";

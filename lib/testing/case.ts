@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { StoreCapabilities } from "../store.ts";
+import type { StoreCapabilities } from "../store/store.ts";
 import type { Scene } from "./scene.ts";
 import type { StoreUnderTest } from "./store_under_test.ts";
 

@@ -5,7 +5,11 @@
  */
 
 import assert from "node:assert/strict";
-import { NotHeldError, SessionEndedError, TaskStateError } from "../errors.ts";
+import {
+  NotHeldError,
+  SessionEndedError,
+  TaskStateError,
+} from "../model/errors.ts";
 import type { Claim } from "../model/task.ts";
 import type { Cases } from "./case.ts";
 import { HOUR_MS } from "./peer.ts";

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { ClosedError } from "../errors.ts";
+import { ClosedError } from "../model/errors.ts";
 import type { Cases } from "./case.ts";
 import { HOUR_MS, ON_CHANNEL, payloadsOf, targetOf } from "./peer.ts";
 import { WakeUp, within } from "./waiting.ts";

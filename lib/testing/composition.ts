@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { LimitError, NotHeldError } from "../errors.ts";
+import { LimitError, NotHeldError } from "../model/errors.ts";
 import type { LockRequest } from "../model/lock.ts";
 import type { Operation } from "../model/batch.ts";
 import type { HostedProcess } from "../model/process.ts";

@@ -6,8 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { NotHeldError } from "../errors.ts";
-import type { Operations } from "../operations.ts";
+import { NotHeldError } from "../model/errors.ts";
+import type { Operations } from "../bus/operations.ts";
 import { noteKey } from "../rules/records.ts";
 import type { Decide } from "../rules/rule.ts";
 import { requireActive } from "../rules/sessions.ts";

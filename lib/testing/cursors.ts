@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { InvalidInputError } from "../errors.ts";
+import { InvalidInputError } from "../model/errors.ts";
 import type { Cases } from "./case.ts";
 import { ON_CHANNEL, payloadsOf } from "./peer.ts";
 

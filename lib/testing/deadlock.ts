@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { DeadlockError } from "../errors.ts";
+import { DeadlockError } from "../model/errors.ts";
 import type { Cases } from "./case.ts";
 import { holders } from "./locks.ts";
 import { heldBy, type Peer, targetOf } from "./peer.ts";

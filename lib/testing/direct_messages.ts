@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
+import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
-import { AskTimeoutError, UnknownSessionError } from "../errors.ts";
+import { AskTimeoutError, UnknownSessionError } from "../model/errors.ts";
 import type { DeliveryState } from "../model/delivery.ts";
 import type { Cases } from "./case.ts";
 import { purgeAll } from "./keeping.ts";

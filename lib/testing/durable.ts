@@ -10,7 +10,7 @@ import {
   DurableNameInUseError,
   InvalidInputError,
   LeaseLostError,
-} from "../errors.ts";
+} from "../model/errors.ts";
 import type { DurableReader } from "../model/durable.ts";
 import type { Interest } from "../model/message.ts";
 import type { Cases } from "./case.ts";

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { UnknownSessionError } from "../errors.ts";
+import { UnknownSessionError } from "../model/errors.ts";
 import type { EditObstacle, EditRequest, FileScope } from "../model/edit.ts";
 import type { LockKind } from "../model/lock.ts";
 import type { Cases } from "./case.ts";

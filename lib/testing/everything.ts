@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
+import type { Operations } from "../bus/operations.ts";
 import { targetOf } from "./peer.ts";
 
 /** Returns all that a store holds, as far as it can be seen. */

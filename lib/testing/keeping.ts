@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
+import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
 import type { Purged } from "../model/message.ts";
 import type { Cases } from "./case.ts";

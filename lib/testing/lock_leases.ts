@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { NotHeldError } from "../errors.ts";
+import { NotHeldError } from "../model/errors.ts";
 import type { Hold } from "../model/lock.ts";
 import type { Cases } from "./case.ts";
 import { conflicts } from "./lock_overlaps.ts";

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { DeadlockError } from "../errors.ts";
+import { DeadlockError } from "../model/errors.ts";
 import type { LockOutcome } from "../model/lock.ts";
 import type { Cases } from "./case.ts";
 import { conflicts } from "./lock_overlaps.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
+import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
 import type { LockKind } from "../model/lock.ts";
 import type { LockOutcome } from "../model/lock.ts";

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { ClosedError, LockHeldError } from "../errors.ts";
+import { ClosedError, LockHeldError } from "../model/errors.ts";
 import type { Cases } from "./case.ts";
 import { blockersOf, holders } from "./locks.ts";
 import { heldBy, HOUR_MS, targetOf } from "./peer.ts";

@@ -4,9 +4,13 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
+import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
-import { LimitError, NotHeldError, SessionEndedError } from "../errors.ts";
+import {
+  LimitError,
+  NotHeldError,
+  SessionEndedError,
+} from "../model/errors.ts";
 import type { Blocker, Hold, LockOutcome } from "../model/lock.ts";
 import type { LockQuery } from "../model/lock.ts";
 import type { Cases } from "./case.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
+import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
-import { processStart } from "../host.ts";
-import type { Json } from "../json.ts";
-import { extent } from "../lock_target.ts";
+import { processStart } from "../process/host.ts";
+import type { Json } from "../model/json.ts";
+import { extent } from "../path/lock_target.ts";
 import type { LockKind, LockTarget } from "../model/lock.ts";
 import type { Hold, LockOutcome, LockRequest } from "../model/lock.ts";
 import type { Session, SessionStart } from "../model/session.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { processStart } from "../host.ts";
+import { processStart } from "../process/host.ts";
 import type { SessionStart } from "../model/session.ts";
 
 // The first process of a system lives as long as that does.

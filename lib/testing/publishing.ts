@@ -5,8 +5,8 @@
  */
 
 import assert from "node:assert/strict";
-import { UnknownSessionError } from "../errors.ts";
-import type { Json } from "../json.ts";
+import { UnknownSessionError } from "../model/errors.ts";
+import type { Json } from "../model/json.ts";
 import type { Cases } from "./case.ts";
 import { CHANNEL } from "./peer.ts";
 

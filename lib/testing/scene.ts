@@ -4,11 +4,11 @@
  * @module
  */
 
-import { MessageBus } from "../bus.ts";
-import { processStart } from "../host.ts";
-import { type OpenBusOptions, resolveOptions } from "../options.ts";
+import { MessageBus } from "../bus/bus.ts";
+import { processStart } from "../process/host.ts";
+import { type OpenBusOptions, resolveOptions } from "../bus/options.ts";
 import type { SessionStart } from "../model/session.ts";
-import { Operations } from "../operations.ts";
+import { Operations } from "../bus/operations.ts";
 import { Peer } from "./peer.ts";
 import type {
   ForeignRow,

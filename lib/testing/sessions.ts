@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
+import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
-import { SessionEndedError, UnknownSessionError } from "../errors.ts";
+import { SessionEndedError, UnknownSessionError } from "../model/errors.ts";
 import type { Session, SessionChange } from "../model/session.ts";
 import type { Cases } from "./case.ts";
 import { everything } from "./everything.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
-import type { Store, StoreCapabilities } from "../store.ts";
+import type { Operations } from "../bus/operations.ts";
+import type { Store, StoreCapabilities } from "../store/store.ts";
 
 /** How a case wants a store opened; what is left out is as by default. */
 export interface TestStoreOptions {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Operations } from "../operations.ts";
+import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
-import { InvalidInputError, TaskStateError } from "../errors.ts";
+import { InvalidInputError, TaskStateError } from "../model/errors.ts";
 import type { TaskQuery } from "../model/task.ts";
 import type { Claim, Task } from "../model/task.ts";
 import type { Cases } from "./case.ts";

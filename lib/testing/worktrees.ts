@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { Json } from "../json.ts";
+import type { Json } from "../model/json.ts";
 import type { BranchMove, FolderQuery } from "../model/edit.ts";
 import type { Cases } from "./case.ts";
 import type { Peer } from "./peer.ts";

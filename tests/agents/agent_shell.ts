@@ -9,7 +9,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { AgentName } from "../../lib/agents/agent.ts";
+import type { AgentName } from "../../lib/hooks/agents/agent.ts";
 import { type Mbus, ROOT } from "../cli/mbus.ts";
 import { eventAt, type HookCall, inputOf } from "./calls.ts";
 

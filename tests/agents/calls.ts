@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { AgentName } from "../../lib/agents/agent.ts";
+import type { AgentName } from "../../lib/hooks/agents/agent.ts";
 
 /** The points at which all agents call. */
 export const POINTS = [

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { claude } from "../../lib/agents/claude.ts";
+import { claude } from "../../lib/hooks/agents/claude.ts";
 import {
   ALLOW,
   type Answer,

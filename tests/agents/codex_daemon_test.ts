@@ -7,24 +7,21 @@
 
 import type { Session } from "../../lib/model/session.ts";
 import assert from "node:assert/strict";
-import {
-  daemonAbove,
-  type Environment,
-} from "../../lib/agents/codex_daemon.ts";
+import { daemonAbove, type Environment } from "../../lib/hooks/codex_daemon.ts";
 import {
   ANSWER_MS_MAX,
   askDaemon,
   type DaemonAnswer,
-} from "../../lib/agents/codex_socket.ts";
-import { isOver } from "../../lib/agents/codex_turn.ts";
+} from "../../lib/hooks/codex_socket.ts";
+import { isOver } from "../../lib/hooks/codex_turn.ts";
 import {
   findWindow,
   listenerOn,
   portIn,
-} from "../../lib/agents/codex_window.ts";
-import { codexHomeOf } from "../../lib/agents/codex.ts";
+} from "../../lib/hooks/codex_window.ts";
+import { codexHomeOf } from "../../lib/hooks/agents/codex.ts";
 import { checkCodex } from "../../lib/cli/doctor/codex.ts";
-import type { ProcessEntry } from "../../lib/process_entry.ts";
+import type { ProcessEntry } from "../../lib/process/process_entry.ts";
 
 const THREAD = "01a22fb9-97dc-7491-a389-948202f699c8";
 const DAEMON: ProcessEntry = {
@@ -294,7 +291,7 @@ Deno.test("a daemon that hangs is waited for as long as it was said", async () =
 Deno.test("a socket that may not be used is no answer", () =>
   withSocket(() => new Promise(() => {}), async (home) => {
     const module =
-      new URL("../../lib/agents/codex_socket.ts", import.meta.url).href;
+      new URL("../../lib/hooks/codex_socket.ts", import.meta.url).href;
     const script = `${home}/ask.ts`;
     Deno.writeTextFileSync(
       script,

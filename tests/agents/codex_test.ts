@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { codex } from "../../lib/agents/codex.ts";
+import { codex } from "../../lib/hooks/agents/codex.ts";
 import {
   ALLOW,
   type Answer,

@@ -6,13 +6,13 @@
 
 import assert from "node:assert/strict";
 import { parse as parseToml } from "smol-toml";
-import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
+import { AGENT_NAMES, type AgentName } from "../../lib/hooks/agents/agent.ts";
 import {
   type ConfigPlace,
   hookCommand,
-} from "../../lib/agents/config/config.ts";
-import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
+} from "../../lib/install/agents/config.ts";
+import { AGENT_CONFIGS } from "../../lib/install/agents/configs.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { within } from "../fixture.ts";
 import { runCommand, SHELL, withProgram } from "./command_shell.ts";
 

@@ -7,14 +7,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { stringify as stringifyToml } from "smol-toml";
-import type { AgentName } from "../../lib/agents/agent.ts";
+import type { AgentName } from "../../lib/hooks/agents/agent.ts";
 import {
   ConfigError,
   type ConfigFile,
   type ConfigPlace,
-} from "../../lib/agents/config/config.ts";
-import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
-import { addGuide, removeGuide } from "../../lib/agents/config/guide.ts";
+} from "../../lib/install/agents/config.ts";
+import { AGENT_CONFIGS } from "../../lib/install/agents/configs.ts";
+import { addGuide, removeGuide } from "../../lib/install/agents/guide.ts";
 
 const PLACE: ConfigPlace = {
   home: "/h",

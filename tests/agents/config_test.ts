@@ -7,14 +7,14 @@
 import assert from "node:assert/strict";
 import { parse as parseJsonc } from "jsonc-parser";
 import { parse as parseToml } from "smol-toml";
-import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
+import { AGENT_NAMES, type AgentName } from "../../lib/hooks/agents/agent.ts";
 import {
   ConfigError,
   type ConfigFile,
   type ConfigPlace,
   type ConfigScope,
-} from "../../lib/agents/config/config.ts";
-import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
+} from "../../lib/install/agents/config.ts";
+import { AGENT_CONFIGS } from "../../lib/install/agents/configs.ts";
 import {
   BROKEN_JSON,
   BROKEN_TOML,

@@ -14,7 +14,7 @@ import type {
   Decision,
   HookEvent,
   Rendered,
-} from "../../lib/agents/agent.ts";
+} from "../../lib/hooks/agents/agent.ts";
 
 type Rule = (output: string, event: HookEvent) => void;
 

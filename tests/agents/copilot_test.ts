@@ -6,8 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { copilot } from "../../lib/agents/copilot.ts";
-import { hostOf } from "../../lib/agents/host.ts";
+import { copilot } from "../../lib/hooks/agents/copilot.ts";
+import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
 import { assertContract } from "./contract.ts";
 import {
   ALLOW,

@@ -6,9 +6,9 @@
  */
 
 import assert from "node:assert/strict";
-import type { HookEvent } from "../../lib/agents/agent.ts";
-import { cursor } from "../../lib/agents/cursor.ts";
-import { hostOf } from "../../lib/agents/host.ts";
+import type { HookEvent } from "../../lib/hooks/agents/agent.ts";
+import { cursor } from "../../lib/hooks/agents/cursor.ts";
+import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
 import { assertContract } from "./contract.ts";
 import {
   ALLOW,

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { shellWrites } from "../../lib/agents/shell.ts";
+import { shellWrites } from "../../lib/hooks/shell/shell.ts";
 import { contextOf, Scene } from "./scene.ts";
 import { Machine } from "./told_hooks.ts";
 
@@ -241,7 +241,7 @@ Deno.test("a file of another project that the tool names is told to its holder",
 
 Deno.test("what only looks like a path is no trouble", async () => {
   await using machine = await two();
-  const { readHookLog } = await import("../../lib/agents/hook_log.ts");
+  const { readHookLog } = await import("../../lib/hooks/hook_log.ts");
   for (const path of ["https://a.example/b", "a\u0000b", "x".repeat(9_000)]) {
     const tool = machine.tool("bob", "Unheard", { path });
     await tool.before();

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { lockTarget } from "../../lib/lock_target.ts";
+import { lockTarget } from "../../lib/path/lock_target.ts";
 import { run } from "../fixture.ts";
 import { contextOf, reasonOf, Scene } from "./scene.ts";
 

@@ -6,8 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { droid } from "../../lib/agents/droid.ts";
-import { hostOf } from "../../lib/agents/host.ts";
+import { droid } from "../../lib/hooks/agents/droid.ts";
+import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
 import {
   ALLOW,
   type Answer,

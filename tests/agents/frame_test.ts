@@ -12,7 +12,7 @@ import {
   type PeerText,
   plainName,
   plainText,
-} from "../../lib/agents/frame.ts";
+} from "../../lib/hooks/frame.ts";
 
 const encoder = new TextEncoder();
 

@@ -13,10 +13,10 @@ import {
   AGENT_NAMES,
   type Decision,
   type HookEvent,
-} from "../../lib/agents/agent.ts";
-import { hostOf } from "../../lib/agents/host.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
-import { READ_FIELDS } from "../../lib/agents/tool.ts";
+} from "../../lib/hooks/agents/agent.ts";
+import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
+import { READ_FIELDS } from "../../lib/hooks/agents/tool.ts";
 import { inputOf } from "./calls.ts";
 import { assertContract } from "./contract.ts";
 import { mutated } from "./mutated.ts";

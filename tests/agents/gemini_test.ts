@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { gemini } from "../../lib/agents/gemini.ts";
+import { gemini } from "../../lib/hooks/agents/gemini.ts";
 import {
   ALLOW,
   type Answer,

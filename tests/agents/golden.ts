@@ -11,8 +11,8 @@ import type {
   Carried,
   Decision,
   HookEvent,
-} from "../../lib/agents/agent.ts";
-import { hostOf } from "../../lib/agents/host.ts";
+} from "../../lib/hooks/agents/agent.ts";
+import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
 import { assertContract } from "./contract.ts";
 
 /** A recorded input by name, and its event without what all have in common. */

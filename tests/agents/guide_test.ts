@@ -5,13 +5,13 @@
  */
 
 import assert from "node:assert/strict";
-import { AGENT_NAMES } from "../../lib/agents/agent.ts";
+import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
 import {
   addGuide,
   GUIDE,
   guidePath,
   removeGuide,
-} from "../../lib/agents/config/guide.ts";
+} from "../../lib/install/agents/guide.ts";
 
 const TEXTS: readonly (readonly [string, string | undefined])[] = [
   ["no file", undefined],

@@ -6,8 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import type { ConfigPlace } from "../../lib/agents/config/config.ts";
-import { homeOf, type HomeOwner } from "../../lib/agents/config/homes.ts";
+import type { ConfigPlace } from "../../lib/install/agents/config.ts";
+import { homeOf, type HomeOwner } from "../../lib/install/agents/homes.ts";
 import { AgentsHome, write } from "../cli/agents_home.ts";
 
 /** The variable, and the folder for `/x`, `sub/../y`, `~/z` and none. */

@@ -6,11 +6,11 @@
  */
 
 import assert from "node:assert/strict";
-import { AGENT_NAMES } from "../../lib/agents/agent.ts";
-import { HOOK_FRAGMENT, hookCommand } from "../../lib/agents/config/config.ts";
-import { readHookLog } from "../../lib/agents/hook_log.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
-import { fragmentText } from "../../lib/cli/launcher.ts";
+import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
+import { HOOK_FRAGMENT, hookCommand } from "../../lib/install/agents/config.ts";
+import { readHookLog } from "../../lib/hooks/hook_log.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
+import { fragmentText } from "../../lib/packaging/launcher.ts";
 import { openBus } from "../../mod.ts";
 import { denoDir, ROOT } from "../cli/mbus.ts";
 import { within } from "../fixture.ts";
@@ -161,7 +161,7 @@ for (const shell of SHELLS) {
         home.fragment,
         fragmentText(
           Deno.execPath(),
-          `${ROOT}/lib/cli/hook_entry.ts`,
+          `${ROOT}/lib/cli/bin/hook.ts`,
           `--config=${ROOT}/deno.json`,
         ),
       );

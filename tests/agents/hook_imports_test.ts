@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 
-const ENTRY = new URL("../../lib/cli/hook_entry.ts", import.meta.url);
+const ENTRY = new URL("../../lib/cli/bin/hook.ts", import.meta.url);
 const LIB = new URL("../../lib/", import.meta.url).href;
 const SERVERS = `${LIB}postgres/`;
 

@@ -7,11 +7,11 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { AGENT_NAMES } from "../../lib/agents/agent.ts";
-import { hookCommand } from "../../lib/agents/config/config.ts";
-import { type ByteSource, readInput } from "../../lib/agents/hook_input.ts";
-import { readHookLog } from "../../lib/agents/hook_log.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
+import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
+import { hookCommand } from "../../lib/install/agents/config.ts";
+import { type ByteSource, readInput } from "../../lib/hooks/hook_input.ts";
+import { readHookLog } from "../../lib/hooks/hook_log.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { Mbus } from "../cli/mbus.ts";
 import { within } from "../fixture.ts";
 import { eventAt, type HookCall, inputOf } from "./calls.ts";
@@ -156,7 +156,7 @@ async function openRun(
   text: string,
   env: Readonly<Record<string, string | undefined>> = {},
 ): Promise<{ code: number; output: string; errors: string }> {
-  const cli = new URL("../../lib/cli/hook_entry.ts", import.meta.url).href;
+  const cli = new URL("../../lib/cli/bin/hook.ts", import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--cached-only", "--allow-all", cli, ...args],
     cwd: `${mbus.folder}/project`,

@@ -6,8 +6,8 @@
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
-import { processEntry } from "../../lib/processes.ts";
+import { AGENT_NAMES, type AgentName } from "../../lib/hooks/agents/agent.ts";
+import { processEntry } from "../../lib/process/processes.ts";
 import { Mbus } from "../cli/mbus.ts";
 import { runAsAgent } from "./agent_shell.ts";
 import type { HookCall } from "./calls.ts";

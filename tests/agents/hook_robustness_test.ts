@@ -8,11 +8,11 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
-import { answerInput } from "../../lib/agents/hook.ts";
-import { readHookLog } from "../../lib/agents/hook_log.ts";
-import { hostOf } from "../../lib/agents/host.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
+import { AGENT_NAMES, type AgentName } from "../../lib/hooks/agents/agent.ts";
+import { answerInput } from "../../lib/hooks/hook.ts";
+import { readHookLog } from "../../lib/hooks/hook_log.ts";
+import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { Mbus } from "../cli/mbus.ts";
 import { eventAt, type HookCall, inputOf, POINTS } from "./calls.ts";
 import { assertContract } from "./contract.ts";

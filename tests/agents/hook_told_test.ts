@@ -7,13 +7,9 @@
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { AGENT_NAMES } from "../../lib/agents/agent.ts";
-import { answerInput } from "../../lib/agents/hook.ts";
-import {
-  HookLog,
-  hookLogPath,
-  readHookLog,
-} from "../../lib/agents/hook_log.ts";
+import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
+import { answerInput } from "../../lib/hooks/hook.ts";
+import { HookLog, hookLogPath, readHookLog } from "../../lib/hooks/hook_log.ts";
 import { openBus } from "../../mod.ts";
 import { Mbus } from "../cli/mbus.ts";
 import { eventAt, type HookCall, inputOf } from "./calls.ts";

@@ -5,9 +5,9 @@
  */
 
 import assert from "node:assert/strict";
-import { AGENT_NAMES } from "../../lib/agents/agent.ts";
-import { hostOf } from "../../lib/agents/host.ts";
-import { AGENTS, isAgentName } from "../../lib/agents/roster.ts";
+import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
+import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { AGENTS, isAgentName } from "../../lib/hooks/agents/agents.ts";
 import { readFixture } from "./golden.ts";
 
 const HOSTS: readonly (readonly [string, string, string | undefined])[] = [

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { kimi } from "../../lib/agents/kimi.ts";
+import { kimi } from "../../lib/hooks/agents/kimi.ts";
 import {
   ALLOW,
   type Answer,

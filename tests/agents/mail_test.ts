@@ -5,14 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import type { HookEvent } from "../../lib/agents/agent.ts";
-import type { Case } from "../../lib/agents/case.ts";
-import { withMail } from "../../lib/agents/mail.ts";
-import { DEFAULT_POLICY } from "../../lib/agents/policy.ts";
-import { openOperations } from "../../lib/open_store.ts";
-import { resolveOptions } from "../../lib/options.ts";
+import type { HookEvent } from "../../lib/hooks/agents/agent.ts";
+import type { Case } from "../../lib/hooks/hook_context.ts";
+import { withMail } from "../../lib/hooks/pending_context.ts";
+import { DEFAULT_POLICY } from "../../lib/hooks/policy.ts";
+import { openOperations } from "../../lib/store/open.ts";
+import { resolveOptions } from "../../lib/bus/options.ts";
 import type { Session } from "../../lib/model/session.ts";
-import type { Operations } from "../../lib/operations.ts";
+import type { Operations } from "../../lib/bus/operations.ts";
 import { Home } from "../fixture.ts";
 
 const EVENT: HookEvent = {

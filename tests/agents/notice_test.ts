@@ -5,8 +5,8 @@
  */
 
 import assert from "node:assert/strict";
-import type { AgentName } from "../../lib/agents/agent.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
+import type { AgentName } from "../../lib/hooks/agents/agent.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { inputOf } from "./calls.ts";
 import { NOTIFY } from "./golden.ts";
 

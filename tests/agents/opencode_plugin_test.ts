@@ -6,8 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { opencode } from "../../lib/agents/opencode.ts";
-import { opencodePlugin } from "../../lib/agents/config/opencode_plugin.ts";
+import { opencode } from "../../lib/hooks/agents/opencode.ts";
+import { opencodePlugin } from "../../lib/install/agents/opencode_plugin.ts";
 
 const IGNORE = Deno.build.os === "windows";
 const HEAD = `const { default: plugin } = await import(Deno.args[0]);

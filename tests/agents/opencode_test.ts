@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { opencode } from "../../lib/agents/opencode.ts";
+import { opencode } from "../../lib/hooks/agents/opencode.ts";
 import {
   type Answer,
   CONTINUE,

@@ -5,7 +5,11 @@
  */
 
 import assert from "node:assert/strict";
-import { diffPaths, isPatch, patchPaths } from "../../lib/agents/patch.ts";
+import {
+  diffPaths,
+  isPatch,
+  patchPaths,
+} from "../../lib/hooks/agents/patch.ts";
 
 const PATCHES: readonly (readonly [string, string, readonly string[]])[] = [
   ["nothing", "", []],

@@ -9,7 +9,7 @@ import {
   DEFAULT_POLICY,
   type Policy,
   readPolicy,
-} from "../../lib/agents/policy.ts";
+} from "../../lib/hooks/policy.ts";
 import { Mbus } from "../cli/mbus.ts";
 
 /** Reads the policy where the user's file and a project's say this. */

@@ -8,9 +8,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { activeFiles, LEASE_MS, LOCKS_MAX } from "../../lib/agents/lease.ts";
-import { keyOfName } from "../../lib/agents/quick_answer.ts";
-import { lockTarget } from "../../lib/lock_target.ts";
+import { activeFiles, LEASE_MS, LOCKS_MAX } from "../../lib/hooks/edit_lock.ts";
+import { keyOfName } from "../../lib/hooks/fast_path.ts";
+import { lockTarget } from "../../lib/path/lock_target.ts";
 import { nodeLibrary } from "../../lib/sqlite/driver.ts";
 import { guardQuickly } from "../../lib/sqlite/quick_guard.ts";
 import { Scene } from "./scene.ts";

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { qwen } from "../../lib/agents/qwen.ts";
+import { qwen } from "../../lib/hooks/agents/qwen.ts";
 import {
   type Answer,
   CONTINUE,

@@ -12,17 +12,17 @@ import type {
   Decision,
   HookEvent,
   ToolKind,
-} from "../../lib/agents/agent.ts";
-import type { Case } from "../../lib/agents/case.ts";
-import { decide } from "../../lib/agents/decide.ts";
-import { DEFAULT_POLICY, type Policy } from "../../lib/agents/policy.ts";
-import { openOperations } from "../../lib/open_store.ts";
-import { resolveOptions } from "../../lib/options.ts";
-import { projectOf } from "../../lib/project.ts";
+} from "../../lib/hooks/agents/agent.ts";
+import type { Case } from "../../lib/hooks/hook_context.ts";
+import { decide } from "../../lib/hooks/decide.ts";
+import { DEFAULT_POLICY, type Policy } from "../../lib/hooks/policy.ts";
+import { openOperations } from "../../lib/store/open.ts";
+import { resolveOptions } from "../../lib/bus/options.ts";
+import { projectOf } from "../../lib/path/project.ts";
 import type { Hold } from "../../lib/model/lock.ts";
 import type { Session } from "../../lib/model/session.ts";
 import type { Message } from "../../lib/model/message.ts";
-import type { Operations } from "../../lib/operations.ts";
+import type { Operations } from "../../lib/bus/operations.ts";
 import { Clock } from "../fixture.ts";
 
 /** What may be said of a call. */
@@ -214,7 +214,7 @@ export class Scene implements AsyncDisposable {
     } = {},
   ): Promise<Hold> {
     await this.session(session);
-    const { lockTarget } = await import("../../lib/lock_target.ts");
+    const { lockTarget } = await import("../../lib/path/lock_target.ts");
     const outcome = await this.store.acquireLock({
       session,
       agent: "",

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { readHookLog } from "../../lib/agents/hook_log.ts";
+import { readHookLog } from "../../lib/hooks/hook_log.ts";
 import { Repository } from "../cli/repository.ts";
 
 /** A tool call as an agent hands it to its hook. */

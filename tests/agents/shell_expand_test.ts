@@ -6,8 +6,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { shellWrites } from "../../lib/agents/shell.ts";
-import { diskAt } from "../../lib/agents/shell_disk.ts";
+import { shellWrites } from "../../lib/hooks/shell/shell.ts";
+import { diskAt } from "../../lib/hooks/shell/disk.ts";
 
 /** A folder with names that patterns match, and names that are patterns. */
 function makeFolder(): string {

@@ -6,9 +6,9 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { GitRefs } from "../../lib/agents/git_refs.ts";
-import { type ShellWrites, shellWrites } from "../../lib/agents/shell.ts";
-import { diskAt } from "../../lib/agents/shell_disk.ts";
+import { GitRefs } from "../../lib/hooks/shell/git_refs.ts";
+import { type ShellWrites, shellWrites } from "../../lib/hooks/shell/shell.ts";
+import { diskAt } from "../../lib/hooks/shell/disk.ts";
 
 const TREE = "*";
 

@@ -6,8 +6,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { shellWrites } from "../../lib/agents/shell.ts";
-import { EMPTY_DISK, type ShellDisk } from "../../lib/agents/shell_disk.ts";
+import { shellWrites } from "../../lib/hooks/shell/shell.ts";
+import { EMPTY_DISK, type ShellDisk } from "../../lib/hooks/shell/disk.ts";
 
 const DISK: ShellDisk = {
   ...EMPTY_DISK,

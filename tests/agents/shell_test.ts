@@ -13,8 +13,8 @@ import {
   type ShellWrite,
   type ShellWrites,
   shellWrites,
-} from "../../lib/agents/shell.ts";
-import { EMPTY_DISK, type ShellDisk } from "../../lib/agents/shell_disk.ts";
+} from "../../lib/hooks/shell/shell.ts";
+import { EMPTY_DISK, type ShellDisk } from "../../lib/hooks/shell/disk.ts";
 
 const HOME = "/home/dev";
 const LOST = "lost";

@@ -6,12 +6,12 @@
  */
 
 import assert from "node:assert/strict";
-import { answerInput } from "../../lib/agents/hook.ts";
-import { lockTarget } from "../../lib/lock_target.ts";
+import { answerInput } from "../../lib/hooks/hook.ts";
+import { lockTarget } from "../../lib/path/lock_target.ts";
 import type { Hold } from "../../lib/model/lock.ts";
-import { openOperations } from "../../lib/open_store.ts";
-import { resolveOptions } from "../../lib/options.ts";
-import type { Operations } from "../../lib/operations.ts";
+import { openOperations } from "../../lib/store/open.ts";
+import { resolveOptions } from "../../lib/bus/options.ts";
+import type { Operations } from "../../lib/bus/operations.ts";
 
 /** One call of a hook. */
 export interface ToldCall {

@@ -12,13 +12,13 @@ import {
   removeWritableRoot,
   unloadAtOnce,
   unloadLater,
-} from "../../lib/agents/config/codex.ts";
+} from "../../lib/install/agents/codex.ts";
 import {
   ConfigError,
   type ConfigPlace,
-} from "../../lib/agents/config/config.ts";
-import { kimiConfig } from "../../lib/agents/config/kimi.ts";
-import { tomlString, tomlValue } from "../../lib/agents/config/toml.ts";
+} from "../../lib/install/agents/config.ts";
+import { kimiConfig } from "../../lib/install/agents/kimi.ts";
+import { tomlString, tomlValue } from "../../lib/install/agents/toml.ts";
 
 const PLACE: ConfigPlace = {
   home: "/home/dev",

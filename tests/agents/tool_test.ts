@@ -5,9 +5,9 @@
  */
 
 import assert from "node:assert/strict";
-import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
-import type { ToolCall } from "../../lib/agents/agent.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
+import { AGENT_NAMES, type AgentName } from "../../lib/hooks/agents/agent.ts";
+import type { ToolCall } from "../../lib/hooks/agents/agent.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { inputOf, toolNamesOf } from "./calls.ts";
 
 /** Reads a call of an agent's tool before it runs. */

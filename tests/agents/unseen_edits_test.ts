@@ -7,9 +7,9 @@
  */
 
 import assert from "node:assert/strict";
-import type { AgentName } from "../../lib/agents/agent.ts";
-import { answerInput } from "../../lib/agents/hook.ts";
-import { readHookLog } from "../../lib/agents/hook_log.ts";
+import type { AgentName } from "../../lib/hooks/agents/agent.ts";
+import { answerInput } from "../../lib/hooks/hook.ts";
+import { readHookLog } from "../../lib/hooks/hook_log.ts";
 import { openBus } from "../../mod.ts";
 import { eventAt, inputOf, type Tool } from "./calls.ts";
 

@@ -6,11 +6,11 @@
  */
 
 import assert from "node:assert/strict";
-import { claude } from "../../lib/agents/claude.ts";
-import { claudeConfig } from "../../lib/agents/config/claude.ts";
-import { answerInput } from "../../lib/agents/hook.ts";
-import { readHookLog } from "../../lib/agents/hook_log.ts";
-import { waitToWake } from "../../lib/agents/waking.ts";
+import { claude } from "../../lib/hooks/agents/claude.ts";
+import { claudeConfig } from "../../lib/install/agents/claude.ts";
+import { answerInput } from "../../lib/hooks/hook.ts";
+import { readHookLog } from "../../lib/hooks/hook_log.ts";
+import { waitToWake } from "../../lib/hooks/wake/wake_on_message.ts";
 import { openBus } from "../../mod.ts";
 import { Mbus } from "../cli/mbus.ts";
 import { inputOf, type Point } from "./calls.ts";

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { AGENT_NAMES, type AgentName } from "../../lib/agents/agent.ts";
+import { AGENT_NAMES, type AgentName } from "../../lib/hooks/agents/agent.ts";
 import type {
   ConfigFile,
   ConfigPlace,
   ConfigScope,
-} from "../../lib/agents/config/config.ts";
-import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
+} from "../../lib/install/agents/config.ts";
+import { AGENT_CONFIGS } from "../../lib/install/agents/configs.ts";
 import { Mbus, type StartOptions } from "./mbus.ts";
 
 /** Both scopes. */

@@ -12,10 +12,10 @@ import {
   MessageBusError,
   NotHeldError,
   SessionEndedError,
-} from "../../lib/errors.ts";
+} from "../../lib/model/errors.ts";
 import type { Hold } from "../../lib/model/lock.ts";
-import type { Operations } from "../../lib/operations.ts";
-import type { Rule, Store } from "../../lib/store.ts";
+import type { Operations } from "../../lib/bus/operations.ts";
+import type { Rule, Store } from "../../lib/store/store.ts";
 import {
   conformance,
   type ConformanceCase,

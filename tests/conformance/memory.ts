@@ -5,8 +5,8 @@
  * @module
  */
 
-import { foldersBelow } from "../../lib/lock_overlap.ts";
-import { decodePayload } from "../../lib/json.ts";
+import { foldersBelow } from "../../lib/path/lock_overlap.ts";
+import { decodePayload } from "../../lib/model/json.ts";
 import type { LockTarget } from "../../lib/model/lock.ts";
 import { askerOf, processOf } from "../../lib/rules/life.ts";
 import { prefixesAbove, rangeBelow } from "../../lib/rules/prefixes.ts";

@@ -8,9 +8,9 @@
  * @module
  */
 
-import { parseCursor } from "../../lib/coordination/message_rows.ts";
-import { hostId, processAlive, processStart } from "../../lib/host.ts";
-import { entryKindOf } from "../../lib/paths.ts";
+import { parseCursor } from "../../lib/sql/message_rows.ts";
+import { hostId, processAlive, processStart } from "../../lib/process/host.ts";
+import { entryKindOf } from "../../lib/path/paths.ts";
 import { publish } from "../../lib/rules/messages.ts";
 import { Records } from "../../lib/rules/records.ts";
 import type { Decide, Moment } from "../../lib/rules/rule.ts";
@@ -19,7 +19,7 @@ import {
   ClosedError,
   InvalidInputError,
   MessageBusError,
-} from "../../lib/errors.ts";
+} from "../../lib/model/errors.ts";
 import type {
   RecordTopic,
   Rule,
@@ -28,7 +28,7 @@ import type {
   Store,
   StoreCapabilities,
   Watch,
-} from "../../lib/store.ts";
+} from "../../lib/store/store.ts";
 import type {
   AppendResult,
   Interest,

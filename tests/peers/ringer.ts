@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ring } from "../../lib/bell_files.ts";
+import { ring } from "../../lib/store/bell_files.ts";
 import { TextLineStream } from "../text_lines.ts";
 
 /** What to ring. */

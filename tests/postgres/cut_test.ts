@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
-import { processStart } from "../../lib/host.ts";
+import { processStart } from "../../lib/process/host.ts";
 import { numbers, payloadsOf, take, until, within } from "../fixture.ts";
 import {
   BusyError,

@@ -7,7 +7,7 @@
 
 import postgres from "postgres";
 import type { Sql } from "postgres";
-import { Operations } from "../../lib/operations.ts";
+import { Operations } from "../../lib/bus/operations.ts";
 import { PostgresStore } from "../../lib/postgres/store.ts";
 import { type MessageBus, openBus, type OpenBusOptions } from "../../mod.ts";
 import { Peer, type PeerOptions } from "../peer.ts";

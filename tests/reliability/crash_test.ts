@@ -125,7 +125,7 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
   "a durable cursor moves when its messages are read": {
     rule: "durable names get each",
     defects: [{
-      file: "lib/subscription.ts",
+      file: "lib/bus/subscription.ts",
       text: "this.#tellLost(page.lost);",
       by: `this.#tellLost(page.lost);
            await this.#store.advanceDurable(reader, page.cursor);`,

@@ -7,17 +7,17 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { AGENT_NAMES } from "../../lib/agents/agent.ts";
-import { answerCall } from "../../lib/agents/answering.ts";
+import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
+import { answerCall } from "../../lib/hooks/respond.ts";
 import {
   ConfigError,
   type ConfigFile,
-} from "../../lib/agents/config/config.ts";
-import { AGENT_CONFIGS } from "../../lib/agents/config/configs.ts";
-import { HookLog } from "../../lib/agents/hook_log.ts";
-import { hostOf } from "../../lib/agents/host.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
-import { PathError } from "../../lib/path_text.ts";
+} from "../../lib/install/agents/config.ts";
+import { AGENT_CONFIGS } from "../../lib/install/agents/configs.ts";
+import { HookLog } from "../../lib/hooks/hook_log.ts";
+import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
+import { PathError } from "../../lib/path/path_text.ts";
 import { mutated, RECORDED } from "../agents/mutated.ts";
 import { JSON_SAMPLES, TOML_SAMPLES } from "../agents/config_samples.ts";
 import {

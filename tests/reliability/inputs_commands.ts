@@ -10,7 +10,7 @@ import { parseArguments, UsageError } from "../../lib/cli/arguments.ts";
 import type { Command } from "../../lib/cli/command.ts";
 import { COMMANDS } from "../../lib/cli/commands.ts";
 import { parseDuration, renderDuration } from "../../lib/cli/duration.ts";
-import { visible, visibleJson } from "../../lib/cli/visible_text.ts";
+import { visible, visibleJson } from "../../lib/cli/output/visible_text.ts";
 import {
   awkwardText,
   type Target,

@@ -3,7 +3,7 @@ import { testDefects } from "./seeded_defect.ts";
 testDefects([
   {
     name: "a project's name is cut at a NUL",
-    file: "lib/bus.ts",
+    file: "lib/bus/bus.ts",
     text: 'refuseNul("project", options.project);',
     by: "",
     test: "inputs_test.ts",

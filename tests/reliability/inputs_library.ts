@@ -15,9 +15,9 @@ import {
   overlaps,
   parseGlob,
   witness,
-} from "../../lib/glob.ts";
-import { decodePayload, encodePayload } from "../../lib/json.ts";
-import { lockTarget } from "../../lib/lock_target.ts";
+} from "../../lib/glob/glob.ts";
+import { decodePayload, encodePayload } from "../../lib/model/json.ts";
+import { lockTarget } from "../../lib/path/lock_target.ts";
 import {
   assertUnpolluted,
   awkwardText,

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { AGENT_NAMES } from "../../lib/agents/agent.ts";
+import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
 import { COMMANDS } from "../../lib/cli/commands.ts";
 import { mutated } from "../agents/mutated.ts";
 import { type Ended, Mbus } from "../cli/mbus.ts";

@@ -247,7 +247,7 @@ Deno.test("the judge of a load finds each fault, and none where there is none", 
 });
 
 const LEAK: Defect = {
-  file: "lib/subscription.ts",
+  file: "lib/bus/subscription.ts",
   text: "this.#delivered = message.id;",
   by: "this.#delivered = message.id; " +
     "((globalThis as any).kept ??= []).push(message);",

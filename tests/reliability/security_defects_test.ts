@@ -5,7 +5,7 @@ const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
 testDefects([
   {
     name: "a peer's id reaches a model as it is",
-    file: "lib/agents/objection.ts",
+    file: "lib/hooks/deny_message.ts",
     text: "return /^[\\w.\\-/:~@+]{1,128}$/.test(session)",
     by: "return true",
     test: "security_output_test.ts",

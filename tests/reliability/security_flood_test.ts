@@ -7,9 +7,9 @@
 
 import assert from "node:assert/strict";
 import type { Message } from "../../mod.ts";
-import { answerCall } from "../../lib/agents/answering.ts";
-import { HookLog } from "../../lib/agents/hook_log.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
+import { answerCall } from "../../lib/hooks/respond.ts";
+import { HookLog } from "../../lib/hooks/hook_log.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { Home, numbers, until } from "../fixture.ts";
 
 const CAP = 500;

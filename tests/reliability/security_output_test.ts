@@ -7,11 +7,11 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { COMMANDS } from "../../lib/cli/commands.ts";
-import { FRAME_MARK } from "../../lib/agents/frame.ts";
-import type { Agent, AgentName } from "../../lib/agents/agent.ts";
-import { answerCall } from "../../lib/agents/answering.ts";
-import { HookLog } from "../../lib/agents/hook_log.ts";
-import { AGENTS } from "../../lib/agents/roster.ts";
+import { FRAME_MARK } from "../../lib/hooks/frame.ts";
+import type { Agent, AgentName } from "../../lib/hooks/agents/agent.ts";
+import { answerCall } from "../../lib/hooks/respond.ts";
+import { HookLog } from "../../lib/hooks/hook_log.ts";
+import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { FOLDERS } from "../agents/mutated.ts";
 import { fixtureNames, readFixture } from "../agents/golden.ts";
 import type { Mbus } from "../cli/mbus.ts";

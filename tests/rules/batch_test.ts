@@ -6,7 +6,7 @@ import {
   MessageBusError,
   NotHeldError,
   TaskStateError,
-} from "../../lib/errors.ts";
+} from "../../lib/model/errors.ts";
 import type { Operation } from "../../lib/model/batch.ts";
 import { together } from "../../lib/rules/batch.ts";
 import { acquire, checkWaiter, releaseLock } from "../../lib/rules/locks.ts";

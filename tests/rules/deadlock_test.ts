@@ -1,7 +1,7 @@
 /** A wait that would close a cycle is refused, and no other wait is. */
 
 import assert from "node:assert/strict";
-import { DeadlockError } from "../../lib/errors.ts";
+import { DeadlockError } from "../../lib/model/errors.ts";
 import { findCycle, type Waiting } from "../../lib/rules/deadlock.ts";
 import { endSession } from "../../lib/rules/sessions.ts";
 import { type Wish, World } from "./world.ts";

@@ -5,7 +5,7 @@ import {
   DurableNameInUseError,
   InvalidInputError,
   LeaseLostError,
-} from "../../lib/errors.ts";
+} from "../../lib/model/errors.ts";
 import type { DurableReader } from "../../lib/model/durable.ts";
 import type { Interest } from "../../lib/model/message.ts";
 import type { HostedProcess } from "../../lib/model/process.ts";

@@ -1,7 +1,7 @@
 /** An edit is judged and locked in one decision, and what changed is noted. */
 
 import assert from "node:assert/strict";
-import { UnknownSessionError } from "../../lib/errors.ts";
+import { UnknownSessionError } from "../../lib/model/errors.ts";
 import type { Activity, EditRequest } from "../../lib/model/edit.ts";
 import {
   guardEdit,

@@ -1,7 +1,7 @@
 /** Locks are taken, refused, queued for, granted and given back by one rule. */
 
 import assert from "node:assert/strict";
-import { LimitError, NotHeldError } from "../../lib/errors.ts";
+import { LimitError, NotHeldError } from "../../lib/model/errors.ts";
 import type { Hold, LockKind } from "../../lib/model/lock.ts";
 import type { Life } from "../../lib/model/process.ts";
 import {

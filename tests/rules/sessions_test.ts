@@ -5,7 +5,7 @@ import {
   InvalidInputError,
   SessionEndedError,
   UnknownSessionError,
-} from "../../lib/errors.ts";
+} from "../../lib/model/errors.ts";
 import type { Life } from "../../lib/model/process.ts";
 import type { SessionChange } from "../../lib/model/session.ts";
 import { moveBranch } from "../../lib/rules/branches.ts";

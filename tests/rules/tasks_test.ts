@@ -5,7 +5,7 @@ import {
   InvalidInputError,
   NotHeldError,
   TaskStateError,
-} from "../../lib/errors.ts";
+} from "../../lib/model/errors.ts";
 import type {
   Claim,
   ClaimEnd,

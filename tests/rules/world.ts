@@ -11,7 +11,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { Json } from "../../lib/json.ts";
+import type { Json } from "../../lib/model/json.ts";
 import type {
   Hold,
   LockKind,

@@ -6,7 +6,7 @@
  */
 
 import type { Session } from "../../model/session.ts";
-import { environmentOf } from "../../agents/codex_daemon.ts";
+import { environmentOf } from "../../hooks/codex_daemon.ts";
 import { type Finding, ok, warn } from "./finding.ts";
 
 /** Findings for the sessions among some that live below a daemon of Codex. */

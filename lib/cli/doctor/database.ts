@@ -7,16 +7,16 @@
  * @module
  */
 
-import { lifeOf } from "../../coordination/registry.ts";
-import { StoreError } from "../../errors.ts";
-import { processAlive } from "../../host.ts";
+import { lifeOf } from "../../sql/session_rows.ts";
+import { StoreError } from "../../model/errors.ts";
+import { processAlive } from "../../process/host.ts";
 import { STALE_AFTER_MS } from "../../model/session.ts";
 import { Connection } from "../../sqlite/connection.ts";
 import type { Library } from "../../sqlite/driver.ts";
 import type { BusLocation } from "../../sqlite/location.ts";
 import { SCHEMA_VERSION } from "../../sqlite/schema.ts";
 import { listSessions } from "../../sqlite/sessions.ts";
-import { renderBytes } from "../bytes.ts";
+import { renderBytes } from "../output/bytes.ts";
 import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
 
 // A checkpoint takes place at 1 MB; this much means that none comes through.

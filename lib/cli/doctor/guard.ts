@@ -4,14 +4,14 @@
  * @module
  */
 
-import { repositoryOf } from "../../repository.ts";
-import { hookPlace } from "../guard_place.ts";
+import { repositoryOf } from "../../path/repository.ts";
+import { hookPlace } from "../guard/place.ts";
 import {
   guardAt,
   hasProgram,
   NO_PROGRAM,
   PUT_ON_PATH,
-} from "../guard_status.ts";
+} from "../commands/guard_status.ts";
 import { RefusalError } from "../refusal.ts";
 import { failBy, type Finding, ok, warn } from "./finding.ts";
 

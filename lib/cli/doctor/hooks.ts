@@ -8,7 +8,7 @@ import {
   type HookLogLine,
   hookLogPath,
   readHookLog,
-} from "../../agents/hook_log.ts";
+} from "../../hooks/hook_log.ts";
 import { failBy, type Finding, ok, warn } from "./finding.ts";
 
 const LATELY_MS = 24 * 60 * 60 * 1000;

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { watchPath } from "../../file_watch.ts";
-import { hostId, startTimesReadable } from "../../host.ts";
+import { watchPath } from "../../store/file_watch.ts";
+import { hostId, startTimesReadable } from "../../process/host.ts";
 import {
   type Library,
   loadLibrary,

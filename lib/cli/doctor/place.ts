@@ -12,7 +12,7 @@ import {
   fileSystemOf,
   isNetworkFileSystem,
 } from "../../sqlite/location.ts";
-import { renderBytes } from "../bytes.ts";
+import { renderBytes } from "../output/bytes.ts";
 import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
 
 // Below this a busy bus may fill the disk within a day.

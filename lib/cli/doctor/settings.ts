@@ -4,8 +4,8 @@
  * @module
  */
 
-import { policyFiles, readPolicyFile } from "../../agents/policy.ts";
-import { projectOf } from "../../project.ts";
+import { policyFiles, readPolicyFile } from "../../hooks/policy.ts";
+import { projectOf } from "../../path/project.ts";
 import { type Finding, ok, warn } from "./finding.ts";
 
 /** Looks at the user's settings and at those of this folder's project. */

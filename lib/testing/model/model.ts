@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ttlOf } from "../../channels.ts";
+import { ttlOf } from "../../model/channels.ts";
 import type { DeliveryState } from "../../model/delivery.ts";
 import {
   CHANNELS,

@@ -10,7 +10,7 @@
  */
 
 import assert from "node:assert/strict";
-import { MessageBusError } from "../../errors.ts";
+import { MessageBusError } from "../../model/errors.ts";
 import type { Hold, LockOutcome } from "../../model/lock.ts";
 import type { DurableReader } from "../../model/durable.ts";
 import type { Claim } from "../../model/task.ts";

@@ -8,7 +8,7 @@
  */
 
 import assert from "node:assert/strict";
-import { unloadAtOnce } from "../../../lib/agents/config/codex.ts";
+import { unloadAtOnce } from "../../../lib/install/agents/codex.ts";
 import { openBus, type Session } from "../../../mod.ts";
 import { until } from "../../fixture.ts";
 import { CodexWindows, kill, type Window } from "./codex_windows.ts";

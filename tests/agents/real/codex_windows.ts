@@ -8,7 +8,7 @@
  * @module
  */
 
-import { processEntry } from "../../../lib/processes.ts";
+import { processEntry } from "../../../lib/process/processes.ts";
 import { run, until } from "../../fixture.ts";
 import { isWithin } from "./agent_run.ts";
 import { type Loopback, startLoopback } from "./loopback.ts";

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { AGENT_CONFIGS } from "../../../lib/agents/config/configs.ts";
+import { AGENT_CONFIGS } from "../../../lib/install/agents/configs.ts";
 import { type MessageBus, openBus } from "../../../mod.ts";
 import { run } from "../../fixture.ts";
 import type { ProgramName } from "./program.ts";

@@ -1,0 +1,779 @@
+/**
+ * The bus: what people hold.
+ *
+ * It turns calls into operations of a store and knows nothing of where the
+ * rows live. What it keeps true itself:
+ *
+ * - **Nothing is stored of what is refused.** A message is checked whole
+ *   before anything is written.
+ * - **Publishes of one tick share a transaction**, in the order of the calls,
+ *   each for itself: one that is refused rejects only its own promise. While
+ *   a transaction is under way the next ones gather behind it.
+ * - **The session is registered before it first publishes**, and ended when
+ *   the bus is closed if its process is this one.
+ * - **Closing ends everything**: what was published goes out first, then
+ *   subscriptions end, then the store gives its resources back.
+ *
+ * @module
+ */
+
+import type {
+  Publication,
+  Published,
+  PublishOptions,
+} from "../model/publication.ts";
+import type { Operations } from "./operations.ts";
+import { Answer } from "./reply_wait.ts";
+import { Batch, type BatchResult } from "./batch.ts";
+import { Changes } from "./changes.ts";
+import { checkChannel, ttlOf } from "../model/channels.ts";
+import {
+  ClosedError,
+  InvalidInputError,
+  SessionEndedError,
+  StoreError,
+} from "../model/errors.ts";
+import { Inbox, type InboxOptions } from "./inbox.ts";
+import type { Delivery } from "../model/delivery.ts";
+import { encodePayload, type Json } from "../model/json.ts";
+import { Locks, markReleased } from "./locks.ts";
+import {
+  projectNameOf,
+  refuseNul,
+  refuseUnlessName,
+  type ResolvedOptions,
+} from "./options.ts";
+import { RateLimit } from "./rate_limit.ts";
+import { Sessions, type SessionSelf } from "./sessions.ts";
+import type { SessionStart } from "../model/session.ts";
+import type { Stats, StoreCapabilities } from "../store/store.ts";
+import type {
+  AppendResult,
+  Interest,
+  Message,
+  NewMessage,
+  Page,
+  Purged,
+} from "../model/message.ts";
+import { type SubscribeOptions, Subscription } from "./subscription.ts";
+import { Tasks } from "./tasks.ts";
+
+/** How to ask a session. */
+export interface AskOptions {
+  /**
+   * How long to wait for the answer, in milliseconds.
+   * @default {30000}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * The channel that the question is put on.
+   * @default {"ask"}
+   */
+  readonly channel?: string;
+  /** Ends the waiting: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Which messages to poll. */
+export interface PollOptions {
+  /**
+   * Only what comes after this cursor: a message's id or a page's cursor.
+   * @default {from the oldest that is kept}
+   */
+  readonly after?: string;
+  /**
+   * How many messages at the most, 1 to 10,000.
+   * @default {100}
+   */
+  readonly limit?: number;
+  /**
+   * Whether messages of every project are read, not only one's own.
+   * @default {false}
+   */
+  readonly allProjects?: boolean;
+}
+
+const CHANNELS_MAX = 100;
+
+// The longest that a timer can wait: what is later comes at once.
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+const PAGE_MESSAGES_MAX = 10_000;
+const PUBLISH_MANY_MAX = 10_000;
+
+// What one flush takes, so that no transaction holds the write lock for long.
+const FLUSH_MESSAGES_MAX = 1_000;
+
+interface Pending {
+  readonly message: NewMessage;
+  readonly resolve: (published: Published) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What has a transaction of its own, in its turn among the publishes. */
+interface Turn {
+  readonly run: () => Promise<void>;
+}
+
+/** A bus, as one session holds it. */
+export class MessageBus implements AsyncDisposable {
+  /** Who is on the bus, and what the bus's own session says of itself. */
+  readonly sessions: Sessions;
+  /** Whose file this is. */
+  readonly locks: Locks;
+  /** Who does what. */
+  readonly tasks: Tasks;
+  readonly #operations: Operations;
+  readonly #self: SessionSelf;
+  readonly #options: ResolvedOptions;
+  readonly #rateLimit: RateLimit;
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #ended = new AbortController();
+  readonly #closeOnAbort = (): void => void this.close();
+  readonly #pending: (Pending | Turn)[] = [];
+  #flushing: Promise<void> | undefined;
+  #registering: Promise<unknown> | undefined;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Made by {@linkcode openBus}. With `registered` the session is on the bus
+   * already: it is only joined, and its row is left as it is.
+   */
+  constructor(
+    operations: Operations,
+    start: SessionStart,
+    options: ResolvedOptions,
+    registered = false,
+  ) {
+    this.#operations = operations;
+    this.#self = {
+      id: start.id,
+      owned: registered,
+      ended: false,
+      process: start,
+      start,
+      closing: this.#ended.signal,
+    };
+    this.#options = options;
+    this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
+    this.sessions = new Sessions(
+      operations,
+      this.#self,
+      () => this.#startHeartbeat(),
+    );
+    const register = (act: string) => this.#register(act);
+    this.locks = new Locks(operations, this.#self, register);
+    this.tasks = new Tasks(operations, this.#self, register);
+    options.signal?.addEventListener("abort", this.#closeOnAbort);
+  }
+
+  /** The id of the bus's own session. */
+  get session(): string {
+    return this.#self.id;
+  }
+
+  /** What the bus's session works on; `null` for every project. */
+  get project(): string | null {
+    return this.#self.start.project;
+  }
+
+  /** Where the rows live, without credentials. */
+  get location(): string {
+    return this.#operations.location;
+  }
+
+  /** What the store beneath can do. */
+  get capabilities(): StoreCapabilities {
+    return this.#operations.capabilities;
+  }
+
+  /**
+   * Publishes a message on a channel. Resolves once it is committed: it then
+   * survives the death of this process.
+   *
+   * @param channel The channel's name.
+   * @param payload Any JSON value, up to 64 KiB unless configured otherwise.
+   * @throws {InvalidInputError} If channel, payload or TTL will not do.
+   * @throws {RateLimitError} If this process publishes too fast.
+   * @throws {BusyError} If other writers held the store for too long.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * const { id } = await bus.publish("state", { status: "working" });
+   * const { messages } = await bus.poll("state");
+   * assert.equal(messages[0].id, id);
+   * ```
+   */
+  publish(
+    channel: string,
+    payload: Json,
+    options: PublishOptions = {},
+  ): Promise<Published> {
+    return new Promise((resolve, reject) => {
+      // What throws in here rejects the promise.
+      this.#refuseClosed("publish");
+      const message = this.#toMessage(channel, payload, options);
+      this.#rateLimit.take(1);
+      this.#enqueue({ message, resolve, reject });
+    });
+  }
+
+  /**
+   * Publishes several messages in one transaction, all or none.
+   *
+   * @throws {InvalidInputError} If one will not do; then none is stored.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * const published = await bus.publishMany([
+   *   { channel: "state", payload: "reading" },
+   *   { channel: "build.results", payload: { passed: 12 }, ttlSeconds: 3600 },
+   * ]);
+   * assert.equal(published.length, 2);
+   * ```
+   */
+  async publishMany(
+    publications: readonly Publication[],
+  ): Promise<readonly Published[]> {
+    this.#refuseClosed("publish");
+    if (publications.length === 0) return [];
+    if (publications.length > PUBLISH_MANY_MAX) {
+      throw new InvalidInputError(
+        "publications",
+        `Cannot publish ${publications.length} messages at once: the most is ` +
+          `${PUBLISH_MANY_MAX}; publish them in parts.`,
+      );
+    }
+    const messages = publications.map((publication) =>
+      this.#toMessage(publication.channel, publication.payload, publication)
+    );
+    this.#rateLimit.take(messages.length);
+    return await this.#inTurn(async () => {
+      await this.#register("publish");
+      const appended = await this.#operations.append(this.#signed(messages), {
+        atomic: true,
+      });
+      return appended.map(toPublished);
+    });
+  }
+
+  /**
+   * The kept messages of some channels after a cursor, oldest first.
+   *
+   * @param channels One channel, several, or `null` for all.
+   * @throws {InvalidInputError} If a channel or the cursor is none, or the
+   * cursor lies beyond everything that was ever published.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * await bus.publish("state", "one");
+   * const first = await bus.poll("state");
+   * await bus.publish("state", "two");
+   * const second = await bus.poll("state", { after: first.cursor });
+   * assert.deepEqual(second.messages.map((message) => message.payload), ["two"]);
+   * ```
+   */
+  async poll(
+    channels: string | readonly string[] | null,
+    options: PollOptions = {},
+  ): Promise<Page> {
+    this.#refuseClosed("poll");
+    const { after, limit = 100 } = options;
+    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MESSAGES_MAX) {
+      throw new InvalidInputError(
+        "limit",
+        `Cannot poll ${limit} messages: pass 1 to ${PAGE_MESSAGES_MAX}.`,
+      );
+    }
+    return await this.#operations.read(
+      this.#interest(channels, options.allProjects),
+      after === undefined
+        ? this.#operations.startCursor
+        : this.#operations.parseCursor(after),
+      limit,
+    );
+  }
+
+  /**
+   * The messages of some channels from now on, one by one as they come; from
+   * elsewhere, or under a durable name, as the options say. Ends with `break`,
+   * its `close`, its `signal` or the bus.
+   *
+   * @param channels One channel, several, or `null` for all.
+   * @throws {InvalidInputError} If a channel, the cursor or the name is none, or
+   * the cursor lies beyond everything that was ever published.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * const states = bus.subscribe("state");
+   * await states.ready;
+   * await bus.publish("state", { status: "working" });
+   * for await (const message of states) {
+   *   assert.deepEqual(message.payload, { status: "working" });
+   *   break;
+   * }
+   * ```
+   */
+  subscribe(
+    channels: string | readonly string[] | null,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    this.#refuseClosed("subscribe");
+    refuseUnlessName("durable", options.durable);
+    const subscription = new Subscription(
+      this.#operations,
+      this.#interest(channels, options.allProjects),
+      options,
+      { onClose: (ended) => this.#subscriptions.delete(ended) },
+    );
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  /**
+   * The direct messages for the bus's session: those that it has not
+   * acknowledged, then those that come.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * const home = await Deno.makeTempDir();
+   * await using bus = await openBus({ home, session: "me" });
+   * await using peer = await openBus({ home, session: "peer" });
+   * await bus.sessions.register();
+   *
+   * const { id } = await peer.publish("chat", "hello", { to: "me" });
+   * for await (const message of bus.inbox()) {
+   *   assert.equal(message.payload, "hello");
+   *   await bus.inbox().ack(message);
+   *   break;
+   * }
+   * assert.equal((await peer.delivery(id))?.state, "acked");
+   * ```
+   */
+  inbox(options: InboxOptions = {}): Inbox {
+    this.#refuseClosed("read the inbox");
+    return new Inbox(
+      this.#operations,
+      this.#self,
+      (act) => this.#register(act),
+      options,
+    );
+  }
+
+  /**
+   * How far a direct message is proven to have come; undefined if the id is of
+   * no direct message, or of one long gone.
+   */
+  async delivery(id: string): Promise<Delivery | undefined> {
+    this.#refuseClosed("look up a delivery");
+    return await this.#operations.delivery(this.#operations.parseCursor(id));
+  }
+
+  /** How far it has come, now and at each change, until nothing can follow. */
+  async *watchDelivery(
+    id: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Delivery, void, void> {
+    this.#refuseClosed("watch a delivery");
+    const changes = new Changes(this.#self.closing, options.signal);
+    using _watch = await this.#operations.watchChanges(
+      "deliveries",
+      this.#self.id,
+      changes.wake,
+    );
+    let last: Delivery | undefined;
+    let expiry: ReturnType<typeof setTimeout> | undefined;
+    try {
+      for (;;) {
+        const delivery = await this.delivery(id);
+        if (delivery === undefined) return;
+        if (delivery.state !== last?.state) yield delivery;
+        last = delivery;
+        if (["acked", "expired", "undeliverable"].includes(delivery.state)) {
+          return;
+        }
+        // Nobody rings when time passes.
+        expiry ??= this.#atExpiry(delivery, changes.wake);
+        if (!await changes.next()) return;
+      }
+    } finally {
+      clearTimeout(expiry);
+      changes.close();
+    }
+  }
+
+  #atExpiry(
+    { expiresAt }: Delivery,
+    wake: () => void,
+  ): ReturnType<typeof setTimeout> | undefined {
+    if (expiresAt === undefined) return undefined;
+    const leftMs = Date.parse(expiresAt) - this.#options.now();
+    // A longer one would come at once.
+    return leftMs > TIMER_MS_MAX
+      ? undefined
+      : setTimeout(wake, Math.max(0, leftMs) + 1);
+  }
+
+  /**
+   * Asks a session and waits for its answer: a reply to the message that asks.
+   *
+   * @param to The session: its id, a beginning of it, or its short name.
+   * @throws {UnknownSessionError} If it is not there.
+   * @throws {AskTimeoutError} If it does not answer in time.
+   * @throws {AskUnansweredError} If it has ended, or ends before it answers.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * const home = await Deno.makeTempDir();
+   * await using bus = await openBus({ home, session: "me" });
+   * await using peer = await openBus({ home, session: "peer" });
+   * await peer.sessions.register();
+   *
+   * const answering = (async () => {
+   *   for await (const question of peer.inbox()) {
+   *     await peer.reply(question, "fine");
+   *     break;
+   *   }
+   * })();
+   * const answer = await bus.ask("peer", "how is it going?");
+   * assert.equal(answer.payload, "fine");
+   * await answering;
+   * ```
+   */
+  async ask(
+    to: string,
+    payload: Json,
+    options: AskOptions = {},
+  ): Promise<Message> {
+    const { timeoutMs = 30_000, channel = "ask", signal } = options;
+    const startedAt = performance.now();
+    await this.#register(`ask "${to}"`);
+    const answer = new Answer(this.#operations, this.#self, signal);
+    try {
+      await answer.watch();
+      const question = await this.publish(channel, payload, { to });
+      return await answer.to(question, startedAt, timeoutMs);
+    } finally {
+      answer.close();
+    }
+  }
+
+  /**
+   * Answers a direct message, and acknowledges it: both or neither.
+   *
+   * @param message The message, as the inbox gave it.
+   */
+  async reply(
+    message: Pick<Message, "id" | "sender" | "channel">,
+    payload: Json,
+    options: Omit<PublishOptions, "to" | "replyTo"> = {},
+  ): Promise<Published> {
+    return await this.publish(message.channel, payload, {
+      ...options,
+      to: message.sender,
+      replyTo: message.id,
+    });
+  }
+
+  /**
+   * Does several things in one transaction: all of them, or none. The builder
+   * only records what is to be done.
+   *
+   * @throws {InvalidInputError} If the builder returns a promise, or the store
+   * can't do it.
+   * @throws {NotHeldError} If a lock or claim is not held any more; then nothing
+   * of the batch has happened.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * const lock = await bus.locks.acquire("a.ts", { type: "exclusive" });
+   * await bus.tasks.post({ id: "T-1", title: "write a.ts" });
+   * const claim = await bus.tasks.claim("T-1");
+   *
+   * const { tasks } = await bus.batch((b) => {
+   *   b.release(lock);
+   *   b.complete(claim);
+   *   b.publish("state", { status: "idle" });
+   * });
+   * assert.equal(tasks[0].status, "done");
+   * ```
+   */
+  async batch(build: (batch: Batch) => void): Promise<BatchResult> {
+    this.#refuseClosed("do a batch");
+    if (!this.#operations.capabilities.atomicBatches) {
+      throw new InvalidInputError(
+        "batch",
+        "Cannot do a batch: this store can't do several things at once; do " +
+          "them one by one.",
+      );
+    }
+    const batch = new Batch(
+      this.#self,
+      (...message) => this.#toMessage(...message),
+    );
+    const returned: unknown = build(batch);
+    if (returned !== undefined) {
+      // What it does after this is nobody's.
+      if (returned instanceof Promise) returned.catch(() => {});
+      throw new InvalidInputError(
+        "build",
+        "Cannot do a batch: its builder returned a value, as an async function " +
+          "does; let it only record, and await before or after.",
+      );
+    }
+    const messages = batch.operations.filter(({ kind }) => kind === "append");
+    this.#rateLimit.take(messages.length);
+    const results = await this.#inTurn(async () => {
+      await this.#register("do a batch");
+      return await this.#operations.batch(batch.operationsOf(this.session));
+    });
+    batch.released.forEach(markReleased);
+    return {
+      published: results.flatMap((result) =>
+        result.kind === "append" ? [result.appended] : []
+      ),
+      tasks: results.flatMap((result) => "task" in result ? [result.task] : []),
+    };
+  }
+
+  /**
+   * Deletes what is over: a bus does this by itself, a little at a time. Here
+   * it is done to the end.
+   */
+  async purge(): Promise<Purged> {
+    this.#refuseClosed("purge");
+    let [expired, overCap, sessions] = [0, 0, 0];
+    for (;;) {
+      const step = await this.#operations.purge();
+      expired += step.expired;
+      overCap += step.overCap;
+      sessions += step.sessions;
+      if (!step.more) return { expired, overCap, sessions, more: false };
+      // Between the steps others may write.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /** How much the bus holds. */
+  async stats(): Promise<Stats> {
+    this.#refuseClosed("read statistics");
+    return await this.#operations.stats();
+  }
+
+  /** Ends everything; closing twice is fine. */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  /** Ends everything, at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#options.signal?.removeEventListener("abort", this.#closeOnAbort);
+    // The first call of it loads the runtime's timers, which takes 3 ms.
+    if (this.#heartbeat !== undefined) clearInterval(this.#heartbeat);
+    try {
+      await this.#flushing;
+      await Promise.all([...this.#subscriptions].map((each) => each.close()));
+      this.#ended.abort();
+      if (this.#self.owned && this.#self.start.pid === Deno.pid) {
+        await this.#operations.endSession(this.#self.id, this.#self.process);
+      }
+    } catch (error) {
+      // Where the store is gone, so is all that there was to give back.
+      if (!isMoved(error)) throw error;
+    } finally {
+      await this.#operations.close();
+    }
+  }
+
+  #refuseClosed(act: string): void {
+    if (this.#closing !== undefined) throw new ClosedError(act);
+  }
+
+  #interest(
+    channels: string | readonly string[] | null,
+    allProjects = false,
+  ): Interest {
+    const names = typeof channels === "string" ? [channels] : channels;
+    if (names !== null) {
+      if (names.length === 0 || names.length > CHANNELS_MAX) {
+        throw new InvalidInputError(
+          "channels",
+          `Cannot read ${names.length} channels: name 1 to ${CHANNELS_MAX}, ` +
+            `or pass null for all.`,
+        );
+      }
+      names.forEach(checkChannel);
+    }
+    const self = this.#self;
+    return {
+      channels: names === null ? null : [...new Set(names)],
+      project: allProjects ? null : this.project,
+      // Until it is registered, its id may be another's.
+      get session(): string | null {
+        return self.owned ? self.id : null;
+      },
+    };
+  }
+
+  #toMessage(
+    channel: string,
+    payload: Json,
+    options: PublishOptions,
+  ): NewMessage {
+    refuseNul("project", options.project);
+    return {
+      sender: this.#self.id,
+      channel: checkChannel(channel),
+      payloadText: encodePayload(
+        channel,
+        payload,
+        this.#options.payloadBytesMax,
+      ),
+      ttlSeconds: ttlOf(channel, options.ttlSeconds),
+      project: projectNameOf(options.project, this.project),
+      to: options.to,
+      replyTo: options.replyTo === undefined
+        ? undefined
+        : this.#toMessageId(options.replyTo),
+    };
+  }
+
+  #toMessageId(text: string): string {
+    const id = this.#operations.parseCursor(text);
+    if (id !== this.#operations.startCursor) return id;
+    throw new InvalidInputError(
+      "replyTo",
+      `Cannot reply to message ${id}: it is before all messages; pass the id ` +
+        `of one.`,
+    );
+  }
+
+  #enqueue(pending: Pending | Turn): void {
+    this.#pending.push(pending);
+    // All publishes of this tick come before the first step of the flush.
+    this.#flushing ??= Promise.resolve().then(() => this.#flush());
+  }
+
+  /** Does `work` after all that was called before, and before what comes after. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#enqueue({ run: () => work().then(resolve, reject) });
+    });
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const first = this.#pending[0];
+      if ("run" in first) {
+        this.#pending.shift();
+        await first.run();
+      } else await this.#publishTogether(this.#takePublishes());
+    }
+    this.#flushing = undefined;
+  }
+
+  /** The publishes up to the next turn, as many as one transaction takes. */
+  #takePublishes(): Pending[] {
+    const end = this.#pending.findIndex((pending, i) =>
+      "run" in pending || i === FLUSH_MESSAGES_MAX
+    );
+    return this.#pending.splice(
+      0,
+      end === -1 ? this.#pending.length : end,
+    ) as Pending[];
+  }
+
+  async #publishTogether(batch: readonly Pending[]): Promise<void> {
+    try {
+      if (!this.#self.owned) await this.#register("publish");
+      const messages = this.#signed(batch.map(({ message }) => message));
+      const appended = await this.#operations.append(messages, {
+        atomic: false,
+      });
+      batch.forEach(({ resolve, reject }, i) => {
+        const result = appended[i];
+        if ("error" in result) reject(result.error);
+        else resolve(result);
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  /** The messages under the id that the session has by now. */
+  #signed(messages: readonly NewMessage[]): readonly NewMessage[] {
+    const sender = this.#self.id;
+    return messages.map((message) =>
+      message.sender === sender ? message : { ...message, sender }
+    );
+  }
+
+  /** Has the session on the bus before it does something there. */
+  async #register(act: string): Promise<void> {
+    if (this.#self.owned) return;
+    if (this.#self.ended) throw new SessionEndedError(act, this.session);
+    this.#registering ??= this.sessions.register()
+      .finally(() => this.#registering = undefined);
+    await this.#registering;
+  }
+
+  #startHeartbeat(): void {
+    // A session of another process says by what it does that it lives.
+    if (this.#self.start.pid !== Deno.pid || this.#closing !== undefined) {
+      return;
+    }
+    this.#heartbeat ??= setInterval(() => {
+      this.sessions.heartbeat().catch((error) => {
+        if (this.#closing !== undefined) return;
+        // Direct messages to its id are no longer for this process.
+        if (error instanceof SessionEndedError) {
+          this.#self.owned = false;
+          this.#self.ended = true;
+        }
+        this.#options.warn(`mbus: ${error.message}`);
+      });
+    }, this.#options.heartbeatIntervalMs);
+    Deno.unrefTimer(this.#heartbeat as unknown as number);
+  }
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof StoreError && error.fault === "moved";
+}
+
+function toPublished(result: AppendResult): Published {
+  if ("error" in result) throw result.error;
+  return result;
+}

@@ -1,0 +1,678 @@
+/**
+ * The operations of a bus, each as one call: a rule, run on a store.
+ *
+ * A store knows nothing of locks, sessions or tasks. It keeps a log and records,
+ * and runs rules (rules/rule.ts). Here each operation gets its name, the guards
+ * that keep it apart from others, and the limits that it observes.
+ *
+ * @module
+ */
+
+import type { Delivery, DeliveryState } from "../model/delivery.ts";
+import type { LockTarget } from "../model/lock.ts";
+import type { Blocker, Hold, LockOutcome, LockRequest } from "../model/lock.ts";
+import { Maintenance } from "./maintenance.ts";
+import { together } from "../rules/batch.ts";
+import { deliveryOf, moveDeliveries } from "../rules/deliveries.ts";
+import {
+  advanceDurable,
+  lostBy,
+  releaseDurable,
+  takeDurable,
+} from "../rules/durables.ts";
+import { moveBranch } from "../rules/branches.ts";
+import {
+  guardEdit,
+  othersFiles,
+  touchesBelow,
+  touchesOf,
+} from "../rules/edits.ts";
+import {
+  acquire,
+  checkWaiter,
+  leaveQueue,
+  listHolds,
+  listWaiters,
+  peekWaiter,
+  releaseLock,
+  renewLock,
+} from "../rules/locks.ts";
+import { publish } from "../rules/messages.ts";
+import { noteActivity, readNotes } from "../rules/notes.ts";
+import { purgeExpiredAfter, STEP_MESSAGES_MAX } from "../rules/purge.ts";
+import type { Decide } from "../rules/rule.ts";
+import {
+  endSession,
+  listSessions,
+  registerSession,
+  updateSession,
+} from "../rules/sessions.ts";
+import {
+  claimNextTask,
+  claimTask,
+  endClaim,
+  listTasks,
+  postTask,
+  renewClaim,
+} from "../rules/tasks.ts";
+import type {
+  Incarnation,
+  Session,
+  SessionChange,
+  SessionStart,
+} from "../model/session.ts";
+import type {
+  Guard,
+  Stats,
+  Store,
+  StoreCapabilities,
+  Watch,
+} from "../store/store.ts";
+import type { Operation, OperationResult } from "../model/batch.ts";
+import type { DurablePage, DurableReader } from "../model/durable.ts";
+import type {
+  Activity,
+  BranchMove,
+  EditObstacle,
+  EditRequest,
+  FileScope,
+  FileTouch,
+  FolderQuery,
+  FolderTouch,
+  OthersFiles,
+} from "../model/edit.ts";
+import type { LockQuery } from "../model/lock.ts";
+import type {
+  Appended,
+  AppendResult,
+  ChangeTopic,
+  Interest,
+  Message,
+  NewMessage,
+  Page,
+  Purged,
+} from "../model/message.ts";
+import type { TaskQuery } from "../model/task.ts";
+import type {
+  Claim,
+  ClaimEnd,
+  Claimer,
+  Task,
+  TaskFilter,
+  TaskPosting,
+} from "../model/task.ts";
+
+/** Limits that operations observe. */
+export interface Limits {
+  /** Locks that a session may hold and wait for. */
+  readonly locksMax: number;
+  /** Messages that are kept on a channel. */
+  readonly channelMessagesMax: number;
+}
+
+/** The operations of a bus over a store. */
+export class Operations implements AsyncDisposable {
+  /** The store. */
+  readonly store: Store;
+  readonly #limits: Limits;
+  readonly #maintenance: Maintenance;
+  // Tokens of durable leases that are being released.
+  readonly #released = new Set<number>();
+
+  /**
+   * Makes the operations of a store.
+   *
+   * @param warn Is told of what does not stop the bus.
+   * @param isOneShot Whether this process ends after a few of them: then
+   * maintenance is left to others, unless it is asked for.
+   */
+  constructor(
+    store: Store,
+    limits: Limits,
+    warn: (message: string) => void,
+    isOneShot = false,
+  ) {
+    this.store = store;
+    this.#limits = limits;
+    this.#maintenance = new Maintenance(store, {
+      cap: limits.channelMessagesMax,
+      warn,
+      isOneShot,
+    });
+  }
+
+  /** What the store can do. */
+  get capabilities(): StoreCapabilities {
+    return this.store.capabilities;
+  }
+
+  /** Where the store is, without credentials. */
+  get location(): string {
+    return this.store.location;
+  }
+
+  /** The cursor before everything that is kept. */
+  get startCursor(): string {
+    return this.store.parseCursor("start");
+  }
+
+  /** Returns the store's time, in milliseconds since 1970. */
+  now(): number {
+    return this.store.now();
+  }
+
+  /**
+   * Publishes a message of a session, which is registered by it if it is not on
+   * the bus yet, or else gives its heartbeat, all at once.
+   */
+  async speak(
+    sender: SessionStart | { readonly joined: string },
+    message: Omit<NewMessage, "sender">,
+  ): Promise<Appended & { readonly sender: string }> {
+    const { id, appended } = await this.#update(
+      "publish",
+      ["sessions"],
+      function* (records, at) {
+        const { id } = "joined" in sender
+          ? yield* updateSession(records, at, sender.joined, {})
+          : yield* registerSession(records, at, sender);
+        const said = { ...message, sender: id };
+        return { id, appended: yield* publish(records, at, said) };
+      },
+    );
+    return { ...appended, sender: id };
+  }
+
+  /** Takes a step of the purge if none was taken for a while. */
+  async purgeIfDue(): Promise<void> {
+    await this.#maintenance.stepIfDue();
+  }
+
+  /** Appends messages, and takes a step of the purge now and then. */
+  async append(
+    messages: readonly NewMessage[],
+    options: { readonly atomic: boolean },
+  ): Promise<readonly AppendResult[]> {
+    const results = await this.store.append(messages, options);
+    this.#maintenance.published(messages.length);
+    return results;
+  }
+
+  /** Reads the living messages after a cursor. */
+  read(
+    interest: Interest,
+    cursor: string,
+    limit: number,
+  ): Page | Promise<Page> {
+    return this.store.read(interest, cursor, limit);
+  }
+
+  /** Returns the cursor after everything that is committed. */
+  async endCursor(): Promise<string> {
+    return await this.store.endCursor();
+  }
+
+  /** Returns the cursor that a text means. */
+  parseCursor(text: string): string {
+    return this.store.parseCursor(text);
+  }
+
+  /** Calls `wake` when there may be a new message. */
+  async watch(interest: Interest, wake: () => void): Promise<Watch> {
+    return await this.store.watch(interest, wake);
+  }
+
+  /** Calls `wake` when a topic may have changed; for one session, if given. */
+  async watchChanges(
+    topic: ChangeTopic,
+    session: string | null,
+    wake: () => void,
+  ): Promise<Watch> {
+    return await this.store.watch({ topic, session }, wake);
+  }
+
+  /** Takes a durable name for one reader, making it at `from` if it is new. */
+  async takeDurable(
+    name: string,
+    interest: Interest,
+    from: string,
+  ): Promise<DurableReader> {
+    const act = `subscribe as "${name}"`;
+    // A message that expired before a name was made is not lost to it.
+    await this.#purgeExpiredAfter(act, from, interest);
+    return await this.#update(
+      act,
+      // The names that are unused for long go with it.
+      ["durables"],
+      (records, at) =>
+        takeDurable(records, at, name, interest, from, this.#released),
+    );
+  }
+
+  /**
+   * Reads the living messages after a cursor that a durable name wants. Those that
+   * expired there are counted as lost first.
+   */
+  async readDurable(
+    reader: DurableReader,
+    interest: Interest,
+    cursor: string,
+    limit: number,
+  ): Promise<DurablePage> {
+    const act = `read on as "${reader.name}"`;
+    for (;;) {
+      const filter = { ...interest, seesExpired: true };
+      const page = await this.store.read(filter, cursor, limit);
+      if (page.passedExpired) {
+        await this.#purgeExpired(act, cursor);
+        continue;
+      }
+      const lost = await this.#look(
+        act,
+        (records, at) => lostBy(records, at, reader),
+      );
+      return { ...page, lost };
+    }
+  }
+
+  /** Sets what was acknowledged, and renews the lease of a durable reader. */
+  async advanceDurable(
+    reader: DurableReader,
+    cursor?: string,
+  ): Promise<DurableReader> {
+    return await this.#update(
+      `acknowledge as "${reader.name}"`,
+      [`durable:${reader.name}`],
+      (records, at) => advanceDurable(records, at, reader, cursor),
+    );
+  }
+
+  /** Gives the lease of a durable reader back. */
+  async releaseDurable(reader: DurableReader): Promise<void> {
+    // If the store fails now, this process may still take the name again.
+    this.#released.add(reader.token);
+    await this.#update(
+      `end reading as "${reader.name}"`,
+      [`durable:${reader.name}`],
+      (records, at) => releaseDurable(records, at, reader),
+    );
+    this.#released.delete(reader.token);
+  }
+
+  async #purgeExpiredAfter(
+    act: string,
+    cursor: string,
+    interest: Interest,
+  ): Promise<void> {
+    const filter = { ...interest, seesExpired: true };
+    const { passedExpired } = await this.store.read(filter, cursor, 1);
+    if (passedExpired) await this.#purgeExpired(act, cursor);
+  }
+
+  async #purgeExpired(act: string, cursor: string): Promise<void> {
+    for (;;) {
+      const purged = await this.#update(
+        act,
+        ["messages", "durables"],
+        (records, at) => purgeExpiredAfter(records, at, cursor),
+      );
+      if (purged < STEP_MESSAGES_MAX) return;
+    }
+  }
+
+  /** Registers a session, or a new incarnation of one, and announces it. */
+  async registerSession(start: SessionStart): Promise<Session> {
+    return await this.#update(
+      `register session "${start.id}"`,
+      ["sessions"],
+      (records, at) => registerSession(records, at, start),
+    );
+  }
+
+  /** Changes what a session says of itself, with its heartbeat. */
+  async updateSession(id: string, change: SessionChange): Promise<Session> {
+    const session = await this.#update(
+      `update session "${id}"`,
+      [`session:${id}`],
+      (records, at) => updateSession(records, at, id, change),
+    );
+    // Its heartbeat keeps the bus in order while no process publishes.
+    this.#maintenance.published(0);
+    return session;
+  }
+
+  /** Ends a session; with `process` only the incarnation that has it. */
+  async endSession(id: string, process?: Incarnation): Promise<void> {
+    await this.#update(
+      `end session "${id}"`,
+      SHARED,
+      (records, at) => endSession(records, at, id, "ended", process),
+    );
+  }
+
+  /** Returns the session with exactly this id. */
+  async session(id: string): Promise<Session | undefined> {
+    return await this.#look("look up a session", function* (records) {
+      yield [{ kind: "session", id }];
+      return records.sessions.get(id);
+    });
+  }
+
+  /** Returns the sessions, in the order of registration. */
+  async sessions(
+    filter: { readonly project: string | null; readonly ended: boolean },
+  ): Promise<readonly Session[]> {
+    return await this.#look(
+      "list sessions",
+      (records, at) => listSessions(records, at, filter),
+    );
+  }
+
+  /** Takes a lock, queues for it, or returns what blocks it. */
+  async acquireLock(request: LockRequest): Promise<LockOutcome> {
+    const { locksMax } = this.#limits;
+    return await this.#update(
+      `lock "${request.target.path}"`,
+      LOCKS,
+      (records, at) => acquire(records, at, request, locksMax),
+    );
+  }
+
+  /** Returns how a waiter fares, and keeps its place in the queue. */
+  async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
+    const act = "wait for a lock";
+    // Most checks change nothing, and should block no writer.
+    const peeked = await this.store.look({
+      act,
+      guards: LOCKS,
+      decide: (records, at) => peekWaiter(records, at, waiter),
+    });
+    return peeked?.result ?? await this.#update(
+      act,
+      LOCKS,
+      (records, at) => checkWaiter(records, at, waiter, session),
+    );
+  }
+
+  /** Takes a waiter out of the queue; a grant that it had goes back. */
+  async leaveQueue(waiter: string): Promise<void> {
+    await this.#update(
+      "leave a queue",
+      LOCKS,
+      (records, at) => leaveQueue(records, at, waiter),
+    );
+  }
+
+  /** Prolongs a hold. */
+  async renewLock(hold: Hold, leaseMs: number): Promise<Hold> {
+    return await this.#update(
+      `renew "${hold.path}"`,
+      LOCKS,
+      (records, at) => renewLock(records, at, hold, leaseMs),
+    );
+  }
+
+  /** Releases a hold once, or entirely, and grants it to its waiters. */
+  async releaseLock(
+    hold: Hold,
+    options: { readonly entirely?: boolean; readonly before?: Hold } = {},
+  ): Promise<void> {
+    await this.#update(
+      `release "${hold.path}"`,
+      LOCKS,
+      (records, at) => releaseLock(records, at, hold, options),
+    );
+  }
+
+  /** Returns the locks that are held, oldest first. */
+  async locks(query: LockQuery): Promise<readonly Hold[]> {
+    return await this.#look(
+      "list locks",
+      (records, at) => listHolds(records, at, query),
+    );
+  }
+
+  /** Returns the waiters for what overlaps a target on disk, earliest first. */
+  async lockWaiters(target: LockTarget): Promise<readonly Blocker[]> {
+    return await this.#look(
+      "list waiters",
+      (records, at) => listWaiters(records, at, target),
+    );
+  }
+
+  /** Returns what other sessions work on, at most so many files. */
+  async othersFiles(
+    session: string,
+    scope: FileScope,
+    limit: number,
+  ): Promise<OthersFiles> {
+    return await this.#look(
+      "list files",
+      (records, at) => othersFiles(records, at, session, scope, limit),
+    );
+  }
+
+  /** Posts a task. */
+  async postTask(posting: TaskPosting): Promise<Task> {
+    return await this.#update(
+      `post task "${posting.id}"`,
+      tasksOf(posting.project),
+      (records, at) => postTask(records, at, posting),
+    );
+  }
+
+  /** Claims a task by its id. */
+  async claimTask(id: string, claimer: Claimer): Promise<Claim> {
+    return await this.#update(
+      `claim task "${id}"`,
+      SHARED,
+      (records, at) => claimTask(records, at, id, claimer),
+    );
+  }
+
+  /** Claims the free task that comes first, if there is one. */
+  async claimNextTask(
+    filter: TaskFilter,
+    claimer: Claimer,
+  ): Promise<Claim | undefined> {
+    return await this.#update(
+      "claim a task",
+      SHARED,
+      (records, at) => claimNextTask(records, at, filter, claimer),
+    );
+  }
+
+  /** Prolongs a claim. */
+  async renewTask(claim: Claim, leaseMs: number): Promise<Claim> {
+    return await this.#update(
+      `renew task "${claim.id}"`,
+      tasksOf(claim.project),
+      (records, at) => renewClaim(records, at, claim, leaseMs),
+    );
+  }
+
+  /** Ends a claim: done, failed, or open again. */
+  async endClaim(claim: Claim, end: ClaimEnd): Promise<Task> {
+    return await this.#update(
+      `end task "${claim.id}"`,
+      tasksOf(claim.project),
+      (records, at) => endClaim(records, at, claim, end),
+    );
+  }
+
+  /** Returns the tasks, in the order in which they are claimed. */
+  async tasks(query: TaskQuery): Promise<readonly Task[]> {
+    return await this.#look(
+      "list tasks",
+      (records, at) => listTasks(records, at, query),
+    );
+  }
+
+  /**
+   * Returns unacknowledged direct messages for a session after a cursor, in order;
+   * with `untold` only those that no model was given.
+   */
+  async pendingFor(
+    session: string,
+    after: string,
+    limit: number,
+    options: { readonly untold?: boolean } = {},
+  ): Promise<readonly Message[]> {
+    const { messages } = await this.store.read(
+      {
+        channels: null,
+        project: null,
+        session,
+        pending: options.untold ? "untold" : "unacknowledged",
+      },
+      after,
+      limit,
+    );
+    return messages;
+  }
+
+  /** Returns the answer to a message that the session sent, if it has come. */
+  async answerTo(session: string, id: string): Promise<Message | undefined> {
+    const { messages } = await this.store.read(
+      { channels: null, project: null, session, replyTo: id },
+      this.startCursor,
+      1,
+    );
+    return messages[0];
+  }
+
+  /** Moves deliveries to a session forward, if they are not further already. */
+  async moveDeliveries(
+    session: string,
+    ids: readonly string[],
+    state: DeliveryState,
+  ): Promise<void> {
+    await this.#update(
+      "acknowledge a message",
+      [`session:${session}`],
+      (records, at) => moveDeliveries(records, at, session, ids, state),
+    );
+  }
+
+  /** Returns what became of a direct message. */
+  async delivery(id: string): Promise<Delivery | undefined> {
+    return await this.#look(
+      "look up a delivery",
+      (records, at) => deliveryOf(records, at, id),
+    );
+  }
+
+  /** Returns the texts of a session's notes, by key. */
+  async readNotes(
+    session: string,
+    keys: readonly string[],
+  ): Promise<ReadonlyMap<string, string>> {
+    return await this.#look(
+      "read notes",
+      (records) => readNotes(records, session, keys),
+    );
+  }
+
+  /** Records an activity of a session, unless a note is not as expected. */
+  async noteActivity(session: string, activity: Activity): Promise<boolean> {
+    return await this.#update(
+      "note an activity",
+      [`session:${session}`],
+      (records, at) => noteActivity(records, at, session, activity),
+    );
+  }
+
+  /** Takes an edit's locks, or returns what conflicts with it. */
+  async guardEdit(request: EditRequest): Promise<readonly EditObstacle[]> {
+    const { locksMax } = this.#limits;
+    return await this.#update(
+      "take locks for an edit",
+      LOCKS,
+      (records, at) => guardEdit(records, at, request, locksMax),
+    );
+  }
+
+  /** Returns the changes of a file at or after a time, latest first. */
+  async touchesOf(
+    path: string,
+    sinceMs: number,
+  ): Promise<readonly FileTouch[]> {
+    return await this.#look(
+      "look up changes",
+      (records, at) => touchesOf(records, at, path, sinceMs),
+    );
+  }
+
+  /** Returns changes below a folder by other sessions that run, latest first. */
+  async touchesBelow(query: FolderQuery): Promise<readonly FolderTouch[]> {
+    return await this.#look(
+      "look up changes",
+      (records, at) => touchesBelow(records, at, query),
+    );
+  }
+
+  /** Records the branch of a worktree, and announces it to its sessions. */
+  async moveBranch(move: BranchMove): Promise<boolean> {
+    return await this.#update(
+      "note a branch",
+      ["sessions"],
+      (records, at) => moveBranch(records, at, move),
+    );
+  }
+
+  /** Does several things, all or nothing. */
+  async batch(
+    operations: readonly Operation[],
+  ): Promise<readonly OperationResult[]> {
+    return await this.#update(
+      "do a batch",
+      SHARED,
+      (records, at) => together(records, at, operations),
+    );
+  }
+
+  /** Takes one step of the purge. */
+  async purge(): Promise<Purged> {
+    return await this.#maintenance.step("all");
+  }
+
+  /** Returns how much is stored. */
+  async stats(): Promise<Stats> {
+    return await this.store.stats();
+  }
+
+  /** Ends maintenance and closes the store; closing twice is fine. */
+  async close(): Promise<void> {
+    await this.#maintenance.close();
+    await this.store.close();
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #update<T>(
+    act: string,
+    guards: readonly Guard[],
+    decide: Decide<T>,
+  ): Promise<T> {
+    return await this.store.update({ act, guards, decide });
+  }
+
+  /** Runs a rule that changes something only if it finds a dead session. */
+  async #look<T>(act: string, decide: Decide<T>): Promise<T> {
+    const rule = { act, guards: SHARED, decide };
+    const seen = await this.store.look(rule);
+    return seen === undefined ? await this.store.update(rule) : seen.result;
+  }
+}
+
+const LOCKS: readonly Guard[] = ["locks"];
+
+// A session that ends gives back its locks and its tasks, of any project.
+const SHARED: readonly Guard[] = ["locks", "sessions", "tasks"];
+
+function tasksOf(project: string | null | undefined): readonly Guard[] {
+  return [`tasks:${project ?? ""}`];
+}

@@ -1,0 +1,303 @@
+/**
+ * Tasks: who does what, exactly one each.
+ *
+ * A task is posted once, under an id of its project, and claimed by whoever is
+ * first: a claim is a lease with a fencing token, and there is one at a time.
+ *
+ * ```text
+ *  post ─▶ open ─▶ claimed ─▶ done
+ *           ▲         │  └──▶ failed
+ *           └─────────┘  released; holder dead or lease over
+ * ```
+ *
+ * - A task that depends on others can be claimed when all of them are done.
+ * - A task whose holder died or whose lease ran out is open again at the next
+ *   look; `attempts` counts how often it was claimed.
+ * - Every change is broadcast on `task_broadcast` in its own transaction.
+ *
+ * @module
+ */
+
+import type {
+  Claim,
+  ClaimEnd,
+  Claimer,
+  NewTask,
+  Task,
+  TaskFilter,
+  TaskPosting,
+  TaskStatus,
+} from "../model/task.ts";
+import type { Operations } from "./operations.ts";
+import { Changes } from "./changes.ts";
+import { InvalidInputError } from "../model/errors.ts";
+import { hasInvisible } from "../text/harmless_text.ts";
+import { encodePayload, type Json } from "../model/json.ts";
+import { refuseNul } from "./options.ts";
+import type { SessionSelf } from "./sessions.ts";
+
+/** How long a task is claimed unless renewed: 30 minutes. */
+export const DEFAULT_TASK_LEASE_MS = 30 * 60 * 1000;
+
+/** The longest lease of a claim: a day. */
+export const TASK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
+
+const DEPENDENCIES_MAX = 100;
+
+/** Which tasks to list. */
+export interface TaskListOptions extends TaskFilter {
+  /** Only those that stand so. */
+  readonly status?: TaskStatus;
+  /**
+   * Whether tasks of every project are listed, not only one's own.
+   * @default {false}
+   */
+  readonly allProjects?: boolean;
+}
+
+/** How to claim a task. */
+export interface ClaimOptions {
+  /**
+   * How long it is claimed unless renewed, in milliseconds, up to a day.
+   * @default {1800000}
+   */
+  readonly leaseMs?: number;
+  /** The part of the session that claims it, such as a subagent's id. */
+  readonly agent?: string;
+}
+
+/** The tasks on a bus. */
+export class Tasks {
+  readonly #operations: Operations;
+  readonly #self: SessionSelf;
+  readonly #register: (act: string) => Promise<void>;
+
+  /** Made by the bus: take {@linkcode MessageBus.tasks}. */
+  constructor(
+    operations: Operations,
+    self: SessionSelf,
+    register: (act: string) => Promise<void>,
+  ) {
+    this.#operations = operations;
+    this.#self = self;
+    this.#register = register;
+  }
+
+  /**
+   * Posts a task for whoever is free.
+   *
+   * @throws {InvalidInputError} If it will not do, or depends on an unknown one.
+   * @throws {TaskStateError} If there is one with its id.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * await bus.tasks.post({ id: "T-1", title: "write the parser" });
+   * await bus.tasks.post({ id: "T-2", title: "test it", dependsOn: ["T-1"] });
+   *
+   * const claim = await bus.tasks.claimNext();
+   * assert.equal(claim?.id, "T-1");
+   * assert.equal(await bus.tasks.claimNext(), undefined);
+   * await bus.tasks.complete(claim, { lines: 120 });
+   * assert.equal((await bus.tasks.claimNext())?.id, "T-2");
+   * ```
+   */
+  async post(task: NewTask): Promise<Task> {
+    const posting = toPosting(task, this.#self);
+    await this.#register(`post task "${posting.id}"`);
+    return await this.#operations.postTask({
+      ...posting,
+      session: this.#self.id,
+    });
+  }
+
+  /**
+   * Claims a task.
+   *
+   * @throws {TaskStateError} If there is none of that id, or it is claimed, not
+   * ready or ended.
+   */
+  async claim(id: string, options: ClaimOptions = {}): Promise<Claim> {
+    checkTaskId(id);
+    return await this.#operations.claimTask(id, await this.#claimer(options));
+  }
+
+  /**
+   * Claims the open task that comes first: the highest priority, then the
+   * oldest. Returns undefined if none is free.
+   */
+  async claimNext(
+    options: ClaimOptions & { readonly filter?: TaskFilter } = {},
+  ): Promise<Claim | undefined> {
+    return await this.#operations.claimNextTask(
+      options.filter ?? {},
+      await this.#claimer(options),
+    );
+  }
+
+  /**
+   * Claims it for longer, from now.
+   *
+   * @throws {NotHeldError} If it is not claimed under this token any more.
+   */
+  async renew(
+    claim: Claim,
+    leaseMs: number = DEFAULT_TASK_LEASE_MS,
+  ): Promise<Claim> {
+    checkLease(leaseMs);
+    return await this.#operations.renewTask(claim, leaseMs);
+  }
+
+  /**
+   * Ends it as done, with what came of it.
+   *
+   * @throws {NotHeldError} If it is not claimed under this token any more.
+   */
+  async complete(claim: Claim, result: Json = null): Promise<Task> {
+    return await this.#operations.endClaim(claim, endOf("done", result));
+  }
+
+  /**
+   * Ends it as failed, with the reason.
+   *
+   * @throws {NotHeldError} If it is not claimed under this token any more.
+   */
+  async fail(claim: Claim, reason: Json = null): Promise<Task> {
+    return await this.#operations.endClaim(claim, endOf("failed", reason));
+  }
+
+  /**
+   * Gives it back undone, for another to claim.
+   *
+   * @throws {NotHeldError} If it is not claimed under this token any more.
+   */
+  async release(claim: Claim): Promise<Task> {
+    return await this.#operations.endClaim(claim, { status: "open" });
+  }
+
+  /** The task with this id in the bus's project, if there is one. */
+  async get(id: string): Promise<Task | undefined> {
+    const [task] = await this.#operations.tasks({
+      project: this.#self.start.project,
+      exactProject: true,
+      id,
+    });
+    return task;
+  }
+
+  /** The tasks, in the order in which they are claimed. */
+  async list(options: TaskListOptions = {}): Promise<readonly Task[]> {
+    return await this.#operations.tasks({
+      ...options,
+      project: options.allProjects ? null : this.#self.start.project,
+      exactProject: !options.allProjects,
+    });
+  }
+
+  /** The list of tasks, now and again whenever it may have changed. */
+  async *watch(
+    options: TaskListOptions & { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<readonly Task[], void, void> {
+    const changes = new Changes(this.#self.closing, options.signal);
+    using _watch = await this.#operations.watchChanges(
+      "tasks",
+      null,
+      changes.wake,
+    );
+    try {
+      for (;;) {
+        yield await this.list(options);
+        if (!await changes.next()) return;
+      }
+    } finally {
+      changes.close();
+    }
+  }
+
+  async #claimer(options: ClaimOptions): Promise<Claimer> {
+    const { leaseMs = DEFAULT_TASK_LEASE_MS, agent } = options;
+    refuseNul("agent", agent);
+    checkLease(leaseMs);
+    await this.#register("claim a task");
+    return {
+      session: this.#self.id,
+      project: this.#self.start.project,
+      agent,
+      leaseMs,
+    };
+  }
+}
+
+/** How a claim ends with a result. */
+export function endOf(status: "done" | "failed", result: Json): ClaimEnd {
+  return {
+    status,
+    resultText: encodePayload("task_broadcast", result, 1 << 16),
+  };
+}
+
+/** What the store is told of a task that is to be posted by a session. */
+export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
+  const {
+    id = crypto.randomUUID().slice(0, 8),
+    title,
+    kind,
+    payload = null,
+    priority = 0,
+    dependsOn = [],
+  } = task;
+  checkTaskId(id);
+  dependsOn.forEach(checkTaskId);
+  refuseNul("title", title);
+  refuseNul("kind", kind);
+  const flaw =
+    typeof title !== "string" || title.trim() === "" || title.length > 500
+      ? ["title", "its title is empty or longer than 500 characters"]
+      : !Number.isSafeInteger(priority)
+      ? ["priority", `its priority ${priority} is no whole number`]
+      : dependsOn.length > DEPENDENCIES_MAX
+      ? ["dependsOn", `it depends on more than ${DEPENDENCIES_MAX} tasks`]
+      : dependsOn.includes(id)
+      ? ["dependsOn", "it depends on itself"]
+      : undefined;
+  if (flaw !== undefined) {
+    throw new InvalidInputError(
+      flaw[0],
+      `Cannot post task "${id}": ${flaw[1]}; mend that and post it again.`,
+    );
+  }
+  return {
+    id,
+    title,
+    kind,
+    payloadText: encodePayload("task_broadcast", payload, 1 << 16),
+    priority,
+    dependsOn: [...new Set(dependsOn)],
+    project: self.start.project,
+    session: self.id,
+  };
+}
+
+function checkTaskId(id: string): void {
+  if (
+    typeof id === "string" && /^[\p{L}\p{N}._\-/:#]{1,128}$/u.test(id) &&
+    !hasInvisible(id)
+  ) return;
+  throw new InvalidInputError(
+    "task",
+    `Cannot use ${JSON.stringify(id)} as the id of a task: it is 1 to 128 ` +
+      `letters, digits and . _ - / : # without spaces.`,
+  );
+}
+
+function checkLease(leaseMs: number): void {
+  if (leaseMs > 0 && leaseMs <= TASK_LEASE_MS_MAX) return;
+  throw new InvalidInputError(
+    "leaseMs",
+    `Cannot claim a task for ${leaseMs} ms: pass more than 0 and at most ` +
+      `${TASK_LEASE_MS_MAX} (a day).`,
+  );
+}

@@ -1,0 +1,62 @@
+/**
+ * `mbus hook`, past the rest of the command line: agents call it at every step
+ * they take, so nothing is loaded that it does not use.
+ *
+ * It takes `AGENT [EVENT] [--home DIR]`, from programs: a person at a terminal,
+ * who may want help or have mistyped, comes in by the command line (`hook.ts`).
+ * The exit code is 0 whatever happens, as some agents take any other for a refusal;
+ * but for `AGENT wake`, which wakes one by it (`waking.ts`).
+ *
+ * @module
+ */
+
+import { WAKE } from "../../hooks/agents/agent.ts";
+import { answerHook, writeAll } from "../../hooks/hook.ts";
+import { readInput } from "../../hooks/hook_input.ts";
+import { HookLog } from "../../hooks/hook_log.ts";
+import { AGENTS, isAgentName } from "../../hooks/agents/agents.ts";
+
+/** Answers a hook; returns the exit code. Never throws. */
+export async function hookMain(args: readonly string[]): Promise<number> {
+  const { agent = "", event, home } = parse(args);
+  if (isAgentName(agent) && event === WAKE) {
+    const { waitToWake } = await import("../../hooks/slow_path.ts");
+    const say = (text: string) => writeAll(Deno.stderr, text);
+    return await waitToWake(AGENTS[agent], {
+      home,
+      read: () => readInput(),
+      say,
+    });
+  }
+  if (isAgentName(agent)) {
+    await answerHook(agent, { event, home, ends: true });
+  } else {
+    new HookLog(home, agent).add(
+      `Cannot answer a hook of ${
+        JSON.stringify(agent)
+      }: there is no such agent.`,
+    );
+  }
+  return 0;
+}
+
+interface HookArguments {
+  readonly agent?: string;
+  readonly event?: string;
+  readonly home?: string;
+}
+
+function parse(args: readonly string[]): HookArguments {
+  const positionals: string[] = [];
+  let home: string | undefined;
+  for (let i = 0; i < args.length; i++) {
+    if (args[i] === "--home") home = args[++i];
+    else if (args[i].startsWith("--home=")) home = args[i].slice(7);
+    else if (!args[i].startsWith("-")) positionals.push(args[i]);
+  }
+  const [agent, event] = positionals;
+  return { agent, event, home };
+}
+
+// At once: a pending read would keep the process until the agent closes the pipe.
+if (import.meta.main) Deno.exit(await hookMain(Deno.args));

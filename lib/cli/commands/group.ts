@@ -1,0 +1,78 @@
+/**
+ * A command that consists of others: `mbus task post`, `mbus task claim`.
+ *
+ * Each of them is a command of its own, in a file of its own, and loaded only
+ * when it is called; its declared name has both words.
+ *
+ * @module
+ */
+
+import { GLOBAL_OPTIONS, isOption, UsageError } from "../arguments.ts";
+import type { Command } from "../command.ts";
+
+/** How a group is declared. */
+export type GroupDeclaration =
+  & Pick<Command, "name" | "summary" | "details" | "examples">
+  & Required<Pick<Command, "commands">>;
+
+/** Makes a group of its declaration. */
+export function defineGroup(declaration: GroupDeclaration): Command {
+  const { name, commands } = declaration;
+  const names = Object.keys(commands);
+  const group: Command = {
+    ...declaration,
+    positionals: [
+      { name: "ACT", help: `What to do: ${names.join(", ")}` },
+      { name: "ARGUMENTS", help: "What that takes", optional: true },
+    ],
+    options: {},
+    async execute(args: readonly string[]): Promise<number> {
+      const at = nameAt(args);
+      const word = args[at];
+      if (word !== undefined && Object.hasOwn(commands, word)) {
+        const { default: command } = await commands[word]();
+        return await command.execute([
+          ...args.slice(0, at),
+          ...args.slice(at + 1),
+        ]);
+      }
+      if (word === undefined && args.some((arg) => /^(--help|-h)$/.test(arg))) {
+        const { explain, partsOf } = await import("../help.ts");
+        return explain(group, args.includes("--json"), await partsOf(group));
+      }
+      throw await unknown(name, word, names);
+    },
+  };
+  return group;
+}
+
+/** Where the part's name stands: global options may stand before it. */
+function nameAt(args: readonly string[]): number {
+  for (let i = 0; i < args.length; i++) {
+    if (!isOption(args[i])) return i;
+    const option = args[i].slice(2) as keyof typeof GLOBAL_OPTIONS;
+    if (
+      Object.hasOwn(GLOBAL_OPTIONS, option) &&
+      GLOBAL_OPTIONS[option].kind !== "flag"
+    ) i++;
+  }
+  return args.length;
+}
+
+async function unknown(
+  group: string,
+  word: string | undefined,
+  names: readonly string[],
+): Promise<UsageError> {
+  const { didYouMean } = await import("../spelling.ts");
+  const state = word === undefined
+    ? "what to do is missing; "
+    : `there is no ${JSON.stringify(word)}; ${didYouMean(word, names)}`;
+  return new UsageError(
+    "command",
+    `Cannot run "${group}": ${state}write "mbus ${group} ${
+      names.join("|")
+    }", ` +
+      `or see "mbus help ${group}".`,
+  );
+}

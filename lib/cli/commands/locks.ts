@@ -1,0 +1,83 @@
+/**
+ * `mbus locks`: prints what is locked.
+ *
+ * JSON: a line for each hold: `{ token, kind, path, type, session, agent?,
+ * vendor, task?, why?, since, expiresAt, overdue, holds, project?, worktree?,
+ * self }`; `self` says whether this session holds it.
+ *
+ * @module
+ */
+
+import type { Hold } from "../../model/lock.ts";
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { ageOf, expiryOf, holdJson, shownPath } from "../output/hold_lines.ts";
+import { openBusFor } from "../open.ts";
+import { printJson, printLine } from "../output/output.ts";
+import { PATTERN_OPTIONS, patternOf } from "../pattern.ts";
+import { type Cell, tableLines } from "../output/table.ts";
+
+const locks: Command = defineCommand({
+  name: "locks",
+  summary: "Print what is locked, by whom and until when",
+  details: [
+    "An overdue lock is past its time, but its process lives: it is held " +
+    "until it is released, or taken over with mbus lock --take-over.",
+  ],
+  positionals: [{
+    name: "PATH",
+    help: "Only what overlaps this file, folder, glob or @name",
+    optional: true,
+  }],
+  options: PATTERN_OPTIONS,
+  async run({ positionals: [path], options }) {
+    const pattern = patternOf(options);
+    await using opened = await openBusFor(options);
+    const { bus, identity } = opened;
+    const holds = path === undefined
+      ? await bus.locks.list({ allProjects: options["all-projects"] })
+      : await bus.locks.holders(path, { pattern });
+    const self = identity.joined?.id;
+    if (options.json) {
+      for (const hold of holds) {
+        printJson({ ...holdJson(hold), self: hold.session === self });
+      }
+    } else if (holds.length === 0) printLine("Nothing is locked there.");
+    else {
+      tableLines(COLUMNS, holds.map((hold) => row(hold, self)))
+        .forEach(printLine);
+    }
+    return EXIT.done;
+  },
+});
+
+export default locks;
+
+const COLUMNS = [
+  { heading: "" },
+  { heading: "PATH", cut: "start" },
+  { heading: "TYPE" },
+  { heading: "SESSION" },
+  { heading: "TASK" },
+  { heading: "HELD", align: "right" },
+  { heading: "EXPIRES" },
+  { heading: "TOKEN", align: "right" },
+  { heading: "WHY" },
+] as const;
+
+function row(hold: Hold, self: string | undefined): Cell[] {
+  const { agent, session } = hold;
+  return [
+    { text: session === self ? "*" : "" },
+    { text: shownPath(hold.path) + (hold.kind === "folder" ? "/" : "") },
+    {
+      text: hold.type,
+      paint: hold.type === "exclusive" ? "red" : "green",
+    },
+    { text: agent === undefined ? session : `${session} (${agent})` },
+    { text: hold.task ?? "-" },
+    { text: ageOf(hold.since) },
+    { text: expiryOf(hold), paint: hold.overdue ? "yellow" : undefined },
+    { text: String(hold.token) },
+    { text: hold.why ?? "-" },
+  ];
+}

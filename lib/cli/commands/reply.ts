@@ -1,0 +1,87 @@
+/**
+ * `mbus reply`: answers a message, and acknowledges it if it was for this
+ * session alone.
+ *
+ * JSON: `{ id, channel, sender, to, replyTo, notRunning }`.
+ *
+ * @module
+ */
+
+import type { MessageBus } from "../../bus/bus.ts";
+import type { Message } from "../../model/message.ts";
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { openBusToWrite } from "../open.ts";
+import { printAside, printJson, printLine } from "../output/output.ts";
+import { readPayload } from "../payload.ts";
+import { RefusalError } from "../refusal.ts";
+import { visible } from "../output/visible_text.ts";
+
+const PAGE_MESSAGES = 10_000;
+
+const reply: Command = defineCommand({
+  name: "reply",
+  summary: "Answer a message: its sender alone gets the answer",
+  examples: [`reply 41 '"yes, it is yours"'`],
+  positionals: [
+    { name: "ID", help: "The message, as inbox, tail or poll print it" },
+    { name: "JSON", help: "The answer; - reads it from standard input" },
+  ],
+  options: {},
+  async run({ positionals: [id, text], options }) {
+    const payload = await readPayload(text, {
+      act: `reply to message ${id}`,
+      usage: `mbus reply ${id}`,
+    });
+    await using opened = await openBusToWrite(options);
+    const { bus } = opened;
+    const question = await findMessage(bus, id);
+    if (question === undefined) {
+      throw new RefusalError(
+        `Cannot reply to message ${JSON.stringify(id)}: there is none that ` +
+          `this session can read, or its time is over; write to the session ` +
+          `itself with "mbus send CHANNEL JSON --to SESSION".`,
+      );
+    }
+    const { sender, channel } = question;
+    const sent = await bus.reply(question, payload);
+    if (options.json) {
+      printJson({
+        id: sent.id,
+        channel,
+        sender: bus.session,
+        to: sent.to,
+        replyTo: question.id,
+        notRunning: sent.notRunning,
+      });
+    } else {
+      printLine(sent.id);
+      if (sent.notRunning) {
+        printAside(
+          `mbus: ${visible(sender)} has ended; it gets the answer if it ` +
+            `resumes in time.`,
+        );
+      }
+    }
+    return EXIT.done;
+  },
+});
+
+export default reply;
+
+/** The message with this id, if the session can read it. */
+async function findMessage(
+  bus: MessageBus,
+  id: string,
+): Promise<Message | undefined> {
+  let after: string | undefined;
+  for (;;) {
+    const { messages, cursor } = await bus.poll(null, {
+      after,
+      limit: PAGE_MESSAGES,
+      allProjects: true,
+    });
+    const found = messages.find((message) => message.id === id);
+    if (found !== undefined || messages.length < PAGE_MESSAGES) return found;
+    after = cursor;
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * `mbus send`: publishes one message.
+ *
+ * JSON: `{ id, channel, sender, project?, to?, notRunning? }`; `project` is
+ * absent for a message to every project (`--all-projects`), `to` and
+ * `notRunning` are there with `--to`.
+ *
+ * @module
+ */
+
+import { checkChannel, ttlOf } from "../../model/channels.ts";
+import { encodePayload } from "../../model/json.ts";
+import { type ResolvedOptions, resolveOptions } from "../../bus/options.ts";
+import { storePlace } from "../../store/url.ts";
+import type { Appended, NewMessage } from "../../model/message.ts";
+import { SqliteStore } from "../../sqlite/store.ts";
+import { Operations } from "../../bus/operations.ts";
+import { locateBus } from "../../sqlite/location.ts";
+import { identityIn, placeOf, startOf, warn } from "../acting.ts";
+import type { GlobalValues } from "../arguments.ts";
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { printAside, printJson, printLine } from "../output/output.ts";
+import { readPayload } from "../payload.ts";
+import { visible } from "../output/visible_text.ts";
+
+const send: Command = defineCommand({
+  name: "send",
+  summary: "Publish a message on a channel",
+  details: [
+    "The message is stored when the command is done, and pushed to everybody " +
+    "who reads the channel. With --all-projects it is for every project.",
+    "With --to it is for one session alone: its id, any beginning of it that no " +
+    "other has, or its short name. A session that has ended gets it if it " +
+    "resumes in time.",
+  ],
+  examples: [
+    `send state '{"status":"working","on":"src/a.ts"}'`,
+    `send build.results '"passed"' --ttl 1h`,
+    `send state - < state.json`,
+    `send chat '"are you done with src/a.ts?"' --to codex-7f3a`,
+  ],
+  positionals: [
+    { name: "CHANNEL", help: "Such as state, task_broadcast, build.results" },
+    { name: "JSON", help: "The payload; - reads it from standard input" },
+  ],
+  options: {
+    ttl: {
+      kind: "duration",
+      placeholder: "TIME",
+      help:
+        "How long it is delivered: 60s, 5m, 2h (else the channel's default)",
+    },
+    to: {
+      kind: "string",
+      placeholder: "SESSION",
+      help: "Only this session gets it, in its inbox",
+    },
+  },
+  async run({ positionals: [channel, text], options }) {
+    const payload = await readPayload(text, {
+      act: `send on "${channel}"`,
+      usage: `mbus send ${channel}`,
+    });
+    const resolved = resolveOptions({
+      home: options.home,
+      warn: (message: string): void => warn(message, options.json),
+    });
+    const ttlSeconds = options.ttl === undefined
+      ? undefined
+      : options.ttl / 1000;
+    const message = {
+      channel: checkChannel(channel),
+      payloadText: encodePayload(channel, payload, resolved.payloadBytesMax),
+      ttlSeconds: ttlOf(channel, ttlSeconds),
+      to: options.to,
+    };
+    const at = storePlace(resolved);
+    const { id, sender, to, notRunning, project, leave } = at.kind === "sqlite"
+      ? await sendBriefly(message, options, resolved, at.home)
+      : await sendAsSession(message, options);
+    if (options.json) {
+      printJson({
+        id,
+        channel,
+        sender,
+        ...(project !== null && { project }),
+        ...(to !== undefined && { to, notRunning }),
+      });
+    } else {
+      printLine(id);
+      if (notRunning) {
+        printAside(
+          `mbus: ${
+            visible(to!)
+          } has ended; it gets the message if it resumes ` +
+            `in time.`,
+        );
+      }
+    }
+    await leave?.();
+    return EXIT.done;
+  },
+});
+
+/** What is sent, before it is known by whom. */
+type Unsigned = Omit<NewMessage, "sender" | "project">;
+
+interface Sent extends Appended {
+  readonly sender: string;
+  readonly project: string | null;
+  /** What is still to be done once it was said. */
+  readonly leave?: () => Promise<void>;
+}
+
+/** Sends by way of SQLite's entry for a process that lives for one call. */
+async function sendBriefly(
+  message: Unsigned,
+  options: GlobalValues,
+  resolved: ResolvedOptions,
+  home: string | undefined,
+): Promise<Sent> {
+  // The process ends without closing it: closing the database as the last
+  // one waits for the disk.
+  const store = SqliteStore.openOneShot({
+    ...resolved,
+    location: locateBus(home),
+    busyTotalMs: resolved.busyTimeoutMs,
+  });
+  const operations = new Operations(store, resolved, resolved.warn, true);
+  const identity = await identityIn(operations, options.session);
+  const place = placeOf(identity);
+  const project = options["all-projects"] ? null : place.project;
+  const sent = await operations.speak(
+    identity.joined === undefined
+      ? startOf(identity, place)
+      : { joined: identity.joined.id },
+    { ...message, project },
+  );
+  const leave = async () => {
+    await operations.purgeIfDue();
+    store.leave();
+  };
+  return { ...sent, project, leave };
+}
+
+/** Sends by way of whatever store it is. */
+async function sendAsSession(
+  message: Unsigned,
+  options: GlobalValues,
+): Promise<Sent> {
+  const { openBusToWrite } = await import("../open.ts");
+  await using opened = await openBusToWrite(options);
+  const { bus, identity } = opened;
+  const project = options["all-projects"] ? null : placeOf(identity).project;
+  const { channel, payloadText, ttlSeconds, to } = message;
+  const published = await bus.publish(channel, JSON.parse(payloadText), {
+    ttlSeconds,
+    to,
+    project,
+  });
+  return { ...published, sender: bus.session, project };
+}
+
+export default send;

@@ -1,0 +1,37 @@
+/**
+ * `mbus task claim`: claims a task for this session.
+ *
+ * JSON: the task, with `session`, `token` and `leaseExpiresAt` of the claim.
+ *
+ * @module
+ */
+
+import type { OptionDeclarations } from "../arguments.ts";
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { openBusToHold } from "../open.ts";
+import { printClaim } from "../output/task_lines.ts";
+
+/** How long a claim is held. */
+export const LEASE_OPTION = {
+  for: {
+    kind: "duration",
+    placeholder: "TIME",
+    help: "How long it is claimed unless renewed (else 30m)",
+  },
+} as const satisfies OptionDeclarations;
+
+const claim: Command = defineCommand({
+  name: "task claim",
+  summary: "Claim a task: nobody else gets it",
+  positionals: [{ name: "ID", help: "The task" }],
+  options: LEASE_OPTION,
+  async run({ positionals: [id], options }) {
+    await using opened = await openBusToHold(options);
+    const { bus } = opened;
+    const task = await bus.tasks.claim(id, { leaseMs: options.for });
+    printClaim(task, "Claimed", options.json);
+    return EXIT.done;
+  },
+});
+
+export default claim;

@@ -1,0 +1,36 @@
+/**
+ * `mbus task fail`: ends a claimed task as failed, with the reason.
+ *
+ * JSON: the task, with the reason as its `result`.
+ *
+ * @module
+ */
+
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { openBusToWrite } from "../open.ts";
+import { claimOf, TOKEN_OPTION } from "../task_claims.ts";
+import { printTask } from "../output/task_lines.ts";
+
+const fail: Command = defineCommand({
+  name: "task fail",
+  summary: "End a claimed task as failed",
+  details: [
+    "A failed task stays failed, and what depends on it waits; to let another " +
+    "try, release it instead.",
+  ],
+  examples: ["task fail T-1 'the API is gone'"],
+  positionals: [
+    { name: "ID", help: "The task" },
+    { name: "REASON", help: "Why, as plain text", optional: true },
+  ],
+  options: TOKEN_OPTION,
+  async run({ positionals: [id, reason], options }) {
+    await using opened = await openBusToWrite(options);
+    const { bus } = opened;
+    const claim = await claimOf(bus, "fail", id, options.token);
+    printTask(await bus.tasks.fail(claim, reason), "Failed", options.json);
+    return EXIT.done;
+  },
+});
+
+export default fail;

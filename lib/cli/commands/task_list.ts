@@ -1,0 +1,41 @@
+/**
+ * `mbus task list`: prints the tasks, in the order in which they are claimed.
+ *
+ * JSON: a line for each task, with the fields that `mbus help task` lists.
+ *
+ * @module
+ */
+
+import type { TaskStatus } from "../../model/task.ts";
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { openBusFor } from "../open.ts";
+import { printJson, printLine } from "../output/output.ts";
+import { taskTable } from "../output/task_lines.ts";
+
+const list: Command = defineCommand({
+  name: "task list",
+  summary: "Print the tasks, and who has them",
+  positionals: [],
+  options: {
+    status: {
+      kind: "choice",
+      choices: ["open", "claimed", "done", "failed"],
+      help: "Only those that stand so",
+    },
+    kind: { kind: "string", placeholder: "K", help: "Only of this kind" },
+  },
+  async run({ options }) {
+    await using opened = await openBusFor(options);
+    const tasks = await opened.bus.tasks.list({
+      status: options.status as TaskStatus | undefined,
+      kind: options.kind,
+      allProjects: options["all-projects"],
+    });
+    if (options.json) tasks.forEach(printJson);
+    else if (tasks.length === 0) printLine("No tasks.");
+    else taskTable(tasks).forEach(printLine);
+    return EXIT.done;
+  },
+});
+
+export default list;

@@ -1,0 +1,73 @@
+/**
+ * `mbus task post`: posts a task for whoever is free.
+ *
+ * JSON: the task, with the fields that `mbus help task` lists.
+ *
+ * @module
+ */
+
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { openBusToWrite } from "../open.ts";
+import { printJson, printLine } from "../output/output.ts";
+import { readPayload } from "../payload.ts";
+
+const post: Command = defineCommand({
+  name: "task post",
+  summary: "Post a task; prints its id",
+  examples: [
+    "task post 'write the parser' --id T-1 --kind code --priority 5",
+    `task post 'test it' --depends T-1,T-2 --payload '{"on":"src/a.ts"}'`,
+  ],
+  positionals: [{ name: "TITLE", help: "What is to be done, in a line" }],
+  options: {
+    id: {
+      kind: "string",
+      placeholder: "ID",
+      help: "Its id, unique in the project (else one is made)",
+    },
+    kind: {
+      kind: "string",
+      placeholder: "K",
+      help: "What kind of work it is, for choosing",
+    },
+    priority: {
+      kind: "integer",
+      least: Number.MIN_SAFE_INTEGER,
+      placeholder: "N",
+      help: "The higher, the sooner (else 0)",
+    },
+    depends: {
+      kind: "list",
+      placeholder: "ID,…",
+      help: "Tasks that must be done before it; may be given several times",
+    },
+    payload: {
+      kind: "string",
+      placeholder: "JSON",
+      help: "What the doer needs to know; - reads it from standard input",
+    },
+  },
+  async run({ positionals: [title], options }) {
+    const { id, kind, priority, depends } = options;
+    const payload = options.payload === undefined
+      ? undefined
+      : await readPayload(options.payload, {
+        act: "post a task",
+        usage: "mbus task post TITLE --payload",
+      });
+    await using opened = await openBusToWrite(options);
+    const task = await opened.bus.tasks.post({
+      id,
+      title,
+      kind,
+      priority,
+      dependsOn: depends,
+      payload,
+    });
+    if (options.json) printJson(task);
+    else printLine(task.id);
+    return EXIT.done;
+  },
+});
+
+export default post;

@@ -1,0 +1,28 @@
+/**
+ * `mbus task release`: gives a claimed task back undone.
+ *
+ * JSON: the task, `open` again.
+ *
+ * @module
+ */
+
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { openBusToWrite } from "../open.ts";
+import { claimOf, TOKEN_OPTION } from "../task_claims.ts";
+import { printTask } from "../output/task_lines.ts";
+
+const release: Command = defineCommand({
+  name: "task release",
+  summary: "Give a claimed task back, for another to claim",
+  positionals: [{ name: "ID", help: "The task" }],
+  options: TOKEN_OPTION,
+  async run({ positionals: [id], options }) {
+    await using opened = await openBusToWrite(options);
+    const { bus } = opened;
+    const claim = await claimOf(bus, "release", id, options.token);
+    printTask(await bus.tasks.release(claim), "Released", options.json);
+    return EXIT.done;
+  },
+});
+
+export default release;

@@ -1,0 +1,30 @@
+/**
+ * `mbus task renew`: keeps a claim for longer, from now.
+ *
+ * JSON: the task, with the claim's new `leaseExpiresAt`.
+ *
+ * @module
+ */
+
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { openBusToWrite } from "../open.ts";
+import { LEASE_OPTION } from "./task_claim.ts";
+import { claimOf, TOKEN_OPTION } from "../task_claims.ts";
+import { printClaim } from "../output/task_lines.ts";
+
+const renew: Command = defineCommand({
+  name: "task renew",
+  summary: "Keep a claimed task for longer",
+  positionals: [{ name: "ID", help: "The task" }],
+  options: { ...LEASE_OPTION, ...TOKEN_OPTION },
+  async run({ positionals: [id], options }) {
+    await using opened = await openBusToWrite(options);
+    const { bus } = opened;
+    const claim = await claimOf(bus, "renew", id, options.token);
+    const task = await bus.tasks.renew(claim, options.for);
+    printClaim(task, "Renewed", options.json);
+    return EXIT.done;
+  },
+});
+
+export default renew;

@@ -1,0 +1,29 @@
+/**
+ * `mbus task show`: prints all there is to know of a task.
+ *
+ * JSON: the task, with the fields that `mbus help task` lists.
+ *
+ * @module
+ */
+
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { openBusFor } from "../open.ts";
+import { printJson, printLine } from "../output/output.ts";
+import { taskOf } from "../task_claims.ts";
+import { taskLines } from "../output/task_lines.ts";
+
+const show: Command = defineCommand({
+  name: "task show",
+  summary: "Print all there is to know of a task",
+  positionals: [{ name: "ID", help: "The task" }],
+  options: {},
+  async run({ positionals: [id], options }) {
+    await using opened = await openBusFor(options);
+    const task = await taskOf(opened.bus, "show", id);
+    if (options.json) printJson(task);
+    else taskLines(task).forEach(printLine);
+    return EXIT.done;
+  },
+});
+
+export default show;

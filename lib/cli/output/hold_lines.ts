@@ -1,0 +1,93 @@
+/**
+ * Holds and who waits for them, as lines for people and as JSON.
+ *
+ * @module
+ */
+
+import type { Blocker, Hold, LockOverlap } from "../../model/lock.ts";
+import { renderDuration } from "../duration.ts";
+import { timeOf } from "./message_lines.ts";
+import { printAside } from "./output.ts";
+import { visible, visibleJson } from "./visible_text.ts";
+
+/** A hold as it is printed as JSON: what it covers is the library's own. */
+export type HoldJson = Omit<Hold, "covers">;
+
+/** A hold as it is printed as JSON. */
+export function holdJson(hold: Hold): HoldJson {
+  const { covers: _, ...printed } = hold;
+  return printed;
+}
+
+/** A path as short as it can be written here. */
+export function shownPath(path: string): string {
+  const folder = Deno.cwd();
+  return path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path;
+}
+
+/** How long ago a time was, such as `4m 10s`. */
+export function ageOf(iso: string): string {
+  const age = Date.now() - Date.parse(iso);
+  return Number.isNaN(age) ? "?" : renderDuration(Math.max(0, age));
+}
+
+/** Until when something is held, from now: `in 4m 10s` or `overdue 3m`. */
+export function expiryOf(hold: Pick<Hold, "expiresAt" | "overdue">): string {
+  const leftMs = Date.parse(hold.expiresAt) - Date.now();
+  return hold.overdue || leftMs < 0
+    ? `overdue ${renderDuration(Math.max(0, -leftMs))}`
+    : `in ${renderDuration(leftMs)}`;
+}
+
+/**
+ * Who has something, since and until when and why, on one line: `codex-7f3a
+ * (codex) holds src/a.ts exclusively since 14:03:10 until 14:13:10, on task
+ * T-1 ("refactoring")`.
+ */
+export function holderPhrase(
+  holder: Blocker | Hold,
+): string {
+  const { session, vendor, type, path, since, expiresAt, task, why } = holder;
+  const waits = "state" in holder && holder.state === "waits";
+  return visible(
+    `${session} (${vendor}) ${waits ? "waits for" : "holds"} ` +
+      `${shownPath(path)} ${
+        type === "exclusive" ? "exclusively" : "as an advisory lock"
+      } since ${timeOf(since)}` +
+      (expiresAt === undefined
+        ? ""
+        : `${holder.overdue ? ", overdue since" : " until"} ${
+          timeOf(expiresAt)
+        }`) +
+      (task === undefined ? "" : `, on task ${task}`) +
+      (why === undefined ? "" : ` (${JSON.stringify(why)})`),
+  );
+}
+
+/** Says on standard error whom a command waits for. */
+export function tellWaiting(
+  path: string,
+  blockers: readonly Blocker[],
+  json: boolean,
+): void {
+  printAside(
+    json
+      ? visibleJson({ waiting: { path, blockers } })
+      : `mbus: waiting for ${visible(path)}: ${
+        blockers.map(holderPhrase).join("; ")
+      }`,
+  );
+}
+
+const RISKS: Readonly<Record<LockOverlap["risk"], string>> = {
+  "conflict": "conflict",
+  "merge-risk": "merge risk, in another worktree",
+  "same-session": "another agent of this session is there",
+};
+
+/** Warns on standard error of what else is held there. */
+export function warnOfOverlaps(overlaps: readonly LockOverlap[]): void {
+  for (const { risk, hold } of overlaps) {
+    printAside(`mbus: ${RISKS[risk]}: ${holderPhrase(hold)}`);
+  }
+}

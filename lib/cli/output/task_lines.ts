@@ -1,0 +1,116 @@
+/**
+ * Tasks as lines for people.
+ *
+ * @module
+ */
+
+import type { Task } from "../../model/task.ts";
+import { ageOf, expiryOf } from "./hold_lines.ts";
+import { printJson, printLine } from "./output.ts";
+import { type Cell, tableLines } from "./table.ts";
+import type { Paint } from "./terminal.ts";
+import { visible, visibleJson } from "./visible_text.ts";
+
+/** Prints a task that was changed: as JSON, or what became of it. */
+export function printTask(task: Task, became: string, json: boolean): void {
+  if (json) printJson(task);
+  else printLine(visible(`${became} ${task.id}: ${task.title}`));
+}
+
+/** Prints a task that was claimed, with what its doer needs to know. */
+export function printClaim(task: Task, became: string, json: boolean): void {
+  printTask(task, became, json);
+  if (json) return;
+  if (task.payload !== null) printLine(`  ${visibleJson(task.payload)}`);
+  printLine(
+    `  token ${task.token}, to be done or renewed ${expiryOf(leaseOf(task))}`,
+  );
+}
+
+/** Tasks, as the lines of a table. */
+export function taskTable(tasks: readonly Task[]): string[] {
+  return tableLines(COLUMNS, tasks.map(row));
+}
+
+/** A task in full, as lines. */
+export function taskLines(task: Task): string[] {
+  const rows: [string, string | undefined][] = [
+    ["task", task.id],
+    ["title", task.title],
+    ["status", wordFor(task)[0]],
+    ["kind", task.kind],
+    ["priority", String(task.priority)],
+    ["depends on", task.dependsOn.join(", ") || undefined],
+    ["posted", `${ageOf(task.postedAt)} ago by ${task.postedBy}`],
+    ["changed", `${ageOf(task.changedAt)} ago`],
+    ["session", task.session],
+    ["agent", task.agent],
+    ["token", task.token === undefined ? undefined : String(task.token)],
+    [
+      "lease ends",
+      task.leaseExpiresAt === undefined ? undefined : expiryOf(leaseOf(task)),
+    ],
+    ["attempts", String(task.attempts)],
+    ["payload", task.payload === null ? undefined : json(task.payload)],
+    ["result", task.result === undefined ? undefined : json(task.result)],
+    ["project", task.project],
+  ];
+  return tableLines(
+    [{}, {}],
+    rows.flatMap(([name, value]): Cell[][] =>
+      value === undefined
+        ? []
+        : [[{ text: name, paint: "bold" }, { text: value }]]
+    ),
+  );
+}
+
+const COLUMNS = [
+  { heading: "TASK" },
+  { heading: "STATUS" },
+  { heading: "PRIO", align: "right" },
+  { heading: "KIND" },
+  { heading: "SESSION" },
+  { heading: "LEASE" },
+  { heading: "TRIES", align: "right" },
+  { heading: "TITLE" },
+] as const;
+
+function row(task: Task): Cell[] {
+  const [word, paint] = wordFor(task);
+  return [
+    { text: task.id },
+    { text: word, paint },
+    { text: String(task.priority) },
+    { text: task.kind ?? "-" },
+    { text: task.session ?? "-" },
+    {
+      text: task.leaseExpiresAt === undefined ? "-" : expiryOf(leaseOf(task)),
+    },
+    { text: String(task.attempts) },
+    { text: task.title },
+  ];
+}
+
+function wordFor(task: Task): [string, Paint] {
+  switch (task.status) {
+    case "open":
+      return task.waitsFor === 0
+        ? ["open", "green"]
+        : [`waits for ${task.waitsFor}`, "dim"];
+    case "claimed":
+      return ["claimed", "yellow"];
+    case "failed":
+      return ["failed", "red"];
+    case "done":
+      return ["done", "dim"];
+  }
+}
+
+function leaseOf(task: Task): { expiresAt: string; overdue: boolean } {
+  return { expiresAt: task.leaseExpiresAt ?? "", overdue: false };
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value);
+}

@@ -1,0 +1,180 @@
+/**
+ * After a call that may have changed anything: what changed of what other
+ * sessions work on is found, and told.
+ *
+ * @module
+ */
+
+import type { Changes } from "./changes.ts";
+import type { CallNote } from "./call_note.ts";
+import type { Culprit } from "./changes.ts";
+import type { OthersFile } from "../model/edit.ts";
+import { meetOnDisk, reachOfTarget, tryReachOf } from "../path/lock_overlap.ts";
+import { entryKindOf } from "../path/paths.ts";
+import { lockTarget } from "../path/lock_target.ts";
+import { parentOf } from "../path/path_text.ts";
+import { FILES_MAX, isFile } from "./before_call.ts";
+import type { Seen } from "./call_note.ts";
+import {
+  callKey,
+  type Case,
+  ENDED,
+  notesOf,
+  othersNear,
+} from "./hook_context.ts";
+import { targetsOf } from "./edits.ts";
+import {
+  entryStamp,
+  hasChanged,
+  isWrittenSince,
+  stampOf,
+} from "./file_stamp.ts";
+
+const CHANGES_MAX = 1_000;
+// A file's time may be that of the last tick of the system's clock.
+const TICK_MS = 10;
+
+/** Tells what has changed since a call began, and forgets what was seen. */
+export async function afterCall(
+  hook: Case,
+  { atMs, seen, writes }: CallNote,
+  call: string,
+): Promise<void> {
+  const named = targetsOf(hook, writes).map(({ path }) => path);
+  const culprit = { call, sinceMs: atMs, named: new Set(named) };
+  await tellChanges(hook, seen, culprit, {
+    [callKey(hook)]: undefined,
+    [ENDED]: hook.nowMs,
+  });
+}
+
+/**
+ * Tells what has changed since it was seen, and writes notes down with it.
+ * Returns the files that have changed.
+ */
+export async function tellChanges(
+  hook: Case,
+  seen: Seen | undefined,
+  culprit: Culprit,
+  notes: Readonly<Record<string, unknown>>,
+): Promise<readonly string[]> {
+  const { store, session } = hook;
+  const found = seen === undefined ? undefined : await changesSince(hook, seen);
+  const told = found === undefined || found.changes.length === 0
+    ? undefined
+    : await (await import("./change_notices.ts"))
+      .noticesOf(hook, found, culprit);
+  await store.noteActivity(session.id, {
+    touched: told?.touched,
+    notes: new Map([...notesOf(notes), ...told?.notes ?? []]),
+  });
+  if (told !== undefined && told.messages.length > 0) {
+    await store.append(told.messages, { atomic: true });
+  }
+  return found?.changes.map(({ path }) => path) ?? [];
+}
+
+/** Finds what has changed since. */
+async function changesSince(hook: Case, seen: Seen): Promise<Changes> {
+  const { atMs, files, named } = seen;
+  const changed = new Set([
+    ...files.filter(([path, stamp]) => hasChanged(path, stamp))
+      .map(([path]) => path),
+    ...await changedInTrees(seen),
+  ]);
+  for (const path of seen.told ?? []) changed.delete(path);
+  if (changed.size === 0 && !seen.hasMore) return { changes: [], more: 0 };
+  // What was taken since then was taken as it is.
+  const holds = (await othersNear(hook, FILES_MAX, named)).files
+    .filter(({ since }) => since === undefined || Date.parse(since) <= atMs);
+  if (seen.hasMore) {
+    for (const path of writtenSince(seen, holds)) {
+      if (!seen.told?.includes(path)) changed.add(path);
+    }
+  }
+  const covering = coveringOf(holds);
+  return {
+    changes: [...changed].slice(0, CHANGES_MAX)
+      .map((path) => ({ path, holds: covering(path) }))
+      .filter(({ path, holds }) => holds.length > 0 || named.includes(path)),
+    more: Math.max(0, changed.size - CHANGES_MAX),
+  };
+}
+
+/** The same as it is now, for a call that goes on. */
+export async function seenAgain(seen: Seen, atMs: number): Promise<Seen> {
+  const { stampTrees } = await import("./tree_stamps.ts");
+  return {
+    ...seen,
+    atMs,
+    files: seen.files.map(([path, stamp]) =>
+      hasChanged(path, stamp)
+        ? [path, stampOf(path, { hash: stamp.hash !== undefined })]
+        : [path, stamp]
+    ),
+    trees: stampTrees(seen.trees.map(({ root }) => root)),
+  };
+}
+
+async function changedInTrees({ trees, atMs }: Seen): Promise<string[]> {
+  if (trees.length === 0) return [];
+  const { below, stampTrees } = await import("./tree_stamps.ts");
+  const now = stampTrees(trees.map(({ root }) => root));
+  return trees.flatMap(({ root, stamps, isWhole }) => {
+    const found = now.find((tree) => tree.root === root)!;
+    const gone = Object.keys(stamps).filter((name) => !(name in found.stamps));
+    const changed = Object.entries(found.stamps)
+      .filter(([name, stamp]) =>
+        name in stamps
+          ? stamps[name] !== stamp
+          : isWhole || isWrittenSince(stamp, atMs - TICK_MS)
+      );
+    return [
+      ...changed.map(([name]) => below(root, name)),
+      // It may have been left out this time.
+      ...gone.map((name) => below(root, name))
+        .filter((path, at) => entryStamp(path) !== stamps[gone[at]]),
+    ];
+  });
+}
+
+/** Of the files that were not stamped, those that were written since. */
+function writtenSince(
+  { atMs, files }: Seen,
+  holds: readonly OthersFile[],
+): string[] {
+  const stamped = new Set(files.map(([path]) => path));
+  const emptyFolders = new Set<string>();
+  return holds.filter(isFile).map(({ path }) => path).filter((path) => {
+    const folder = parentOf(path);
+    if (stamped.has(path) || emptyFolders.has(folder)) return false;
+    const stamp = entryStamp(path);
+    if (stamp !== undefined) return isWrittenSince(stamp, atMs - TICK_MS);
+    if (entryStamp(folder) === undefined) emptyFolders.add(folder);
+    return false;
+  });
+}
+
+/** Finds what covers a path. */
+function coveringOf(
+  holds: readonly OthersFile[],
+): (path: string) => OthersFile[] {
+  const files = Map.groupBy(holds.filter(isFile), ({ path }) => path);
+  const trees = holds.filter((hold) => !isFile(hold)).flatMap((hold) => {
+    const reach = tryReachOf(hold, entryKindOf);
+    return reach === undefined ? [] : [{ hold, reach }];
+  });
+  return (path) => {
+    const exactly = files.get(path) ?? [];
+    if (trees.length === 0) return exactly;
+    const reach = reachOfTarget(
+      lockTarget(path, "/", { pattern: "literal" }),
+      entryKindOf,
+    );
+    return [
+      ...exactly,
+      ...trees.filter((tree) => meetOnDisk(tree.reach, reach))
+        .map(({ hold }) => hold),
+    ];
+  };
+}

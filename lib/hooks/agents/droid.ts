@@ -1,0 +1,64 @@
+/**
+ * Droid, Factory's CLI: reads its hook input, writes its hook output.
+ *
+ * Claude's event names, fields and answer. What differs:
+ * - Before a tool its model reads only a refusal's reason. A `systemMessage`
+ *   beside it goes to a log, so the person is not told.
+ * - A call has no id, and a tool that failed or was refused gets no event.
+ * - A subagent is a session and a process of its own, which names its parent
+ *   only when it starts.
+ * - A stop may be held any number of times: `stop_hook_active` ends it.
+ * - `droid exec` announces no prompt.
+ *
+ * Read at 0.215.0.
+ *
+ * @module
+ */
+
+import type {
+  Agent,
+  Decision,
+  HookEvent,
+  ReadVariable,
+  Rendered,
+} from "./agent.ts";
+import { type ClaudeForm, renderClaudeForm } from "./response.ts";
+import { parseShape, type Shape } from "./input_fields.ts";
+
+const SHAPE: Shape = {
+  agent: "droid",
+  events: {
+    SessionStart: "session-start",
+    UserPromptSubmit: "prompt",
+    PreToolUse: "before-tool",
+    PostToolUse: "after-tool",
+    Stop: "stop",
+    SessionEnd: "session-end",
+  },
+  tools: {
+    edit: ["Create", "Edit", "MultiEdit", "ApplyPatch"],
+    shell: ["Execute"],
+    read: ["Read"],
+  },
+  folderVariables: ["FACTORY_PROJECT_DIR"],
+  succeeded: (_payload, event) => event === "PostToolUse",
+};
+
+const FORM: ClaudeForm = {
+  neutral: "",
+  contextKinds: ["session-start", "prompt", "after-tool"],
+  contextBesideReason: false,
+  showsNotice: false,
+};
+
+/** Droid's hook contract. */
+export const droid: Agent = {
+  name: "droid",
+  neutral: FORM.neutral,
+  parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
+    return parseShape(SHAPE, input, env, event);
+  },
+  render(event: HookEvent, decision: Decision): Rendered {
+    return renderClaudeForm(FORM, event, decision);
+  },
+};

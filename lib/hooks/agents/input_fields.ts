@@ -1,0 +1,202 @@
+/**
+ * The input form that most agents share, read by a table.
+ *
+ * All agents but opencode send one flat JSON object whose fields mean the same
+ * under a few spellings, snake case or camel case. An agent's {@linkcode Shape}
+ * says what its events and tools are called and where the environment fills in
+ * what the input leaves out; what is odd about an agent stays in its own file.
+ *
+ * A prompt is looked at once and forgotten: it is a repeat if it is empty, is
+ * an agent's own notification, or starts with our frame (agents that are held
+ * at a stop feed the reason back as a prompt).
+ *
+ * @module
+ */
+
+import type {
+  AgentName,
+  EventBase,
+  HookEvent,
+  HookKind,
+  ReadVariable,
+  SessionSource,
+} from "./agent.ts";
+import { FRAME_MARK } from "../frame.ts";
+import {
+  isTrue,
+  nameField,
+  objectField,
+  type Payload,
+  payloadOf,
+  textField,
+} from "./payload.ts";
+import { readTool, type ToolNames } from "./tool.ts";
+
+/** How an agent's input is to be read. */
+export interface Shape {
+  /** The agent. */
+  readonly agent: AgentName;
+  /** Its events that matter, by their names; all others are `other`. */
+  readonly events: Readonly<Record<string, HookKind>>;
+  /** Its tools. */
+  readonly tools: ToolNames;
+  /** Variables that hold the session's id. */
+  readonly sessionVariables?: readonly string[];
+  /** Variables that hold the working or project directory. */
+  readonly folderVariables?: readonly string[];
+  /** Variables that hold the model's name. */
+  readonly modelVariables?: readonly string[];
+  /** Says whether a tool that has run did what it should. */
+  readonly succeeded?: (payload: Payload, event: string) => boolean | undefined;
+}
+
+const SOURCES: Readonly<Record<string, SessionSource>> = {
+  startup: "startup",
+  new: "startup",
+  resume: "resume",
+  clear: "clear",
+  compact: "compact",
+  fork: "fork",
+};
+const NOTIFICATION = "<task-notification>";
+const PROMPT_CHARS_READ = 4096;
+
+/**
+ * Reads an input of the common form.
+ *
+ * @param shape The agent's table.
+ * @param input The parsed JSON, or anything else.
+ * @param env Reads an environment variable.
+ * @param event The event's name if it is known from elsewhere.
+ * @returns The event.
+ */
+export function parseShape(
+  shape: Shape,
+  input: unknown,
+  env: ReadVariable,
+  event?: string,
+): HookEvent {
+  const payload = payloadOf(input);
+  const base = readBase(shape, payload, env, event);
+  const kind = Object.hasOwn(shape.events, base.event)
+    ? shape.events[base.event]
+    : "other";
+  switch (kind) {
+    case "session-start":
+      return { ...base, kind, source: sourceOf(payload) };
+    case "prompt":
+      return { ...base, kind, isRepeatPrompt: isRepeat(payload.prompt) };
+    case "before-tool":
+      return { ...base, kind, tool: toolOf(shape, payload) };
+    case "after-tool": {
+      const succeeded = shape.succeeded?.(payload, base.event);
+      const tool = toolOf(shape, payload);
+      return {
+        ...base,
+        kind,
+        tool,
+        ...(succeeded === undefined ? {} : { succeeded }),
+      };
+    }
+    case "stop":
+      return {
+        ...base,
+        kind,
+        wasContinued: isTrue(payload, "stop_hook_active", "stopHookActive"),
+      };
+    case "session-end":
+      return {
+        ...base,
+        kind,
+        reason: nameField(payload, "reason") ?? "unknown",
+      };
+    default:
+      return { ...base, kind: "other" };
+  }
+}
+
+/**
+ * Says whether a prompt is nobody's: empty, a notification, or our own text.
+ *
+ * @param prompt A string or a list of parts with a `text` each.
+ * @returns Whether no person asked anything.
+ */
+export function isRepeat(prompt: unknown): boolean {
+  const start = promptStart(prompt).trimStart();
+  return start === "" || start.startsWith(NOTIFICATION) ||
+    start.includes(FRAME_MARK);
+}
+
+/**
+ * Reads why a session started.
+ *
+ * @param payload The input.
+ * @returns The source, `unknown` if it is missing or new to us.
+ */
+export function sourceOf(payload: Payload): SessionSource {
+  const source = textField(payload, "source") ?? "";
+  return Object.hasOwn(SOURCES, source) ? SOURCES[source] : "unknown";
+}
+
+function readBase(
+  shape: Shape,
+  payload: Payload,
+  env: ReadVariable,
+  event: string | undefined,
+): EventBase {
+  const agentId = nameField(payload, "agent_id", "agentId");
+  const model = nameField(payload, "model") ??
+    firstVariable(env, shape.modelVariables);
+  return {
+    agent: shape.agent,
+    event: nameField(payload, "hook_event_name", "hookEventName") ?? event ??
+      "",
+    sessionId: nameField(payload, "session_id", "sessionId") ??
+      firstVariable(env, shape.sessionVariables) ?? "",
+    ...(agentId === undefined ? {} : { agentId }),
+    cwd: textField(payload, "cwd") ||
+      firstVariable(env, shape.folderVariables) || "",
+    ...(model === undefined ? {} : { model }),
+  };
+}
+
+function toolOf(shape: Shape, payload: Payload): ReturnType<typeof readTool> {
+  return readTool(
+    nameField(payload, "tool_name", "toolName") ?? "",
+    payload.tool_input ?? payload.toolArgs ?? payload.toolInput,
+    nameField(payload, "tool_use_id", "tool_call_id", "toolCallId"),
+    shape.tools,
+  );
+}
+
+function promptStart(prompt: unknown): string {
+  if (typeof prompt === "string") return prompt.slice(0, PROMPT_CHARS_READ);
+  if (!Array.isArray(prompt)) return "";
+  const texts = prompt.slice(0, 16).map((part) =>
+    textField(payloadOf(part), "text") ?? ""
+  );
+  // A part without text (an image) is somebody's prompt all the same.
+  if (prompt.length > 0 && texts.every((text) => text === "")) return "?";
+  return texts.join("\n").slice(0, PROMPT_CHARS_READ);
+}
+
+function firstVariable(
+  env: ReadVariable,
+  names: readonly string[] = [],
+): string | undefined {
+  for (const name of names) {
+    const value = env(name);
+    if (value !== undefined && value !== "") return value;
+  }
+}
+
+/**
+ * Reads a tool's result for an error, as Gemini and its descendants report it.
+ *
+ * @param payload The input.
+ * @returns Whether the result names no error.
+ */
+export function hasNoError(payload: Payload): boolean {
+  const error = objectField(payload, "tool_response").error;
+  return error === undefined || error === null || error === "";
+}

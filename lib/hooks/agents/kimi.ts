@@ -1,0 +1,93 @@
+/**
+ * Kimi, both kimi-code and the older kimi-cli: input and output of its hooks.
+ *
+ * - Only two things reach the model: the reason of a refusal, and what a
+ *   prompt's hook prints as plain text (kimi-code; kimi-cli drops it too). So
+ *   the neutral answer is nothing at all: `{}` after a prompt would be noise.
+ * - Its old way to refuse is exit code 2. A `permissionDecision` of `deny` is
+ *   honoured by both programs with exit code 0, also at a stop, where
+ *   `decision: "block"` is not.
+ * - The two name their tools differently; no name means two things.
+ * - Subagents share the session's id; `SubagentStop` names only the kind of
+ *   agent, so it is no stop that could free anything.
+ * - A refusal is followed by `PostToolUseFailure`.
+ *
+ * Read at kimi-code 2.1.0 and kimi-cli 1.49.0.
+ *
+ * @module
+ */
+
+import type {
+  Agent,
+  Decision,
+  HookEvent,
+  ReadVariable,
+  Rendered,
+} from "./agent.ts";
+import {
+  answer,
+  continuation,
+  neutralAnswer,
+  NOTHING_CARRIED,
+  reasonWithContext,
+} from "./response.ts";
+import { parseShape, type Shape } from "./input_fields.ts";
+
+const SHAPE: Shape = {
+  agent: "kimi",
+  events: {
+    SessionStart: "session-start",
+    UserPromptSubmit: "prompt",
+    PreToolUse: "before-tool",
+    PostToolUse: "after-tool",
+    PostToolUseFailure: "after-tool",
+    Stop: "stop",
+    SessionEnd: "session-end",
+  },
+  tools: {
+    edit: ["Edit", "Write", "StrReplaceFile", "WriteFile"],
+    shell: ["Bash", "Shell", "PowerShell"],
+    read: ["Read", "ReadFile"],
+  },
+  succeeded: (_payload, event) => event === "PostToolUse",
+};
+
+const NEUTRAL = "";
+
+/** Kimi's hook contract. */
+export const kimi: Agent = {
+  name: "kimi",
+  neutral: NEUTRAL,
+  parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
+    return parseShape(SHAPE, input, env, event);
+  },
+  render(event: HookEvent, decision: Decision): Rendered {
+    if (event.kind === "before-tool" && decision.verdict === "deny") {
+      return answer(
+        refusal(event, reasonWithContext(decision)),
+        { reason: true, context: !!decision.context },
+      );
+    }
+    const more = continuation(event, decision);
+    if (more !== undefined) {
+      return answer(refusal(event, more), { continueWith: true });
+    }
+    if (decision.context && event.kind === "prompt") {
+      return {
+        output: decision.context,
+        carried: { ...NOTHING_CARRIED, context: true },
+      };
+    }
+    return neutralAnswer(NEUTRAL);
+  },
+};
+
+function refusal(event: HookEvent, reason: string): unknown {
+  return {
+    hookSpecificOutput: {
+      hookEventName: event.event,
+      permissionDecision: "deny",
+      permissionDecisionReason: reason,
+    },
+  };
+}

@@ -1,0 +1,155 @@
+/**
+ * opencode: reads what our plugin sends, writes what it acts on.
+ *
+ * opencode runs plugins in its own process, so `mbus install opencode` writes a
+ * plugin (`config/opencode_plugin.ts`) that hands each event on to
+ * `mbus hook opencode` in opencode's own words:
+ * - `{ ev: "tool.execute.before", input: { tool, sessionID, callID }, output: { args } }`
+ * - `{ ev: "tool.execute.after", input: { …, args }, output: { metadata } }`
+ * - `{ ev: "chat.message", input: { sessionID }, output: { message } }`
+ * - `{ ev: "event", type: "session.created", properties }` and other bus events
+ *
+ * and reads back one object: `deny` makes it throw the reason at the model,
+ * `notice` is shown to the person beside it,
+ * `context` goes behind the tool's output or the prompt, `continueWith` goes to
+ * the idle session as a prompt. A subagent has a session of its own; its
+ * parent's id, which the plugin remembers, makes it an agent of that session.
+ *
+ * Read at 1.18.33.
+ *
+ * @module
+ */
+
+import type {
+  Agent,
+  Decision,
+  EventBase,
+  HookEvent,
+  HookKind,
+  ReadVariable,
+  Rendered,
+} from "./agent.ts";
+import {
+  answer,
+  continuation,
+  neutralAnswer,
+  noticeMember,
+} from "./response.ts";
+import {
+  nameField,
+  objectField,
+  type Payload,
+  payloadOf,
+  textField,
+} from "./payload.ts";
+import { isRepeat } from "./input_fields.ts";
+import { readTool, type ToolNames } from "./tool.ts";
+
+const TOOLS: ToolNames = {
+  edit: ["write", "edit", "multiedit", "apply_patch", "patch"],
+  shell: ["bash", "shell", "powershell"],
+  read: ["read"],
+};
+const NEUTRAL = "{}";
+const CONTEXT_KINDS: readonly HookKind[] = ["prompt", "after-tool"];
+
+/** opencode's hook contract, as our plugin speaks it. */
+export const opencode: Agent = {
+  name: "opencode",
+  neutral: NEUTRAL,
+  parse(input: unknown, _env: ReadVariable, event?: string): HookEvent {
+    const payload = payloadOf(input);
+    const base = baseOf(payload, event);
+    switch (base.event) {
+      case "session.created":
+        // A subagent's session: its parent started long ago.
+        return base.agentId === undefined
+          ? { ...base, kind: "session-start", source: "startup" }
+          : { ...base, kind: "other" };
+      case "chat.message":
+        return { ...base, kind: "prompt", isRepeatPrompt: isRepeated(payload) };
+      case "tool.execute.before":
+        return { ...base, kind: "before-tool", tool: toolOf(payload) };
+      case "tool.execute.after":
+        return {
+          ...base,
+          kind: "after-tool",
+          tool: toolOf(payload),
+          succeeded: hasSucceeded(payload),
+        };
+      case "session.idle":
+        return { ...base, kind: "stop", wasContinued: false };
+      case "session.deleted":
+        return base.agentId === undefined
+          ? { ...base, kind: "session-end", reason: "deleted" }
+          : { ...base, kind: "stop", wasContinued: false };
+      default:
+        return { ...base, kind: "other" };
+    }
+  },
+  render(event: HookEvent, decision: Decision): Rendered {
+    const context = decision.context || undefined;
+    if (event.kind === "before-tool" && decision.verdict === "deny") {
+      const text = context === undefined
+        ? decision.reason
+        : `${decision.reason}\n\n${context}`;
+      return answer(
+        { deny: text, ...noticeMember(decision, "notice") },
+        { reason: true, context: context !== undefined },
+      );
+    }
+    const more = continuation(event, decision);
+    if (more !== undefined) {
+      return answer({ continueWith: more }, { continueWith: true });
+    }
+    if (context !== undefined && CONTEXT_KINDS.includes(event.kind)) {
+      return answer({ context }, { context: true });
+    }
+    return neutralAnswer(NEUTRAL);
+  },
+};
+
+function baseOf(payload: Payload, event: string | undefined): EventBase {
+  const input = objectField(payload, "input");
+  const properties = objectField(payload, "properties");
+  const info = objectField(properties, "info");
+  const message = objectField(objectField(payload, "output"), "message");
+  const ownId = nameField(input, "sessionID") ??
+    nameField(properties, "sessionID") ?? nameField(info, "id") ?? "";
+  const parentId = nameField(payload, "parentID") ??
+    nameField(info, "parentID");
+  const model = nameField(objectField(message, "model"), "modelID");
+  const named = nameField(payload, "ev") ?? event ?? "";
+  return {
+    agent: "opencode",
+    event: named === "event" ? nameField(payload, "type") ?? "" : named,
+    sessionId: parentId ?? ownId,
+    ...(parentId === undefined ? {} : { agentId: ownId }),
+    cwd: textField(payload, "cwd", "directory") ||
+      textField(info, "directory") || "",
+    ...(model === undefined ? {} : { model }),
+  };
+}
+
+function toolOf(payload: Payload): ReturnType<typeof readTool> {
+  const input = objectField(payload, "input");
+  return readTool(
+    nameField(input, "tool") ?? "",
+    input.args ?? objectField(payload, "output").args,
+    nameField(input, "callID"),
+    TOOLS,
+  );
+}
+
+/** The plugin sends no prompt but says whether it starts with our frame. */
+function isRepeated(payload: Payload): boolean {
+  if (payload.isRepeatPrompt === true) return true;
+  const parts = objectField(payload, "output").parts;
+  return Array.isArray(parts) && isRepeat(parts);
+}
+
+/** A shell command's exit code is in the metadata; nothing else tells. */
+function hasSucceeded(payload: Payload): boolean {
+  const metadata = objectField(objectField(payload, "output"), "metadata");
+  return typeof metadata.exit !== "number" || metadata.exit === 0;
+}

@@ -1,0 +1,124 @@
+/**
+ * Commands that go on when their call has ended: what they write appears later.
+ *
+ * ```text
+ *  call ends ─▶ looked at ─▶ at each later hook that is no tool's begin, at most
+ *                            every 2 s ─▶ after 10 minutes, or at the end of the
+ *                            session, for the last time
+ * ```
+ *
+ * Much else happens in that time, so the command is never called the one that
+ * changed a file, and each file is told of once.
+ *
+ * @module
+ */
+
+import type { CallNote } from "./call_note.ts";
+import { seenAgain, tellChanges } from "./after_call.ts";
+import type { Seen } from "./call_note.ts";
+import {
+  BACKGROUND,
+  callKey,
+  type Case,
+  notesOf,
+  readNote,
+} from "./hook_context.ts";
+
+/** How long a command is looked at after its call, in milliseconds. */
+const LOOKED_AT_MS = 10 * 60 * 1000;
+
+/** The least time between two looks, in milliseconds. */
+const LOOK_MS = 2_000;
+
+const COMMANDS_MAX = 10;
+
+const COMMAND = "command in the background";
+
+/** A command that may go on. */
+interface Running {
+  /** The note of what was seen. */
+  readonly key: string;
+  /** When it is looked at for the last time, in milliseconds since 1970. */
+  readonly untilMs: number;
+  /** When it was looked at, in milliseconds since 1970. */
+  readonly lookedAtMs: number;
+}
+
+/** Looks at what a command has changed whose call has ended, and goes on. */
+export async function keepLooking(hook: Case, note: CallNote): Promise<void> {
+  const { store, session, nowMs } = hook;
+  const seen = await look(hook, note.seen!, { [callKey(hook)]: undefined });
+  const key = `${BACKGROUND}:${crypto.randomUUID()}`;
+  const added = { key, untilMs: nowMs + LOOKED_AT_MS, lookedAtMs: 0 };
+  for (;;) {
+    const text = await listText(hook);
+    const before: readonly Running[] = text === undefined
+      ? []
+      : JSON.parse(text);
+    const dropped = before.slice(
+      0,
+      Math.max(0, before.length + 1 - COMMANDS_MAX),
+    );
+    const isNoted = await store.noteActivity(session.id, {
+      notes: notesOf({
+        ...Object.fromEntries(dropped.map(({ key }) => [key, undefined])),
+        [key]: seen,
+        [BACKGROUND]: [...before.slice(dropped.length), added],
+      }),
+      expects: { key: BACKGROUND, value: text ?? null },
+    });
+    if (isNoted) return;
+  }
+}
+
+/** Looks at the commands that may go on, of which the note is as given. */
+export async function lookAtBackground(
+  hook: Case,
+  text: string,
+): Promise<void> {
+  const { store, session, nowMs, event } = hook;
+  const running: readonly Running[] = JSON.parse(text);
+  const isOver = event.kind === "session-end";
+  const due = running.filter(({ lookedAtMs }) =>
+    isOver || event.kind === "stop" || nowMs - lookedAtMs >= LOOK_MS
+  );
+  if (due.length === 0) return;
+  const goesOn = ({ untilMs }: Running) => !isOver && nowMs < untilMs;
+  const left = running.filter((each) => !due.includes(each) || goesOn(each))
+    .map((each) => due.includes(each) ? { ...each, lookedAtMs: nowMs } : each);
+  // Hooks of one session run at once: the first one looks.
+  const isFirst = await store.noteActivity(session.id, {
+    notes: notesOf({ [BACKGROUND]: left.length === 0 ? undefined : left }),
+    expects: { key: BACKGROUND, value: text },
+  });
+  if (!isFirst) return;
+  for (const each of due) {
+    const before = await readNote<Seen>(hook, each.key);
+    if (before === undefined) continue;
+    const seen = await look(hook, before, {});
+    await store.noteActivity(session.id, {
+      notes: notesOf({ [each.key]: goesOn(each) ? seen : undefined }),
+    });
+  }
+}
+
+/** Tells what has changed since the last look; returns what is seen now. */
+async function look(
+  hook: Case,
+  seen: Seen,
+  notes: Readonly<Record<string, unknown>>,
+): Promise<Seen> {
+  const culprit = {
+    call: COMMAND,
+    sinceMs: seen.atMs,
+    named: new Set<string>(),
+    goesOn: true,
+  };
+  const changed = await tellChanges(hook, seen, culprit, notes);
+  const told = [...seen.told ?? [], ...changed];
+  return { ...await seenAgain(seen, hook.nowMs), told };
+}
+
+async function listText({ store, session }: Case): Promise<string | undefined> {
+  return (await store.readNotes(session.id, [BACKGROUND])).get(BACKGROUND);
+}

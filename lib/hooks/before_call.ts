@@ -1,0 +1,191 @@
+/**
+ * Before a call that may change anything: what other sessions work on is looked
+ * at, and kept in one note until the call has ended.
+ *
+ * - The latest 100 held or active files are stamped, small ones with a hash.
+ * - Held folders and globs are stamped by size and time, up to 5,000 files and
+ *   folders in all. A bound that is reached is told, once for each hold.
+ * - Of more files only the number is known: after the call, those are taken for
+ *   changed that were written since it began.
+ *
+ * @module
+ */
+
+import type { Seen } from "./call_note.ts";
+import type { CallNote, EditPath } from "./call_note.ts";
+import type { LockTarget } from "../model/lock.ts";
+import type { OthersFile } from "../model/edit.ts";
+import {
+  coveredPrefix,
+  meetOnDisk,
+  reachOfTarget,
+  tryReachOf,
+} from "../path/lock_overlap.ts";
+import { isAtOrBelow } from "../path/path_text.ts";
+import { entryKindOf } from "../path/paths.ts";
+import {
+  BEGAN,
+  callKey,
+  type Case,
+  notesOf,
+  type OthersNear,
+  othersNear,
+  STAMPED_MAX,
+} from "./hook_context.ts";
+import { targetsOf } from "./edits.ts";
+import { stampOf } from "./file_stamp.ts";
+
+/** How many files of others are listed at most. */
+export const FILES_MAX = 5_000;
+// What is larger in all is told by its size and time alone.
+const HASHED_BYTES_MAX = 1024 * 1024;
+
+/** Looks at what other sessions work on, before a command runs. */
+export async function beforeCommand(
+  hook: Case,
+  near: OthersNear,
+  writes: readonly EditPath[],
+): Promise<void> {
+  const holds = near.files.slice(0, STAMPED_MAX);
+  const seen = holds.length === 0 ? undefined : await stamped(hook, {
+    paths: holds.filter(isFile).map(pathOf),
+    roots: rootsOf(holds, near.folders),
+    hasMore: near.files.length > STAMPED_MAX,
+  });
+  await begin(hook, { atMs: hook.nowMs, writes, seen }, holds);
+}
+
+/**
+ * Looks at what a tool names, before it is called: at the files themselves, and
+ * at what other sessions work on in the folders.
+ */
+export async function beforeUnknown(
+  hook: Case,
+  paths: readonly string[],
+): Promise<void> {
+  // What looks like a path may be none.
+  const targets = targetsOf({ ...hook, log: () => {} }, paths);
+  const near = await othersNear(hook, FILES_MAX, targets.map(pathOf));
+  // What a session changes that is alone is no other one's business.
+  if (near.isAlone || targets.length === 0) return;
+  const named = targets.filter(isFile).map(pathOf);
+  const folders = targets.filter((target) => !isFile(target));
+  const reaches = folders.map((folder) => reachOfTarget(folder, entryKindOf));
+  const holds = near.files.filter((hold) => {
+    const reach = folders.length === 0
+      ? undefined
+      : tryReachOf(hold, entryKindOf);
+    return reach !== undefined &&
+      reaches.some((each) => meetOnDisk(each, reach));
+  });
+  const held = holds.filter(isFile).map(pathOf);
+  const seen = await stamped(hook, {
+    paths: [...named, ...held].slice(0, FILES_MAX),
+    roots: rootsOf(holds, folders.map(pathOf)),
+    named,
+  });
+  await begin(hook, { atMs: hook.nowMs, writes: [], seen }, holds);
+}
+
+async function begin(
+  hook: Case,
+  note: CallNote,
+  holds: readonly OthersFile[],
+): Promise<void> {
+  const { store, session, nowMs } = hook;
+  const isCut = note.seen?.trees.some(({ isWhole }) => !isWhole) === true;
+  await store.noteActivity(session.id, {
+    change: { status: "active" },
+    notes: new Map([
+      ...notesOf({ [callKey(hook)]: note, [BEGAN]: nowMs }),
+      ...isCut ? await leftOutNotes(hook, leftOutOf(holds, note.seen!)) : [],
+    ]),
+  });
+}
+
+async function stamped(
+  { nowMs }: Case,
+  { paths, roots, named = [], hasMore = false }:
+    & { paths: readonly string[]; roots: readonly string[] }
+    & Partial<Pick<Seen, "named" | "hasMore">>,
+): Promise<Seen> {
+  let hashed = 0;
+  const files = [...new Set(paths)].map((path) => {
+    const stamp = stampOf(path, { hash: hashed < HASHED_BYTES_MAX });
+    if (stamp.hash !== undefined) hashed += stamp.size;
+    return [path, stamp] as const;
+  });
+  const trees = roots.length === 0
+    ? []
+    : (await import("./tree_stamps.ts")).stampTrees(roots);
+  return { atMs: nowMs, files, trees, hasMore, named };
+}
+
+function pathOf({ path }: { readonly path: string }): string {
+  return path;
+}
+
+/** Whether a hold or target covers one file. */
+export function isFile({ kind }: Pick<LockTarget, "kind">): boolean {
+  return kind === "file";
+}
+
+/** Where to look for what folders and globs cover, as far as it is near. */
+function rootsOf(
+  holds: readonly OthersFile[],
+  near: readonly string[],
+): string[] {
+  return holds.filter((hold) => !isFile(hold)).flatMap((hold) => {
+    const folder = folderOf(hold);
+    const within = near.filter((each) => isAtOrBelow(each, folder));
+    return within.length > 0 ? within : [folder];
+  });
+}
+
+/** The folder that all lies in that a hold covers. */
+function folderOf({ kind, path, disk, foldsCase }: OthersFile): string {
+  return kind === "folder" ? path : coveredPrefix(kind, disk, foldsCase) || "/";
+}
+
+/** The folders and globs of which a part was not looked at. */
+function leftOutOf(
+  holds: readonly OthersFile[],
+  { trees }: Seen,
+): OthersFile[] {
+  const cut = trees.filter(({ isWhole }) => !isWhole);
+  return holds.filter((hold) =>
+    !isFile(hold) && cut.some(({ root }) => {
+      const folder = folderOf(hold);
+      return isAtOrBelow(folder, root) || isAtOrBelow(root, folder);
+    })
+  );
+}
+
+/** Tells once of each hold that it is not looked at whole. */
+async function leftOutNotes(
+  hook: Case,
+  cut: readonly OthersFile[],
+): Promise<ReadonlyMap<string, string>> {
+  if (cut.length === 0) return new Map();
+  const keys = cut.map(({ session, path, since }) =>
+    `left-out:${session}:${path}:${since}`
+  );
+  const { store, session } = hook;
+  const told = await store.readNotes(session.id, keys);
+  const { informNotes } = await import("./deferred_notices.ts");
+  const { plainName, plainPath } = await import("./frame.ts");
+  const { ENTRIES_MAX } = await import("./tree_stamps.ts");
+  const news = cut.filter((_, at) => !told.has(keys[at]));
+  return new Map([
+    ...keys.map((key) => [key, "1"] as const),
+    ...await informNotes(
+      hook,
+      news.map(({ session, path, kind }) => ({
+        session,
+        facts: `Not all files of ${plainPath(path)} (a ${kind}), which ` +
+          `${plainName(session)} holds, are looked at after your commands: ` +
+          `there are more than ${ENTRIES_MAX}.`,
+      })),
+    ),
+  ]);
+}

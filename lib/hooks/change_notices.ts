@@ -1,0 +1,252 @@
+/**
+ * Telling that files which others work on changed while a call ran, and telling
+ * no more than is known.
+ *
+ * | known | this session is told | its holders are told |
+ * | --- | --- | --- |
+ * | the command names the file as one that it writes | your command has changed it | this session has changed it |
+ * | no other session was at work meanwhile | your command, or something else, has changed it | it changed while this session ran something |
+ * | another session was at work, or the call goes on in the background | it changed meanwhile | the same |
+ * | another session says that it changed the file | nothing | nothing |
+ *
+ * - A session was at work if it gave a sign of life since the call began, if a
+ *   command of it began and has not ended, or if it is about to edit the file: its
+ *   automatic lock is younger than its last change.
+ * - A person's editor gives no sign, so only a command that names the file is
+ *   ever called the one that changed it.
+ * - Advice is to tell the holder, and never to undo what may be its work.
+ * - The change is noted for who has read the file, as one by an unknown hand.
+ *
+ * @module
+ */
+
+import { isUnsureChange, unsureNotes } from "./file_notes.ts";
+import type { Culprit } from "./changes.ts";
+import type { Change } from "./changes.ts";
+import type { Session } from "../model/session.ts";
+import type { NewMessage } from "../model/message.ts";
+import type { OthersFile } from "../model/edit.ts";
+import { ttlOf } from "../model/channels.ts";
+import { lifeOf } from "../sql/session_rows.ts";
+import { isAtOrBelow } from "../path/path_text.ts";
+import { ago } from "./ago.ts";
+import { BEGAN, type Case, ENDED } from "./hook_context.ts";
+import { plainName, plainPath } from "./frame.ts";
+import { informNotes } from "./deferred_notices.ts";
+import { LEASE_MS } from "./edit_lock.ts";
+import type { Changes } from "./changes.ts";
+
+/** What is to be written down and said. */
+export interface Notices {
+  /** Files whose change is put to this session's account. */
+  readonly touched: readonly string[];
+  /** What the session keeps of them, and is to be told. */
+  readonly notes: ReadonlyMap<string, string>;
+  /** What is said on `file_conflict`. */
+  readonly messages: readonly NewMessage[];
+}
+
+const NAMED_MAX = 5;
+const EVENTS_MAX = 10;
+
+/** How much is known of a change. */
+type Certainty = "known" | "likely" | "open";
+
+/** Files that are held alike and changed, of which as much is known. */
+interface Group {
+  readonly certainty: Certainty;
+  readonly hold: OthersFile;
+  readonly paths: string[];
+}
+
+/** What is to be said of changes that were found. */
+export async function noticesOf(
+  hook: Case,
+  { changes, more }: Changes,
+  culprit: Culprit,
+): Promise<Notices> {
+  const suspects = await suspectsOf(hook, culprit);
+  const groups = new Map<string, Group>();
+  const touched: string[] = [];
+  for (const change of changes) {
+    const certainty = await certaintyOf(hook, change, culprit, suspects);
+    if (certainty === undefined) continue;
+    const holds = change.holds.filter(({ session }) => suspects.has(session));
+    if (certainty !== "known") touched.push(change.path);
+    for (const [session, own] of Map.groupBy(holds, (hold) => hold.session)) {
+      const [{ kind, type, path }] = own;
+      const how = kind === "file" ? type : path;
+      const key = `${certainty} ${session} ${how}`;
+      const group = groups.get(key);
+      if (group !== undefined) group.paths.push(change.path);
+      else groups.set(key, { certainty, hold: own[0], paths: [change.path] });
+    }
+  }
+  const told = [...groups.values()];
+  return {
+    touched,
+    notes: new Map([
+      ...unsureNotes(hook, touched),
+      ...await informNotes(
+        hook,
+        told.map((group) => ({
+          session: group.hold.session,
+          facts: sentenceOf(hook, group, more, culprit),
+        })),
+      ),
+    ]),
+    messages: told.flatMap((group) => messagesOf(hook, group, more)),
+  };
+}
+
+/** Another session that lives, and whether it was at work meanwhile. */
+interface Suspect {
+  readonly session: Session;
+  readonly wasAtWork: boolean;
+}
+
+async function suspectsOf(
+  { store, session }: Case,
+  { sinceMs }: Culprit,
+): Promise<Map<string, Suspect>> {
+  const sessions = await store.sessions({ project: null, ended: false });
+  const suspects = new Map<string, Suspect>();
+  for (const other of sessions) {
+    if (other.id === session.id || lifeOf(other) === "dead") continue;
+    const notes = await store.readNotes(other.id, [BEGAN, ENDED]);
+    const [began, ended] = [BEGAN, ENDED].map((key) =>
+      Number(notes.get(key) ?? 0)
+    );
+    const wasAtWork = Date.parse(other.heartbeatAt) >= sinceMs ||
+      began > ended || ended >= sinceMs;
+    suspects.set(other.id, { session: other, wasAtWork });
+  }
+  return suspects;
+}
+
+/** How much is known of a change; undefined if another session says it is its. */
+async function certaintyOf(
+  hook: Case,
+  { path, holds }: Change,
+  { named, sinceMs, goesOn = false }: Culprit,
+  suspects: ReadonlyMap<string, Suspect>,
+): Promise<Certainty | undefined> {
+  const touches = (await hook.store.touchesOf(path, 0))
+    .filter(({ session }) => session !== hook.session.id);
+  for (const { session, touchedAtMs } of touches) {
+    if (touchedAtMs < sinceMs) continue;
+    if (!await isUnsureChange(hook, session, path)) return undefined;
+  }
+  if (named.has(path)) return "known";
+  const isBeingEdited = holds.some((hold) =>
+    isEdit(hold, suspects) &&
+    !touches.some(({ session, touchedAtMs }) =>
+      session === hold.session && touchedAtMs >= hold.expiresAtMs! - LEASE_MS
+    )
+  );
+  const wasAtWork = [...suspects.values()].some((suspect) =>
+    suspect.wasAtWork && mayReach(suspect.session, path, hook, holds)
+  );
+  return goesOn || isBeingEdited || wasAtWork ? "open" : "likely";
+}
+
+/** Whether a hold is the automatic lock of an edit. */
+function isEdit(
+  { session, type, kind, path, expiresAtMs }: OthersFile,
+  suspects: ReadonlyMap<string, Suspect>,
+): boolean {
+  const holder = suspects.get(session)?.session;
+  return type === "advisory" && kind === "file" && expiresAtMs !== undefined &&
+    holder !== undefined && holder.activeFiles.includes(path);
+}
+
+function mayReach(
+  { id, project, worktree }: Session,
+  path: string,
+  hook: Case,
+  holds: readonly OthersFile[],
+): boolean {
+  return project === undefined || project === hook.session.project ||
+    worktree !== undefined && isAtOrBelow(path, worktree) ||
+    holds.some((hold) => hold.session === id || hold.project === project);
+}
+
+function sentenceOf(
+  { nowMs }: Case,
+  { certainty, hold, paths }: Group,
+  more: number,
+  { call }: Culprit,
+): string {
+  const { session } = hold;
+  const shown = paths.slice(0, NAMED_MAX).map(plainPath).join(", ");
+  const rest = paths.length - NAMED_MAX;
+  const files = rest <= 0 ? shown : `${shown} and ${rest} more files`;
+  const cut = more === 0
+    ? ""
+    : ` ${more} more files changed that were not looked at.`;
+  const held = paths.length === 1 || hold.kind !== "file"
+    ? hold
+    : { ...hold, since: undefined };
+  const what = `${files}, which ${standing(held, nowMs)},`;
+  const tell = `tell ${plainName(session)}${telling(session)}.${cut}`;
+  switch (certainty) {
+    case "known":
+      return `Your ${call} has changed ${what} so ${tell}`;
+    case "likely":
+      return `Your ${call} has changed ${what} or something else did while ` +
+        `it ran. If it was your ${call}, ${tell}`;
+    case "open":
+      return `${what} changed while your ${call} ran. If it was your ${call}, ` +
+        tell;
+  }
+}
+
+function standing(
+  { session, type, kind, path, since }: OthersFile,
+  nowMs: number,
+): string {
+  const how = type === undefined
+    ? "is working on"
+    : type === "exclusive"
+    ? "holds exclusively"
+    : "is editing";
+  const covered = kind === "file" ? "" : ` (${plainPath(path)}, a ${kind})`;
+  const from = since === undefined
+    ? ""
+    : ` since ${ago(nowMs - Date.parse(since))}`;
+  return `${plainName(session)} ${how}${covered}${from}`;
+}
+
+/** The command that tells a session, if its id is one that the bus gives. */
+function telling(session: string): string {
+  return /^[\w.\-/:~@+]{1,128}$/.test(session)
+    ? ` (mbus send chat '"…"' --to ${session})`
+    : "";
+}
+
+function messagesOf(
+  { session }: Case,
+  { certainty, hold, paths }: Group,
+  more: number,
+): NewMessage[] {
+  const rest = paths.length > EVENTS_MAX
+    ? paths.length - EVENTS_MAX + 1 + more
+    : more;
+  const told = paths.length > EVENTS_MAX
+    ? paths.slice(0, EVENTS_MAX - 1)
+    : paths;
+  const events = told.map((path) => ({ path }));
+  return [...events, ...(rest > 0 ? [{ path: hold.path, files: rest }] : [])]
+    .map((event) => ({
+      sender: session.id,
+      channel: "file_conflict",
+      payloadText: JSON.stringify({
+        event: "overwritten",
+        ...event,
+        sessions: [session.id, hold.session],
+        certain: certainty === "known",
+      }),
+      ttlSeconds: ttlOf("file_conflict"),
+      project: hold.project ?? session.project ?? null,
+    }));
+}

@@ -1,0 +1,160 @@
+/**
+ * Shell commands: an edit by other means.
+ *
+ * Before one runs, what can be read off it as written is judged like an edit,
+ * and what other sessions work on is looked at. After it ran, what changed
+ * meanwhile is told to both: `change_notices.ts` says in which words.
+ *
+ * @module
+ */
+
+import type { CallNote, EditPath } from "./call_note.ts";
+import { escapeGlob } from "../glob/glob.ts";
+import {
+  BEGAN,
+  callKey,
+  type Case,
+  ENDED,
+  notesOf,
+  othersNear,
+  readNote,
+  STAMPED_MAX,
+  type Verdict,
+} from "./hook_context.ts";
+import { noteBranches } from "./branches.ts";
+import { afterEdit, afterRead, beforeEdit, TOO_LARGE } from "./edits.ts";
+import { hasOtherBranch } from "./registration.ts";
+import { type ShellWrite, shellWrites } from "./shell/shell.ts";
+import { diskAt, isRegularFile, placedIn } from "./shell/disk.ts";
+import { beforeWholeTree, type TreeCommand } from "./whole_tree.ts";
+
+/** Judges a command before it runs. */
+export async function beforeShell(
+  hook: Case,
+  command: string,
+): Promise<Verdict> {
+  const { writes, trees, isCut } = filesOf(hook, command);
+  if (trees.length > 0) {
+    const stopped = await beforeWholeTree(hook, trees);
+    if (stopped !== undefined) return stopped;
+  }
+  const verdict = await beforeEdit(quiet(hook), writes);
+  if (verdict.decision.verdict === "deny") return verdict;
+  if (isCut) return TOO_LARGE;
+  const near = await othersNear(hook, STAMPED_MAX + 1);
+  if (near.files.length > 0) {
+    const { beforeCommand } = await import("./before_call.ts");
+    await beforeCommand(hook, near, writes);
+  } else if (near.isHolder && !near.isAlone) {
+    // Others see by it that this session may be changing its own files.
+    const note: CallNote = { atMs: hook.nowMs, writes };
+    await noteCall(hook, { [callKey(hook)]: note, [BEGAN]: hook.nowMs });
+  }
+  return verdict;
+}
+
+/** Finds what a command that ran has changed of others' files. */
+export async function afterShell(hook: Case, command: string): Promise<void> {
+  const { writes: read, reads, trees, goesOn } = filesOf(hook, command);
+  const note = await readNote<CallNote>(hook, callKey(hook));
+  // What a target means is decided by what was there before.
+  const writes = note?.writes ?? read;
+  if (trees.length > 0 || hasOtherBranch(hook.session)) {
+    await noteBranches(hook, trees);
+  }
+  const shown = hasFailed(hook)
+    ? []
+    : reads.filter((path) =>
+      isRegularFile(placedIn(hook.event.cwd || Deno.cwd(), path))
+    );
+  if (shown.length > 0) await afterRead(quiet(hook), shown);
+  if (writes.length > 0 || shown.length === 0) {
+    await afterEdit(quiet(hook), writes);
+  }
+  if (note === undefined) return;
+  if (note.seen === undefined) {
+    await noteCall(hook, {
+      [callKey(hook)]: undefined,
+      [ENDED]: hook.nowMs,
+    });
+    return;
+  }
+  if (goesOn) {
+    const { keepLooking } = await import("./background.ts");
+    await keepLooking(quiet(hook), note);
+  } else {
+    const { afterCall } = await import("./after_call.ts");
+    await afterCall(quiet(hook), note, "command");
+  }
+}
+
+async function noteCall(
+  { store, session }: Case,
+  notes: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await store.noteActivity(session.id, {
+    change: { status: "active" },
+    notes: notesOf(notes),
+  });
+}
+
+/** What can be read off a command. */
+interface FilesOfCommand {
+  readonly writes: EditPath[];
+  readonly reads: string[];
+  readonly trees: TreeCommand[];
+  /** Whether a bound left something unread. */
+  readonly isCut: boolean;
+  /** Whether something goes on when the call has ended. */
+  readonly goesOn: boolean;
+}
+
+/** What a command writes and shows, as seen from the session's folder. */
+function filesOf(
+  hook: Case,
+  command: string,
+): FilesOfCommand {
+  const { event } = hook;
+  const folder = "tool" in event ? event.tool.folder : undefined;
+  const start = placedIn(event.cwd || Deno.cwd(), folder ?? ".");
+  const { writes, reads, wholeTree, isCut, goesOn } = shellWrites(command, {
+    home: Deno.env.get("HOME"),
+    syntax: "tool" in event && /powershell|pwsh/i.test(event.tool.name)
+      ? "powershell"
+      : "posix",
+    disk: diskAt(start),
+  });
+  const placed = ({ path, base, isGlob }: ShellWrite): EditPath => {
+    const folders = [folder, base].filter((each) => each !== undefined);
+    const from = folders.reduceRight(
+      (inner, outer) => placedIn(isGlob ? escapeGlob(outer) : outer, inner),
+      // The shell has expanded what was to be expanded.
+      path.startsWith("~") ? `./${path}` : path,
+    );
+    return isGlob ? { glob: from } : from;
+  };
+  return {
+    writes: writes.map(placed),
+    reads: reads.map(placed).filter((path) => typeof path === "string"),
+    trees: wholeTree.map(({ command, folder = "." }) => ({
+      command,
+      folder: placedIn(start, folder),
+    })),
+    isCut: isCut === true || "tool" in event && event.tool.isCut === true,
+    goesOn: goesOn === true ||
+      "tool" in event && event.tool.isBackground === true,
+  };
+}
+
+/**
+ * The call, without its log: a command that names what can be no path fails,
+ * and its model sees that.
+ */
+function quiet(hook: Case): Case {
+  return { ...hook, log: () => {} };
+}
+
+/** A command that failed may have stopped before it showed a file. */
+function hasFailed({ event }: Case): boolean {
+  return event.kind === "after-tool" && event.succeeded === false;
+}

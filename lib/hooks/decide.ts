@@ -1,0 +1,132 @@
+/**
+ * The decision core: what happens at each point of an agent's work, the same
+ * for all agents.
+ *
+ * | event | what is done | what the model may be told |
+ * | --- | --- | --- |
+ * | session start | registered (by whoever decides) | its mail |
+ * | prompt | at work again | its mail |
+ * | before a tool | edits judged and locked, shell writes too | a denial |
+ * | before a tool that is not known | the files that it names are stamped | |
+ * | after a tool | reads and edits noted, overwritten files found | its mail |
+ * | stop | idle | its mail, if the policy holds it |
+ * | session end | ended: locks and claims are free | |
+ *
+ * Only what reads shell commands is loaded when one is to be read: for the rest
+ * a file more would cost more than the code in it.
+ *
+ * @module
+ */
+
+import type { CallNote } from "./call_note.ts";
+import type { AfterToolEvent, BeforeToolEvent } from "./agents/agent.ts";
+import {
+  ALLOW,
+  BACKGROUND,
+  callKey,
+  type Case,
+  readNote,
+  type Verdict,
+} from "./hook_context.ts";
+import { noteBranches } from "./branches.ts";
+import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
+import { plainName } from "./frame.ts";
+import { withMail, withMailAtStop } from "./pending_context.ts";
+import { hasOtherBranch } from "./registration.ts";
+
+// A session is shown as stale after 30 s without a sign of life.
+const BEAT_MS = 5_000;
+
+/** Decides on one call of a hook. */
+export async function decide(hook: Case): Promise<Verdict> {
+  const { event, store, session } = hook;
+  if (event.kind !== "before-tool") await lookAtRunning(hook);
+  switch (event.kind) {
+    case "session-start":
+      await noteBranch(hook);
+      return await withMail(hook);
+    case "prompt":
+      await beat(hook, "active");
+      await noteBranch(hook);
+      return await withMail(hook);
+    case "before-tool":
+      return await beforeTool(hook, event);
+    case "after-tool":
+      await afterTool(hook, event);
+      return await withMail(hook);
+    case "stop": {
+      const verdict = await withMailAtStop(hook);
+      const stays = "continueWith" in verdict.decision ||
+        event.agentId !== undefined;
+      await beat(hook, stays ? "active" : "idle");
+      return verdict;
+    }
+    case "session-end":
+      await store.endSession(session.id);
+      return ALLOW;
+    case "other":
+      return ALLOW;
+  }
+}
+
+async function beforeTool(
+  hook: Case,
+  event: BeforeToolEvent,
+): Promise<Verdict> {
+  const { kind, paths, command } = event.tool;
+  if (kind === "edit") return await beforeEdit(hook, paths);
+  if (kind === "shell" && command !== undefined) {
+    const { beforeShell } = await import("./command_check.ts");
+    return await beforeShell(hook, command);
+  }
+  if (kind === "other" && paths.length > 0) {
+    const { beforeUnknown } = await import("./before_call.ts");
+    await beforeUnknown(hook, paths);
+  }
+  return ALLOW;
+}
+
+async function afterTool(hook: Case, event: AfterToolEvent): Promise<void> {
+  const { kind, paths, command } = event.tool;
+  if (kind === "edit" && paths.length > 0) await afterEdit(hook, paths);
+  else if (kind === "read" && paths.length > 0) await afterRead(hook, paths);
+  else if (kind === "shell" && command !== undefined) {
+    const { afterShell } = await import("./command_check.ts");
+    await afterShell(hook, command);
+  } else {
+    if (kind === "other" && paths.length > 0) await afterUnknown(hook, event);
+    await beat(hook, "active");
+  }
+}
+
+/** Finds what a tool has changed of which is not known what it does. */
+async function afterUnknown(hook: Case, event: AfterToolEvent): Promise<void> {
+  const note = await readNote<CallNote>(hook, callKey(hook));
+  if (note === undefined) return;
+  const { afterCall } = await import("./after_call.ts");
+  await afterCall(hook, note, `call of ${plainName(event.tool.name)}`);
+}
+
+/** Looks at commands of the session that go on in the background. */
+async function lookAtRunning(hook: Case): Promise<void> {
+  const { store, session } = hook;
+  const notes = await store.readNotes(session.id, [BACKGROUND]);
+  const running = notes.get(BACKGROUND);
+  if (running === undefined) return;
+  const { lookAtBackground } = await import("./background.ts");
+  await lookAtBackground(hook, running);
+}
+
+/** Tells the sessions of the worktree if it is on another branch. */
+async function noteBranch(hook: Case): Promise<void> {
+  if (!hasOtherBranch(hook.session)) return;
+  await noteBranches(hook, []);
+}
+
+/** Gives the session its sign of life, unless it has given one just now. */
+async function beat(hook: Case, status: "active" | "idle"): Promise<void> {
+  const { session, nowMs, store } = hook;
+  const silentMs = nowMs - Date.parse(session.heartbeatAt);
+  if (session.status === status && silentMs >= 0 && silentMs < BEAT_MS) return;
+  await store.noteActivity(session.id, { change: { status } });
+}

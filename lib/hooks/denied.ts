@@ -1,0 +1,51 @@
+/**
+ * The event that a call was denied, on `file_conflict`: its holder is told of it
+ * at its next step, and `mbus who` shows it.
+ *
+ * ```json
+ * { "event": "denied", "path": "/p/a.ts", "sessions": ["denied", "holder"] }
+ * ```
+ *
+ * `tree` is set if the call would have changed the whole worktree `path`. A fact
+ * that concerns no hold names the denied session alone. One event stands
+ * for one fact and session; a call with many facts leaves the first twenty.
+ *
+ * @module
+ */
+
+import type { Fact } from "./fact.ts";
+import type { Case } from "./hook_context.ts";
+
+/** Lifetime of the event, in seconds: a holder may be idle for a while. */
+const TTL_SECONDS = 60 * 60;
+
+const EVENTS_MAX = 20;
+
+/** Sessions that one event names, so that its payload stays small. */
+const SESSIONS_MAX = 200;
+
+/** Announces the facts for which a call was denied. */
+export async function announceDenied(
+  { store, session }: Case,
+  facts: readonly Fact[],
+): Promise<void> {
+  await store.append(
+    facts.slice(0, EVENTS_MAX).map((
+      { path, held, session: other, others = [], project, isWholeTree },
+    ) => ({
+      sender: session.id,
+      channel: "file_conflict",
+      payloadText: JSON.stringify({
+        event: "denied",
+        path,
+        sessions: held
+          ? [session.id, other, ...others.slice(0, SESSIONS_MAX)]
+          : [session.id],
+        tree: isWholeTree,
+      }),
+      ttlSeconds: TTL_SECONDS,
+      project: project ?? session.project ?? null,
+    })),
+    { atomic: true },
+  );
+}

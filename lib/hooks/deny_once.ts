@@ -1,0 +1,163 @@
+/**
+ * Telling once: a call is denied for a fact that its agent has not been told,
+ * and never again for the same fact.
+ *
+ * ```text
+ *  fact ─▶ not told ─▶ denied, told ─▶ (another call) passes
+ *                          └─────────▶ (the same call again) denied again
+ *  a firm fact ─▶ denied as long as it lasts
+ *  a fact that went away ─▶ no news
+ * ```
+ *
+ * - The unit is one fact: this session holds this path under this token, this
+ *   file was changed to this content. Each agent of a session is told for itself.
+ * - A call that fires its hook twice gets one answer. The agent's id of the call
+ *   tells it. An agent without ids fires twice where two agents' settings wire
+ *   the hook: the second wiring gets the first one's answer for 2 s.
+ * - Each fact is one note of the session, which the store keeps for a day.
+ * - A denial leaves the event `denied` on `file_conflict`, once for each fact
+ *   and session, so that the holder is told.
+ *
+ * @module
+ */
+
+import type { Advice, Fact } from "./fact.ts";
+import type { Case, Verdict } from "./hook_context.ts";
+import { plainText } from "./frame.ts";
+import { informNotes } from "./deferred_notices.ts";
+
+/** What is remembered of a fact that an agent was told. */
+interface Told {
+  /** When it was told first, in milliseconds since 1970. */
+  readonly atMs: number;
+  /** The calls that were denied for it, by the agent's id of each. */
+  readonly calls: readonly string[];
+  /** The agents by whose settings the hook was called. */
+  readonly wirings: readonly string[];
+}
+
+/** How long two wirings of one agent belong to the same call. */
+const SAME_CALL_MS = 2_000;
+
+const CALLS_MAX = 20;
+
+const FACTS_SHOWN_MAX = 20;
+
+/**
+ * Denies a call if one of the facts is firm or has not been told to this agent
+ * of the session, and remembers that it was told; returns undefined otherwise.
+ * Facts of the force `inform` are kept for telling after.
+ */
+export async function denyUntold(
+  hook: Case,
+  facts: readonly Fact[],
+  advice: Advice,
+): Promise<Verdict | undefined> {
+  if (facts.length === 0) return undefined;
+  const { store, session, nowMs } = hook;
+  const keys = facts.map(({ key }) => noteKey(hook, key));
+  let notes = await store.readNotes(session.id, keys);
+  const untold = facts.filter((_, at) =>
+    !isTold(toldOf(notes, keys[at]), hook)
+  );
+  while (untold.length > 0) {
+    const fresh = untold.filter(({ key }) => !notes.has(noteKey(hook, key)));
+    const informed = fresh.filter(({ force }) => force === "inform")
+      .map(({ session, text }) => ({ session, facts: text }));
+    const first = noteKey(hook, untold[0].key);
+    // Parallel calls of a session tell the same fact: one of them announces it.
+    const isKept = await store.noteActivity(session.id, {
+      change: { status: "active" },
+      notes: new Map([
+        ...untold.map(({ key }) => {
+          const note = noteKey(hook, key);
+          const told = telling(toldOf(notes, note), hook, nowMs);
+          return [note, JSON.stringify(told)] as const;
+        }),
+        ...await informNotes(hook, informed),
+      ]),
+      expects: { key: first, value: notes.get(first) ?? null },
+    });
+    if (isKept) {
+      await announce(hook, fresh.filter(({ force }) => force !== "inform"));
+      break;
+    }
+    notes = await store.readNotes(session.id, keys);
+  }
+  const stopping = facts.filter((fact) =>
+    fact.force === "firm" || fact.force === "soft" && untold.includes(fact)
+  );
+  return stopping.length > 0
+    ? { ...denial(stopping, advice), lost: () => forget(hook, untold) }
+    : undefined;
+}
+
+/** Counts facts as not told: their denial did not reach the agent. */
+async function forget(hook: Case, facts: readonly Fact[]): Promise<void> {
+  await hook.store.noteActivity(hook.session.id, {
+    notes: new Map(facts.map(({ key }) => [noteKey(hook, key), null])),
+  });
+}
+
+function noteKey({ event }: Case, key: string): string {
+  return `told:${event.agentId ?? ""}:${key}`;
+}
+
+function toldOf(
+  notes: ReadonlyMap<string, string>,
+  key: string,
+): Told | undefined {
+  const text = notes.get(key);
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+function isTold(told: Told | undefined, hook: Case): boolean {
+  if (told === undefined) return false;
+  const call = callOf(hook);
+  if (call !== undefined && told.calls.includes(call)) return false;
+  const silentMs = hook.nowMs - told.atMs;
+  return told.wirings.includes(hook.wiring) || silentMs < 0 ||
+    silentMs >= SAME_CALL_MS;
+}
+
+function telling(before: Told | undefined, hook: Case, nowMs: number): Told {
+  const { atMs = nowMs, calls = [], wirings = [] } = before ?? {};
+  const call = callOf(hook);
+  return {
+    atMs,
+    calls: call === undefined || calls.includes(call)
+      ? calls
+      : [...calls, call].slice(-CALLS_MAX),
+    wirings: wirings.includes(hook.wiring)
+      ? wirings
+      : [...wirings, hook.wiring],
+  };
+}
+
+function callOf({ event }: Case): string | undefined {
+  return event.kind === "before-tool" ? event.tool.callId : undefined;
+}
+
+function denial(facts: readonly Fact[], advice: Advice): Verdict {
+  const texts = facts.slice(0, FACTS_SHOWN_MAX).map(({ text }) => text);
+  const more = facts.length - texts.length;
+  if (more > 0) texts.push(`(${more} more like these.)`);
+  // Where one fact is firm, the retry does not pass.
+  if (facts.every(({ force }) => force === "soft")) texts.push(advice.retry);
+  return {
+    decision: {
+      verdict: "deny",
+      // Each fact has made its names and paths plain; a later one may forget to.
+      reason: `[message-bus] ${plainText(texts.join("\n"))}`,
+      notice: advice.notice,
+    },
+    told: () => Promise.resolve(),
+  };
+}
+
+/** Leaves the event that a call was denied, for the holders and for `who`. */
+async function announce(hook: Case, facts: readonly Fact[]): Promise<void> {
+  if (facts.length === 0) return;
+  const { announceDenied } = await import("./denied.ts");
+  await announceDenied(hook, facts);
+}

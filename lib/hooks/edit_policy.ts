@@ -1,0 +1,113 @@
+/**
+ * Judging what speaks against an edit: whether the model is stopped, and told
+ * why, or goes on, and is told after.
+ *
+ * @module
+ */
+
+import type { Fact } from "./fact.ts";
+import type { ChangeNote, ReadNote } from "./file_notes.ts";
+import { isUnsureChange } from "./file_notes.ts";
+import type { LockTarget } from "../model/lock.ts";
+import type { EditObstacle } from "../model/edit.ts";
+import type { Case, Verdict } from "./hook_context.ts";
+import { denyUntold } from "./deny_once.ts";
+import { hasChanged } from "./file_stamp.ts";
+import { plainName } from "./frame.ts";
+import {
+  adviceOn,
+  changedFact,
+  factsOf,
+  type Telling,
+} from "./deny_message.ts";
+
+// Of so many holders it is looked up whether they are idle.
+const HOLDERS_MAX = 20;
+
+/** The denial, if the obstacles come to one. */
+export async function judgeObstacles(
+  hook: Case,
+  obstacles: readonly EditObstacle[],
+  reads: ReadonlyMap<string, ReadNote>,
+): Promise<Verdict | undefined> {
+  const standing = obstacles.map((obstacle) => withoutSame(obstacle, reads));
+  const idle = await idleHolders(hook, standing);
+  const facts: Fact[] = [];
+  for (const obstacle of standing) {
+    const { target, touches: [touch] } = obstacle;
+    const isUnsure = touch !== undefined &&
+      await isUnsureChange(hook, touch.session, target.path);
+    const telling = tellingOf(hook, target, reads, idle);
+    facts.push(...factsOf(obstacle, telling, isUnsure));
+  }
+  return await denyUntold(hook, facts, adviceOn(facts));
+}
+
+/**
+ * The denial, if other agents of the session changed what this one has read. It
+ * comes first: an edit that is denied takes no lock.
+ */
+export async function judgeSiblings(
+  hook: Case,
+  targets: readonly LockTarget[],
+  changes: ReadonlyMap<string, ChangeNote>,
+  reads: ReadonlyMap<string, ReadNote>,
+): Promise<Verdict | undefined> {
+  const changed = targets.filter(({ path }) => {
+    const read = reads.get(path);
+    return changes.has(path) && read !== undefined && hasChanged(path, read);
+  });
+  if (changed.length === 0) return undefined;
+  const facts = changed.map((target) => {
+    const { agent, atMs, isUnsure } = changes.get(target.path)!;
+    const by = agent === ""
+      ? "The main agent of this session"
+      : `Another agent of this session (${plainName(agent)})`;
+    const change = { session: hook.session.id, atMs, by, isUnsure };
+    return changedFact(target, change, tellingOf(hook, target, reads));
+  });
+  return await denyUntold(hook, facts, adviceOn(facts));
+}
+
+/** By what the facts about a target are told. */
+function tellingOf(
+  { policy, nowMs }: Case,
+  { path, worktree }: LockTarget,
+  reads: ReadonlyMap<string, ReadNote>,
+  idle: ReadonlySet<string> = new Set(),
+): Telling {
+  return {
+    policy: policy(worktree),
+    nowMs,
+    readAtMs: reads.get(path)?.atMs,
+    idle,
+  };
+}
+
+/** The holders that have finished their turn. */
+async function idleHolders(
+  { store }: Case,
+  obstacles: readonly EditObstacle[],
+): Promise<Set<string>> {
+  const holders = new Set(
+    obstacles.flatMap(({ holds }) => holds.map(({ session }) => session)),
+  );
+  const idle = new Set<string>();
+  for (const holder of [...holders].slice(0, HOLDERS_MAX)) {
+    const status = (await store.session(holder))?.status;
+    if (status === "idle") idle.add(holder);
+  }
+  return idle;
+}
+
+/** Leaves out changes after which the file is what it was when it was read. */
+function withoutSame(
+  obstacle: EditObstacle,
+  reads: ReadonlyMap<string, ReadNote>,
+): EditObstacle {
+  const { path } = obstacle.target;
+  const read = reads.get(path);
+  const differs = obstacle.touches.length > 0 && read !== undefined &&
+    hasChanged(path, read);
+  return differs ? obstacle : { ...obstacle, touches: [] };
+}

@@ -1,0 +1,221 @@
+/**
+ * Before and after an edit: whose file it is, and whether it is still what the
+ * model has read.
+ *
+ * Before the edit, for every path of the call:
+ *
+ * 1. Held exclusively by another session: denied, as long as it is.
+ * 2. Edited by another session (an advisory lock), or changed by another since
+ *    this one read it, which is the lost update that no lock catches: as the
+ *    policy says. A change by another agent of the same session counts as one,
+ *    too: reads are noted for each agent. `warn` denies once and lets the retry pass, `block` denies,
+ *    `inform` lets pass and tells after.
+ * 3. Else an advisory lock is taken, for ten minutes, renewed by touching the
+ *    file again.
+ *
+ * One denial is enough for all paths, and a denied edit takes no lock. Nobody
+ * else's business is one transaction: the store says what speaks against it,
+ * or takes the locks.
+ *
+ * @module
+ */
+
+import {
+  changeKey,
+  type ChangeNote,
+  readKey,
+  type ReadNote,
+} from "./file_notes.ts";
+import type { EditPath } from "./call_note.ts";
+import { InvalidInputError } from "../model/errors.ts";
+import { lockTarget } from "../path/lock_target.ts";
+import type { LockTarget } from "../model/lock.ts";
+import type { KnownFolders } from "../path/paths.ts";
+import type { EditObstacle, EditTarget } from "../model/edit.ts";
+import { agentOf, ALLOW, type Case, type Verdict } from "./hook_context.ts";
+import { stampOf } from "./file_stamp.ts";
+import { activeFiles, LEASE_MS } from "./edit_lock.ts";
+
+/** A call of more files is denied, as they cannot all be judged in time. */
+const PATHS_MAX = 10_000;
+
+/** What the session has noted of the files of a call. */
+interface Noted {
+  /** The acting agent's reads, by path. */
+  readonly reads: ReadonlyMap<string, ReadNote>;
+  /** Changes by other agents of the session after those reads, by path. */
+  readonly siblings: ReadonlyMap<string, ChangeNote>;
+}
+
+/** Judges an edit of `paths`, as given by the agent, and takes their locks. */
+export async function beforeEdit(
+  hook: Case,
+  paths: readonly EditPath[],
+): Promise<Verdict> {
+  if (paths.length > PATHS_MAX || isCutEdit(hook)) return TOO_LARGE;
+  const targets = targetsOf(hook, paths);
+  if (targets.length === 0) return ALLOW;
+  const { reads, siblings } = await notedOf(hook, targets);
+  if (siblings.size > 0) {
+    const { judgeSiblings } = await import("./edit_policy.ts");
+    const stale = await judgeSiblings(hook, targets, siblings, reads);
+    if (stale !== undefined) return stale;
+  }
+  const edited = targets.map((target): EditTarget => ({
+    target,
+    readAtMs: reads.get(target.path)?.atMs,
+  }));
+  const obstacles = await guard(hook, edited, false);
+  if (obstacles.length === 0) return ALLOW;
+  // Loaded only where another session is near, which is seldom.
+  const { judgeObstacles } = await import("./edit_policy.ts");
+  const stopped = await judgeObstacles(hook, obstacles, reads);
+  if (stopped !== undefined) return stopped;
+  // Meanwhile somebody may have come who holds it exclusively.
+  const firm = await guard(hook, edited, true);
+  return firm.length === 0
+    ? ALLOW
+    : await judgeObstacles(hook, firm, reads) ?? ALLOW;
+}
+
+/** Notes that the session has changed `paths`, and knows them as they are now. */
+export async function afterEdit(
+  hook: Case,
+  paths: readonly EditPath[],
+): Promise<void> {
+  const targets = targetsOf(hook, paths);
+  // An edit that failed may have changed something all the same, but whoever
+  // made it does not know what.
+  const failed = hook.event.kind === "after-tool" &&
+    hook.event.succeeded === false;
+  await hook.store.noteActivity(hook.session.id, {
+    change: { status: "active" },
+    touched: targets.map(({ path }) => path),
+    notes: failed
+      ? undefined
+      : new Map([...stampNotes(hook, targets), ...changeNotes(hook, targets)]),
+  });
+}
+
+/** Notes that the session has read `paths`. */
+export async function afterRead(
+  hook: Case,
+  paths: readonly string[],
+): Promise<void> {
+  await hook.store.noteActivity(hook.session.id, {
+    change: { status: "active" },
+    notes: stampNotes(hook, targetsOf(hook, paths)),
+  });
+}
+
+/** The paths as targets of locks; what can be none is left out. */
+export function targetsOf(
+  hook: Case,
+  paths: readonly EditPath[],
+): LockTarget[] {
+  const targets = new Map<string, LockTarget>();
+  const folder = hook.event.cwd || Deno.cwd();
+  const known: KnownFolders = new Map();
+  for (const path of paths.slice(0, PATHS_MAX)) {
+    try {
+      const target = typeof path === "string"
+        ? lockTarget(path, folder, { pattern: "literal", known })
+        : lockTarget(path.glob, folder, { pattern: "glob" });
+      const { project } = hook.session;
+      targets.set(
+        target.path,
+        target.project === undefined ? { ...target, project } : target,
+      );
+    } catch (error) {
+      if (!(error instanceof InvalidInputError)) throw error;
+      hook.log(error.message);
+    }
+  }
+  return [...targets.values()];
+}
+
+/** Denies a call of which a bound left something unjudged. */
+export const TOO_LARGE: Verdict = {
+  decision: {
+    verdict: "deny",
+    reason: `[message-bus] This call is too large to be judged: more than ` +
+      `${PATHS_MAX} files, or a command of more than 256 Ki characters. Split ` +
+      `it into smaller calls.`,
+  },
+  told: () => Promise.resolve(),
+};
+
+function isCutEdit({ event }: Case): boolean {
+  return event.kind === "before-tool" && event.tool.kind === "edit" &&
+    event.tool.isCut === true;
+}
+
+async function guard(
+  hook: Case,
+  targets: readonly EditTarget[],
+  informed: boolean,
+): Promise<readonly EditObstacle[]> {
+  const { store, session } = hook;
+  return await store.guardEdit({
+    session: session.id,
+    agent: agentOf(hook),
+    targets,
+    leaseMs: LEASE_MS,
+    alongside: hook.alongside,
+    activeFiles: activeFiles(
+      session.activeFiles,
+      targets.map(({ target }) => target.path),
+    ),
+    informed,
+  });
+}
+
+async function notedOf(
+  hook: Case,
+  targets: readonly LockTarget[],
+): Promise<Noted> {
+  const texts = await hook.store.readNotes(
+    hook.session.id,
+    targets.flatMap(({ path }) => [readKey(hook, path), changeKey(path)]),
+  );
+  const reads = new Map<string, ReadNote>();
+  const siblings = new Map<string, ChangeNote>();
+  for (const { path } of targets) {
+    const text = texts.get(readKey(hook, path));
+    if (text === undefined) continue;
+    const read: ReadNote = JSON.parse(text);
+    reads.set(path, read);
+    const changed = texts.get(changeKey(path));
+    if (changed === undefined) continue;
+    const change: ChangeNote = JSON.parse(changed);
+    const isOthers = change.agent !== agentOf(hook);
+    if (isOthers && change.atMs >= read.atMs) siblings.set(path, change);
+  }
+  return { reads, siblings };
+}
+
+/** The last change alone is kept: an agent knows the file as it left it. */
+function changeNotes(
+  hook: Case,
+  targets: readonly LockTarget[],
+): ReadonlyMap<string, string> {
+  const note: ChangeNote = { agent: agentOf(hook), atMs: hook.nowMs };
+  const text = JSON.stringify(note);
+  return new Map(targets.map(({ path }) => [changeKey(path), text]));
+}
+
+function stampNotes(
+  hook: Case,
+  targets: readonly LockTarget[],
+): ReadonlyMap<string, string> {
+  const notes = new Map<string, string>();
+  for (const { kind, path } of targets) {
+    if (kind !== "file") continue;
+    const note: ReadNote = {
+      ...stampOf(path, { hash: true }),
+      atMs: hook.nowMs,
+    };
+    notes.set(readKey(hook, path), JSON.stringify(note));
+  }
+  return notes;
+}

@@ -1,0 +1,132 @@
+/**
+ * Answering a hook, the whole way: the session is put on the bus, its case is
+ * decided, and what the model was told is written down after the answer.
+ *
+ * @module
+ */
+
+import { Operations } from "../bus/operations.ts";
+import { SqliteStore } from "../sqlite/store.ts";
+import { openOperations } from "../store/open.ts";
+import { resolveOptions } from "../bus/options.ts";
+import type { Database } from "../sqlite/driver.ts";
+import { locateBus } from "../sqlite/location.ts";
+import { withinLocks } from "../bus/delegation.ts";
+import type { Agent, AgentName, HookEvent } from "./agents/agent.ts";
+import type { Case } from "./hook_context.ts";
+import type { BelowDaemon } from "./codex_daemon.ts";
+import { decide } from "./decide.ts";
+import type { HookLog } from "./hook_log.ts";
+import { LIMITS } from "./edit_lock.ts";
+import { policyReader } from "./policy.ts";
+import { sessionOf } from "./registration.ts";
+
+/** How long a hook waits for a busy database in all, in milliseconds. */
+export const BUSY_TOTAL_MS = 200;
+
+/** One call that is to be answered. */
+export interface Call {
+  /** The agent that called. */
+  readonly agent: Agent;
+  /** What it says. */
+  readonly event: HookEvent;
+  /** The thread that calls, if it is one below a daemon of Codex. */
+  readonly below: BelowDaemon | undefined;
+  /**
+   * The agent whose settings wire the hook.
+   * @default {the agent that called}
+   */
+  readonly wiring?: AgentName;
+  /** The bus folder, if not the default one. */
+  readonly home: string | undefined;
+  /** The bus, if it is open already. */
+  readonly db: Database | undefined;
+  /** Whether the process ends right after. */
+  readonly ends: boolean;
+  /** Where trouble is left. */
+  readonly log: HookLog;
+  /** Writes the answer. */
+  readonly write: (output: string) => void;
+}
+
+/** Answers a call of a session. */
+export async function answerCall(call: Call): Promise<void> {
+  const { agent, event, wiring, log, write } = call;
+  const store = await openBus(call);
+  try {
+    const session = await sessionOf(event, store, call.below);
+    if (session === undefined) {
+      write(agent.neutral);
+      return;
+    }
+    if (isGone(event.cwd)) {
+      log.add(
+        `The working folder ${event.cwd} of session ${session.id} is gone: ` +
+          `relative paths are taken as they were there.`,
+      );
+    }
+    const verdict = await decide({
+      event,
+      session,
+      wiring: wiring ?? agent.name,
+      store,
+      alongside: withinLocks(),
+      policy: policyReader(session.worktree, (message) => log.add(message)),
+      nowMs: Date.now(),
+      tells: tells(agent, event),
+      log: (message) => log.add(message),
+    });
+    const { output, carried } = agent.render(event, verdict.decision);
+    try {
+      write(output);
+    } catch (error) {
+      await verdict.lost?.();
+      throw error;
+    }
+    await verdict.told(carried);
+  } finally {
+    const at = store.store;
+    if (call.ends && at instanceof SqliteStore) at.leave();
+    else await store.close();
+  }
+}
+
+/** Whether a folder that the agent names is not there. */
+function isGone(folder: string): boolean {
+  if (folder === "") return false;
+  try {
+    Deno.statSync(folder);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}
+
+/** What of a decision the agent would show its model at this event. */
+function tells(agent: Agent, event: HookEvent): Case["tells"] {
+  const shown = (decision: { context?: string; continueWith?: string }) =>
+    agent.render(event, { verdict: "allow", ...decision }).carried;
+  return {
+    context: shown({ context: "…" }).context,
+    continueWith: shown({ continueWith: "…" }).continueWith,
+  };
+}
+
+async function openBus({ home, db, log }: Call): Promise<Operations> {
+  const warn = (message: string) => log.add(message);
+  if (home === undefined && Deno.env.get("MBUS_URL")) {
+    return await openOperations(resolveOptions({
+      busyTimeoutMs: BUSY_TOTAL_MS,
+      busyTotalMs: BUSY_TOTAL_MS,
+      warn,
+    }));
+  }
+  const store = SqliteStore.openOneShot({
+    location: locateBus(home),
+    db,
+    busyTotalMs: BUSY_TOTAL_MS,
+    now: Date.now,
+    warn,
+  });
+  return new Operations(store, LIMITS, warn, true);
+}

@@ -1,0 +1,73 @@
+/**
+ * Where Kimi's hooks are configured: `config.toml`, in seconds; one for
+ * kimi-code (`KIMI_CODE_HOME` moves it), one for the older kimi-cli
+ * (`KIMI_SHARE_DIR`). Neither has hooks for a project.
+ *
+ * A hook has four keys and no other: a fifth makes the configuration fail to
+ * load. A matcher is a regular expression that may match anywhere, so it is
+ * anchored; it names the tools of both programs.
+ *
+ * @module
+ */
+
+import { kimi } from "../../hooks/agents/kimi.ts";
+import {
+  type AgentConfig,
+  type ConfigFile,
+  type ConfigPlace,
+  type ConfigScope,
+  hookCommand,
+  TIMEOUT_SECONDS,
+} from "./config.ts";
+import { homeOf, isHomeNamed } from "./homes.ts";
+import { tomlString } from "./toml.ts";
+import { type TomlHook, tomlHooksFile } from "./toml_hooks.ts";
+
+const SHELLS = "Bash|Shell|PowerShell|mcp__.*";
+const EDITS = `Edit|Write|StrReplaceFile|WriteFile|${SHELLS}`;
+const MATCHERS: readonly (readonly [string, string?])[] = [
+  ["SessionStart"],
+  ["UserPromptSubmit"],
+  ["PreToolUse", `^(${EDITS})$`],
+  ["PostToolUse", `^(${EDITS}|Read|ReadFile)$`],
+  ["PostToolUseFailure", `^(${SHELLS})$`],
+  ["Stop"],
+  ["SessionEnd"],
+];
+
+/** Kimi's configuration. */
+export const kimiConfig: AgentConfig = {
+  name: "kimi",
+  files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
+    if (scope === "project") return [];
+    return (["kimi-code", "kimi-cli"] as const)
+      .map((program) => ({
+        ...file(program, homeOf(program, place)),
+        isNamed: isHomeNamed(program, place),
+      }));
+  },
+};
+
+function file(program: string, folder: string): ConfigFile {
+  return tomlHooksFile({
+    path: `${folder}/config.toml`,
+    agent: "kimi",
+    program,
+    root: ["hooks"],
+    hooks: MATCHERS.map(([event, matcher]) => hookOf(event, matcher)),
+  });
+}
+
+function hookOf(event: string, matcher?: string): TomlHook {
+  const pairs = [
+    `event = ${tomlString(event)}`,
+    ...(matcher === undefined ? [] : [`matcher = ${tomlString(matcher)}`]),
+    `command = ${tomlString(hookCommand(kimi))}`,
+    `timeout = ${TIMEOUT_SECONDS}`,
+  ];
+  return {
+    list: ["hooks"],
+    block: ["[[hooks]]", ...pairs],
+    inline: `{ ${pairs.join(", ")} }`,
+  };
+}

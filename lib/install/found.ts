@@ -1,0 +1,195 @@
+/**
+ * Which agents are found on this machine, and how our parts stand with them.
+ *
+ * JSON, a line for each agent: `{ agent, program, folder, parts: [{ part,
+ * scope, program?, path, status, message? }] }`. `program` is the file on the
+ * PATH and `folder` the folder of its configuration, null where there is none;
+ * `status` is `current`, `outdated`, `absent` or, with a `message`,
+ * `unreadable`.
+ *
+ * @module
+ */
+
+import type { AgentName } from "../hooks/agents/agent.ts";
+import {
+  ConfigError,
+  type ConfigPlace,
+  type ConfigScope,
+} from "./agents/config.ts";
+import { MessageBusError } from "../model/errors.ts";
+import { printJson, printLine } from "../cli/output/output.ts";
+import { type Cell, tableLines } from "../cli/output/table.ts";
+import type { Paint } from "../cli/output/terminal.ts";
+import {
+  hookParts,
+  type Part,
+  partsOf,
+  type Standing,
+  standingOf,
+} from "./part.ts";
+import { busFolder, placeOfProcess } from "./place.ts";
+import { readTextFile } from "./text_file.ts";
+
+/** How a part stands in its file. */
+export interface FoundPart extends Pick<Part, "scope" | "program" | "path"> {
+  /** Which part it is. */
+  readonly part: Part["kind"];
+  /** How it stands. */
+  readonly status: Standing | "unreadable";
+  /** Why it cannot be read. */
+  readonly message?: string;
+}
+
+/** What is found of an agent. */
+export interface FoundAgent {
+  /** The agent. */
+  readonly agent: AgentName;
+  /** Its program on the PATH. */
+  readonly program: string | null;
+  /** The folder of its configuration. */
+  readonly folder: string | null;
+  /** How our parts stand. */
+  readonly parts: readonly FoundPart[];
+}
+
+const PROGRAMS: Readonly<Record<AgentName, readonly string[]>> = {
+  claude: ["claude"],
+  codex: ["codex"],
+  gemini: ["gemini"],
+  kimi: ["kimi", "kimi-code", "kimi-cli"],
+  qwen: ["qwen"],
+  copilot: ["copilot"],
+  cursor: ["cursor-agent", "cursor"],
+  opencode: ["opencode"],
+  droid: ["droid"],
+};
+
+const SCOPES: readonly ConfigScope[] = ["user", "project"];
+
+/** Prints which of these agents are found. */
+export function printFound(
+  agents: readonly AgentName[],
+  options: { readonly home: string | undefined; readonly json: boolean },
+): void {
+  const place = placeOfProcess();
+  const bus = busFolder(options.home);
+  const found = agents.map((agent) => findAgent(agent, place, bus));
+  if (options.json) found.forEach(printJson);
+  else tableLines(COLUMNS, found.flatMap(rows)).forEach(printLine);
+}
+
+/** The program of an agent on the PATH. */
+export function programOf(agent: AgentName): string | undefined {
+  return onPath(PROGRAMS[agent]);
+}
+
+/** The first of these programs that is on the PATH. */
+export function onPath(names: readonly string[]): string | undefined {
+  const isWindows = Deno.build.os === "windows";
+  const endings = isWindows ? [".exe", ".cmd", ".ps1"] : [""];
+  const folders = (Deno.env.get("PATH") ?? "").split(isWindows ? ";" : ":");
+  for (const folder of folders.filter((each) => each !== "")) {
+    for (const name of names) {
+      const path = endings.map((ending) => `${folder}/${name}${ending}`)
+        .find(isProgram);
+      if (path !== undefined) return path;
+    }
+  }
+  return undefined;
+}
+
+/** The agent's own folder, of the path of a file of its configuration. */
+export function folderOfAgent(path: string): string {
+  return path.replace(/(\/(hooks|plugins))?\/[^/]+$/, "");
+}
+
+/** Whether there is such a folder. */
+export function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function findAgent(
+  agent: AgentName,
+  place: ConfigPlace,
+  bus: string | undefined,
+): FoundAgent {
+  const folder = hookParts(agent, "user", place)
+    .map(({ path }) => folderOfAgent(path)).find(isFolder);
+  const parts = SCOPES.flatMap((scope) => partsOf(agent, scope, place, bus));
+  return {
+    agent,
+    program: programOf(agent) ?? null,
+    folder: folder ?? null,
+    parts: parts.map(findPart),
+  };
+}
+
+function findPart(part: Part): FoundPart {
+  const { kind, scope, program, path } = part;
+  const where = {
+    part: kind,
+    scope,
+    ...(program !== undefined && { program }),
+    path,
+  };
+  try {
+    const text = readTextFile(path)?.text;
+    // What could not be installed into is told here, not when it is tried.
+    if (text !== undefined) part.put(text);
+    return { ...where, status: standingOf(part, text) };
+  } catch (error) {
+    const isTold = error instanceof ConfigError ||
+      error instanceof MessageBusError;
+    if (!isTold) throw error;
+    return { ...where, status: "unreadable", message: error.message };
+  }
+}
+
+function isProgram(path: string): boolean {
+  try {
+    const { isFile, mode } = Deno.statSync(path);
+    return isFile && (mode === null || (mode & 0o111) !== 0);
+  } catch {
+    return false;
+  }
+}
+
+const COLUMNS = [
+  { heading: "AGENT" },
+  { heading: "USER" },
+  { heading: "PROJECT" },
+  { heading: "FOUND" },
+] as const;
+
+const PAINTS: Readonly<Record<FoundPart["status"], Paint>> = {
+  current: "green",
+  outdated: "yellow",
+  absent: "dim",
+  unreadable: "red",
+};
+
+/** A row for each program of an agent. */
+function rows({ agent, program, folder, parts }: FoundAgent): Cell[][] {
+  const hooks = parts.filter(({ part }) => part === "hooks");
+  const programs = new Set(hooks.map((part) => part.program));
+  return [...programs].map((name) => {
+    const at = (scope: ConfigScope): Cell => {
+      const part = hooks.find((each) =>
+        each.scope === scope && each.program === name
+      );
+      return part === undefined
+        ? { text: "-" }
+        : { text: part.status, paint: PAINTS[part.status] };
+    };
+    return [
+      { text: name ?? agent },
+      at("user"),
+      at("project"),
+      { text: program ?? folder ?? "-" },
+    ];
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * What became of one part, told to people and to programs.
+ *
+ * JSON, a line each: `{ agent, scope, part, program?, path?, target?, done,
+ * dryRun?, diff?, backup?, message?, line?, column? }`. `part` is `hooks`,
+ * `sandbox` or `guide`, `target` what `path` is a link to; `done` is
+ *
+ * | done | means |
+ * | --- | --- |
+ * | `installed`, `updated`, `removed` | the file was changed as `diff` says; with `dryRun` it would be |
+ * | `unchanged`, `absent` | there was nothing to do |
+ * | `offered` | `diff` was not written: that needs a person's yes or an option |
+ * | `declined` | the person said no |
+ * | `skipped` | it would do no good, or others need it; `message` says why |
+ * | `failed` | `message` says why, with `line` and `column` if it has a place |
+ *
+ * @module
+ */
+
+import type { AgentName } from "../hooks/agents/agent.ts";
+import { ConfigError, type ConfigScope } from "./agents/config.ts";
+import { MessageBusError } from "../model/errors.ts";
+import { toFailure } from "../cli/failure.ts";
+import { printAside, printJson, printLine } from "../cli/output/output.ts";
+import { RefusalError } from "../cli/refusal.ts";
+import { visible, visibleJson } from "../cli/output/visible_text.ts";
+import { printDiff } from "./diff.ts";
+import type { PartKind } from "./part.ts";
+
+/** Putting in or taking out. */
+export type Act = "put" | "take";
+
+/** What was done. */
+export type Done =
+  | "installed"
+  | "updated"
+  | "removed"
+  | "unchanged"
+  | "absent"
+  | "offered"
+  | "declined"
+  | "skipped"
+  | "failed";
+
+/** What became of one part. */
+export interface Outcome {
+  /** Whose part it is. */
+  readonly agent: AgentName;
+  /** For whom it is. */
+  readonly scope: ConfigScope;
+  /** Which part it is. */
+  readonly part: PartKind;
+  /** Which program reads it, if the agent's name stands for more than one. */
+  readonly program?: string;
+  /** The file; not there if the agent has none. */
+  readonly path?: string;
+  /** What the file leads to, if it is a link. */
+  readonly target?: string;
+  /** What was done. */
+  readonly done: Done;
+  /** Whether nothing was written. */
+  readonly dryRun?: true;
+  /** The change, as a unified diff. */
+  readonly diff?: string;
+  /** Where the text from before is. */
+  readonly backup?: string;
+  /** Why, or what to do now. */
+  readonly message?: string;
+  /** The line of a trouble, from 1. */
+  readonly line?: number;
+  /** The column of a trouble, from 1. */
+  readonly column?: number;
+}
+
+const NOUNS: Readonly<Record<PartKind, string>> = {
+  hooks: "the hooks",
+  sandbox: "the bus folder as a writable root",
+  unload: "the end of threads with their windows",
+  guide: "the guide",
+};
+
+/** Whether a file was changed, or would be. */
+export function isChange({ done }: Outcome): boolean {
+  return done === "installed" || done === "updated" || done === "removed";
+}
+
+/** Prints an outcome; `wasShown` if its diff has been seen. */
+export function printOutcome(
+  outcome: Outcome,
+  json: boolean,
+  wasShown = false,
+): void {
+  if (json) return printJson(outcome);
+  if (outcome.diff !== undefined && !wasShown) printDiff(outcome.diff);
+  // What failed is told on standard error.
+  if (outcome.done !== "failed") printLine(visible(sentence(outcome)));
+}
+
+/** What became of a part, in a sentence. */
+function sentence(outcome: Outcome): string {
+  const { agent, program, part, target, done, dryRun, message } = outcome;
+  const path = target === undefined
+    ? outcome.path
+    : `${outcome.path}, a link to ${target},`;
+  const noun = NOUNS[part];
+  const state = {
+    installed: `${dryRun ? "would put" : "put"} ${noun} into ${path}`,
+    updated: `${
+      dryRun ? "would bring" : "brought"
+    } ${noun} in ${path} up to date`,
+    removed: `${dryRun ? "would take" : "took"} ${noun} out of ${path}`,
+    unchanged: `nothing to do: ${path} has ${noun}`,
+    absent: `nothing to do: ${path} is without ${noun}`,
+    offered: `did not put ${noun} into ${path}`,
+    declined: `left ${path} as it is`,
+    skipped: path === undefined ? `no place for ${noun}` : `left ${path}`,
+    failed: `left ${path} as it is`,
+  }[done];
+  const kept = outcome.backup === undefined
+    ? ""
+    : `; what it said before is in ${outcome.backup}`;
+  const why = message === undefined
+    ? ""
+    : `${isChange(outcome) ? ". " : ": "}${message}`;
+  return `${program ?? agent}: ${state}${kept}${why}.`;
+}
+
+/** Tells of a failure on standard error; rethrows a fault of the program. */
+export function failed(outcome: Outcome, error: unknown): Outcome {
+  const told = error instanceof ConfigError
+    ? new RefusalError(error.message, { cause: error })
+    : error;
+  if (!(told instanceof MessageBusError)) throw error;
+  const at = error instanceof ConfigError && error.line > 0
+    ? { line: error.line, column: error.column }
+    : {};
+  return { ...outcome, done: "failed", message: told.message, ...at };
+}
+
+/** Prints a remark on standard error. */
+export function printRemark(text: string, json: boolean): void {
+  printAside(json ? visibleJson({ warning: text }) : `mbus: ${visible(text)}`);
+}
+
+/** Prints why a part failed on standard error. */
+export function printFailure(outcome: Outcome, json: boolean): void {
+  const failure = toFailure(new RefusalError(outcome.message ?? ""));
+  printAside(
+    json
+      ? visibleJson({ error: failure })
+      : `mbus: ${visible(failure.message)}`,
+  );
+}

@@ -1,0 +1,104 @@
+/**
+ * The rows of locks and waiters.
+ *
+ * A named resource has the kind `file` in its row, as a name is one thing and
+ * every schema knows that kind. Its path is told by the `@`: no absolute path
+ * begins with it.
+ *
+ * @module
+ */
+
+import { lockTarget } from "../path/lock_target.ts";
+import {
+  type Hold,
+  isName,
+  type LockKind,
+  type LockRequest,
+  type LockTarget,
+  type LockType,
+} from "../model/lock.ts";
+import type { Columns } from "./columns.ts";
+
+/** What the row of a hold says. */
+export function toHold(row: Columns, nowMs: number): Hold {
+  const expiresMs = Number(row.expires_at);
+  return {
+    token: Number(row.token),
+    kind: kindOf(row),
+    path: String(row.file_path),
+    type: row.lock_type as LockType,
+    session: String(row.session_id),
+    ...(row.agent_id !== "" && { agent: String(row.agent_id) }),
+    vendor: String(row.llm_vendor),
+    ...(row.task_id !== null && { task: String(row.task_id) }),
+    ...(row.why !== null && { why: String(row.why) }),
+    since: String(row.locked_at),
+    expiresAt: new Date(expiresMs).toISOString(),
+    overdue: expiresMs <= nowMs,
+    holds: Number(row.holds),
+    ...(row.project_id !== null && { project: String(row.project_id) }),
+    ...(row.worktree !== null && { worktree: String(row.worktree) }),
+    covers: {
+      disk: String(row.extent),
+      ...(row.repo_extent !== null && { repository: String(row.repo_extent) }),
+      foldsCase: row.folds_case === 1,
+    },
+  };
+}
+
+/** What a waiter asked for, as its row says. */
+export function toRequest(row: Columns): LockRequest {
+  const extent = (text: unknown, prefix: unknown) =>
+    text === null ? undefined : { text: String(text), prefix: String(prefix) };
+  const target: LockTarget = {
+    kind: kindOf(row),
+    path: String(row.file_path),
+    disk: extent(row.extent, row.prefix)!,
+    repository: extent(row.repo_extent, row.repo_prefix),
+    foldsCase: row.folds_case === 1,
+    project: row.project_id === null ? undefined : String(row.project_id),
+    worktree: row.worktree === null ? undefined : String(row.worktree),
+  };
+  return {
+    session: String(row.session_id),
+    agent: String(row.agent_id),
+    target,
+    type: row.lock_type as LockType,
+    leaseMs: Number(row.lease_ms),
+    why: row.why === null ? undefined : String(row.why),
+    takeOver: false,
+    wait: true,
+    alongside: JSON.parse(String(row.alongside)),
+    upgrades: row.upgrades === null ? undefined : Number(row.upgrades),
+  };
+}
+
+function kindOf(row: Columns): LockKind {
+  return isName(String(row.file_path)) ? "name" : row.kind as LockKind;
+}
+
+/** The columns kind to project_id of a target. */
+export function targetValues(target: LockTarget): (string | number | null)[] {
+  return [
+    target.kind === "name" ? "file" : target.kind,
+    target.disk.text,
+    target.disk.prefix,
+    target.repository?.text ?? null,
+    target.repository?.prefix ?? null,
+    target.foldsCase ? 1 : 0,
+    target.worktree ?? null,
+    target.project ?? null,
+  ];
+}
+
+/** What the path means that another program wrote into a row. */
+export function foreignTarget(path: string): LockTarget {
+  try {
+    return lockTarget(path, "/");
+  } catch (error) {
+    // Whatever was written there stands for itself and meets nothing.
+    void error;
+    const extent = { text: "/\u0001", prefix: "/\u0001" };
+    return { kind: "file", path, disk: extent, foldsCase: false };
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The rows of sessions, and whether a session lives.
+ *
+ * @module
+ */
+
+import { processAlive } from "../process/host.ts";
+import { parseKeeper } from "../process/keeper.ts";
+import type { Life, ProcessIdentity } from "../model/process.ts";
+import type { Session, SessionStatus } from "../model/session.ts";
+import { processOf } from "../rules/life.ts";
+import type { Columns } from "./columns.ts";
+
+/** Returns whether a session's process lives, as far as this host can tell. */
+export function lifeOf(session: Session): Life {
+  const process = processOf(session);
+  return process === undefined
+    ? "unknown"
+    : processAlive(process, process.host);
+}
+
+/** Returns the process of a row whose column `pid` is not null. */
+export function processOfRow(row: Columns): ProcessIdentity {
+  const keeper = parseKeeper(row.keeper);
+  return {
+    pid: Number(row.pid),
+    startTime: String(row.process_start ?? ""),
+    ...(keeper !== undefined && { keeper, isIdle: row.status === "idle" }),
+  };
+}
+
+/** Returns the session of a row. */
+export function toSession(row: Columns): Session {
+  const text = (column: string): string | undefined => {
+    const value = row[column];
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const endedAt = row.ended_at === null ? undefined : Number(row.ended_at);
+  return omitUndefined({
+    id: String(row.session_id),
+    vendor: String(row.llm_vendor),
+    model: text("llm_model"),
+    tty: text("tty"),
+    pid: row.pid === null ? undefined : Number(row.pid),
+    host: text("host"),
+    processStart: text("process_start"),
+    keeper: parseKeeper(row.keeper),
+    project: text("project_id"),
+    worktree: text("worktree"),
+    branch: text("branch"),
+    task: text("task_id"),
+    activeFiles: parseFiles(row.active_files),
+    status: toStatus(row.status),
+    registeredAt: String(row.registered_at),
+    heartbeatAt: String(row.heartbeat_at),
+    endedAt: endedAt === undefined
+      ? undefined
+      : new Date(endedAt).toISOString(),
+  });
+}
+
+function omitUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, member]) => member !== undefined),
+  ) as T;
+}
+
+function toStatus(value: unknown): SessionStatus {
+  return value === "idle" || value === "terminated" ? value : "active";
+}
+
+/** Returns the paths in a text that is an array of them; none if it is not. */
+function parseFiles(value: unknown): readonly string[] {
+  try {
+    const files: unknown = JSON.parse(String(value));
+    if (!Array.isArray(files)) return [];
+    return files.filter((file) => typeof file === "string");
+  } catch {
+    return [];
+  }
+}

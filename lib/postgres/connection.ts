@@ -37,7 +37,7 @@ import {
 } from "./faults.ts";
 import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
 import { prepareSchema, type Query } from "./migration.ts";
-import { CLOCK_MS, SCHEMA, type Schema } from "./schema.ts";
+import { SCHEMA, type Schema } from "./schema.ts";
 import { ServerClock } from "./server_clock.ts";
 import type { ServerAddress } from "./url.ts";
 
@@ -469,17 +469,12 @@ export class Connection implements Queryable {
 
   async #prepare(): Promise<void> {
     const { readOnly, migrates = true, schema = SCHEMA } = this.#options;
-    await this.exclusively(
+    const { nowMs } = await this.exclusively(
       "open the bus",
-      async (query) => {
-        const { clockShiftMs } = this;
-        const [[{ now_ms }]] = await Promise.all([
-          query(`SELECT ${CLOCK_MS} + $1::bigint AS now_ms`, [clockShiftMs]),
-          prepareSchema(query, this.address, schema, migrates && !readOnly),
-        ]);
-        this.clock.learn(now_ms, clockShiftMs);
-      },
+      (query) =>
+        prepareSchema(query, this.address, schema, migrates && !readOnly),
     );
+    this.clock.learn(nowMs, 0);
   }
 
   /** Runs statements on one connection; what starts up is waited for. */

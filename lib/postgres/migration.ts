@@ -13,6 +13,7 @@
 import { StoreError } from "../model/errors.ts";
 import type { Row, SqlValue } from "./link.ts";
 import {
+  CLOCK_MS,
   LOCK_CLASS,
   type Migration,
   NEWER_SCHEMA_STATE,
@@ -37,6 +38,8 @@ export interface SchemaState {
   readonly compatibleFrom: number;
   /** The server's version, such as `15.18`. */
   readonly serverVersion: string;
+  /** The server's time, in milliseconds since 1970. */
+  readonly nowMs: number;
 }
 
 // The advisory lock of making and migrating schemas, one for a database.
@@ -54,6 +57,7 @@ export async function schemaState(
     `SELECT current_setting('server_version') AS version,
        current_setting('server_version_num')::integer AS number,
        current_setting('server_encoding') AS encoding,
+       ${CLOCK_MS} AS now_ms,
        EXISTS (SELECT FROM pg_class AS c
          JOIN pg_namespace AS n ON n.oid = c.relnamespace
          WHERE n.nspname = $1 AND c.relname = '_schema_version') AS exists`,
@@ -76,8 +80,9 @@ export async function schemaState(
       `use one that was created with ENCODING 'UTF8'`,
     );
   }
+  const nowMs = Number(server.now_ms);
   if (server.exists !== true) {
-    return { version: 0, compatibleFrom: 0, serverVersion };
+    return { version: 0, compatibleFrom: 0, serverVersion, nowMs };
   }
   const [row] = await query(
     `SELECT max(version) AS version, max(compatible_from) AS compatible_from
@@ -87,6 +92,7 @@ export async function schemaState(
     version: Number(row?.version ?? 0),
     compatibleFrom: Number(row?.compatible_from ?? 0),
     serverVersion,
+    nowMs,
   };
 }
 
@@ -101,6 +107,7 @@ export function pendingMigrations(
 /**
  * Makes the schema what this program needs, if it `migrates`.
  *
+ * @returns What there was before.
  * @throws {StoreError} If it cannot be used.
  */
 export async function prepareSchema(
@@ -108,10 +115,10 @@ export async function prepareSchema(
   address: ServerAddress,
   schema: Schema,
   migrates: boolean,
-): Promise<void> {
+): Promise<SchemaState> {
   const state = await schemaState(query, address);
   refuseNewer(state, schema);
-  if (pendingMigrations(state, schema).length === 0) return;
+  if (pendingMigrations(state, schema).length === 0) return state;
   if (!migrates) {
     throw refused(
       "missing",
@@ -123,6 +130,7 @@ export async function prepareSchema(
     );
   }
   await migrate(query, address, schema);
+  return state;
 }
 
 /**

@@ -709,6 +709,38 @@ Deno.test("judging: a granted waiter blocks by the process that is to pick its l
   assert.equal(outcome.blockers[0].process?.pid, COMMAND.pid);
 });
 
+// How a granted lock ends before its waiter picks it up.
+const LOST: Readonly<Record<string, (world: World, granted: Hold) => unknown>> =
+  {
+    "is released": (world, granted) => release(world, granted),
+    "is taken over": (world) => {
+      world.advance(HOUR_MS);
+      return world.ask("eve", "/a", { takeOver: true });
+    },
+    "expires, and its session has no process": (world) => {
+      const { pid: _pid, processStart: _start, ...rest } = world.session("bob");
+      world.memory.records.session.set("bob", rest);
+      world.advance(HOUR_MS);
+      return world.listed();
+    },
+  };
+
+for (const [how, lose] of Object.entries(LOST)) {
+  Deno.test(`check: a lock that ${how} before it is picked up is refused`, () => {
+    const world = worldOf("ann", "bob", "eve");
+    const hold = world.hold("ann", "/a");
+    const waiter = world.queue("bob", "/a");
+    release(world, hold);
+    const [{ hold: granted }] = [...world.memory.records.hold.values()];
+    lose(world, granted);
+    assert.equal(world.memory.records.waiter.size, 0);
+    assert.deepEqual(world.check(waiter, "bob"), {
+      state: "refused",
+      blockers: [],
+    });
+  });
+}
+
 Deno.test("judging: a re-entrant grant to a dead process leaves what was held before", () => {
   const world = worldOf("ann", "bob", "eve");
   world.hold("ann", "/a", ADVISORY);

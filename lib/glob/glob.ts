@@ -54,7 +54,7 @@
  * 256 branches (choices of alternatives), 16 levels of braces, and 4,096 ranges,
  * gaps and segments when its branches are written out, what all of them begin
  * with counted once. Comparing two patterns takes at most 4 · 4,096² steps
- * (`glob_automaton.ts` says why); a file with a file or a folder is a comparison
+ * (`automaton.ts` says why); a file with a file or a folder is a comparison
  * of strings, and so is any pair whose {@linkcode literalPrefix}es lie apart.
  *
  * @module

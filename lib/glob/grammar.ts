@@ -4,7 +4,7 @@
  * A pattern is read once, from left to right. Brackets bind tighter than
  * braces, `**` is one piece, and what a backslash makes literal is a literal
  * from here on. `glob.ts` says what the grammar is; whether `**` is a whole
- * segment and whether a segment is empty is seen in `glob_branches.ts`, when
+ * segment and whether a segment is empty is seen in `branches.ts`, when
  * the braces are written out.
  *
  * What no path could match, and what people write while they mean something

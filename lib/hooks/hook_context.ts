@@ -26,7 +26,7 @@ export interface Case {
   readonly wiring: AgentName;
   /** The bus's rows. */
   readonly store: Operations;
-  /** Sessions whose locks stand in nobody's way here: see `within_locks.ts`. */
+  /** Sessions whose locks never conflict here: see `bus/delegation.ts`. */
   readonly alongside: readonly string[];
   /**
    * Returns the policy of the project in a worktree, by default the session's.

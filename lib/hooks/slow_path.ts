@@ -1,5 +1,5 @@
 /**
- * All that a hook loads where its fast path (quick_answer.ts) does not do.
+ * All that a hook loads where its fast path (fast_path.ts) declines.
  *
  * It is one part, because each part that is loaded by itself splits what it
  * shares with others off into files of its own, and each file costs a tenth of a millisecond.

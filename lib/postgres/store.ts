@@ -1,16 +1,12 @@
 /**
  * The store in PostgreSQL: one server for the sessions of many hosts.
  *
- * Puts together what the files beside it know: the connection runs statements
- * and transactions, messages, sessions, durable names and the purge say what
- * happens in them, and the wake-ups ring after the commit.
+ * Puts together what the files beside it do: the connection runs statements and
+ * transactions, records.ts runs rules in them, messages.ts and append.ts read and
+ * append, and the wake-ups ring after the commit.
  *
  * A publish is one statement, which commits and then rings (schema.ts). What a
  * transaction has changed is rung for when its commit is answered.
- *
- * Purging rides along: after every so many messages, or when nobody has done
- * it for a while, a step is taken behind the publisher's back, and never two
- * at a time. Closing waits for the one that runs.
  *
  * @module
  */

@@ -17,7 +17,7 @@
  * - Where no window was found, the session's process is the daemon itself, and
  *   the thread lives for as long as it is loaded.
  * - *Unknown* is asked of the daemon by callers that can wait:
- *   `agents/codex_turn.ts`.
+ *   `hooks/codex_turn.ts`.
  *
  * An agent whose process is not recognised leaves its caller: the process that
  * ran its hook. It finds the session again, and says nothing of its life.

@@ -11,8 +11,8 @@
  * | `taken-over` | a session ended another's overdue hold |
  *
  * Hooks of agents publish two more: `denied`, when an edit was stopped
- * (agents/denied.ts), and `overwritten`, when a command changed a file that
- * another session works on (agents/shell_edits.ts).
+ * (hooks/denied.ts), and `overwritten`, when a command changed a file that
+ * another session works on (hooks/change_notices.ts).
  *
  * A message names every session concerned, so that each finds itself in it.
  *

@@ -9,15 +9,14 @@
  * ```
  *
  * - What an agent has read since another session or agent changed it is not
- *   stale: the notes are those of `agents/edits.ts`.
+ *   stale: the notes are those of `hooks/edits.ts`.
  * - What a new lock covers is read off that of a file in the same folder, which
  *   the session holds: it lies in the same worktree, and the folder's name is
  *   spelled the same.
  * - Who waits for a lock, or watches what is locked, has to be told: not here.
  *
- * It decides nothing by itself. Where anything is out of the ordinary it changes
- * nothing and says so, and the whole way (edit_guard.ts) is gone; a test holds
- * the two against each other.
+ * In any other case it changes nothing and returns false, and the caller takes the
+ * slow path: the rule `guardEdit` (rules/edits.ts) decides. A test compares both.
  *
  * @module
  */

@@ -5,7 +5,7 @@
  * It takes `AGENT [EVENT] [--home DIR]`, from programs: a person at a terminal,
  * who may want help or have mistyped, comes in by the command line (`hook.ts`).
  * The exit code is 0 whatever happens, as some agents take any other for a refusal;
- * but for `AGENT wake`, which wakes one by it (`waking.ts`).
+ * but for `AGENT wake`, which wakes one by it (`wake_on_message.ts`).
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * `mbus hook AGENT`: what agents run; see `lib/hooks/hook.ts`. Agents come in
- * by `hook_entry.ts`; this is for who asks what it is.
+ * by `bin/hook.ts`; this is for who asks what it is.
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * opencode: reads what our plugin sends, writes what it acts on.
  *
  * opencode runs plugins in its own process, so `mbus install opencode` writes a
- * plugin (`config/opencode_plugin.ts`) that hands each event on to
+ * plugin (`install/agents/opencode_plugin.ts`) that hands each event on to
  * `mbus hook opencode` in opencode's own words:
  * - `{ ev: "tool.execute.before", input: { tool, sessionID, callID }, output: { args } }`
  * - `{ ev: "tool.execute.after", input: { …, args }, output: { metadata } }`

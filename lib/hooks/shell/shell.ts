@@ -4,19 +4,19 @@
  * A model that writes through its shell shows us one string. This reads from it
  * the paths that it will write, so that they are checked as an edit's are. It
  * runs nothing, never throws, and takes time linear in the text. It looks at the
- * file system where a name means what is there: see `shell_disk.ts`.
+ * file system where a name means what is there: see `disk.ts`.
  *
  * | read | in |
  * | --- | --- |
- * | redirections; `cd`, pipes, `( … )`, `if`, loops, `$(…)`, backquotes | here, `shell_words.ts` |
- * | braces and wildcards, expanded | `shell_expand.ts` |
- * | `mv`, `cp`, `ln`, `install`, `rsync`, `scp` | `shell_copies.ts` |
- * | `sed -i`, `perl -i`, `tee`, `rm`, `touch`, `truncate`, `dd of=`, `patch`, `apply_patch`; output options of `curl`, `wget`, `sort`, `tar` | `shell_programs.ts` |
- * | programs that run others: `sudo`, `env`, `xargs`, `find -exec`, `timeout`, `bash -c`, `eval` | `shell_programs.ts` |
- * | formatters and editors on named files; `npx`, `uv run` | `shell_formatters.ts` |
- * | paths of `git` commands; those that may write any file | `shell_git.ts` |
- * | `cat`, `head`, `tail`, `sed -n`, `rg`, `grep`, `awk` and their like: files shown | `shell_readers.ts` |
- * | PowerShell | `shell_powershell.ts` |
+ * | redirections; `cd`, pipes, `( … )`, `if`, loops, `$(…)`, backquotes | here, `words.ts` |
+ * | braces and wildcards, expanded | `expand.ts` |
+ * | `mv`, `cp`, `ln`, `install`, `rsync`, `scp` | `copies.ts` |
+ * | `sed -i`, `perl -i`, `tee`, `rm`, `touch`, `truncate`, `dd of=`, `patch`, `apply_patch`; output options of `curl`, `wget`, `sort`, `tar` | `programs.ts` |
+ * | programs that run others: `sudo`, `env`, `xargs`, `find -exec`, `timeout`, `bash -c`, `eval` | `programs.ts` |
+ * | formatters and editors on named files; `npx`, `uv run` | `formatters.ts` |
+ * | paths of `git` commands; those that may write any file | `git.ts` |
+ * | `cat`, `head`, `tail`, `sed -n`, `rg`, `grep`, `awk` and their like: files shown | `readers.ts` |
+ * | PowerShell | `powershell.ts` |
  *
  * `cd` is followed and taken to succeed; that of a subshell or a pipeline ends
  * with it. Words and redirections that only zsh or fish has are known.

@@ -4,7 +4,7 @@
  * This is the lexical half of reading a command: what separates commands, where
  * their input and output go, here-documents. It runs nothing.
  *
- * Read: words (see `shell_word.ts`); comments; line continuation; the commands
+ * Read: words (see `word.ts`); comments; line continuation; the commands
  * within `$(…)`, backquotes and `<(…)`, kept with their word; here-documents,
  * whose bodies are kept with their redirection and are not commands (a `$(…)`
  * in a body is not looked at); `[[ … ]]` and `((…))`, in which `<` and `>`

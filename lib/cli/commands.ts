@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Command } from "./command.ts";
+import type { Command } from "./declaration.ts";
 
 /** Loads a command's file. */
 export type CommandLoader = () => Promise<{ readonly default: Command }>;
@@ -38,5 +38,5 @@ export const COMMANDS: Readonly<Record<string, CommandLoader>> = {
   migrate: () => import("./commands/migrate.ts"),
   hub: () => import("./commands/hub.ts"),
   doctor: () => import("./commands/doctor.ts"),
-  help: () => import("./help.ts"),
+  help: () => import("./commands/help.ts"),
 };

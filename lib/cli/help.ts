@@ -1,5 +1,5 @@
 /**
- * `mbus help`: explains the commands, from what each declares.
+ * Explains the commands, from what each declares.
  *
  * JSON: a line for each command: `{ command, summary, usage, positionals:
  * [{ name, help, optional, repeated }], options: [{ name, kind, help }] }`.
@@ -13,47 +13,12 @@ import {
   type OptionDeclarations,
   placeholderOf,
   positionalUsage,
-  UsageError,
 } from "./arguments.ts";
-import { type Command, defineCommand, EXIT } from "./command.ts";
+import { type Command, EXIT } from "./declaration.ts";
 import { COMMANDS } from "./commands.ts";
 import { printJson, printLine } from "./output/output.ts";
-import { didYouMean } from "./spelling.ts";
 import { tableLines } from "./output/table.ts";
 import { paint } from "./output/terminal.ts";
-
-const help: Command = defineCommand({
-  name: "help",
-  summary: "Explain the commands, or one of them",
-  positionals: [{
-    name: "COMMAND",
-    help: "The command to explain, such as send or task post",
-    optional: true,
-    repeated: true,
-  }],
-  options: {},
-  async run({ positionals: names, options }) {
-    if (names.length === 0) return await printOverview(options.json);
-    let commands: Command["commands"] = COMMANDS;
-    let command: Command | undefined;
-    for (const name of names) {
-      if (commands === undefined || !Object.hasOwn(commands, name)) {
-        const known = Object.keys(commands ?? {});
-        throw new UsageError(
-          "command",
-          `Cannot explain ${JSON.stringify(names.join(" "))}: there is no ` +
-            `such command; ${didYouMean(name, known)}"mbus help" lists them.`,
-        );
-      }
-      command = (await commands[name]()).default;
-      commands = command.commands;
-    }
-    const parts = await partsOf(command!);
-    return explain(command!, options.json, parts);
-  },
-});
-
-export default help;
 
 /** Prints what a command is for and how it is called; `parts` if it is a group. */
 export function explain(

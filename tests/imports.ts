@@ -67,3 +67,28 @@ function areTypes(names: string): boolean {
     list.split(",").map((name) => name.trim()).filter((name) => name !== "")
       .every((name) => name.startsWith("type "));
 }
+
+/** Returns the shortest circle that leads from a file back to it, if any. */
+export function circleOf(
+  file: string,
+  graph: ReadonlyMap<string, readonly Import[]>,
+): string[] | undefined {
+  const from = new Map<string, string>();
+  const queue = [file];
+  for (const path of queue) {
+    for (const { to } of graph.get(path) ?? []) {
+      if (to === file) {
+        const circle = [to];
+        for (let at: string | undefined = path; at !== undefined;) {
+          circle.unshift(at);
+          at = at === file ? undefined : from.get(at);
+        }
+        return circle;
+      }
+      if (!graph.has(to) || from.has(to)) continue;
+      from.set(to, path);
+      queue.push(to);
+    }
+  }
+  return undefined;
+}

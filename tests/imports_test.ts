@@ -1,7 +1,13 @@
-/** Rules load nothing that does I/O, and know no store. */
+/** Files of `lib/` import each other in no circle, and rules do no I/O. */
 
 import assert from "node:assert/strict";
-import { importsBelow, importsOf, withoutComments } from "./imports.ts";
+import {
+  circleOf,
+  type Import,
+  importsBelow,
+  importsOf,
+  withoutComments,
+} from "./imports.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const LIB = importsBelow(new URL("lib/", ROOT));
@@ -46,6 +52,33 @@ import "./effect.ts";
   );
 });
 
+Deno.test("a circle is found, of any length", () => {
+  const graph = (edges: Record<string, string[]>) =>
+    new Map<string, Import[]>(
+      Object.entries(edges).map(([from, to]) => [
+        from,
+        to.map((to) => ({ to, isOfTypes: true })),
+      ]),
+    );
+  assert.deepEqual(circleOf("a", graph({ a: ["a"] })), ["a", "a"]);
+  const three = graph({ a: ["b"], b: ["d", "c"], c: ["a"], d: ["b"] });
+  assert.deepEqual(circleOf("a", three), ["a", "b", "c", "a"]);
+  assert.equal(
+    circleOf("a", graph({ a: ["b"], b: ["c"], c: ["b"] })),
+    undefined,
+  );
+});
+
+Deno.test("no file of lib imports itself through others, not even for types", () => {
+  assert.ok(LIB.size > 100, `only ${LIB.size} files were read`);
+  const circles = [...LIB.keys()].map((file) => circleOf(file, LIB))
+    .filter((circle) => circle !== undefined)
+    // Each circle once, from its first file.
+    .filter((circle) => circle.every((path) => path >= circle[0]))
+    .map((circle) => circle.map(shown).join(" > "));
+  assert.deepEqual(circles, []);
+});
+
 Deno.test("rules load nothing that does I/O", () => {
   const loaded = new Map<string, string>();
   const queue = [...LIB.keys()].filter((path) =>
@@ -69,14 +102,23 @@ Deno.test("rules load nothing that does I/O", () => {
   assert.deepEqual(doing, []);
 });
 
-Deno.test("rules and the model load no store, bus, hook or command", () => {
-  const wrong = [...LIB].filter(([path]) =>
-    /^lib\/(rules|model)\//.test(shown(path))
-  ).flatMap(([path, imports]) =>
-    imports.filter(({ to }) =>
-      /^lib\/(sqlite|postgres|agents|cli|testing|bus\.ts|operations\.ts)/
-        .test(shown(to))
-    ).map(({ to }) => `${shown(path)} > ${shown(to)}`)
-  );
-  assert.deepEqual(wrong, []);
-});
+// The folders whose files those of a folder may import, even for types.
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  model: ["model", "text"],
+  rules: ["model", "rules", "glob", "path", "text"],
+};
+
+for (const [folder, allowed] of Object.entries(LAYERS)) {
+  Deno.test(`files of lib/${folder} import only those of ${allowed}`, () => {
+    const files = [...LIB].filter(([path]) =>
+      shown(path).startsWith(`lib/${folder}/`)
+    );
+    assert.ok(files.length > 5, `only ${files.length} files were read`);
+    const wrong = files.flatMap(([path, imports]) =>
+      imports.filter(({ to }) =>
+        !allowed.some((other) => shown(to).startsWith(`lib/${other}/`))
+      ).map(({ to }) => `${shown(path)} > ${shown(to)}`)
+    );
+    assert.deepEqual(wrong, []);
+  });
+}

@@ -56,13 +56,13 @@ Deno.test("a quick answer loads no more than it uses", () => {
     .map((file) => file.replace(LIB, ""));
   assert.ok(loaded.includes("sqlite/quick_guard.ts"));
   const heavy =
-    /^(bus|subscription|batch|tasks|inbox|locks|glob|lock_target|options|open_store)|sqlite\/(schema|connection|store|locks|purge)\.ts|agents\/(shell|mail|edits|decide)|cli\/(?!hook_entry)/;
+    /^(bus|rules\/(?!prefixes)|store\/(?!bell_files)|glob|path\/lock|sqlite\/(schema|connection|store|records)\.ts|hooks\/(shell|pending_context|edits|decide|respond)|cli\/(?!bin\/hook))/;
   assert.deepEqual(loaded.filter((file) => heavy.test(file)), []);
 });
 
 Deno.test("no part of a hook watches, purges or edits configuration", () => {
   const loaded = [...loadedWith({ later: true })]
     .map((file) => file.replace(LIB, ""));
-  assert.ok(loaded.includes("agents/answering.ts"));
-  assert.deepEqual(loaded.filter((file) => /^agents\/config\//.test(file)), []);
+  assert.ok(loaded.includes("hooks/respond.ts"));
+  assert.deepEqual(loaded.filter((file) => /^install\//.test(file)), []);
 });

@@ -88,26 +88,30 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
   "locks are granted over exclusive holds": {
     rule: "exclusive holds have one holder",
     defects: [{
-      file: "lib/sqlite/lock_queue.ts",
+      file: "lib/rules/lock_table.ts",
       text:
-        "if (inTheWay.length === 0) return grant(tx, request, asker, near);",
-      by: "return grant(tx, request, asker, near);",
+        "if (blockers.length === 0) return yield* this.#grant(request, asker);",
+      by: "return yield* this.#grant(request, asker);",
     }],
   },
   "claimed tasks are claimed again": {
     rule: "exclusive holds have one holder",
     defects: [{
-      file: "lib/sqlite/tasks.ts",
+      file: "lib/sqlite/records.ts",
       text: "t.status = 'open' AND t.waits_for = 0",
       by: "t.status IN ('open', 'claimed') AND t.waits_for = 0",
+    }, {
+      file: "lib/rules/tasks.ts",
+      text: 'task.status === "open" &&\n    task.waitsFor === 0',
+      by: "task.waitsFor === 0",
     }],
   },
   "fencing tokens shrink": {
     rule: "tokens grow",
     defects: [{
-      file: "lib/sqlite/transaction.ts",
-      text: "SET value = value + 1 WHERE name = 'fencing'",
-      by: "SET value = value - 1 WHERE name = 'fencing'",
+      file: "lib/sqlite/records.ts",
+      text: "return ++this.#lastToken;",
+      by: "return --this.#lastToken;",
     }],
   },
   "a publish is acknowledged and not written": {
@@ -134,17 +138,17 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
   "an acknowledgement is not stored": {
     rule: "nothing comes after its ack",
     defects: [{
-      file: "lib/sqlite/durable.ts",
-      text: "cursor = max(cursor, coalesce(?1, cursor)),",
-      by: "cursor = max(cursor, min(cursor, coalesce(?1, cursor))),",
+      file: "lib/rules/durables.ts",
+      text: "cursor: isAhead ? cursor : record.cursor,",
+      by: "cursor: record.cursor,",
     }],
   },
   "losses are not counted": {
     rule: "losses are counted",
     defects: [{
-      file: "lib/sqlite/purge.ts",
-      text: "if (lost > 0) {",
-      by: "if (lost > 1_000_000) {",
+      file: "lib/rules/durables.ts",
+      text: "lost: record.lost + lost,",
+      by: "lost: record.lost,",
     }],
   },
   "a page ends one message too far": {
@@ -174,17 +178,17 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
   "the dead are not buried": {
     rule: "the dead hold nothing",
     defects: [{
-      file: "lib/sqlite/liveness.ts",
-      text: `if (life !== "dead") return false;`,
-      by: `if (life !== "unknown") return false;`,
+      file: "lib/rules/life.ts",
+      text: `at.life(process) === "dead"`,
+      by: `at.life(process) === "unknown"`,
     }],
   },
   "holders are taken for dead": {
     rule: "holds are not lost",
     defects: [{
-      file: "lib/sqlite/liveness.ts",
-      text: `if (life !== "dead") return false;`,
-      by: `if (life !== "dead" && Math.random() < 0.9) return false;`,
+      file: "lib/rules/life.ts",
+      text: `at.life(process) === "dead"`,
+      by: `(at.life(process) === "dead" || Math.random() < 0.1)`,
     }],
   },
 };

@@ -456,17 +456,17 @@ Deno.test({
 /** What a stopped holder must not be able to do, made possible. */
 const DEFECTS: Record<string, [Defect, (script: string) => Promise<void>]> = {
   "a late holder of a lock is not told from the present one": [{
-    file: "lib/sqlite/locks.ts",
+    file: "lib/rules/lock_table.ts",
     text: "throw new NotHeldError(act, held.path, held.token);",
-    by: `return { ...holdRow(tx.connection, Number(tx.connection.sql(
-      "SELECT max(token) AS t FROM file_locks WHERE file_path = ?",
-    ).get(held.path)!.t))! };`,
+    by: `yield [{ kind: "holds", path: held.path }];
+    return [...this.#records.holds.values()].at(-1)!;`,
   }, lockOfStopped],
   "a late holder of a claim is not told from the present one": [{
-    file: "lib/sqlite/tasks.ts",
-    text: `row.token === held.token &&
-    row.session_id === held.session && Number(row.lease_expires_at) > tx.nowMs`,
-    by: "true",
+    file: "lib/rules/tasks.ts",
+    text: `record !== undefined && record.task.status === "claimed" &&
+    record.task.token === token && record.task.session === session &&
+    !isOverdue(record.task, at)`,
+    by: "record !== undefined",
   }, claimOfStopped],
 };
 

@@ -122,3 +122,17 @@ for (const [folder, allowed] of Object.entries(LAYERS)) {
     assert.deepEqual(wrong, []);
   });
 }
+
+for (const folder of ["bus", "cli/commands"]) {
+  Deno.test(`files of lib/${folder} import no store, not even for types`, () => {
+    const files = [...LIB].filter(([path]) =>
+      shown(path).startsWith(`lib/${folder}/`)
+    );
+    assert.ok(files.length > 5, `only ${files.length} files were read`);
+    const wrong = files.flatMap(([path, imports]) =>
+      imports.filter(({ to }) => /^lib\/(sqlite|postgres)\//.test(shown(to)))
+        .map(({ to }) => `${shown(path)} > ${shown(to)}`)
+    );
+    assert.deepEqual(wrong, []);
+  });
+}

@@ -8,9 +8,8 @@
  */
 
 import type { ResolvedOptions } from "../bus/options.ts";
-import { storePlace } from "./url.ts";
-import { SqliteStore } from "../sqlite/store.ts";
 import { Operations } from "../bus/operations.ts";
+import { storePlace } from "./place.ts";
 import type { Store } from "./store.ts";
 
 /**
@@ -27,11 +26,5 @@ export async function openOperations(
 
 async function openStore(options: ResolvedOptions): Promise<Store> {
   if (options.store !== undefined) return options.store;
-  const place = storePlace(options);
-  if (place.kind === "postgres") {
-    // A process that keeps to SQLite does not load the client of servers.
-    const { PostgresStore } = await import("../postgres/store.ts");
-    return await PostgresStore.open({ ...options, url: place.url });
-  }
-  return await SqliteStore.open({ ...options, home: place.home });
+  return await storePlace(options).open(options);
 }

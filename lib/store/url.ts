@@ -11,7 +11,7 @@ import type { ResolvedOptions } from "../bus/options.ts";
 export type Whereabouts = Pick<ResolvedOptions, "url" | "home">;
 
 /** Which store is meant. */
-export type StorePlace =
+export type StoreAddress =
   /** SQLite in a bus folder; undefined for the default one. */
   | { readonly kind: "sqlite"; readonly home: string | undefined }
   /** PostgreSQL at a URL, which may hold a password. */
@@ -23,7 +23,7 @@ export type StorePlace =
  *
  * @throws {InvalidInputError} If the URL means none.
  */
-export function storePlace(options: Whereabouts): StorePlace {
+export function storeAddress(options: Whereabouts): StoreAddress {
   const text = options.url ??
     (options.home === undefined ? Deno.env.get("MBUS_URL") : undefined);
   if (text === undefined || text === "") {
@@ -50,8 +50,8 @@ export function storePlace(options: Whereabouts): StorePlace {
  * @throws {InvalidInputError} If the URL means none, or another store.
  */
 export function sqliteHome(options: Whereabouts): string | undefined {
-  const place = storePlace(options);
-  if (place.kind === "sqlite") return place.home;
+  const address = storeAddress(options);
+  if (address.kind === "sqlite") return address.home;
   throw new InvalidInputError(
     "url",
     `Cannot use the bus folder: MBUS_URL means a server, which has none; unset ` +

@@ -10,12 +10,11 @@
  * @module
  */
 
-import { storePlace } from "../../store/url.ts";
 import {
-  type BusLocation,
-  checkFolders,
-  locateBus,
-} from "../../sqlite/location.ts";
+  type FolderPlace,
+  type Server,
+  storePlace,
+} from "../../store/place.ts";
 import type { GlobalValues } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { checkCodex } from "../doctor/codex.ts";
@@ -24,7 +23,7 @@ import { failBy, type Finding, ok } from "../doctor/finding.ts";
 import { checkGuard } from "../doctor/guard.ts";
 import { checkHooks } from "../doctor/hooks.ts";
 import { checkHost, checkLibrary, checkWatch } from "../doctor/machine.ts";
-import { checkPlace } from "../doctor/place.ts";
+import { checkPlace, isOurs } from "../doctor/place.ts";
 import { checkSettings } from "../doctor/settings.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -43,9 +42,9 @@ const doctor: Command = defineCommand({
   async run({ options }) {
     const place = storePlace({ home: options.home });
     let usable = true;
-    const findings = place.kind === "sqlite"
-      ? examine(locateBus(place.home), options)
-      : examineServer(place.url, options);
+    const findings = place.server === undefined
+      ? examineFolder(place, options)
+      : examineServer(place.server, options);
     for await (const finding of findings) {
       if (finding.status === "fail") usable = false;
       if (options.json) printJson(finding);
@@ -66,8 +65,8 @@ export default doctor;
 // Somebody waits for the report.
 const ANSWER_MS_MAX = 5_000;
 
-async function* examine(
-  location: BusLocation,
+async function* examineFolder(
+  { location }: FolderPlace,
   options: GlobalValues,
 ): AsyncGenerator<Finding> {
   yield ok("runtime", `Deno ${Deno.version.deno} on ${Deno.build.target}`);
@@ -92,30 +91,17 @@ async function* examine(
   if (sound) yield* await whoIsHere(options);
 }
 
-function isOurs(location: BusLocation): boolean {
-  try {
-    checkFolders(location);
-    return true;
-  } catch {
-    // What stands against it was found with the place.
-    return false;
-  }
-}
-
 async function* examineServer(
-  url: string,
+  server: Server,
   options: GlobalValues,
 ): AsyncGenerator<Finding> {
   yield ok("runtime", `Deno ${Deno.version.deno} on ${Deno.build.target}`);
   yield* checkHost();
   yield* await checkGuard();
-  const [{ Upkeep }, { checkServer }] = await Promise.all([
-    import("../../postgres/upkeep.ts"),
-    import("../doctor/server.ts"),
-  ]);
+  const { checkServer } = await import("../doctor/server.ts");
   let findings: Finding[];
   {
-    await using upkeep = new Upkeep(url, ANSWER_MS_MAX);
+    await using upkeep = await server.upkeep(ANSWER_MS_MAX);
     findings = await checkServer(upkeep);
   }
   yield* findings;

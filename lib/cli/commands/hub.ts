@@ -7,7 +7,7 @@
  */
 
 import { resolveOptions } from "../../bus/options.ts";
-import { storePlace } from "../../store/url.ts";
+import { storePlace } from "../../store/place.ts";
 import { warn } from "../acting.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -31,16 +31,15 @@ const hub: Command = defineCommand({
       home: options.home,
       warn: (text: string): void => warn(text, options.json),
     });
-    const place = storePlace(resolved);
-    if (place.kind !== "postgres") {
+    const { server } = storePlace(resolved);
+    if (server === undefined) {
       throw new RefusalError(
         "Cannot run the hub: this bus is a file, whose sessions ring each " +
           "other; it is for one on a server (MBUS_URL=postgres://…).",
       );
     }
-    const { Hub } = await import("../../postgres/hub.ts");
     return await untilStopped(async (signal) => {
-      await using hub = await Hub.start({ ...resolved, url: place.url });
+      await using hub = await server.startHub(resolved);
       if (options.json) printJson({ location: hub.location, pid: Deno.pid });
       else printLine(`Listening for this host to ${visible(hub.location)}.`);
       await new Promise((_, reject) => {

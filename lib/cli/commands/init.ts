@@ -8,8 +8,7 @@
  * @module
  */
 
-import { messagingDbPath } from "../../sqlite/store.ts";
-import { storePlace } from "../../store/url.ts";
+import { storePlace } from "../../store/place.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -21,10 +20,7 @@ const init: Command = defineCommand({
   positionals: [],
   options: {},
   async run({ options }) {
-    const place = storePlace({ home: options.home });
-    const created = place.kind === "sqlite"
-      ? !isFilled(messagingDbPath(place.home))
-      : await isNew(place.url);
+    const created = await storePlace({ home: options.home }).isNew();
     await using opened = await openBusFor(options);
     const location = opened.bus.location;
     const home = location.replace(/[\\/]db[\\/][^\\/]+$/, "");
@@ -42,20 +38,3 @@ const init: Command = defineCommand({
 });
 
 export default init;
-
-const ANSWER_MS_MAX = 5_000;
-
-async function isNew(url: string): Promise<boolean> {
-  const { Upkeep } = await import("../../postgres/upkeep.ts");
-  await using upkeep = new Upkeep(url, ANSWER_MS_MAX);
-  return (await upkeep.schema()).state.version === 0;
-}
-
-function isFilled(path: string): boolean {
-  try {
-    return Deno.statSync(path).size > 0;
-  } catch {
-    // What stands in the way is told by whoever opens it.
-    return false;
-  }
-}

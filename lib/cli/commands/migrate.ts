@@ -8,22 +8,12 @@
  * @module
  */
 
-import { openOperations } from "../../store/open.ts";
-import { type ResolvedOptions, resolveOptions } from "../../bus/options.ts";
-import { SCHEMA_VERSION } from "../../sqlite/schema_version.ts";
-import { storePlace } from "../../store/url.ts";
+import { resolveOptions } from "../../bus/options.ts";
+import { type SchemaReport, storePlace } from "../../store/place.ts";
 import { warn } from "../acting.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { visible } from "../output/visible_text.ts";
-
-/** How a schema stands. */
-interface Outcome {
-  readonly location: string;
-  readonly version: number;
-  readonly pending: readonly string[];
-  readonly applied: readonly string[];
-}
 
 const migrate: Command = defineCommand({
   name: "migrate",
@@ -43,44 +33,17 @@ const migrate: Command = defineCommand({
       home: options.home,
       warn: (text: string): void => warn(text, options.json),
     });
-    const place = storePlace(resolved);
-    const outcome = place.kind === "postgres"
-      ? await migrateServer(place.url, resolved, options["dry-run"])
-      : await migrateFile(resolved);
-    if (options.json) printJson({ ...outcome });
-    else print(outcome);
+    const report = await storePlace(resolved)
+      .migrate(resolved, options["dry-run"]);
+    if (options.json) printJson({ ...report });
+    else print(report);
     return EXIT.done;
   },
 });
 
 export default migrate;
 
-async function migrateServer(
-  url: string,
-  { busyTimeoutMs }: ResolvedOptions,
-  dryRun: boolean,
-): Promise<Outcome> {
-  const { Upkeep } = await import("../../postgres/upkeep.ts");
-  await using upkeep = new Upkeep(url, busyTimeoutMs);
-  const applied = dryRun ? [] : await upkeep.migrate();
-  const { state, pending } = await upkeep.schema();
-  const { location } = upkeep;
-  return {
-    location,
-    version: state.version,
-    pending: pending.map(({ purpose }) => purpose),
-    applied: applied.map(({ purpose }) => purpose),
-  };
-}
-
-/** A file is brought up to date by opening it. */
-async function migrateFile(resolved: ResolvedOptions): Promise<Outcome> {
-  await using store = await openOperations(resolved);
-  const { location } = store;
-  return { location, version: SCHEMA_VERSION, pending: [], applied: [] };
-}
-
-function print({ location, version, pending, applied }: Outcome): void {
+function print({ location, version, pending, applied }: SchemaReport): void {
   for (const purpose of applied) printLine(`Done: ${purpose}.`);
   for (const purpose of pending) printLine(`To be done: ${purpose}.`);
   if (pending.length === 0) {

@@ -10,14 +10,10 @@
 
 import { checkChannel, ttlOf } from "../../model/channels.ts";
 import { encodePayload } from "../../model/json.ts";
-import { type ResolvedOptions, resolveOptions } from "../../bus/options.ts";
-import { storePlace } from "../../store/url.ts";
-import type { Appended, NewMessage } from "../../model/message.ts";
-import { SqliteStore } from "../../sqlite/store.ts";
+import { resolveOptions } from "../../bus/options.ts";
+import { storePlace } from "../../store/place.ts";
 import { Operations } from "../../bus/operations.ts";
-import { locateBus } from "../../sqlite/location.ts";
 import { identityIn, placeOf, startOf, warn } from "../acting.ts";
-import type { GlobalValues } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { printAside, printJson, printLine } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
@@ -74,10 +70,18 @@ const send: Command = defineCommand({
       ttlSeconds: ttlOf(channel, ttlSeconds),
       to: options.to,
     };
-    const at = storePlace(resolved);
-    const { id, sender, to, notRunning, project, leave } = at.kind === "sqlite"
-      ? await sendBriefly(message, options, resolved, at.home)
-      : await sendAsSession(message, options);
+    await using opened = await storePlace(resolved).openOneShot(resolved);
+    const { store } = opened;
+    const operations = new Operations(store, resolved, resolved.warn, true);
+    const identity = await identityIn(operations, options.session);
+    const place = placeOf(identity);
+    const project = options["all-projects"] ? null : place.project;
+    const { id, sender, to, notRunning } = await operations.speak(
+      identity.joined === undefined
+        ? startOf(identity, place)
+        : { joined: identity.joined.id },
+      { ...message, project },
+    );
     if (options.json) {
       printJson({
         id,
@@ -97,68 +101,11 @@ const send: Command = defineCommand({
         );
       }
     }
-    await leave?.();
+    // The sender has its answer: the rest may take time.
+    await operations.purgeIfDue();
+    opened.leave();
     return EXIT.done;
   },
 });
-
-/** What is sent, before it is known by whom. */
-type Unsigned = Omit<NewMessage, "sender" | "project">;
-
-interface Sent extends Appended {
-  readonly sender: string;
-  readonly project: string | null;
-  /** What is still to be done once it was said. */
-  readonly leave?: () => Promise<void>;
-}
-
-/** Sends by way of SQLite's entry for a process that lives for one call. */
-async function sendBriefly(
-  message: Unsigned,
-  options: GlobalValues,
-  resolved: ResolvedOptions,
-  home: string | undefined,
-): Promise<Sent> {
-  // The process ends without closing it: closing the database as the last
-  // one waits for the disk.
-  const store = SqliteStore.openOneShot({
-    ...resolved,
-    location: locateBus(home),
-    busyTotalMs: resolved.busyTimeoutMs,
-  });
-  const operations = new Operations(store, resolved, resolved.warn, true);
-  const identity = await identityIn(operations, options.session);
-  const place = placeOf(identity);
-  const project = options["all-projects"] ? null : place.project;
-  const sent = await operations.speak(
-    identity.joined === undefined
-      ? startOf(identity, place)
-      : { joined: identity.joined.id },
-    { ...message, project },
-  );
-  const leave = async () => {
-    await operations.purgeIfDue();
-    store.leave();
-  };
-  return { ...sent, project, leave };
-}
-
-/** Sends by way of whatever store it is. */
-async function sendAsSession(
-  message: Unsigned,
-  options: GlobalValues,
-): Promise<Sent> {
-  const { openBusToWrite } = await import("../open.ts");
-  await using opened = await openBusToWrite(options);
-  const { bus, identity } = opened;
-  const project = options["all-projects"] ? null : placeOf(identity).project;
-  const { channel, payloadText, ttlSeconds, to } = message;
-  const published = await bus.publish(channel, JSON.parse(payloadText), {
-    ttlSeconds,
-    to,
-    project,
-  });
-  return { ...published, sender: bus.session, project };
-}
 
 export default send;

@@ -9,6 +9,7 @@ import { statfsSync } from "node:fs";
 import {
   type BusLocation,
   checkFolder,
+  checkFolders as assertFoldersAreOurs,
   fileSystemOf,
   isNetworkFileSystem,
 } from "../../sqlite/location.ts";
@@ -25,6 +26,17 @@ export function checkPlace(location: BusLocation): Finding[] {
     checkFileSystem(location),
     ...checkSpace(location),
   ];
+}
+
+/** Returns whether no other user can have a hand in the folders. */
+export function isOurs(location: BusLocation): boolean {
+  try {
+    assertFoldersAreOurs(location);
+    return true;
+  } catch {
+    // checkPlace() reports the reason.
+    return false;
+  }
 }
 
 function checkFolders(location: BusLocation): Finding[] {

@@ -1,0 +1,197 @@
+/**
+ * The place of a store: what a program can do there before a bus is open.
+ *
+ * A place is a folder or a server. Programs ask a place for what they need, and
+ * ask whether it has a `server`. They never ask which store it is.
+ *
+ * @module
+ */
+
+import type { ResolvedOptions } from "../bus/options.ts";
+import type { Hub, HubOptions } from "../postgres/hub.ts";
+import type { Upkeep } from "../postgres/upkeep.ts";
+import { type BusLocation, locateBus } from "../sqlite/location.ts";
+import { SCHEMA_VERSION } from "../sqlite/schema_version.ts";
+import { SqliteStore } from "../sqlite/store.ts";
+import type { Store } from "./store.ts";
+import { storeAddress, type Whereabouts } from "./url.ts";
+
+/** A folder or a server. */
+export type StorePlace = FolderPlace | ServerPlace;
+
+/** What can be done at every place. */
+interface Place {
+  /** Opens the store, making it if it is new. */
+  open(options: ResolvedOptions): Promise<Store>;
+
+  /** Opens the store for a process that ends after one operation. */
+  openOneShot(options: ResolvedOptions): Promise<OneShotStore>;
+
+  /** Returns whether there is no bus yet. */
+  isNew(): Promise<boolean>;
+
+  /** Brings the schema up to date, or only looks what that takes. */
+  migrate(options: ResolvedOptions, isDryRun: boolean): Promise<SchemaReport>;
+}
+
+/** A store that is open for one operation; disposing of it may take no time. */
+export interface OneShotStore extends AsyncDisposable {
+  /** The store. */
+  readonly store: Store;
+
+  /** Does the last work of a process whose operation succeeded. */
+  leave(): void;
+}
+
+/** The state of a schema. */
+export interface SchemaReport {
+  /** The store's location, without credentials. */
+  readonly location: string;
+  /** The version of the schema. */
+  readonly version: number;
+  /** The purpose of each step that is still to be done. */
+  readonly pending: readonly string[];
+  /** The purpose of each step that was done. */
+  readonly applied: readonly string[];
+}
+
+/**
+ * Returns the place that the options and the environment mean.
+ *
+ * @throws {InvalidInputError} If there is no store for the URL.
+ */
+export function storePlace(options: Whereabouts): StorePlace {
+  const address = storeAddress(options);
+  return address.kind === "postgres"
+    ? new ServerPlace(address.url)
+    : new FolderPlace(address.home);
+}
+
+/** A bus folder, which holds an SQLite file. */
+export class FolderPlace implements Place {
+  /** A folder has no server. */
+  readonly server = undefined;
+  readonly #home: string | undefined;
+
+  /** Makes the place of a bus folder; undefined for the default one. */
+  constructor(home: string | undefined) {
+    this.#home = home;
+  }
+
+  /**
+   * The folder and the files in it.
+   *
+   * @throws {InvalidInputError} If there is no default folder.
+   */
+  get location(): BusLocation {
+    return locateBus(this.#home);
+  }
+
+  async open(options: ResolvedOptions): Promise<Store> {
+    return await SqliteStore.open({ ...options, home: this.#home });
+  }
+
+  // deno-lint-ignore require-await -- opening fails by rejecting.
+  async openOneShot(options: ResolvedOptions): Promise<OneShotStore> {
+    const store = SqliteStore.openOneShot({
+      ...options,
+      location: this.location,
+      busyTotalMs: options.busyTimeoutMs,
+    });
+    return {
+      store,
+      leave: () => store.leave(),
+      // The process ends without closing the file, because closing it as the
+      // last connection waits for the disk.
+      async [Symbol.asyncDispose]() {},
+    };
+  }
+
+  // deno-lint-ignore require-await -- locating fails by rejecting.
+  async isNew(): Promise<boolean> {
+    const { databasePath } = this.location;
+    try {
+      return Deno.statSync(databasePath).size === 0;
+    } catch {
+      // Opening the bus tells any other reason.
+      return true;
+    }
+  }
+
+  /** Opens and closes the file, because opening brings it up to date. */
+  async migrate(options: ResolvedOptions): Promise<SchemaReport> {
+    const store = await this.open(options);
+    const { location } = store;
+    await store.close();
+    return { location, version: SCHEMA_VERSION, pending: [], applied: [] };
+  }
+}
+
+/** What can be done with a server alone. */
+export interface Server {
+  /** Starts the hub of this host. */
+  startHub(options: Omit<HubOptions, "url">): Promise<Hub>;
+
+  /** Looks after the bus there; `timeoutMs` limits each question. */
+  upkeep(timeoutMs: number): Promise<Upkeep>;
+}
+
+const ANSWER_MS_MAX = 5_000;
+
+/** A PostgreSQL server, whose client is loaded at its first use. */
+export class ServerPlace implements Place {
+  /** The server. */
+  readonly server: Server;
+  // It may hold a password.
+  readonly #url: string;
+
+  /** Makes the place of a server; connects to nothing. */
+  constructor(url: string) {
+    this.#url = url;
+    this.server = {
+      async startHub(options) {
+        const { Hub } = await import("../postgres/hub.ts");
+        return await Hub.start({ ...options, url });
+      },
+      async upkeep(timeoutMs) {
+        const { Upkeep } = await import("../postgres/upkeep.ts");
+        return new Upkeep(url, timeoutMs);
+      },
+    };
+  }
+
+  async open(options: ResolvedOptions): Promise<Store> {
+    const { PostgresStore } = await import("../postgres/store.ts");
+    return await PostgresStore.open({ ...options, url: this.#url });
+  }
+
+  async openOneShot(options: ResolvedOptions): Promise<OneShotStore> {
+    const store = await this.open(options);
+    return {
+      store,
+      leave() {},
+      [Symbol.asyncDispose]: () => store.close(),
+    };
+  }
+
+  async isNew(): Promise<boolean> {
+    const limits = { busyTimeoutMs: ANSWER_MS_MAX };
+    const { version } = await this.migrate(limits, true);
+    return version === 0;
+  }
+
+  async migrate(
+    { busyTimeoutMs }: Pick<ResolvedOptions, "busyTimeoutMs">,
+    isDryRun: boolean,
+  ): Promise<SchemaReport> {
+    await using upkeep = await this.server.upkeep(busyTimeoutMs);
+    const applied = isDryRun ? [] : await upkeep.migrate();
+    const { state, pending } = await upkeep.schema();
+    return {
+      location: upkeep.location,
+      version: state.version,
+      pending: pending.map(({ purpose }) => purpose),
+      applied: applied.map(({ purpose }) => purpose),
+    };
+  }
+}

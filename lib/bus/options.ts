@@ -74,10 +74,8 @@ export interface OpenBusOptions {
    */
   readonly pollIntervalMs?: number;
   /**
-   * How long a write waits for other writers, in milliseconds, 0 to 600,000. On a
-   * machine that is short of processors it may be six times as long: time in which
-   * the process was not run does not count. With a server: how long an operation
-   * is tried, at least a second.
+   * Wall time that a write waits for other writers, in milliseconds, 0 to 600,000.
+   * With a server: the time that an operation is tried, at least a second.
    * @default {5000}
    */
   readonly busyTimeoutMs?: number;

@@ -17,12 +17,7 @@
  * A long-lived process awaits the pause; a hook, which has nothing else to do,
  * blocks for it.
  *
- * Where processors are short (a hundred sessions that start in one moment), a pause
- * of milliseconds takes a tenth of a second, and a transaction as long. Then those
- * that wait ask more seldom, as they would take the processor from the one that
- * writes; and that they were not run is no fault of who writes, so that time does
- * not count, up to five times as long as they wait. A hook's time is its agent's: it
- * counts in any case.
+ * A timeout is wall time.
  *
  * @module
  */
@@ -48,14 +43,6 @@ const TURN_LOOKS_MAX = 8;
 
 // Whoever has the turn for longer is stuck: then one goes on without it.
 const TURN_WAIT_MS_MAX = 100;
-
-// A pause that ends later than this was not only slept; and the longest that is
-// slept besides.
-const LATE_MS = 5;
-const YIELD_MS_MAX = 500;
-
-// Of the time in which it was not run, so many times the deadline do not count.
-const FORGIVEN = 5;
 
 function pauseMs(attempt: number): number {
   const isPatient = attempt >= ATTEMPTS_USUAL && attempt < ATTEMPTS_PATIENT;
@@ -102,8 +89,7 @@ async function retryPatiently<T>(
   turn: WriteTurn | undefined,
   refusal: unknown,
 ): Promise<T> {
-  // Who takes turns is no hook.
-  const patience = new Patience(act, deadlineMs, turn !== undefined);
+  const patience = new Patience(act, deadlineMs);
   const turnMs = Math.min(deadlineMs, TURN_WAIT_MS_MAX);
   let looks = 0;
   let waited = refusal !== undefined;
@@ -139,17 +125,13 @@ async function retryPatiently<T>(
 class Patience {
   readonly #act: string;
   readonly #deadlineMs: number;
-  readonly #forgivenMsMost: number;
   readonly #startedAt = performance.now();
   #pauses = 0;
-  #lateMs = 0;
-  #notRunMs = 0;
 
-  /** Begins now; `forgives` the time in which the process was not run. */
-  constructor(act: string, deadlineMs: number, forgives: boolean) {
+  /** Begins now. */
+  constructor(act: string, deadlineMs: number) {
     this.#act = act;
     this.#deadlineMs = deadlineMs;
-    this.#forgivenMsMost = forgives ? FORGIVEN * deadlineMs : 0;
   }
 
   /** For how long it has been tried. */
@@ -161,38 +143,19 @@ class Patience {
   refuseAtEnd(error: unknown): void {
     if (faultOf(error) !== "busy") throw error;
     const { waitedMs } = this;
-    const forgivenMs = Math.min(this.#notRunMs, this.#forgivenMsMost);
-    if (waitedMs - forgivenMs >= this.#deadlineMs) {
+    if (waitedMs >= this.#deadlineMs) {
       throw new BusyError(this.#act, waitedMs, { cause: error });
     }
   }
 
   /** Pauses before the next attempt. */
-  async rest(): Promise<void> {
-    const { ms, over } = this.#begin();
-    await pause(ms);
-    over();
+  rest(): Promise<void> {
+    return pause(pauseMs(this.#pauses++));
   }
 
   /** {@linkcode Patience.rest} that blocks the thread. */
   block(): void {
-    const { ms, over } = this.#begin();
-    block(ms);
-    over();
-  }
-
-  /** Begins a pause: how long it is to be, and what is to be called after it. */
-  #begin(): { ms: number; over: () => void } {
-    const ownMs = pauseMs(this.#pauses++);
-    const yieldMs = Math.min(2 * Math.random() * this.#lateMs, YIELD_MS_MAX);
-    const startedAt = performance.now();
-    const over = () => {
-      const besidesMs = performance.now() - startedAt - ownMs;
-      if (besidesMs >= LATE_MS) this.#notRunMs += besidesMs;
-      const lateMs = besidesMs - yieldMs;
-      this.#lateMs = lateMs < LATE_MS ? 0 : lateMs;
-    };
-    return { ms: ownMs + yieldMs, over };
+    block(pauseMs(this.#pauses++));
   }
 }
 
@@ -229,17 +192,13 @@ function block(ms: number): void {
   Atomics.wait(never, 0, 0, ms);
 }
 
-/**
- * {@linkcode retryBusy} that blocks the thread; `forgives` the time in which the
- * process was not run.
- */
+/** {@linkcode retryBusy} that blocks the thread. */
 export function retryBusySync<T>(
   act: string,
   deadlineMs: number,
   attempt: () => T,
-  { forgives = false }: { readonly forgives?: boolean } = {},
 ): T {
-  const patience = new Patience(act, deadlineMs, forgives);
+  const patience = new Patience(act, deadlineMs);
   for (;;) {
     try {
       return attempt();

@@ -644,7 +644,7 @@ function makeOrMigrate(
       db.prepare("PRAGMA auto_vacuum=INCREMENTAL").run();
       // SQLite does not wait when two switch to WAL at once.
       db.prepare("PRAGMA journal_mode=WAL").get();
-    }, { forgives: !options.brief });
+    });
   } else {
     checkVersion(location, options, db.prepare(READ_VERSION));
     if (versionIn(db) >= version) return;

@@ -40,7 +40,7 @@ import {
 } from "./faults.ts";
 import { type BusLocation, checkFolders, prepareLocation } from "./location.ts";
 import { closeUnchanged, fileUri } from "./sound.ts";
-import { WriteTurn } from "./write_turn.ts";
+import { WriterLock } from "./writer_lock.ts";
 import {
   APPLICATION_ID,
   SCHEMA,
@@ -119,8 +119,8 @@ export class Connection {
   readonly #statements = new Map<string, Statement>();
   #db: Database;
   #access: Access;
-  // What lives for one call does not take turns: it comes once.
-  readonly #turn: WriteTurn | undefined;
+  // A one-shot process has none: it writes once.
+  readonly #writerLock: WriterLock | undefined;
   #closed = false;
   #replaced = false;
   #waitedMs = 0;
@@ -137,7 +137,9 @@ export class Connection {
     this.#options = options;
     this.#db = opened.db;
     this.#access = opened.access;
-    this.#turn = options.brief ? undefined : new WriteTurn(location.turnPath);
+    this.#writerLock = options.brief
+      ? undefined
+      : new WriterLock(location.writerLockPath);
     this.#file = fileAt(location.databasePath);
   }
 
@@ -324,11 +326,11 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#statements.clear();
-    this.#turn?.close();
+    this.#writerLock?.close();
     if (!this.#replaced) this.#db.close();
   }
 
-  /** Runs `transaction` in its turn. */
+  /** Runs `transaction` under the writer lock. */
   #writeWhole<T>(
     act: string,
     transaction: () => T,
@@ -344,7 +346,7 @@ export class Connection {
       const result = this.#retry(
         act,
         () => this.#attempt(act, transaction),
-        this.#turn,
+        this.#writerLock,
       );
       return result instanceof Promise ? result.then(end) : end(result);
     });
@@ -427,12 +429,12 @@ export class Connection {
 
   /**
    * Tries while the database is busy, within what is left of the time; a write
-   * in its turn.
+   * under the writer lock.
    */
   #retry<T>(
     act: string,
     attempt: () => T,
-    turn?: WriteTurn,
+    lock?: WriterLock,
   ): T | Promise<T> {
     const { busyTimeoutMs, busyTotalMs = Infinity } = this.#options;
     const leftMs = Math.max(0, busyTotalMs - this.#waitedMs);
@@ -447,7 +449,7 @@ export class Connection {
       (waitedMs) => {
         this.#waitedMs += waitedMs;
       },
-      turn,
+      lock,
     );
   }
 

@@ -5,7 +5,7 @@
  * ‹bus folder›/        0700
  *   db/messaging.db    0600   SQLite's, with -wal and -shm
  *   bells/‹name›              ours: the only files that are watched
- *   turn                      ours: whose turn it is to write (write_turn.ts)
+ *   turn                      ours: whose turn it is to write (writer_lock.ts)
  * ```
  *
  * **Nothing of ours ever opens or watches a file in `db/`.** Closing any
@@ -34,8 +34,8 @@ export interface BusLocation {
   readonly databasePath: string;
   /** The folder of the bells. */
   readonly bellsFolder: string;
-  /** The file by which writers take turns. */
-  readonly turnPath: string;
+  /** The file that the writer lock is taken on. */
+  readonly writerLockPath: string;
 }
 
 /**
@@ -51,7 +51,7 @@ export function locateBus(home?: string): BusLocation {
     databaseFolder: `${folder}/db`,
     databasePath: `${folder}/db/messaging.db`,
     bellsFolder: `${folder}/bells`,
-    turnPath: `${folder}/turn`,
+    writerLockPath: `${folder}/turn`,
   };
 }
 

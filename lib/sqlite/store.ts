@@ -6,7 +6,7 @@
  * ring bells after the commit.
  *
  * A **one-shot** process (an agent's hook) uses the same store with less in it. It
- * waits for no writer's turn, watches nothing, and may end without closing, which
+ * takes no writer lock, watches nothing, and may end without closing, which
  * is what a crash is to SQLite: what was committed stays, in the WAL. A process
  * that ends and finds the WAL long checkpoints it. Closing as the last connection
  * would do that every time, and wait for the disk.

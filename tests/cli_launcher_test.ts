@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { hookCommand } from "../lib/install/agents/config.ts";
 import { AGENTS } from "../lib/hooks/agents/agents.ts";
-import { assertKeepsUsing } from "../lib/packaging/launcher.ts";
 import { runCommand } from "./agents/command_shell.ts";
-import config from "../deno.json" with { type: "json" };
 import { Mbus, ROOT } from "./cli/mbus.ts";
-import { within } from "./fixture.ts";
 
 interface Installed {
   readonly code: number;
@@ -117,72 +114,4 @@ Deno.test("another program's mbus is never overwritten or removed", {
   Deno.mkdirSync(link);
   Deno.symlinkSync(`${mbus.folder}/nowhere`, `${link}/mbus`);
   assert.equal((await install(mbus, "--bin", link)).code, 1, "a broken link");
-});
-
-Deno.test("an installed command loads only its own parts", {
-  ignore: Deno.build.os === "windows",
-}, async () => {
-  await using mbus = new Mbus();
-  const { code, text } = await install(mbus);
-  assert.equal(code, 0, text);
-  const home = `${mbus.folder}/home`;
-  const bundle = `${home}/.local/share/message-bus/${config.version}`;
-  const others = [...Deno.readDirSync(bundle)].map(({ name }) => name)
-    .filter((name) => /^(stats|doctor|slow_path)-/.test(name));
-  assert.ok(others.length >= 3);
-  for (const part of others) {
-    Deno.removeSync(`${bundle}/${part}`);
-    // A start that reads it waits for ever.
-    const made = await new Deno.Command("mkfifo", {
-      args: [`${bundle}/${part}`],
-    }).output();
-    assert.ok(made.success);
-  }
-  const listing = new Deno.Command(`${home}/.local/bin/mbus`, {
-    args: ["sessions", "--json"],
-    cwd: `${mbus.folder}/project`,
-    env: mbus.environment(),
-    clearEnv: true,
-    stdout: "null",
-  }).spawn();
-  try {
-    const { success } = await within("the command", listing.status);
-    assert.ok(success);
-  } catch (error) {
-    listing.kill("SIGKILL");
-    await listing.status;
-    throw error;
-  }
-});
-
-Deno.test("a bundle that the minifier made lose a using is refused", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const bundle = async (name: string, source: string) => {
-      Deno.writeTextFileSync(`${folder}/${name}.js`, source);
-      for (const [kind, ...flags] of [["plain"], ["minified", "--minify"]]) {
-        const { success } = await new Deno.Command(Deno.execPath(), {
-          args: [
-            ...["bundle", "--quiet", "--code-splitting", ...flags],
-            ...[
-              "--outdir",
-              `${folder}/${name}/${kind}`,
-              `${folder}/${name}.js`,
-            ],
-          ],
-        }).output();
-        assert.ok(success);
-      }
-      assertKeepsUsing(`${folder}/${name}/plain`, `${folder}/${name}/minified`);
-    };
-    const made = "const made = { [Symbol.dispose]() { console.log(1); } };";
-    const kept = `${made} { using one = made; console.log(one, one); }`;
-    await bundle("kept", kept);
-    await assert.rejects(
-      bundle("lost", `${kept} { using two = made; console.log(two); }`),
-      /the minifier lost 1 of its 2 "using" declarations/,
-    );
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 });

@@ -37,6 +37,13 @@ export interface ByteSource {
   read(into: Uint8Array): Promise<number | null>;
 }
 
+let isReading = false;
+
+/** Whether a read was given up: it would keep the process from running out. */
+export function isInputPending(): boolean {
+  return isReading;
+}
+
 /**
  * Reads the text of one JSON value.
  *
@@ -81,11 +88,13 @@ async function readSome(
 ): Promise<number | null | undefined> {
   const cell = new Int32Array(new SharedArrayBuffer(4));
   const late = Atomics.waitAsync(cell, 0, 0, stallMs);
+  isReading = true;
   const read = await Promise.race([
     from.read(into),
     Promise.resolve(late.value).then(() => undefined),
   ]);
   if (read === undefined) return undefined;
+  isReading = false;
   Atomics.notify(cell, 0);
   return read;
 }

@@ -23,6 +23,7 @@
  */
 
 import { parseArguments } from "../cli/arguments.ts";
+import { compiledAhead, coveredIn } from "./compiled_ahead.ts";
 import {
   MARK,
   type Places,
@@ -31,6 +32,7 @@ import {
   removeLaunched,
 } from "./launched.ts";
 import { RefusalError } from "../cli/refusal.ts";
+import { rehearse, type Rehearsed } from "./rehearsal.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** How it is called. */
@@ -46,21 +48,34 @@ const GRAMMAR = {
   },
 } as const;
 
-/** The programs: the name of each bundle, and its source. */
+/** The programs: what each is bundled as, and from what. */
 const ENTRIES: Readonly<Record<string, string>> = {
   "hook.js": "lib/cli/bin/hook.ts",
+  "send.js": "lib/cli/bin/send.ts",
+  "tail.js": "lib/cli/bin/tail.ts",
   "cli.js": "cli.ts",
 };
-
-// The hook is minified, which saves a twentieth of its start. The minifier loses
-// a `using` whose variable is read once (esbuild issue 4482), as some of the
-// command's are.
-const MINIFIED = "hook.js";
 
 // The runtime does not start in a folder that is gone, and the project of a hook
 // is told by its input. A shell in such a folder has no PWD, or one of old.
 const LEAVE_GONE_FOLDER =
   'case $PWD in /*) cd "$PWD" ;; *) false ;; esac 2>/dev/null || cd /';
+
+// What has to start soonest, what of it is loaded later but often, and what stays
+// for long: each is one small file, as every file more that is looked for costs a
+// quarter of a millisecond, and what is loaded stays in memory. Each has its own
+// copy of what several use, so none may ask another one's values for their class.
+const SMALL: Readonly<Record<string, readonly string[]>> = {
+  "hook.js": [
+    "hook",
+    "slow_path",
+    "command_check",
+    "before_call",
+    "after_call",
+  ],
+  "send.js": ["send"],
+  "tail.js": ["tail"],
+};
 
 // How all programs are run, and those that need nothing but themselves.
 const RUN = ["run", "--quiet", "--no-lock", "--no-check", "--allow-all"];
@@ -74,16 +89,13 @@ const NO_UPDATE_CHECK = "export DENO_NO_UPDATE_CHECK=1";
 const BUNDLER_ATTEMPTS = 5;
 const BUNDLER_PAUSE_MS = 500;
 
-// A declaration that closes its value at the end of a block, outside comments.
+// What is closed at the end of its block; not what a comment tells of.
 const USING = /(?<=^\s*|[;{}])(?:await )?using [\w$]+ ?=/gm;
 
-// The runtime keeps compiled code from one start to the next, but only of the
-// functions that were compiled as their file was loaded: with this option, all.
-const COMPILED_WHOLE = ["--v8-flags=--no-lazy"];
-
 /**
- * Options of the runtime for a program that runs for long: a few milliseconds
- * slower to start, because no compiled code is kept, and 3 MB smaller.
+ * Options of the runtime for what runs for long: a few milliseconds slower to start,
+ * as it has no code that was kept and none that is optimized, and 3 MB smaller from
+ * then on.
  */
 export const SMALL_MEMORY: readonly string[] = [
   "--no-code-cache",
@@ -147,6 +159,7 @@ async function install(places: Places): Promise<void> {
   replaceFile(places.launcher, text, 0o755);
   const fragment = fragmentText(runtime, programs["hook.js"], configuration);
   replaceFile(places.fragment, fragment, 0o600);
+  if (bundled) await prepareCode(runtime, places);
   console.log(`Installed mbus ${config.version} as ${places.launcher}.`);
   const folders = (Deno.env.get("PATH") ?? "").split(":").map(real);
   if (!folders.includes(real(places.bin))) {
@@ -155,6 +168,65 @@ async function install(places: Places): Promise<void> {
         `  export PATH="${places.bin}:$PATH"\nto your shell's start-up file.`,
     );
   }
+}
+
+/**
+ * Has the runtime compile ahead what the programs that have to start soonest
+ * call, and keep it: what they call is found by running them. What fails here
+ * makes them no worse than slow.
+ */
+async function prepareCode(runtime: string, places: Places): Promise<void> {
+  const reports = Deno.makeTempDirSync({ prefix: "mbus-install-" });
+  try {
+    await rehearse((call) =>
+      runBundled(runtime, places, call, ["--no-code-cache"], {
+        ...(call.usual && { DENO_COVERAGE_DIR: reports }),
+      })
+    );
+    for (const [url, functions] of coveredIn(reports)) {
+      const name = url.slice(url.lastIndexOf("/") + 1);
+      // Other parts import each other, and are not compiled ahead.
+      if (!isSmall(name)) continue;
+      const path = `${places.bundle}/${name}`;
+      const source = Deno.readTextFileSync(path);
+      replaceFile(path, compiledAhead(source, functions), 0o644);
+    }
+  } finally {
+    Deno.removeSync(reports, { recursive: true });
+  }
+  await rehearse((call) => runBundled(runtime, places, call));
+}
+
+/** Runs a program of the bundle to its end, however that is. */
+async function runBundled(
+  runtime: string,
+  { bundle }: Places,
+  { program, args, input, cwd, env }: Rehearsed,
+  flags: readonly string[] = [],
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const child = new Deno.Command(runtime, {
+    args: [
+      ...RUN,
+      ...BUNDLED,
+      ...flags,
+      `${bundle}/${program}`,
+      ...args,
+    ],
+    cwd,
+    env: { ...env, ...more },
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(JSON.stringify(input)));
+    await writer.close();
+  } catch {
+    // It has ended without reading it.
+  }
+  await child.status;
 }
 
 function remove(places: Places): void {
@@ -175,48 +247,61 @@ async function bundleEntry(
   name: string,
   source: string,
 ): Promise<boolean> {
-  const folder = Deno.makeTempDirSync({ dir: places.data, prefix: "new-" });
-  const split = ["--code-splitting", source, "--outdir"];
-  let parts = `${folder}/plain`;
+  const split = Deno.makeTempDirSync({ dir: places.data, prefix: "new-" });
+  const whole = Deno.makeTempDirSync({ dir: places.data, prefix: "new-" });
   try {
-    if (!await runBundler([...split, parts])) return false;
-    if (name === MINIFIED) {
-      const minified = `${folder}/minified`;
-      if (!await runBundler(["--minify", ...split, minified])) return false;
-      assertKeepsUsing(parts, minified);
-      parts = minified;
+    if (!await runBundler(["--code-splitting", "--outdir", split, source])) {
+      return false;
     }
-    importLater(parts);
+    importLater(split);
+    const parts = namesIn(split);
+    const small = parts.filter((part) => SMALL[name]?.includes(sourceOf(part)))
+      .map((part) => `${split}/${part}`);
+    if (small.length > 0 && !await makeSmall(small, split, whole)) return false;
     const entry = source.replace(/^.*\//, "").replace(/\.ts$/, ".js");
-    for (const part of namesIn(parts).filter((part) => part !== entry)) {
-      Deno.renameSync(`${parts}/${part}`, `${places.bundle}/${part}`);
+    for (const part of parts.filter((part) => part !== entry)) {
+      Deno.renameSync(`${split}/${part}`, `${places.bundle}/${part}`);
     }
-    // The entry comes last: until then all starts run the one before.
-    Deno.renameSync(`${parts}/${entry}`, `${places.bundle}/${name}`);
+    // The entry comes last: until then everybody runs the one before.
+    Deno.renameSync(`${split}/${entry}`, `${places.bundle}/${name}`);
     return true;
   } finally {
-    Deno.removeSync(folder, { recursive: true });
+    Deno.removeSync(split, { recursive: true });
+    Deno.removeSync(whole, { recursive: true });
   }
 }
 
+/** Puts each part together with what it imports, as one small file. */
+async function makeSmall(
+  parts: readonly string[],
+  split: string,
+  folder: string,
+): Promise<boolean> {
+  const [plain, small] = [`${folder}/plain`, `${folder}/small`];
+  const isDone = await runBundler(["--outdir", plain, ...parts]) &&
+    await runBundler(["--minify", "--outdir", small, ...parts]);
+  if (!isDone) return false;
+  for (const part of namesIn(small)) {
+    refuseUnclosed(`${plain}/${part}`, `${small}/${part}`);
+    Deno.renameSync(`${small}/${part}`, `${split}/${part}`);
+  }
+  return true;
+}
+
 /**
- * Asserts that a minified bundle closes all that the plain one closes.
- *
- * @param plain The folder of the plain bundle.
- * @param minified The folder of the minified one.
- * @throws {Error} If a `using` is lost.
+ * Refuses a small file that closes less than the plain one: a `using` whose
+ * variable is used once may get lost (esbuild issue 4482).
  */
-export function assertKeepsUsing(plain: string, minified: string): void {
-  const count = (folder: string) =>
-    namesIn(folder).reduce((sum, name) => {
-      const text = Deno.readTextFileSync(`${folder}/${name}`);
-      return sum + (text.match(USING)?.length ?? 0);
-    }, 0);
-  const [before, after] = [count(plain), count(minified)];
+function refuseUnclosed(plain: string, small: string): void {
+  const count = (path: string) =>
+    Deno.readTextFileSync(path).match(USING)?.length ?? 0;
+  const [before, after] = [count(plain), count(small)];
   if (after >= before) return;
   throw new Error(
-    `Cannot bundle ${MINIFIED}: the minifier lost ${before - after} of its ` +
-      `${before} "using" declarations. Read the variable of each twice.`,
+    `Cannot bundle ${plain}: ${
+      before - after
+    } of its ${before} "using" got lost; ` +
+      `use the variable of each twice.`,
   );
 }
 
@@ -246,6 +331,17 @@ async function runBundler(args: readonly string[]): Promise<boolean> {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The name of a part of the bundle without what its content adds. */
+function sourceOf(part: string): string {
+  return part.replace(/(-[A-Z0-9]{8})?\.js$/, "");
+}
+
+/** Whether a file of the bundle needs no other to begin. */
+function isSmall(name: string): boolean {
+  return Object.hasOwn(SMALL, name) ||
+    Object.values(SMALL).flat().includes(sourceOf(name));
 }
 
 function namesIn(folder: string): string[] {
@@ -278,13 +374,14 @@ function launcherText(
   return `#!/bin/sh
 ${MARK}
 deno=${quoted(runtime)}; [ -x "$deno" ] || deno=deno
-${program("cli.js")} options=${quoted(COMPILED_WHOLE.join(" "))}
+${program("cli.js")} memory=
 [ "$1" = with-lock ] || ${NO_UPDATE_CHECK}
 case "$1" in
 hook) [ -t 0 ] || { shift; ${program("hook.js")}; ${LEAVE_GONE_FOLDER}; } ;;
-tail) options=${quoted(SMALL_MEMORY.join(" "))} ;;
+send) shift; ${program("send.js")} ;;
+tail) shift; ${program("tail.js")} memory=${quoted(SMALL_MEMORY.join(" "))} ;;
 esac
-exec "$deno" ${RUN.join(" ")} ${configuration} $options "$program" "$@"
+exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
 `;
 }
 
@@ -302,25 +399,24 @@ export function fragmentText(
   return `# How hooks run mbus, made by deno task install of @coditect/message-bus.
 ${LEAVE_GONE_FOLDER}
 [ -x ${deno} ] && [ -r ${hook} ] && shift 2 && ${NO_UPDATE_CHECK} &&
-set -- ${deno} ${
-    [...RUN, ...COMPILED_WHOLE].join(" ")
-  } ${configuration} ${hook} "$@"
+set -- ${deno} ${RUN.join(" ")} ${configuration} ${hook} "$@"
 `;
 }
 
-// The runtime loads each file that a literal import() names before it runs the
-// first line: for the command, the parts of all commands. Its own option to load
-// them later is unstable: given as a flag, a runtime without it does not start;
-// given in a file, that file costs a hook a third of a millisecond; given in a
-// variable, other programs that a command starts get it as well.
+// The runtime loads whatever a literal import() names before it runs the first
+// line, so the parts of all commands for each: what is put together is loaded
+// when it is called for.
 function importLater(folder: string): void {
-  for (const name of namesIn(folder)) {
+  for (const { name } of Deno.readDirSync(folder)) {
     const path = `${folder}/${name}`;
-    const text = Deno.readTextFileSync(path).replaceAll(
-      /\bimport\(("\.\/[^"]+")\)/g,
-      "import(import.meta.resolve($1))",
+    const text = Deno.readTextFileSync(path);
+    Deno.writeTextFileSync(
+      path,
+      text.replaceAll(
+        /\bimport\(("\.\/[^"]+")\)/g,
+        "import(import.meta.resolve($1))",
+      ),
     );
-    Deno.writeTextFileSync(path, text);
   }
 }
 

@@ -187,7 +187,8 @@ for (const name of AGENT_NAMES) {
     const write = (call: Pick<HookCall, "point"> & Partial<HookCall>) => {
       const event = name === "copilot" ? [eventAt(name, call.point)] : [];
       const input = { session: "B", cwd, path: `${cwd}/a.ts`, ...call };
-      const env = { MBUS_SESSION: undefined };
+      // A value run out of the process must not wait for the pipe, either.
+      const env = { MBUS_RUNS_OUT: "1", MBUS_SESSION: undefined };
       const text = JSON.stringify(inputOf(name, input));
       return openRun(mbus, [name, ...event], text, env);
     };
@@ -204,7 +205,9 @@ for (const name of AGENT_NAMES) {
   Deno.test(`${name}: half a call, or none, is answered and logged`, async () => {
     await using mbus = new Mbus();
     for (const [at, text] of ["", '{"session_id":"B"'].entries()) {
-      const { code, output, errors } = await openRun(mbus, [name], text);
+      const { code, output, errors } = await openRun(mbus, [name], text, {
+        MBUS_RUNS_OUT: "1",
+      });
       assert.deepEqual(
         [code, output.trim(), errors],
         [0, AGENTS[name].neutral, ""],
@@ -274,7 +277,9 @@ Deno.test("a hook that wakes reads its call though the pipe stays open", async (
 
 Deno.test("a hook that wakes gives up on half a call", async () => {
   await using mbus = new Mbus();
-  const half = await openRun(mbus, ["claude", "wake"], '{"session_id":');
+  const half = await openRun(mbus, ["claude", "wake"], '{"session_id":', {
+    MBUS_RUNS_OUT: "1",
+  });
   assert.deepEqual([half.code, half.output, half.errors], [0, "", ""]);
   const [logged] = readHookLog(mbus.home, 10);
   assert.match(logged.message, /JSON is incomplete/);

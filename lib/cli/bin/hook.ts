@@ -12,9 +12,10 @@
 
 import { WAKE } from "../../hooks/agents/agent.ts";
 import { answerHook, writeAll } from "../../hooks/hook.ts";
-import { readInput } from "../../hooks/hook_input.ts";
+import { isInputPending, readInput } from "../../hooks/hook_input.ts";
 import { HookLog } from "../../hooks/hook_log.ts";
 import { AGENTS, isAgentName } from "../../hooks/agents/agents.ts";
+import { endProcess } from "../exit.ts";
 
 /** Answers a hook; returns the exit code. Never throws. */
 export async function hookMain(args: readonly string[]): Promise<number> {
@@ -58,5 +59,7 @@ function parse(args: readonly string[]): HookArguments {
   return { agent, event, home };
 }
 
-// At once: a pending read would keep the process until the agent closes the pipe.
-if (import.meta.main) Deno.exit(await hookMain(Deno.args));
+if (import.meta.main) {
+  const code = await hookMain(Deno.args);
+  endProcess(code, { atOnce: isInputPending() });
+}

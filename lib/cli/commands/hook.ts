@@ -6,6 +6,7 @@
  */
 
 import { answerHook } from "../../hooks/hook.ts";
+import { isInputPending } from "../../hooks/hook_input.ts";
 import { AGENT_NAMES } from "../../hooks/agents/agent.ts";
 import { isAgentName } from "../../hooks/agents/agents.ts";
 import { UsageError } from "../arguments.ts";
@@ -40,6 +41,8 @@ const hook: Command = defineCommand({
       );
     }
     await answerHook(agent, { event, home });
+    // A pending read keeps the process alive until the agent closes the pipe.
+    if (isInputPending()) Deno.exit(EXIT.done);
     return EXIT.done;
   },
 });

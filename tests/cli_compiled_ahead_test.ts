@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { compiledAhead, coveredIn } from "../lib/packaging/compiled_ahead.ts";
+
+// Functions that are called before, after and within each other, a name that is
+// needed by itself, text that looks like one, and what lies in another.
+const PROGRAM = `const early = first(2);
+function first(n) { return n > 0 ? first(n - 1) + "\\u00e9" : second.name; }
+function second() { function inner() { return 1; } return inner(); }
+async function third() { return await second(); }
+function* fourth() { yield "};function text() { return 1 }"; }
+function never() { return 5; }
+const expression=function named() { return named.name; };
+const twice=(f)=>(n)=>f(f(n));
+const many=async({ n = (1) }, ...more)=>[n, ...more, await (async(m)=>m)(3)];
+const object = {arrow:n=>n + 1,method(n) { return n; },get got() { return 2; }};
+class Kept { static made=()=>{ function inner() { return 7; } return inner(); }; }
+function chosen(n) { switch (n) { case 1:function f() { return f.name; } return f(); } }
+export { first as renamed };
+console.log(JSON.stringify([early, second(), await third(), ...fourth(),
+  expression(), typeof never, first.name, third.name, first.length,
+  twice((n) => n * 2)(3), await many({}, 2), object.arrow(1), object.method(1),
+  object.got, Kept.made(), chosen(1), twice.name, object.arrow.name]));
+`;
+
+async function run(
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-config", "--allow-all", file],
+    env,
+  }).output();
+  const text = new TextDecoder();
+  assert(success, text.decode(stderr));
+  return text.decode(stdout);
+}
+
+Deno.test("a program compiled ahead does what it did", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = `${folder}/program.js`;
+    await Deno.writeTextFile(file, PROGRAM);
+    const before = await run(file, { DENO_COVERAGE_DIR: `${folder}/reports` });
+    const [functions] = coveredIn(`${folder}/reports`).values();
+    const ahead = compiledAhead(PROGRAM, functions);
+    await Deno.writeTextFile(file, ahead);
+    assert.equal(await run(file), before);
+    for (const name of ["first", "second", "third", "fourth"]) {
+      assert.match(ahead, new RegExp(`[ ,]${name}=\\((async )?function`));
+    }
+    assert.match(ahead, /^function never\(\)/m, "never called: left alone");
+    assert.match(ahead, /function inner\(\)/, "within another: left alone");
+    for (
+      const value of [
+        "expression=(function named() { return named.name; });",
+        "twice=((f)=>((n)=>f(f(n))));",
+        "twice(((n) => n * 2))",
+        "{arrow:(n=>n + 1),method(n) { return n; },get got() { return 2; }}",
+        "made=(()=>{ function inner() { return 7; } return inner(); });",
+        "case 1:function f() { return f.name; }",
+      ]
+    ) assert.ok(ahead.includes(value), `${value} is not in ${ahead}`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a program of which nothing is called stays as it is", () => {
+  const source = "function never() {}\n";
+  const functions = [{ start: 0, end: 19, called: false }];
+  assert.equal(compiledAhead(source, functions), source);
+});

@@ -17,10 +17,19 @@ import type { Blocker } from "./lock.ts";
 /** Who can mend an error: the caller, time, or whoever keeps the store. */
 export type ErrorKind = "input" | "state" | "store";
 
+const OF_LIBRARY = Symbol.for("@coditect/message-bus error");
+
 /** The base of every error this library throws on purpose. */
 export abstract class MessageBusError extends Error {
   /** Who can mend it. */
   readonly kind: ErrorKind;
+
+  /** Whether a value is one, also of another copy of this module, as in bundles. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === MessageBusError
+      ? value instanceof Error && OF_LIBRARY in value
+      : Function.prototype[Symbol.hasInstance].call(this, value);
+  }
 
   /** Makes the error of the class `name`; `message` is a whole sentence. */
   constructor(
@@ -33,6 +42,7 @@ export abstract class MessageBusError extends Error {
     // Spelled out, as a bundle may call the class something else.
     this.name = name;
     this.kind = kind;
+    Object.defineProperty(this, OF_LIBRARY, { value: true });
   }
 }
 

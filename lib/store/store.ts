@@ -1,11 +1,11 @@
 /**
- * The seam: what a store must do so that a bus can stand on it.
+ * What a store must do so that a bus can stand on it.
  *
- * A store keeps rows and does each operation of the domain atomically; it
- * knows nothing of subscriptions, batching by tick, retries of a caller or
- * what a person sees. The bus knows nothing of SQL. What stores can't all do
- * is declared in {@linkcode StoreCapabilities}: the bus branches on those and
- * never on which store it has.
+ * A store keeps messages in order and records by key, runs rules (lib/rules/) on
+ * the records, and wakes whoever watches. It decides nothing about sessions, locks
+ * or tasks, and the bus knows no SQL. What only some stores can do is declared in
+ * {@linkcode StoreCapabilities}: the bus branches on those, never on which store
+ * it has.
  *
  * What every store keeps true:
  *
@@ -131,12 +131,7 @@ export interface RecordTopic {
   readonly session: string | null;
 }
 
-/**
- * Where the bus keeps its log and its records.
- *
- * A store keeps messages in order, keeps records, runs rules on them, and wakes
- * its readers. It decides nothing about locks, sessions or tasks.
- */
+/** Where the bus keeps its messages and its records. */
 export interface Store extends AsyncDisposable {
   /** What this store can do. */
   readonly capabilities: StoreCapabilities;

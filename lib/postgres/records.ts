@@ -13,30 +13,16 @@
  * @module
  */
 
+import { RowLoader } from "../sql/record_rows.ts";
 import { foldersBelow } from "../path/lock_overlap.ts";
-import {
-  foreignTarget,
-  targetValues,
-  toHold,
-  toRequest,
-} from "../sql/lock_rows.ts";
-import { processOfRow, toSession } from "../sql/session_rows.ts";
-import { toTask } from "../sql/task_rows.ts";
+import { foreignTarget, targetValues } from "../sql/lock_rows.ts";
 import { hostId, processAlive, processStart } from "../process/host.ts";
 import type { Life } from "../model/process.ts";
-import type { DeliveryState } from "../model/delivery.ts";
 import { keeperText } from "../process/keeper.ts";
 import { entryKindOf } from "../path/paths.ts";
 import type { LockTarget } from "../model/lock.ts";
 import { prefixesAbove, rangeBelow } from "../rules/prefixes.ts";
-import {
-  durableKey,
-  noteKey,
-  type RecordChange,
-  Records,
-  taskKey,
-  touchKey,
-} from "../rules/records.ts";
+import { noteKey, type RecordChange, Records } from "../rules/records.ts";
 import type { HostedProcess } from "../model/process.ts";
 import type { Decide, Moment, RecordQuery } from "../rules/rule.ts";
 import { incarnationIds, SILENCE_NOTE } from "../rules/sessions.ts";
@@ -111,6 +97,7 @@ class Work {
   readonly #incarnations: ReadonlyMap<string, Incarnation>;
   readonly #tx: Transaction | undefined;
   readonly #records = new Records(entryKindOf);
+  readonly #rows: RowLoader;
   // Queries that were answered.
   readonly #answered = new Set<string>();
   readonly #lives = new Map<string, Life>();
@@ -127,6 +114,7 @@ class Work {
     this.#nowMs = nowMs;
     this.#incarnations = incarnations;
     this.#tx = tx;
+    this.#rows = new RowLoader(this.#records, nowMs, true);
   }
 
   /** Whether the rule changed something, or met rows that are to be completed. */
@@ -512,17 +500,16 @@ class Work {
     ...values: SqlValue[]
   ): Promise<void> {
     const rows = await this.#at.all(`${FROM_SESSIONS} WHERE ${where}`, values);
-    this.#addSessions(kind, rows);
+    this.#records.loadListed(kind, this.#rows.sessions(rows));
   }
 
   async #holdsListed(where: string, ...values: SqlValue[]): Promise<void> {
     const rows = await this.#at.all(`${FROM_HOLDS} WHERE ${where}`, values);
-    this.#addHolds(rows);
-    this.#records.loadListed("holds", rows.map(({ token }) => String(token)));
+    this.#records.loadListed("holds", this.#rows.holds(rows));
   }
 
   async #holds(where: string, ...values: SqlValue[]): Promise<void> {
-    this.#addHolds(
+    this.#rows.holds(
       await this.#at.all(`${FROM_HOLDS} WHERE ${where}`, values),
     );
   }
@@ -554,35 +541,8 @@ class Work {
         [session, project, limit, arrayText(foldersBelow(folders))],
       ),
     ]);
-    this.#addSessions("sessions-active", active);
-    this.#addHolds(held);
-    this.#records.loadListed(
-      "holds-of-others",
-      held.map((row) => String(row.token)),
-    );
-  }
-
-  #addSessions(kind: string, rows: readonly Row[]): void {
-    const found = rows.map(toSession);
-    for (const session of found) {
-      this.#records.sessions.load(session.id, session);
-    }
-    this.#records.loadListed(kind, found.map(({ id }) => id));
-  }
-
-  #addHolds(rows: readonly Row[]): void {
-    for (const row of rows) {
-      this.#records.holds.load(String(row.token), {
-        hold: toHold(row, this.#nowMs),
-        // A foreign row that is not completed yet meets nothing.
-        prefix: String(row.prefix ?? "\x01"),
-        ...(row.repo_prefix !== null &&
-          { repositoryPrefix: String(row.repo_prefix) }),
-        process: processIn(row),
-        host: row.host === null ? null : String(row.host),
-        ...(row.waiter !== null && { waiter: Number(row.waiter) }),
-      });
-    }
+    this.#records.loadListed("sessions-active", this.#rows.sessions(active));
+    this.#records.loadListed("holds-of-others", this.#rows.holds(held));
   }
 
   async #holdsNear(
@@ -594,7 +554,7 @@ class Work {
     );
     if (asked.length === 0) return;
     await this.#adoptForeign();
-    this.#addHolds(
+    this.#rows.holds(
       await this.#at.all(`${FROM_HOLDS} WHERE l.token IN (${NEAR})`, [
         ...nearValues(asked, "disk"),
         ...nearValues(asked, "repository"),
@@ -604,36 +564,7 @@ class Work {
 
   async #waiters(): Promise<void> {
     if (!this.#isNew("waiters")) return;
-    for (const row of await this.#at.all(FROM_WAITERS)) {
-      const number = Number(row.waiter);
-      const request = toRequest(row);
-      this.#records.waiters.load(String(number), {
-        number,
-        request: {
-          ...request,
-          target: { ...request.target, host: String(row.host) },
-        },
-        asker: {
-          vendor: String(row.llm_vendor),
-          ...(row.task_id !== null && { task: String(row.task_id) }),
-          process: processIn({
-            pid: row.session_pid,
-            host: row.session_host,
-            process_start: row.session_start,
-            keeper: row.session_keeper,
-            status: row.session_status,
-          }),
-        },
-        sinceMs: Number(row.waits_since),
-        expiresMs: Number(row.wait_expires_at),
-        process: {
-          pid: Number(row.pid),
-          startTime: String(row.process_start ?? ""),
-          host: String(row.host),
-        },
-        ...(row.token !== null && { token: Number(row.token) }),
-      });
-    }
+    this.#rows.waiters(await this.#at.all(FROM_WAITERS));
   }
 
   async #tasks(
@@ -645,13 +576,7 @@ class Work {
       `SELECT ${TASK_COLUMNS} FROM tasks AS t WHERE ${where}`,
       values,
     );
-    const found = rows.map((row) => {
-      const task = toTask(row);
-      const key = taskKey(task.project, task.id);
-      this.#records.tasks.load(key, { task, order: Number(row.seq) });
-      return key;
-    });
-    this.#records.loadListed(kind, found);
+    this.#records.loadListed(kind, this.#rows.tasks(rows));
   }
 
   async #deliveries(
@@ -667,19 +592,7 @@ class Work {
        WHERE ${where}`,
       values,
     );
-    const found = rows.map((row) => {
-      const message = String(row.message_id);
-      this.#records.deliveries.load(message, {
-        message,
-        sender: String(row.sender_id),
-        to: String(row.recipient_id),
-        state: row.state as DeliveryState,
-        changedAtMs: Number(row.changed_at),
-        expiresAtMs: row.expires_at === null ? null : Number(row.expires_at),
-      });
-      return message;
-    });
-    this.#records.loadListed(kind, found);
+    this.#records.loadListed(kind, this.#rows.deliveries(rows));
   }
 
   async #durables(where: string, ...values: SqlValue[]): Promise<void> {
@@ -687,29 +600,7 @@ class Work {
       `SELECT * FROM durable_names WHERE ${where}`,
       values,
     );
-    for (const row of rows) {
-      const name = String(row.name);
-      const project = row.project_id === "" ? null : String(row.project_id);
-      this.#records.durables.load(durableKey(project, name), {
-        name,
-        project,
-        channels: row.channels === null
-          ? null
-          : JSON.parse(String(row.channels)),
-        session: row.session_id === null ? null : String(row.session_id),
-        cursor: String(row.cursor),
-        lost: Number(row.lost),
-        told: Number(row.told),
-        token: Number(row.token),
-        usedAtMs: Number(row.used_at),
-        leaseExpiresMs: Number(row.lease_expires_at),
-        reader: {
-          pid: Number(row.reader_pid),
-          startTime: String(row.reader_process_start ?? ""),
-          host: String(row.reader_host ?? ""),
-        },
-      });
-    }
+    this.#rows.durables(rows);
   }
 
   async #messages(
@@ -719,7 +610,7 @@ class Work {
   ): Promise<void> {
     this.#records.loadListed(
       kind,
-      this.#addMessages(await this.#heads(where, values)),
+      this.#rows.messages(await this.#heads(where, values)),
     );
   }
 
@@ -732,20 +623,6 @@ class Work {
        FROM inter_session_messages WHERE ${where}`,
       values,
     );
-  }
-
-  #addMessages(rows: readonly Row[]): string[] {
-    return rows.map((row) => {
-      const id = String(row.id);
-      this.#records.messages.load(id, {
-        id,
-        channel: String(row.channel),
-        project: row.project_id === null ? null : String(row.project_id),
-        to: row.recipient_id === null ? null : String(row.recipient_id),
-        expiresAtMs: Number(row.expires_at),
-      });
-      return id;
-    });
   }
 
   /** Finds the oldest messages of some channels that keep more than the cap. */
@@ -792,7 +669,7 @@ class Work {
       if (doomed.length >= limit) break;
       round.channel = channel;
     }
-    this.#records.loadListed(kind, this.#addMessages(doomed));
+    this.#records.loadListed(kind, this.#rows.messages(doomed));
   }
 
   async #notes(
@@ -805,17 +682,7 @@ class Work {
        WHERE ${where}`,
       values,
     );
-    const found = rows.map((row) => {
-      const [session, key] = [String(row.session_id), String(row.key)];
-      this.#records.notes.load(noteKey(session, key), {
-        session,
-        key,
-        value: String(row.value),
-        changedAtMs: Number(row.changed_at),
-      });
-      return noteKey(session, key);
-    });
-    this.#records.loadListed(kind, found);
+    this.#records.loadListed(kind, this.#rows.notes(rows));
   }
 
   async #touches(
@@ -829,17 +696,7 @@ class Work {
        WHERE ${where}`,
       values,
     );
-    const found = rows.map((row) => {
-      const [path, session] = [String(row.path), String(row.session_id)];
-      this.#records.touches.load(touchKey(path, session), {
-        path,
-        session,
-        host: row.host === null ? null : String(row.host),
-        touchedAtMs: Number(row.touched_at),
-      });
-      return touchKey(path, session);
-    });
-    this.#records.loadListed(kind, found);
+    this.#records.loadListed(kind, this.#rows.touches(rows));
   }
 
   async #touchesBelow(
@@ -960,13 +817,6 @@ function nearValues(
     arrayText([...ranges.keys()]),
     arrayText([...ranges.values()]),
   ];
-}
-
-/** The process that a row names, with its keeper, if it has one. */
-function processIn(row: Row): HostedProcess | undefined {
-  return row.pid === null || row.host === null
-    ? undefined
-    : { ...processOfRow(row), host: String(row.host) };
 }
 
 type ChangeOf<Kind> = RecordChange & { readonly kind: Kind };

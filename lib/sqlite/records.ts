@@ -9,29 +9,15 @@
  * @module
  */
 
+import { RowLoader } from "../sql/record_rows.ts";
 import { foldersBelow } from "../path/lock_overlap.ts";
-import {
-  foreignTarget,
-  targetValues,
-  toHold,
-  toRequest,
-} from "../sql/lock_rows.ts";
-import { processOfRow, toSession } from "../sql/session_rows.ts";
-import { toTask } from "../sql/task_rows.ts";
+import { foreignTarget, targetValues } from "../sql/lock_rows.ts";
 import { hostId, processStart } from "../process/host.ts";
-import type { DeliveryState } from "../model/delivery.ts";
 import { keeperText } from "../process/keeper.ts";
 import { entryKindOf } from "../path/paths.ts";
 import type { LockTarget } from "../model/lock.ts";
 import { prefixesAbove, rangeBelow } from "../rules/prefixes.ts";
-import {
-  durableKey,
-  noteKey,
-  type RecordChange,
-  Records,
-  taskKey,
-  touchKey,
-} from "../rules/records.ts";
+import { noteKey, type RecordChange, Records } from "../rules/records.ts";
 import type { HostedProcess } from "../model/process.ts";
 import type { Decide, Moment, RecordQuery } from "../rules/rule.ts";
 import { SILENCE_NOTE } from "../rules/sessions.ts";
@@ -89,6 +75,7 @@ class Work {
   readonly #tx: Transaction;
   readonly #connection: Connection;
   readonly #records = new Records(entryKindOf);
+  readonly #rows: RowLoader;
   // Queries that were answered.
   readonly #answered = new Set<string>();
   #firstToken = 0;
@@ -98,6 +85,7 @@ class Work {
   constructor(tx: Transaction) {
     this.#tx = tx;
     this.#connection = tx.connection;
+    this.#rows = new RowLoader(this.#records, tx.nowMs, false);
   }
 
   /** Whether the rule changed something, or met rows that are to be completed. */
@@ -332,14 +320,16 @@ class Work {
           `SELECT session_id, key, value, changed_at FROM session_notes
            WHERE session_id = ? AND key = ?`,
         ).get(session, key);
-        if (row !== undefined) this.#note(row);
+        if (row !== undefined) this.#rows.notes([row]);
         return;
       }
       case "touches":
-        this.#connection.sql(
-          `SELECT path, session_id, touched_at FROM file_touches
-           WHERE path = ? AND touched_at >= ?`,
-        ).all(query.path, query.sinceMs).forEach((row) => this.#touch(row));
+        this.#rows.touches(
+          this.#connection.sql(
+            `SELECT path, session_id, touched_at FROM file_touches
+             WHERE path = ? AND touched_at >= ?`,
+          ).all(query.path, query.sinceMs),
+        );
         return;
       case "said": {
         const { channel, sender, payloadText } = query.message;
@@ -403,7 +393,7 @@ class Work {
         ).all(query.sinceMs, query.limit);
         return records.loadListed(
           query.kind,
-          rows.map((row) => this.#note(row)),
+          this.#rows.notes(rows),
         );
       }
       case "touches-below": {
@@ -424,7 +414,7 @@ class Work {
         }
         return records.loadListed(
           query.kind,
-          rows.map((row) => this.#touch(row)),
+          this.#rows.touches(rows),
         );
       }
       case "touches-old": {
@@ -434,36 +424,12 @@ class Work {
         ).all(query.beforeMs, query.limit);
         return records.loadListed(
           query.kind,
-          rows.map((row) => this.#touch(row)),
+          this.#rows.touches(rows),
         );
       }
       case "tokens":
         return;
     }
-  }
-
-  #note(row: Row): string {
-    const [session, key] = [String(row.session_id), String(row.key)];
-    const record = noteKey(session, key);
-    this.#records.notes.load(record, {
-      session,
-      key,
-      value: String(row.value),
-      changedAtMs: Number(row.changed_at),
-    });
-    return record;
-  }
-
-  #touch(row: Row): string {
-    const [path, session] = [String(row.path), String(row.session_id)];
-    const record = touchKey(path, session);
-    this.#records.touches.load(record, {
-      path,
-      session,
-      host: null,
-      touchedAtMs: Number(row.touched_at),
-    });
-    return record;
   }
 
   #isNew(query: string): boolean {
@@ -479,22 +445,17 @@ class Work {
   ): void {
     const rows = this.#connection.sql(`${FROM_SESSIONS} WHERE ${where}`)
       .all(...values);
-    const found = rows.map(toSession);
-    for (const session of found) {
-      this.#records.sessions.load(session.id, session);
-    }
-    this.#records.loadListed(kind, found.map(({ id }) => id));
+    this.#records.loadListed(kind, this.#rows.sessions(rows));
   }
 
   #holdsListed(where: string, ...values: SqlValue[]): void {
     const rows = this.#connection.sql(`${FROM_HOLDS} WHERE ${where}`)
       .all(...values);
-    this.#addHolds(rows);
-    this.#records.loadListed("holds", rows.map(({ token }) => String(token)));
+    this.#records.loadListed("holds", this.#rows.holds(rows));
   }
 
   #holds(where: string, ...values: SqlValue[]): void {
-    this.#addHolds(
+    this.#rows.holds(
       this.#connection.sql(`${FROM_HOLDS} WHERE ${where}`).all(...values),
     );
   }
@@ -518,27 +479,7 @@ class Work {
     const rows = HOLDS_OF_OTHERS.flatMap((statement) =>
       this.#connection.sql(statement).all(session, project, limit, below)
     );
-    this.#addHolds(rows);
-    this.#records.loadListed(
-      "holds-of-others",
-      rows.map((row) => String(row.token)),
-    );
-  }
-
-  #addHolds(rows: readonly Row[]): void {
-    const { nowMs } = this.#tx;
-    for (const row of rows) {
-      this.#records.holds.load(String(row.token), {
-        hold: toHold(row, nowMs),
-        // A foreign row that is not completed yet meets nothing.
-        prefix: String(row.prefix ?? "\x01"),
-        ...(row.repo_prefix !== null &&
-          { repositoryPrefix: String(row.repo_prefix) }),
-        process: processIn(row),
-        host: null,
-        ...(row.waiter !== null && { waiter: Number(row.waiter) }),
-      });
-    }
+    this.#records.loadListed("holds-of-others", this.#rows.holds(rows));
   }
 
   #holdsNear(target: LockTarget, where: "disk" | "repository"): void {
@@ -551,38 +492,17 @@ class Work {
     this.#adoptForeign();
     const near = where === "disk" ? HOLDS_ON_DISK : HOLDS_IN_REPOSITORY;
     const at = [...prefixesAbove(prefix), prefix];
-    this.#addHolds(this.#connection.sql(near.at(at.length)).all(...at));
+    this.#rows.holds(this.#connection.sql(near.at(at.length)).all(...at));
     if (isOne) return;
     // A folder or glob also meets the locks below.
-    this.#addHolds(
+    this.#rows.holds(
       this.#connection.sql(near.below).all(...rangeBelow(prefix)),
     );
   }
 
   #waiters(): void {
     if (!this.#isNew("waiters")) return;
-    for (const row of this.#connection.sql(FROM_WAITERS).all()) {
-      const number = Number(row.waiter);
-      this.#records.waiters.load(String(number), {
-        number,
-        request: toRequest(row),
-        asker: {
-          vendor: String(row.llm_vendor),
-          ...(row.task_id !== null && { task: String(row.task_id) }),
-          process: processIn({
-            pid: row.session_pid,
-            host: row.session_host,
-            process_start: row.session_start,
-            keeper: row.session_keeper,
-            status: row.session_status,
-          }),
-        },
-        sinceMs: Number(row.waits_since),
-        expiresMs: Number(row.wait_expires_at),
-        process: processIn(row)!,
-        ...(row.token !== null && { token: Number(row.token) }),
-      });
-    }
+    this.#rows.waiters(this.#connection.sql(FROM_WAITERS).all());
   }
 
   #tasks(
@@ -592,13 +512,7 @@ class Work {
   ): void {
     const rows = this.#connection.sql(`${FROM_TASKS} WHERE ${where}`)
       .all(...values);
-    const found = rows.map((row) => {
-      const task = toTask(row);
-      const key = taskKey(task.project, task.id);
-      this.#records.tasks.load(key, { task, order: Number(row.seq) });
-      return key;
-    });
-    this.#records.loadListed(kind, found);
+    this.#records.loadListed(kind, this.#rows.tasks(rows));
   }
 
   #deliveries(
@@ -613,19 +527,7 @@ class Work {
          LEFT JOIN inter_session_messages AS m ON m.id = d.message_id
        WHERE ${where}`,
     ).all(...values);
-    const found = rows.map((row) => {
-      const message = String(row.message_id);
-      this.#records.deliveries.load(message, {
-        message,
-        sender: String(row.sender_id),
-        to: String(row.recipient_id),
-        state: row.state as DeliveryState,
-        changedAtMs: Number(row.changed_at),
-        expiresAtMs: row.expires_at === null ? null : Number(row.expires_at),
-      });
-      return message;
-    });
-    this.#records.loadListed(kind, found);
+    this.#records.loadListed(kind, this.#rows.deliveries(rows));
   }
 
   #durables(where: string, ...values: SqlValue[]): void {
@@ -635,44 +537,11 @@ class Work {
            ON c.name = 'told ' || n.name || ' ' || n.project_id
        WHERE ${where}`,
     ).all(...values);
-    for (const row of rows) {
-      const name = String(row.name);
-      const project = row.project_id === "" ? null : String(row.project_id);
-      this.#records.durables.load(durableKey(project, name), {
-        name,
-        project,
-        channels: row.channels === null
-          ? null
-          : JSON.parse(String(row.channels)),
-        session: row.session_id === null ? null : String(row.session_id),
-        cursor: String(row.cursor),
-        lost: Number(row.lost),
-        told: Number(row.told ?? 0),
-        token: Number(row.token),
-        usedAtMs: Number(row.used_at),
-        leaseExpiresMs: Number(row.lease_expires_at),
-        reader: {
-          pid: Number(row.reader_pid),
-          startTime: String(row.reader_process_start ?? ""),
-          host: String(row.reader_host ?? ""),
-        },
-      });
-    }
+    this.#rows.durables(rows);
   }
 
   #messages({ kind }: { readonly kind: string }, rows: readonly Row[]): void {
-    const found = rows.map((row) => {
-      const id = String(row.id);
-      this.#records.messages.load(id, {
-        id,
-        channel: String(row.channel),
-        project: row.project_id === null ? null : String(row.project_id),
-        to: row.recipient_id === null ? null : String(row.recipient_id),
-        expiresAtMs: Number(row.expires_at),
-      });
-      return id;
-    });
-    this.#records.loadListed(kind, found);
+    this.#records.loadListed(kind, this.#rows.messages(rows));
   }
 
   /** Finds the oldest messages of some channels that keep more than the cap. */
@@ -810,13 +679,6 @@ class NearStatements {
 
 const HOLDS_ON_DISK = new NearStatements("l.prefix");
 const HOLDS_IN_REPOSITORY = new NearStatements("l.repo_prefix");
-
-/** The process that a row names, with its keeper, if it has one. */
-function processIn(row: Row): HostedProcess | undefined {
-  return row.pid === null || row.host === null
-    ? undefined
-    : { ...processOfRow(row), host: String(row.host) };
-}
 
 /**
  * The last token. Programs before 0.2 numbered waiters by themselves, so it is

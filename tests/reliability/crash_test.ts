@@ -132,7 +132,7 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
       file: "lib/bus/subscription.ts",
       text: "this.#tellLost(page.lost);",
       by: `this.#tellLost(page.lost);
-           await this.#store.advanceDurable(reader, page.cursor);`,
+           await this.#operations.advanceDurable(reader, page.cursor);`,
     }],
   },
   "an acknowledgement is not stored": {

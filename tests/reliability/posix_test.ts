@@ -137,6 +137,7 @@ async function keepLocks(
       mbus.run(["send", "state", String(i)]),
       mbus.run(["doctor"]),
       mbus.run(["hook", "claude"], {
+        env: { MBUS_SESSION: undefined },
         input: hookInput("PreToolUse", `agent-${i}`, file),
       }),
     ]);
@@ -177,6 +178,7 @@ Deno.test({
           const file = `${mbus.folder}/project/${chance.whole(0, 10)}`;
           agents.add(agent);
           const { code } = await mbus.run(["hook", "claude"], {
+            env: { MBUS_SESSION: undefined },
             input: hookInput(event, agent, file),
           });
           assert.equal(code, 0);

@@ -105,7 +105,7 @@ for (const name of AGENT_NAMES) {
           const [start, end] = ran.output.split("--no-config|");
           assert.match(
             start,
-            /^run\|.*--allow-all\|--v8-flags=--no-lazy\|$/,
+            /^run\|.*--allow-all\|$/,
             shell,
           );
           assert.equal(end, `${program}|${name}|someEvent|${INPUT}`, shell);

@@ -39,5 +39,5 @@ Deno.test("every watch begins in one place", async () => {
     }
   };
   await look(LIB);
-  assert.deepEqual(others, ["file_watch.ts"]);
+  assert.deepEqual(others, ["store/file_watch.ts"]);
 });

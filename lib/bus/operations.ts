@@ -43,6 +43,7 @@ import { purgeExpiredAfter, STEP_MESSAGES_MAX } from "../rules/purge.ts";
 import type { Decide } from "../rules/rule.ts";
 import {
   endSession,
+  listIncarnations,
   listSessions,
   registerSession,
   updateSession,
@@ -365,6 +366,14 @@ export class Operations implements AsyncDisposable {
     return await this.#look(
       "list sessions",
       (records, at) => listSessions(records, at, filter),
+    );
+  }
+
+  /** Returns the incarnations of a session that run. */
+  async incarnations(id: string): Promise<readonly Session[]> {
+    return await this.#look(
+      "list sessions",
+      (records, at) => listIncarnations(records, at, id),
     );
   }
 

@@ -242,16 +242,38 @@ export function* listSessions(
 ): Plan<readonly Session[]> {
   yield [{ kind: "sessions", ...filter }];
   const listed = sessionsListed(records, "sessions");
+  yield* reapAmong(records, at, listed);
+  return listed.map(({ id }) => records.sessions.get(id)!)
+    .filter(({ status }) => filter.ended || status !== "terminated");
+}
+
+/** Returns the incarnations of a session that run, and reaps the dead among them. */
+export function* listIncarnations(
+  records: Records,
+  at: Moment,
+  id: string,
+): Plan<readonly Session[]> {
+  yield [{ kind: "incarnations", id }];
+  const now = () =>
+    [...incarnationIds(id)].map((each) => records.sessions.get(each))
+      .filter((session) => session !== undefined);
+  yield* reapAmong(records, at, now());
+  return now().filter(({ status }) => status !== "terminated");
+}
+
+function* reapAmong(
+  records: Records,
+  at: Moment,
+  sessions: readonly Session[],
+): Plan<void> {
   const table = new LockTable(records, at);
-  for (const session of listed) {
+  for (const session of sessions) {
     if (session.status === "terminated" || !isDead(processOf(session), at)) {
       continue;
     }
     yield* table.endSession(session.id, "died");
   }
   yield* table.grantWaiters();
-  return listed.map(({ id }) => records.sessions.get(id)!)
-    .filter(({ status }) => filter.ended || status !== "terminated");
 }
 
 /** Reaps the dead among some sessions; returns the id after which to go on. */
@@ -262,13 +284,7 @@ export function* reapSome(
 ): Plan<string> {
   yield [{ kind: "sessions-after", id: after, limit: REAPED_MAX }];
   const looked = sessionsListed(records, "sessions-after");
-  const table = new LockTable(records, at);
-  for (const session of looked) {
-    if (isDead(processOf(session), at)) {
-      yield* table.endSession(session.id, "died");
-    }
-  }
-  yield* table.grantWaiters();
+  yield* reapAmong(records, at, looked);
   return looked.length < REAPED_MAX ? "" : looked.at(-1)!.id;
 }
 

@@ -17,6 +17,7 @@ import { noteActivity } from "../../lib/rules/notes.ts";
 import {
   announceSilent,
   endSession,
+  listIncarnations,
   listSessions,
   reapSome,
   resolveSession,
@@ -576,4 +577,19 @@ Deno.test("list: sessions of a project and of none, those that ended if asked fo
   assert.deepEqual(listed(world), ["bob", "eve"]);
   assert.deepEqual(listed(world, "/one"), ["eve"]);
   assert.deepEqual(listed(world, "/one", true), ["ann", "eve"]);
+});
+
+Deno.test("list: the incarnations of a session that run, and the dead are reaped", () => {
+  const world = new World();
+  const join = (pid: number) =>
+    world.join("ann", { pid, processStart: `s${pid}` }).id;
+  assert.deepEqual([7, 8, 9].map(join), ["ann", "ann~2", "ann~3"]);
+  world.join("anna");
+  world.end("ann~2");
+  end(world, "ann~3");
+  const ids = () =>
+    world.run((records, at) => listIncarnations(records, at, "ann"))
+      .map(({ id }) => id);
+  assert.deepEqual(ids(), ["ann"]);
+  assert.equal(world.session("ann~2")?.status, "terminated");
 });

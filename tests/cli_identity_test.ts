@@ -4,6 +4,7 @@ import {
   identify,
   type Identity,
   type IdentityFacts,
+  onlyName,
 } from "../lib/cli/identity.ts";
 import type { Session } from "../lib/model/session.ts";
 
@@ -41,7 +42,7 @@ function decide(
   const agent = agentVendor === undefined
     ? undefined
     : { vendor: agentVendor, ...AGENT };
-  return identify({
+  const all: IdentityFacts = {
     given: undefined,
     handedOn: [],
     host: HOST,
@@ -57,7 +58,17 @@ function decide(
         ? "dead"
         : "alive",
     ...rest,
-  });
+  };
+  const identity = identify(all);
+  const name = onlyName(all);
+  if (name !== undefined) {
+    const sessions = all.sessions.filter(({ id }) =>
+      id === name || id.startsWith(`${name}~`)
+    );
+    // Commands load no more than these.
+    assert.deepEqual(identify({ ...all, sessions }), identity);
+  }
+  return identity;
 }
 
 Deno.test("a name that was given comes first", () => {

@@ -8,19 +8,22 @@
 import type { Operations } from "../bus/operations.ts";
 import { type Project, projectOf } from "../path/project.ts";
 import type { SessionStart } from "../model/session.ts";
-import { identify, type Identity } from "./identity.ts";
+import { identify, type Identity, onlyName } from "./identity.ts";
 import { printAside } from "./output/output.ts";
-import { surroundings } from "./surroundings.ts";
+import { namesFor, surroundings } from "./surroundings.ts";
 import { visible, visibleJson } from "./output/visible_text.ts";
 import { withinLocks } from "../bus/delegation.ts";
 
 /** Which session a command acts for, among those on the bus. */
 export async function identityIn(
-  store: Pick<Operations, "sessions">,
+  store: Pick<Operations, "sessions" | "incarnations">,
   option: string | undefined,
   vendor?: string,
 ): Promise<Identity> {
-  const all = await store.sessions({ project: null, ended: false });
+  const id = onlyName(namesFor(option));
+  const all = id === undefined
+    ? await store.sessions({ project: null, ended: false })
+    : await store.incarnations(id);
   // What runs in a with-lock acts for whoever called that.
   const within = withinLocks();
   const sessions = all.filter(({ id }) => !within.includes(id));

@@ -38,16 +38,20 @@ export interface HandedOn {
   readonly id: string;
 }
 
-/** What the decision is made on. */
-export interface IdentityFacts {
+/** The names that sessions are given from outside. */
+export interface GivenNames {
   /** `--session` or `MBUS_SESSION`. */
   readonly given: string | undefined;
   /** Whether that is `--session`, which nothing is inherited by. */
   readonly isOption?: boolean;
-  /** Who a session that begins says it is, if it does. */
-  readonly vendor?: string;
   /** What agents' variables say, the surest first. */
   readonly handedOn: readonly HandedOn[];
+}
+
+/** What the decision is made on. */
+export interface IdentityFacts extends GivenNames {
+  /** Who a session that begins says it is, if it does. */
+  readonly vendor?: string;
   /** Our host. */
   readonly host: string;
   /** Our ancestors, the parent first. */
@@ -58,7 +62,10 @@ export interface IdentityFacts {
   agentAt(ancestor: ProcessIdentity): AgentProcess | undefined;
   /** The shell that leads the terminal's session, or what stands in for it. */
   readonly keeper: KeeperProcess | undefined;
-  /** The sessions of the bus that have not ended. */
+  /**
+   * The sessions of the bus that have not ended; with {@linkcode onlyName} its
+   * incarnations are enough.
+   */
   readonly sessions: readonly Session[];
   /** Whether a session's process lives. */
   lifeOf(session: Session): Life;
@@ -130,12 +137,27 @@ export function identify(facts: IdentityFacts): Identity {
 }
 
 /**
+ * Returns the id that the session has in any case; undefined if other sessions
+ * have to be looked at.
+ */
+export function onlyName(names: GivenNames): string | undefined {
+  return threadBesideName(names) === undefined ? names.given : undefined;
+}
+
+/** The thread of Codex that may be meant in place of the name in `MBUS_SESSION`. */
+function threadBesideName(
+  { given, isOption, handedOn }: GivenNames,
+): HandedOn | undefined {
+  if (isOption || given === undefined) return undefined;
+  return handedOn.find(({ vendor }) => vendor === "codex");
+}
+
+/**
  * A thread of Codex that lives below a shared daemon, as its row says, and whose
  * sandbox hides that daemon: `MBUS_SESSION` is that of another window.
  */
 function inSandbox(facts: IdentityFacts): Identity | undefined {
-  if (facts.isOption || facts.given === undefined) return undefined;
-  const thread = facts.handedOn.find(({ vendor }) => vendor === "codex");
+  const thread = threadBesideName(facts);
   if (thread === undefined || facts.agent !== undefined) return undefined;
   const session = facts.sessions.find(({ id, keeper }) =>
     id === thread.id && keeper?.codex !== undefined
@@ -212,12 +234,14 @@ function beginsAnew(
  * started ours.
  */
 function isOuterAgents(facts: IdentityFacts, session: Session): boolean {
-  const { agent, host } = facts;
-  if (facts.isOption || agent === undefined) return false;
-  if (isProcessOf(session, agent, host)) return false;
+  // A session without a process is no agent's.
+  if (facts.isOption || session.pid === undefined) return false;
   for (const process of facts.ancestors) {
-    if (!isProcessOf(session, process, host)) continue;
-    return facts.agentAt(process) !== undefined;
+    if (!isProcessOf(session, process, facts.host)) continue;
+    if (facts.agentAt(process) === undefined) return false;
+    // Asked last, because it looks at more than each ancestor's name.
+    const { agent } = facts;
+    return agent !== undefined && !isProcessOf(session, agent, facts.host);
   }
   return false;
 }

@@ -20,6 +20,7 @@ import { refuseUnlessName } from "../bus/options.ts";
 import type { Session } from "../model/session.ts";
 import { threadBelowDaemon } from "./codex_shell.ts";
 import {
+  type GivenNames,
   type HandedOn,
   type IdentityFacts,
   type KeeperProcess,
@@ -39,15 +40,11 @@ export function surroundings(
   sessions: readonly Session[],
   vendor?: string,
 ): IdentityFacts {
-  const given = option ?? (Deno.env.get("MBUS_SESSION") || undefined);
-  refuseUnlessName("session", given);
   const seen = remembered(ancestors());
   return {
-    given,
-    isOption: option !== undefined,
+    ...namesFor(option),
     sessions,
     vendor,
-    handedOn: handedOn(),
     get host(): string {
       return hostId();
     },
@@ -66,6 +63,17 @@ export function surroundings(
     },
     lifeOf,
   };
+}
+
+/**
+ * The names that the option and the environment give.
+ *
+ * @throws {InvalidInputError} If the session that is named has no name for one.
+ */
+export function namesFor(option: string | undefined): GivenNames {
+  const given = option ?? (Deno.env.get("MBUS_SESSION") || undefined);
+  refuseUnlessName("session", given);
+  return { given, isOption: option !== undefined, handedOn: handedOn() };
 }
 
 /** The agent by the process of its window. */

@@ -14,8 +14,13 @@
  * its parentheses where it stands, at whatever depth. One that is declared is
  * rewritten only at the top of a file, where it exists before the first statement
  * runs, and so it does still: it becomes a variable at the beginning. This holds
- * for a file that imports no other that imports it, as bundles do. Methods are
- * left alone.
+ * for a file that imports no other that imports it, as bundles do.
+ *
+ * A method becomes a function that its class sets: a private one as a field, any
+ * other in a static block, both of which the runtime compiles with the class. So
+ * no field may call a private method that comes after it, and no static field a
+ * method of its class. Methods that are static, say `super`, or come first in
+ * their class are left alone, as are getters.
  *
  * @module
  */
@@ -38,6 +43,18 @@ const BEFORE_VALUE = /[=>(,?&|[]/;
 const BEFORE_ARROW = /[=>(,?&|[:]/;
 const ARROW = /^(async ?)?(\([^()]*\)|[\w$]+) ?=>/;
 
+// Behind a semicolon or a bracket only that of a class begins so: in an object it
+// follows a comma.
+const METHOD = /^(async(?=[ *#]) ?)?(\*?)(#?[\w$]+)(?=\()/;
+const NO_METHODS = ["async", "constructor", "function"];
+
+/** Text that takes the place of some. */
+interface Change {
+  readonly at: number;
+  readonly removed: number;
+  readonly text: string;
+}
+
 /** The same file, with the functions that were called compiled as it is loaded. */
 export function compiledAhead(
   source: string,
@@ -46,7 +63,9 @@ export function compiledAhead(
   const inner = functions.filter(({ start, end }) =>
     start > 0 || end < source.length
   ).toSorted(byStart);
-  const values = inner.filter((each) => each.called && isValue(source, each));
+  const changes = inner.filter(({ called }) => called)
+    .flatMap((each) => changesFor(source, each))
+    .toSorted((one, other) => one.at - other.at);
   const ahead: string[] = [];
   let rest = "";
   let [at, passed] = [0, 0];
@@ -58,12 +77,12 @@ export function compiledAhead(
     const isStatement = start === 0 || /[;}\n]/.test(source[start - 1]);
     if (!called || declared === null || !isStatement) continue;
     const [head, async = "", star, name] = declared;
-    const body = inParentheses(source, start + head.length, end, values);
+    const body = changed(source, start + head.length, end, changes);
     ahead.push(`${name}=(${async}function${star}${body})`);
-    rest += inParentheses(source, at, start, values);
+    rest += changed(source, at, start, changes);
     at = end;
   }
-  rest += inParentheses(source, at, source.length, values);
+  rest += changed(source, at, source.length, changes);
   return ahead.length === 0 ? rest : `var ${ahead.join(",")};${rest}`;
 }
 
@@ -75,21 +94,47 @@ function isValue(source: string, { start, end }: CoveredFunction): boolean {
     : BEFORE_ARROW.test(before) && ARROW.test(source.slice(start, end));
 }
 
-/** A part of a file, with those of the values that lie in it in parentheses. */
-function inParentheses(
+/** What is changed for a function to be compiled ahead where it stands. */
+function changesFor(source: string, each: CoveredFunction): Change[] {
+  const { start, end } = each;
+  if (isValue(source, each)) return around(each, 0, "(", ")");
+  const method = METHOD.exec(source.slice(start, end));
+  if (method === null || !/[;}]/.test(source[start - 1] ?? "")) return [];
+  const [head, async = "", star, name] = method;
+  if (NO_METHODS.includes(name) || /\bsuper\b/.test(source.slice(start, end))) {
+    return [];
+  }
+  const text = `(${async && "async "}function${star}`;
+  return name.startsWith("#")
+    ? around(each, head.length, `${name}=${text}`, ");")
+    : around(each, head.length, `static{this.prototype.${name}=${text}`, ")}");
+}
+
+function around(
+  { start, end }: CoveredFunction,
+  removed: number,
+  before: string,
+  behind: string,
+): Change[] {
+  return [
+    { at: start, removed, text: before },
+    { at: end, removed: 0, text: behind },
+  ];
+}
+
+/** A part of a file, with the changes that lie in it. */
+function changed(
   source: string,
   from: number,
   to: number,
-  values: readonly CoveredFunction[],
+  changes: readonly Change[],
 ): string {
-  const marks = values.filter(({ start, end }) => start >= from && end <= to)
-    .flatMap(({ start, end }) => [[start, "("], [end, ")"]] as const)
-    .toSorted(([one], [other]) => one - other);
   let text = "";
   let at = from;
-  for (const [next, mark] of marks) {
-    text += source.slice(at, next) + mark;
-    at = next;
+  for (const change of changes) {
+    if (change.at < from || change.at > to) continue;
+    text += source.slice(at, change.at) + change.text;
+    at = change.at + change.removed;
   }
   return text + source.slice(at, to);
 }

@@ -31,7 +31,7 @@ export interface OpenedBus extends AsyncDisposable {
 }
 
 /**
- * Opens the bus for a command that reads; registers nobody.
+ * Opens the bus for a command that reads. It registers no session.
  *
  * @throws {UnknownSessionError} If the session that `--session` names was never
  * on the bus: it is mistyped, and has nothing to read.
@@ -57,7 +57,7 @@ export async function openBusFor(options: GlobalValues): Promise<OpenedBus> {
 }
 
 /**
- * Opens the bus for a command whose session may begin with it; registers nobody.
+ * Opens the bus for a command that may begin a session. It registers none yet.
  *
  * @param vendor Who a session that begins is said to be.
  * @param sessionOf The session that the bus is opened as, if not the one that

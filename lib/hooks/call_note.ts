@@ -20,7 +20,7 @@ export interface Seen {
   readonly trees: readonly TreeStamps[];
   /** Whether more files are held than were stamped. */
   readonly hasMore: boolean;
-  /** The files that the call itself names: they count whoever holds them. */
+  /** The files that the call itself names: they count, whichever session holds them. */
   readonly named: readonly string[];
   /** The files of which it was told already that they changed. */
   readonly told?: readonly string[];

@@ -223,7 +223,7 @@ function conflict(
   };
 }
 
-/** Whom a conflict concerns and what it was, for people. */
+/** Describes a conflict and its sessions, for people. */
 function inWords(
   event: string,
   sessions: readonly string[],

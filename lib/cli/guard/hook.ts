@@ -347,7 +347,7 @@ function exists(path: string): boolean {
     return true;
   } catch (error) {
     const { NotADirectory, NotFound } = Deno.errors;
-    // core.hooksPath may name what is no folder, to have no hooks.
+    // core.hooksPath may name a file, or nothing, to have no hooks.
     if (error instanceof NotFound || error instanceof NotADirectory) {
       return false;
     }

@@ -18,8 +18,8 @@
  * All of them start a relative value from the folder that they are started in.
  * Only Qwen Code takes `~` for the home directory; for the others it is a name
  * like another. (Read in claude-code 2.1.330, codex 0.169.0, gemini-cli 0.61.0,
- * kimi-code 2.1.0, qwen-code 0.24.4 and opencode 1.18.33. Copilot's, Cursor's
- * and Droid's variables are as their documentation has them.)
+ * kimi-code 2.1.0, qwen-code 0.24.4, opencode 1.18.33 and droid 0.215.0. Copilot's
+ * and Cursor's variables are as their documentation has them.)
  *
  * @module
  */

@@ -1,0 +1,88 @@
+/**
+ * Real agents copy and move a file onto one that another session holds.
+ *
+ * Ada holds b.md exclusively, in a folder that commands name as their target, too.
+ *
+ * | step | the model | what has happened before it |
+ * | --- | --- | --- |
+ * | 0 | copies a.md onto docs/b.md | |
+ * | 1 | moves a.md onto docs/b.md | the copy was denied |
+ * | 2 | moves b.md into the folder docs | the move was denied |
+ * | 3 | is done | that was denied, too |
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { AgentRun } from "./agent_run.ts";
+import { STORY as CLAUDE } from "./claude_story.ts";
+import { STORY as CODEX } from "./codex_story.ts";
+import type { AgentStory } from "./encounter.ts";
+import { STORY as GEMINI } from "./gemini_story.ts";
+import { startLoopback } from "./loopback.ts";
+import { findProgram, type Program } from "./program.ts";
+import { Workplace } from "./workplace.ts";
+
+for (const story of [CLAUDE, CODEX, GEMINI]) {
+  const program = await findProgram(story.name);
+  const isMissing = "missing" in program;
+  const name = `the real ${story.name}: cp and mv onto a held file`;
+  Deno.test({
+    name: isMissing ? `${name} (${program.missing})` : name,
+    ignore: isMissing,
+    fn: async () => {
+      if (!isMissing) await copyAndMove(story, program);
+    },
+  });
+}
+
+async function copyAndMove(
+  story: AgentStory,
+  { commands, nodeCommands }: Program,
+): Promise<void> {
+  await using place = await Workplace.make();
+  const { project } = place;
+  const [source, named] = [`${project}/a.md`, `${project}/b.md`];
+  const held = `${project}/docs/b.md`;
+  await Deno.mkdir(`${project}/docs`);
+  await Deno.writeTextFile(source, "a\n");
+  await Deno.writeTextFile(named, "b\n");
+  await Deno.writeTextFile(held, "held\n");
+  const ada = await place.openBus("ada-at-work");
+  await ada.locks.acquire(held, { type: "exclusive" });
+
+  const seen: string[] = [];
+  const look = async () => {
+    const texts = [source, named, held].map((path) => Deno.readTextFile(path));
+    seen.push((await Promise.all(texts)).join(""));
+  };
+  const loopback = startLoopback([
+    { turn: story.shell(`cp ${source} ${held}`) },
+    { turn: story.shell(`mv ${source} ${held}`), before: look },
+    { turn: story.shell(`mv ${named} ${project}/docs`), before: look },
+    { turn: { say: "I am done." }, before: look },
+  ], place.root);
+  await using server = loopback.server;
+  await story.configure(place, loopback.url);
+  await place.installHooks(story.name);
+  const end = await new AgentRun({
+    command: [...loopback.prefix, ...story.start("Copy, please.")],
+    cwd: project,
+    env: {
+      ...place.env([commands, nodeCommands]),
+      ...loopback.env,
+      ...story.env(loopback.url),
+    },
+  }).ended;
+  assert.deepEqual(server.failures, [], end.output);
+  assert.equal(end.code, 0, end.output);
+  const unchanged = "a\nb\nheld\n";
+  assert.deepEqual(seen, [unchanged, unchanged, unchanged], end.output);
+  for (const step of [1, 2, 3]) {
+    assert.match(
+      server.toldAt(step),
+      /ada-at-work \(person\) holds exclusively \S*\/docs\/b\.md/,
+    );
+  }
+  assert.equal(await place.hookTroubles(), "");
+}

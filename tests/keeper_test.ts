@@ -1,6 +1,6 @@
 /**
- * Who lives by more than a process: a thread below a daemon of Codex, judged on
- * processes and files as they were seen there.
+ * A session that lives by more than a process: a thread below a daemon of Codex,
+ * with the processes and files that were recorded there.
  *
  * @module
  */

@@ -76,7 +76,7 @@ class Place implements AsyncDisposable {
     });
   }
 
-  /** Who a command says touches a path. */
+  /** The sessions that a command names for a path. */
   async holdersOf(path: string, ...options: string[]): Promise<unknown[]> {
     const touches = await this.mbus.json(["who", path, ...options], {
       cwd: this.project,

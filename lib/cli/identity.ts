@@ -50,7 +50,7 @@ export interface GivenNames {
 
 /** What the decision is made on. */
 export interface IdentityFacts extends GivenNames {
-  /** Who a session that begins says it is, if it does. */
+  /** The vendor of a session that begins, if the command line names one. */
   readonly vendor?: string;
   /** Our host. */
   readonly host: string;

@@ -15,7 +15,7 @@
  * - A person's editor gives no sign, so only a command that names the file is
  *   ever called the one that changed it.
  * - Advice is to tell the holder, and never to undo what may be its work.
- * - The change is noted for who has read the file, as one by an unknown hand.
+ * - Agents that have read the file find a note of the change, without an author.
  *
  * @module
  */

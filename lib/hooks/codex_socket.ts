@@ -130,7 +130,7 @@ class Socket {
       const part = await this.#take(length);
       const code = first & 0x0f;
       if (code === CLOSE) throw new Error("closed");
-      // Pings: nobody stays long enough for a pong to matter.
+      // A ping: the connection closes before the daemon misses a pong.
       if (code !== TEXT && code !== CONTINUATION) continue;
       parts.push(part);
       if ((first & 0x80) !== 0) return new TextDecoder().decode(joined(parts));

@@ -1,6 +1,6 @@
 /**
- * Whether a session that lost its window still has a turn under way: asked of
- * its Codex's daemon, by who can wait for the answer.
+ * Asks the daemon of Codex whether a session that lost its window still has a
+ * turn under way. Callers must be able to wait for the answer.
  *
  * Turns that end tell so by a hook, after which the session is idle. One that
  * was interrupted, or that asks its person something, tells nothing.
@@ -18,7 +18,7 @@ export async function isTurnOver({ home, id }: CodexThread): Promise<boolean> {
 
 /** Whether an answer to `thread/read` says that no turn goes on by itself. */
 export function isOver(answer: DaemonAnswer | undefined): boolean {
-  // Who cannot be asked may be at work: the lease decides.
+  // A daemon that does not answer may be at work: the lease decides.
   if (answer === undefined) return false;
   if ("refusal" in answer) {
     return /thread not (loaded|found)/.test(answer.refusal);

@@ -1,6 +1,6 @@
 /**
- * What stands against an edit of one path, as facts in words for the model: who,
- * since when, on what task, and what to do.
+ * The facts against an edit of one path, worded for the model: the session, the
+ * time, the task, and what to do.
  *
  * @module
  */

@@ -13,9 +13,8 @@
  * 3. Else an advisory lock is taken, for ten minutes, renewed by touching the
  *    file again.
  *
- * One denial is enough for all paths, and a denied edit takes no lock. Nobody
- * else's business is one transaction: the store says what speaks against it,
- * or takes the locks.
+ * One denial is enough for all paths, and a denied edit takes no lock. One
+ * transaction returns what speaks against the edit, or takes the locks.
  *
  * @module
  */
@@ -36,7 +35,7 @@ import { agentOf, ALLOW, type Case, type Verdict } from "./hook_context.ts";
 import { stampOf } from "./file_stamp.ts";
 import { activeFiles, LEASE_MS } from "./edit_lock.ts";
 
-/** A call of more files is denied, as they cannot all be judged in time. */
+/** A call of more files is denied: judging them all takes too long. */
 const PATHS_MAX = 10_000;
 
 /** What the session has noted of the files of a call. */
@@ -71,7 +70,7 @@ export async function beforeEdit(
   const { judgeObstacles } = await import("./edit_policy.ts");
   const stopped = await judgeObstacles(hook, obstacles, reads);
   if (stopped !== undefined) return stopped;
-  // Meanwhile somebody may have come who holds it exclusively.
+  // Meanwhile another session may have taken an exclusive lock.
   const firm = await guard(hook, edited, true);
   return firm.length === 0
     ? ALLOW
@@ -84,8 +83,8 @@ export async function afterEdit(
   paths: readonly EditPath[],
 ): Promise<void> {
   const targets = targetsOf(hook, paths);
-  // An edit that failed may have changed something all the same, but whoever
-  // made it does not know what.
+  // An edit that failed may have changed something all the same, but its agent
+  // does not know what.
   const failed = hook.event.kind === "after-tool" &&
     hook.event.succeeded === false;
   await hook.store.noteActivity(hook.session.id, {

@@ -52,7 +52,7 @@ export function readKey(hook: Case, path: string): string {
   return `read:${agentOf(hook)}:${path}`;
 }
 
-/** The key of the note of who changed a file. */
+/** The key of the note of the agent that changed a file. */
 export function changeKey(path: string): string {
   return `changed:${path}`;
 }

@@ -94,7 +94,7 @@ export function readHookLog(
     });
 }
 
-/** Begins the log anew when it is large; to write to a pipe may take for ever. */
+/** Replaces a log that is large. Writing to a pipe could block without end. */
 function rotate(path: string): void {
   let info: Deno.FileInfo;
   try {

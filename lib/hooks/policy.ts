@@ -39,7 +39,7 @@ export interface Policy {
   readonly contextBytesMax: number;
 }
 
-/** What holds where nobody chose. */
+/** The policy where no file sets one. */
 export const DEFAULT_POLICY: Policy = Object.freeze({
   onOverlap: "warn",
   holdAtStop: false,

@@ -32,7 +32,7 @@ import { asking, describe, word } from "./deny_message.ts";
 
 /** A command that changes a whole worktree. */
 export interface TreeCommand {
-  /** The command, as it is shown. */
+  /** The command as shown to the model. */
   readonly command: string;
   /** The absolute path of the folder that it runs in. */
   readonly folder: string;

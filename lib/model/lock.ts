@@ -26,7 +26,7 @@ export interface Hold {
   readonly session: string;
   /** The part of the session that holds it, such as a subagent. */
   readonly agent?: string;
-  /** Who makes the agent of that session. */
+  /** The vendor of the agent of that session. */
   readonly vendor: string;
   /** The task that the session is on. */
   readonly task?: string;
@@ -70,7 +70,7 @@ export interface LockOverlap {
   readonly hold: Hold;
 }
 
-/** Who stands before a lock that was asked for. */
+/** A session that blocks a lock request. */
 export interface Blocker {
   /** The session. */
   readonly session: string;
@@ -80,7 +80,7 @@ export interface Blocker {
   readonly path: string;
   /** How it holds it or will. */
   readonly type: LockType;
-  /** Who makes the agent of that session. */
+  /** The vendor of the agent of that session. */
   readonly vendor: string;
   /** The task that the session is on. */
   readonly task?: string;

@@ -14,7 +14,7 @@ export interface Message {
   readonly sender: string;
   /** The channel that it is on. */
   readonly channel: string;
-  /** What was published; `{ raw: text }` where a foreign row is no JSON. */
+  /** What was published; `{ raw: text }` for a foreign row that is not JSON. */
   readonly payload: Json;
   /** When it was published, as an ISO 8601 time in UTC. */
   readonly createdAt: string;
@@ -68,7 +68,7 @@ export interface Interest {
   readonly channels: readonly string[] | null;
   /** The project whose messages are wanted beside those of none; `null` for all. */
   readonly project: string | null;
-  /** The session that direct messages must be for; `null` for nobody. */
+  /** The recipient of direct messages; `null` for no direct messages. */
   readonly session: string | null;
 }
 

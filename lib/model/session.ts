@@ -19,7 +19,7 @@ export const STALE_AFTER_MS = 30_000;
 export interface Session {
   /** Its id, unique on the bus. */
   readonly id: string;
-  /** Who makes the agent, such as `claude`; `unknown` for foreign writers. */
+  /** The vendor of the agent, such as `claude`; `unknown` for foreign writers. */
   readonly vendor: string;
   /** The model, if told. */
   readonly model?: string;
@@ -70,7 +70,7 @@ export type Incarnation = Pick<Session, "pid" | "processStart">;
 export interface SessionStart {
   /** Its id. */
   readonly id: string;
-  /** Who makes the agent. */
+  /** The vendor of the agent. */
   readonly vendor: string;
   /** The model. */
   readonly model?: string;
@@ -94,7 +94,7 @@ export interface SessionStart {
   readonly task?: string;
 }
 
-/** What a session may say anew of itself; what is left out stays. */
+/** Changes that a session may make of itself; absent fields stay. */
 export interface SessionChange {
   /** How it stands. */
   readonly status?: "active" | "idle";

@@ -103,7 +103,7 @@ export interface TaskPosting
   readonly session: string;
 }
 
-/** What a store is told of who claims. */
+/** The session that claims a task, as the store gets it. */
 export interface Claimer {
   /** The session. */
   readonly session: string;

@@ -97,7 +97,7 @@ export async function rehearse(
     const usual = false;
     await hook("SessionStart", { usual });
     await hook("PreToolUse", { usual, tool: "Edit", file: "first" });
-    // The fast path (fast_path.ts), and then the whole way.
+    // The fast path (fast_path.ts), and then the slow path.
     await hook("PreToolUse", { tool: "Edit", file: "first" });
     await hook("PreToolUse", { tool: "Edit", file: "elsewhere/second" });
     await hook("PostToolUse", { tool: "Edit", file: "elsewhere/second" });

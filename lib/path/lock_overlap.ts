@@ -258,8 +258,8 @@ function commonFolder(one: string, other: string): string {
 }
 
 /**
- * A pattern as text that is no file's name: a choice of twice the same. So it
- * stays a pattern whatever exists.
+ * Writes a pattern so that it cannot be the name of a file: as a choice of twice
+ * the same. It stays a pattern whatever exists.
  */
 export function onlyPattern(pattern: string): string {
   return `{${pattern},${pattern}}`;

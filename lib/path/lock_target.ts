@@ -196,7 +196,7 @@ function homeExpanded(path: string): string {
   return rootOf(slashed(home)) === undefined ? path : home + path.slice(1);
 }
 
-/** What a person means who has not said whether it is a pattern. */
+/** The target of a path that may be a pattern. */
 function meantTarget(path: string, base: string): LockTarget {
   if (!isGlob(path) || exists(path, base)) return pathTarget(path, base);
   if (/[*?]/.test(path)) return patternTarget(path, base);

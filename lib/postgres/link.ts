@@ -337,7 +337,7 @@ export class Link {
   }
 }
 
-/** The library prepares a text anew for values of other types. */
+/** The library prepares a text once for each combination of value types. */
 function signatureOf(text: string, values: readonly SqlValue[]): string {
   const types = values.map((value) =>
     typeof value === "bigint" ? "i" : typeof value === "boolean" ? "b" : "-"

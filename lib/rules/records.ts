@@ -437,7 +437,7 @@ export class Records {
   readonly sessions: RecordSet<Session> = new RecordSet();
   /** Holds, by token. */
   readonly holds: HoldSet;
-  /** Tells what exists at a path, as it was when the decision began. */
+  /** Tells what existed at a path when the decision began. */
   readonly entryKind: EntryKind;
   /** Waiters, by number. */
   readonly waiters: RecordSet<WaiterRecord> = new RecordSet();

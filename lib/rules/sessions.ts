@@ -173,7 +173,7 @@ function isOthers(session: Session, at: Moment, start: SessionStart): boolean {
       Date.parse(session.heartbeatAt) > at.nowMs - STALE_AFTER_MS;
 }
 
-/** Whether the session's own process hands its id on to who registers. */
+/** Whether the session's own process hands its id on to the new session. */
 function isReplaced(session: Session, { replaces }: SessionStart): boolean {
   return replaces !== undefined && isSameProcess(session, replaces);
 }

@@ -222,7 +222,7 @@ export class SqliteStore implements Store {
       this.#log?.committed();
       return { id };
     } catch (error) {
-      // The statement itself only says that there is no such sender.
+      // The statement itself only says that the sender is missing.
       if (faultOf(error) === "constraint") {
         await this.look({
           act: "publish",

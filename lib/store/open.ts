@@ -1,8 +1,8 @@
 /**
  * Which store a URL or the environment means.
  *
- * Whoever needs a store without a bus around it (a command that first has to
- * find out which session it is) opens it here; all others use `openBus`.
+ * A command that needs a store before it knows its session opens it here; all
+ * other callers use `openBus`.
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * What a store must do so that a bus can stand on it.
  *
  * A store keeps messages in order and records by key, runs rules (lib/rules/) on
- * the records, and wakes whoever watches. It decides nothing about sessions, locks
+ * the records, and wakes the watchers. It decides nothing about sessions, locks
  * or tasks, and the bus knows no SQL. What only some stores can do is declared in
  * {@linkcode StoreCapabilities}: the bus branches on those, never on which store
  * it has.
@@ -16,7 +16,7 @@
  *   acknowledged survives the death of its process.
  * - **An expired message is never read**, whether or not it was purged yet.
  * - **A wake-up is a hint.** It carries no truth; it may come late, twice or
- *   for nothing. Whoever is woken reads again by cursor.
+ *   for nothing. A woken reader reads again by cursor.
  * - **A session is one process's at a time.** What is done in the name of one
  *   that this store has registered is refused with a `SessionEndedError` once it
  *   has ended, or another process has registered under its id.

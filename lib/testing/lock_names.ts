@@ -156,7 +156,7 @@ export function lockNames(cases: Cases): void {
     const blocked = await bob.ask("/repo/a.ts", main);
     assert.equal(blocked.state, "refused");
     await bob.queue("/repo", { ...main, kind: "folder" });
-    // Who waits in one worktree is in nobody's way in the other.
+    // A waiter in one worktree blocks no session in the other.
     await ann.hold("/repo/trees/x/b.ts", nested);
     const overlapping = { ...targetOf(file), ...nested, project: "/repo" };
     assert.deepEqual(await holders(ann.store, { overlapping }), ["bob"]);

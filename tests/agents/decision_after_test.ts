@@ -32,7 +32,7 @@ async function whileRuns(
 /** The sentence that blames the command, if there may be no other. */
 const BLAMES = /Your command has changed/;
 
-/** Nobody is ever told to undo what may be another's work. */
+/** No agent is told to undo what may be another's work. */
 function assertNoUndoing(told: string): void {
   assert.doesNotMatch(told, /put it back|revert|undo|restore/i);
 }
@@ -230,7 +230,7 @@ Deno.test("a person's editor may always have been it", async () => {
     told,
     /or something else did while it ran\. If it was your command, tell ada/,
   );
-  // Who has read it is told no more than that.
+  // An agent that has read it is told no more than that.
   const holders = await machine.prompt("ada");
   assert.doesNotMatch(holders, /bob has changed|^\| has changed/m);
 });

@@ -30,7 +30,7 @@ function world(): World {
   return world;
 }
 
-// Who moved to which branch, and what is said: of what was, to whom, and by whom.
+// The session, the branch before and after, and the message that follows.
 const MOVES: readonly [Partial<BranchMove>, readonly (readonly unknown[])[]][] =
   [
     [{}, [["main", ["ann", "bob"], undefined], ["old", ["eve"], undefined]]],

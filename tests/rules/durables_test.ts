@@ -261,7 +261,7 @@ Deno.test("forget: a name that is unused for a week goes, and one that is read s
   here.run(forgetUnused);
   assert.equal(here.memory.records.durable.size, 1);
   here.advance(1);
-  // Who asks for it meets a new one.
+  // The next reader gets a new name.
   here.publish("ann", 1);
   const cursor = String(here.memory.lastId);
   assert.equal(take(here, cursor).cursor, cursor);

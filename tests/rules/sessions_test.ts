@@ -61,7 +61,7 @@ function listed(
     .map(({ id }) => id);
 }
 
-/** The first session of an id, how it is by now, and who registers under it then. */
+/** The first session of an id, its state, and the one that registers next. */
 const REGISTERING: readonly {
   readonly what: string;
   readonly first: Start;

@@ -1,6 +1,6 @@
 /**
- * `mbus hook AGENT`: what agents run; see `lib/hooks/hook.ts`. Agents come in
- * by `bin/hook.ts`; this is for who asks what it is.
+ * `mbus hook AGENT`: what agents run; see `lib/hooks/hook.ts`. Agents start
+ * `bin/hook.ts`; a person who types the command gets this file.
  *
  * @module
  */

@@ -121,7 +121,7 @@ export interface ShellWritesOptions {
   readonly disk?: ShellDisk;
 }
 
-/** Where a command runs: a folder as given, or nobody knows. */
+/** The folder that a command runs in, as given; undefined if unknown. */
 interface Site {
   readonly folder?: string;
   readonly isKnown: boolean;

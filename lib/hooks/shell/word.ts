@@ -30,7 +30,7 @@ export interface Word {
   readonly nested: readonly (readonly Token[])[];
 }
 
-/** A word that is known, as it is after all expansion. */
+/** A word whose text after all expansion is known. */
 export function plainWord(text: string): Word {
   return {
     kind: "word",

@@ -11,8 +11,8 @@
  * `writable_roots`; what is added carries a comment, or is found by its value.
  *
  * Its daemon unloads a thread a minute after the thread's window closed, and tells
- * nobody before. With a delay of 0 the end of a session is seen at once, by
- * programs too that cannot ask the daemon.
+ * no program before. With a delay of 0 all programs see the end of a session at
+ * once, also those that cannot ask the daemon.
  *
  * @module
  */

@@ -3,7 +3,7 @@
  *
  * Its tools are those of a model that it knows: for another it has no
  * `apply_patch`. That it does not ask the person to approve our hooks is told
- * on the command line, as nobody is there to do so. What is switched off would
+ * on the command line, because the test has no person. What is switched off would
  * only wait for the network.
  *
  * @module

@@ -14,13 +14,13 @@
  */
 
 import assert from "node:assert/strict";
-import { AgentRun } from "./agent_run.ts";
 import { STORY as CLAUDE } from "./claude_story.ts";
 import { STORY as CODEX } from "./codex_story.ts";
 import type { AgentStory } from "./encounter.ts";
 import { STORY as GEMINI } from "./gemini_story.ts";
 import { startLoopback } from "./loopback.ts";
 import { findProgram, type Program } from "./program.ts";
+import { runStory } from "./story_run.ts";
 import { Workplace } from "./workplace.ts";
 
 for (const story of [CLAUDE, CODEX, GEMINI]) {
@@ -38,7 +38,7 @@ for (const story of [CLAUDE, CODEX, GEMINI]) {
 
 async function copyAndMove(
   story: AgentStory,
-  { commands, nodeCommands }: Program,
+  program: Program,
 ): Promise<void> {
   await using place = await Workplace.make();
   const { project } = place;
@@ -63,21 +63,15 @@ async function copyAndMove(
     { turn: { say: "I am done." }, before: look },
   ], place.root);
   await using server = loopback.server;
-  await story.configure(place, loopback.url);
-  await place.installHooks(story.name);
-  const end = await new AgentRun({
-    command: [...loopback.prefix, ...story.start("Copy, please.")],
-    cwd: project,
-    env: {
-      ...place.env([commands, nodeCommands]),
-      ...loopback.env,
-      ...story.env(loopback.url),
-    },
-  }).ended;
-  assert.deepEqual(server.failures, [], end.output);
-  assert.equal(end.code, 0, end.output);
+  const output = await runStory(
+    place,
+    story,
+    program,
+    loopback,
+    "Copy, please.",
+  );
   const unchanged = "a\nb\nheld\n";
-  assert.deepEqual(seen, [unchanged, unchanged, unchanged], end.output);
+  assert.deepEqual(seen, [unchanged, unchanged, unchanged], output);
   for (const step of [1, 2, 3]) {
     assert.match(
       server.toldAt(step),

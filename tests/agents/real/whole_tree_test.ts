@@ -16,13 +16,13 @@
 
 import assert from "node:assert/strict";
 import { run } from "../../fixture.ts";
-import { AgentRun } from "./agent_run.ts";
 import { STORY as CLAUDE } from "./claude_story.ts";
 import { STORY as CODEX } from "./codex_story.ts";
 import type { AgentStory } from "./encounter.ts";
 import { STORY as GEMINI } from "./gemini_story.ts";
 import { startLoopback } from "./loopback.ts";
 import { findProgram, type Program } from "./program.ts";
+import { runStory } from "./story_run.ts";
 import { Workplace } from "./workplace.ts";
 
 const HOLDER = "ada-at-work";
@@ -42,7 +42,7 @@ for (const story of [CLAUDE, CODEX, GEMINI]) {
 
 async function switchBranches(
   story: AgentStory,
-  { commands, nodeCommands }: Program,
+  program: Program,
 ): Promise<void> {
   await using place = await Workplace.make();
   const { project } = place;
@@ -74,20 +74,14 @@ async function switchBranches(
     { turn: { say: "I am done." }, before: look },
   ], place.root);
   await using server = loopback.server;
-  await story.configure(place, loopback.url);
-  await place.installHooks(story.name);
-  const end = await new AgentRun({
-    command: [...loopback.prefix, ...story.start("Switch, please.")],
-    cwd: project,
-    env: {
-      ...place.env([commands, nodeCommands]),
-      ...loopback.env,
-      ...story.env(loopback.url),
-    },
-  }).ended;
-  assert.deepEqual(server.failures, [], end.output);
-  assert.equal(end.code, 0, end.output);
-  assert.deepEqual(branches, ["main", "next", "next", "next"], end.output);
+  const output = await runStory(
+    place,
+    story,
+    program,
+    loopback,
+    "Switch, please.",
+  );
+  assert.deepEqual(branches, ["main", "next", "next", "next"], output);
   assert.equal(shown, "next");
   assert.match(
     server.toldAt(1),

@@ -83,10 +83,9 @@ export {
 } from "./lib/bus/locks.ts";
 export {
   type Blocker,
-  type Coverage,
   DEFAULT_LOCK_LEASE_MS,
-  type Extent,
   type Hold,
+  type HoldPathSets,
   type LockKind,
   type LockOutcome,
   type LockOverlap,
@@ -94,6 +93,7 @@ export {
   type LockRequest,
   type LockTarget,
   type LockType,
+  type PathSet,
 } from "./lib/model/lock.ts";
 export {
   type ClaimOptions,

@@ -38,7 +38,7 @@ export class RawLock implements Disposable {
   /** Writes a hold such as this one, and deletes it. */
   acquireAndRelease(like: Hold): void {
     const { begin, count, insert, remove, commit } = this.#prepared;
-    const { disk, repository } = like.covers;
+    const { disk, repository } = like.pathSets;
     const now = Date.now();
     begin.run();
     const token = Number(count.get()!.value);

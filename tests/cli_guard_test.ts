@@ -29,7 +29,7 @@ Deno.test("a file that another session holds exclusively is not committed", asyn
     [found.verdict, found.risk, found.files, found.hold.session],
     ["refused", "conflict", ["src/ä b.ts"], "holder"],
   );
-  assert.equal("covers" in found.hold, false);
+  assert.equal("pathSets" in found.hold, false);
 
   // Its holder may, and so may everybody once it is dead.
   assert.deepEqual(await holder.run("mbus guard check 2>&1"), {

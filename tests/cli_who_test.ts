@@ -72,7 +72,7 @@ Deno.test("who says who holds, waits for and edits a file, here and elsewhere", 
       ["merge-risk", ["far", "tester"], "other-worktree"],
     ],
   );
-  assert.equal(touches.some(({ covers }) => covers !== undefined), false);
+  assert.equal(touches.some(({ pathSets }) => pathSets !== undefined), false);
 
   const lines = (await mbus.done(["who", "src/a.ts"])).trimEnd().split("\n");
   assert.match(lines[0], /^ +SESSION +DOES +PATH +FOR +TASK +WHY$/);

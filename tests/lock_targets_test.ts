@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import {
-  meeting,
-  meetOnDisk,
-  reachOfTarget,
+  overlapKind,
+  overlapOnDisk,
+  targetPathSets,
 } from "../lib/path/lock_overlap.ts";
 import { lockTarget } from "../lib/path/lock_target.ts";
 import { entryKindOf } from "../lib/path/paths.ts";
@@ -399,14 +399,14 @@ Deno.test("brackets are a pattern only where no such folder or file exists", asy
 Deno.test("wildcards below an existing bracketed folder are in that folder", async () => {
   await using home = new Home();
   const folder = routes(home);
-  const reach = reachOfTarget(
+  const pathSets = targetPathSets(
     lockTarget("app/[id]/*.tsx", folder),
     entryKindOf,
   );
   const meets = (path: string) =>
-    meetOnDisk(
-      reach,
-      reachOfTarget(
+    overlapOnDisk(
+      pathSets,
+      targetPathSets(
         lockTarget(path, folder, { pattern: "literal" }),
         entryKindOf,
       ),
@@ -493,9 +493,9 @@ Deno.test(
     );
     await git("worktree", "add", "-q", "-b", "x", ".trees/x");
     const meets = (name: string, one: string, other: string) =>
-      meetOnDisk(
-        reachOfTarget(lockTarget(name, one), entryKindOf),
-        reachOfTarget(lockTarget(name, other), entryKindOf),
+      overlapOnDisk(
+        targetPathSets(lockTarget(name, one), entryKindOf),
+        targetPathSets(lockTarget(name, other), entryKindOf),
       );
     const tree = `${folder}/.trees/x`;
     assert.equal(meets("@git/head", folder, `${folder}/src`), true);
@@ -508,9 +508,9 @@ Deno.test(
       lockTarget("a.ts", tree),
     ];
     assert.equal(
-      meeting(
-        reachOfTarget(all, entryKindOf),
-        reachOfTarget(inTree, entryKindOf),
+      overlapKind(
+        targetPathSets(all, entryKindOf),
+        targetPathSets(inTree, entryKindOf),
       ),
       "merge-risk",
     );

@@ -51,8 +51,8 @@ import { Changes } from "./changes.ts";
 import { GrantWatch } from "./grant_watch.ts";
 import { processAlive } from "../process/host.ts";
 import {
-  extent,
   lockTarget,
+  pathSet,
   PATTERN_MODES,
   type PatternMode,
 } from "../path/lock_target.ts";
@@ -398,7 +398,7 @@ export class Locks {
     });
     // Of names that are called the same, those in its own scope.
     return target?.kind === "name"
-      ? holds.filter(({ covers }) => covers.disk === target.disk.text)
+      ? holds.filter(({ pathSets }) => pathSets.disk === target.disk.text)
       : holds;
   }
 
@@ -550,14 +550,14 @@ export class Locks {
 /** What a hold is put on. */
 function targetOf(hold: Hold): LockTarget {
   const { kind, path, project, worktree } = hold;
-  const { disk, repository, foldsCase } = hold.covers;
+  const { disk, repository, foldsCase } = hold.pathSets;
   return {
     kind,
     path,
-    disk: extent(kind, disk, foldsCase),
+    disk: pathSet(kind, disk, foldsCase),
     repository: repository === undefined
       ? undefined
-      : extent(kind, repository, foldsCase),
+      : pathSet(kind, repository, foldsCase),
     foldsCase,
     project,
     worktree,

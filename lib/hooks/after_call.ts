@@ -9,7 +9,11 @@ import type { Changes } from "./changes.ts";
 import type { CallNote } from "./call_note.ts";
 import type { Culprit } from "./changes.ts";
 import type { OthersFile } from "../model/edit.ts";
-import { meetOnDisk, reachOfTarget, tryReachOf } from "../path/lock_overlap.ts";
+import {
+  overlapOnDisk,
+  targetPathSets,
+  tryParsePathSets,
+} from "../path/lock_overlap.ts";
 import { entryKindOf } from "../path/paths.ts";
 import { lockTarget } from "../path/lock_target.ts";
 import { parentOf } from "../path/path_text.ts";
@@ -161,19 +165,19 @@ function coveringOf(
 ): (path: string) => OthersFile[] {
   const files = Map.groupBy(holds.filter(isFile), ({ path }) => path);
   const trees = holds.filter((hold) => !isFile(hold)).flatMap((hold) => {
-    const reach = tryReachOf(hold, entryKindOf);
-    return reach === undefined ? [] : [{ hold, reach }];
+    const pathSets = tryParsePathSets(hold, entryKindOf);
+    return pathSets === undefined ? [] : [{ hold, pathSets }];
   });
   return (path) => {
     const exactly = files.get(path) ?? [];
     if (trees.length === 0) return exactly;
-    const reach = reachOfTarget(
+    const pathSets = targetPathSets(
       lockTarget(path, "/", { pattern: "literal" }),
       entryKindOf,
     );
     return [
       ...exactly,
-      ...trees.filter((tree) => meetOnDisk(tree.reach, reach))
+      ...trees.filter((tree) => overlapOnDisk(tree.pathSets, pathSets))
         .map(({ hold }) => hold),
     ];
   };

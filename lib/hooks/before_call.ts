@@ -16,10 +16,10 @@ import type { CallNote, EditPath } from "./call_note.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { OthersFile } from "../model/edit.ts";
 import {
-  coveredPrefix,
-  meetOnDisk,
-  reachOfTarget,
-  tryReachOf,
+  overlapOnDisk,
+  pathSetPrefix,
+  targetPathSets,
+  tryParsePathSets,
 } from "../path/lock_overlap.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
 import { entryKindOf } from "../path/paths.ts";
@@ -70,13 +70,15 @@ export async function beforeUnknown(
   if (near.isAlone || targets.length === 0) return;
   const named = targets.filter(isFile).map(pathOf);
   const folders = targets.filter((target) => !isFile(target));
-  const reaches = folders.map((folder) => reachOfTarget(folder, entryKindOf));
+  const folderSets = folders.map((folder) =>
+    targetPathSets(folder, entryKindOf)
+  );
   const holds = near.files.filter((hold) => {
-    const reach = folders.length === 0
+    const pathSets = folders.length === 0
       ? undefined
-      : tryReachOf(hold, entryKindOf);
-    return reach !== undefined &&
-      reaches.some((each) => meetOnDisk(each, reach));
+      : tryParsePathSets(hold, entryKindOf);
+    return pathSets !== undefined &&
+      folderSets.some((each) => overlapOnDisk(each, pathSets));
   });
   const held = holds.filter(isFile).map(pathOf);
   const seen = await stamped(hook, {
@@ -144,7 +146,7 @@ function rootsOf(
 
 /** The folder that all lies in that a hold covers. */
 function folderOf({ kind, path, disk, foldsCase }: OthersFile): string {
-  return kind === "folder" ? path : coveredPrefix(kind, disk, foldsCase) || "/";
+  return kind === "folder" ? path : pathSetPrefix(kind, disk, foldsCase) || "/";
 }
 
 /** The folders and globs of which a part was not looked at. */

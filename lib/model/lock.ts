@@ -44,15 +44,15 @@ export interface Hold {
   readonly project?: string;
   /** The root of the worktree that it lies in. */
   readonly worktree?: string;
-  /** What it covers, in the form in which overlaps are decided. */
-  readonly covers: Coverage;
+  /** Path sets of the hold, in the form in which overlaps are decided. */
+  readonly pathSets: HoldPathSets;
 }
 
-/** What a hold covers: paths or patterns, as `reachOf` reads them. */
-export interface Coverage {
-  /** What it covers on disk. */
+/** Path sets of a hold, as text. */
+export interface HoldPathSets {
+  /** The path set on disk: a path, a pattern, or a name with its scope. */
   readonly disk: string;
-  /** What it covers in its repository; absent outside of one. */
+  /** The path set in the repository; absent outside of one. */
   readonly repository?: string;
   /** Whether a glob takes letters of either case for the same. */
   readonly foldsCase: boolean;
@@ -140,8 +140,8 @@ export type LockOutcome =
  */
 export type LockKind = "file" | "folder" | "glob" | "name";
 
-/** Paths that a lock covers, as text. */
-export interface Extent {
+/** A set of paths, as text. */
+export interface PathSet {
   /** A path, for kind `glob` a pattern, for kind `name` the name and its scope. */
   readonly text: string;
   /** What all of them begin with, case folded: what may overlap meets there. */
@@ -154,10 +154,10 @@ export interface LockTarget {
   readonly kind: LockKind;
   /** The absolute path or pattern, or the name, as people see it. */
   readonly path: string;
-  /** What it covers on disk. */
-  readonly disk: Extent;
-  /** What it covers in its repository; absent outside of one. */
-  readonly repository?: Extent;
+  /** The path set on disk. */
+  readonly disk: PathSet;
+  /** The path set in the repository; absent outside of one. */
+  readonly repository?: PathSet;
   /** Whether a glob takes letters of either case for the same. */
   readonly foldsCase: boolean;
   /** The project that it lies in; absent outside of a repository. */
@@ -190,6 +190,6 @@ export function isName(path: string): boolean {
 }
 
 /** Returns whether a name is a resource of a project, on whatever machine. */
-export function spansMachines(extent: string): boolean {
-  return extent.startsWith("@project/");
+export function spansMachines(text: string): boolean {
+  return text.startsWith("@project/");
 }

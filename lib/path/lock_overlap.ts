@@ -27,7 +27,7 @@ import type { LockKind, LockTarget } from "../model/lock.ts";
 import type { Hold } from "../model/lock.ts";
 
 /** What a lock covers, as text: what targets, holds and rows have in common. */
-export interface Cover {
+export interface LockPathSets {
   /** What it covers. */
   readonly kind: LockKind;
   /** Its extent on disk. */
@@ -43,7 +43,8 @@ export interface Cover {
 }
 
 /** What a lock covers, ready to be compared. */
-export interface Reach extends Pick<Cover, "worktree" | "project"> {
+export interface ParsedPathSets
+  extends Pick<LockPathSets, "worktree" | "project"> {
   /** On disk: a path in any of these. */
   readonly disk: readonly Glob[];
   /** In its repository, whatever the worktree; empty outside of one. */
@@ -54,28 +55,28 @@ export interface Reach extends Pick<Cover, "worktree" | "project"> {
 export type EntryKind = (path: string) => "file" | "folder" | undefined;
 
 /** On the same file on disk, or on the same one in another worktree. */
-export type Meeting = "conflict" | "merge-risk";
+export type OverlapKind = "conflict" | "merge-risk";
 
 /**
  * What a lock covers, ready to be compared.
  *
  * @throws {GlobSyntaxError} If another program wrote what is not a path.
  */
-export function reachOf(
-  cover: Cover,
+export function parsePathSets(
+  lock: LockPathSets,
   entryKind: EntryKind,
-): Reach {
-  const { kind, disk, repository, foldsCase, worktree, project } = cover;
+): ParsedPathSets {
+  const { kind, disk, repository, foldsCase, worktree, project } = lock;
   const named = kind === "glob" ? nameIn(disk) : undefined;
   const found = named === undefined ? undefined : entryKind(named);
   const globs = (text: string | undefined): readonly Glob[] => {
     if (text === undefined) return [];
-    if (named === undefined) return [coveredGlob(kind, text, foldsCase)];
+    if (named === undefined) return [pathSetGlob(kind, text, foldsCase)];
     const name = unescaped(text);
-    if (found !== undefined) return [coveredGlob(found, name, foldsCase)];
+    if (found !== undefined) return [pathSetGlob(found, name, foldsCase)];
     return [
-      coveredGlob(kind, text, foldsCase),
-      coveredGlob("file", name, foldsCase),
+      pathSetGlob(kind, text, foldsCase),
+      pathSetGlob("file", name, foldsCase),
     ];
   };
   return {
@@ -87,12 +88,12 @@ export function reachOf(
 }
 
 /** What a target reaches. */
-export function reachOfTarget(
+export function targetPathSets(
   target: LockTarget,
   entryKind: EntryKind,
-): Reach {
+): ParsedPathSets {
   const { kind, disk, repository, foldsCase, worktree, project } = target;
-  return reachOf({
+  return parsePathSets({
     kind,
     disk: disk.text,
     repository: repository?.text,
@@ -103,21 +104,21 @@ export function reachOfTarget(
 }
 
 /** What a hold reaches; undefined if another program wrote what is no path. */
-export function reachOfHold(
+export function tryHoldPathSets(
   hold: Hold,
   entryKind: EntryKind,
-): Reach | undefined {
-  const { kind, covers, worktree, project } = hold;
-  return tryReachOf({ kind, ...covers, worktree, project }, entryKind);
+): ParsedPathSets | undefined {
+  const { kind, pathSets, worktree, project } = hold;
+  return tryParsePathSets({ kind, ...pathSets, worktree, project }, entryKind);
 }
 
 /** What a lock reaches; undefined if another program wrote what is no path. */
-export function tryReachOf(
-  cover: Cover,
+export function tryParsePathSets(
+  lock: LockPathSets,
   entryKind: EntryKind,
-): Reach | undefined {
+): ParsedPathSets | undefined {
   try {
-    return reachOf(cover, entryKind);
+    return parsePathSets(lock, entryKind);
   } catch (error) {
     if (error instanceof GlobSyntaxError) return undefined;
     throw error;
@@ -125,21 +126,32 @@ export function tryReachOf(
 }
 
 /** How two meet; undefined if they do not. */
-export function meeting(a: Reach, b: Reach): Meeting | undefined {
-  if (meetOnDisk(a, b)) return "conflict";
-  return meetInRepository(a, b) ? "merge-risk" : undefined;
+export function overlapKind(
+  a: ParsedPathSets,
+  b: ParsedPathSets,
+): OverlapKind | undefined {
+  if (overlapOnDisk(a, b)) return "conflict";
+  return overlapInRepository(a, b) ? "merge-risk" : undefined;
 }
 
-/** Whether two cover the same file on disk. */
-export function meetOnDisk(a: Reach, b: Reach, meter?: Meter): boolean {
+/** Whether two lock the same file on disk. */
+export function overlapOnDisk(
+  a: ParsedPathSets,
+  b: ParsedPathSets,
+  meter?: Meter,
+): boolean {
   const isOfOtherWorktree = a.worktree !== undefined &&
     b.worktree !== undefined && a.worktree !== b.worktree &&
     a.project === b.project;
   return !isOfOtherWorktree && meet(a.disk, b.disk, meter);
 }
 
-/** Whether two cover the same file of a repository, whatever the worktrees. */
-export function meetInRepository(a: Reach, b: Reach, meter?: Meter): boolean {
+/** Whether two lock the same file of a repository, whatever the worktrees. */
+export function overlapInRepository(
+  a: ParsedPathSets,
+  b: ParsedPathSets,
+  meter?: Meter,
+): boolean {
   return meet(a.repository, b.repository, meter);
 }
 
@@ -181,14 +193,14 @@ export class OverlapBudget {
    * @ignore
    */
   meet(
-    wanted: Reach,
-    covered: () => Reach | undefined,
-    compare: typeof meetOnDisk,
+    wanted: ParsedPathSets,
+    covered: () => ParsedPathSets | undefined,
+    compare: typeof overlapOnDisk,
   ): boolean {
     if (this.isSpent) return true;
     try {
-      const reach = covered();
-      return reach !== undefined && compare(wanted, reach, this.#meter);
+      const pathSets = covered();
+      return pathSets !== undefined && compare(wanted, pathSets, this.#meter);
     } catch (error) {
       if (error instanceof GlobStepsError) return true;
       throw error;
@@ -197,7 +209,7 @@ export class OverlapBudget {
 }
 
 /** The glob that an extent's text stands for. */
-export function coveredGlob(
+export function pathSetGlob(
   kind: LockKind,
   text: string,
   foldsCase: boolean,
@@ -215,14 +227,14 @@ export function coveredGlob(
 }
 
 /** What all that an extent covers begins with: a path, cut at a name. */
-export function coveredPrefix(
+export function pathSetPrefix(
   kind: LockKind,
   text: string,
   foldsCase: boolean,
 ): string {
   // A path is its own literal beginning.
   if (kind !== "glob") return text;
-  const prefix = literalPrefix(coveredGlob(kind, text, foldsCase));
+  const prefix = literalPrefix(pathSetGlob(kind, text, foldsCase));
   const name = nameIn(text);
   return name === undefined ? prefix : commonFolder(prefix, name);
 }
@@ -231,13 +243,13 @@ export function coveredPrefix(
  * The prefix by which an extent is found, case folded; undefined if another
  * program wrote what is no path.
  */
-export function tryPrefixOf(
+export function tryPathSetPrefix(
   kind: LockKind,
   text: string,
   foldsCase: boolean,
 ): string | undefined {
   try {
-    return foldPrefix(coveredPrefix(kind, text, foldsCase));
+    return foldPrefix(pathSetPrefix(kind, text, foldsCase));
   } catch (error) {
     if (error instanceof GlobSyntaxError) return undefined;
     throw error;

@@ -26,10 +26,10 @@
  */
 
 import {
-  type Extent,
   isName,
   type LockKind,
   type LockTarget,
+  type PathSet,
 } from "../model/lock.ts";
 import { InvalidInputError } from "../model/errors.ts";
 import {
@@ -39,7 +39,7 @@ import {
   isGlob,
   parseGlob,
 } from "../glob/glob.ts";
-import { coveredPrefix, onlyPattern } from "./lock_overlap.ts";
+import { onlyPattern, pathSetPrefix } from "./lock_overlap.ts";
 import { joined, PathError, rootOf, slashed } from "./path_text.ts";
 import {
   entryAt,
@@ -142,7 +142,7 @@ export function resourceTarget(
   return {
     kind: "name",
     path: name,
-    disk: extent("name", `${scope}/:/${name.slice(1)}`),
+    disk: pathSet("name", `${scope}/:/${name.slice(1)}`),
     foldsCase: false,
     project,
     worktree,
@@ -279,10 +279,10 @@ function pathTarget(
   return {
     kind,
     path: canonical.absolute,
-    disk: extent(kind, canonical.key),
+    disk: pathSet(kind, canonical.key),
     repository: canonical.repositoryKey === undefined
       ? undefined
-      : extent(kind, canonical.repositoryKey),
+      : pathSet(kind, canonical.repositoryKey),
     // The keys of paths are folded already where the disk folds them.
     foldsCase: false,
     project: canonical.project,
@@ -310,10 +310,10 @@ function patternTarget(
   return {
     kind: "glob",
     path: `${folder.absolute.replace(/\/$/, "")}/${rest}`,
-    disk: extent("glob", below(folder.key), caseInsensitive),
+    disk: pathSet("glob", below(folder.key), caseInsensitive),
     repository: folder.repositoryKey === undefined
       ? undefined
-      : extent("glob", below(folder.repositoryKey), caseInsensitive),
+      : pathSet("glob", below(folder.repositoryKey), caseInsensitive),
     foldsCase: caseInsensitive,
     project: folder.project,
     worktree: folder.worktree,
@@ -321,10 +321,10 @@ function patternTarget(
 }
 
 /** The extent that is written as `text`. */
-export function extent(
+export function pathSet(
   kind: LockKind,
   text: string,
   foldsCase = false,
-): Extent {
-  return { text, prefix: foldPrefix(coveredPrefix(kind, text, foldsCase)) };
+): PathSet {
+  return { text, prefix: foldPrefix(pathSetPrefix(kind, text, foldsCase)) };
 }

@@ -903,7 +903,7 @@ function writeHold(tx: Transaction, { key, from, to }: ChangeOf<"hold">): void {
     return tx.send("DELETE FROM file_locks WHERE token = $1", [Number(key)]);
   }
   const { hold, waiter = null } = to;
-  const { type, holds, covers } = hold;
+  const { type, holds, pathSets } = hold;
   const expiresMs = Date.parse(hold.expiresAt);
   const why = storable(hold.why);
   if (from !== undefined) {
@@ -928,11 +928,11 @@ function writeHold(tx: Transaction, { key, from, to }: ChangeOf<"hold">): void {
       Date.parse(hold.since),
       storable(hold.agent) ?? "",
       hold.kind === "name" ? "file" : hold.kind,
-      covers.disk,
+      pathSets.disk,
       to.prefix,
-      covers.repository ?? null,
+      pathSets.repository ?? null,
       to.repositoryPrefix ?? null,
-      covers.foldsCase ? 1 : 0,
+      pathSets.foldsCase ? 1 : 0,
       hold.worktree ?? null,
       hold.project ?? null,
       expiresMs,

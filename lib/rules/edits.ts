@@ -266,7 +266,8 @@ export function* othersFiles(
 }
 
 function toOthersFile(hold: Hold): OthersFile {
-  const { path, session, kind, type, since, covers, worktree, project } = hold;
+  const { path, session, kind, type, since, pathSets, worktree, project } =
+    hold;
   return {
     path,
     session,
@@ -274,8 +275,8 @@ function toOthersFile(hold: Hold): OthersFile {
     type,
     since,
     expiresAtMs: Date.parse(hold.expiresAt),
-    disk: covers.disk,
-    foldsCase: covers.foldsCase,
+    disk: pathSets.disk,
+    foldsCase: pathSets.foldsCase,
     ...(worktree !== undefined && { worktree }),
     ...(project !== undefined && { project }),
   };

@@ -32,10 +32,10 @@
 import { mayShareDisk } from "../model/process.ts";
 import { DeadlockError, NotHeldError } from "../model/errors.ts";
 import {
-  meetOnDisk,
-  type Reach,
-  reachOfHold,
-  reachOfTarget,
+  overlapOnDisk,
+  type ParsedPathSets,
+  targetPathSets,
+  tryHoldPathSets,
 } from "../path/lock_overlap.ts";
 import { spansMachines } from "../model/lock.ts";
 import type { LockTarget } from "../model/lock.ts";
@@ -74,7 +74,7 @@ import { markEnded } from "./session_end.ts";
 export class LockTable {
   readonly #records: Records;
   readonly #at: Moment;
-  readonly #freed: Reach[] = [];
+  readonly #freed: ParsedPathSets[] = [];
 
   /** Makes a view of `records` at a moment. */
   constructor(records: Records, at: Moment) {
@@ -285,8 +285,10 @@ export class LockTable {
         const waiter = this.#waiter(number);
         // Judging an earlier one may have removed it.
         if (waiter === undefined) continue;
-        const wanted = this.#reachOf(waiter.request.target);
-        if (!freed.some((reach) => meetOnDisk(reach, wanted))) continue;
+        const wanted = this.#pathSetsOf(waiter.request.target);
+        if (!freed.some((pathSets) => overlapOnDisk(pathSets, wanted))) {
+          continue;
+        }
         // In a crowd all but the first stop here, without another look.
         if (served.some((first) => this.#shutsOut(first, waiter))) continue;
         if (yield* this.#leavesIfGone(waiter)) continue;
@@ -454,7 +456,7 @@ export class LockTable {
       holds: 1,
       ...(project !== undefined && { project }),
       ...(worktree !== undefined && { worktree }),
-      covers: {
+      pathSets: {
         disk: target.disk.text,
         ...(repository !== undefined && { repository: repository.text }),
         foldsCase: target.foldsCase,
@@ -692,23 +694,23 @@ export class LockTable {
   }
 
   #freeHold(hold: Hold): void {
-    const reach = reachOfHold(hold, this.#records.entryKind);
-    if (reach !== undefined) this.#freed.push(reach);
+    const pathSets = tryHoldPathSets(hold, this.#records.entryKind);
+    if (pathSets !== undefined) this.#freed.push(pathSets);
   }
 
   #free(target: LockTarget): void {
-    this.#freed.push(this.#reachOf(target));
+    this.#freed.push(this.#pathSetsOf(target));
   }
 
-  #reachOf(target: LockTarget): Reach {
-    return reachOfTarget(target, this.#records.entryKind);
+  #pathSetsOf(target: LockTarget): ParsedPathSets {
+    return targetPathSets(target, this.#records.entryKind);
   }
 
   /** Whether two targets overlap on disk. */
   #overlap(a: LockTarget, b: LockTarget): boolean {
     return (mayShareDisk(a.host ?? null, b.host ?? null) ||
       spansMachines(a.disk.text)) &&
-      meetOnDisk(this.#reachOf(a), this.#reachOf(b));
+      overlapOnDisk(this.#pathSetsOf(a), this.#pathSetsOf(b));
   }
 
   /** Whether a waiter that was just served keeps another one waiting. */

@@ -62,7 +62,7 @@ export function isSame(request: LockRequest, hold: Hold): boolean {
   const { target, session, agent } = request;
   return hold.path === target.path && hold.kind === target.kind &&
     // A glob that was called one is another than what may be a name.
-    (hold.kind !== "glob" || hold.covers.disk === target.disk.text) &&
+    (hold.kind !== "glob" || hold.pathSets.disk === target.disk.text) &&
     hold.session === session && (hold.agent ?? "") === agent;
 }
 

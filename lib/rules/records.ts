@@ -14,15 +14,15 @@ import { type HostedProcess, mayShareDisk } from "../model/process.ts";
 import type { Delivery } from "../model/delivery.ts";
 import {
   type EntryKind,
-  meetInRepository,
-  meetOnDisk,
   type OverlapBudget,
-  type Reach,
-  reachOfHold,
-  reachOfTarget,
+  overlapInRepository,
+  overlapOnDisk,
+  type ParsedPathSets,
+  targetPathSets,
+  tryHoldPathSets,
 } from "../path/lock_overlap.ts";
 import { spansMachines } from "../model/lock.ts";
-import type { Extent as PathSet, LockTarget } from "../model/lock.ts";
+import type { LockTarget, PathSet } from "../model/lock.ts";
 import type { Hold, LockRequest } from "../model/lock.ts";
 import type { Session } from "../model/session.ts";
 import type { Appended, ChangeTopic, NewMessage } from "../model/message.ts";
@@ -272,8 +272,8 @@ export class HoldSet extends RecordSet<HoldRecord> {
   };
   // The paths of a hold never change, so each is read, and an overlap decided, once.
   readonly #overlaps = new WeakMap<PathSet, Map<string, boolean>>();
-  readonly #reaches = new Map<number, Reach | undefined>();
-  readonly #targets = new WeakMap<LockTarget, Reach>();
+  readonly #pathSets = new Map<number, ParsedPathSets | undefined>();
+  readonly #targets = new WeakMap<LockTarget, ParsedPathSets>();
   // Holds by session that this decision added, less those that it removed.
   readonly #added = new Map<string, number>();
   readonly #entryKind: EntryKind;
@@ -372,22 +372,22 @@ export class HoldSet extends RecordSet<HoldRecord> {
     return found;
   }
 
-  #reachOf(hold: Hold, budget?: OverlapBudget): Reach | undefined {
-    const { token, kind, covers } = hold;
-    if (!this.#reaches.has(token)) {
-      if (kind === "glob") budget?.parse(covers.disk.length);
-      this.#reaches.set(token, reachOfHold(hold, this.#entryKind));
+  #pathSetsOf(hold: Hold, budget?: OverlapBudget): ParsedPathSets | undefined {
+    const { token, kind, pathSets } = hold;
+    if (!this.#pathSets.has(token)) {
+      if (kind === "glob") budget?.parse(pathSets.disk.length);
+      this.#pathSets.set(token, tryHoldPathSets(hold, this.#entryKind));
     }
-    return this.#reaches.get(token);
+    return this.#pathSets.get(token);
   }
 
-  #wanted(target: LockTarget): Reach {
-    let reach = this.#targets.get(target);
-    if (reach === undefined) {
-      reach = reachOfTarget(target, this.#entryKind);
-      this.#targets.set(target, reach);
+  #wanted(target: LockTarget): ParsedPathSets {
+    let pathSets = this.#targets.get(target);
+    if (pathSets === undefined) {
+      pathSets = targetPathSets(target, this.#entryKind);
+      this.#targets.set(target, pathSets);
     }
-    return reach;
+    return pathSets;
   }
 
   #overlap(
@@ -405,12 +405,12 @@ export class HoldSet extends RecordSet<HoldRecord> {
     let overlap = decided.get(key);
     if (overlap === undefined) {
       const wanted = this.#wanted(target);
-      const meet = where === "disk" ? meetOnDisk : meetInRepository;
+      const meet = where === "disk" ? overlapOnDisk : overlapInRepository;
       if (budget === undefined) {
-        const covered = this.#reachOf(hold);
+        const covered = this.#pathSetsOf(hold);
         overlap = covered !== undefined && meet(wanted, covered);
       } else {
-        const covered = () => this.#reachOf(hold, budget);
+        const covered = () => this.#pathSetsOf(hold, budget);
         overlap = budget.meet(wanted, covered, meet);
         // It may be decided exactly with another budget.
         if (budget.isSpent) return overlap;

@@ -38,7 +38,7 @@ export function toHold(row: Columns, nowMs: number): Hold {
     holds: Number(row.holds),
     ...(row.project_id !== null && { project: String(row.project_id) }),
     ...(row.worktree !== null && { worktree: String(row.worktree) }),
-    covers: {
+    pathSets: {
       disk: String(row.extent),
       ...(row.repo_extent !== null && { repository: String(row.repo_extent) }),
       foldsCase: row.folds_case === 1,
@@ -48,13 +48,13 @@ export function toHold(row: Columns, nowMs: number): Hold {
 
 /** What a waiter asked for, as its row says. */
 export function toRequest(row: Columns): LockRequest {
-  const extent = (text: unknown, prefix: unknown) =>
+  const pathSet = (text: unknown, prefix: unknown) =>
     text === null ? undefined : { text: String(text), prefix: String(prefix) };
   const target: LockTarget = {
     kind: kindOf(row),
     path: String(row.file_path),
-    disk: extent(row.extent, row.prefix)!,
-    repository: extent(row.repo_extent, row.repo_prefix),
+    disk: pathSet(row.extent, row.prefix)!,
+    repository: pathSet(row.repo_extent, row.repo_prefix),
     foldsCase: row.folds_case === 1,
     project: row.project_id === null ? undefined : String(row.project_id),
     worktree: row.worktree === null ? undefined : String(row.worktree),
@@ -98,7 +98,7 @@ export function foreignTarget(path: string): LockTarget {
   } catch (error) {
     // Whatever was written there stands for itself and meets nothing.
     void error;
-    const extent = { text: "/\u0001", prefix: "/\u0001" };
-    return { kind: "file", path, disk: extent, foldsCase: false };
+    const pathSet = { text: "/\u0001", prefix: "/\u0001" };
+    return { kind: "file", path, disk: pathSet, foldsCase: false };
   }
 }

@@ -796,7 +796,7 @@ function writeHold(
     return;
   }
   const { hold, waiter = null } = to;
-  const { type, holds, why = null, covers } = hold;
+  const { type, holds, why = null, pathSets } = hold;
   const expiresMs = Date.parse(hold.expiresAt);
   if (from !== undefined) {
     connection.sql(
@@ -819,11 +819,11 @@ function writeHold(
     hold.since,
     hold.agent ?? "",
     hold.kind === "name" ? "file" : hold.kind,
-    covers.disk,
+    pathSets.disk,
     to.prefix,
-    covers.repository ?? null,
+    pathSets.repository ?? null,
     to.repositoryPrefix ?? null,
-    covers.foldsCase ? 1 : 0,
+    pathSets.foldsCase ? 1 : 0,
     hold.worktree ?? null,
     hold.project ?? null,
     expiresMs,

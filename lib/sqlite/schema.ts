@@ -198,7 +198,7 @@ const version1 = (): readonly string[] => [
   END`,
 
   // Only what is held: who waits stands in lock_waiters. The token is the row's
-  // id, as both only grow. An extent is what the lock covers, as text that is a
+  // id, as both only grow. An extent is the lock's path set, as text that is a
   // path or a glob; a prefix is its literal beginning, case folded, for finding
   // what may overlap. prefix is NULL in rows of other programs, until adopted.
   `CREATE TABLE file_locks (

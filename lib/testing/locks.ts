@@ -50,7 +50,7 @@ export function locks(cases: Cases): void {
       why: "mend it",
       overdue: false,
       holds: 1,
-      covers: { disk: "/src/a.ts", foldsCase: false },
+      pathSets: { disk: "/src/a.ts", foldsCase: false },
     });
     assert.ok(Number.isSafeInteger(token) && token > 0);
     assert.equal(Date.parse(expiresAt) - Date.parse(since), HOUR_MS);

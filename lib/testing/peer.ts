@@ -8,7 +8,7 @@ import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
 import { processStart } from "../process/host.ts";
 import type { Json } from "../model/json.ts";
-import { extent } from "../path/lock_target.ts";
+import { pathSet } from "../path/lock_target.ts";
 import type { LockKind, LockTarget } from "../model/lock.ts";
 import type { Hold, LockOutcome, LockRequest } from "../model/lock.ts";
 import type { Session, SessionStart } from "../model/session.ts";
@@ -190,8 +190,10 @@ export function targetOf(
   return {
     kind,
     path,
-    disk: extent(kind, text),
-    repository: repository === undefined ? undefined : extent(kind, repository),
+    disk: pathSet(kind, text),
+    repository: repository === undefined
+      ? undefined
+      : pathSet(kind, repository),
     foldsCase: false,
   };
 }

@@ -186,7 +186,7 @@ Deno.test("acquire: a hold says what was asked for", () => {
     holds: 1,
     project: "/repo",
     worktree: "/w",
-    covers: { disk: "/w/a.ts", repository: "/repo/a.ts", foldsCase: false },
+    pathSets: { disk: "/w/a.ts", repository: "/repo/a.ts", foldsCase: false },
   });
   assert.deepEqual(world.wakes, ["locks"]);
 });

@@ -15,13 +15,13 @@ const note = (value: string): NoteRecord => ({
 const KEY = noteKey("ann", "k");
 
 function hold(token: number, session = "ann", path = `/${token}`) {
-  const covers = { disk: path, foldsCase: false };
+  const pathSets = { disk: path, foldsCase: false };
   const hold = {
     token,
     session,
     kind: "file",
     path,
-    covers,
+    pathSets,
     type: "exclusive",
   };
   return { hold: hold as unknown as Hold, prefix: path, host: null };

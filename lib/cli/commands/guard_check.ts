@@ -34,10 +34,10 @@ import { holderPhrase, holdJson } from "../output/hold_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printAside, printJson } from "../output/output.ts";
 import {
-  type Meeting,
-  meeting,
-  type Reach,
-  reachOfHold,
+  type OverlapKind,
+  overlapKind,
+  type ParsedPathSets,
+  tryHoldPathSets,
 } from "../../path/lock_overlap.ts";
 import { entryKindOf } from "../../path/paths.ts";
 import { visible, visibleJson } from "../output/visible_text.ts";
@@ -97,7 +97,7 @@ export default check;
 /** A lock of somebody else's, and the files that it meets. */
 interface Found {
   readonly hold: Hold;
-  readonly risk: Meeting;
+  readonly risk: OverlapKind;
   readonly files: readonly string[];
 }
 
@@ -119,15 +119,15 @@ async function look(
   const root = await worktreeRoot();
   if (root === undefined) return [];
   const names = act === "push" ? await pushedFiles(refs) : await stagedFiles();
-  const files = reachesOf(root, names);
+  const files = filePathSets(root, names);
   return holds.flatMap((hold) => foundAt(hold, files));
 }
 
-/** What each file of a worktree reaches, by its name. */
-function reachesOf(
+/** Returns the path sets of each file of a worktree, by its name. */
+function filePathSets(
   root: string,
   names: readonly string[],
-): ReadonlyMap<string, Reach> {
+): ReadonlyMap<string, ParsedPathSets> {
   const top = canonicalPath(root, "/");
   const { project, worktree } = top;
   return new Map(names.map((name) => {
@@ -152,13 +152,16 @@ function reachesOf(
 /** The files that a lock meets: those on disk, and those in other worktrees. */
 function foundAt(
   hold: Hold,
-  files: ReadonlyMap<string, Reach>,
+  files: ReadonlyMap<string, ParsedPathSets>,
 ): readonly Found[] {
-  const theirs = reachOfHold(hold, entryKindOf);
+  const theirs = tryHoldPathSets(hold, entryKindOf);
   if (theirs === undefined) return [];
-  const met: Record<Meeting, string[]> = { "conflict": [], "merge-risk": [] };
-  for (const [name, reach] of files) {
-    const risk = meeting(theirs, reach);
+  const met: Record<OverlapKind, string[]> = {
+    "conflict": [],
+    "merge-risk": [],
+  };
+  for (const [name, pathSets] of files) {
+    const risk = overlapKind(theirs, pathSets);
     if (risk !== undefined) met[risk].push(name);
   }
   return (["conflict", "merge-risk"] as const).flatMap((risk) =>

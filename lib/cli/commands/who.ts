@@ -30,11 +30,11 @@ import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { PATTERN_OPTIONS, patternOf } from "../pattern.ts";
 import {
-  type Meeting,
-  meeting,
-  type Reach,
-  reachOfHold,
-  reachOfTarget,
+  type OverlapKind,
+  overlapKind,
+  type ParsedPathSets,
+  targetPathSets,
+  tryHoldPathSets,
 } from "../../path/lock_overlap.ts";
 import { type Cell, tableLines } from "../output/table.ts";
 
@@ -62,19 +62,19 @@ const who: Command = defineCommand({
     const pattern = patternOf(options);
     await using opened = await openBusFor(options);
     const { bus, identity } = opened;
-    const reach = reachOfTarget(
+    const pathSets = targetPathSets(
       bus.locks.meaning(path, { pattern }),
       entryKindOf,
     );
     const isSelf = (session: string): boolean =>
       session === identity.joined?.id;
     const touches = [
-      ...await holders(bus, reach, isSelf),
+      ...await holders(bus, pathSets, isSelf),
       ...(await bus.locks.waiters(path, { pattern })).map((waiter) =>
         waiting(waiter, isSelf)
       ),
-      ...await editors(bus, reach, isSelf),
-      ...await conflicts(bus, reach, isSelf),
+      ...await editors(bus, pathSets, isSelf),
+      ...await conflicts(bus, pathSets, isSelf),
     ];
     if (options.json) touches.forEach(({ json }) => printJson(json));
     else if (touches.length === 0) printLine("Nobody.");
@@ -101,13 +101,13 @@ type IsSelf = (session: string) => boolean;
 
 async function holders(
   bus: MessageBus,
-  reach: Reach,
+  pathSets: ParsedPathSets,
   isSelf: IsSelf,
 ): Promise<Touch[]> {
   const holds = await bus.locks.list({ allProjects: true });
   return holds.flatMap((hold) => {
-    const theirs = reachOfHold(hold, entryKindOf);
-    const met = theirs && meeting(reach, theirs);
+    const theirs = tryHoldPathSets(hold, entryKindOf);
+    const met = theirs && overlapKind(pathSets, theirs);
     return met === undefined ? [] : [holding(hold, whereOf(met), isSelf)];
   });
 }
@@ -140,13 +140,13 @@ function waiting(waiter: Blocker, isSelf: IsSelf): Touch {
 
 async function editors(
   bus: MessageBus,
-  reach: Reach,
+  pathSets: ParsedPathSets,
   isSelf: IsSelf,
 ): Promise<Touch[]> {
   const sessions = await bus.sessions.list({ allProjects: true });
   return sessions.flatMap((session) =>
     session.activeFiles.flatMap((file) => {
-      const met = meetingAt(reach, file, session.worktree, "literal");
+      const met = overlapKindAt(pathSets, file, session.worktree, "literal");
       return met === undefined
         ? []
         : [editing(session, file, whereOf(met), isSelf)];
@@ -180,7 +180,7 @@ function editing(
 /** What was said of conflicts there, the last first. */
 async function conflicts(
   bus: MessageBus,
-  reach: Reach,
+  pathSets: ParsedPathSets,
   isSelf: IsSelf,
 ): Promise<Touch[]> {
   const { messages } = await bus.poll("file_conflict", {
@@ -189,7 +189,7 @@ async function conflicts(
   });
   return messages.toReversed().flatMap((message) => {
     const said = conflictOf(message);
-    const met = said && meetingAt(reach, said.path, said.worktree);
+    const met = said && overlapKindAt(pathSets, said.path, said.worktree);
     return met === undefined
       ? []
       : [conflict(message, said!, whereOf(met), isSelf)];
@@ -272,16 +272,16 @@ function whereOf(met: "conflict" | "merge-risk"): Where {
 }
 
 /** How a path that somebody wrote meets what is asked for. */
-function meetingAt(
-  reach: Reach,
+function overlapKindAt(
+  pathSets: ParsedPathSets,
   path: string,
   base = Deno.cwd(),
   pattern?: PatternMode,
-): Meeting | undefined {
+): OverlapKind | undefined {
   try {
-    return meeting(
-      reach,
-      reachOfTarget(lockTarget(path, base, { pattern }), entryKindOf),
+    return overlapKind(
+      pathSets,
+      targetPathSets(lockTarget(path, base, { pattern }), entryKindOf),
     );
   } catch (error) {
     // Whatever was written there is no path.

@@ -10,12 +10,12 @@ import { timeOf } from "./message_lines.ts";
 import { printAside } from "./output.ts";
 import { visible, visibleJson } from "./visible_text.ts";
 
-/** A hold as it is printed as JSON: what it covers is the library's own. */
-export type HoldJson = Omit<Hold, "covers">;
+/** A hold as it is printed as JSON: its path sets are internal. */
+export type HoldJson = Omit<Hold, "pathSets">;
 
 /** A hold as it is printed as JSON. */
 export function holdJson(hold: Hold): HoldJson {
-  const { covers: _, ...printed } = hold;
+  const { pathSets: _, ...printed } = hold;
   return printed;
 }
 

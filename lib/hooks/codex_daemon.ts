@@ -27,7 +27,7 @@ import { isThreadId } from "../process/keeper.ts";
 import type { ProcessEntry } from "../process/process_entry.ts";
 import { ancestors, processEntry } from "../process/processes.ts";
 import { procText } from "../process/procfs.ts";
-import { checkFolder, locateBus } from "../sqlite/location.ts";
+import { assertPrivateFolder, locateBus } from "../sqlite/location.ts";
 import { DAEMON_FILE } from "./agents/codex.ts";
 
 /** A thread that runs us, below the daemon of its Codex. */
@@ -210,7 +210,7 @@ function recalled(
 ): Window | null | undefined {
   if (folder === undefined) return undefined;
   try {
-    checkFolder(folder);
+    assertPrivateFolder(folder);
     const window = JSON.parse(Deno.readTextFileSync(`${folder}/${id}`));
     if (window === null) return null;
     const { pid, startTime, environment } = window as Window;
@@ -231,7 +231,7 @@ function remember(
   if (folder === undefined) return;
   try {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    checkFolder(folder);
+    assertPrivateFolder(folder);
     forgetOld(folder);
     // Whole or not at all: another hook of the thread may read it now.
     const made = `${folder}/.${id}.${Deno.pid}`;

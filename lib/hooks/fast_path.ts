@@ -15,8 +15,8 @@ import type { KeeperProcess } from "../model/process.ts";
 import { runsUs } from "../process/processes.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
-import { guardQuickly } from "../sqlite/quick_guard.ts";
-import { openSound, trimLog } from "../sqlite/sound.ts";
+import { guardEditFast } from "../sqlite/fast_guard.ts";
+import { checkpointOnExit, tryOpenExisting } from "../sqlite/fast_open.ts";
 import type { HookEvent } from "./agents/agent.ts";
 import { activeFiles, LEASE_MS, LOCKS_MAX } from "./edit_lock.ts";
 
@@ -62,10 +62,10 @@ export function answerQuickly(
   const path = paths[0].startsWith("/") ? paths[0] : `${event.cwd}/${paths[0]}`;
   if (Deno.env.get("MBUS_URL") || !isRealPath(path)) return { goesOn: false };
   const location = locateBus(home);
-  const db = openSound(location);
+  const db = tryOpenExisting(location);
   if (db === undefined) return { goesOn: false };
   try {
-    const goesOn = guardQuickly(db, {
+    const goesOn = guardEditFast(db, {
       session: event.sessionId,
       vendor: event.agent,
       agent: event.agentId ?? "",
@@ -74,7 +74,7 @@ export function answerQuickly(
       locksMax: LOCKS_MAX,
       nowMs,
       activeFiles: (before) => activeFiles(before, [path]),
-      startedUs: process === undefined
+      isAncestor: process === undefined
         ? runsUs
         : (pid, start) => pid === process.pid && start === process.startTime,
       keyOfName: () => keyOfName(path),
@@ -89,7 +89,7 @@ export function answerQuickly(
 
 function leave(db: Database, location: BusLocation, ends: boolean): void {
   if (!ends) db.close();
-  else if (Math.random() * LOOKED_AT_ONE_IN < 1) trimLog(db, location);
+  else if (Math.random() * LOOKED_AT_ONE_IN < 1) checkpointOnExit(db, location);
 }
 
 /** Whether a path is the one that all ways to write it lead to. */

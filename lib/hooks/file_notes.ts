@@ -46,7 +46,7 @@ export async function isUnsureChange(
   return note?.isUnsure === true;
 }
 
-// Both keys are read by the quick answer, too: sqlite/quick_guard.ts.
+// Both keys are read by the quick answer, too: sqlite/fast_guard.ts.
 /** The key of the note of what an agent read. */
 export function readKey(hook: Case, path: string): string {
   return `read:${agentOf(hook)}:${path}`;

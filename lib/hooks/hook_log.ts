@@ -6,7 +6,7 @@
  */
 
 import { readSmallFile } from "../path/small_file.ts";
-import { checkFolder, locateBus } from "../sqlite/location.ts";
+import { assertPrivateFolder, locateBus } from "../sqlite/location.ts";
 
 const BYTES_MAX = 1_000_000;
 const MESSAGE_CHARS_MAX = 500;
@@ -47,7 +47,7 @@ export class HookLog {
       // Where there is no bus yet, the log is the first thing in its folder.
       Deno.mkdirSync(home, { recursive: true, mode: 0o700 });
       // In a folder of others it could be led to any file of this user's.
-      checkFolder(home);
+      assertPrivateFolder(home);
       const path = hookLogPath(home);
       rotate(path);
       Deno.writeTextFileSync(path, `${JSON.stringify(line)}\n`, {
@@ -77,7 +77,7 @@ export function readHookLog(
 ): HookLogLine[] {
   const path = hookLogPath(home);
   try {
-    checkFolder(locateBus(home).home);
+    assertPrivateFolder(locateBus(home).home);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;

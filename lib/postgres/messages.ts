@@ -15,7 +15,11 @@
  * @module
  */
 
-import { refuseBeyond, START_CURSOR, toMessage } from "../sql/message_rows.ts";
+import {
+  assertCursorInRange,
+  START_CURSOR,
+  toMessage,
+} from "../sql/message_rows.ts";
 import type { Interest, Page } from "../model/message.ts";
 import {
   arrayText,
@@ -108,7 +112,7 @@ export async function read(
     : await readChannels(connection, cursor, [...values, arrayText(channels)]);
   const messages = rows.filter(({ id }) => id !== null).map(toMessage);
   connection.clock.learn(rows[0].now_ms, clockShiftMs);
-  refuseBeyond(String(rows[0].last_id), cursor);
+  assertCursorInRange(String(rows[0].last_id), cursor);
   const last = messages.at(-1)?.id ?? cursor;
   const end = rows[0].end_id ?? START_CURSOR;
   return {

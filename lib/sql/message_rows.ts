@@ -35,7 +35,7 @@ export function parseCursor(text: string): string {
  *
  * @throws {InvalidInputError} If it does.
  */
-export function refuseBeyond(end: string, cursor: string): void {
+export function assertCursorInRange(end: string, cursor: string): void {
   if (Number(cursor) <= Number(end)) return;
   throw new InvalidInputError(
     "cursor",

@@ -45,13 +45,13 @@ const EVERY_CHANNEL = "*";
 const BELLS_LOOKED_AT_MAX = 8;
 
 /** How old a bell becomes whose process cannot be judged. */
-const UNJUDGED_KEPT_MS = 60 * 60 * 1000;
+const UNKNOWN_OWNER_TTL_MS = 60 * 60 * 1000;
 
 // No other file is removed, whatever other programs write into the rows.
 const BELL_NAME = /^\d+-[0-9a-f]{8}$/;
 
 // Who reads every channel is not told of changes.
-const whoWatches = (channel: string, project: string, to: string) =>
+const watchersSql = (channel: string, project: string, to: string) =>
   `SELECT bell FROM bell_interests WHERE channel = ${channel}
      AND (${project} IS NULL OR project_id IS NULL OR project_id = ${project})
      AND (${to} IS NULL OR session_id IS NULL OR session_id = ${to})`;
@@ -60,15 +60,19 @@ const whoWatches = (channel: string, project: string, to: string) =>
  * The query for the bells of those who want a message, whose channel, project and
  * addressee are these expressions; who wants it twice comes twice.
  */
-export function whoReads(channel: string, project: string, to: string): string {
+export function readersSql(
+  channel: string,
+  project: string,
+  to: string,
+): string {
   // Half of the work of one look for two channels.
-  return `${whoWatches(channel, project, to)} UNION ALL ${
-    whoWatches(`'${EVERY_CHANNEL}'`, project, to)
+  return `${watchersSql(channel, project, to)} UNION ALL ${
+    watchersSql(`'${EVERY_CHANNEL}'`, project, to)
   }`;
 }
 
-const WHO_WATCHES = whoWatches("?1", "?2", "?3");
-const WHO_READS = whoReads("?1", "?2", "?3");
+const WATCHERS = watchersSql("?1", "?2", "?3");
+const READERS = readersSql("?1", "?2", "?3");
 
 /**
  * The bells of those who want one of these messages. A watch of no session is
@@ -85,7 +89,7 @@ export function bellsFor(
     if (seen.has(key)) continue;
     seen.add(key);
     const rows = connection.sql(
-      isTopic(channel) ? WHO_WATCHES : WHO_READS,
+      isTopic(channel) ? WATCHERS : READERS,
     ).all(channel, project, to ?? null);
     for (const row of rows) bells.add(String(row.bell));
   }
@@ -206,7 +210,7 @@ function isOld(tx: Transaction, bell: string): boolean {
   try {
     const { birthtime, mtime } = Deno.statSync(pathOf(tx, bell));
     const since = birthtime ?? mtime;
-    return since !== null && tx.nowMs - since.getTime() > UNJUDGED_KEPT_MS;
+    return since !== null && tx.nowMs - since.getTime() > UNKNOWN_OWNER_TTL_MS;
   } catch (error) {
     // Nobody rings where there is nothing to touch. What cannot be looked at is
     // judged by a later purge.

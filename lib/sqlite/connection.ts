@@ -38,8 +38,12 @@ import {
   storeError,
   unreachableError,
 } from "./faults.ts";
-import { type BusLocation, checkFolders, prepareLocation } from "./location.ts";
-import { closeUnchanged, fileUri } from "./sound.ts";
+import {
+  assertPrivateFolders,
+  type BusLocation,
+  prepareLocation,
+} from "./location.ts";
+import { closeWithoutCheckpoint, fileUri } from "./fast_open.ts";
 import { WriterLock } from "./writer_lock.ts";
 import {
   APPLICATION_ID,
@@ -185,7 +189,7 @@ export class Connection {
    * Whether the log is to be folded in behind the commits: this SQLite can tell
    * how much there is to fold in without doing it, and two may do it at once.
    */
-  get foldsBehind(): boolean {
+  get usesBackgroundCheckpoint(): boolean {
     return !this.readOnly && !this.#options.brief && !this.sqliteHasWalResetBug;
   }
 
@@ -487,7 +491,7 @@ interface Opened {
 }
 
 function openBest(location: BusLocation, options: ConnectionOptions): Opened {
-  checkFolders(location);
+  assertPrivateFolders(location);
   let refusal: unknown;
   if (!options.readOnly) {
     try {
@@ -577,7 +581,7 @@ function openAs(
     } catch (error) {
       // Before it is closed, which gives some back.
       const state = stateOfOpening(path, error);
-      if (isAnothers(error)) closeUnchanged(db, path, options.library);
+      if (isAnothers(error)) closeWithoutCheckpoint(db, path, options.library);
       else db.close();
       throw state;
     }

@@ -116,7 +116,7 @@ export function prepareLocation(location: BusLocation): void {
   }
   if (exists(location.databasePath)) return;
   // Reading the mounts is half of what opening costs, so only for a new one.
-  refuseNetworkFileSystem(location.home);
+  assertLocalFileSystem(location.home);
   try {
     // SQLite gives -wal and -shm the rights of the database, so these hold for
     // all three whatever the umask. createNew never opens a file that exists.
@@ -159,7 +159,7 @@ function makeFolder(folder: string): void {
   }
   // The umask may have taken rights away from a folder that is ours to use.
   if (made && Deno.build.os !== "windows") Deno.chmodSync(folder, 0o700);
-  checkFolder(folder);
+  assertPrivateFolder(folder);
 }
 
 /**
@@ -169,11 +169,11 @@ function makeFolder(folder: string): void {
  * @throws {StoreError} If one is no folder, is another user's, or its group or
  * others may write to it.
  */
-export function checkFolders(location: BusLocation): void {
+export function assertPrivateFolders(location: BusLocation): void {
   const { home, databaseFolder, bellsFolder } = location;
   for (const folder of [home, databaseFolder, bellsFolder]) {
     try {
-      checkFolder(folder);
+      assertPrivateFolder(folder);
     } catch (error) {
       if (error instanceof StoreError) throw error;
       // What cannot be looked at is not there, or cannot be used either.
@@ -187,7 +187,7 @@ export function checkFolders(location: BusLocation): void {
  * @throws {StoreError} If it is no folder, is another user's, or its group or
  * others may write to it.
  */
-export function checkFolder(folder: string): void {
+export function assertPrivateFolder(folder: string): void {
   // What is no link tells all of itself.
   const link = Deno.lstatSync(folder);
   const info = link.isSymlink ? Deno.statSync(folder) : link;
@@ -281,7 +281,7 @@ export function isNetworkFileSystem(type: string): boolean {
   return NETWORK_FILE_SYSTEMS.test(type);
 }
 
-function refuseNetworkFileSystem(folder: string): void {
+function assertLocalFileSystem(folder: string): void {
   const type = fileSystemOf(folder);
   if (type === undefined || !isNetworkFileSystem(type)) return;
   throw new StoreError(

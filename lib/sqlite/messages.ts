@@ -13,11 +13,15 @@
  * @module
  */
 
-import { messageOf, refuseBeyond, START_CURSOR } from "../sql/message_rows.ts";
+import {
+  assertCursorInRange,
+  messageOf,
+  START_CURSOR,
+} from "../sql/message_rows.ts";
 import { isoOf } from "../model/iso_time.ts";
 import type { Incarnation } from "../model/session.ts";
 import type { Interest, Message, NewMessage, Page } from "../model/message.ts";
-import { whoReads } from "./bells.ts";
+import { readersSql } from "./bells.ts";
 import { type Connection, WHILE_COMPATIBLE } from "./connection.ts";
 import type { SqlValue } from "./driver.ts";
 
@@ -47,7 +51,7 @@ const INSERT_ALONE = insertOf(`((SELECT ?1 WHERE ${WHILE_COMPATIBLE}
   // takes after it. No bell holds the separator, as no file's name does.
   ` RETURNING id,
     (SELECT group_concat(bell, '/') FROM (${
-    whoReads("?2", "?7", "?8")
+    readersSql("?2", "?7", "?8")
   })) AS bells`;
 
 /** A message that was inserted by itself. */
@@ -177,7 +181,7 @@ export class MessageReader {
     // What is committed from here on comes with the next page: the end is fixed first,
     // so that it can move past what is not wanted.
     const end = endCursor(this.#connection);
-    refuseBeyond(end, cursor);
+    assertCursorInRange(end, cursor);
     const distance = Number(end) - Number(cursor);
     this.#wasFar = distance >= this.#atOnce;
     if (distance === 0) return { messages: [], cursor };

@@ -54,7 +54,7 @@ import {
 } from "./driver.ts";
 import { faultOf } from "./faults.ts";
 import { type BusLocation, locateBus } from "./location.ts";
-import { sizeOf, WriteLog } from "./log.ts";
+import { Checkpointer, sizeOf } from "./checkpoint.ts";
 import {
   endCursor,
   hasExpiredAfter,
@@ -62,7 +62,7 @@ import {
   MessageReader,
 } from "./messages.ts";
 import { decide, look } from "./records.ts";
-import { openSound, trimLog } from "./sound.ts";
+import { checkpointOnExit, tryOpenExisting } from "./fast_open.ts";
 import { newPurgeRound, Transaction } from "./transaction.ts";
 import type { Notify, WakeUps } from "./wake_ups.ts";
 
@@ -136,14 +136,14 @@ export class SqliteStore implements Store {
   // Sessions that this store registered, and the process of each.
   readonly #incarnations = new Map<string, Incarnation>();
   // A one-shot process has none: it checkpoints as it ends.
-  readonly #log: WriteLog | undefined;
+  readonly #log: Checkpointer | undefined;
   #wakeUps: WakeUps | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
     connection: Connection,
     settings: Settings,
-    log: WriteLog | undefined,
+    log: Checkpointer | undefined,
   ) {
     this.#connection = connection;
     this.#settings = settings;
@@ -162,7 +162,7 @@ export class SqliteStore implements Store {
     const connectionOptions: ConnectionOptions = { ...options, library };
     const connection = Connection.open(location, connectionOptions);
     warnOfOldSqlite(connection, options.warn);
-    const log = new WriteLog(connection, options);
+    const log = new Checkpointer(connection, options);
     return new SqliteStore(connection, options, log);
   }
 
@@ -173,7 +173,7 @@ export class SqliteStore implements Store {
    */
   static openOneShot(options: OneShotOptions): SqliteStore {
     const { location, busyTotalMs, now, warn } = options;
-    const { db = openSound(location) } = options;
+    const { db = tryOpenExisting(location) } = options;
     const waiting = { busyTimeoutMs: busyTotalMs, busyTotalMs, brief: true };
     const connection = db === undefined
       ? Connection.open(location, waiting)
@@ -203,7 +203,7 @@ export class SqliteStore implements Store {
       : await this.#write(
         "publish",
         (tx) =>
-          atomic ? appendTogether(tx, messages) : appendApart(tx, messages),
+          atomic ? appendTogether(tx, messages) : appendEach(tx, messages),
       );
     this.#log?.appended(messages.length);
     return results;
@@ -350,7 +350,7 @@ export class SqliteStore implements Store {
   leave(): void {
     const { db, location } = this.#connection;
     try {
-      trimLog(db, location);
+      checkpointOnExit(db, location);
     } catch (error) {
       // The next process that ends does it.
       this.#settings.warn(`mbus: ${(error as Error).message}`);
@@ -458,7 +458,7 @@ function appendTogether(
 }
 
 /** Appends each for itself; nearly always all of them will do. */
-function appendApart(
+function appendEach(
   tx: Transaction,
   messages: readonly NewMessage[],
 ): readonly AppendResult[] {

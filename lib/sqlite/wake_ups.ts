@@ -38,14 +38,17 @@ import {
 } from "./bells.ts";
 import { pause } from "./busy.ts";
 import type { Connection } from "./connection.ts";
-import { ForeignRows, type ForeignRowsOptions } from "./foreign_rows.ts";
+import {
+  ExternalWrites,
+  type ExternalWritesOptions,
+} from "./external_writes.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How a process wants to be woken. */
 export type Notify = "auto" | "watch" | "poll";
 
 /** What {@linkcode WakeUps} needs of its store. */
-export interface WakeUpsOptions extends ForeignRowsOptions {
+export interface WakeUpsOptions extends ExternalWritesOptions {
   /** `watch` throws where no watch can be had, `auto` falls back to polling. */
   readonly notify: Notify;
   /** How often to look for what did not ring, in milliseconds. */
@@ -66,7 +69,7 @@ interface Watcher {
 export class WakeUps {
   readonly #connection: Connection;
   readonly #options: WakeUpsOptions;
-  readonly #foreignRows: ForeignRows;
+  readonly #foreignRows: ExternalWrites;
   readonly #watchers = new Map<number, Watcher>();
   #nextWatch = 1;
   // A name of its own each time it starts: what removes the last one's bell may
@@ -87,7 +90,7 @@ export class WakeUps {
   constructor(connection: Connection, options: WakeUpsOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#foreignRows = new ForeignRows(connection, options);
+    this.#foreignRows = new ExternalWrites(connection, options);
   }
 
   /** Calls `wake` whenever there may be something new of `interest`. */

@@ -14,7 +14,7 @@ import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import { SCHEMA_VERSION } from "../sqlite/schema_version.ts";
 import { SqliteStore } from "../sqlite/store.ts";
 import type { Store } from "./store.ts";
-import { storeAddress, type Whereabouts } from "./url.ts";
+import { storeAddress, type StoreLocator } from "./url.ts";
 
 /** A folder or a server. */
 export type StorePlace = FolderPlace | ServerPlace;
@@ -60,7 +60,7 @@ export interface SchemaReport {
  *
  * @throws {InvalidInputError} If there is no store for the URL.
  */
-export function storePlace(options: Whereabouts): StorePlace {
+export function storePlace(options: StoreLocator): StorePlace {
   const address = storeAddress(options);
   return address.kind === "postgres"
     ? new ServerPlace(address.url)

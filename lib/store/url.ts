@@ -8,7 +8,7 @@ import { InvalidInputError } from "../model/errors.ts";
 import type { ResolvedOptions } from "../bus/options.ts";
 
 /** What says where the rows live. */
-export type Whereabouts = Pick<ResolvedOptions, "url" | "home">;
+export type StoreLocator = Pick<ResolvedOptions, "url" | "home">;
 
 /** Which store is meant. */
 export type StoreAddress =
@@ -23,7 +23,7 @@ export type StoreAddress =
  *
  * @throws {InvalidInputError} If the URL means none.
  */
-export function storeAddress(options: Whereabouts): StoreAddress {
+export function storeAddress(options: StoreLocator): StoreAddress {
   const text = options.url ??
     (options.home === undefined ? Deno.env.get("MBUS_URL") : undefined);
   if (text === undefined || text === "") {
@@ -49,7 +49,7 @@ export function storeAddress(options: Whereabouts): StoreAddress {
  *
  * @throws {InvalidInputError} If the URL means none, or another store.
  */
-export function sqliteHome(options: Whereabouts): string | undefined {
+export function sqliteHome(options: StoreLocator): string | undefined {
   const address = storeAddress(options);
   if (address.kind === "sqlite") return address.home;
   throw new InvalidInputError(

@@ -54,7 +54,7 @@ Deno.test("a hook uses the runtime, node:sqlite and nothing else", () => {
 Deno.test("a quick answer loads no more than it uses", () => {
   const loaded = [...loadedWith({ later: false })]
     .map((file) => file.replace(LIB, ""));
-  assert.ok(loaded.includes("sqlite/quick_guard.ts"));
+  assert.ok(loaded.includes("sqlite/fast_guard.ts"));
   const heavy =
     /^(bus|rules\/(?!prefixes)|store\/(?!bell_files)|glob|path\/lock|sqlite\/(schema|connection|store|records)\.ts|hooks\/(shell|pending_context|edits|decide|respond)|cli\/(?!bin\/hook|exit))/;
   assert.deepEqual(loaded.filter((file) => heavy.test(file)), []);

@@ -12,7 +12,7 @@ import { activeFiles, LEASE_MS, LOCKS_MAX } from "../../lib/hooks/edit_lock.ts";
 import { keyOfName } from "../../lib/hooks/fast_path.ts";
 import { lockTarget } from "../../lib/path/lock_target.ts";
 import { nodeLibrary } from "../../lib/sqlite/driver.ts";
-import { guardQuickly } from "../../lib/sqlite/quick_guard.ts";
+import { guardEditFast } from "../../lib/sqlite/fast_guard.ts";
 import { Scene } from "./scene.ts";
 
 /** What may have happened before. */
@@ -102,7 +102,7 @@ function guardedOnCopy(scene: Scene, path: string, locksMax = LOCKS_MAX) {
   source.close();
   const before = rowsOf(copy);
   const db = nodeLibrary.open(copy, { timeoutMs: 0 });
-  const guarded = guardQuickly(db, {
+  const guarded = guardEditFast(db, {
     session: "ada",
     vendor: "claude",
     agent: "",
@@ -111,7 +111,7 @@ function guardedOnCopy(scene: Scene, path: string, locksMax = LOCKS_MAX) {
     locksMax,
     nowMs: scene.clock.nowMs,
     activeFiles: (before) => activeFiles(before, [path]),
-    startedUs: () => true,
+    isAncestor: () => true,
     keyOfName: () => keyOfName(path),
   });
   db.close();

@@ -267,12 +267,12 @@ const NO_CHECKPOINT: Defect[] = [{
   text: "const CHECKPOINT_PAGES_BEHIND = 950;",
   by: "const CHECKPOINT_PAGES_BEHIND = 0;",
 }, {
-  file: "lib/sqlite/log.ts",
+  file: "lib/sqlite/checkpoint.ts",
   text: "const FOLD_PAGES = 800;",
   by: "const FOLD_PAGES = Infinity;",
 }, {
-  file: "lib/sqlite/log.ts",
-  text: "if (this.#bytes() <= LOG_BYTES_MAX) return;",
+  file: "lib/sqlite/checkpoint.ts",
+  text: "if (this.#bytes() <= WAL_TRUNCATE_BYTES) return;",
   by: "if (this.#bytes() >= 0) return;",
 }];
 

@@ -15,8 +15,8 @@ testDefects([
   ...(isRoot
     ? [{
       name: "hooks and send go into a place that others can change",
-      file: "lib/sqlite/sound.ts",
-      text: "    checkFolders(location);\n",
+      file: "lib/sqlite/fast_open.ts",
+      text: "    assertPrivateFolders(location);\n",
       by: "",
       test: "security_place_test.ts",
       filter: "a folder that its group may write to",

@@ -3,8 +3,9 @@ import { testDefects } from "./seeded_defect.ts";
 testDefects([
   {
     name: "a newer file's log is folded in by who cannot use it",
-    file: "lib/sqlite/sound.ts",
-    text: "if (db !== undefined) closeUnchanged(db, location.databasePath);",
+    file: "lib/sqlite/fast_open.ts",
+    text:
+      "if (db !== undefined) closeWithoutCheckpoint(db, location.databasePath);",
     by: "db?.close();",
     test: "upgrade_test.ts",
     filter: "a newer file with a log",

@@ -7,9 +7,9 @@
 
 import { statfsSync } from "node:fs";
 import {
+  assertPrivateFolder,
+  assertPrivateFolders,
   type BusLocation,
-  checkFolder,
-  checkFolders as assertFoldersAreOurs,
   fileSystemOf,
   isNetworkFileSystem,
 } from "../../sqlite/location.ts";
@@ -31,7 +31,7 @@ export function checkPlace(location: BusLocation): Finding[] {
 /** Returns whether no other user can have a hand in the folders. */
 export function isOurs(location: BusLocation): boolean {
   try {
-    assertFoldersAreOurs(location);
+    assertPrivateFolders(location);
     return true;
   } catch {
     // checkPlace() reports the reason.
@@ -45,7 +45,7 @@ function checkFolders(location: BusLocation): Finding[] {
   const folders = [home, databaseFolder, bellsFolder].filter(exists);
   for (const folder of folders) {
     try {
-      checkFolder(folder);
+      assertPrivateFolder(folder);
     } catch (error) {
       return [failBy("folder", error)];
     }

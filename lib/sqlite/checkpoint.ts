@@ -34,7 +34,7 @@ import { faultOf } from "./faults.ts";
 import type { Connection } from "./connection.ts";
 
 /** Up to this length the log is left to SQLite. */
-export const LOG_BYTES_MAX: number = 8 * 1024 * 1024;
+export const WAL_TRUNCATE_BYTES: number = 8 * 1024 * 1024;
 
 // How much there is to be folded in before somebody does, less than what a commit
 // waits for, and after how many of its own commits a process looks.
@@ -59,10 +59,10 @@ const TRIES_MOST = 10;
 const TRY_AGAIN_MS = 3;
 
 /** The log of one open database. */
-export class WriteLog {
+export class Checkpointer {
   readonly #connection: Connection;
   readonly #now: () => number;
-  readonly #foldsBehind: boolean;
+  readonly #usesBackgroundCheckpoint: boolean;
   #commits = 0;
   #folding: Promise<void> | undefined;
   #trimming: Promise<void> | undefined;
@@ -80,12 +80,14 @@ export class WriteLog {
     this.#connection = connection;
     this.#now = now;
     this.#warn = warn;
-    this.#foldsBehind = connection.foldsBehind;
+    this.#usesBackgroundCheckpoint = connection.usesBackgroundCheckpoint;
   }
 
   /** Is told of a commit, after its rings; checkpoints soon if that is due. */
   committed(): void {
-    if (!this.#foldsBehind || ++this.#commits < LOOK_AFTER_COMMITS) return;
+    if (
+      !this.#usesBackgroundCheckpoint || ++this.#commits < LOOK_AFTER_COMMITS
+    ) return;
     this.#commits = 0;
     if (this.#folding !== undefined || !this.#isFoldingDue()) return;
     this.#follow(pause(0).then(() => this.#fold()));
@@ -148,7 +150,9 @@ export class WriteLog {
     this.#sinceLook += messages;
     if (this.#sinceLook < LOOK_AFTER_MESSAGES) return;
     this.#sinceLook = 0;
-    if (this.#trimming !== undefined || this.#bytes() <= LOG_BYTES_MAX) return;
+    if (this.#trimming !== undefined || this.#bytes() <= WAL_TRUNCATE_BYTES) {
+      return;
+    }
     this.#trimming = this.trim()
       // The next publisher tries again.
       .catch((error) => this.#warn(`mbus: ${error.message}`))
@@ -157,7 +161,7 @@ export class WriteLog {
 
   /** Cuts it off if it is long, unless that was tried in vain just now. */
   async trim(): Promise<void> {
-    if (this.#bytes() <= LOG_BYTES_MAX) return;
+    if (this.#bytes() <= WAL_TRUNCATE_BYTES) return;
     const act = "trim the log";
     if (await this.#connection.read(act, () => this.#isPause())) return;
     const isOurs = await this.#connection.write(act, () => {
@@ -229,7 +233,7 @@ export class WriteLog {
 
 /** How long readers of a log of this length are waited for, in milliseconds. */
 function readersWaitMs(bytes: number): number {
-  const wait = Math.round(READERS_WAIT_MS * bytes / LOG_BYTES_MAX);
+  const wait = Math.round(READERS_WAIT_MS * bytes / WAL_TRUNCATE_BYTES);
   return Math.max(READERS_WAIT_MS, Math.min(wait, READERS_WAIT_MS_MOST));
 }
 

@@ -27,7 +27,7 @@ import type { Database, Row } from "./driver.ts";
 import { SCHEMA_VERSION } from "./schema_version.ts";
 
 /** An edit of one file. */
-export interface QuickEdit {
+export interface FastEdit {
   /** The session's id. */
   readonly session: string;
   /** Its vendor. */
@@ -47,7 +47,7 @@ export interface QuickEdit {
     before: readonly string[],
   ) => readonly string[] | undefined;
   /** Whether a process is one of those that started this one. */
-  readonly startedUs: (pid: number, start: string) => boolean;
+  readonly isAncestor: (pid: number, start: string) => boolean;
   /** The file's name as what tells it apart in its folder; undefined if unsure. */
   readonly keyOfName: () => string | undefined;
 }
@@ -115,14 +115,14 @@ const BEAT = `UPDATE session_registry
   WHERE session_id = ?3 AND status = 'active' AND pid IS ?4`;
 
 /** Takes or renews the lock if that is all there is to do; returns whether it was. */
-export function guardQuickly(db: Database, edit: QuickEdit): boolean {
+export function guardEditFast(db: Database, edit: FastEdit): boolean {
   const { session, path, nowMs } = edit;
   const row = db.prepare(FIND).get(session, path, edit.agent);
   if (row === undefined || row.vendor !== edit.vendor) return false;
   const before: unknown = JSON.parse(String(row.files));
   if (!Array.isArray(before)) return false;
   if (
-    row.pid !== null && !edit.startedUs(Number(row.pid), String(row.start))
+    row.pid !== null && !edit.isAncestor(Number(row.pid), String(row.start))
   ) return false;
   const lock = row.token === null ? newLock(db, edit, row) : undefined;
   if (row.token === null && lock === undefined) return false;
@@ -142,7 +142,7 @@ export function guardQuickly(db: Database, edit: QuickEdit): boolean {
   return isDone;
 }
 
-function renew(db: Database, edit: QuickEdit, row: Row): boolean {
+function renew(db: Database, edit: FastEdit, row: Row): boolean {
   return db.prepare(RENEW).run(
     edit.session,
     edit.path,
@@ -163,7 +163,7 @@ interface NewLock {
   readonly project: string | null;
 }
 
-function take(db: Database, edit: QuickEdit, lock: NewLock): boolean {
+function take(db: Database, edit: FastEdit, lock: NewLock): boolean {
   const token = Number(db.prepare(NEXT_TOKEN).get()!.value);
   const { repositoryPrefix } = lock;
   return db.prepare(TAKE).run(
@@ -188,7 +188,7 @@ function take(db: Database, edit: QuickEdit, lock: NewLock): boolean {
 /** What a lock of the file covers: as its neighbour's does, by another name. */
 function newLock(
   db: Database,
-  edit: QuickEdit,
+  edit: FastEdit,
   session: Row,
 ): NewLock | undefined {
   const folder = edit.path.slice(0, edit.path.lastIndexOf("/") + 1);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LOG_BYTES_MAX } from "../lib/sqlite/log.ts";
+import { WAL_TRUNCATE_BYTES } from "../lib/sqlite/checkpoint.ts";
 import { Home, until, within } from "./fixture.ts";
 
 const MIB = 1024 * 1024;
@@ -33,7 +33,7 @@ Deno.test("the log stays short though somebody always reads from it", async () =
   await lines.cancel();
   assert.ok((await reader.status).success);
   // What is published until somebody looks comes on top.
-  assert.ok(largest < LOG_BYTES_MAX + 16 * MIB, `${largest / MIB} MiB`);
+  assert.ok(largest < WAL_TRUNCATE_BYTES + 16 * MIB, `${largest / MIB} MiB`);
 });
 
 Deno.test("the log is folded in behind the commits, not by one of them", async () => {
@@ -61,7 +61,7 @@ Deno.test("a reader that stands still holds up nobody, and the log is cut off wh
   const path = home.database;
   const begin = "BEGIN; SELECT count(*) FROM inter_session_messages";
   await reader.call("sql", { path, sql: begin });
-  assert.ok(await publishMuch(home) > LOG_BYTES_MAX);
+  assert.ok(await publishMuch(home) > WAL_TRUNCATE_BYTES);
   await reader.call("sql", { path, sql: "COMMIT" });
   const bus = await home.open({
     channelMessagesMax: 20,

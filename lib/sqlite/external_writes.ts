@@ -50,8 +50,8 @@ const QUIET_LOOKS = 3;
 
 const ROWS_MAX = 1_000;
 
-/** What {@linkcode ForeignRows} needs of its store. */
-export interface ForeignRowsOptions {
+/** What {@linkcode ExternalWrites} needs of its store. */
+export interface ExternalWritesOptions {
   /** Runs a write transaction of the store. */
   readonly write: <T>(act: string, work: (tx: Transaction) => T) => Promise<T>;
   /** The time, in milliseconds since 1970. */
@@ -61,9 +61,9 @@ export interface ForeignRowsOptions {
 }
 
 /** One process's part in watching for foreign rows. */
-export class ForeignRows {
+export class ExternalWrites {
   readonly #connection: Connection;
-  readonly #options: ForeignRowsOptions;
+  readonly #options: ExternalWritesOptions;
   readonly #told = new Set<string>();
   #bell = "";
   #watch: Deno.FsWatcher | undefined;
@@ -78,7 +78,7 @@ export class ForeignRows {
   #hasCommitted = false;
 
   /** Makes one that does nothing yet. */
-  constructor(connection: Connection, options: ForeignRowsOptions) {
+  constructor(connection: Connection, options: ExternalWritesOptions) {
     this.#connection = connection;
     this.#options = options;
   }

@@ -10,21 +10,21 @@
  */
 
 import { type Database, type Library, nodeLibrary } from "./driver.ts";
-import { type BusLocation, checkFolders } from "./location.ts";
+import { assertPrivateFolders, type BusLocation } from "./location.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema_version.ts";
 
 // Where nobody else has the file open, the next process reads the whole log:
 // about half a microsecond a KiB. Folding it in costs milliseconds.
-const LOG_BYTES_MAX = 256 * 1024;
+const CHECKPOINT_ON_EXIT_BYTES = 256 * 1024;
 
 /**
  * Opens a bus that is as it should be; undefined where it is not, or has to be
  * waited for.
  */
-export function openSound(location: BusLocation): Database | undefined {
+export function tryOpenExisting(location: BusLocation): Database | undefined {
   let db: Database | undefined;
   try {
-    checkFolders(location);
+    assertPrivateFolders(location);
     // Opening by name alone would make a file where there is none.
     const name = fileUri(location.databasePath, "mode=rw");
     db = nodeLibrary.open(name, { timeoutMs: 0 });
@@ -42,7 +42,7 @@ export function openSound(location: BusLocation): Database | undefined {
   } catch {
     // Whoever looks more closely says what it was.
   }
-  if (db !== undefined) closeUnchanged(db, location.databasePath);
+  if (db !== undefined) closeWithoutCheckpoint(db, location.databasePath);
   return undefined;
 }
 
@@ -50,7 +50,7 @@ export function openSound(location: BusLocation): Database | undefined {
  * Closes a file that may not be for us as it was: the last one that closes a
  * file folds its log in, unless that one may only read.
  */
-export function closeUnchanged(
+export function closeWithoutCheckpoint(
   db: Database,
   path: string,
   library: Library = nodeLibrary,
@@ -74,10 +74,10 @@ export function closeUnchanged(
  * whole log anew and takes none of it for folded in. So the log would grow by
  * every such process, whatever they check-point, unless it is cut off.
  */
-export function trimLog(db: Database, location: BusLocation): void {
+export function checkpointOnExit(db: Database, location: BusLocation): void {
   const { size } = Deno.statSync(`${location.databasePath}-wal`);
   // Does what can be done at once: who reads or writes now is not waited for.
-  if (size > LOG_BYTES_MAX) {
+  if (size > CHECKPOINT_ON_EXIT_BYTES) {
     db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
   }
 }

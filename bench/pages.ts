@@ -1,12 +1,11 @@
 /**
- * Results on disk: the JSON, its page, its charts; and what quotes them.
+ * Results on disk: the JSON, its page, its charts and the overview.
  *
  * ```text
  * docs/benchmarks/‹task›.json          what was measured
  * docs/benchmarks/‹task›.html          its page, by itself
  * docs/benchmarks/‹task›-‹chart›.svg   its charts
  * docs/benchmarks/README.md            all of them at a glance
- * README.md                            the section on performance
  * ```
  *
  * Run by itself it makes all but the JSON anew: `deno task bench:pages [DIR]`.
@@ -16,11 +15,10 @@
 
 import { svgFileOf } from "./charts.ts";
 import { pageOf } from "./page.ts";
-import { overviewOf, performanceOf } from "./quotes.ts";
+import { overviewOf } from "./overview.ts";
 import { type Result, TASKS } from "./result.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
-const COMMITTED = `${ROOT}docs/benchmarks`;
+const COMMITTED = new URL("../docs/benchmarks", import.meta.url).pathname;
 
 /** Writes a result and all that is made of it; returns its page. */
 export async function writeResult(
@@ -53,9 +51,6 @@ export async function renderAll(folder: string): Promise<void> {
     await renderResult(folder, result);
   }
   await Deno.writeTextFile(`${folder}/README.md`, overviewOf(results));
-  if (folder.replace(/\/$/, "") === COMMITTED) {
-    await quoteIn(`${ROOT}README.md`, results);
-  }
 }
 
 async function readResult(path: string): Promise<Result | undefined> {
@@ -76,30 +71,6 @@ async function renderResult(folder: string, result: Result): Promise<void> {
       svgFileOf(chart),
     );
   }
-}
-
-const BEGIN = "<!-- figures: deno task bench:pages -->";
-const END = "<!-- end of figures -->";
-
-async function quoteIn(
-  path: string,
-  results: readonly Result[],
-): Promise<void> {
-  const text = await Deno.readTextFile(path);
-  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (begin === -1 || end === -1) {
-    throw new Error(`${path} has no place for figures: ${BEGIN} … ${END}`);
-  }
-  await Deno.writeTextFile(
-    path,
-    `${text.slice(0, begin)}${BEGIN}\n\n${performanceOf(results)}\n${
-      text.slice(end)
-    }`,
-  );
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", path],
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
 if (import.meta.main) await renderAll(Deno.args[0] ?? COMMITTED);

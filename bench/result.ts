@@ -1,8 +1,7 @@
 /**
  * The result of a task: all that its page is made of, as JSON.
  *
- * A page, its charts and README's figures are rendered from the file alone, so
- * they can be made anew without measuring anew.
+ * The pages and charts are rendered from the file alone, without measuring.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * What quotes the results, in Markdown: the overview of a folder of results,
- * and README's figures, ratios first.
+ * The overview of a folder of results, in Markdown, ratios first.
  *
  * @module
  */
@@ -9,7 +8,7 @@ import { machineText } from "./page.ts";
 import { short, type Verdict } from "./report.ts";
 import type { Result, Task } from "./result.ts";
 
-/** The overview of all results. */
+/** Returns the overview of all results. */
 export function overviewOf(results: readonly Result[]): string {
   const parts = results.map((result) => {
     const { task, title, about, command, date, machine, charts } = result;
@@ -30,8 +29,22 @@ ${
   });
   return `# Benchmarks
 
-Made by \`deno task bench:gate\`, \`bench:matrix\`, \`bench:growth\` and
-\`bench:start\`; rendered anew by \`deno task bench:pages\`.
+Each section is one benchmark: the command that repeats it, the machine of its
+last run, and the figures that its bars judge. A task takes at most 10 minutes.
+With \`--quick\` it is short and writes to \`dist/benchmarks\`, because a short
+run proves nothing. The gate exits with 1 if it is not met.
+
+The matrix measures those rivals that are installed:
+\`apt-get install redis-server nats-server postgresql\`. \`deno task bench\`
+prints ratios of delivery, publishing, idling and locks to the layer beneath,
+and writes no page. \`deno task bench:pages\` renders this page and the charts
+from the JSON files and measures nothing.
+
+## At a glance
+
+Each ratio compares contestants that took turns within one run.
+
+${glanceOf(results)}
 
 ${parts.join("\n")}`;
 }
@@ -54,38 +67,17 @@ function barsOf(verdicts: readonly Verdict[]): string {
   }`;
 }
 
-/** README's figures, ratios first. */
-export function performanceOf(results: readonly Result[]): string {
+/** Returns the lines of the section "At a glance". */
+function glanceOf(results: readonly Result[]): string {
   const found = (task: Task) => results.find((result) => result.task === task);
-  const parts = [
+  const lines = [
     ...linesOf(found("gate"), gateLines),
     ...linesOf(found("matrix"), matrixLines),
     ...linesOf(found("growth"), growthLines),
     ...linesOf(found("start"), startLines),
   ];
-  const any = results.at(0);
-  if (any === undefined) return "Nothing has been measured yet.";
-  const matrix = found("matrix");
-  const charts = matrix?.charts.filter(({ name }) => README_CHARTS.has(name));
-  return [
-    `Measured on ${
-      machineText(any.machine)
-    }; each ratio is of contestants that`,
-    "took turns within one run, and each line names the command that repeats it.",
-    "",
-    ...parts.map((part) => `- ${part}`),
-    "",
-    ...(charts ?? []).map(({ name, title }) =>
-      `![${title}, median to p99](docs/benchmarks/matrix-${name}.svg)\n`
-    ),
-    "All figures, with what each contestant keeps: [docs/benchmarks](docs/benchmarks/README.md).",
-  ].join("\n");
+  return lines.map((line) => `- ${line}`).join("\n");
 }
-
-const README_CHARTS: ReadonlySet<string> = new Set([
-  "latency-one-10",
-  "latency-all-10",
-]);
 
 function linesOf(
   result: Result | undefined,

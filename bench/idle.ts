@@ -12,7 +12,7 @@
  * @module
  */
 
-import { SMALL_MEMORY } from "../lib/packaging/launcher.ts";
+import { SMALL_MEMORY } from "../lib/packaging/package_install.ts";
 import { runScript, startProgram } from "./children.ts";
 import { pause } from "./clock.ts";
 import { installed, succeed } from "./installation.ts";

@@ -26,7 +26,7 @@ export async function installed(folder: string): Promise<Installation> {
         "run",
         "--quiet",
         "--allow-all",
-        new URL("../lib/packaging/launcher.ts", import.meta.url).href,
+        new URL("../lib/packaging/package_install.ts", import.meta.url).href,
         "--bin",
         bin,
       ],

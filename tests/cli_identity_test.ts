@@ -44,7 +44,7 @@ function decide(
     : { vendor: agentVendor, ...AGENT };
   const all: IdentityFacts = {
     given: undefined,
-    handedOn: [],
+    inheritedIds: [],
     host: HOST,
     ancestors: [TOOL_SHELL, AGENT, SHELL],
     agent,
@@ -74,7 +74,7 @@ function decide(
 Deno.test("a name that was given comes first", () => {
   const identity = decide({
     given: "builder",
-    handedOn: [{ vendor: "claude", id: "c1" }],
+    inheritedIds: [{ vendor: "claude", id: "c1" }],
     agentVendor: "claude",
     sessions: [session("c1", AGENT)],
   });
@@ -106,7 +106,7 @@ Deno.test("a name whose process is dead begins anew, with ours", () => {
 
 Deno.test("the agent's variable names the session, with the agent's process", () => {
   const identity = decide({
-    handedOn: [{ vendor: "claude", id: "c1" }],
+    inheritedIds: [{ vendor: "claude", id: "c1" }],
     agentVendor: "claude",
   });
   assert.deepEqual(
@@ -117,7 +117,7 @@ Deno.test("the agent's variable names the session, with the agent's process", ()
 
 Deno.test("a variable inherited from an outer agent does not count", () => {
   const identity = decide({
-    handedOn: [
+    inheritedIds: [
       { vendor: "claude", id: "c1" },
       { vendor: "codex", id: "x1" },
     ],
@@ -125,7 +125,7 @@ Deno.test("a variable inherited from an outer agent does not count", () => {
   });
   assert.equal(identity.id, "x1");
   const kimi = decide({
-    handedOn: [{ vendor: "claude", id: "c1" }],
+    inheritedIds: [{ vendor: "claude", id: "c1" }],
     agentVendor: "kimi",
   });
   assert.equal(kimi.vendor, "kimi");
@@ -138,7 +138,7 @@ Deno.test("where no agent can be seen, as in a sandbox, the variable counts", ()
     host: "linux:boot:other",
   });
   const identity = decide({
-    handedOn: [{ vendor: "codex", id: "x1" }],
+    inheritedIds: [{ vendor: "codex", id: "x1" }],
     ancestors: [],
     keeper: undefined,
     sessions: [elsewhere],
@@ -149,7 +149,7 @@ Deno.test("where no agent can be seen, as in a sandbox, the variable counts", ()
 Deno.test("a resumed session asks for its id again, beside the living one", () => {
   const first = session("c1", { pid: 77, startTime: "7" });
   const resumed = decide({
-    handedOn: [{ vendor: "claude", id: "c1" }],
+    inheritedIds: [{ vendor: "claude", id: "c1" }],
     agentVendor: "claude",
     sessions: [first],
   });
@@ -157,7 +157,7 @@ Deno.test("a resumed session asks for its id again, beside the living one", () =
   assert.deepEqual([resumed.id, resumed.process], ["c1", AGENT]);
   const second = session("c1~2", AGENT);
   const later = decide({
-    handedOn: [{ vendor: "claude", id: "c1" }],
+    inheritedIds: [{ vendor: "claude", id: "c1" }],
     agentVendor: "claude",
     sessions: [first, second],
   });
@@ -217,12 +217,12 @@ Deno.test("a session that begins is who it says", () => {
 
 Deno.test("in the sandbox of a shared daemon the thread counts, not a name", () => {
   const thread = "01a22fb9-97dc";
-  const handedOn = [{ vendor: "codex", id: thread }];
+  const inheritedIds = [{ vendor: "codex", id: thread }];
   const keeper = {
     codex: { home: "/home/dev/.codex", id: thread, daemon: AGENT },
   };
   const row = session(thread, SHELL, { vendor: "codex", keeper });
-  const facts = { given: "alpha", handedOn, ancestors: [TOOL_SHELL] };
+  const facts = { given: "alpha", inheritedIds, ancestors: [TOOL_SHELL] };
   assert.equal(decide({ ...facts, sessions: [row] }).joined?.id, thread);
   // A name that was typed, a thread of no daemon, and none that is registered.
   const typed = { ...facts, isOption: true, sessions: [row] };
@@ -259,13 +259,13 @@ Deno.test("a thread's window runs us, though it is none of our ancestors", () =>
   };
   const row = session("t-1", pane, { vendor: "codex", keeper });
   const identity = decide({
-    handedOn: [{ vendor: "codex", id: "t-1" }],
+    inheritedIds: [{ vendor: "codex", id: "t-1" }],
     agent: { vendor: "codex", ...pane, keeper },
     sessions: [row],
   });
   assert.equal(identity.joined?.id, "t-1");
   const begun = decide({
-    handedOn: [{ vendor: "codex", id: "t-2" }],
+    inheritedIds: [{ vendor: "codex", id: "t-2" }],
     agent: { vendor: "codex", ...pane, keeper },
     sessions: [],
   });

@@ -86,7 +86,7 @@ Deno.test("--all --purge leaves an empty home", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using home = new AgentsHome();
-  const program = `${ROOT}/lib/packaging/launcher.ts`;
+  const program = `${ROOT}/lib/packaging/package_install.ts`;
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--cached-only", "--allow-all", program],
     env: home.environment(OWN_BUS.env),

@@ -11,9 +11,9 @@
  */
 
 /** The variable that makes a program run out. */
-export const RUNS_OUT = "MBUS_RUNS_OUT";
+export const POPULATE_CODE_CACHE = "MBUS_POPULATE_CODE_CACHE";
 
-const RUNS_OUT_ONE_IN = 32;
+const POPULATE_ONE_IN = 32;
 
 /**
  * Ends this process, which has nothing more to do.
@@ -26,8 +26,8 @@ export function endProcess(
   { atOnce = false }: { readonly atOnce?: boolean } = {},
 ): void {
   const runsOut = !atOnce && (
-    Deno.env.get(RUNS_OUT) !== undefined ||
-    Math.random() * RUNS_OUT_ONE_IN < 1
+    Deno.env.get(POPULATE_CODE_CACHE) !== undefined ||
+    Math.random() * POPULATE_ONE_IN < 1
   );
   if (!runsOut) Deno.exit(code);
   Deno.exitCode = code;

@@ -13,7 +13,7 @@
 
 import { type ErrorKind, MessageBusError } from "../model/errors.ts";
 import { EXIT } from "./command.ts";
-import { printAside } from "./output/output.ts";
+import { printToStderr } from "./output/output.ts";
 import { visible, visibleJson } from "./output/visible_text.ts";
 
 const EXIT_OF: Readonly<Record<ErrorKind, number>> = {
@@ -41,7 +41,7 @@ export function reportFailure(error: unknown, json: boolean): number {
   // Whoever reads our output has had enough: that is no failure.
   if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
   const failure = toFailure(error);
-  printAside(
+  printToStderr(
     json
       ? visibleJson({ error: failure })
       : `mbus: ${visible(failure.message)}`,

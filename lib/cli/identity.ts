@@ -31,7 +31,7 @@ import type { Keeper, Life, ProcessIdentity } from "../model/process.ts";
 import type { Session } from "../model/session.ts";
 
 /** A session id that an agent hands on in a variable. */
-export interface HandedOn {
+export interface InheritedId {
   /** Whose variable it is. */
   readonly vendor: string;
   /** What it says. */
@@ -45,7 +45,7 @@ export interface GivenNames {
   /** Whether that is `--session`, which nothing is inherited by. */
   readonly isOption?: boolean;
   /** What agents' variables say, the surest first. */
-  readonly handedOn: readonly HandedOn[];
+  readonly inheritedIds: readonly InheritedId[];
 }
 
 /** What the decision is made on. */
@@ -61,7 +61,7 @@ export interface IdentityFacts extends GivenNames {
   /** What agent one of them is, if it is one. */
   agentAt(ancestor: ProcessIdentity): AgentProcess | undefined;
   /** The shell that leads the terminal's session, or what stands in for it. */
-  readonly keeper: KeeperProcess | undefined;
+  readonly keeper: OwnerProcess | undefined;
   /**
    * The sessions of the bus that have not ended; with {@linkcode onlyName} its
    * incarnations are enough.
@@ -72,7 +72,7 @@ export interface IdentityFacts extends GivenNames {
 }
 
 /** The process that keeps the session of a command without an agent. */
-export type KeeperProcess = ProcessIdentity & {
+export type OwnerProcess = ProcessIdentity & {
   /** The terminal whose shell it is. */
   readonly tty?: string;
   /** Whether it is there for one command only: `sh -c …`. */
@@ -124,7 +124,7 @@ export function identify(facts: IdentityFacts): Identity {
   if (facts.given !== undefined) {
     return named(facts, facts.given, undefined, "it was named");
   }
-  const handed = handedOnByOurs(facts);
+  const handed = idFromNearestAgent(facts);
   if (handed !== undefined) {
     return named(
       facts,
@@ -133,7 +133,7 @@ export function identify(facts: IdentityFacts): Identity {
       "the agent's variable says so",
     );
   }
-  return byAncestors(facts) ?? byKeeper(facts);
+  return byAncestors(facts) ?? byOwner(facts);
 }
 
 /**
@@ -146,10 +146,10 @@ export function onlyName(names: GivenNames): string | undefined {
 
 /** The thread of Codex that may be meant in place of the name in `MBUS_SESSION`. */
 function threadBesideName(
-  { given, isOption, handedOn }: GivenNames,
-): HandedOn | undefined {
+  { given, isOption, inheritedIds }: GivenNames,
+): InheritedId | undefined {
   if (isOption || given === undefined) return undefined;
-  return handedOn.find(({ vendor }) => vendor === "codex");
+  return inheritedIds.find(({ vendor }) => vendor === "codex");
 }
 
 /**
@@ -165,11 +165,11 @@ function inSandbox(facts: IdentityFacts): Identity | undefined {
   return session && joining(session, "the agent's variable says so");
 }
 
-function handedOnByOurs(facts: IdentityFacts): HandedOn | undefined {
-  const first = facts.handedOn[0];
+function idFromNearestAgent(facts: IdentityFacts): InheritedId | undefined {
+  const first = facts.inheritedIds[0];
   if (first === undefined || facts.agent === undefined) return first;
   const { vendor } = facts.agent;
-  return facts.handedOn.find((handed) => handed.vendor === vendor);
+  return facts.inheritedIds.find((handed) => handed.vendor === vendor);
 }
 
 function named(
@@ -226,7 +226,7 @@ function beginsAnew(
   // name that was given may be used by several processes at once.
   return life === "alive" && vendor !== undefined &&
     facts.agent !== undefined && facts.agent.vendor === vendor &&
-    !runsUs(session, facts);
+    !isAncestor(session, facts);
 }
 
 /**
@@ -294,7 +294,7 @@ function isMade({ id, vendor, keeper }: Session, host: string): boolean {
     id === madeId(vendor, keeper.caller, host);
 }
 
-function byKeeper(facts: IdentityFacts): Identity {
+function byOwner(facts: IdentityFacts): Identity {
   const { keeper, host } = facts;
   const vendor = facts.vendor ??
     (keeper?.tty === undefined ? "script" : SHELL_VENDOR);
@@ -345,7 +345,7 @@ function joining(session: Session, because: string): Identity {
 }
 
 function keptBy(
-  process: KeeperProcess | undefined,
+  process: OwnerProcess | undefined,
 ): Pick<Identity, "process" | "keeper" | "tty"> {
   if (process === undefined) return {};
   const { pid, startTime, keeper, tty } = process;
@@ -356,7 +356,7 @@ function keptBy(
   };
 }
 
-function runsUs(session: Session, facts: IdentityFacts): boolean {
+function isAncestor(session: Session, facts: IdentityFacts): boolean {
   // The window of a thread below a daemon is none of our ancestors.
   if (facts.agent && isProcessOf(session, facts.agent, facts.host)) return true;
   for (const each of facts.ancestors) {

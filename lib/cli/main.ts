@@ -16,7 +16,7 @@ import {
 import { settleEnvironment } from "./codex_shell.ts";
 import { EXIT } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { printAside } from "./output/output.ts";
+import { printToStderr } from "./output/output.ts";
 
 /** Runs a command line; returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -75,6 +75,6 @@ async function runWithoutCommand(args: readonly string[]): Promise<number> {
       'Cannot run: no command was given; "mbus help" lists them.',
     );
   }
-  (await overviewLines()).forEach(printAside);
+  (await overviewLines()).forEach(printToStderr);
   return EXIT.usage;
 }

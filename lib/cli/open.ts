@@ -15,7 +15,7 @@ import { openOperations } from "../store/open.ts";
 import { resolveOptions } from "../bus/options.ts";
 import { type Project, projectOf } from "../path/project.ts";
 import type { SessionStart } from "../model/session.ts";
-import { identityIn, startOf, warn } from "./acting.ts";
+import { identityIn, startOf, warn } from "./current_session.ts";
 import type { GlobalValues } from "./arguments.ts";
 import type { Identity } from "./identity.ts";
 import { RefusalError } from "./refusal.ts";

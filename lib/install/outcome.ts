@@ -21,7 +21,7 @@ import type { AgentName } from "../hooks/agents/agent.ts";
 import { ConfigError, type ConfigScope } from "./agents/config.ts";
 import { MessageBusError } from "../model/errors.ts";
 import { toFailure } from "../cli/failure.ts";
-import { printAside, printJson, printLine } from "../cli/output/output.ts";
+import { printJson, printLine, printToStderr } from "../cli/output/output.ts";
 import { RefusalError } from "../cli/refusal.ts";
 import { visible, visibleJson } from "../cli/output/visible_text.ts";
 import { printDiff } from "./diff.ts";
@@ -139,13 +139,15 @@ export function failed(outcome: Outcome, error: unknown): Outcome {
 
 /** Prints a remark on standard error. */
 export function printRemark(text: string, json: boolean): void {
-  printAside(json ? visibleJson({ warning: text }) : `mbus: ${visible(text)}`);
+  printToStderr(
+    json ? visibleJson({ warning: text }) : `mbus: ${visible(text)}`,
+  );
 }
 
 /** Prints why a part failed on standard error. */
 export function printFailure(outcome: Outcome, json: boolean): void {
   const failure = toFailure(new RefusalError(outcome.message ?? ""));
-  printAside(
+  printToStderr(
     json
       ? visibleJson({ error: failure })
       : `mbus: ${visible(failure.message)}`,

@@ -15,10 +15,14 @@ import { sqliteHome } from "../store/url.ts";
 import { type Session, STALE_AFTER_MS } from "../model/session.ts";
 import { locateBus } from "../sqlite/location.ts";
 import { type GlobalValues, UsageError } from "../cli/arguments.ts";
-import { launcherAt, placesOf, removeLaunched } from "../packaging/launched.ts";
+import {
+  installPaths,
+  launcherOwner,
+  removeInstalled,
+} from "../packaging/install_paths.ts";
 import { openBusFor } from "../cli/open.ts";
 import { RefusalError } from "../cli/refusal.ts";
-import { surroundings } from "../cli/surroundings.ts";
+import { processContext } from "../cli/process_context.ts";
 import { visible } from "../cli/output/visible_text.ts";
 import { canAsk } from "./consent.ts";
 import { onPath } from "./found.ts";
@@ -96,7 +100,7 @@ async function refuseWhileInUse(
 /** The sessions of others that live, or that may and gave a sign lately. */
 async function livingSessions(options: PurgeOptions): Promise<Session[]> {
   await using opened = await openBusFor(options);
-  const { lifeOf } = surroundings(undefined, []);
+  const { lifeOf } = processContext(undefined, []);
   const self = opened.identity.joined?.id;
   const all = await opened.bus.sessions.list({ allProjects: true });
   return all.filter((session) => {
@@ -142,11 +146,11 @@ export function purgeBus(
 
 /** Removes the `mbus` of `deno task install`, if it is ours. */
 export function purgeLauncher(root: string, isDryRun: boolean): Remains[] {
-  const places = placesOf();
+  const places = installPaths();
   const { launcher, data } = places;
   const told: Remains[] = [];
   const part = "launcher";
-  if (launcherAt(launcher) === "foreign") {
+  if (launcherOwner(launcher) === "foreign") {
     const message = "it is another program's";
     told.push({ part, path: launcher, done: "kept", message });
   } else if (isDryRun) {
@@ -154,14 +158,14 @@ export function purgeLauncher(root: string, isDryRun: boolean): Remains[] {
       told.push({ part, path, done: "removed", dryRun: true });
     }
   } else {
-    for (const path of removeLaunched(places)) {
+    for (const path of removeInstalled(places)) {
       told.push({ part, path, done: "removed" });
       removeEmptyFolders(path, root);
     }
   }
   const other = onPath(["mbus"]);
   const isOther = other !== undefined && other !== launcher &&
-    launcherAt(other) === "ours";
+    launcherOwner(other) === "ours";
   if (isOther) {
     const message = `"deno task install --bin '${folderOf(other)}' --remove" ` +
       "in the checkout removes it";

@@ -19,7 +19,7 @@ import {
 import { refused } from "../cli/commands/guard_install.ts";
 import { hookPlace } from "../cli/guard/place.ts";
 import { foldersOf } from "../cli/commands/guard_remove.ts";
-import { printAside, printJson, printLine } from "../cli/output/output.ts";
+import { printJson, printLine, printToStderr } from "../cli/output/output.ts";
 import { RefusalError } from "../cli/refusal.ts";
 import { visible, visibleJson } from "../cli/output/visible_text.ts";
 import { toFailure } from "../cli/failure.ts";
@@ -47,7 +47,7 @@ export function tellRemains(remains: Remains, json: boolean): Remains {
   const why = message === undefined ? "" : `: ${message}`;
   if (done === "failed") {
     const error = toFailure(new RefusalError(message ?? ""));
-    printAside(
+    printToStderr(
       json ? visibleJson({ error }) : `mbus: ${visible(error.message)}`,
     );
   }

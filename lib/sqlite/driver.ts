@@ -153,7 +153,7 @@ function openWithNode(path: string, options: OpenOptions): Database {
     readOnly: options.readOnly ?? false,
     timeout: options.timeoutMs,
   });
-  // Arrows, not methods: those can be compiled ahead (packaging/compiled_ahead.ts).
+  // Arrows, not methods: those can be compiled ahead (packaging/eager_compile.ts).
   return {
     driver: "node",
     prepare: (sql) => {

@@ -10,7 +10,7 @@ import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
 import { HOOK_FRAGMENT, hookCommand } from "../../lib/install/agents/config.ts";
 import { readHookLog } from "../../lib/hooks/hook_log.ts";
 import { AGENTS } from "../../lib/hooks/agents/agents.ts";
-import { fragmentText } from "../../lib/packaging/launcher.ts";
+import { fragmentText } from "../../lib/packaging/package_install.ts";
 import { openBus } from "../../mod.ts";
 import { denoDir, ROOT } from "../cli/mbus.ts";
 import { within } from "../fixture.ts";

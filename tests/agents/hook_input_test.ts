@@ -188,7 +188,7 @@ for (const name of AGENT_NAMES) {
       const event = name === "copilot" ? [eventAt(name, call.point)] : [];
       const input = { session: "B", cwd, path: `${cwd}/a.ts`, ...call };
       // A value run out of the process must not wait for the pipe, either.
-      const env = { MBUS_RUNS_OUT: "1", MBUS_SESSION: undefined };
+      const env = { MBUS_POPULATE_CODE_CACHE: "1", MBUS_SESSION: undefined };
       const text = JSON.stringify(inputOf(name, input));
       return openRun(mbus, [name, ...event], text, env);
     };
@@ -206,7 +206,7 @@ for (const name of AGENT_NAMES) {
     await using mbus = new Mbus();
     for (const [at, text] of ["", '{"session_id":"B"'].entries()) {
       const { code, output, errors } = await openRun(mbus, [name], text, {
-        MBUS_RUNS_OUT: "1",
+        MBUS_POPULATE_CODE_CACHE: "1",
       });
       assert.deepEqual(
         [code, output.trim(), errors],
@@ -278,7 +278,7 @@ Deno.test("a hook that wakes reads its call though the pipe stays open", async (
 Deno.test("a hook that wakes gives up on half a call", async () => {
   await using mbus = new Mbus();
   const half = await openRun(mbus, ["claude", "wake"], '{"session_id":', {
-    MBUS_RUNS_OUT: "1",
+    MBUS_POPULATE_CODE_CACHE: "1",
   });
   assert.deepEqual([half.code, half.output, half.errors], [0, "", ""]);
   const [logged] = readHookLog(mbus.home, 10);

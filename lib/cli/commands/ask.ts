@@ -11,7 +11,7 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
-import { untilStopped } from "../until_stopped.ts";
+import { untilStopped } from "../signals.ts";
 
 const ask: Command = defineCommand({
   name: "ask",

@@ -10,7 +10,7 @@ import { UnknownSessionError } from "../../model/errors.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusFor, type OpenedBus } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
-import { surroundings } from "../surroundings.ts";
+import { processContext } from "../process_context.ts";
 import { visible } from "../output/visible_text.ts";
 
 const end: Command = defineCommand({
@@ -41,7 +41,7 @@ export default end;
 async function refuseOfOthers({ bus, identity }: OpenedBus): Promise<void> {
   const all = await bus.sessions.list({ allProjects: true, ended: true });
   const session = all.find(({ id }) => id === identity.id);
-  const { lifeOf } = surroundings(undefined, []);
+  const { lifeOf } = processContext(undefined, []);
   const theirs = session?.status !== "terminated" && session !== undefined &&
     lifeOf(session) === "alive";
   if (session !== undefined && !theirs) return;

@@ -32,7 +32,7 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { toFailure } from "../failure.ts";
 import { holderPhrase, holdJson } from "../output/hold_lines.ts";
 import { openBusFor } from "../open.ts";
-import { printAside, printJson } from "../output/output.ts";
+import { printJson, printToStderr } from "../output/output.ts";
 import {
   type OverlapKind,
   overlapKind,
@@ -82,7 +82,7 @@ const check: Command = defineCommand({
       return found.some(isRefused) ? EXIT.refused : EXIT.done;
     } catch (error) {
       const text = `${toFailure(error).message} Locks were not checked.`;
-      printAside(
+      printToStderr(
         options.json
           ? visibleJson({ warning: text })
           : `mbus: ${visible(text)}`,
@@ -187,7 +187,7 @@ function tell(found: Found, act: GitAct, json: boolean): void {
     : risk === "conflict"
     ? `${shown}: ${who}; talk to it before you ${act}.`
     : `${shown}: ${who} in another worktree; there will be a merge.`;
-  printAside(`mbus: ${visible(text)}`);
+  printToStderr(`mbus: ${visible(text)}`);
 }
 
 function remedyOf(hold: Hold, act: GitAct): string {

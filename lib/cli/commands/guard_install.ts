@@ -11,7 +11,7 @@
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { HOOKS, installHook } from "../guard/hook.ts";
 import { hookPlace } from "../guard/place.ts";
-import { printAside, printJson, printLine } from "../output/output.ts";
+import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { RefusalError } from "../refusal.ts";
 import { visible } from "../output/visible_text.ts";
 
@@ -37,7 +37,7 @@ const install: Command = defineCommand({
         if (options.json) printJson(result);
         else printLine(visible(`${result.path}: ${result.done}${chained}.`));
         if (result.kept !== undefined && !options.json) {
-          printAside(visible(`mbus: ${keptText(result.kept)}.`));
+          printToStderr(visible(`mbus: ${keptText(result.kept)}.`));
         }
       }
     } catch (error) {
@@ -46,7 +46,7 @@ const install: Command = defineCommand({
     if (shared) {
       const text = `${folder} is outside of this repository: other ` +
         `repositories may use these hooks, too`;
-      printAside(`mbus: ${visible(text)}.`);
+      printToStderr(`mbus: ${visible(text)}.`);
     }
     return EXIT.done;
   },

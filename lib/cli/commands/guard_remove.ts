@@ -15,7 +15,7 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { hasGuard, HOOKS, removeHook } from "../guard/hook.ts";
 import { keptText, refused } from "./guard_install.ts";
 import { type HookPlace, hookPlace } from "../guard/place.ts";
-import { printAside, printJson, printLine } from "../output/output.ts";
+import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { visible } from "../output/visible_text.ts";
 
 const remove: Command = defineCommand({
@@ -37,7 +37,7 @@ const remove: Command = defineCommand({
           if (options.json) printJson(result);
           else printLine(visible(`${result.path}: ${result.done}${chained}.`));
           if (result.kept !== undefined && !options.json) {
-            printAside(visible(`mbus: ${keptText(result.kept)}.`));
+            printToStderr(visible(`mbus: ${keptText(result.kept)}.`));
           }
         }
       } catch (error) {

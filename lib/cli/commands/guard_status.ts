@@ -16,7 +16,7 @@ import {
   standingOf,
 } from "../guard/hook.ts";
 import { type HookPlace, hookPlace } from "../guard/place.ts";
-import { printAside, printJson, printLine } from "../output/output.ts";
+import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { visible } from "../output/visible_text.ts";
 
 const status: Command = defineCommand({
@@ -36,7 +36,7 @@ const status: Command = defineCommand({
       else printGuard(each);
     }
     if (!options.json && !hasProgram()) {
-      printAside(`mbus: ${NO_PROGRAM}; ${PUT_ON_PATH}.`);
+      printToStderr(`mbus: ${NO_PROGRAM}; ${PUT_ON_PATH}.`);
     }
     return all.every(({ runs }) => runs) && hasProgram()
       ? EXIT.done

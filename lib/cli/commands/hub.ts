@@ -8,11 +8,11 @@
 
 import { resolveOptions } from "../../bus/options.ts";
 import { storePlace } from "../../store/place.ts";
-import { warn } from "../acting.ts";
+import { warn } from "../current_session.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { RefusalError } from "../refusal.ts";
-import { untilStopped } from "../until_stopped.ts";
+import { untilStopped } from "../signals.ts";
 import { visible } from "../output/visible_text.ts";
 
 const hub: Command = defineCommand({

@@ -18,7 +18,7 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
-import { Stop } from "../stop.ts";
+import { Stop } from "../signals.ts";
 import { visible } from "../output/visible_text.ts";
 
 const OPTIONS = {

@@ -25,11 +25,11 @@ import {
   warnOfOverlaps,
 } from "../output/hold_lines.ts";
 import { openBusToHold } from "../open.ts";
-import { printAside, printJson, printLine } from "../output/output.ts";
+import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { PATTERN_OPTIONS, patternOf } from "../pattern.ts";
-import { untilStopped } from "../until_stopped.ts";
+import { untilStopped } from "../signals.ts";
 import { tableLines } from "../output/table.ts";
-import { takeLocks } from "../taking.ts";
+import { takeLocks } from "../lock_set.ts";
 import { visible } from "../output/visible_text.ts";
 import { withinLocks } from "../../bus/delegation.ts";
 
@@ -150,7 +150,7 @@ function printLocks(locks: readonly Lock[], json: boolean): void {
   locks.forEach(({ hold, overlaps }) => {
     warnOfOverlaps(overlaps);
     if (mayBeFolder(hold)) {
-      printAside(
+      printToStderr(
         `mbus: ${visible(shownPath(hold.path))} does not exist yet and is ` +
           `taken for a file; end it with / if it will be a folder.`,
       );

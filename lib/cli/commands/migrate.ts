@@ -10,7 +10,7 @@
 
 import { resolveOptions } from "../../bus/options.ts";
 import { type SchemaReport, storePlace } from "../../store/place.ts";
-import { warn } from "../acting.ts";
+import { warn } from "../current_session.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { visible } from "../output/visible_text.ts";

@@ -11,7 +11,7 @@ import type { MessageBus } from "../../bus/bus.ts";
 import type { Message } from "../../model/message.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToWrite } from "../open.ts";
-import { printAside, printJson, printLine } from "../output/output.ts";
+import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
 import { RefusalError } from "../refusal.ts";
 import { visible } from "../output/visible_text.ts";
@@ -56,7 +56,7 @@ const reply: Command = defineCommand({
     } else {
       printLine(sent.id);
       if (sent.notRunning) {
-        printAside(
+        printToStderr(
           `mbus: ${visible(sender)} has ended; it gets the answer if it ` +
             `resumes in time.`,
         );

@@ -13,9 +13,9 @@ import { encodePayload } from "../../model/json.ts";
 import { resolveOptions } from "../../bus/options.ts";
 import { storePlace } from "../../store/place.ts";
 import { Operations } from "../../bus/operations.ts";
-import { identityIn, placeOf, startOf, warn } from "../acting.ts";
+import { identityIn, placeOf, startOf, warn } from "../current_session.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { printAside, printJson, printLine } from "../output/output.ts";
+import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
 import { visible } from "../output/visible_text.ts";
 
@@ -93,7 +93,7 @@ const send: Command = defineCommand({
     } else {
       printLine(id);
       if (notRunning) {
-        printAside(
+        printToStderr(
           `mbus: ${
             visible(to!)
           } has ended; it gets the message if it resumes ` +

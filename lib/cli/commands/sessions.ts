@@ -17,7 +17,7 @@ import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { type Cell, tableLines } from "../output/table.ts";
 import type { Paint } from "../output/terminal.ts";
-import { surroundings } from "../surroundings.ts";
+import { processContext } from "../process_context.ts";
 
 const sessions: Command = defineCommand({
   name: "sessions",
@@ -36,7 +36,7 @@ const sessions: Command = defineCommand({
       allProjects: options["all-projects"],
       ended: options.ended,
     });
-    const { lifeOf } = surroundings(undefined, []);
+    const { lifeOf } = processContext(undefined, []);
     const now = Date.now();
     const shown = list.map((session) => ({
       ...session,

@@ -23,8 +23,8 @@ import type { Subscription } from "../../bus/subscription.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
-import { printAside, printLineSlowly } from "../output/output.ts";
-import { Stop } from "../stop.ts";
+import { printLineAsync, printToStderr } from "../output/output.ts";
+import { Stop } from "../signals.ts";
 import { visibleJson } from "../output/visible_text.ts";
 
 const tail: Command = defineCommand({
@@ -95,7 +95,7 @@ const tail: Command = defineCommand({
     const lines = new MessageLines();
     const print = async (message: Message): Promise<void> => {
       await tellLost();
-      await printLineSlowly(
+      await printLineAsync(
         json ? visibleJson(message) : lines.render(message),
       );
       if (durable !== undefined) await messages.ack(message);
@@ -139,9 +139,9 @@ async function printLost(
   durable: string,
   json: boolean,
 ): Promise<void> {
-  if (json) await printLineSlowly(visibleJson({ lost: count, durable }));
+  if (json) await printLineAsync(visibleJson({ lost: count, durable }));
   else {
-    printAside(
+    printToStderr(
       count === 1
         ? `mbus: 1 message for "${durable}" was over before it was read.`
         : `mbus: ${count} messages for "${durable}" were over before they were read.`,

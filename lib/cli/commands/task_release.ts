@@ -8,7 +8,7 @@
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToWrite } from "../open.ts";
-import { claimOf, TOKEN_OPTION } from "../task_claims.ts";
+import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
 import { printTask } from "../output/task_lines.ts";
 
 const release: Command = defineCommand({

@@ -9,7 +9,7 @@
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToWrite } from "../open.ts";
 import { LEASE_OPTION } from "./task_claim.ts";
-import { claimOf, TOKEN_OPTION } from "../task_claims.ts";
+import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
 import { printClaim } from "../output/task_lines.ts";
 
 const renew: Command = defineCommand({

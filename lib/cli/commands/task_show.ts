@@ -9,7 +9,7 @@
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
-import { taskOf } from "../task_claims.ts";
+import { taskOf } from "../claim_lookup.ts";
 import { taskLines } from "../output/task_lines.ts";
 
 const show: Command = defineCommand({

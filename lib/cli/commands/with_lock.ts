@@ -33,10 +33,10 @@ import { shownPath, warnOfOverlaps } from "../output/hold_lines.ts";
 import { type Identity, madeId } from "../identity.ts";
 import { LOCK_OPTIONS } from "./lock.ts";
 import { openBusToBegin } from "../open.ts";
-import { printAside } from "../output/output.ts";
+import { printToStderr } from "../output/output.ts";
 import { patternOf } from "../pattern.ts";
-import { giveBack, takeLocks } from "../taking.ts";
-import { untilStopped } from "../until_stopped.ts";
+import { releaseLocks, takeLocks } from "../lock_set.ts";
+import { untilStopped } from "../signals.ts";
 import { visible, visibleJson } from "../output/visible_text.ts";
 import { WITHIN_VARIABLE, withinLocks } from "../../bus/delegation.ts";
 
@@ -128,7 +128,7 @@ async function holdWhile(
     return error.exitCode;
   } finally {
     clearInterval(renewing);
-    await giveBack(locks);
+    await releaseLocks(locks);
   }
 }
 
@@ -163,7 +163,7 @@ async function renewAll(held: Set<Lock>, json: boolean): Promise<void> {
       if (!(error instanceof NotHeldError)) continue;
       held.delete(lock);
       const { path, token } = lock;
-      printAside(
+      printToStderr(
         json
           ? visibleJson({ lost: { path, token } })
           : `mbus: ${

@@ -7,7 +7,7 @@
 import type { Blocker, Hold, LockOverlap } from "../../model/lock.ts";
 import { renderDuration } from "../duration.ts";
 import { timeOf } from "./message_lines.ts";
-import { printAside } from "./output.ts";
+import { printToStderr } from "./output.ts";
 import { visible, visibleJson } from "./visible_text.ts";
 
 /** A hold as it is printed as JSON: its path sets are internal. */
@@ -70,7 +70,7 @@ export function tellWaiting(
   blockers: readonly Blocker[],
   json: boolean,
 ): void {
-  printAside(
+  printToStderr(
     json
       ? visibleJson({ waiting: { path, blockers } })
       : `mbus: waiting for ${visible(path)}: ${
@@ -88,6 +88,6 @@ const RISKS: Readonly<Record<LockOverlap["risk"], string>> = {
 /** Warns on standard error of what else is held there. */
 export function warnOfOverlaps(overlaps: readonly LockOverlap[]): void {
   for (const { risk, hold } of overlaps) {
-    printAside(`mbus: ${RISKS[risk]}: ${holderPhrase(hold)}`);
+    printToStderr(`mbus: ${RISKS[risk]}: ${holderPhrase(hold)}`);
   }
 }

@@ -35,7 +35,7 @@ export function printJson(value: unknown): void {
 }
 
 /** Prints a line of what is not the command's result. */
-export function printAside(line: string): void {
+export function printToStderr(line: string): void {
   try {
     writeSync(Deno.stderr, withoutTags(line));
   } catch {
@@ -47,7 +47,7 @@ export function printAside(line: string): void {
  * Prints a line without stopping what else goes on, such as signals: a reader
  * that does not read may take for ever.
  */
-export async function printLineSlowly(line: string): Promise<void> {
+export async function printLineAsync(line: string): Promise<void> {
   let bytes = utf8.encode(`${withoutTags(line)}\n`);
   while (bytes.length > 0) {
     bytes = bytes.subarray(await Deno.stdout.write(bytes));

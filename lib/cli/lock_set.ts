@@ -57,7 +57,7 @@ export async function takeLocks(
     options.signal?.throwIfAborted();
     return taken;
   } catch (error) {
-    await giveBack(taken, before);
+    await releaseLocks(taken, before);
     throw error;
   }
 }
@@ -72,7 +72,7 @@ async function refresh(
 }
 
 /** Gives locks back; what was held `before` they were taken stays as it was. */
-export async function giveBack(
+export async function releaseLocks(
   locks: readonly Lock[],
   before: readonly Hold[] = [],
 ): Promise<void> {

@@ -21,9 +21,9 @@ import type { Session } from "../model/session.ts";
 import { threadBelowDaemon } from "./codex_shell.ts";
 import {
   type GivenNames,
-  type HandedOn,
   type IdentityFacts,
-  type KeeperProcess,
+  type InheritedId,
+  type OwnerProcess,
   SESSION_VARIABLES,
 } from "./identity.ts";
 
@@ -35,7 +35,7 @@ import {
  * @param vendor Who it says it is.
  * @throws {InvalidInputError} If the session that is named has no name for one.
  */
-export function surroundings(
+export function processContext(
   option: string | undefined,
   sessions: readonly Session[],
   vendor?: string,
@@ -59,7 +59,7 @@ export function surroundings(
       return agent && windowOf(agent, seen);
     },
     get keeper() {
-      return terminalLeader() ?? keeperAmong([...seen]);
+      return terminalLeader() ?? ownerAmong([...seen]);
     },
     lifeOf,
   };
@@ -73,7 +73,11 @@ export function surroundings(
 export function namesFor(option: string | undefined): GivenNames {
   const given = option ?? (Deno.env.get("MBUS_SESSION") || undefined);
   refuseUnlessName("session", given);
-  return { given, isOption: option !== undefined, handedOn: handedOn() };
+  return {
+    given,
+    isOption: option !== undefined,
+    inheritedIds: inheritedIds(),
+  };
 }
 
 /** The agent by the process of its window. */
@@ -105,8 +109,8 @@ function remembered<T>(source: Iterator<T>): Iterable<T> {
   };
 }
 
-function handedOn(): HandedOn[] {
-  const all: HandedOn[] = [];
+function inheritedIds(): InheritedId[] {
+  const all: InheritedId[] = [];
   for (const [variable, vendor] of SESSION_VARIABLES) {
     const id = Deno.env.get(variable);
     if (id === undefined) continue;
@@ -122,9 +126,9 @@ function handedOn(): HandedOn[] {
 }
 
 /** Without a terminal: who leads the process session, else what is no passing shell. */
-function keeperAmong(
+function ownerAmong(
   entries: readonly ProcessEntry[],
-): KeeperProcess | undefined {
+): OwnerProcess | undefined {
   const parent = entries[0];
   if (parent === undefined) return undefined;
   const leader = entries.find(({ pid }) => pid === parent.session);

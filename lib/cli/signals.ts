@@ -1,8 +1,9 @@
 /**
- * Ending a command that runs until it is told to stop.
+ * Signals that stop a command.
  *
- * The first signal (or the timeout) ends it in good order: what is under way
- * is finished, and what was taken is given back. A second one ends it at once.
+ * The first signal, or the timeout, aborts the command's work. The command then
+ * finishes the current step and releases what it took. A second signal exits at
+ * once.
  *
  * @module
  */
@@ -12,17 +13,21 @@ const SIGNALS: Readonly<Partial<Record<Deno.Signal, number>>> =
     ? { SIGINT: 130 }
     : { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
-/** Why a command was told to stop. */
+/** Reason for stopping: a signal's exit code, or the timeout. */
 export type StopReason = { readonly exitCode: number } | "timeout";
 
-/** Tells when a command must stop. */
+/** Aborts a command's work at a signal or a timeout. */
 export class Stop implements Disposable {
   readonly #controller = new AbortController();
   readonly #listeners: [Deno.Signal, () => void][] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reason: StopReason | undefined;
 
-  /** Begins to listen; `timeoutMs` is how long it may run at the most. */
+  /**
+   * Starts to listen for signals.
+   *
+   * @param timeoutMs Maximum run time, in milliseconds (default: no limit).
+   */
   constructor(timeoutMs?: number) {
     for (const [name, exitCode] of Object.entries(SIGNALS)) {
       const listener = (): void => this.#onSignal(exitCode);
@@ -34,12 +39,12 @@ export class Stop implements Disposable {
     }
   }
 
-  /** Is aborted when the command must stop. */
+  /** Signal that is aborted when the command must stop. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Why it must stop; not set as long as it need not. */
+  /** Reason for stopping; undefined while the command may go on. */
   get reason(): StopReason | undefined {
     return this.#reason;
   }
@@ -68,5 +73,24 @@ export class Stop implements Disposable {
   #stop(reason: StopReason): void {
     this.#reason ??= reason;
     this.#controller.abort();
+  }
+}
+
+/**
+ * Runs `work` until it ends or a signal stops it.
+ *
+ * Returns the result, or the signal's exit code. `work` gets an abort signal and
+ * releases what it took when that is aborted.
+ */
+export async function untilStopped<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | number> {
+  using stop = new Stop();
+  try {
+    return await work(stop.signal);
+  } catch (error) {
+    const { reason } = stop;
+    if (error !== stop.signal.reason || typeof reason !== "object") throw error;
+    return reason.exitCode;
   }
 }

@@ -9,8 +9,8 @@ import type { Operations } from "../bus/operations.ts";
 import { type Project, projectOf } from "../path/project.ts";
 import type { SessionStart } from "../model/session.ts";
 import { identify, type Identity, onlyName } from "./identity.ts";
-import { printAside } from "./output/output.ts";
-import { namesFor, surroundings } from "./surroundings.ts";
+import { printToStderr } from "./output/output.ts";
+import { namesFor, processContext } from "./process_context.ts";
 import { visible, visibleJson } from "./output/visible_text.ts";
 import { withinLocks } from "../bus/delegation.ts";
 
@@ -27,7 +27,7 @@ export async function identityIn(
   // What runs in a with-lock acts for whoever called that.
   const within = withinLocks();
   const sessions = all.filter(({ id }) => !within.includes(id));
-  return identify(surroundings(option, sessions, vendor));
+  return identify(processContext(option, sessions, vendor));
 }
 
 /**
@@ -63,5 +63,7 @@ export function startOf(identity: Identity, place: Project): SessionStart {
 /** Says what does not stop a command. */
 export function warn(text: string, json: boolean): void {
   const told = text.replace(/^mbus: /, "");
-  printAside(json ? visibleJson({ warning: told }) : `mbus: ${visible(told)}`);
+  printToStderr(
+    json ? visibleJson({ warning: told }) : `mbus: ${visible(told)}`,
+  );
 }

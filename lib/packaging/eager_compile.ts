@@ -56,7 +56,7 @@ interface Change {
 }
 
 /** The same file, with the functions that were called compiled as it is loaded. */
-export function compiledAhead(
+export function compileEagerly(
   source: string,
   functions: readonly CoveredFunction[],
 ): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { compiledAhead, coveredIn } from "../lib/packaging/compiled_ahead.ts";
+import { compileEagerly, coveredIn } from "../lib/packaging/eager_compile.ts";
 
 // Functions that are called before, after and within each other, a name that is
 // needed by itself, text that looks like one, and what lies in another.
@@ -47,7 +47,7 @@ Deno.test("a program compiled ahead does what it did", async () => {
     await Deno.writeTextFile(file, PROGRAM);
     const before = await run(file, { DENO_COVERAGE_DIR: `${folder}/reports` });
     const [functions] = coveredIn(`${folder}/reports`).values();
-    const ahead = compiledAhead(PROGRAM, functions);
+    const ahead = compileEagerly(PROGRAM, functions);
     await Deno.writeTextFile(file, ahead);
     assert.equal(await run(file), before);
     for (const name of ["first", "second", "third", "fourth"]) {
@@ -82,5 +82,5 @@ Deno.test("a program compiled ahead does what it did", async () => {
 Deno.test("a program of which nothing is called stays as it is", () => {
   const source = "function never() {}\n";
   const functions = [{ start: 0, end: 19, called: false }];
-  assert.equal(compiledAhead(source, functions), source);
+  assert.equal(compileEagerly(source, functions), source);
 });

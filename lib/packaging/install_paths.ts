@@ -16,7 +16,7 @@ export const MARK =
   "# Runs mbus, made by deno task install of @coditect/message-bus.";
 
 /** Where everything is put. */
-export interface Places {
+export interface InstallPaths {
   /** The folder on the PATH. */
   readonly bin: string;
   /** The launcher. */
@@ -35,7 +35,7 @@ export interface Places {
  * @param bin The folder on the PATH, if not `~/.local/bin`.
  * @throws {InvalidInputError} If there is no home folder.
  */
-export function placesOf(bin?: string): Places {
+export function installPaths(bin?: string): InstallPaths {
   const home = Deno.env.get("HOME");
   if (!home) {
     throw new InvalidInputError(
@@ -62,7 +62,7 @@ function absolute(path: string): string {
 }
 
 /** What is in a launcher's place. */
-export function launcherAt(path: string): "ours" | "foreign" | "none" {
+export function launcherOwner(path: string): "ours" | "foreign" | "none" {
   try {
     Deno.lstatSync(path);
   } catch (error) {
@@ -82,8 +82,8 @@ export function launcherAt(path: string): "ours" | "foreign" | "none" {
  *
  * @throws {RefusalError} If there is one.
  */
-export function refuseForeign(launcher: string): void {
-  if (launcherAt(launcher) !== "foreign") return;
+export function assertNotForeign(launcher: string): void {
+  if (launcherOwner(launcher) !== "foreign") return;
   throw new RefusalError(
     `Cannot install: ${launcher} is another program's; move it away, or choose ` +
       `another folder with "deno task install --bin DIR".`,
@@ -91,7 +91,7 @@ export function refuseForeign(launcher: string): void {
 }
 
 /** Removes the launcher and all bundles; returns what was there. */
-export function removeLaunched({ launcher, data }: Places): string[] {
+export function removeInstalled({ launcher, data }: InstallPaths): string[] {
   return [launcher, data].filter((path) => {
     try {
       Deno.removeSync(path, { recursive: path === data });

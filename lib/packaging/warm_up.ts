@@ -6,10 +6,10 @@
  */
 
 import { type MessageBus, openBus } from "../../mod.ts";
-import { RUNS_OUT } from "../cli/exit.ts";
+import { POPULATE_CODE_CACHE } from "../cli/exit.ts";
 
 /** How a program is run. */
-export interface Rehearsed {
+export interface WarmUpCall {
   /** The file's name. */
   readonly program: string;
   /** What follows it. */
@@ -25,8 +25,8 @@ export interface Rehearsed {
 }
 
 /** Has `run` run each call after the other. */
-export async function rehearse(
-  run: (call: Rehearsed) => Promise<void>,
+export async function warmUp(
+  run: (call: WarmUpCall) => Promise<void>,
 ): Promise<void> {
   const folder = Deno.realPathSync(
     Deno.makeTempDirSync({ prefix: "mbus-install-" }),
@@ -39,7 +39,7 @@ export async function rehearse(
     // This process stands in for the agent.
     CLAUDE_PID: String(Deno.pid),
     // The runtime keeps something only of what runs out.
-    [RUNS_OUT]: "1",
+    [POPULATE_CODE_CACHE]: "1",
   };
   const hook = (
     event: string,

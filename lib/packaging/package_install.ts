@@ -23,16 +23,16 @@
  */
 
 import { parseArguments } from "../cli/arguments.ts";
-import { compiledAhead, coveredIn } from "./compiled_ahead.ts";
+import { compileEagerly, coveredIn } from "./eager_compile.ts";
 import {
+  assertNotForeign,
+  type InstallPaths,
+  installPaths,
   MARK,
-  type Places,
-  placesOf,
-  refuseForeign,
-  removeLaunched,
-} from "./launched.ts";
+  removeInstalled,
+} from "./install_paths.ts";
 import { RefusalError } from "../cli/refusal.ts";
-import { rehearse, type Rehearsed } from "./rehearsal.ts";
+import { warmUp, type WarmUpCall } from "./warm_up.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** How it is called. */
@@ -65,7 +65,7 @@ const LEAVE_GONE_FOLDER =
 // for long: each is one small file, as every file more that is looked for costs a
 // quarter of a millisecond, and what is loaded stays in memory. Each has its own
 // copy of what several use, so none may ask another one's values for their class.
-const SMALL: Readonly<Record<string, readonly string[]>> = {
+const STANDALONE: Readonly<Record<string, readonly string[]>> = {
   "hook.js": [
     "hook",
     "slow_path",
@@ -114,8 +114,8 @@ async function main(): Promise<number> {
       );
       return 0;
     }
-    refuseWindows();
-    const places = placesOf(options.bin);
+    assertNotWindows();
+    const places = installPaths(options.bin);
     if (options.remove) remove(places);
     else await install(places);
     return 0;
@@ -125,7 +125,7 @@ async function main(): Promise<number> {
   }
 }
 
-function refuseWindows(): void {
+function assertNotWindows(): void {
   if (Deno.build.os !== "windows") return;
   throw new RefusalError(
     "Cannot install: the launcher is a shell script; on Windows run " +
@@ -138,8 +138,8 @@ function root(): string {
   return new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 }
 
-async function install(places: Places): Promise<void> {
-  refuseForeign(places.launcher);
+async function install(places: InstallPaths): Promise<void> {
+  assertNotForeign(places.launcher);
   Deno.mkdirSync(places.bin, { recursive: true });
   Deno.mkdirSync(places.bundle, { recursive: true });
   const bundled = await bundle(places);
@@ -159,7 +159,7 @@ async function install(places: Places): Promise<void> {
   replaceFile(places.launcher, text, 0o755);
   const fragment = fragmentText(runtime, programs["hook.js"], configuration);
   replaceFile(places.fragment, fragment, 0o600);
-  if (bundled) await prepareCode(runtime, places);
+  if (bundled) await fillCodeCache(runtime, places);
   console.log(`Installed mbus ${config.version} as ${places.launcher}.`);
   const folders = (Deno.env.get("PATH") ?? "").split(":").map(real);
   if (!folders.includes(real(places.bin))) {
@@ -175,10 +175,13 @@ async function install(places: Places): Promise<void> {
  * call, and keep it: what they call is found by running them. What fails here
  * makes them no worse than slow.
  */
-async function prepareCode(runtime: string, places: Places): Promise<void> {
+async function fillCodeCache(
+  runtime: string,
+  places: InstallPaths,
+): Promise<void> {
   const reports = Deno.makeTempDirSync({ prefix: "mbus-install-" });
   try {
-    await rehearse((call) =>
+    await warmUp((call) =>
       runBundled(runtime, places, call, ["--no-code-cache"], {
         ...(call.usual && { DENO_COVERAGE_DIR: reports }),
       })
@@ -186,22 +189,22 @@ async function prepareCode(runtime: string, places: Places): Promise<void> {
     for (const [url, functions] of coveredIn(reports)) {
       const name = url.slice(url.lastIndexOf("/") + 1);
       // Other parts import each other, and are not compiled ahead.
-      if (!isSmall(name)) continue;
+      if (!isStandalone(name)) continue;
       const path = `${places.bundle}/${name}`;
       const source = Deno.readTextFileSync(path);
-      replaceFile(path, compiledAhead(source, functions), 0o644);
+      replaceFile(path, compileEagerly(source, functions), 0o644);
     }
   } finally {
     Deno.removeSync(reports, { recursive: true });
   }
-  await rehearse((call) => runBundled(runtime, places, call));
+  await warmUp((call) => runBundled(runtime, places, call));
 }
 
 /** Runs a program of the bundle to its end, however that is. */
 async function runBundled(
   runtime: string,
-  { bundle }: Places,
-  { program, args, input, cwd, env }: Rehearsed,
+  { bundle }: InstallPaths,
+  { program, args, input, cwd, env }: WarmUpCall,
   flags: readonly string[] = [],
   more: Readonly<Record<string, string>> = {},
 ): Promise<void> {
@@ -229,13 +232,13 @@ async function runBundled(
   await child.status;
 }
 
-function remove(places: Places): void {
-  refuseForeign(places.launcher);
-  for (const path of removeLaunched(places)) console.log(`Removed ${path}.`);
+function remove(places: InstallPaths): void {
+  assertNotForeign(places.launcher);
+  for (const path of removeInstalled(places)) console.log(`Removed ${path}.`);
 }
 
 /** Bundles the programs; returns whether that could be done. */
-async function bundle(places: Places): Promise<boolean> {
+async function bundle(places: InstallPaths): Promise<boolean> {
   for (const [name, source] of Object.entries(ENTRIES)) {
     if (!await bundleEntry(places, name, source)) return false;
   }
@@ -243,7 +246,7 @@ async function bundle(places: Places): Promise<boolean> {
 }
 
 async function bundleEntry(
-  places: Places,
+  places: InstallPaths,
   name: string,
   source: string,
 ): Promise<boolean> {
@@ -253,11 +256,15 @@ async function bundleEntry(
     if (!await runBundler(["--code-splitting", "--outdir", split, source])) {
       return false;
     }
-    importLater(split);
+    deferImports(split);
     const parts = namesIn(split);
-    const small = parts.filter((part) => SMALL[name]?.includes(sourceOf(part)))
+    const small = parts.filter((part) =>
+      STANDALONE[name]?.includes(sourceOf(part))
+    )
       .map((part) => `${split}/${part}`);
-    if (small.length > 0 && !await makeSmall(small, split, whole)) return false;
+    if (small.length > 0 && !await bundleStandalone(small, split, whole)) {
+      return false;
+    }
     const entry = source.replace(/^.*\//, "").replace(/\.ts$/, ".js");
     for (const part of parts.filter((part) => part !== entry)) {
       Deno.renameSync(`${split}/${part}`, `${places.bundle}/${part}`);
@@ -272,7 +279,7 @@ async function bundleEntry(
 }
 
 /** Puts each part together with what it imports, as one small file. */
-async function makeSmall(
+async function bundleStandalone(
   parts: readonly string[],
   split: string,
   folder: string,
@@ -282,7 +289,7 @@ async function makeSmall(
     await runBundler(["--minify", "--outdir", small, ...parts]);
   if (!isDone) return false;
   for (const part of namesIn(small)) {
-    refuseUnclosed(`${plain}/${part}`, `${small}/${part}`);
+    assertUsingKept(`${plain}/${part}`, `${small}/${part}`);
     Deno.renameSync(`${small}/${part}`, `${split}/${part}`);
   }
   return true;
@@ -292,7 +299,7 @@ async function makeSmall(
  * Refuses a small file that closes less than the plain one: a `using` whose
  * variable is used once may get lost (esbuild issue 4482).
  */
-function refuseUnclosed(plain: string, small: string): void {
+function assertUsingKept(plain: string, small: string): void {
   const count = (path: string) =>
     Deno.readTextFileSync(path).match(USING)?.length ?? 0;
   const [before, after] = [count(plain), count(small)];
@@ -339,9 +346,9 @@ function sourceOf(part: string): string {
 }
 
 /** Whether a file of the bundle needs no other to begin. */
-function isSmall(name: string): boolean {
-  return Object.hasOwn(SMALL, name) ||
-    Object.values(SMALL).flat().includes(sourceOf(name));
+function isStandalone(name: string): boolean {
+  return Object.hasOwn(STANDALONE, name) ||
+    Object.values(STANDALONE).flat().includes(sourceOf(name));
 }
 
 function namesIn(folder: string): string[] {
@@ -349,7 +356,7 @@ function namesIn(folder: string): string[] {
 }
 
 /** A name of this runtime that stays. */
-function keepRuntime({ data }: Places): string {
+function keepRuntime({ data }: InstallPaths): string {
   const path = Deno.execPath();
   if (!/\/(_npx|dlx(-[^/]*)?)\//.test(path)) return path;
   const kept = `${data}/deno-${Deno.version.deno}`;
@@ -406,7 +413,7 @@ set -- ${deno} ${RUN.join(" ")} ${configuration} ${hook} "$@"
 // The runtime loads whatever a literal import() names before it runs the first
 // line, so the parts of all commands for each: what is put together is loaded
 // when it is called for.
-function importLater(folder: string): void {
+function deferImports(folder: string): void {
   for (const { name } of Deno.readDirSync(folder)) {
     const path = `${folder}/${name}`;
     const text = Deno.readTextFileSync(path);

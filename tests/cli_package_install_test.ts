@@ -16,7 +16,7 @@ async function install(mbus: Mbus, ...args: string[]): Promise<Installed> {
       "--quiet",
       "--cached-only",
       "--allow-all",
-      `${ROOT}/lib/packaging/launcher.ts`,
+      `${ROOT}/lib/packaging/package_install.ts`,
       ...args,
     ],
     cwd: `${mbus.folder}/project`,

@@ -178,10 +178,10 @@ Deno.test("stats and purge count", async () => {
     "channels",
     "durableNames",
     "location",
-    "logBytes",
     "messages",
     "sessions",
     "storeBytes",
+    "walBytes",
   ]);
   assert.deepEqual(stats.channels, [
     { channel: "build", messages: 1 },

@@ -215,9 +215,9 @@ Deno.test("the file shrinks when its messages are gone", async () => {
   clock.advance(3_600_000);
   await bus.purge();
   home.foreign().exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  const { storeBytes, logBytes } = await bus.stats();
+  const { storeBytes, walBytes } = await bus.stats();
   assert.ok(storeBytes < 400_000, `${storeBytes} bytes`);
-  assert.equal(logBytes, 0);
+  assert.equal(walBytes, 0);
 });
 
 Deno.test("ended sessions are kept for a day, and silent unknown ones", async () => {

@@ -272,7 +272,7 @@ export class PostgresStore implements Store {
         durableNames: Number(row!.names),
         storeBytes: Number(row!.bytes),
         // The server's log is everybody's.
-        logBytes: 0,
+        walBytes: 0,
       };
     });
   }

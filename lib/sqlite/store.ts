@@ -434,7 +434,7 @@ export class SqliteStore implements Store {
       sessions: count("session_registry WHERE status IS NOT 'terminated'"),
       durableNames: count("durable_names"),
       storeBytes: sizeOf(databasePath),
-      logBytes: sizeOf(`${databasePath}-wal`),
+      walBytes: sizeOf(`${databasePath}-wal`),
     };
   }
 }

@@ -69,8 +69,8 @@ export interface Stats {
   readonly durableNames: number;
   /** Size of what is stored, in bytes. */
   readonly storeBytes: number;
-  /** Size of what is written but not yet folded in, in bytes. */
-  readonly logBytes: number;
+  /** Size of the write-ahead log, in bytes; 0 if the store has none. */
+  readonly walBytes: number;
 }
 
 /** How a watch learns that there may be something new. */

@@ -50,7 +50,7 @@ export function capabilities(cases: Cases, store: StoreUnderTest): void {
     assert.equal(stats.messages, 7);
     assert.equal(stats.sessions, 1);
     assert.equal(stats.durableNames, 1);
-    assert.ok(stats.storeBytes + stats.logBytes > 0);
+    assert.ok(stats.storeBytes + stats.walBytes > 0);
   });
 
   foreign.test("a row that another program inserts is a message", async (scene) => {

@@ -180,7 +180,7 @@ export class MemoryStore implements Store {
           .filter(({ status }) => status !== "terminated").length,
         durableNames: records.durable.size,
         storeBytes: JSON.stringify([...records.session, messages]).length,
-        logBytes: 0,
+        walBytes: 0,
       };
     });
   }

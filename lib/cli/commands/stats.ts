@@ -2,7 +2,7 @@
  * `mbus stats`: prints how much the bus holds, of every project.
  *
  * JSON: `{ location, messages, channels: [{ channel, messages }], sessions,
- * durableNames, storeBytes, logBytes }`.
+ * durableNames, storeBytes, walBytes }`.
  *
  * @module
  */
@@ -35,7 +35,7 @@ const stats: Command = defineCommand({
       ["sessions", String(held.sessions)],
       ["durable names", String(held.durableNames)],
       ["size", renderBytes(held.storeBytes)],
-      ["log", renderBytes(held.logBytes)],
+      ["WAL", renderBytes(held.walBytes)],
     ];
     tableLines(
       [{}, {}],

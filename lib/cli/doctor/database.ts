@@ -19,8 +19,8 @@ import { listSessions } from "../../sqlite/sessions.ts";
 import { renderBytes } from "../output/bytes.ts";
 import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
 
-// A checkpoint takes place at 1 MB; this much means that none comes through.
-const LOG_BYTES_HIGH = 64 << 20;
+// Checkpoints begin at about 2 MB, so a WAL of this size means that none succeeds.
+const WAL_BYTES_HIGH = 64 << 20;
 const BUSY_TIMEOUT_MS = 1_000;
 const CLOCK_AHEAD_MS = 5_000;
 const FLAWS_SHOWN_MAX = 3;
@@ -56,7 +56,7 @@ export async function checkDatabase(
   const attempts: readonly [string, () => Finding | readonly Finding[]][] = [
     ["database", () => identity(connection, size)],
     ["integrity", () => integrity(connection)],
-    ["log", () => checkLog(location)],
+    ["wal", () => checkWal(location)],
     ["sessions", () => sessions(connection)],
     ["bells", () => bells(connection)],
     ["clock", () => clock(connection)],
@@ -105,7 +105,7 @@ function integrity(connection: Connection): Finding {
       .map((row) => `a row of ${row.table} refers to nothing in ${row.parent}`),
   ];
   return flaws.length === 0
-    ? ok("integrity", "the file is sound and its rows refer to each other")
+    ? ok("integrity", "quick_check and foreign_key_check passed")
     : fail(
       "integrity",
       [...new Set(flaws)].slice(0, FLAWS_SHOWN_MAX).join("; "),
@@ -114,17 +114,14 @@ function integrity(connection: Connection): Finding {
     );
 }
 
-function checkLog(location: BusLocation): Finding {
+function checkWal(location: BusLocation): Finding {
   const size = sizeOf(`${location.databasePath}-wal`) ?? 0;
-  return size < LOG_BYTES_HIGH
-    ? ok("log", `${renderBytes(size)} not yet folded in`)
-    : warn(
-      "log",
-      `${
-        renderBytes(size)
-      } not yet folded in: some program keeps reading an old state`,
-      "end the program that keeps a transaction open; the log then shrinks by itself",
-    );
+  const state = `the WAL is ${renderBytes(size)}`;
+  return size < WAL_BYTES_HIGH ? ok("wal", state) : warn(
+    "wal",
+    `${state}: a long read transaction keeps it from being reset`,
+    "end the program that keeps a transaction open; the WAL then shrinks by itself",
+  );
 }
 
 function sessions(connection: Connection): Finding {
@@ -191,7 +188,7 @@ async function tryWrite(
     const began = performance.now();
     await connection.write("try a write", () => {});
     const took = (performance.now() - began).toFixed(1);
-    return ok("write", `the write lock was had after ${took} ms`);
+    return ok("write", `acquired the write lock in ${took} ms`);
   } catch (error) {
     return failBy("write", error);
   } finally {

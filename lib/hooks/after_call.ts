@@ -7,7 +7,7 @@
 
 import type { Changes } from "./changes.ts";
 import type { CallNote } from "./call_note.ts";
-import type { Culprit } from "./changes.ts";
+import type { ObservedCall } from "./changes.ts";
 import type { OthersFile } from "../model/edit.ts";
 import {
   overlapOnDisk,
@@ -18,11 +18,11 @@ import { entryKindOf } from "../path/paths.ts";
 import { lockTarget } from "../path/lock_target.ts";
 import { parentOf } from "../path/path_text.ts";
 import { FILES_MAX, isFile } from "./before_call.ts";
-import type { Seen } from "./call_note.ts";
+import type { Snapshot } from "./call_note.ts";
 import {
   callKey,
-  type Case,
   ENDED,
+  type HookContext,
   notesOf,
   othersNear,
 } from "./hook_context.ts";
@@ -40,13 +40,13 @@ const TICK_MS = 10;
 
 /** Tells what has changed since a call began, and forgets what was seen. */
 export async function afterCall(
-  hook: Case,
+  hook: HookContext,
   { atMs, seen, writes }: CallNote,
   call: string,
 ): Promise<void> {
   const named = targetsOf(hook, writes).map(({ path }) => path);
-  const culprit = { call, sinceMs: atMs, named: new Set(named) };
-  await tellChanges(hook, seen, culprit, {
+  const observed = { call, sinceMs: atMs, named: new Set(named) };
+  await tellChanges(hook, seen, observed, {
     [callKey(hook)]: undefined,
     [ENDED]: hook.nowMs,
   });
@@ -57,9 +57,9 @@ export async function afterCall(
  * Returns the files that have changed.
  */
 export async function tellChanges(
-  hook: Case,
-  seen: Seen | undefined,
-  culprit: Culprit,
+  hook: HookContext,
+  seen: Snapshot | undefined,
+  observed: ObservedCall,
   notes: Readonly<Record<string, unknown>>,
 ): Promise<readonly string[]> {
   const { store, session } = hook;
@@ -67,7 +67,7 @@ export async function tellChanges(
   const told = found === undefined || found.changes.length === 0
     ? undefined
     : await (await import("./change_notices.ts"))
-      .noticesOf(hook, found, culprit);
+      .noticesOf(hook, found, observed);
   await store.noteActivity(session.id, {
     touched: told?.touched,
     notes: new Map([...notesOf(notes), ...told?.notes ?? []]),
@@ -79,7 +79,10 @@ export async function tellChanges(
 }
 
 /** Finds what has changed since. */
-async function changesSince(hook: Case, seen: Seen): Promise<Changes> {
+async function changesSince(
+  hook: HookContext,
+  seen: Snapshot,
+): Promise<Changes> {
   const { atMs, files, named } = seen;
   const changed = new Set([
     ...files.filter(([path, stamp]) => hasChanged(path, stamp))
@@ -106,7 +109,10 @@ async function changesSince(hook: Case, seen: Seen): Promise<Changes> {
 }
 
 /** The same as it is now, for a call that goes on. */
-export async function seenAgain(seen: Seen, atMs: number): Promise<Seen> {
+export async function seenAgain(
+  seen: Snapshot,
+  atMs: number,
+): Promise<Snapshot> {
   const { stampTrees } = await import("./tree_stamps.ts");
   return {
     ...seen,
@@ -120,7 +126,7 @@ export async function seenAgain(seen: Seen, atMs: number): Promise<Seen> {
   };
 }
 
-async function changedInTrees({ trees, atMs }: Seen): Promise<string[]> {
+async function changedInTrees({ trees, atMs }: Snapshot): Promise<string[]> {
   if (trees.length === 0) return [];
   const { below, stampTrees } = await import("./tree_stamps.ts");
   const now = stampTrees(trees.map(({ root }) => root));
@@ -144,7 +150,7 @@ async function changedInTrees({ trees, atMs }: Seen): Promise<string[]> {
 
 /** Of the files that were not stamped, those that were written since. */
 function writtenSince(
-  { atMs, files }: Seen,
+  { atMs, files }: Snapshot,
   holds: readonly OthersFile[],
 ): string[] {
   const stamped = new Set(files.map(([path]) => path));

@@ -15,11 +15,11 @@
 
 import type { CallNote } from "./call_note.ts";
 import { seenAgain, tellChanges } from "./after_call.ts";
-import type { Seen } from "./call_note.ts";
+import type { Snapshot } from "./call_note.ts";
 import {
   BACKGROUND,
   callKey,
-  type Case,
+  type HookContext,
   notesOf,
   readNote,
 } from "./hook_context.ts";
@@ -45,7 +45,10 @@ interface Running {
 }
 
 /** Looks at what a command has changed whose call has ended, and goes on. */
-export async function keepLooking(hook: Case, note: CallNote): Promise<void> {
+export async function watchCommand(
+  hook: HookContext,
+  note: CallNote,
+): Promise<void> {
   const { store, session, nowMs } = hook;
   const seen = await look(hook, note.seen!, { [callKey(hook)]: undefined });
   const key = `${BACKGROUND}:${crypto.randomUUID()}`;
@@ -72,8 +75,8 @@ export async function keepLooking(hook: Case, note: CallNote): Promise<void> {
 }
 
 /** Looks at the commands that may go on, of which the note is as given. */
-export async function lookAtBackground(
-  hook: Case,
+export async function checkBackground(
+  hook: HookContext,
   text: string,
 ): Promise<void> {
   const { store, session, nowMs, event } = hook;
@@ -93,7 +96,7 @@ export async function lookAtBackground(
   });
   if (!isFirst) return;
   for (const each of due) {
-    const before = await readNote<Seen>(hook, each.key);
+    const before = await readNote<Snapshot>(hook, each.key);
     if (before === undefined) continue;
     const seen = await look(hook, before, {});
     await store.noteActivity(session.id, {
@@ -104,21 +107,23 @@ export async function lookAtBackground(
 
 /** Tells what has changed since the last look; returns what is seen now. */
 async function look(
-  hook: Case,
-  seen: Seen,
+  hook: HookContext,
+  seen: Snapshot,
   notes: Readonly<Record<string, unknown>>,
-): Promise<Seen> {
-  const culprit = {
+): Promise<Snapshot> {
+  const observed = {
     call: COMMAND,
     sinceMs: seen.atMs,
     named: new Set<string>(),
     goesOn: true,
   };
-  const changed = await tellChanges(hook, seen, culprit, notes);
+  const changed = await tellChanges(hook, seen, observed, notes);
   const told = [...seen.told ?? [], ...changed];
   return { ...await seenAgain(seen, hook.nowMs), told };
 }
 
-async function listText({ store, session }: Case): Promise<string | undefined> {
+async function listText(
+  { store, session }: HookContext,
+): Promise<string | undefined> {
   return (await store.readNotes(session.id, [BACKGROUND])).get(BACKGROUND);
 }

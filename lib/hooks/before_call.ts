@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { Seen } from "./call_note.ts";
+import type { Snapshot } from "./call_note.ts";
 import type { CallNote, EditPath } from "./call_note.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { OthersFile } from "../model/edit.ts";
@@ -26,7 +26,7 @@ import { entryKindOf } from "../path/paths.ts";
 import {
   BEGAN,
   callKey,
-  type Case,
+  type HookContext,
   notesOf,
   type OthersNear,
   othersNear,
@@ -42,7 +42,7 @@ const HASHED_BYTES_MAX = 1024 * 1024;
 
 /** Looks at what other sessions work on, before a command runs. */
 export async function beforeCommand(
-  hook: Case,
+  hook: HookContext,
   near: OthersNear,
   writes: readonly EditPath[],
 ): Promise<void> {
@@ -60,7 +60,7 @@ export async function beforeCommand(
  * at what other sessions work on in the folders.
  */
 export async function beforeUnknown(
-  hook: Case,
+  hook: HookContext,
   paths: readonly string[],
 ): Promise<void> {
   // What looks like a path may be none.
@@ -90,7 +90,7 @@ export async function beforeUnknown(
 }
 
 async function begin(
-  hook: Case,
+  hook: HookContext,
   note: CallNote,
   holds: readonly OthersFile[],
 ): Promise<void> {
@@ -106,11 +106,11 @@ async function begin(
 }
 
 async function stamped(
-  { nowMs }: Case,
+  { nowMs }: HookContext,
   { paths, roots, named = [], hasMore = false }:
     & { paths: readonly string[]; roots: readonly string[] }
-    & Partial<Pick<Seen, "named" | "hasMore">>,
-): Promise<Seen> {
+    & Partial<Pick<Snapshot, "named" | "hasMore">>,
+): Promise<Snapshot> {
   let hashed = 0;
   const files = [...new Set(paths)].map((path) => {
     const stamp = stampOf(path, { hash: hashed < HASHED_BYTES_MAX });
@@ -152,7 +152,7 @@ function folderOf({ kind, path, disk, foldsCase }: OthersFile): string {
 /** The folders and globs of which a part was not looked at. */
 function leftOutOf(
   holds: readonly OthersFile[],
-  { trees }: Seen,
+  { trees }: Snapshot,
 ): OthersFile[] {
   const cut = trees.filter(({ isWhole }) => !isWhole);
   return holds.filter((hold) =>
@@ -165,7 +165,7 @@ function leftOutOf(
 
 /** Tells once of each hold that it is not looked at whole. */
 async function leftOutNotes(
-  hook: Case,
+  hook: HookContext,
   cut: readonly OthersFile[],
 ): Promise<ReadonlyMap<string, string>> {
   if (cut.length === 0) return new Map();
@@ -174,13 +174,13 @@ async function leftOutNotes(
   );
   const { store, session } = hook;
   const told = await store.readNotes(session.id, keys);
-  const { informNotes } = await import("./deferred_notices.ts");
+  const { noticeNotes } = await import("./deferred_notices.ts");
   const { plainName, plainPath } = await import("./frame.ts");
   const { ENTRIES_MAX } = await import("./tree_stamps.ts");
   const news = cut.filter((_, at) => !told.has(keys[at]));
   return new Map([
     ...keys.map((key) => [key, "1"] as const),
-    ...await informNotes(
+    ...await noticeNotes(
       hook,
       news.map(({ session, path, kind }) => ({
         session,

@@ -10,7 +10,7 @@
  */
 
 import { headAt } from "../path/repository.ts";
-import type { Case } from "./hook_context.ts";
+import type { HookContext } from "./hook_context.ts";
 import { hasOtherBranch } from "./registration.ts";
 import { type TreeCommand, worktreeAt } from "./whole_tree.ts";
 
@@ -23,7 +23,7 @@ const CHANGES_BRANCH =
  * run one of `commands`; announces those that changed.
  */
 export async function noteBranches(
-  hook: Case,
+  hook: HookContext,
   commands: readonly TreeCommand[],
 ): Promise<void> {
   const { session, store } = hook;

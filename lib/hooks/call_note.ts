@@ -11,7 +11,7 @@ import type { TreeStamps } from "./tree_stamps.ts";
 export type EditPath = string | { readonly glob: string };
 
 /** What other sessions worked on when a call began, as far as it was looked at. */
-export interface Seen {
+export interface Snapshot {
   /** When that was, in milliseconds since 1970. */
   readonly atMs: number;
   /** The files, each with its stamp. */
@@ -33,5 +33,5 @@ export interface CallNote {
   /** The paths that it is known to write, as given. */
   readonly writes: readonly EditPath[];
   /** What other sessions worked on. */
-  readonly seen?: Seen;
+  readonly seen?: Snapshot;
 }

@@ -21,7 +21,7 @@
  */
 
 import { isUnsureChange, unsureNotes } from "./file_notes.ts";
-import type { Culprit } from "./changes.ts";
+import type { ObservedCall } from "./changes.ts";
 import type { Change } from "./changes.ts";
 import type { Session } from "../model/session.ts";
 import type { NewMessage } from "../model/message.ts";
@@ -30,9 +30,9 @@ import { ttlOf } from "../model/channels.ts";
 import { lifeOf } from "../sql/session_rows.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
 import { ago } from "./ago.ts";
-import { BEGAN, type Case, ENDED } from "./hook_context.ts";
+import { BEGAN, ENDED, type HookContext } from "./hook_context.ts";
 import { plainName, plainPath } from "./frame.ts";
-import { informNotes } from "./deferred_notices.ts";
+import { noticeNotes } from "./deferred_notices.ts";
 import { LEASE_MS } from "./edit_lock.ts";
 import type { Changes } from "./changes.ts";
 
@@ -61,15 +61,15 @@ interface Group {
 
 /** What is to be said of changes that were found. */
 export async function noticesOf(
-  hook: Case,
+  hook: HookContext,
   { changes, more }: Changes,
-  culprit: Culprit,
+  observed: ObservedCall,
 ): Promise<Notices> {
-  const suspects = await suspectsOf(hook, culprit);
+  const suspects = await suspectsOf(hook, observed);
   const groups = new Map<string, Group>();
   const touched: string[] = [];
   for (const change of changes) {
-    const certainty = await certaintyOf(hook, change, culprit, suspects);
+    const certainty = await certaintyOf(hook, change, observed, suspects);
     if (certainty === undefined) continue;
     const holds = change.holds.filter(({ session }) => suspects.has(session));
     if (certainty !== "known") touched.push(change.path);
@@ -87,11 +87,11 @@ export async function noticesOf(
     touched,
     notes: new Map([
       ...unsureNotes(hook, touched),
-      ...await informNotes(
+      ...await noticeNotes(
         hook,
         told.map((group) => ({
           session: group.hold.session,
-          facts: sentenceOf(hook, group, more, culprit),
+          facts: sentenceOf(hook, group, more, observed),
         })),
       ),
     ]),
@@ -106,8 +106,8 @@ interface Suspect {
 }
 
 async function suspectsOf(
-  { store, session }: Case,
-  { sinceMs }: Culprit,
+  { store, session }: HookContext,
+  { sinceMs }: ObservedCall,
 ): Promise<Map<string, Suspect>> {
   const sessions = await store.sessions({ project: null, ended: false });
   const suspects = new Map<string, Suspect>();
@@ -126,9 +126,9 @@ async function suspectsOf(
 
 /** How much is known of a change; undefined if another session says it is its. */
 async function certaintyOf(
-  hook: Case,
+  hook: HookContext,
   { path, holds }: Change,
-  { named, sinceMs, goesOn = false }: Culprit,
+  { named, sinceMs, goesOn = false }: ObservedCall,
   suspects: ReadonlyMap<string, Suspect>,
 ): Promise<Certainty | undefined> {
   const touches = (await hook.store.touchesOf(path, 0))
@@ -163,7 +163,7 @@ function isEdit(
 function mayReach(
   { id, project, worktree }: Session,
   path: string,
-  hook: Case,
+  hook: HookContext,
   holds: readonly OthersFile[],
 ): boolean {
   return project === undefined || project === hook.session.project ||
@@ -172,10 +172,10 @@ function mayReach(
 }
 
 function sentenceOf(
-  { nowMs }: Case,
+  { nowMs }: HookContext,
   { certainty, hold, paths }: Group,
   more: number,
-  { call }: Culprit,
+  { call }: ObservedCall,
 ): string {
   const { session } = hold;
   const shown = paths.slice(0, NAMED_MAX).map(plainPath).join(", ");
@@ -225,7 +225,7 @@ function telling(session: string): string {
 }
 
 function messagesOf(
-  { session }: Case,
+  { session }: HookContext,
   { certainty, hold, paths }: Group,
   more: number,
 ): NewMessage[] {

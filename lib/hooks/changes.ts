@@ -23,7 +23,7 @@ export interface Changes {
 }
 
 /** What ran while the files changed. */
-export interface Culprit {
+export interface ObservedCall {
   /** What it is called in a sentence to its own session. */
   readonly call: string;
   /** When it began, in milliseconds since 1970. */

@@ -13,13 +13,13 @@ import { escapeGlob } from "../glob/glob.ts";
 import {
   BEGAN,
   callKey,
-  type Case,
   ENDED,
+  type HookContext,
+  type HookResult,
   notesOf,
   othersNear,
   readNote,
   STAMPED_MAX,
-  type Verdict,
 } from "./hook_context.ts";
 import { noteBranches } from "./branches.ts";
 import { afterEdit, afterRead, beforeEdit, TOO_LARGE } from "./edits.ts";
@@ -30,16 +30,16 @@ import { beforeWholeTree, type TreeCommand } from "./whole_tree.ts";
 
 /** Judges a command before it runs. */
 export async function beforeShell(
-  hook: Case,
+  hook: HookContext,
   command: string,
-): Promise<Verdict> {
+): Promise<HookResult> {
   const { writes, trees, isCut } = filesOf(hook, command);
   if (trees.length > 0) {
     const stopped = await beforeWholeTree(hook, trees);
     if (stopped !== undefined) return stopped;
   }
-  const verdict = await beforeEdit(quiet(hook), writes);
-  if (verdict.decision.verdict === "deny") return verdict;
+  const result = await beforeEdit(quiet(hook), writes);
+  if (result.decision.verdict === "deny") return result;
   if (isCut) return TOO_LARGE;
   const near = await othersNear(hook, STAMPED_MAX + 1);
   if (near.files.length > 0) {
@@ -50,11 +50,14 @@ export async function beforeShell(
     const note: CallNote = { atMs: hook.nowMs, writes };
     await noteCall(hook, { [callKey(hook)]: note, [BEGAN]: hook.nowMs });
   }
-  return verdict;
+  return result;
 }
 
 /** Finds what a command that ran has changed of others' files. */
-export async function afterShell(hook: Case, command: string): Promise<void> {
+export async function afterShell(
+  hook: HookContext,
+  command: string,
+): Promise<void> {
   const { writes: read, reads, trees, goesOn } = filesOf(hook, command);
   const note = await readNote<CallNote>(hook, callKey(hook));
   // What a target means is decided by what was there before.
@@ -80,8 +83,8 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
     return;
   }
   if (goesOn) {
-    const { keepLooking } = await import("./background.ts");
-    await keepLooking(quiet(hook), note);
+    const { watchCommand } = await import("./background.ts");
+    await watchCommand(quiet(hook), note);
   } else {
     const { afterCall } = await import("./after_call.ts");
     await afterCall(quiet(hook), note, "command");
@@ -89,7 +92,7 @@ export async function afterShell(hook: Case, command: string): Promise<void> {
 }
 
 async function noteCall(
-  { store, session }: Case,
+  { store, session }: HookContext,
   notes: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   await store.noteActivity(session.id, {
@@ -111,7 +114,7 @@ interface FilesOfCommand {
 
 /** What a command writes and shows, as seen from the session's folder. */
 function filesOf(
-  hook: Case,
+  hook: HookContext,
   command: string,
 ): FilesOfCommand {
   const { event } = hook;
@@ -150,11 +153,11 @@ function filesOf(
  * The call, without its log: a command that names what can be no path fails,
  * and its model sees that.
  */
-function quiet(hook: Case): Case {
+function quiet(hook: HookContext): HookContext {
   return { ...hook, log: () => {} };
 }
 
 /** A command that failed may have stopped before it showed a file. */
-function hasFailed({ event }: Case): boolean {
+function hasFailed({ event }: HookContext): boolean {
   return event.kind === "after-tool" && event.succeeded === false;
 }

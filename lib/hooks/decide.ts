@@ -24,42 +24,45 @@ import {
   ALLOW,
   BACKGROUND,
   callKey,
-  type Case,
+  type HookContext,
+  type HookResult,
   readNote,
-  type Verdict,
 } from "./hook_context.ts";
 import { noteBranches } from "./branches.ts";
 import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
 import { plainName } from "./frame.ts";
-import { withMail, withMailAtStop } from "./pending_context.ts";
+import {
+  withPendingContext,
+  withPendingContextAtStop,
+} from "./pending_context.ts";
 import { hasOtherBranch } from "./registration.ts";
 
 // A session is shown as stale after 30 s without a sign of life.
 const BEAT_MS = 5_000;
 
 /** Decides on one call of a hook. */
-export async function decide(hook: Case): Promise<Verdict> {
+export async function decide(hook: HookContext): Promise<HookResult> {
   const { event, store, session } = hook;
-  if (event.kind !== "before-tool") await lookAtRunning(hook);
+  if (event.kind !== "before-tool") await checkRunning(hook);
   switch (event.kind) {
     case "session-start":
       await noteBranch(hook);
-      return await withMail(hook);
+      return await withPendingContext(hook);
     case "prompt":
       await beat(hook, "active");
       await noteBranch(hook);
-      return await withMail(hook);
+      return await withPendingContext(hook);
     case "before-tool":
       return await beforeTool(hook, event);
     case "after-tool":
       await afterTool(hook, event);
-      return await withMail(hook);
+      return await withPendingContext(hook);
     case "stop": {
-      const verdict = await withMailAtStop(hook);
-      const stays = "continueWith" in verdict.decision ||
+      const result = await withPendingContextAtStop(hook);
+      const stays = "continueWith" in result.decision ||
         event.agentId !== undefined;
       await beat(hook, stays ? "active" : "idle");
-      return verdict;
+      return result;
     }
     case "session-end":
       await store.endSession(session.id);
@@ -70,9 +73,9 @@ export async function decide(hook: Case): Promise<Verdict> {
 }
 
 async function beforeTool(
-  hook: Case,
+  hook: HookContext,
   event: BeforeToolEvent,
-): Promise<Verdict> {
+): Promise<HookResult> {
   const { kind, paths, command } = event.tool;
   if (kind === "edit") return await beforeEdit(hook, paths);
   if (kind === "shell" && command !== undefined) {
@@ -86,7 +89,10 @@ async function beforeTool(
   return ALLOW;
 }
 
-async function afterTool(hook: Case, event: AfterToolEvent): Promise<void> {
+async function afterTool(
+  hook: HookContext,
+  event: AfterToolEvent,
+): Promise<void> {
   const { kind, paths, command } = event.tool;
   if (kind === "edit" && paths.length > 0) await afterEdit(hook, paths);
   else if (kind === "read" && paths.length > 0) await afterRead(hook, paths);
@@ -100,7 +106,10 @@ async function afterTool(hook: Case, event: AfterToolEvent): Promise<void> {
 }
 
 /** Finds what a tool has changed of which is not known what it does. */
-async function afterUnknown(hook: Case, event: AfterToolEvent): Promise<void> {
+async function afterUnknown(
+  hook: HookContext,
+  event: AfterToolEvent,
+): Promise<void> {
   const note = await readNote<CallNote>(hook, callKey(hook));
   if (note === undefined) return;
   const { afterCall } = await import("./after_call.ts");
@@ -108,23 +117,26 @@ async function afterUnknown(hook: Case, event: AfterToolEvent): Promise<void> {
 }
 
 /** Looks at commands of the session that go on in the background. */
-async function lookAtRunning(hook: Case): Promise<void> {
+async function checkRunning(hook: HookContext): Promise<void> {
   const { store, session } = hook;
   const notes = await store.readNotes(session.id, [BACKGROUND]);
   const running = notes.get(BACKGROUND);
   if (running === undefined) return;
-  const { lookAtBackground } = await import("./background.ts");
-  await lookAtBackground(hook, running);
+  const { checkBackground } = await import("./background.ts");
+  await checkBackground(hook, running);
 }
 
 /** Tells the sessions of the worktree if it is on another branch. */
-async function noteBranch(hook: Case): Promise<void> {
+async function noteBranch(hook: HookContext): Promise<void> {
   if (!hasOtherBranch(hook.session)) return;
   await noteBranches(hook, []);
 }
 
 /** Gives the session its sign of life, unless it has given one just now. */
-async function beat(hook: Case, status: "active" | "idle"): Promise<void> {
+async function beat(
+  hook: HookContext,
+  status: "active" | "idle",
+): Promise<void> {
   const { session, nowMs, store } = hook;
   const silentMs = nowMs - Date.parse(session.heartbeatAt);
   if (session.status === status && silentMs >= 0 && silentMs < BEAT_MS) return;

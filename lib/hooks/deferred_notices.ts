@@ -5,13 +5,13 @@
  * @module
  */
 
-import { type Case, readNote } from "./hook_context.ts";
+import { type HookContext, readNote } from "./hook_context.ts";
 
 /** The key of what is yet to be told. */
 export const INFORM = "inform";
 
 /** What is yet to be told of one conflict. */
-export interface Information {
+export interface DeferredNotice {
   /** The session whose work is concerned. */
   readonly session: string;
   /** The facts. */
@@ -22,14 +22,14 @@ export interface Information {
 
 const KEPT_MAX = 20;
 
-/** The notes that keep objections for telling them after. */
-export async function informNotes(
-  hook: Case,
-  objections: readonly { readonly session: string; readonly facts: string }[],
+/** The notes that keep notices for telling them after. */
+export async function noticeNotes(
+  hook: HookContext,
+  notices: readonly { readonly session: string; readonly facts: string }[],
 ): Promise<ReadonlyMap<string, string>> {
-  if (objections.length === 0) return new Map();
-  const before = await readNote<Information[]>(hook, INFORM) ?? [];
-  const added = objections.map(({ session, facts }): Information => ({
+  if (notices.length === 0) return new Map();
+  const before = await readNote<DeferredNotice[]>(hook, INFORM) ?? [];
+  const added = notices.map(({ session, facts }): DeferredNotice => ({
     session,
     text: facts,
     atMs: hook.nowMs,

@@ -14,7 +14,7 @@
  */
 
 import type { Fact } from "./fact.ts";
-import type { Case } from "./hook_context.ts";
+import type { HookContext } from "./hook_context.ts";
 
 /** Lifetime of the event, in seconds: a holder may be idle for a while. */
 const TTL_SECONDS = 60 * 60;
@@ -26,7 +26,7 @@ const SESSIONS_MAX = 200;
 
 /** Announces the facts for which a call was denied. */
 export async function announceDenied(
-  { store, session }: Case,
+  { store, session }: HookContext,
   facts: readonly Fact[],
 ): Promise<void> {
   await store.append(

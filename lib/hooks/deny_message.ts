@@ -17,7 +17,7 @@ import type { Policy } from "./policy.ts";
 const REASON_CHARS_MAX = 300;
 
 /** By what the facts about one target are told. */
-export interface Telling {
+export interface FactContext {
   /** What the person chose for the target's project. */
   readonly policy: Policy;
   /** The time, in milliseconds since 1970. */
@@ -34,7 +34,7 @@ export interface Telling {
  */
 export function factsOf(
   { target: { path, project }, holds, touches }: EditObstacle,
-  telling: Telling,
+  telling: FactContext,
   isUnsure = false,
 ): Fact[] {
   const facts = holds.map((hold): Fact => ({
@@ -72,7 +72,7 @@ export function adviceOn(facts: readonly Fact[]): Advice {
 function wordsOf(
   hold: Hold,
   path: string,
-  telling: Telling,
+  telling: FactContext,
 ): { readonly text: string; readonly force: Force } {
   const said = describe(hold, telling);
   const { onOverlap } = telling.policy;
@@ -112,7 +112,7 @@ export interface FileChange {
 export function changedFact(
   { path, project }: Pick<LockTarget, "path" | "project">,
   { session, by, atMs, isUnsure = false }: FileChange,
-  { policy: { onOverlap }, nowMs, readAtMs }: Telling,
+  { policy: { onOverlap }, nowMs, readAtMs }: FactContext,
 ): Fact {
   const { size, mtimeMs, hash } = stampOf(path, { hash: true });
   return {
@@ -133,7 +133,7 @@ export function changedFact(
 /** A hold in words for the model. */
 export function describe(
   hold: Hold,
-  { nowMs, idle }: Pick<Telling, "nowMs" | "idle">,
+  { nowMs, idle }: Pick<FactContext, "nowMs" | "idle">,
 ): string {
   const how = hold.type === "exclusive" ? "holds exclusively" : "is editing";
   const covered = plainPath(hold.path);

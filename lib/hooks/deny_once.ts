@@ -22,9 +22,9 @@
  */
 
 import type { Advice, Fact } from "./fact.ts";
-import type { Case, Verdict } from "./hook_context.ts";
+import type { HookContext, HookResult } from "./hook_context.ts";
 import { plainText } from "./frame.ts";
-import { informNotes } from "./deferred_notices.ts";
+import { noticeNotes } from "./deferred_notices.ts";
 
 /** What is remembered of a fact that an agent was told. */
 interface Told {
@@ -49,10 +49,10 @@ const FACTS_SHOWN_MAX = 20;
  * Facts of the force `inform` are kept for telling after.
  */
 export async function denyUntold(
-  hook: Case,
+  hook: HookContext,
   facts: readonly Fact[],
   advice: Advice,
-): Promise<Verdict | undefined> {
+): Promise<HookResult | undefined> {
   if (facts.length === 0) return undefined;
   const { store, session, nowMs } = hook;
   const keys = facts.map(({ key }) => noteKey(hook, key));
@@ -74,7 +74,7 @@ export async function denyUntold(
           const told = telling(toldOf(notes, note), hook, nowMs);
           return [note, JSON.stringify(told)] as const;
         }),
-        ...await informNotes(hook, informed),
+        ...await noticeNotes(hook, informed),
       ]),
       expects: { key: first, value: notes.get(first) ?? null },
     });
@@ -88,18 +88,21 @@ export async function denyUntold(
     fact.force === "firm" || fact.force === "soft" && untold.includes(fact)
   );
   return stopping.length > 0
-    ? { ...denial(stopping, advice), lost: () => forget(hook, untold) }
+    ? { ...denial(stopping, advice), onLost: () => forget(hook, untold) }
     : undefined;
 }
 
 /** Counts facts as not told: their denial did not reach the agent. */
-async function forget(hook: Case, facts: readonly Fact[]): Promise<void> {
+async function forget(
+  hook: HookContext,
+  facts: readonly Fact[],
+): Promise<void> {
   await hook.store.noteActivity(hook.session.id, {
     notes: new Map(facts.map(({ key }) => [noteKey(hook, key), null])),
   });
 }
 
-function noteKey({ event }: Case, key: string): string {
+function noteKey({ event }: HookContext, key: string): string {
   return `told:${event.agentId ?? ""}:${key}`;
 }
 
@@ -111,7 +114,7 @@ function toldOf(
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-function isTold(told: Told | undefined, hook: Case): boolean {
+function isTold(told: Told | undefined, hook: HookContext): boolean {
   if (told === undefined) return false;
   const call = callOf(hook);
   if (call !== undefined && told.calls.includes(call)) return false;
@@ -120,7 +123,11 @@ function isTold(told: Told | undefined, hook: Case): boolean {
     silentMs >= SAME_CALL_MS;
 }
 
-function telling(before: Told | undefined, hook: Case, nowMs: number): Told {
+function telling(
+  before: Told | undefined,
+  hook: HookContext,
+  nowMs: number,
+): Told {
   const { atMs = nowMs, calls = [], wirings = [] } = before ?? {};
   const call = callOf(hook);
   return {
@@ -134,11 +141,11 @@ function telling(before: Told | undefined, hook: Case, nowMs: number): Told {
   };
 }
 
-function callOf({ event }: Case): string | undefined {
+function callOf({ event }: HookContext): string | undefined {
   return event.kind === "before-tool" ? event.tool.callId : undefined;
 }
 
-function denial(facts: readonly Fact[], advice: Advice): Verdict {
+function denial(facts: readonly Fact[], advice: Advice): HookResult {
   const texts = facts.slice(0, FACTS_SHOWN_MAX).map(({ text }) => text);
   const more = facts.length - texts.length;
   if (more > 0) texts.push(`(${more} more like these.)`);
@@ -151,12 +158,15 @@ function denial(facts: readonly Fact[], advice: Advice): Verdict {
       reason: `[message-bus] ${plainText(texts.join("\n"))}`,
       notice: advice.notice,
     },
-    told: () => Promise.resolve(),
+    onDelivered: () => Promise.resolve(),
   };
 }
 
 /** Leaves the event that a call was denied, for the holders and for `who`. */
-async function announce(hook: Case, facts: readonly Fact[]): Promise<void> {
+async function announce(
+  hook: HookContext,
+  facts: readonly Fact[],
+): Promise<void> {
   if (facts.length === 0) return;
   const { announceDenied } = await import("./denied.ts");
   await announceDenied(hook, facts);

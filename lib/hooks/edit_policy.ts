@@ -10,26 +10,26 @@ import type { ChangeNote, ReadNote } from "./file_notes.ts";
 import { isUnsureChange } from "./file_notes.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { EditObstacle } from "../model/edit.ts";
-import type { Case, Verdict } from "./hook_context.ts";
+import type { HookContext, HookResult } from "./hook_context.ts";
 import { denyUntold } from "./deny_once.ts";
 import { hasChanged } from "./file_stamp.ts";
 import { plainName } from "./frame.ts";
 import {
   adviceOn,
   changedFact,
+  type FactContext,
   factsOf,
-  type Telling,
 } from "./deny_message.ts";
 
 // Of so many holders it is looked up whether they are idle.
 const HOLDERS_MAX = 20;
 
 /** The denial, if the obstacles come to one. */
-export async function judgeObstacles(
-  hook: Case,
+export async function judgeConflicts(
+  hook: HookContext,
   obstacles: readonly EditObstacle[],
   reads: ReadonlyMap<string, ReadNote>,
-): Promise<Verdict | undefined> {
+): Promise<HookResult | undefined> {
   const standing = obstacles.map((obstacle) => withoutSame(obstacle, reads));
   const idle = await idleHolders(hook, standing);
   const facts: Fact[] = [];
@@ -37,7 +37,7 @@ export async function judgeObstacles(
     const { target, touches: [touch] } = obstacle;
     const isUnsure = touch !== undefined &&
       await isUnsureChange(hook, touch.session, target.path);
-    const telling = tellingOf(hook, target, reads, idle);
+    const telling = factContext(hook, target, reads, idle);
     facts.push(...factsOf(obstacle, telling, isUnsure));
   }
   return await denyUntold(hook, facts, adviceOn(facts));
@@ -48,11 +48,11 @@ export async function judgeObstacles(
  * comes first: an edit that is denied takes no lock.
  */
 export async function judgeSiblings(
-  hook: Case,
+  hook: HookContext,
   targets: readonly LockTarget[],
   changes: ReadonlyMap<string, ChangeNote>,
   reads: ReadonlyMap<string, ReadNote>,
-): Promise<Verdict | undefined> {
+): Promise<HookResult | undefined> {
   const changed = targets.filter(({ path }) => {
     const read = reads.get(path);
     return changes.has(path) && read !== undefined && hasChanged(path, read);
@@ -64,18 +64,18 @@ export async function judgeSiblings(
       ? "The main agent of this session"
       : `Another agent of this session (${plainName(agent)})`;
     const change = { session: hook.session.id, atMs, by, isUnsure };
-    return changedFact(target, change, tellingOf(hook, target, reads));
+    return changedFact(target, change, factContext(hook, target, reads));
   });
   return await denyUntold(hook, facts, adviceOn(facts));
 }
 
 /** By what the facts about a target are told. */
-function tellingOf(
-  { policy, nowMs }: Case,
+function factContext(
+  { policy, nowMs }: HookContext,
   { path, worktree }: LockTarget,
   reads: ReadonlyMap<string, ReadNote>,
   idle: ReadonlySet<string> = new Set(),
-): Telling {
+): FactContext {
   return {
     policy: policy(worktree),
     nowMs,
@@ -86,7 +86,7 @@ function tellingOf(
 
 /** The holders that have finished their turn. */
 async function idleHolders(
-  { store }: Case,
+  { store }: HookContext,
   obstacles: readonly EditObstacle[],
 ): Promise<Set<string>> {
   const holders = new Set(

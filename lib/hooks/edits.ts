@@ -31,7 +31,12 @@ import { lockTarget } from "../path/lock_target.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { KnownFolders } from "../path/paths.ts";
 import type { EditObstacle, EditTarget } from "../model/edit.ts";
-import { agentOf, ALLOW, type Case, type Verdict } from "./hook_context.ts";
+import {
+  agentOf,
+  ALLOW,
+  type HookContext,
+  type HookResult,
+} from "./hook_context.ts";
 import { stampOf } from "./file_stamp.ts";
 import { activeFiles, LEASE_MS } from "./edit_lock.ts";
 
@@ -48,9 +53,9 @@ interface Noted {
 
 /** Judges an edit of `paths`, as given by the agent, and takes their locks. */
 export async function beforeEdit(
-  hook: Case,
+  hook: HookContext,
   paths: readonly EditPath[],
-): Promise<Verdict> {
+): Promise<HookResult> {
   if (paths.length > PATHS_MAX || isCutEdit(hook)) return TOO_LARGE;
   const targets = targetsOf(hook, paths);
   if (targets.length === 0) return ALLOW;
@@ -67,19 +72,19 @@ export async function beforeEdit(
   const obstacles = await guard(hook, edited, false);
   if (obstacles.length === 0) return ALLOW;
   // Loaded only where another session is near, which is seldom.
-  const { judgeObstacles } = await import("./edit_policy.ts");
-  const stopped = await judgeObstacles(hook, obstacles, reads);
+  const { judgeConflicts } = await import("./edit_policy.ts");
+  const stopped = await judgeConflicts(hook, obstacles, reads);
   if (stopped !== undefined) return stopped;
   // Meanwhile another session may have taken an exclusive lock.
   const firm = await guard(hook, edited, true);
   return firm.length === 0
     ? ALLOW
-    : await judgeObstacles(hook, firm, reads) ?? ALLOW;
+    : await judgeConflicts(hook, firm, reads) ?? ALLOW;
 }
 
 /** Notes that the session has changed `paths`, and knows them as they are now. */
 export async function afterEdit(
-  hook: Case,
+  hook: HookContext,
   paths: readonly EditPath[],
 ): Promise<void> {
   const targets = targetsOf(hook, paths);
@@ -98,7 +103,7 @@ export async function afterEdit(
 
 /** Notes that the session has read `paths`. */
 export async function afterRead(
-  hook: Case,
+  hook: HookContext,
   paths: readonly string[],
 ): Promise<void> {
   await hook.store.noteActivity(hook.session.id, {
@@ -109,7 +114,7 @@ export async function afterRead(
 
 /** The paths as targets of locks; what can be none is left out. */
 export function targetsOf(
-  hook: Case,
+  hook: HookContext,
   paths: readonly EditPath[],
 ): LockTarget[] {
   const targets = new Map<string, LockTarget>();
@@ -134,23 +139,23 @@ export function targetsOf(
 }
 
 /** Denies a call of which a bound left something unjudged. */
-export const TOO_LARGE: Verdict = {
+export const TOO_LARGE: HookResult = {
   decision: {
     verdict: "deny",
     reason: `[message-bus] This call is too large to be judged: more than ` +
       `${PATHS_MAX} files, or a command of more than 256 Ki characters. Split ` +
       `it into smaller calls.`,
   },
-  told: () => Promise.resolve(),
+  onDelivered: () => Promise.resolve(),
 };
 
-function isCutEdit({ event }: Case): boolean {
+function isCutEdit({ event }: HookContext): boolean {
   return event.kind === "before-tool" && event.tool.kind === "edit" &&
     event.tool.isCut === true;
 }
 
 async function guard(
-  hook: Case,
+  hook: HookContext,
   targets: readonly EditTarget[],
   informed: boolean,
 ): Promise<readonly EditObstacle[]> {
@@ -170,7 +175,7 @@ async function guard(
 }
 
 async function notedOf(
-  hook: Case,
+  hook: HookContext,
   targets: readonly LockTarget[],
 ): Promise<Noted> {
   const texts = await hook.store.readNotes(
@@ -195,7 +200,7 @@ async function notedOf(
 
 /** The last change alone is kept: an agent knows the file as it left it. */
 function changeNotes(
-  hook: Case,
+  hook: HookContext,
   targets: readonly LockTarget[],
 ): ReadonlyMap<string, string> {
   const note: ChangeNote = { agent: agentOf(hook), atMs: hook.nowMs };
@@ -204,7 +209,7 @@ function changeNotes(
 }
 
 function stampNotes(
-  hook: Case,
+  hook: HookContext,
   targets: readonly LockTarget[],
 ): ReadonlyMap<string, string> {
   const notes = new Map<string, string>();

@@ -21,15 +21,15 @@ import type { HookEvent } from "./agents/agent.ts";
 import { activeFiles, LEASE_MS, LOCKS_MAX } from "./edit_lock.ts";
 
 /** What came of it. */
-export interface QuickAnswer {
+export interface FastPathResult {
   /** Whether the agent can go on without more ado. */
   readonly goesOn: boolean;
   /** The bus, if it was opened. */
-  readonly bus?: QuickBus;
+  readonly bus?: FastPathBus;
 }
 
 /** A bus that was opened for a quick answer. */
-export interface QuickBus {
+export interface FastPathBus {
   /** Its database. */
   readonly db: Database;
   /** Is done with it; a process that `ends` need not close it. */
@@ -45,12 +45,12 @@ const LOOKED_AT_ONE_IN = 8;
  *
  * @param process The process of the caller's session, where it did not start us.
  */
-export function answerQuickly(
+export function tryFastPath(
   event: HookEvent,
   home: string | undefined,
   nowMs: number,
   process?: KeeperProcess,
-): QuickAnswer {
+): FastPathResult {
   if (event.kind !== "before-tool") return { goesOn: false };
   const { kind, paths, isCut } = event.tool;
   if (kind === "read" || kind === "other" && paths.length === 0) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { agentOf, type Case } from "./hook_context.ts";
+import { agentOf, type HookContext } from "./hook_context.ts";
 import type { FileStamp } from "./file_stamp.ts";
 
 /** What an agent of a session read, and when. */
@@ -22,7 +22,7 @@ export interface ChangeNote {
 
 /** The notes that files changed while this agent ran something. */
 export function unsureNotes(
-  hook: Case,
+  hook: HookContext,
   paths: readonly string[],
 ): ReadonlyMap<string, string> {
   const note: ChangeNote = {
@@ -36,7 +36,7 @@ export function unsureNotes(
 
 /** Whether a change that a session made for all it says may be another's. */
 export async function isUnsureChange(
-  { store }: Case,
+  { store }: HookContext,
   session: string,
   path: string,
 ): Promise<boolean> {
@@ -48,7 +48,7 @@ export async function isUnsureChange(
 
 // Both keys are read by the quick answer, too: sqlite/fast_guard.ts.
 /** The key of the note of what an agent read. */
-export function readKey(hook: Case, path: string): string {
+export function readKey(hook: HookContext, path: string): string {
   return `read:${agentOf(hook)}:${path}`;
 }
 

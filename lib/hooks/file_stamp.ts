@@ -24,7 +24,7 @@ const NONE = new Uint8Array();
 
 /** The stamp of the file at a path; a missing file has one, too. */
 export function stampOf(path: string, options: { hash: boolean }): FileStamp {
-  return looked(() => {
+  return tryStat(() => {
     const info = Deno.statSync(path);
     const stamp = { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0 };
     return options.hash && info.isFile && info.size <= HASHED_BYTES_MAX
@@ -47,7 +47,7 @@ export function hasChanged(path: string, stamp: FileStamp): boolean {
 
 /** A short stamp of what is at a path, by size and time; undefined if nothing is. */
 export function entryStamp(path: string): string | undefined {
-  const info = looked(() => Deno.lstatSync(path));
+  const info = tryStat(() => Deno.lstatSync(path));
   if (info === undefined) return undefined;
   return `${info.size.toString(36)}.${
     (info.mtime?.getTime() ?? 0).toString(36)
@@ -60,7 +60,7 @@ export function isWrittenSince(stamp: string, sinceMs: number): boolean {
 }
 
 /** What was seen, or nothing where nothing is or nothing may be looked at. */
-export function looked<T>(look: () => T): T | undefined {
+export function tryStat<T>(look: () => T): T | undefined {
   try {
     return look();
   } catch (error) {

@@ -24,14 +24,14 @@
  * @module
  */
 
-import { asNamed } from "./named.ts";
+import { withNamedSession } from "./named_session.ts";
 import type { AgentName, Decision, HookEvent } from "./agents/agent.ts";
 import type { BelowDaemon } from "./codex_daemon.ts";
 import { readInput } from "./hook_input.ts";
 import { HookLog } from "./hook_log.ts";
 import { codexHomeOf, hasDaemon } from "./agents/codex.ts";
-import { hostOf } from "./agents/detect_caller.ts";
-import { answerQuickly } from "./fast_path.ts";
+import { callingAgent } from "./agents/detect_caller.ts";
+import { tryFastPath } from "./fast_path.ts";
 import { AGENTS } from "./agents/agents.ts";
 
 const ALLOW: Decision = { verdict: "allow" };
@@ -51,11 +51,11 @@ export interface HookOptions {
 }
 
 /** Answers one call of a hook on standard output; never throws. */
-export function answerHook(
+export function respondToHook(
   name: AgentName,
   options: HookOptions = {},
 ): Promise<void> {
-  return answerInput(name, {
+  return respondToInput(name, {
     read: readInput,
     write: (text) => writeAll(Deno.stdout, text),
   }, options);
@@ -70,7 +70,7 @@ export interface HookPipes {
 }
 
 /** Answers one call of a hook; never throws. */
-export async function answerInput(
+export async function respondToInput(
   name: AgentName,
   pipes: HookPipes,
   options: HookOptions = {},
@@ -84,7 +84,7 @@ export async function answerInput(
   };
   try {
     const input = parsed(await pipes.read());
-    const caller = hostOf(input) ?? name;
+    const caller = callingAgent(input) ?? name;
     if (caller !== name) agent = AGENTS[caller];
     const told = agent.parse(input, (key) => Deno.env.get(key), options.event);
     if (told.kind === "other" || told.sessionId === "") {
@@ -93,9 +93,9 @@ export async function answerInput(
       return;
     }
     const below = await belowDaemonOf(told, input);
-    const event = asNamed(told);
+    const event = withNamedSession(told);
     const { home, ends = false } = options;
-    const { goesOn, bus } = answerQuickly(
+    const { goesOn, bus } = tryFastPath(
       event,
       home,
       Date.now(),
@@ -106,8 +106,8 @@ export async function answerInput(
       bus?.leave(ends);
       return;
     }
-    const { answerCall } = await import("./slow_path.ts");
-    await answerCall({
+    const { respondToCall } = await import("./slow_path.ts");
+    await respondToCall({
       agent,
       event,
       below,

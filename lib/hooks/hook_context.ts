@@ -17,7 +17,7 @@ import type {
 import type { Policy } from "./policy.ts";
 
 /** One call of a hook. */
-export interface Case {
+export interface HookContext {
   /** What happened. */
   readonly event: HookEvent;
   /** The session to which it happened, as the bus has it. */
@@ -42,24 +42,24 @@ export interface Case {
 }
 
 /** What was decided, and what to do once the answer was written. */
-export interface Verdict {
+export interface HookResult {
   /** The answer. */
   readonly decision: Decision;
   /** Writes down what the model has really been told. */
-  readonly told: (carried: Carried) => Promise<void>;
+  readonly onDelivered: (carried: Carried) => Promise<void>;
   /** Takes back what counts as told already, if the answer was not written. */
-  readonly lost?: () => Promise<void>;
+  readonly onLost?: () => Promise<void>;
 }
 
 /** The agent goes on. */
-export const ALLOW: Verdict = {
+export const ALLOW: HookResult = {
   decision: { verdict: "allow" },
-  told: () => Promise.resolve(),
+  onDelivered: () => Promise.resolve(),
 };
 
 /** One note of a session, as JSON. */
 export async function readNote<T>(
-  { store, session }: Case,
+  { store, session }: HookContext,
   key: string,
 ): Promise<T | undefined> {
   const text = (await store.readNotes(session.id, [key])).get(key);
@@ -82,12 +82,12 @@ export function notesOf(
 export const BACKGROUND = "background";
 
 /** The agent of the session that called; empty for its main one. */
-export function agentOf({ event }: Case): string {
+export function agentOf({ event }: HookContext): string {
   return event.agentId ?? "";
 }
 
 /** The key of the note of a tool call. */
-export function callKey({ event }: Case): string {
+export function callKey({ event }: HookContext): string {
   const call = "tool" in event ? event.tool.callId : undefined;
   return `call:${event.agentId ?? ""}:${call ?? ""}`;
 }
@@ -107,7 +107,7 @@ export const STAMPED_MAX = 100;
  * that it names, in any project.
  */
 export async function othersNear(
-  { store, session, event, alongside }: Case,
+  { store, session, event, alongside }: HookContext,
   limit: number,
   paths: readonly string[] = [],
 ): Promise<OthersNear> {

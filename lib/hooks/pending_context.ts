@@ -21,20 +21,25 @@
 
 import type { Message } from "../model/message.ts";
 import { ago } from "./ago.ts";
-import { ALLOW, type Case, notesOf, type Verdict } from "./hook_context.ts";
+import {
+  ALLOW,
+  type HookContext,
+  type HookResult,
+  notesOf,
+} from "./hook_context.ts";
 import { frameTexts, type PeerText } from "./frame.ts";
-import { INFORM, type Information } from "./deferred_notices.ts";
+import { type DeferredNotice, INFORM } from "./deferred_notices.ts";
 
 const PENDING_MAX = 50;
 const CONFLICTS_MAX = 200;
 const CONFLICTS_TOLD = "conflicts-told";
-const TAKEN = "mail-taken";
-const TAKEN_MS = 5_000;
+const CLAIMED_BY = "context-claimed";
+const CLAIM_MS = 5_000;
 // Times in a text that waited for less are still right.
 const AS_OF_AFTER_MS = 10_000;
 const FREE = "free:";
 
-interface Letter {
+interface ContextItem {
   readonly text: PeerText;
   /** The direct message that it is. */
   readonly direct?: string;
@@ -43,60 +48,67 @@ interface Letter {
 }
 
 /** What there is to tell. */
-interface Mail {
-  readonly letters: readonly Letter[];
+interface PendingContext {
+  readonly items: readonly ContextItem[];
   /** Who had it last and when, as it stands in the notes. */
-  readonly taken: string | undefined;
+  readonly claimedBy: string | undefined;
   /** Conflicts up to here concern others. */
-  readonly passed: string | undefined;
+  readonly skippedTo: string | undefined;
 }
 
 /** The verdict that lets the agent go on and brings it its mail, if there is any. */
-export async function withMail(hook: Case): Promise<Verdict> {
-  return hook.tells.context ? await mailed(hook, "context") : ALLOW;
+export async function withPendingContext(
+  hook: HookContext,
+): Promise<HookResult> {
+  return hook.tells.context ? await withItems(hook, "context") : ALLOW;
 }
 
 /** The verdict at the end of a turn: mail may hold the agent for one more. */
-export async function withMailAtStop(hook: Case): Promise<Verdict> {
+export async function withPendingContextAtStop(
+  hook: HookContext,
+): Promise<HookResult> {
   const { event, policy, tells } = hook;
   const holds = event.kind === "stop" && event.agentId === undefined &&
     !event.wasContinued && tells.continueWith && policy().holdAtStop;
-  return holds ? await mailed(hook, "continueWith") : ALLOW;
+  return holds ? await withItems(hook, "continueWith") : ALLOW;
 }
 
-async function mailed(
-  hook: Case,
+async function withItems(
+  hook: HookContext,
   as: "context" | "continueWith",
-): Promise<Verdict> {
-  const mail = await mailOf(hook);
+): Promise<HookResult> {
+  const pending = await readPending(hook);
   // Only who is written to is held; a notice can wait.
-  const letters = as === "context"
-    ? mail.letters
-    : mail.letters.filter(({ direct }) => direct !== undefined);
-  if (letters.length === 0) {
-    if (mail.passed !== undefined) await pass(hook, mail.passed);
+  const items = as === "context"
+    ? pending.items
+    : pending.items.filter(({ direct }) => direct !== undefined);
+  if (items.length === 0) {
+    if (pending.skippedTo !== undefined) await skip(hook, pending.skippedTo);
     return ALLOW;
   }
-  const { text, included } = frameTexts(letters.map(({ text }) => text), {
+  const { text, included } = frameTexts(items.map(({ text }) => text), {
     bytesMax: hook.policy().contextBytesMax,
   });
-  const told = letters.slice(0, included);
-  if (!await take(hook, mail.taken)) return ALLOW;
+  const told = items.slice(0, included);
+  if (!await claim(hook, pending.claimedBy)) return ALLOW;
   return {
     decision: { verdict: "allow", [as]: text },
-    told: (carried) => settle(hook, carried[as] ? told : []),
+    onDelivered: (carried) => confirm(hook, carried[as] ? told : []),
   };
 }
 
 /** Takes the mail for this hook; returns whether no other has it. */
-async function take(hook: Case, before: string | undefined): Promise<boolean> {
+async function claim(
+  hook: HookContext,
+  before: string | undefined,
+): Promise<boolean> {
   if (before !== undefined && !before.startsWith(FREE)) {
     const age = hook.nowMs - parseInt(before);
-    if (age >= 0 && age < TAKEN_MS) return false;
+    if (age >= 0 && age < CLAIM_MS) return false;
   }
   return await hook.store.noteActivity(hook.session.id, {
-    notes: new Map([[TAKEN, mark(hook.nowMs)]]),
-    expects: { key: TAKEN, value: before ?? null },
+    notes: new Map([[CLAIMED_BY, claimMark(hook.nowMs)]]),
+    expects: { key: CLAIMED_BY, value: before ?? null },
   });
 }
 
@@ -104,14 +116,14 @@ async function take(hook: Case, before: string | undefined): Promise<boolean> {
  * A time at which the mail was taken, or 0, unlike any other: who looked before
  * and comes late must find that something has happened.
  */
-function mark(atMs: number): string {
+function claimMark(atMs: number): string {
   return `${atMs} ${crypto.randomUUID()}`;
 }
 
 /** Writes down what the model was told, and gives the rest back. */
-async function settle(
-  hook: Case,
-  told: readonly Letter[],
+async function confirm(
+  hook: HookContext,
+  told: readonly ContextItem[],
 ): Promise<void> {
   const { store, session } = hook;
   const direct = told.flatMap(({ direct }) => direct ?? []);
@@ -126,7 +138,7 @@ async function settle(
     notes: new Map([
       // Never the same twice: who looked before this round must not take the
       // mail as it was then.
-      [TAKEN, `${FREE}${crypto.randomUUID()}`],
+      [CLAIMED_BY, `${FREE}${crypto.randomUUID()}`],
       ...notesOf({
         ...(last !== undefined && { [CONFLICTS_TOLD]: last.conflict }),
         ...(informed && { [INFORM]: undefined }),
@@ -136,16 +148,16 @@ async function settle(
 }
 
 /** Does not look again at conflicts that concern others. */
-async function pass(hook: Case, cursor: string): Promise<void> {
+async function skip(hook: HookContext, cursor: string): Promise<void> {
   await hook.store.noteActivity(hook.session.id, {
     notes: notesOf({ [CONFLICTS_TOLD]: cursor }),
   });
 }
 
-async function mailOf(hook: Case): Promise<Mail> {
+async function readPending(hook: HookContext): Promise<PendingContext> {
   const { store, session } = hook;
   const notes = await store.readNotes(session.id, [
-    TAKEN,
+    CLAIMED_BY,
     CONFLICTS_TOLD,
     INFORM,
   ]);
@@ -156,23 +168,26 @@ async function mailOf(hook: Case): Promise<Mail> {
     { untold: true },
   );
   const told = notes.get(CONFLICTS_TOLD);
-  const { letters, passed } = await conflicts(
+  const { items, skippedTo } = await conflictItems(
     hook,
     told === undefined ? store.startCursor : JSON.parse(told),
   );
   return {
-    letters: [
-      ...merged(pending.map(directLetter), letters),
-      ...information(notes.get(INFORM), hook.nowMs),
+    items: [
+      ...merged(pending.map(directItem), items),
+      ...deferredItems(notes.get(INFORM), hook.nowMs),
     ],
-    taken: notes.get(TAKEN),
-    passed,
+    claimedBy: notes.get(CLAIMED_BY),
+    skippedTo,
   };
 }
 
 /** Both in one order by time, each list keeping its own. */
-function merged(a: readonly Letter[], b: readonly Letter[]): Letter[] {
-  const all: Letter[] = [];
+function merged(
+  a: readonly ContextItem[],
+  b: readonly ContextItem[],
+): ContextItem[] {
+  const all: ContextItem[] = [];
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
     const first = j >= b.length ||
@@ -182,7 +197,7 @@ function merged(a: readonly Letter[], b: readonly Letter[]): Letter[] {
   return all;
 }
 
-function directLetter(message: Message): Letter {
+function directItem(message: Message): ContextItem {
   return {
     direct: message.id,
     text: {
@@ -196,9 +211,9 @@ function directLetter(message: Message): Letter {
   };
 }
 
-function information(note: string | undefined, nowMs: number): Letter[] {
+function deferredItems(note: string | undefined, nowMs: number): ContextItem[] {
   if (note === undefined) return [];
-  const kept: readonly Information[] = JSON.parse(note);
+  const kept: readonly DeferredNotice[] = JSON.parse(note);
   // They are told together or not at all, as one note keeps them.
   return [{
     text: {
@@ -215,10 +230,10 @@ function asOf(text: string, agoMs: number): string {
   return agoMs < AS_OF_AFTER_MS ? text : `As of ${ago(agoMs)}: ${text}`;
 }
 
-async function conflicts(
-  { store, session, nowMs }: Case,
+async function conflictItems(
+  { store, session, nowMs }: HookContext,
   after: string,
-): Promise<{ letters: Letter[]; passed: string | undefined }> {
+): Promise<{ items: ContextItem[]; skippedTo: string | undefined }> {
   const { messages, cursor } = await store.read(
     {
       channels: ["file_conflict"],
@@ -229,7 +244,7 @@ async function conflicts(
     after,
     CONFLICTS_MAX,
   );
-  const letters = messages.flatMap((message, at): Letter[] => {
+  const items = messages.flatMap((message, at): ContextItem[] => {
     // A session that finds another branch may not have changed it.
     const isBranch = partsOf(message).event === "branch";
     if (!isBranch && message.sender === session.id) return [];
@@ -247,8 +262,8 @@ async function conflicts(
     }];
   });
   // Written down only now and then: a hook that tells nothing writes nothing.
-  const passed = messages.length >= CONFLICTS_MAX / 4 && letters.length === 0;
-  return { letters, passed: passed ? cursor : undefined };
+  const canSkip = messages.length >= CONFLICTS_MAX / 4 && items.length === 0;
+  return { items, skippedTo: canSkip ? cursor : undefined };
 }
 
 /** Whether a denied edit went on later: then the overlap says all. */

@@ -40,7 +40,7 @@ import type { BelowDaemon } from "./codex_daemon.ts";
 const INCARNATIONS_MAX = 100;
 
 /** What a hook's caller is known by. */
-interface Self {
+interface CallerProcess {
   /** The agent's own process, if it is recognised. */
   readonly process?: KeeperProcess;
   /** What its session lives by, or is known by, beside that. */
@@ -59,7 +59,8 @@ export async function sessionOf(
   below?: BelowDaemon,
 ): Promise<Session | undefined> {
   const id = sessionId(event.sessionId);
-  const enter = () => register(id, event, store, selfOf(event.agent, below));
+  const enter = () =>
+    register(id, event, store, callerProcess(event.agent, below));
   if (event.kind === "session-start") return await enter();
   const known = await knownSession(id, event.agent, store, below);
   if (known === undefined) {
@@ -74,7 +75,10 @@ export async function sessionOf(
   return known;
 }
 
-function selfOf(agent: AgentName, below: BelowDaemon | undefined): Self {
+function callerProcess(
+  agent: AgentName,
+  below: BelowDaemon | undefined,
+): CallerProcess {
   if (below !== undefined) {
     return { process: below.process, keeper: { codex: below.thread } };
   }
@@ -134,7 +138,7 @@ async function register(
   id: string,
   event: HookEvent,
   store: Operations,
-  { process, keeper }: Self,
+  { process, keeper }: CallerProcess,
 ): Promise<Session> {
   const before = await store.session(id);
   const place = placeOf(event);

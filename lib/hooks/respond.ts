@@ -13,7 +13,7 @@ import type { Database } from "../sqlite/driver.ts";
 import { locateBus } from "../sqlite/location.ts";
 import { withinLocks } from "../bus/delegation.ts";
 import type { Agent, AgentName, HookEvent } from "./agents/agent.ts";
-import type { Case } from "./hook_context.ts";
+import type { HookContext } from "./hook_context.ts";
 import type { BelowDaemon } from "./codex_daemon.ts";
 import { decide } from "./decide.ts";
 import type { HookLog } from "./hook_log.ts";
@@ -50,7 +50,7 @@ export interface Call {
 }
 
 /** Answers a call of a session. */
-export async function answerCall(call: Call): Promise<void> {
+export async function respondToCall(call: Call): Promise<void> {
   const { agent, event, wiring, log, write } = call;
   const store = await openBus(call);
   try {
@@ -65,7 +65,7 @@ export async function answerCall(call: Call): Promise<void> {
           `relative paths are taken as they were there.`,
       );
     }
-    const verdict = await decide({
+    const result = await decide({
       event,
       session,
       wiring: wiring ?? agent.name,
@@ -76,14 +76,14 @@ export async function answerCall(call: Call): Promise<void> {
       tells: tells(agent, event),
       log: (message) => log.add(message),
     });
-    const { output, carried } = agent.render(event, verdict.decision);
+    const { output, carried } = agent.render(event, result.decision);
     try {
       write(output);
     } catch (error) {
-      await verdict.lost?.();
+      await result.onLost?.();
       throw error;
     }
-    await verdict.told(carried);
+    await result.onDelivered(carried);
   } finally {
     const at = store.store;
     if (call.ends && at instanceof SqliteStore) at.leave();
@@ -103,7 +103,7 @@ function isGone(folder: string): boolean {
 }
 
 /** What of a decision the agent would show its model at this event. */
-function tells(agent: Agent, event: HookEvent): Case["tells"] {
+function tells(agent: Agent, event: HookEvent): HookContext["tells"] {
   const shown = (decision: { context?: string; continueWith?: string }) =>
     agent.render(event, { verdict: "allow", ...decision }).carried;
   return {

@@ -7,5 +7,5 @@
  * @module
  */
 
-export { answerCall } from "./respond.ts";
-export { waitToWake } from "./wake/wake_on_message.ts";
+export { respondToCall } from "./respond.ts";
+export { waitForMessage } from "./wake/wake_on_message.ts";

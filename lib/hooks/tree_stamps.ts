@@ -9,7 +9,7 @@
  * @module
  */
 
-import { entryStamp, looked } from "./file_stamp.ts";
+import { entryStamp, tryStat } from "./file_stamp.ts";
 
 /** The files of one folder, with all below it. */
 export interface TreeStamps {
@@ -73,7 +73,7 @@ class Walk {
       return;
     }
     const path = below(this.#root, folder);
-    const entries = looked(() => [...Deno.readDirSync(path)]) ?? [];
+    const entries = tryStat(() => [...Deno.readDirSync(path)]) ?? [];
     for (const { name, isDirectory } of entries) {
       if (name === ".git") continue;
       if (++this.entries > this.#max) {

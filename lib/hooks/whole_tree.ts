@@ -25,7 +25,12 @@ import { parentOf } from "../path/path_text.ts";
 import { canonicalPath } from "../path/project.ts";
 import { headAt, repositoryOf } from "../path/repository.ts";
 import { ago } from "./ago.ts";
-import { type Case, notesOf, readNote, type Verdict } from "./hook_context.ts";
+import {
+  type HookContext,
+  type HookResult,
+  notesOf,
+  readNote,
+} from "./hook_context.ts";
 import { denyUntold } from "./deny_once.ts";
 import { plainName, plainPath } from "./frame.ts";
 import { asking, describe, word } from "./deny_message.ts";
@@ -63,9 +68,9 @@ interface Work {
 
 /** Judges commands before they run; undefined if nothing stands against them. */
 export async function beforeWholeTree(
-  hook: Case,
+  hook: HookContext,
   commands: readonly TreeCommand[],
-): Promise<Verdict | undefined> {
+): Promise<HookResult | undefined> {
   const { store, session, event } = hook;
   const worktrees = new Map(
     commands.map((each) => [worktreeAt(each.folder), each]),
@@ -103,7 +108,7 @@ export function worktreeAt(folder: string): string | undefined {
 }
 
 /** Returns the work of other sessions in a worktree, one entry a session. */
-async function worksIn(hook: Case, worktree: string): Promise<Work[]> {
+async function worksIn(hook: HookContext, worktree: string): Promise<Work[]> {
   const { store, session, alongside, nowMs } = hook;
   const targets = [
     ...NAMES.map((name) => resourceTarget(name, worktree)),
@@ -146,7 +151,7 @@ async function worksIn(hook: Case, worktree: string): Promise<Work[]> {
 }
 
 function factOf(
-  { policy, nowMs }: Case,
+  { policy, nowMs }: HookContext,
   worktree: string,
   command: string,
   works: readonly Work[],

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { copilot } from "../../lib/hooks/agents/copilot.ts";
-import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import { assertContract } from "./contract.ts";
 import {
   ALLOW,
@@ -351,7 +351,7 @@ Deno.test("copilot: VS Code's call is read, and answered in its own form", () =>
     tool_input: { filePath: "/home/dev/project/a.ts", newString: "x" },
     tool_use_id: "call-1",
   };
-  assert.equal(hostOf(input), "copilot");
+  assert.equal(callingAgent(input), "copilot");
   // The command line names the event as the Copilot CLI does.
   const event = copilot.parse(input, noVariables, "preToolUse");
   assert.deepEqual(event, {

@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import type { HookEvent } from "../../lib/hooks/agents/agent.ts";
 import { cursor } from "../../lib/hooks/agents/cursor.ts";
-import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import { assertContract } from "./contract.ts";
 import {
   ALLOW,
@@ -122,7 +122,7 @@ for (const [input, expected] of INPUTS) {
     const whole = { ...COMMON, ...input };
     const event = cursor.parse(whole, noVariables);
     assert.deepEqual(event, { ...BASE, ...expected });
-    assert.equal(hostOf(whole), "cursor");
+    assert.equal(callingAgent(whole), "cursor");
     for (const decision of [DENY, INFORM, CONTINUE, ALLOW]) {
       assertContract(event, decision, cursor.render(event, decision));
     }

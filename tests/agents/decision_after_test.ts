@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { Machine } from "./told_hooks.ts";
+import { Machine } from "./hook_machine.ts";
 
 /** Two sessions in the repository, and a file. */
 async function two(): Promise<Machine> {

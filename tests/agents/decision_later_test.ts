@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { shellWrites } from "../../lib/hooks/shell/shell.ts";
 import { contextOf, Scene } from "./scene.ts";
-import { Machine } from "./told_hooks.ts";
+import { Machine } from "./hook_machine.ts";
 
 async function two(): Promise<Machine> {
   const machine = new Machine();

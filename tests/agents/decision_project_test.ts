@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { Machine } from "./told_hooks.ts";
+import { Machine } from "./hook_machine.ts";
 
 /** A session above a repository, and one in it; both edit its file. */
 async function bothEdit(machine: Machine, above: string): Promise<void> {

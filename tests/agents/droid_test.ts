@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { droid } from "../../lib/hooks/agents/droid.ts";
-import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import {
   ALLOW,
   type Answer,
@@ -267,10 +267,10 @@ testAnswers(droid, FOLDER, ANSWERS);
 Deno.test("droid: each word of its autonomy gives it away", () => {
   const input = { session_id: "s", hook_event_name: "Stop" };
   for (const mode of ["off", "spec", "auto-low", "auto-medium", "auto-high"]) {
-    assert.equal(hostOf({ ...input, permission_mode: mode }), "droid");
+    assert.equal(callingAgent({ ...input, permission_mode: mode }), "droid");
   }
   for (const mode of ["default", "plan", "acceptEdits", "auto", "", 1, null]) {
-    assert.equal(hostOf({ ...input, permission_mode: mode }), undefined);
+    assert.equal(callingAgent({ ...input, permission_mode: mode }), undefined);
   }
 });
 

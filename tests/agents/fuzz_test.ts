@@ -14,7 +14,7 @@ import {
   type Decision,
   type HookEvent,
 } from "../../lib/hooks/agents/agent.ts";
-import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { READ_FIELDS } from "../../lib/hooks/agents/tool.ts";
 import { inputOf } from "./calls.ts";
@@ -91,7 +91,7 @@ for (const name of AGENT_NAMES) {
     const event = agent.parse(input, () => undefined, hint);
     assertEvent(agent, event);
     assertContract(event, decision, agent.render(event, decision));
-    hostOf(input);
+    callingAgent(input);
   };
 
   Deno.test(`${name}: any JSON is read and answered`, () => {

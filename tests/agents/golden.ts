@@ -12,7 +12,7 @@ import type {
   Decision,
   HookEvent,
 } from "../../lib/hooks/agents/agent.ts";
-import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import { assertContract } from "./contract.ts";
 
 /** A recorded input by name, and its event without what all have in common. */
@@ -107,7 +107,7 @@ export function testGoldens(
       const cwd = PROJECT;
       assert.deepEqual(event, { agent: agent.name, cwd, ...expected });
       assertNothingPrivate(input, event);
-      assert.ok([undefined, agent.name].includes(hostOf(input)));
+      assert.ok([undefined, agent.name].includes(callingAgent(input)));
       for (const decision of [DENY, NOTIFY, INFORM, CONTINUE, ALLOW]) {
         assertContract(event, decision, agent.render(event, decision));
       }

@@ -9,9 +9,9 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { AGENT_NAMES, type AgentName } from "../../lib/hooks/agents/agent.ts";
-import { answerInput } from "../../lib/hooks/hook.ts";
+import { respondToInput } from "../../lib/hooks/hook.ts";
 import { readHookLog } from "../../lib/hooks/hook_log.ts";
-import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { Mbus } from "../cli/mbus.ts";
 import { eventAt, type HookCall, inputOf, POINTS } from "./calls.ts";
@@ -36,7 +36,7 @@ class Place implements Disposable {
   /** What a hook answers to a text on its input. */
   async answer(agent: AgentName, text: string, event?: string) {
     let output = "";
-    await answerInput(
+    await respondToInput(
       agent,
       { read: () => text, write: (part) => void (output += part) },
       { home: this.home, event },
@@ -68,7 +68,7 @@ class Place implements Disposable {
 /** Holds an answer against what the agent that was answered accepts. */
 function assertAnswer(agent: AgentName, text: string, output: string): void {
   const input = parsed(text);
-  const caller = hostOf(input) ?? agent;
+  const caller = callingAgent(input) ?? agent;
   const event = AGENTS[caller].parse(input, () => undefined);
   assertContract(
     event,

@@ -13,7 +13,7 @@ import type {
   HookEvent,
   ToolKind,
 } from "../../lib/hooks/agents/agent.ts";
-import type { Case } from "../../lib/hooks/hook_context.ts";
+import type { HookContext } from "../../lib/hooks/hook_context.ts";
 import { decide } from "../../lib/hooks/decide.ts";
 import { DEFAULT_POLICY, type Policy } from "../../lib/hooks/policy.ts";
 import { openOperations } from "../../lib/store/open.ts";
@@ -119,7 +119,7 @@ export class Scene implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<Decision> {
     const { policy = {}, tells = true, told = true, agentId } = options;
-    const hook: Case = {
+    const hook: HookContext = {
       event: {
         agent: "claude",
         event: "",
@@ -137,14 +137,14 @@ export class Scene implements AsyncDisposable {
       tells: { context: tells, continueWith: tells },
       log: (message) => this.logged.push(message),
     };
-    const verdict = await decide(hook);
+    const result = await decide(hook);
     const carried: Carried = {
-      reason: verdict.decision.verdict === "deny",
+      reason: result.decision.verdict === "deny",
       context: tells,
       continueWith: tells,
     };
-    if (told) await verdict.told(carried);
-    return verdict.decision;
+    if (told) await result.onDelivered(carried);
+    return result.decision;
   }
 
   /** Before a tool that touches paths. */

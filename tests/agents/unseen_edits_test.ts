@@ -8,7 +8,7 @@
 
 import assert from "node:assert/strict";
 import type { AgentName } from "../../lib/hooks/agents/agent.ts";
-import { answerInput } from "../../lib/hooks/hook.ts";
+import { respondToInput } from "../../lib/hooks/hook.ts";
 import { readHookLog } from "../../lib/hooks/hook_log.ts";
 import { openBus } from "../../mod.ts";
 import { eventAt, inputOf, type Tool } from "./calls.ts";
@@ -98,7 +98,7 @@ async function answerTo(
 ): Promise<string> {
   const call = { point: "before-edit", session: "B", cwd } as const;
   let output = "";
-  await answerInput(agent, {
+  await respondToInput(agent, {
     read: () => JSON.stringify(inputOf(agent, call, tool)),
     write: (text) => void (output += text),
   }, { home, event: eventAt(agent, call.point) });

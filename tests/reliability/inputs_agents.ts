@@ -8,14 +8,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
-import { answerCall } from "../../lib/hooks/respond.ts";
+import { respondToCall } from "../../lib/hooks/respond.ts";
 import {
   ConfigError,
   type ConfigFile,
 } from "../../lib/install/agents/config.ts";
 import { AGENT_CONFIGS } from "../../lib/install/agents/configs.ts";
 import { HookLog } from "../../lib/hooks/hook_log.ts";
-import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { PathError } from "../../lib/path/path_text.ts";
 import { mutated, RECORDED } from "../agents/mutated.ts";
@@ -64,7 +64,7 @@ function inputsOfHooks(): Target {
       context: "§",
     });
     if (output.startsWith("{")) JSON.parse(output);
-    hostOf(input);
+    callingAgent(input);
     assertUnpolluted();
   });
 }
@@ -80,7 +80,7 @@ function hooks(folder: string): Target {
     if (event.kind === "other" || event.sessionId === "") return;
     const outputs: string[] = [];
     try {
-      await answerCall({
+      await respondToCall({
         agent,
         event,
         home,

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import type { Message } from "../../mod.ts";
-import { answerCall } from "../../lib/hooks/respond.ts";
+import { respondToCall } from "../../lib/hooks/respond.ts";
 import { HookLog } from "../../lib/hooks/hook_log.ts";
 import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { Home, numbers, until } from "../fixture.ts";
@@ -117,7 +117,7 @@ Deno.test("a flood of mail is told to a model in small parts", async () => {
   let told = 0;
   for (let call = 0; call < 3; call++) {
     const outputs: string[] = [];
-    await answerCall({
+    await respondToCall({
       agent,
       event,
       home: home.path,

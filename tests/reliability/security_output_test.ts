@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { COMMANDS } from "../../lib/cli/commands.ts";
 import { FRAME_MARK } from "../../lib/hooks/frame.ts";
 import type { Agent, AgentName } from "../../lib/hooks/agents/agent.ts";
-import { answerCall } from "../../lib/hooks/respond.ts";
+import { respondToCall } from "../../lib/hooks/respond.ts";
 import { HookLog } from "../../lib/hooks/hook_log.ts";
 import { AGENTS } from "../../lib/hooks/agents/agents.ts";
 import { FOLDERS } from "../agents/mutated.ts";
@@ -253,7 +253,7 @@ async function answerTo(
     database.exec("DELETE FROM file_locks WHERE session_id NOT LIKE '%EVIL%'");
   }
   const outputs: string[] = [];
-  await answerCall({
+  await respondToCall({
     agent,
     event,
     home: bus.home,

@@ -11,7 +11,7 @@
  */
 
 import { WAKE } from "../../hooks/agents/agent.ts";
-import { answerHook, writeAll } from "../../hooks/hook.ts";
+import { respondToHook, writeAll } from "../../hooks/hook.ts";
 import { isInputPending, readInput } from "../../hooks/hook_input.ts";
 import { HookLog } from "../../hooks/hook_log.ts";
 import { AGENTS, isAgentName } from "../../hooks/agents/agents.ts";
@@ -21,16 +21,16 @@ import { endProcess } from "../exit.ts";
 export async function hookMain(args: readonly string[]): Promise<number> {
   const { agent = "", event, home } = parse(args);
   if (isAgentName(agent) && event === WAKE) {
-    const { waitToWake } = await import("../../hooks/slow_path.ts");
+    const { waitForMessage } = await import("../../hooks/slow_path.ts");
     const say = (text: string) => writeAll(Deno.stderr, text);
-    return await waitToWake(AGENTS[agent], {
+    return await waitForMessage(AGENTS[agent], {
       home,
       read: () => readInput(),
       say,
     });
   }
   if (isAgentName(agent)) {
-    await answerHook(agent, { event, home, ends: true });
+    await respondToHook(agent, { event, home, ends: true });
   } else {
     new HookLog(home, agent).add(
       `Cannot answer a hook of ${

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { answerHook } from "../../hooks/hook.ts";
+import { respondToHook } from "../../hooks/hook.ts";
 import { isInputPending } from "../../hooks/hook_input.ts";
 import { AGENT_NAMES } from "../../hooks/agents/agent.ts";
 import { isAgentName } from "../../hooks/agents/agents.ts";
@@ -40,7 +40,7 @@ const hook: Command = defineCommand({
           `${AGENT_NAMES.join(", ")}.`,
       );
     }
-    await answerHook(agent, { event, home });
+    await respondToHook(agent, { event, home });
     // A pending read keeps the process alive until the agent closes the pipe.
     if (isInputPending()) Deno.exit(EXIT.done);
     return EXIT.done;

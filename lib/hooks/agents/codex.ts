@@ -24,12 +24,12 @@ import type {
 } from "./agent.ts";
 import { type ClaudeForm, renderClaudeForm } from "./response.ts";
 import { type Payload, payloadOf, textField } from "./payload.ts";
-import { parseShape, type Shape } from "./input_fields.ts";
+import { type FieldTable, parseFields } from "./input_fields.ts";
 
 /** Where the daemon of a Codex leaves its pid, below the Codex's folder. */
 export const DAEMON_FILE = "app-server-daemon/daemon.pid";
 
-const SHAPE: Shape = {
+const FIELDS: FieldTable = {
   agent: "codex",
   events: {
     SessionStart: "session-start",
@@ -61,7 +61,7 @@ export const codex: Agent = {
   name: "codex",
   neutral: FORM.neutral,
   parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
-    return parseShape(SHAPE, input, env, event);
+    return parseFields(FIELDS, input, env, event);
   },
   render(event: HookEvent, decision: Decision): Rendered {
     return renderClaudeForm(FORM, event, decision);

@@ -36,9 +36,9 @@ import {
   renderClaudeForm,
 } from "./response.ts";
 import { nameField, objectField, type Payload, payloadOf } from "./payload.ts";
-import { parseShape, type Shape } from "./input_fields.ts";
+import { type FieldTable, parseFields } from "./input_fields.ts";
 
-const SHAPE: Shape = {
+const FIELDS: FieldTable = {
   agent: "copilot",
   events: {
     sessionStart: "session-start",
@@ -103,7 +103,7 @@ export const copilot: Agent = {
   parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
     const payload = payloadOf(input);
     const named = event ?? eventOf(payload);
-    const parsed = parseShape(SHAPE, input, env, named);
+    const parsed = parseFields(FIELDS, input, env, named);
     if ("hookEventName" in payload) return { ...parsed, host: "vscode" };
     const parent = nameField(payload, "parentAgentId", "parent_agent_id");
     if (parent === undefined || parsed.agentId === undefined) return parsed;

@@ -26,10 +26,10 @@ import {
   reasonWithContext,
 } from "./response.ts";
 import { isPath, nameField, payloadOf } from "./payload.ts";
-import { parseShape, type Shape } from "./input_fields.ts";
+import { type FieldTable, parseFields } from "./input_fields.ts";
 import { readTool } from "./tool.ts";
 
-const SHAPE: Shape = {
+const FIELDS: FieldTable = {
   agent: "cursor",
   events: {
     sessionStart: "session-start",
@@ -75,7 +75,7 @@ export const cursor: Agent = {
   neutral: NEUTRAL,
   parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
     const payload = payloadOf(input);
-    const parsed = parseShape(SHAPE, input, env, event);
+    const parsed = parseFields(FIELDS, input, env, event);
     const sessionId = nameField(payload, "conversation_id") ??
       parsed.sessionId;
     const roots = payload.workspace_roots;
@@ -87,7 +87,7 @@ export const cursor: Agent = {
     if (!TOOL_EVENTS.includes(found.event)) return found;
     return {
       ...found,
-      tool: readTool(found.event, payload, undefined, SHAPE.tools),
+      tool: readTool(found.event, payload, undefined, FIELDS.tools),
     };
   },
   render(event: HookEvent, decision: Decision): Rendered {

@@ -44,7 +44,7 @@ const GEMINI_EVENTS: readonly string[] = [
  * @param input The parsed JSON, or anything else.
  * @returns The agent, or `undefined` if the input does not give it away.
  */
-export function hostOf(input: unknown): AgentName | undefined {
+export function callingAgent(input: unknown): AgentName | undefined {
   const payload = payloadOf(input);
   const event = nameField(payload, "hook_event_name") ?? "";
   if ("cursor_version" in payload) return "cursor";

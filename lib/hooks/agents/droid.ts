@@ -23,9 +23,9 @@ import type {
   Rendered,
 } from "./agent.ts";
 import { type ClaudeForm, renderClaudeForm } from "./response.ts";
-import { parseShape, type Shape } from "./input_fields.ts";
+import { type FieldTable, parseFields } from "./input_fields.ts";
 
-const SHAPE: Shape = {
+const FIELDS: FieldTable = {
   agent: "droid",
   events: {
     SessionStart: "session-start",
@@ -56,7 +56,7 @@ export const droid: Agent = {
   name: "droid",
   neutral: FORM.neutral,
   parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
-    return parseShape(SHAPE, input, env, event);
+    return parseFields(FIELDS, input, env, event);
   },
   render(event: HookEvent, decision: Decision): Rendered {
     return renderClaudeForm(FORM, event, decision);

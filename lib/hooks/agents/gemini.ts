@@ -28,9 +28,9 @@ import {
   noticeMember,
   reasonWithContext,
 } from "./response.ts";
-import { hasNoError, parseShape, type Shape } from "./input_fields.ts";
+import { type FieldTable, hasNoError, parseFields } from "./input_fields.ts";
 
-const SHAPE: Shape = {
+const FIELDS: FieldTable = {
   agent: "gemini",
   events: {
     SessionStart: "session-start",
@@ -62,7 +62,7 @@ export const gemini: Agent = {
   name: "gemini",
   neutral: NEUTRAL,
   parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
-    return parseShape(SHAPE, input, env, event);
+    return parseFields(FIELDS, input, env, event);
   },
   render(event: HookEvent, decision: Decision): Rendered {
     if (event.kind === "before-tool" && decision.verdict === "deny") {

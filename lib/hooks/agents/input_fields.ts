@@ -2,7 +2,7 @@
  * The input form that most agents share, read by a table.
  *
  * All agents but opencode send one flat JSON object whose fields mean the same
- * under a few spellings, snake case or camel case. An agent's {@linkcode Shape}
+ * under a few spellings, snake case or camel case. An agent's {@linkcode FieldTable}
  * says what its events and tools are called and where the environment fills in
  * what the input leaves out; what is odd about an agent stays in its own file.
  *
@@ -33,7 +33,7 @@ import {
 import { readTool, type ToolNames } from "./tool.ts";
 
 /** How an agent's input is to be read. */
-export interface Shape {
+export interface FieldTable {
   /** The agent. */
   readonly agent: AgentName;
   /** Its events that matter, by their names; all others are `other`. */
@@ -64,22 +64,22 @@ const PROMPT_CHARS_READ = 4096;
 /**
  * Reads an input of the common form.
  *
- * @param shape The agent's table.
+ * @param table The agent's table.
  * @param input The parsed JSON, or anything else.
  * @param env Reads an environment variable.
  * @param event The event's name if it is known from elsewhere.
  * @returns The event.
  */
-export function parseShape(
-  shape: Shape,
+export function parseFields(
+  table: FieldTable,
   input: unknown,
   env: ReadVariable,
   event?: string,
 ): HookEvent {
   const payload = payloadOf(input);
-  const base = readBase(shape, payload, env, event);
-  const kind = Object.hasOwn(shape.events, base.event)
-    ? shape.events[base.event]
+  const base = readBase(table, payload, env, event);
+  const kind = Object.hasOwn(table.events, base.event)
+    ? table.events[base.event]
     : "other";
   switch (kind) {
     case "session-start":
@@ -87,10 +87,10 @@ export function parseShape(
     case "prompt":
       return { ...base, kind, isRepeatPrompt: isRepeat(payload.prompt) };
     case "before-tool":
-      return { ...base, kind, tool: toolOf(shape, payload) };
+      return { ...base, kind, tool: toolOf(table, payload) };
     case "after-tool": {
-      const succeeded = shape.succeeded?.(payload, base.event);
-      const tool = toolOf(shape, payload);
+      const succeeded = table.succeeded?.(payload, base.event);
+      const tool = toolOf(table, payload);
       return {
         ...base,
         kind,
@@ -139,33 +139,36 @@ export function sourceOf(payload: Payload): SessionSource {
 }
 
 function readBase(
-  shape: Shape,
+  table: FieldTable,
   payload: Payload,
   env: ReadVariable,
   event: string | undefined,
 ): EventBase {
   const agentId = nameField(payload, "agent_id", "agentId");
   const model = nameField(payload, "model") ??
-    firstVariable(env, shape.modelVariables);
+    firstVariable(env, table.modelVariables);
   return {
-    agent: shape.agent,
+    agent: table.agent,
     event: nameField(payload, "hook_event_name", "hookEventName") ?? event ??
       "",
     sessionId: nameField(payload, "session_id", "sessionId") ??
-      firstVariable(env, shape.sessionVariables) ?? "",
+      firstVariable(env, table.sessionVariables) ?? "",
     ...(agentId === undefined ? {} : { agentId }),
     cwd: textField(payload, "cwd") ||
-      firstVariable(env, shape.folderVariables) || "",
+      firstVariable(env, table.folderVariables) || "",
     ...(model === undefined ? {} : { model }),
   };
 }
 
-function toolOf(shape: Shape, payload: Payload): ReturnType<typeof readTool> {
+function toolOf(
+  table: FieldTable,
+  payload: Payload,
+): ReturnType<typeof readTool> {
   return readTool(
     nameField(payload, "tool_name", "toolName") ?? "",
     payload.tool_input ?? payload.toolArgs ?? payload.toolInput,
     nameField(payload, "tool_use_id", "tool_call_id", "toolCallId"),
-    shape.tools,
+    table.tools,
   );
 }
 

@@ -31,9 +31,9 @@ import {
   NOTHING_CARRIED,
   reasonWithContext,
 } from "./response.ts";
-import { parseShape, type Shape } from "./input_fields.ts";
+import { type FieldTable, parseFields } from "./input_fields.ts";
 
-const SHAPE: Shape = {
+const FIELDS: FieldTable = {
   agent: "kimi",
   events: {
     SessionStart: "session-start",
@@ -59,7 +59,7 @@ export const kimi: Agent = {
   name: "kimi",
   neutral: NEUTRAL,
   parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
-    return parseShape(SHAPE, input, env, event);
+    return parseFields(FIELDS, input, env, event);
   },
   render(event: HookEvent, decision: Decision): Rendered {
     if (event.kind === "before-tool" && decision.verdict === "deny") {

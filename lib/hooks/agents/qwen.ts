@@ -23,9 +23,9 @@ import type {
 } from "./agent.ts";
 import { type ClaudeForm, renderClaudeForm } from "./response.ts";
 import type { Payload } from "./payload.ts";
-import { hasNoError, parseShape, type Shape } from "./input_fields.ts";
+import { type FieldTable, hasNoError, parseFields } from "./input_fields.ts";
 
-const SHAPE: Shape = {
+const FIELDS: FieldTable = {
   agent: "qwen",
   events: {
     SessionStart: "session-start",
@@ -62,7 +62,7 @@ export const qwen: Agent = {
   name: "qwen",
   neutral: FORM.neutral,
   parse(input: unknown, env: ReadVariable, event?: string): HookEvent {
-    return parseShape(SHAPE, input, env, event);
+    return parseFields(FIELDS, input, env, event);
   },
   render(event: HookEvent, decision: Decision): Rendered {
     return renderClaudeForm(FORM, event, decision);

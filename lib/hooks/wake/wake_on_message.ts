@@ -16,16 +16,16 @@
  * @module
  */
 
-import { asNamed } from "../named.ts";
+import { withNamedSession } from "../named_session.ts";
 import { Operations } from "../../bus/operations.ts";
 import { SqliteStore } from "../../sqlite/store.ts";
 import { LIMITS } from "../edit_lock.ts";
 import { locateBus } from "../../sqlite/location.ts";
 import { type Agent, type HookEvent, WAKE } from "../agents/agent.ts";
-import type { Case } from "../hook_context.ts";
-import { hostOf } from "../agents/detect_caller.ts";
+import type { HookContext } from "../hook_context.ts";
+import { callingAgent } from "../agents/detect_caller.ts";
 import { HookLog } from "../hook_log.ts";
-import { withMail } from "../pending_context.ts";
+import { withPendingContext } from "../pending_context.ts";
 import { policyReader } from "../policy.ts";
 import { sessionOf } from "../registration.ts";
 
@@ -40,7 +40,7 @@ const BUSY_TOTAL_MS = 60_000;
 const IDLE_AFTER_LOOKS_MAX = 5;
 
 /** How to wait. */
-export interface WakingOptions {
+export interface WakeOptions {
   /** The bus folder, if not the default one. */
   readonly home?: string;
   /** Reads what the agent says: the text of one JSON value. */
@@ -55,15 +55,17 @@ export interface WakingOptions {
 }
 
 /** Waits for a direct message; returns the exit code. Never throws. */
-export async function waitToWake(
+export async function waitForMessage(
   agent: Agent,
-  options: WakingOptions,
+  options: WakeOptions,
 ): Promise<number> {
   const log = new HookLog(options.home, agent.name);
   try {
     const input: unknown = JSON.parse(await options.read());
-    const event = asNamed(agent.parse(input, (key) => Deno.env.get(key)));
-    const isOurs = (hostOf(input) ?? agent.name) === agent.name;
+    const event = withNamedSession(
+      agent.parse(input, (key) => Deno.env.get(key)),
+    );
+    const isOurs = (callingAgent(input) ?? agent.name) === agent.name;
     // Nobody is left to wake but the session itself.
     if (!isOurs || event.kind !== "stop" || event.agentId !== undefined) {
       return NOT_WOKEN;
@@ -95,7 +97,7 @@ async function wait(
   event: HookEvent,
   store: Operations,
   log: HookLog,
-  { say, lookMs = LOOK_MS }: WakingOptions,
+  { say, lookMs = LOOK_MS }: WakeOptions,
 ): Promise<number> {
   const known = await sessionOf(event, store);
   if (known === undefined) return NOT_WOKEN;
@@ -109,11 +111,11 @@ async function wait(
     const goesOn = session.status === "idle" ||
       !wasIdle && session.status === "active" && looks < IDLE_AFTER_LOOKS_MAX;
     if (!goesOn) return NOT_WOKEN;
-    const [letter] = wasIdle
+    const [message] = wasIdle
       ? await store.pendingFor(known.id, store.startCursor, 1, { untold: true })
       : [];
-    if (letter !== undefined) {
-      const hook: Case = {
+    if (message !== undefined) {
+      const hook: HookContext = {
         event,
         session,
         wiring: event.agent,
@@ -124,10 +126,14 @@ async function wait(
         tells: { context: true, continueWith: false },
         log: (message) => log.add(message),
       };
-      const { decision, told } = await withMail(hook);
+      const { decision, onDelivered } = await withPendingContext(hook);
       if (decision.context !== undefined) {
         say(`${decision.context}\n`);
-        await told({ reason: false, context: true, continueWith: false });
+        await onDelivered({
+          reason: false,
+          context: true,
+          continueWith: false,
+        });
         return WOKEN;
       }
     }

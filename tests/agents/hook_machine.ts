@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { answerInput } from "../../lib/hooks/hook.ts";
+import { respondToInput } from "../../lib/hooks/hook.ts";
 import { lockTarget } from "../../lib/path/lock_target.ts";
 import type { Hold } from "../../lib/model/lock.ts";
 import { openOperations } from "../../lib/store/open.ts";
@@ -87,7 +87,7 @@ export class Machine implements AsyncDisposable {
       ...(callId !== undefined && { tool_use_id: callId }),
     });
     let output = "";
-    await answerInput("claude", {
+    await respondToInput("claude", {
       read: () => text,
       write: (part) => void (output += part),
     }, { home: this.home });

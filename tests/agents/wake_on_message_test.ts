@@ -8,9 +8,9 @@
 import assert from "node:assert/strict";
 import { claude } from "../../lib/hooks/agents/claude.ts";
 import { claudeConfig } from "../../lib/install/agents/claude.ts";
-import { answerInput } from "../../lib/hooks/hook.ts";
+import { respondToInput } from "../../lib/hooks/hook.ts";
 import { readHookLog } from "../../lib/hooks/hook_log.ts";
-import { waitToWake } from "../../lib/hooks/wake/wake_on_message.ts";
+import { waitForMessage } from "../../lib/hooks/wake/wake_on_message.ts";
 import { openBus } from "../../mod.ts";
 import { Mbus } from "../cli/mbus.ts";
 import { inputOf, type Point } from "./calls.ts";
@@ -29,7 +29,7 @@ class Idle implements Disposable {
   }
 
   async hook(point: Point): Promise<void> {
-    await answerInput(
+    await respondToInput(
       "claude",
       { read: () => this.input(point), write: () => {} },
       { home: this.home },
@@ -37,7 +37,7 @@ class Idle implements Disposable {
   }
 
   waits(text: string = this.input("stop")): Promise<number> {
-    return waitToWake(claude, {
+    return waitForMessage(claude, {
       home: this.home,
       lookMs: 5,
       read: () => text,
@@ -101,7 +101,7 @@ Deno.test("what could not be said is told again", async () => {
     project: null,
   });
   const { id } = await bus.publish("chat", "hello ada", { to: "ada" });
-  const code = await waitToWake(claude, {
+  const code = await waitForMessage(claude, {
     home: idle.home,
     lookMs: 5,
     read: () => idle.input("stop"),

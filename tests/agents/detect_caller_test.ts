@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
-import { hostOf } from "../../lib/hooks/agents/detect_caller.ts";
+import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import { AGENTS, isAgentName } from "../../lib/hooks/agents/agents.ts";
 import { readFixture } from "./golden.ts";
 
@@ -31,13 +31,13 @@ const HOSTS: readonly (readonly [string, string, string | undefined])[] = [
 
 for (const [folder, file, host] of HOSTS) {
   Deno.test(`${folder} ${file} comes from ${host ?? "nobody in particular"}`, () => {
-    assert.equal(hostOf(readFixture(folder, file)), host);
+    assert.equal(callingAgent(readFixture(folder, file)), host);
   });
 }
 
 Deno.test("Cursor is known by its version", () => {
   const input = { hook_event_name: "PreToolUse", cursor_version: "1.7" };
-  assert.equal(hostOf(input), "cursor");
+  assert.equal(callingAgent(input), "cursor");
 });
 
 Deno.test("every agent loads under its name", () => {

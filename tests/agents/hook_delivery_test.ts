@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
-import { answerInput } from "../../lib/hooks/hook.ts";
+import { respondToInput } from "../../lib/hooks/hook.ts";
 import { HookLog, hookLogPath, readHookLog } from "../../lib/hooks/hook_log.ts";
 import { openBus } from "../../mod.ts";
 import { Mbus } from "../cli/mbus.ts";
@@ -35,7 +35,7 @@ Deno.test("a message whose answer could not be written is told again", async () 
   using folder = temporary();
   const home = `${folder.path}/bus`;
   const call = async (write: (text: string) => void) =>
-    await answerInput(
+    await respondToInput(
       "claude",
       { read: () => prompt(folder.path), write },
       { home },
@@ -76,7 +76,7 @@ Deno.test("a denial whose answer could not be written is given again", async () 
       path,
       callId,
     });
-    await answerInput(
+    await respondToInput(
       "claude",
       { read: () => JSON.stringify(input), write },
       { home },
@@ -100,7 +100,7 @@ function takenLongAgo(home: string): void {
   try {
     db.prepare(
       `UPDATE session_notes SET value = ? || substr(value, instr(value, ' '))
-       WHERE key = 'mail-taken'`,
+       WHERE key = 'context-claimed'`,
     ).run(String(Date.now() - 60_000));
   } finally {
     db.close();
@@ -117,7 +117,7 @@ Deno.test("a call of Copilot that Claude's settings hook, too, is denied by both
     input: Record<string, unknown>,
   ): Promise<string> => {
     let answer = "";
-    await answerInput(
+    await respondToInput(
       wiring,
       {
         read: () => JSON.stringify({ ...input, cwd: folder.path }),
@@ -241,7 +241,7 @@ Deno.test("no prompt, command, content or result of an agent is kept", async () 
       const event = agent === "copilot"
         ? eventAt(agent, call.point)
         : undefined;
-      await answerInput(
+      await respondToInput(
         agent,
         { read: () => text, write: () => {} },
         { home, event },

@@ -6,8 +6,8 @@
 
 import assert from "node:assert/strict";
 import type { HookEvent } from "../../lib/hooks/agents/agent.ts";
-import type { Case } from "../../lib/hooks/hook_context.ts";
-import { withMail } from "../../lib/hooks/pending_context.ts";
+import type { HookContext } from "../../lib/hooks/hook_context.ts";
+import { withPendingContext } from "../../lib/hooks/pending_context.ts";
 import { DEFAULT_POLICY } from "../../lib/hooks/policy.ts";
 import { openOperations } from "../../lib/store/open.ts";
 import { resolveOptions } from "../../lib/bus/options.ts";
@@ -25,7 +25,7 @@ const EVENT: HookEvent = {
 };
 const TOLD = { reason: false, context: true, continueWith: false };
 
-function caseOf(store: Operations, session: Session): Case {
+function contextOf(store: Operations, session: Session): HookContext {
   return {
     alongside: [],
     event: EVENT,
@@ -74,12 +74,12 @@ Deno.test("a letter is told once, also by a hook that saw it and comes late", as
   const asked = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   const slow = paused(store, asked.resolve, goOn.promise);
-  const late = withMail(caseOf(slow, session));
+  const late = withPendingContext(contextOf(slow, session));
   await asked.promise;
 
-  const verdict = await withMail(caseOf(store, session));
-  assert.ok("context" in verdict.decision);
-  await verdict.told(TOLD);
+  const result = await withPendingContext(contextOf(store, session));
+  assert.ok("context" in result.decision);
+  await result.onDelivered(TOLD);
   assert.equal((await ada.delivery(id))?.state, "injected");
 
   goOn.resolve();

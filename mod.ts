@@ -26,9 +26,9 @@ import { MessageBus } from "./lib/bus/bus.ts";
 import { processStart } from "./lib/process/host.ts";
 import { openOperations } from "./lib/store/open.ts";
 import {
+  assertName,
   type OpenBusOptions,
   projectNameOf,
-  refuseUnlessName,
   type ResolvedOptions,
   resolveOptions,
 } from "./lib/bus/options.ts";
@@ -238,7 +238,7 @@ function sessionStart(options: ResolvedOptions): SessionStart {
   // Who works on another project does not do so in this worktree.
   const place = project === null || project === here.project ? here : undefined;
   const id = options.session ?? (Deno.env.get("MBUS_SESSION") || undefined);
-  refuseUnlessName("MBUS_SESSION", id);
+  assertName("MBUS_SESSION", id);
   return {
     id: id ?? `${options.vendor}-${crypto.randomUUID().slice(0, 8)}`,
     vendor: options.vendor,

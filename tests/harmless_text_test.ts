@@ -7,11 +7,11 @@
 
 import assert from "node:assert/strict";
 import { frameTexts, plainName, plainText } from "../lib/hooks/frame.ts";
-import { checkChannel } from "../lib/model/channels.ts";
+import { assertChannel } from "../lib/model/channels.ts";
 import { visible, visibleJson } from "../lib/cli/output/visible_text.ts";
 import { InvalidInputError } from "../lib/model/errors.ts";
 import { hasInvisible, isInvisible } from "../lib/text/harmless_text.ts";
-import { refuseUnlessName } from "../lib/bus/options.ts";
+import { assertName } from "../lib/bus/options.ts";
 import { Home } from "./fixture.ts";
 
 const UNSEEN = /[\p{DI}\p{Cf}\p{Cc}\p{Zl}\p{Zp}\u2800\u{1d159}]/u;
@@ -115,13 +115,13 @@ Deno.test("an id or a name has no invisible character", async () => {
   const bus = await home.open();
   for (const hidden of ["\u3164", "\u115f", "\u1160", "\uffa0", "\u200b"]) {
     for (const id of [hidden, `codex-${hidden}1`, `ä${hidden}`]) {
-      assert.throws(() => refuseUnlessName("session", id), InvalidInputError);
-      assert.throws(() => checkChannel(id), InvalidInputError);
+      assert.throws(() => assertName("session", id), InvalidInputError);
+      assert.throws(() => assertChannel(id), InvalidInputError);
       await assert.rejects(home.open({ session: id }), InvalidInputError);
       await assert.rejects(home.open({ vendor: id }), InvalidInputError);
       await assert.rejects(bus.publish(id, 1), InvalidInputError);
       await assert.rejects(bus.tasks.claim(id), InvalidInputError);
     }
   }
-  refuseUnlessName("session", "ünïcode-日本:~1");
+  assertName("session", "ünïcode-日本:~1");
 });

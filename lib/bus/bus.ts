@@ -26,7 +26,7 @@ import type { Operations } from "./operations.ts";
 import { Answer } from "./reply_wait.ts";
 import { Batch, type BatchResult } from "./batch.ts";
 import { Changes } from "./changes.ts";
-import { checkChannel, ttlOf } from "../model/channels.ts";
+import { assertChannel, ttlOf } from "../model/channels.ts";
 import {
   ClosedError,
   InvalidInputError,
@@ -38,9 +38,9 @@ import type { Delivery } from "../model/delivery.ts";
 import { encodePayload, type Json } from "../model/json.ts";
 import { Locks, markReleased } from "./locks.ts";
 import {
+  assertName,
+  assertNoNul,
   projectNameOf,
-  refuseNul,
-  refuseUnlessName,
   type ResolvedOptions,
 } from "./options.ts";
 import { RateLimit } from "./rate_limit.ts";
@@ -216,7 +216,7 @@ export class MessageBus implements AsyncDisposable {
   ): Promise<Published> {
     return new Promise((resolve, reject) => {
       // What throws in here rejects the promise.
-      this.#refuseClosed("publish");
+      this.#assertOpen("publish");
       const message = this.#toMessage(channel, payload, options);
       this.#rateLimit.take(1);
       this.#enqueue({ message, resolve, reject });
@@ -244,7 +244,7 @@ export class MessageBus implements AsyncDisposable {
   async publishMany(
     publications: readonly Publication[],
   ): Promise<readonly Published[]> {
-    this.#refuseClosed("publish");
+    this.#assertOpen("publish");
     if (publications.length === 0) return [];
     if (publications.length > PUBLISH_MANY_MAX) {
       throw new InvalidInputError(
@@ -290,7 +290,7 @@ export class MessageBus implements AsyncDisposable {
     channels: string | readonly string[] | null,
     options: PollOptions = {},
   ): Promise<Page> {
-    this.#refuseClosed("poll");
+    this.#assertOpen("poll");
     const { after, limit = 100 } = options;
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MESSAGES_MAX) {
       throw new InvalidInputError(
@@ -335,8 +335,8 @@ export class MessageBus implements AsyncDisposable {
     channels: string | readonly string[] | null,
     options: SubscribeOptions = {},
   ): Subscription {
-    this.#refuseClosed("subscribe");
-    refuseUnlessName("durable", options.durable);
+    this.#assertOpen("subscribe");
+    assertName("durable", options.durable);
     const subscription = new Subscription(
       this.#operations,
       this.#interest(channels, options.allProjects),
@@ -371,7 +371,7 @@ export class MessageBus implements AsyncDisposable {
    * ```
    */
   inbox(options: InboxOptions = {}): Inbox {
-    this.#refuseClosed("read the inbox");
+    this.#assertOpen("read the inbox");
     return new Inbox(
       this.#operations,
       this.#self,
@@ -385,7 +385,7 @@ export class MessageBus implements AsyncDisposable {
    * no direct message, or of one long gone.
    */
   async delivery(id: string): Promise<Delivery | undefined> {
-    this.#refuseClosed("look up a delivery");
+    this.#assertOpen("look up a delivery");
     return await this.#operations.delivery(this.#operations.parseCursor(id));
   }
 
@@ -394,7 +394,7 @@ export class MessageBus implements AsyncDisposable {
     id: string,
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Delivery, void, void> {
-    this.#refuseClosed("watch a delivery");
+    this.#assertOpen("watch a delivery");
     const changes = new Changes(this.#self.closing, options.signal);
     using _watch = await this.#operations.watchChanges(
       "deliveries",
@@ -526,7 +526,7 @@ export class MessageBus implements AsyncDisposable {
    * ```
    */
   async batch(build: (batch: Batch) => void): Promise<BatchResult> {
-    this.#refuseClosed("do a batch");
+    this.#assertOpen("do a batch");
     if (!this.#operations.capabilities.atomicBatches) {
       throw new InvalidInputError(
         "batch",
@@ -568,7 +568,7 @@ export class MessageBus implements AsyncDisposable {
    * it is done to the end.
    */
   async purge(): Promise<Purged> {
-    this.#refuseClosed("purge");
+    this.#assertOpen("purge");
     let [expired, overCap, sessions] = [0, 0, 0];
     for (;;) {
       const step = await this.#operations.purge();
@@ -583,7 +583,7 @@ export class MessageBus implements AsyncDisposable {
 
   /** How much the bus holds. */
   async stats(): Promise<Stats> {
-    this.#refuseClosed("read statistics");
+    this.#assertOpen("read statistics");
     return await this.#operations.stats();
   }
 
@@ -617,7 +617,7 @@ export class MessageBus implements AsyncDisposable {
     }
   }
 
-  #refuseClosed(act: string): void {
+  #assertOpen(act: string): void {
     if (this.#closing !== undefined) throw new ClosedError(act);
   }
 
@@ -634,7 +634,7 @@ export class MessageBus implements AsyncDisposable {
             `or pass null for all.`,
         );
       }
-      names.forEach(checkChannel);
+      names.forEach(assertChannel);
     }
     const self = this.#self;
     return {
@@ -652,10 +652,11 @@ export class MessageBus implements AsyncDisposable {
     payload: Json,
     options: PublishOptions,
   ): NewMessage {
-    refuseNul("project", options.project);
+    assertNoNul("project", options.project);
+    assertChannel(channel);
     return {
       sender: this.#self.id,
-      channel: checkChannel(channel),
+      channel,
       payloadText: encodePayload(
         channel,
         payload,

@@ -58,7 +58,7 @@ import {
 } from "../path/lock_target.ts";
 import { endLeft, type MaybeLeft } from "./left_sessions.ts";
 import type { LockTarget } from "../model/lock.ts";
-import { refuseNul } from "./options.ts";
+import { assertNoNul } from "./options.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
 import type { SessionSelf } from "./sessions.ts";
 
@@ -187,7 +187,7 @@ export class Lock implements AsyncDisposable {
    * @throws {NotHeldError} If it is not held any more.
    */
   async renew(leaseMs: number = DEFAULT_LOCK_LEASE_MS): Promise<void> {
-    checkLease(leaseMs);
+    assertLease(leaseMs);
     this.#hold = await this.#operations.renewLock(this.#hold, leaseMs);
   }
 
@@ -416,7 +416,7 @@ export class Locks {
    * @throws {InvalidInputError} If it can be no path.
    */
   meaning(path: string, { pattern }: PathOptions = {}): LockTarget {
-    refuseUnknownMode(path, pattern);
+    assertPatternMode(path, pattern);
     const { project } = this.#self.start;
     return lockTarget(path, Deno.cwd(), { pattern, project });
   }
@@ -428,7 +428,7 @@ export class Locks {
    */
   target(path: string, options: PathOptions = {}): LockTarget {
     const target = this.meaning(path, options);
-    this.#refuseOutside(target, path);
+    this.#assertInProject(target, path);
     return target;
   }
 
@@ -493,9 +493,9 @@ export class Locks {
   ): Omit<LockRequest, "session"> {
     const { type = "advisory", leaseMs = DEFAULT_LOCK_LEASE_MS, waitMs = 0 } =
       options;
-    checkLease(leaseMs);
-    refuseNul("why", options.why);
-    refuseNul("agent", options.agent);
+    assertLease(leaseMs);
+    assertNoNul("why", options.why);
+    assertNoNul("agent", options.agent);
     if (type !== "advisory" && type !== "exclusive") {
       throw new InvalidInputError(
         "type",
@@ -530,7 +530,7 @@ export class Locks {
     };
   }
 
-  #refuseOutside(target: LockTarget, path: string): void {
+  #assertInProject(target: LockTarget, path: string): void {
     const { project, worktree } = this.#self.start;
     if (project === null || target.project === project) return;
     const place = target.kind === "name"
@@ -564,7 +564,7 @@ function targetOf(hold: Hold): LockTarget {
   };
 }
 
-function refuseUnknownMode(path: string, mode: unknown): void {
+function assertPatternMode(path: string, mode: unknown): void {
   if (mode === undefined || PATTERN_MODES.some((known) => known === mode)) {
     return;
   }
@@ -577,7 +577,7 @@ function refuseUnknownMode(path: string, mode: unknown): void {
   );
 }
 
-function checkLease(leaseMs: number): void {
+function assertLease(leaseMs: number): void {
   if (leaseMs > 0 && leaseMs <= LOCK_LEASE_MS_MAX) return;
   throw new InvalidInputError(
     "leaseMs",

@@ -162,7 +162,7 @@ export type ResolvedOptions =
  * @throws {InvalidInputError} If one is out of its range.
  */
 export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
-  if (options.store !== undefined) refuseStoreOptions(options);
+  if (options.store !== undefined) assertNoStoreOptions(options);
   const resolved = {
     ...options,
     vendor: options.vendor ?? "script",
@@ -176,33 +176,33 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
     warn: options.warn ?? ((message: string) => console.error(message)),
     now: options.now ?? Date.now,
   };
-  refuseUnlessWithin("pollIntervalMs", options.pollIntervalMs ?? 1, 1, 60_000);
-  refuseUnlessWithin("busyTimeoutMs", resolved.busyTimeoutMs, 0, 600_000);
-  refuseUnlessWhole("payloadBytesMax", resolved.payloadBytesMax, 1, 1 << 20);
-  refuseUnlessWhole("channelMessagesMax", resolved.channelMessagesMax, 1, 1e9);
-  refuseUnlessWithin(
+  assertInRange("pollIntervalMs", options.pollIntervalMs ?? 1, 1, 60_000);
+  assertInRange("busyTimeoutMs", resolved.busyTimeoutMs, 0, 600_000);
+  assertInteger("payloadBytesMax", resolved.payloadBytesMax, 1, 1 << 20);
+  assertInteger("channelMessagesMax", resolved.channelMessagesMax, 1, 1e9);
+  assertInRange(
     "publishesPerSecondMax",
     resolved.publishesPerSecondMax,
     1,
     1e9,
   );
-  refuseUnlessWhole("locksMax", resolved.locksMax, 1, 1_000_000);
-  refuseUnlessWithin(
+  assertInteger("locksMax", resolved.locksMax, 1, 1_000_000);
+  assertInRange(
     "heartbeatIntervalMs",
     resolved.heartbeatIntervalMs,
     100,
     600_000,
   );
-  refuseUnlessOneOf("notify", resolved.notify, ["auto", "watch", "poll"]);
-  refuseUnlessOneOf("synchronous", options.synchronous ?? "normal", [
+  assertOneOf("notify", resolved.notify, ["auto", "watch", "poll"]);
+  assertOneOf("synchronous", options.synchronous ?? "normal", [
     "normal",
     "full",
   ]);
   for (const field of ["model", "task", "tty", "project"] as const) {
-    refuseNul(field, options[field]);
+    assertNoNul(field, options[field]);
   }
-  refuseUnlessName("session", options.session);
-  refuseUnlessName("vendor", resolved.vendor);
+  assertName("session", options.session);
+  assertName("vendor", resolved.vendor);
   return resolved;
 }
 
@@ -219,7 +219,7 @@ const STORE_OPTIONS = [
   "readOnly",
 ] as const;
 
-function refuseStoreOptions(options: OpenBusOptions): void {
+function assertNoStoreOptions(options: OpenBusOptions): void {
   for (const field of STORE_OPTIONS) {
     if (options[field] === undefined) continue;
     throw new InvalidInputError(
@@ -235,7 +235,7 @@ function refuseStoreOptions(options: OpenBusOptions): void {
  *
  * @throws {InvalidInputError} If `value` is a text with one.
  */
-export function refuseNul(field: string, value: unknown): void {
+export function assertNoNul(field: string, value: unknown): void {
   if (typeof value !== "string" || !value.includes("\0")) return;
   throw new InvalidInputError(
     field,
@@ -255,7 +255,7 @@ export function projectNameOf(
   return chosen === undefined ? usual : chosen?.toWellFormed() ?? null;
 }
 
-function refuseUnlessWithin(
+function assertInRange(
   field: string,
   value: number,
   least: number,
@@ -268,13 +268,13 @@ function refuseUnlessWithin(
   );
 }
 
-function refuseUnlessWhole(
+function assertInteger(
   field: string,
   value: number,
   least: number,
   most: number,
 ): void {
-  refuseUnlessWithin(field, value, least, most);
+  assertInRange(field, value, least, most);
   if (Number.isInteger(value)) return;
   throw new InvalidInputError(
     field,
@@ -282,7 +282,7 @@ function refuseUnlessWhole(
   );
 }
 
-function refuseUnlessOneOf(
+function assertOneOf(
   field: string,
   value: string,
   choices: readonly string[],
@@ -301,7 +301,7 @@ function refuseUnlessOneOf(
  *
  * @throws {InvalidInputError} If `value` is given and is none.
  */
-export function refuseUnlessName(
+export function assertName(
   field: string,
   value: string | undefined,
 ): void {

@@ -17,7 +17,7 @@ import {
   UnknownSessionError,
 } from "../model/errors.ts";
 import { endLeft, type MaybeLeft } from "./left_sessions.ts";
-import { refuseNul } from "./options.ts";
+import { assertNoNul } from "./options.ts";
 
 /** Which sessions to list. */
 export interface SessionListOptions {
@@ -85,7 +85,9 @@ export class Sessions {
   async register(
     known: Partial<Omit<SessionStart, "id">> = {},
   ): Promise<Session> {
-    for (const [field, value] of Object.entries(known)) refuseNul(field, value);
+    for (const [field, value] of Object.entries(known)) {
+      assertNoNul(field, value);
+    }
     const session = await this.#operations.registerSession({
       ...this.#self.start,
       ...known,
@@ -117,7 +119,7 @@ export class Sessions {
     if (ended) throw new SessionEndedError(`update session "${id}"`, id);
     if (!owned) throw new UnknownSessionError(`update session "${id}"`, id);
     for (const [field, value] of Object.entries(change)) {
-      refuseNul(field, value);
+      assertNoNul(field, value);
     }
     for (const file of change.activeFiles ?? []) {
       if (typeof file !== "string" || file === "") {

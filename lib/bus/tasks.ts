@@ -33,7 +33,7 @@ import { Changes } from "./changes.ts";
 import { InvalidInputError } from "../model/errors.ts";
 import { hasInvisible } from "../text/harmless_text.ts";
 import { encodePayload, type Json } from "../model/json.ts";
-import { refuseNul } from "./options.ts";
+import { assertNoNul } from "./options.ts";
 import type { SessionSelf } from "./sessions.ts";
 
 /** How long a task is claimed unless renewed: 30 minutes. */
@@ -121,7 +121,7 @@ export class Tasks {
    * ready or ended.
    */
   async claim(id: string, options: ClaimOptions = {}): Promise<Claim> {
-    checkTaskId(id);
+    assertTaskId(id);
     return await this.#operations.claimTask(id, await this.#claimer(options));
   }
 
@@ -147,7 +147,7 @@ export class Tasks {
     claim: Claim,
     leaseMs: number = DEFAULT_TASK_LEASE_MS,
   ): Promise<Claim> {
-    checkLease(leaseMs);
+    assertLease(leaseMs);
     return await this.#operations.renewTask(claim, leaseMs);
   }
 
@@ -219,8 +219,8 @@ export class Tasks {
 
   async #claimer(options: ClaimOptions): Promise<Claimer> {
     const { leaseMs = DEFAULT_TASK_LEASE_MS, agent } = options;
-    refuseNul("agent", agent);
-    checkLease(leaseMs);
+    assertNoNul("agent", agent);
+    assertLease(leaseMs);
     await this.#register("claim a task");
     return {
       session: this.#self.id,
@@ -249,10 +249,10 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
     priority = 0,
     dependsOn = [],
   } = task;
-  checkTaskId(id);
-  dependsOn.forEach(checkTaskId);
-  refuseNul("title", title);
-  refuseNul("kind", kind);
+  assertTaskId(id);
+  dependsOn.forEach(assertTaskId);
+  assertNoNul("title", title);
+  assertNoNul("kind", kind);
   const flaw =
     typeof title !== "string" || title.trim() === "" || title.length > 500
       ? ["title", "its title is empty or longer than 500 characters"]
@@ -281,7 +281,7 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
   };
 }
 
-function checkTaskId(id: string): void {
+function assertTaskId(id: string): void {
   if (
     typeof id === "string" && /^[\p{L}\p{N}._\-/:#]{1,128}$/u.test(id) &&
     !hasInvisible(id)
@@ -293,7 +293,7 @@ function checkTaskId(id: string): void {
   );
 }
 
-function checkLease(leaseMs: number): void {
+function assertLease(leaseMs: number): void {
   if (leaseMs > 0 && leaseMs <= TASK_LEASE_MS_MAX) return;
   throw new InvalidInputError(
     "leaseMs",

@@ -116,7 +116,7 @@ export async function openBusToWrite(
 export async function openBusToHold(options: GlobalValues): Promise<OpenedBus> {
   const opened = await openBusToWrite(options);
   try {
-    refusePassing(opened.identity, options.json);
+    assertOutlivesCommand(opened.identity, options.json);
     return opened;
   } catch (error) {
     await opened.bus.close();
@@ -124,7 +124,7 @@ export async function openBusToHold(options: GlobalValues): Promise<OpenedBus> {
   }
 }
 
-function refusePassing(identity: Identity, json: boolean): void {
+function assertOutlivesCommand(identity: Identity, json: boolean): void {
   const { id, process, passes, others = [] } = identity;
   if (others.length > 0) {
     throw new RefusalError(

@@ -16,7 +16,7 @@ import {
   terminalLeader,
   windowProcess,
 } from "../process/host.ts";
-import { refuseUnlessName } from "../bus/options.ts";
+import { assertName } from "../bus/options.ts";
 import type { Session } from "../model/session.ts";
 import { threadBelowDaemon } from "./codex_shell.ts";
 import {
@@ -72,7 +72,7 @@ export function processContext(
  */
 export function namesFor(option: string | undefined): GivenNames {
   const given = option ?? (Deno.env.get("MBUS_SESSION") || undefined);
-  refuseUnlessName("session", given);
+  assertName("session", given);
   return {
     given,
     isOption: option !== undefined,
@@ -115,7 +115,7 @@ function inheritedIds(): InheritedId[] {
     const id = Deno.env.get(variable);
     if (id === undefined) continue;
     try {
-      refuseUnlessName("session", id);
+      assertName("session", id);
     } catch {
       // Nobody typed it, so nobody can mend it: it names no session.
       continue;

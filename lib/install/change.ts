@@ -54,7 +54,7 @@ export function carryOut(part: Part, act: Act, manner: Manner): Outcome {
     if (after === before?.text) {
       return outcomeOf(part, act === "put" ? "unchanged" : "absent");
     }
-    refuseToLeave(part, manner.place);
+    assertStaysInProject(part, manner.place);
     const done = doneBy(part, act, before?.text);
     const diff = unifiedDiff(part.path, before?.text, after);
     const target = before !== undefined && isLink(part.path)
@@ -76,7 +76,10 @@ export function carryOut(part: Part, act: Act, manner: Manner): Outcome {
 }
 
 /** What others put into a project must not lead us to a person's own files. */
-function refuseToLeave({ path, scope }: Part, { project }: ConfigPlace): void {
+function assertStaysInProject(
+  { path, scope }: Part,
+  { project }: ConfigPlace,
+): void {
   const real = scope === "project" ? outOf(project, path) : undefined;
   if (real === undefined) return;
   throw new RefusalError(

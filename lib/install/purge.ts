@@ -57,7 +57,7 @@ export async function agreeToPurge(options: PurgeOptions): Promise<void> {
         `--home, then remove the link.`,
     );
   }
-  if (!options.force) await refuseWhileInUse(home, options);
+  if (!options.force) await assertNotInUse(home, options);
   if (options["dry-run"] || options.yes) return;
   if (!canAsk(options)) {
     throw new UsageError(
@@ -72,7 +72,7 @@ export async function agreeToPurge(options: PurgeOptions): Promise<void> {
   }
 }
 
-async function refuseWhileInUse(
+async function assertNotInUse(
   home: string,
   options: PurgeOptions,
 ): Promise<void> {

@@ -33,13 +33,13 @@ const checked = new Set<string>();
 const CHECKED_MAX = 1_000;
 
 /**
- * The name itself, if it may be one.
+ * Throws if `name` cannot name a channel.
  *
  * @throws {InvalidInputError} If it is empty, too long, or holds other
  * characters than visible letters, digits and `. _ - / :`.
  */
-export function checkChannel(name: string): string {
-  if (checked.has(name)) return name;
+export function assertChannel(name: string): void {
+  if (checked.has(name)) return;
   if (typeof name !== "string" || !isChannelName(name)) {
     throw new InvalidInputError(
       "channel",
@@ -50,7 +50,6 @@ export function checkChannel(name: string): string {
     );
   }
   if (checked.size < CHECKED_MAX) checked.add(name);
-  return name;
 }
 
 function isChannelName(name: string): boolean {

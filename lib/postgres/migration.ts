@@ -117,7 +117,7 @@ export async function prepareSchema(
   migrates: boolean,
 ): Promise<SchemaState> {
   const state = await schemaState(query, address);
-  refuseNewer(state, schema);
+  assertNotNewer(state, schema);
   if (pendingMigrations(state, schema).length === 0) return state;
   if (!migrates) {
     throw refused(
@@ -150,7 +150,7 @@ export async function migrate(
       await query(`SELECT ${MIGRATION_LOCK}`);
       // Another may have done it while this one waited for the lock.
       const state = await schemaState(query, address);
-      refuseNewer(state, schema);
+      assertNotNewer(state, schema);
       const [next] = pendingMigrations(state, schema);
       if (next === undefined) {
         await query("COMMIT");
@@ -186,7 +186,7 @@ async function createSchema(query: Query, schema: string): Promise<void> {
   if (row.exists !== true) await query(`CREATE SCHEMA ${schema}`);
 }
 
-function refuseNewer(state: SchemaState, schema: Schema): void {
+function assertNotNewer(state: SchemaState, schema: Schema): void {
   if (state.compatibleFrom <= schema.version) return;
   throw Object.assign(
     new Error(`version ${state.version}`),

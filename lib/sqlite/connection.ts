@@ -277,7 +277,7 @@ export class Connection {
 
   /** {@linkcode Connection.write} that blocks, at most for `deadlineMs`. */
   writeSync<T>(act: string, deadlineMs: number, work: () => T): T {
-    this.#refuseReadOnly(act);
+    this.#assertWritable(act);
     try {
       return retryBusySync(
         act,
@@ -340,10 +340,10 @@ export class Connection {
     transaction: () => T,
     committed: ((result: T) => void) | undefined,
   ): T | Promise<T> {
-    this.#refuseReadOnly(act);
+    this.#assertWritable(act);
     const end = (result: T): T => {
       committed?.(result);
-      this.#refuseMoved(act, WRITTEN_IN_PLACE_MS);
+      this.#assertNotMoved(act, WRITTEN_IN_PLACE_MS);
       return result;
     };
     return this.#tell(act, () => {
@@ -377,7 +377,7 @@ export class Connection {
   /** Runs `work`, and refuses what came of it if the file was not in its place. */
   #inPlace<T>(act: string, work: () => T, withinMs: number): T {
     const result = this.#attempt(act, work);
-    this.#refuseMoved(act, withinMs);
+    this.#assertNotMoved(act, withinMs);
     return result;
   }
 
@@ -387,12 +387,12 @@ export class Connection {
     try {
       return work();
     } catch (error) {
-      this.#refuseMoved(act, 0);
+      this.#assertNotMoved(act, 0);
       throw error;
     }
   }
 
-  #refuseMoved(act: string, withinMs: number): void {
+  #assertNotMoved(act: string, withinMs: number): void {
     // The cheapest clock there is; it may have been set back since.
     const now = Date.now();
     if (Math.abs(now - this.#inPlaceAt) < withinMs) return;
@@ -457,7 +457,7 @@ export class Connection {
     );
   }
 
-  #refuseReadOnly(act: string): void {
+  #assertWritable(act: string): void {
     if (this.readOnly) {
       throw readOnlyError(act, this.location.databaseFolder);
     }
@@ -576,7 +576,7 @@ function openAs(
       }
       checkVersion(location, options, db.prepare(READ_VERSION));
       db.exec(`PRAGMA foreign_keys=ON; PRAGMA busy_timeout=0`);
-      if (access === "write") refuseSilentReadOnly(db);
+      if (access === "write") assertFileWritable(db);
       return { db, access };
     } catch (error) {
       // Before it is closed, which gives some back.
@@ -607,7 +607,7 @@ function isAnothers(error: unknown): boolean {
 }
 
 /** SQLite opens a file for reading without a word where it may not write it. */
-function refuseSilentReadOnly(db: Database): void {
+function assertFileWritable(db: Database): void {
   try {
     // Not BEGIN IMMEDIATE: on such a file it only begins to read.
     db.prepare("UPDATE _schema_version SET version = version WHERE 0").run();

@@ -105,7 +105,7 @@ export const nodeLibrary: Library = {
 export async function loadLibrary(driver: SqliteDriver): Promise<Library> {
   if (driver === "node") return nodeLibrary;
   // Not even loaded where the other one is in use.
-  refuseOther(driver);
+  assertSameDriver(driver);
   const library = await loadFfi();
   return {
     driver: "ffi",
@@ -117,11 +117,11 @@ export async function loadLibrary(driver: SqliteDriver): Promise<Library> {
 }
 
 function fixDriver(driver: SqliteDriver): void {
-  refuseOther(driver);
+  assertSameDriver(driver);
   chosen = driver;
 }
 
-function refuseOther(driver: SqliteDriver): void {
+function assertSameDriver(driver: SqliteDriver): void {
   if (chosen !== undefined && chosen !== driver) {
     throw new StoreError(
       "driver",

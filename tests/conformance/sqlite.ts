@@ -32,7 +32,7 @@ async function storage(): Promise<TestStorage> {
     pollIntervalMs: Deno.build.os === "linux" ? 60_000 : 100,
     busyTimeoutMs: 20_000,
     now: clock.now,
-    warn: refuseWarning,
+    warn: assertExpectedWarning,
   } as const;
   return {
     now: clock.now,
@@ -53,7 +53,7 @@ async function storage(): Promise<TestStorage> {
   };
 }
 
-function refuseWarning(message: string): void {
+function assertExpectedWarning(message: string): void {
   // True of any FFI library that is older than the runtime's.
   if (!message.includes("WAL-reset bug")) throw new Error(message);
 }

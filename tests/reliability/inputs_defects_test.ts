@@ -4,7 +4,7 @@ testDefects([
   {
     name: "a project's name is cut at a NUL",
     file: "lib/bus/bus.ts",
-    text: 'refuseNul("project", options.project);',
+    text: 'assertNoNul("project", options.project);',
     by: "",
     test: "inputs_test.ts",
     filter: "any messages",

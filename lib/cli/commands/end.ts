@@ -24,7 +24,7 @@ const end: Command = defineCommand({
   async run({ options }) {
     await using opened = await openBusFor(options);
     const { bus, identity } = opened;
-    if (identity.joined === undefined) await refuseOfOthers(opened);
+    if (identity.joined === undefined) await assertOwnSession(opened);
     await bus.sessions.end(identity.id);
     if (options.json) printJson({ session: identity.id, ended: true });
     else printLine(`Ended ${visible(identity.id)}.`);
@@ -38,7 +38,7 @@ export default end;
  * A session that we do not join has ended, or its process has died, or it is
  * another living process's that has the id we would ask for: not ours to end.
  */
-async function refuseOfOthers({ bus, identity }: OpenedBus): Promise<void> {
+async function assertOwnSession({ bus, identity }: OpenedBus): Promise<void> {
   const all = await bus.sessions.list({ allProjects: true, ended: true });
   const session = all.find(({ id }) => id === identity.id);
   const { lifeOf } = processContext(undefined, []);

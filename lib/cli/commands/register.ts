@@ -12,7 +12,7 @@
  * @module
  */
 
-import { refuseUnlessName } from "../../bus/options.ts";
+import { assertName } from "../../bus/options.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { isOfAnotherHost, openBusToBegin } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -49,7 +49,7 @@ const register: Command = defineCommand({
         `Cannot register: --vendor is missing; write "mbus register --vendor claude", or who else it is.`,
       );
     }
-    refuseUnlessName("vendor", vendor);
+    assertName("vendor", vendor);
     await using opened = await openBusToBegin(options, vendor);
     const { bus, identity } = opened;
     const session = isOfAnotherHost(identity)

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { checkChannel, ttlOf } from "../../model/channels.ts";
+import { assertChannel, ttlOf } from "../../model/channels.ts";
 import { encodePayload } from "../../model/json.ts";
 import { resolveOptions } from "../../bus/options.ts";
 import { storePlace } from "../../store/place.ts";
@@ -64,8 +64,9 @@ const send: Command = defineCommand({
     const ttlSeconds = options.ttl === undefined
       ? undefined
       : options.ttl / 1000;
+    assertChannel(channel);
     const message = {
-      channel: checkChannel(channel),
+      channel,
       payloadText: encodePayload(channel, payload, resolved.payloadBytesMax),
       ttlSeconds: ttlOf(channel, ttlSeconds),
       to: options.to,

@@ -92,7 +92,7 @@ function install(spec: TomlHooks, text: string | undefined): string {
   const bare = uninstall(spec, text);
   if (bare === undefined) return blocks(spec, spec.hooks, "\n");
   const toml = read(spec, bare);
-  refuseInlineRoot(spec, toml);
+  assertNoInlineRoot(spec, toml);
   const edits: Edit[] = [];
   const listed = new Set<TomlHook>();
   for (const statement of arrayStatements(spec, toml)) {
@@ -261,7 +261,7 @@ function isOurItem(spec: TomlHooks, item: unknown): boolean {
 }
 
 /** `hooks = { … }` is closed: no header and no array can add to it. */
-function refuseInlineRoot(spec: TomlHooks, toml: TomlText): void {
+function assertNoInlineRoot(spec: TomlHooks, toml: TomlText): void {
   const inline = toml.statements.find(({ kind, path, value }) =>
     kind === "pair" && isSame(path, spec.root) && value !== undefined &&
     toml.text[value.start] === "{"

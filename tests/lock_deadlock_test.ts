@@ -120,7 +120,7 @@ Deno.test("whom a session acts for waits until it is through: that is an edge, t
     await other.locks.acquire(b, EXCLUSIVE);
     // As a command does that runs under a lock.
     const help = (o: { waitMs: number; onWait?: () => void }) =>
-      helper.locks.acquire(b, { ...o, alongside: [caller.session] });
+      helper.locks.acquire(b, { ...o, actingFor: [caller.session] });
     const ask = (o: { waitMs: number; onWait?: () => void }) =>
       other.locks.acquire(a, o);
     const [s0, s1, s2] = [caller.session, helper.session, other.session];

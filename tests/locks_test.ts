@@ -269,7 +269,7 @@ Deno.test("the limit counts what all processes of a session take", async () => {
       leaseMs: 60_000,
       takeOver: false,
       wait: false,
-      alongside: [],
+      actingFor: [],
     });
     assert.equal(outcome.state, "held");
     return outcome.hold;

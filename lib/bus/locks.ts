@@ -116,11 +116,10 @@ export interface AcquireOptions extends PathOptions {
   /** The part of the session that takes it, such as a subagent's id. */
   readonly agent?: string;
   /**
-   * Sessions that are never in the way, nor told: the one that this one acts
-   * for, as a command that runs under a lock does.
-   * @default {none}
+   * Sessions on whose behalf this one acts: their holds never conflict.
+   * @default {[]}
    */
-  readonly alongside?: readonly string[];
+  readonly actingFor?: readonly string[];
   /** Ends the waiting: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -517,7 +516,7 @@ export class Locks {
       why: options.why?.slice(0, 500),
       takeOver: options.takeOver ?? false,
       wait: waitMs > 0,
-      alongside: options.alongside ?? [],
+      actingFor: options.actingFor ?? [],
     };
   }
 

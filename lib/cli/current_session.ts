@@ -12,7 +12,7 @@ import { identify, type Identity, onlyName } from "./identity.ts";
 import { printToStderr } from "./output/output.ts";
 import { namesFor, processContext } from "./process_context.ts";
 import { visible, visibleJson } from "./output/visible_text.ts";
-import { withinLocks } from "../bus/delegation.ts";
+import { delegators } from "../bus/delegation.ts";
 
 /** Which session a command acts for, among those on the bus. */
 export async function identityIn(
@@ -25,7 +25,7 @@ export async function identityIn(
     ? await store.sessions({ project: null, ended: false })
     : await store.incarnations(id);
   // What runs in a with-lock acts for whoever called that.
-  const within = withinLocks();
+  const within = delegators();
   const sessions = all.filter(({ id }) => !within.includes(id));
   return identify(processContext(option, sessions, vendor));
 }

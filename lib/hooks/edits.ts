@@ -165,7 +165,7 @@ async function guard(
     agent: agentOf(hook),
     targets,
     leaseMs: LEASE_MS,
-    alongside: hook.alongside,
+    actingFor: hook.actingFor,
     activeFiles: activeFiles(
       session.activeFiles,
       targets.map(({ target }) => target.path),

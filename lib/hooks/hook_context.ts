@@ -27,7 +27,7 @@ export interface HookContext {
   /** The bus's rows. */
   readonly store: Operations;
   /** Sessions whose locks never conflict here: see `bus/delegation.ts`. */
-  readonly alongside: readonly string[];
+  readonly actingFor: readonly string[];
   /**
    * Returns the policy of the project in a worktree, by default the session's.
    * It is read from disk, so ask only where another session is concerned.
@@ -107,7 +107,7 @@ export const STAMPED_MAX = 100;
  * that it names, in any project.
  */
 export async function othersNear(
-  { store, session, event, alongside }: HookContext,
+  { store, session, event, actingFor }: HookContext,
   limit: number,
   paths: readonly string[] = [],
 ): Promise<OthersNear> {
@@ -124,7 +124,7 @@ export async function othersNear(
   const scope = { project, folders: [...folders] };
   const found = await store.othersFiles(session.id, scope, limit);
   // The commands that this agent runs within hold things for it.
-  const files = found.files.filter((file) => !alongside.includes(file.session));
+  const files = found.files.filter((file) => !actingFor.includes(file.session));
   return { ...found, files, folders: scope.folders };
 }
 

@@ -11,7 +11,7 @@ import { openOperations } from "../store/open.ts";
 import { resolveOptions } from "../bus/options.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { locateBus } from "../sqlite/location.ts";
-import { withinLocks } from "../bus/delegation.ts";
+import { delegators } from "../bus/delegation.ts";
 import type { Agent, AgentName, HookEvent } from "./agents/agent.ts";
 import type { HookContext } from "./hook_context.ts";
 import type { BelowDaemon } from "./codex_daemon.ts";
@@ -70,7 +70,7 @@ export async function respondToCall(call: Call): Promise<void> {
       session,
       wiring: wiring ?? agent.name,
       store,
-      alongside: withinLocks(),
+      actingFor: delegators(),
       policy: policyReader(session.worktree, (message) => log.add(message)),
       nowMs: Date.now(),
       tells: tells(agent, event),

@@ -109,7 +109,7 @@ export function worktreeAt(folder: string): string | undefined {
 
 /** Returns the work of other sessions in a worktree, one entry a session. */
 async function worksIn(hook: HookContext, worktree: string): Promise<Work[]> {
-  const { store, session, alongside, nowMs } = hook;
+  const { store, session, actingFor, nowMs } = hook;
   const targets = [
     ...NAMES.map((name) => resourceTarget(name, worktree)),
     lockTarget(worktree, "/", { pattern: "literal" }),
@@ -121,7 +121,7 @@ async function worksIn(hook: HookContext, worktree: string): Promise<Work[]> {
     works.set(id, work);
     return work;
   };
-  const isOther = (id: string) => id !== session.id && !alongside.includes(id);
+  const isOther = (id: string) => id !== session.id && !actingFor.includes(id);
   for (const overlapping of targets) {
     for (const hold of await store.locks({ project: null, overlapping })) {
       const isThere = (hold.worktree ?? worktree) === worktree;

@@ -119,8 +119,8 @@ export interface EditRequest {
   readonly targets: readonly EditTarget[];
   /** How long its locks hold unless renewed, in milliseconds. */
   readonly leaseMs: number;
-  /** Sessions whose holds are not in its way, nor told. */
-  readonly alongside: readonly string[];
+  /** Sessions on whose behalf the session acts: their holds never conflict. */
+  readonly actingFor: readonly string[];
   /** The files that it shows as its active ones then, if they change. */
   readonly activeFiles?: readonly string[];
   /**

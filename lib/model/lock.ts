@@ -116,8 +116,8 @@ export interface LockRequest {
   readonly wait: boolean;
   /** The token of the session's own hold that becomes exclusive by it. */
   readonly upgrades?: number;
-  /** Sessions that are never in its way. */
-  readonly alongside: readonly string[];
+  /** Sessions on whose behalf the session acts: their holds never conflict. */
+  readonly actingFor: readonly string[];
 }
 
 /** What became of a request. */

@@ -90,14 +90,14 @@ export function* guardEdit(
 function* holdsOfOthers(
   records: Records,
   table: LockTable,
-  { informed, session, alongside }: EditRequest,
+  { informed, session, actingFor }: EditRequest,
   { target }: EditTarget,
   budget: OverlapBudget,
 ): Plan<Hold[]> {
   const others = records.holds.near(target, "disk", budget).filter((
     { hold },
   ) =>
-    hold.session !== session && !alongside.includes(hold.session) &&
+    hold.session !== session && !actingFor.includes(hold.session) &&
     (!informed || hold.type === "exclusive")
   );
   if (others.length === 0) return [];

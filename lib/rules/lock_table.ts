@@ -542,8 +542,8 @@ export class LockTable {
       waits.set(session, [...waits.get(session) ?? [], waiting]);
     };
     // A session waits until the session that acts for it is through.
-    const actsFor = ({ session, target, alongside }: LockRequest): void => {
-      for (const other of alongside) {
+    const actsFor = ({ session, target, actingFor }: LockRequest): void => {
+      for (const other of actingFor) {
         wait(other, { path: target.path, blockers: [{ session }] });
       }
     };
@@ -565,8 +565,8 @@ export class LockTable {
   }
 
   /** Whether no session can wait for this one, so that no cycle can close. */
-  *#blocksNothing({ session, alongside }: LockRequest): Plan<boolean> {
-    if (alongside.length > 0) return false;
+  *#blocksNothing({ session, actingFor }: LockRequest): Plan<boolean> {
+    if (actingFor.length > 0) return false;
     yield [
       { kind: "hold-count", session },
       { kind: "waiters-of", session },

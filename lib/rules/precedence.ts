@@ -22,10 +22,10 @@ export const WANTED_AGAIN_MS = 30_000;
 
 /** Returns whether a session is one that can block a request. */
 export function belongsToOther(
-  request: Pick<LockRequest, "session" | "alongside">,
+  request: Pick<LockRequest, "session" | "actingFor">,
   session: string,
 ): boolean {
-  return session !== request.session && !request.alongside.includes(session);
+  return session !== request.session && !request.actingFor.includes(session);
 }
 
 /** Returns whether a hold or waiter of this type and a request exclude each other. */
@@ -87,7 +87,7 @@ export function shouldAnnounce(
     // A session's own agents meet on the file on disk only.
     (where === "disk" || other.session !== held.session) &&
     (other.session !== held.session || other.agent !== held.agent) &&
-    !request.alongside.includes(other.session);
+    !request.actingFor.includes(other.session);
 }
 
 /** Returns a request of no session, which every waiter for a target precedes. */
@@ -100,7 +100,7 @@ export function wildcardRequest(target: LockTarget): LockRequest {
     leaseMs: 1,
     takeOver: false,
     wait: false,
-    alongside: [],
+    actingFor: [],
   };
 }
 
@@ -123,10 +123,10 @@ export function blockerOf(hold: Hold, process: Blocker["process"]): Blocker {
 
 /** Returns the request of an edit: an advisory lock. */
 export function editRequest(
-  edit: Pick<EditRequest, "session" | "agent" | "leaseMs" | "alongside">,
+  edit: Pick<EditRequest, "session" | "agent" | "leaseMs" | "actingFor">,
   target: LockTarget,
 ): LockRequest {
-  const { session, agent, leaseMs, alongside } = edit;
+  const { session, agent, leaseMs, actingFor } = edit;
   return {
     session,
     agent,
@@ -135,6 +135,6 @@ export function editRequest(
     leaseMs,
     takeOver: false,
     wait: false,
-    alongside,
+    actingFor,
   };
 }

@@ -68,7 +68,7 @@ export function toRequest(row: Columns): LockRequest {
     why: row.why === null ? undefined : String(row.why),
     takeOver: false,
     wait: true,
-    alongside: JSON.parse(String(row.alongside)),
+    actingFor: JSON.parse(String(row.alongside)),
     upgrades: row.upgrades === null ? undefined : Number(row.upgrades),
   };
 }

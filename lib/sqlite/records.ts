@@ -870,7 +870,7 @@ function writeWaiter(
     process.host,
     process.pid,
     process.startTime || null,
-    JSON.stringify(request.alongside),
+    JSON.stringify(request.actingFor),
     request.upgrades ?? null,
     token,
   );

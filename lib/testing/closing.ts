@@ -111,7 +111,7 @@ export function closing(cases: Cases): void {
           agent: "",
           targets: [{ target }],
           leaseMs: HOUR_MS,
-          alongside: [],
+          actingFor: [],
           informed: true,
         }),
       touchesOf: () => store.touchesOf("/a", 0),

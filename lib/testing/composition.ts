@@ -41,7 +41,7 @@ function request(
     leaseMs: HOUR_MS,
     takeOver: false,
     wait: false,
-    alongside: [],
+    actingFor: [],
     ...options,
   };
 }

@@ -126,13 +126,13 @@ export function deadlock(cases: Cases): void {
     const helper = await scene.peer("helper");
     await s1.queue("/0");
     // s0 waits until its helper is through.
-    await assertCycle(() => helper.ask("/1", { ...WAIT, alongside: ["s0"] }), [
+    await assertCycle(() => helper.ask("/1", { ...WAIT, actingFor: ["s0"] }), [
       "helper /1 s1",
       "s1 /0 s0",
       "s0 /1 helper",
     ]);
     assert.equal(
-      (await helper.ask("/1", { alongside: ["s0"] })).state,
+      (await helper.ask("/1", { actingFor: ["s0"] })).state,
       "refused",
     );
   });
@@ -140,7 +140,7 @@ export function deadlock(cases: Cases): void {
   cases.test("a session waits for none whose helper waits for it", async (scene) => {
     const [, s1, s2] = await three(scene);
     const helper = await scene.peer("helper");
-    await helper.queue("/1", { alongside: ["s0"] });
+    await helper.queue("/1", { actingFor: ["s0"] });
     await assertCycle(() => s1.ask("/0", WAIT), [
       "s1 /0 s0",
       "s0 /1 helper",

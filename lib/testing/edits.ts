@@ -29,7 +29,7 @@ async function edit(
     agent: "",
     targets: paths.map((path) => ({ target: targetOf(path), readAtMs })),
     leaseMs: HOUR_MS,
-    alongside: [],
+    actingFor: [],
     informed: false,
     ...request,
   });
@@ -309,7 +309,7 @@ export function edits(cases: Cases): void {
       session: "ann",
       agent: "",
       leaseMs: HOUR_MS,
-      alongside: [],
+      actingFor: [],
       informed: true,
     };
     const holdsAt = async (...each: EditRequest["targets"]) =>
@@ -466,7 +466,7 @@ export function edits(cases: Cases): void {
         leaseMs: HOUR_MS,
         takeOver: false,
         wait: false,
-        alongside: [],
+        actingFor: [],
       });
     await hold("/Here/a");
     await hold("/Here/below/b");

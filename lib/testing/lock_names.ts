@@ -85,7 +85,7 @@ export function lockNames(cases: Cases): void {
       agent: "",
       targets: [{ target: targetOf("@git/head", "name") }],
       leaseMs: HOUR_MS,
-      alongside: [],
+      actingFor: [],
       informed: true,
     });
     assert.deepEqual(

@@ -117,7 +117,7 @@ export function lockOverlaps(cases: Cases): void {
   cases.test("whom it acts for is never in a session's way", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/a");
-    const outcome = await bob.ask("/a", { alongside: ["ann"] });
+    const outcome = await bob.ask("/a", { actingFor: ["ann"] });
     assert.deepEqual(
       (outcome as LockOutcome & { state: "held" }).overlaps,
       [],

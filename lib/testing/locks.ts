@@ -216,7 +216,7 @@ export function locks(cases: Cases): void {
         leaseMs: HOUR_MS,
         takeOver: false,
         wait: false,
-        alongside: [],
+        actingFor: [],
       });
     const { token } = await ann.hold("/b", ADVISORY);
     await inProject(bob, "/one/a", "/one");

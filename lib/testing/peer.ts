@@ -131,7 +131,7 @@ export class Peer {
       leaseMs: HOUR_MS,
       takeOver: false,
       wait: false,
-      alongside: [],
+      actingFor: [],
       ...request,
     });
   }

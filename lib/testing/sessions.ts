@@ -82,7 +82,7 @@ function actsOf(
       agent: "",
       targets: [{ target: targetOf(path) }],
       leaseMs: HOUR_MS,
-      alongside: [],
+      actingFor: [],
       informed: false,
     });
   return {

@@ -240,7 +240,7 @@ export function wakeUps(cases: Cases): void {
       agent: "",
       targets: [{ target }],
       leaseMs: HOUR_MS,
-      alongside: [],
+      actingFor: [],
       informed: false,
     });
     await woken.next("the lock");

@@ -57,7 +57,7 @@ Deno.test("the lock of the command that an agent runs within is in its way not a
   const path = scene.write("a.ts", "a");
   await scene.hold("with-lock-1", "a.ts", { type: "exclusive" });
   reasonOf(await scene.before("ada", [path]));
-  const within = { alongside: ["with-lock-1"], callId: "within" };
+  const within = { actingFor: ["with-lock-1"], callId: "within" };
   assert.deepEqual(await scene.before("ada", [path], within), {
     verdict: "allow",
   });

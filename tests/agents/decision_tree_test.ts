@@ -212,10 +212,10 @@ Deno.test("the policy decides what another's work does", async () => {
   assert.equal(verdict, "allow");
   const told = contextOf(await scene.after("eve", ["x"], {}, "read"));
   assert.match(told, /\| Your command of git changes the whole worktree/);
-  const alongside = await scene.beforeShell("joe", "git stash", {
-    alongside: ["ann"],
+  const actingFor = await scene.beforeShell("joe", "git stash", {
+    actingFor: ["ann"],
   });
-  assert.equal(alongside.verdict, "allow");
+  assert.equal(actingFor.verdict, "allow");
 });
 
 Deno.test("worktrees are told apart, also one below the root of another", async () => {

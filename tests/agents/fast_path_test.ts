@@ -244,7 +244,7 @@ Deno.test("a new lock is not quick where another session is in the way", async (
     leaseMs: LEASE_MS,
     takeOver: false,
     wait: true,
-    alongside: [],
+    actingFor: [],
   });
   assert.equal(state, "waiting");
   assert.equal(isQuick(), false, "it waits for the folder");

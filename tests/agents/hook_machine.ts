@@ -165,7 +165,7 @@ export class Machine implements AsyncDisposable {
       leaseMs: 60 * 60 * 1000,
       takeOver: false,
       wait: false,
-      alongside: [],
+      actingFor: [],
     });
     assert.ok(outcome.state === "held", JSON.stringify(outcome));
     return outcome.hold;

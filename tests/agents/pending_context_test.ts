@@ -27,7 +27,7 @@ const TOLD = { reason: false, context: true, continueWith: false };
 
 function contextOf(store: Operations, session: Session): HookContext {
   return {
-    alongside: [],
+    actingFor: [],
     event: EVENT,
     session,
     wiring: "claude",

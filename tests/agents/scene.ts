@@ -34,7 +34,7 @@ export interface CallOptions {
   /** The agent whose settings wire the hook. */
   readonly wiring?: AgentName;
   /** Sessions whose locks are in nobody's way. */
-  readonly alongside?: readonly string[];
+  readonly actingFor?: readonly string[];
   /** What the person chose. */
   readonly policy?: Partial<Policy>;
   /** The name of the shell tool. */
@@ -131,7 +131,7 @@ export class Scene implements AsyncDisposable {
       session: await this.session(session),
       wiring: options.wiring ?? "claude",
       store: this.store,
-      alongside: options.alongside ?? [],
+      actingFor: options.actingFor ?? [],
       policy: () => ({ ...DEFAULT_POLICY, ...policy }),
       nowMs: this.clock.nowMs,
       tells: { context: tells, continueWith: tells },
@@ -224,7 +224,7 @@ export class Scene implements AsyncDisposable {
       why: options.why,
       takeOver: false,
       wait: false,
-      alongside: [],
+      actingFor: [],
     });
     assert.ok(outcome.state === "held");
     return outcome.hold;

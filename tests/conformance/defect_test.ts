@@ -290,7 +290,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       "deadlock: a session that acts for another waits for no session that waits for that one",
     defect: (store) => ({
       acquireLock: (request) =>
-        store.acquireLock({ ...request, alongside: [] }),
+        store.acquireLock({ ...request, actingFor: [] }),
     }),
   },
   "an ended session acknowledges": {

@@ -50,7 +50,7 @@ function edit(
       agent: "",
       targets: paths.map((path) => ({ target: target(path), readAtMs })),
       leaseMs: HOUR_MS,
-      alongside: [],
+      actingFor: [],
       informed: false,
       ...request,
     }, locksMax)
@@ -93,7 +93,7 @@ const EDITS: readonly {
   {
     what: "a lock of a session for which it acts",
     bob: { path: "/a" },
-    options: { alongside: ["bob"] },
+    options: { actingFor: ["bob"] },
     first: [],
     told: [],
   },

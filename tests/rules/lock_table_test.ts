@@ -124,7 +124,7 @@ const MEETINGS: readonly {
   },
   {
     held: { path: "/a" },
-    asked: { path: "/a", alongside: ["ann"] },
+    asked: { path: "/a", actingFor: ["ann"] },
     comesTo: "held",
     risks: [],
   },
@@ -143,7 +143,7 @@ const MEETINGS: readonly {
 
 for (const { held: first, asked, comesTo, risks = [] } of MEETINGS) {
   const how = `${asked.type ?? "exclusive"} on ${asked.path}` +
-    `${asked.alongside === undefined ? "" : " for its holder"} is ${comesTo}` +
+    `${asked.actingFor === undefined ? "" : " for its holder"} is ${comesTo}` +
     ` beside ${first.type ?? "exclusive"} on ${first.path}`;
   Deno.test(`acquire: ${how}`, () => {
     const world = worldOf("ann", "bob");
@@ -309,7 +309,7 @@ Deno.test("queue: a waiter that acts for an earlier one is served beside it", ()
   const world = worldOf("ann", "bob", "eve");
   const hold = world.hold("ann", "/a");
   world.queue("bob", "/a");
-  world.queue("eve", "/a", { alongside: ["bob"] });
+  world.queue("eve", "/a", { actingFor: ["bob"] });
   release(world, hold);
   assert.deepEqual(world.holds, ["bob /a exclusive", "eve /a exclusive"]);
 });

@@ -310,7 +310,7 @@ const ACTS: Readonly<Record<string, (world: World) => unknown>> = {
         agent: "",
         targets: [{ target: target("/free") }],
         leaseMs: 1_000,
-        alongside: [],
+        actingFor: [],
         informed: false,
       }, 10)
     ),
@@ -321,7 +321,7 @@ const ACTS: Readonly<Record<string, (world: World) => unknown>> = {
         agent: "",
         targets: [{ target: target("/b") }],
         leaseMs: 1_000,
-        alongside: [],
+        actingFor: [],
         informed: false,
       }, 10)
     ),

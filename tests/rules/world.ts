@@ -184,7 +184,7 @@ export class World {
           leaseMs: HOUR_MS,
           takeOver: false,
           wait: false,
-          alongside: [],
+          actingFor: [],
           ...request,
         },
         locksMax,
@@ -407,7 +407,7 @@ export function request(
     leaseMs: HOUR_MS,
     takeOver: false,
     wait: false,
-    alongside: [],
+    actingFor: [],
     ...options,
   };
 }

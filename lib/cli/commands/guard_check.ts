@@ -41,7 +41,7 @@ import {
 } from "../../path/lock_overlap.ts";
 import { entryKindOf } from "../../path/paths.ts";
 import { visible, visibleJson } from "../output/visible_text.ts";
-import { withinLocks } from "../../bus/delegation.ts";
+import { delegators } from "../../bus/delegation.ts";
 
 const FILES_SHOWN_MAX = 3;
 
@@ -112,7 +112,7 @@ async function look(
 ): Promise<readonly Found[]> {
   await using opened = await openBusFor(options);
   const { bus } = opened;
-  const own = [bus.session, ...withinLocks()];
+  const own = [bus.session, ...delegators()];
   const holds = (await bus.locks.list({ allProjects: true }))
     .filter(({ session }) => !own.includes(session));
   if (holds.length === 0) return [];

@@ -31,7 +31,7 @@ import { untilStopped } from "../signals.ts";
 import { tableLines } from "../output/table.ts";
 import { takeLocks } from "../lock_set.ts";
 import { visible } from "../output/visible_text.ts";
-import { withinLocks } from "../../bus/delegation.ts";
+import { delegators } from "../../bus/delegation.ts";
 
 /** The options of taking a lock. */
 export const LOCK_OPTIONS = {
@@ -106,7 +106,7 @@ const lock: Command = defineCommand({
         takeOver: options["take-over"],
         why: options.why,
         pattern: patternOf(options),
-        alongside: withinLocks(),
+        actingFor: delegators(),
         signal,
         json: options.json,
       })

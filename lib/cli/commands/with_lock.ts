@@ -38,7 +38,7 @@ import { patternOf } from "../pattern.ts";
 import { releaseLocks, takeLocks } from "../lock_set.ts";
 import { untilStopped } from "../signals.ts";
 import { visible, visibleJson } from "../output/visible_text.ts";
-import { WITHIN_VARIABLE, withinLocks } from "../../bus/delegation.ts";
+import { delegators, DELEGATORS_VARIABLE } from "../../bus/delegation.ts";
 
 // Where nobody can judge our process, a lock that it left ends this soon.
 const LEASE_MS = 60_000;
@@ -110,7 +110,7 @@ async function holdWhile(
       // Not its arguments, which may be secret.
       pattern: patternOf(options),
       why: options.why ?? `runs ${nameOf(program)} for ${identity.id}`,
-      alongside: [identity.id, ...withinLocks()],
+      actingFor: [identity.id, ...delegators()],
       signal,
       json: options.json,
     })
@@ -120,8 +120,8 @@ async function holdWhile(
   const held = new Set(locks);
   const renewing = setInterval(() => renewAll(held, options.json), RENEW_MS);
   try {
-    const within = [bus.session, ...withinLocks()].join();
-    return await runInPlace(run, { [WITHIN_VARIABLE]: within });
+    const within = [bus.session, ...delegators()].join();
+    return await runInPlace(run, { [DELEGATORS_VARIABLE]: within });
   } catch (error) {
     if (!(error instanceof NotStartedError)) throw error;
     reportFailure(error, options.json);

@@ -120,7 +120,7 @@ async function wait(
         session,
         wiring: event.agent,
         store,
-        alongside: [],
+        actingFor: [],
         policy: policyReader(session.worktree, (message) => log.add(message)),
         nowMs: Date.now(),
         tells: { context: true, continueWith: false },

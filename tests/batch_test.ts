@@ -126,7 +126,7 @@ Deno.test("a lock that a batch gave back is not given back once more", async () 
     await bus.batch((b) => b.release(inner));
     await inner.release();
   }
-  assert.equal((await bus.locks.list())[0].holds, 1);
+  assert.equal((await bus.locks.list())[0].count, 1);
   await outer.release();
 });
 

@@ -148,7 +148,7 @@ Deno.test("locks shows them to people, made harmless, and to programs", async ()
     Object.keys(hold),
     [
       ...["token", "kind", "path", "type", "session", "vendor", "task", "why"],
-      ...["since", "expiresAt", "overdue", "holds", "project", "worktree"],
+      ...["since", "expiresAt", "overdue", "count", "project", "worktree"],
       "self",
     ].filter((key) => key in hold),
   );

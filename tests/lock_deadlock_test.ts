@@ -93,7 +93,7 @@ Deno.test("two that hold a path and both upgrade are a cycle", async () => {
   const upgraded = await got;
   assert.equal(upgraded.hold.type, "exclusive");
   assert.equal(upgraded.token, mine.token);
-  assert.equal(upgraded.hold.holds, 1);
+  assert.equal(upgraded.hold.count, 1);
 });
 
 Deno.test("who stands before one in the queue is an edge, too", async () => {
@@ -292,7 +292,7 @@ Deno.test("what is held is what a small model says, whatever is done", async () 
           session: Number(h.session.slice(1)),
           path: Number(h.path.slice(-1)),
           type: h.type,
-          count: h.holds,
+          count: h.count,
           token: h.token,
         }));
         assert.deepEqual(held, model.toSorted((a, b) => a.token - b.token));

@@ -308,7 +308,7 @@ Deno.test("whatever another program writes into a lock harms nobody", async () =
   assert.equal(holds.length, rows.length);
   for (const hold of holds) {
     assert.ok(Number.isSafeInteger(hold.token));
-    assert.equal(hold.holds, 1);
+    assert.equal(hold.count, 1);
     assert.ok(Date.parse(hold.expiresAt) > Date.now());
     assert.ok(Date.parse(hold.since) > 0);
     assert.equal(hold.type, "advisory");

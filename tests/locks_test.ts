@@ -90,7 +90,7 @@ Deno.test("a hold is given back as often as it was taken", async () => {
   const outer = await ann.locks.acquire(path, EXCLUSIVE);
   const inner = await ann.locks.acquire(path, EXCLUSIVE);
   assert.equal(inner.token, outer.token);
-  assert.equal(inner.hold.holds, 2);
+  assert.equal(inner.hold.count, 2);
   await inner.release();
   await inner.release();
   assert.equal(await bob.locks.tryAcquire(path), undefined);
@@ -168,7 +168,7 @@ Deno.test("upgrading keeps the hold, its token and its count", async () => {
   const upgraded = await ann.locks.upgrade(lock);
   assert.equal(upgraded.token, lock.token);
   assert.equal(upgraded.hold.type, "exclusive");
-  assert.equal(upgraded.hold.holds, 1);
+  assert.equal(upgraded.hold.count, 1);
   assert.equal(await bob.locks.tryAcquire(path), undefined);
   await upgraded.release();
   assert.deepEqual(await bob.locks.list(), []);

@@ -39,7 +39,7 @@ export interface Hold {
   /** Whether it is past its expiry, held by a process that lives. */
   readonly overdue: boolean;
   /** How many times it was taken and must be given back. */
-  readonly holds: number;
+  readonly count: number;
   /** The project that it lies in. */
   readonly project?: string;
   /** The root of the worktree that it lies in. */

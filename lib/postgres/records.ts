@@ -903,14 +903,14 @@ function writeHold(tx: Transaction, { key, from, to }: ChangeOf<"hold">): void {
     return tx.send("DELETE FROM file_locks WHERE token = $1", [Number(key)]);
   }
   const { hold, waiter = null } = to;
-  const { type, holds, pathSets } = hold;
+  const { type, count, pathSets } = hold;
   const expiresMs = Date.parse(hold.expiresAt);
   const why = storable(hold.why);
   if (from !== undefined) {
     return tx.send(
       `UPDATE file_locks SET lock_type = $1, expires_at = $2, holds = $3,
          why = $4, waiter = $5 WHERE token = $6`,
-      [type, expiresMs, holds, why, waiter, hold.token],
+      [type, expiresMs, count, why, waiter, hold.token],
     );
   }
   tx.send(
@@ -936,7 +936,7 @@ function writeHold(tx: Transaction, { key, from, to }: ChangeOf<"hold">): void {
       hold.worktree ?? null,
       hold.project ?? null,
       expiresMs,
-      holds,
+      count,
       why,
       waiter,
     ],

@@ -219,18 +219,18 @@ export class LockTable {
     options: { readonly entirely?: boolean; readonly before?: Hold } = {},
   ): Plan<void> {
     const record = yield* this.#require("release", held);
-    const { holds } = record.hold;
-    if (options.entirely || holds === 1) {
+    const { count } = record.hold;
+    if (options.entirely || count === 1) {
       this.#remove(record);
       return;
     }
     const { before } = options;
     if (before === undefined || before.token !== held.token) {
-      this.#change(record, { holds: holds - 1 });
+      this.#change(record, { count: count - 1 });
       return;
     }
     this.#change(record, {
-      holds: holds - 1,
+      count: count - 1,
       type: before.type,
       why: before.why,
       ...expiring(Date.parse(before.expiresAt), this.#at),
@@ -453,7 +453,7 @@ export class LockTable {
       ...(why !== undefined && { why }),
       since: new Date(this.#at.nowMs).toISOString(),
       ...expiring(this.#at.nowMs + leaseMs, this.#at),
-      holds: 1,
+      count: 1,
       ...(project !== undefined && { project }),
       ...(worktree !== undefined && { worktree }),
       pathSets: {
@@ -475,9 +475,9 @@ export class LockTable {
 
   #holdAgain(request: LockRequest, own: Hold, waiter?: number): Hold {
     const record = this.#records.holds.byToken(own.token)!;
-    const { holds, type, why, expiresAt } = record.hold;
+    const { count, type, why, expiresAt } = record.hold;
     return this.#change({ ...record, waiter: waiter ?? record.waiter }, {
-      holds: holds + (request.upgrades === undefined ? 1 : 0),
+      count: count + (request.upgrades === undefined ? 1 : 0),
       type: request.type === "exclusive" ? "exclusive" : type,
       why: request.why ?? why,
       ...expiring(
@@ -627,10 +627,10 @@ export class LockTable {
       : this.#records.holds.byToken(token);
     if (record === undefined) return;
     const isUpgrade = request.upgrades !== undefined;
-    if (!isUpgrade && record.hold.holds === 1) return this.#remove(record);
+    if (!isUpgrade && record.hold.count === 1) return this.#remove(record);
     this.#change(
       { ...record, waiter: undefined },
-      isUpgrade ? { type: "advisory" } : { holds: record.hold.holds - 1 },
+      isUpgrade ? { type: "advisory" } : { count: record.hold.count - 1 },
     );
     this.#freeHold(record.hold);
     this.#records.wake("locks", null);

@@ -35,7 +35,7 @@ export function toHold(row: Columns, nowMs: number): Hold {
     since: String(row.locked_at),
     expiresAt: new Date(expiresMs).toISOString(),
     overdue: expiresMs <= nowMs,
-    holds: Number(row.holds),
+    count: Number(row.holds),
     ...(row.project_id !== null && { project: String(row.project_id) }),
     ...(row.worktree !== null && { worktree: String(row.worktree) }),
     pathSets: {

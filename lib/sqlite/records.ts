@@ -796,13 +796,13 @@ function writeHold(
     return;
   }
   const { hold, waiter = null } = to;
-  const { type, holds, why = null, pathSets } = hold;
+  const { type, count, why = null, pathSets } = hold;
   const expiresMs = Date.parse(hold.expiresAt);
   if (from !== undefined) {
     connection.sql(
       `UPDATE file_locks SET lock_type = ?, expires_at = ?, holds = ?, why = ?,
          waiter = ? WHERE token = ?`,
-    ).run(type, expiresMs, holds, why, waiter, hold.token);
+    ).run(type, expiresMs, count, why, waiter, hold.token);
     return;
   }
   connection.sql(
@@ -827,7 +827,7 @@ function writeHold(
     hold.worktree ?? null,
     hold.project ?? null,
     expiresMs,
-    holds,
+    count,
     why,
     waiter,
   );

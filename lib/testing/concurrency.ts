@@ -134,7 +134,7 @@ export function concurrency(cases: Cases): void {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/a");
     const again = await ann.hold("/a");
-    assert.equal(again.holds, 2);
+    assert.equal(again.count, 2);
     const released = await Promise.allSettled(
       [ann, bob, ann].map(({ store }) => store.releaseLock(hold)),
     );

@@ -199,8 +199,8 @@ export function edits(cases: Cases): void {
     );
     const held = await bob.store.locks({ project: null });
     assert.deepEqual(
-      held.map(({ path, type, session, holds }) =>
-        `${session} ${path} ${type} ${holds}`
+      held.map(({ path, type, session, count }) =>
+        `${session} ${path} ${type} ${count}`
       ),
       ["ann /a advisory 1", "ann /b advisory 1"],
     );
@@ -216,7 +216,7 @@ export function edits(cases: Cases): void {
     await edit(ann, ["/a"], { leaseMs: 60_000 });
     const [after] = await ann.store.locks({ project: null });
     assert.equal(after.token, before.token);
-    assert.equal(after.holds, 1);
+    assert.equal(after.count, 1);
     const moreMs = Date.parse(after.expiresAt) - Date.parse(before.expiresAt);
     assert.ok(moreMs >= 30_000 && moreMs < 60_000, `${moreMs}`);
     // Never for less.

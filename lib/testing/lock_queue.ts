@@ -183,11 +183,11 @@ export function waiting(cases: Cases): void {
     const yours = await bob.hold("/a", ADVISORY);
     const waiter = await ann.queue("/a", { upgrades: mine.token });
     await bob.store.releaseLock(yours);
-    const { token, type, holds } = heldBy(await ann.check(waiter));
-    assert.deepEqual({ token, type, holds }, {
+    const { token, type, count } = heldBy(await ann.check(waiter));
+    assert.deepEqual({ token, type, count }, {
       token: mine.token,
       type: "exclusive",
-      holds: 1,
+      count: 1,
     });
   });
 

@@ -49,7 +49,7 @@ export function locks(cases: Cases): void {
       task: "T-1",
       why: "mend it",
       overdue: false,
-      holds: 1,
+      count: 1,
       pathSets: { disk: "/src/a.ts", foldsCase: false },
     });
     assert.ok(Number.isSafeInteger(token) && token > 0);
@@ -116,7 +116,7 @@ export function locks(cases: Cases): void {
     const first = await ann.hold("/a");
     const again = await ann.hold("/a");
     assert.equal(again.token, first.token);
-    assert.equal(again.holds, 2);
+    assert.equal(again.count, 2);
     await ann.store.releaseLock(again);
     blockersOf(await bob.ask("/a"));
     await ann.store.releaseLock(again);
@@ -166,11 +166,11 @@ export function locks(cases: Cases): void {
     blockersOf(await ann.ask("/a", { upgrades }));
     await bob.store.releaseLock(other);
     const upgraded = await ann.hold("/a", { upgrades });
-    const { token, type, holds } = upgraded;
-    assert.deepEqual({ token, type, holds }, {
+    const { token, type, count } = upgraded;
+    assert.deepEqual({ token, type, count }, {
       token: hold.token,
       type: "exclusive",
-      holds: 1,
+      count: 1,
     });
     await ann.store.releaseLock(upgraded);
     await assert.rejects(() => ann.ask("/a", { upgrades }), NotHeldError);

@@ -191,7 +191,7 @@ Deno.test("a lock is renewed by touching its file and by nothing else", async ()
   await scene.before("ada", [a]);
   const expiry = async (): Promise<number> => {
     const [hold] = await scene.store.locks({ project: null, path: a });
-    assert.equal(hold.holds, 1);
+    assert.equal(hold.count, 1);
     return Date.parse(hold.expiresAt) - scene.clock.nowMs;
   };
   scene.clock.advance(4 * MINUTE_MS);

@@ -36,7 +36,7 @@ const scenarios: Record<string, Scenario> = {
     act: (bus, id) => bus.locks.acquire(`/${id}`, EXCLUSIVE),
     async check(bus, id) {
       const [hold, ...more] = await bus.locks.list();
-      assert.deepEqual([hold.holds, more], [1, []]);
+      assert.deepEqual([hold.count, more], [1, []]);
       await bus.locks.release(`/${id}`);
     },
   },
@@ -48,7 +48,7 @@ const scenarios: Record<string, Scenario> = {
     },
     async check(bus, id) {
       const [hold] = await bus.locks.list();
-      assert.equal(hold.holds, 1);
+      assert.equal(hold.count, 1);
       await bus.locks.release(`/${id}`);
     },
   },

@@ -192,7 +192,7 @@ Deno.test("edit: what it holds is prolonged, not taken once more, and never shor
   world.advance(1_000);
   edit(world, ["/a"], { leaseMs: 1_000 });
   const [{ hold }] = [...world.memory.records.hold.values()];
-  assert.deepEqual([hold.holds, hold.expiresAt], [
+  assert.deepEqual([hold.count, hold.expiresAt], [
     1,
     "2026-12-01T09:00:00.000Z",
   ]);

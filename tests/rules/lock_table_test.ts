@@ -183,7 +183,7 @@ Deno.test("acquire: a hold says what was asked for", () => {
     since: "2026-12-01T08:00:00.000Z",
     expiresAt: "2026-12-01T08:01:00.000Z",
     overdue: false,
-    holds: 1,
+    count: 1,
     project: "/repo",
     worktree: "/w",
     pathSets: { disk: "/w/a.ts", repository: "/repo/a.ts", foldsCase: false },
@@ -195,7 +195,7 @@ Deno.test("acquire: the same agent takes a lock once more, and keeps what is mor
   const world = worldOf("ann");
   const first = world.hold("ann", "/a", { why: "one", leaseMs: HOUR_MS });
   const again = world.hold("ann", "/a", { ...ADVISORY, leaseMs: 1_000 });
-  assert.deepEqual(again, { ...first, holds: 2 });
+  assert.deepEqual(again, { ...first, count: 2 });
   const other = world.hold("ann", "/a", { agent: "x" });
   assert.notEqual(other.token, first.token);
   assert.equal(world.holds.length, 2);
@@ -248,7 +248,7 @@ Deno.test("acquire: a session has so many locks and waits, and its own again bey
       LimitError,
     );
   }
-  assert.equal(world.hold("ann", "/a", limited).holds, 2);
+  assert.equal(world.hold("ann", "/a", limited).count, 2);
 });
 
 Deno.test("acquire: a file in what a session holds exclusively is its own past any waiter", () => {
@@ -381,8 +381,8 @@ Deno.test("upgrade: an advisory lock becomes exclusive as the same lock", () => 
   assert.deepEqual(blockers(world.ask("ann", "/a", upgrade)), ["bob holds /a"]);
   const waiter = world.queue("ann", "/a", upgrade);
   release(world, yours);
-  const { token, type, holds } = held(world.check(waiter, "ann"));
-  assert.deepEqual([token, type, holds], [mine.token, "exclusive", 1]);
+  const { token, type, count } = held(world.check(waiter, "ann"));
+  assert.deepEqual([token, type, count], [mine.token, "exclusive", 1]);
 });
 
 Deno.test("upgrade: left after it was granted, the lock is advisory again and lets the next in", () => {
@@ -751,7 +751,7 @@ Deno.test("judging: a re-entrant grant to a dead process leaves what was held be
   world.end(COMMAND.pid);
   world.listed();
   const [{ hold, waiter }] = [...world.memory.records.hold.values()];
-  assert.deepEqual([hold.holds, waiter], [1, undefined]);
+  assert.deepEqual([hold.count, waiter], [1, undefined]);
 });
 
 Deno.test("judging: a session whose own process is dead by the time of its grant gets none", () => {

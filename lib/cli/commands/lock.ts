@@ -5,7 +5,7 @@
  * it says on standard error whom it waits for; Ctrl-C leaves the queue.
  *
  * JSON: a line for each lock: `{ token, kind, path, type, session, agent?,
- * vendor, task?, why?, since, expiresAt, overdue, holds, project?, worktree?,
+ * vendor, task?, why?, since, expiresAt, overdue, count, project?, worktree?,
  * overlaps: [{ risk, hold }] }`, with `risk` `conflict`, `merge-risk` or
  * `same-session` and the same fields in `hold`. On standard error, whenever it
  * changes: `{ waiting: { path, blockers: [{ session, state, path, type, vendor,

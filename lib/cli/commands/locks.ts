@@ -2,7 +2,7 @@
  * `mbus locks`: prints what is locked.
  *
  * JSON: a line for each hold: `{ token, kind, path, type, session, agent?,
- * vendor, task?, why?, since, expiresAt, overdue, holds, project?, worktree?,
+ * vendor, task?, why?, since, expiresAt, overdue, count, project?, worktree?,
  * self }`; `self` says whether this session holds it.
  *
  * @module

@@ -268,7 +268,7 @@ export class Subject {
       broadcasts: (await read(["task_broadcast"], null)).toSorted(),
       sessions: sessions.map(({ id, status }) => `${id} ${status}`),
       locks: locks.map((hold) =>
-        `${hold.session} ${hold.path} ${hold.type} ${hold.holds}` +
+        `${hold.session} ${hold.path} ${hold.type} ${hold.count}` +
         (hold.overdue ? " overdue" : "")
       ),
       waiters: waiters.map(({ session, path, type }) =>

@@ -49,7 +49,7 @@ const looks: Record<string, (home: Home) => Promise<unknown>> = {
 };
 
 for (const [act, look] of Object.entries(looks)) {
-  Deno.test(`a killed session is buried by whoever ${act}`, async () => {
+  Deno.test(`a process that ${act} reaps a killed session`, async () => {
     await using home = new Home();
     const peer = await home.start({ session: "doomed" });
     await busy(home, peer);
@@ -82,7 +82,7 @@ for (const [act, look] of Object.entries(looks)) {
   });
 }
 
-Deno.test("a burial is one transaction: all of it or nothing", async () => {
+Deno.test("reaping is one transaction: all of it or nothing", async () => {
   await using home = new Home();
   const bus = await home.open();
   const peer = await home.start({ session: "doomed" });
@@ -249,7 +249,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `nobody is buried across pid namespaces${unlessNamespaces}`,
+  name: `no session is reaped across pid namespaces${unlessNamespaces}`,
   ignore: !NAMESPACES,
   async fn() {
     await using home = new Home();

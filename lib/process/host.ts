@@ -2,8 +2,8 @@
  * Where a pid means something, and whether one still does.
  *
  * A host is a boot of a machine and a pid namespace of it. Containers and
- * sandboxed shells have hosts of their own: they see every pid of the machine
- * as dead, or as another process, and must bury nobody.
+ * sandboxed shells have hosts of their own. They see every pid of the machine
+ * as dead, or as another process, and must reap no session of another host.
  *
  * What it keeps true, and why:
  *

@@ -23,7 +23,7 @@ async function allow(sql: Sql, table: string): Promise<void> {
 }
 
 Deno.test({
-  name: "a burial is one transaction: all of it or nothing",
+  name: "reaping is one transaction: all of it or nothing",
   ignore,
   async fn() {
     await using database = await Database.create(server);

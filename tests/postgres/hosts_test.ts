@@ -69,7 +69,8 @@ async function statusOf(bus: MessageBus, id: string): Promise<unknown> {
 }
 
 Deno.test({
-  name: `nobody is buried from another host, and leases decide${unlessHosts}`,
+  name:
+    `no session is reaped from another host, and leases decide${unlessHosts}`,
   ignore: ignore || !HOSTS,
   async fn() {
     await using database = await Database.create(server);

@@ -175,7 +175,7 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
       by: "messages.unshift(messageOf(row));",
     }],
   },
-  "the dead are not buried": {
+  "dead sessions are not reaped": {
     rule: "the dead hold nothing",
     defects: [{
       file: "lib/rules/life.ts",

@@ -3,12 +3,7 @@ import { renderBytes } from "../lib/cli/output/bytes.ts";
 import { parseDuration, renderDuration } from "../lib/cli/duration.ts";
 import { editsBetween, nearestName } from "../lib/cli/spelling.ts";
 import { tableLines } from "../lib/cli/output/table.ts";
-import {
-  cutStart,
-  cutText,
-  padText,
-  textWidth,
-} from "../lib/cli/output/text_width.ts";
+import { padText, textWidth, wrapText } from "../lib/cli/output/text_width.ts";
 import { visible, visibleJson } from "../lib/cli/output/visible_text.ts";
 
 Deno.test("durations are read with their units, a bare number in seconds", () => {
@@ -65,10 +60,6 @@ Deno.test("widths are those that a terminal shows", () => {
   assert.equal(textWidth("ﬁ"), 1);
   assert.equal(padText("日本", 6), "日本  ");
   assert.equal(padText("7", 3, "right"), "  7");
-  assert.equal(cutText("日本語", 5), "日本…");
-  assert.equal(cutText("日本語", 4), "日…");
-  assert.equal(cutText("abc", 3), "abc");
-  assert.equal(cutText("abc", 0), "");
 });
 
 Deno.test("nothing of others acts on a terminal, and JSON stays what it was", () => {
@@ -87,12 +78,24 @@ Deno.test("nothing of others acts on a terminal, and JSON stays what it was", ()
   assert.equal(visible("👩‍👩‍👧 ä 日本"), "👩‍👩‍👧 ä 日本");
 });
 
-Deno.test("what is cut keeps the end that is asked for, and its width", () => {
-  assert.equal(cutText("src/cart.ts", 6), "src/c…");
-  assert.equal(cutStart("src/cart.ts", 6), "…rt.ts");
-  assert.equal(cutStart("a漢字.ts", 6), "…字.ts");
-  assert.equal(cutStart("short", 5), "short");
-  assert.equal(cutStart("short", 0), "");
+Deno.test("wrapText() breaks at spaces, else after / or -, else anywhere", () => {
+  const cases: [string, number, string[]][] = [
+    ["", 5, [""]],
+    ["short", 5, ["short"]],
+    ["one two three", 8, ["one two", "three"]],
+    ["one two three", 7, ["one two", "three"]],
+    ["one  two", 4, ["one", "two"]],
+    ["src/folder/cart.ts", 12, ["src/folder/", "cart.ts"]],
+    ["a/b and more", 9, ["a/b and", "more"]],
+    ["3f2a9c1e-5b77-4d0a", 15, ["3f2a9c1e-5b77-", "4d0a"]],
+    ["abcdefgh", 3, ["abc", "def", "gh"]],
+    ["日本語", 5, ["日本", "語"]],
+    ["日", 1, ["日"]],
+    ["  indented text", 12, ["  indented", "  text"]],
+  ];
+  for (const [text, width, lines] of cases) {
+    assert.deepEqual(wrapText(text, width), lines, `${text}, ${width}`);
+  }
 });
 
 Deno.test("columns are aligned, whatever is in them", () => {

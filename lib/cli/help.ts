@@ -73,7 +73,7 @@ export async function printVersion(json: boolean): Promise<number> {
 
 function commandLines(commands: readonly Command[]): string[] {
   return tableLines(
-    [{}, {}],
+    [{}, { isProse: true }],
     commands.map((command) => [
       { text: `  ${usageOf(command)}` },
       { text: command.summary },
@@ -91,7 +91,7 @@ function explanation(command: Command, parts: readonly Command[]): string[] {
     ...section(
       "Arguments",
       tableLines(
-        [{}, {}],
+        [{}, { isProse: true }],
         command.positionals.map((positional) => [
           { text: `  ${positional.name}` },
           { text: positional.help },
@@ -143,7 +143,7 @@ function optionLines(options: OptionDeclarations): string[] {
       { text: declaration.help },
     ];
   });
-  return tableLines([{ least: 22 }, {}], rows);
+  return tableLines([{ minWidth: 22 }, { isProse: true }], rows);
 }
 
 const TEXT_COLUMNS = 78;

@@ -27,8 +27,9 @@ import { checkPlace, isOurs } from "../doctor/place.ts";
 import { checkSettings } from "../doctor/settings.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
-import { line } from "../output/table.ts";
+import { type Cell, rowLines } from "../output/table.ts";
 import type { Paint } from "../output/terminal.ts";
+import { textWidth } from "../output/text_width.ts";
 import { visible } from "../output/visible_text.ts";
 
 const doctor: Command = defineCommand({
@@ -133,17 +134,16 @@ const PAINTS: Readonly<Record<Finding["status"], Paint>> = {
 };
 
 function printFinding({ check, status, message, remedy }: Finding): void {
-  const columns = [{}, {}, {}];
-  const widths = [4, 11, 0];
-  printLine(line(columns, widths, [
+  const columns = [{}, {}, { isProse: true }];
+  const printRow = (...cells: Cell[]): void => {
+    const widths = [4, 11, textWidth(cells[2].text)];
+    rowLines(columns, widths, cells).forEach(printLine);
+  };
+  printRow(
     { text: status, paint: PAINTS[status] },
     { text: check },
     { text: visible(message) },
-  ]));
+  );
   if (remedy === undefined) return;
-  printLine(line(columns, widths, [
-    { text: "" },
-    { text: "" },
-    { text: `→ ${visible(remedy)}` },
-  ]));
+  printRow({ text: "" }, { text: "" }, { text: `→ ${visible(remedy)}` });
 }

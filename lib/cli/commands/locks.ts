@@ -54,14 +54,14 @@ export default locks;
 
 const COLUMNS = [
   { heading: "" },
-  { heading: "PATH", cut: "start" },
+  { heading: "PATH" },
   { heading: "TYPE" },
   { heading: "SESSION" },
   { heading: "TASK" },
   { heading: "HELD", align: "right" },
   { heading: "EXPIRES" },
   { heading: "TOKEN", align: "right" },
-  { heading: "WHY" },
+  { heading: "WHY", isProse: true },
 ] as const;
 
 function row(hold: Hold, self: string | undefined): Cell[] {

@@ -89,7 +89,7 @@ const COLUMNS = [
   { heading: "TTY" },
   { heading: "TASK" },
   { heading: "PROJECT" },
-  { heading: "FILES" },
+  { heading: "FILES", isProse: true },
 ] as const;
 
 function row(session: Session & Standing & { self: boolean }): Cell[] {

@@ -91,10 +91,10 @@ const COLUMNS = [
   { heading: "" },
   { heading: "SESSION" },
   { heading: "DOES" },
-  { heading: "PATH", cut: "start" },
+  { heading: "PATH" },
   { heading: "FOR", align: "right" },
   { heading: "TASK" },
-  { heading: "WHY" },
+  { heading: "WHY", isProse: true },
 ] as const;
 
 type IsSelf = (session: string) => boolean;

@@ -1,28 +1,34 @@
 /**
  * Messages as lines for people: id, time, channel, sender and payload.
  *
- * Columns grow with what they have shown, so that lines stay aligned in a
- * stream that nobody knows the end of.
+ * Each column is as wide as its widest cell so far, because a stream's later
+ * cells are not known.
  *
  * @module
  */
 
 import type { Message } from "../../model/message.ts";
-import { type Cell, type Column, line } from "./table.ts";
+import { type Cell, type Column, rowLines } from "./table.ts";
 import { textWidth } from "./text_width.ts";
 import { visible, visibleJson } from "./visible_text.ts";
 
-const COLUMNS: readonly Column[] = [{ align: "right" }, {}, {}, {}, {}];
+const COLUMNS: readonly Column[] = [
+  { align: "right" },
+  {},
+  {},
+  {},
+  { isProse: true },
+];
 
-// A sender may have a long name: what is wider than this is cut on a terminal, and
-// not lined up elsewhere.
+// A column is never wider: a wider cell is wrapped on a terminal, and shifts its
+// line in a pipe.
 const WIDTH_MAX = 32;
 
 /** Renders the messages of one stream. */
 export class MessageLines {
-  readonly #widths = [3, 8, 5, 12, 0];
+  readonly #widths = [3, 8, 5, 12];
 
-  /** The line of the next message. */
+  /** Returns the lines of the next message, separated by line breaks. */
   render(message: Message): string {
     const to = message.to === undefined ? "" : ` → ${message.to}`;
     const cells: Cell[] = [
@@ -36,11 +42,12 @@ export class MessageLines {
       const width = Math.min(textWidth(cell.text), WIDTH_MAX);
       this.#widths[i] = Math.max(this.#widths[i], width);
     });
-    return line(COLUMNS, this.#widths, cells);
+    const widths = [...this.#widths, textWidth(cells.at(-1)!.text)];
+    return rowLines(COLUMNS, widths, cells).join("\n");
   }
 }
 
-/** The local time of day; foreign dates may be anything. */
+/** Returns the local time of day, or dashes for text that is not a date. */
 export function timeOf(iso: string): string {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return "--:--:--";

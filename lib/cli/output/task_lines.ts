@@ -56,7 +56,7 @@ export function taskLines(task: Task): string[] {
     ["project", task.project],
   ];
   return tableLines(
-    [{}, {}],
+    [{}, { isProse: true }],
     rows.flatMap(([name, value]): Cell[][] =>
       value === undefined
         ? []
@@ -73,7 +73,7 @@ const COLUMNS = [
   { heading: "SESSION" },
   { heading: "LEASE" },
   { heading: "TRIES", align: "right" },
-  { heading: "TITLE" },
+  { heading: "TITLE", isProse: true },
 ] as const;
 
 function row(task: Task): Cell[] {

@@ -1,8 +1,8 @@
 /**
- * How wide a terminal shows a text, in columns.
+ * Width of text on a terminal, in columns, and lines of a width.
  *
  * Letters of East Asian scripts and emoji take two columns, combining marks
- * none. Text is cut between what a reader takes for characters, never inside.
+ * none. A line breaks between grapheme clusters, never inside of one.
  *
  * @module
  */
@@ -16,7 +16,8 @@ const NO_WIDTH = /^[\p{Mark}\u200c\u200d]+$/u;
 let segmenter: Intl.Segmenter | undefined;
 
 function characters(text: string): string[] {
-  // Making one takes longer than most commands need for all else.
+  if (PLAIN.test(text)) return text.split("");
+  // Made on demand: it takes longer than the rest of most commands.
   segmenter ??= new Intl.Segmenter();
   return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
@@ -26,13 +27,13 @@ function widthOf(character: string): number {
   return NO_WIDTH.test(character) ? 0 : 1;
 }
 
-/** The columns that a text without control characters takes. */
+/** Returns the width of a text without control characters, in columns. */
 export function textWidth(text: string): number {
   if (PLAIN.test(text)) return text.length;
   return characters(text).reduce((sum, each) => sum + widthOf(each), 0);
 }
 
-/** The text filled up with spaces to `width` columns. */
+/** Returns the text, padded with spaces to `width` columns. */
 export function padText(
   text: string,
   width: number,
@@ -42,28 +43,43 @@ export function padText(
   return align === "left" ? text + spaces : spaces + text;
 }
 
-/** The text, cut so that it takes at most `width` columns, with `…` for the rest. */
-export function cutText(text: string, width: number): string {
-  if (textWidth(text) <= width) return text;
-  return width < 1 ? "" : `${fitting(characters(text), width - 1).join("")}…`;
-}
-
-/** {@linkcode cutText} that keeps the end. */
-export function cutStart(text: string, width: number): string {
-  if (textWidth(text) <= width) return text;
-  if (width < 1) return "";
-  const kept = fitting([...characters(text)].reverse(), width - 1);
-  return `…${kept.reverse().join("")}`;
-}
-
-/** As many of the characters, from the first, as take at most `width` columns. */
-function fitting(characters: Iterable<string>, width: number): string[] {
-  const kept: string[] = [];
-  let taken = 0;
-  for (const character of characters) {
-    taken += widthOf(character);
-    if (taken > width) break;
-    kept.push(character);
+/**
+ * Returns the text in lines of at most `width` columns.
+ *
+ * A line breaks at a space, else after a `/` or `-`, else between any two
+ * characters. Each line is indented as the text is.
+ */
+export function wrapText(text: string, width: number): string[] {
+  if (textWidth(text) <= width) return [text];
+  const indent = /^ */.exec(text)![0];
+  const room = Math.max(1, width - indent.length);
+  const all = characters(text.trim());
+  const lines: string[] = [];
+  for (let start = 0; start < all.length;) {
+    const end = lineEnd(all, start, room);
+    lines.push(`${indent}${all.slice(start, end).join("").trimEnd()}`);
+    start = end;
+    while (all[start] === " ") start++;
   }
-  return kept;
+  return lines;
+}
+
+/** Returns the index after a line that begins at `start`. */
+function lineEnd(
+  characters: readonly string[],
+  start: number,
+  width: number,
+): number {
+  let end = start;
+  for (let taken = 0; end < characters.length; end++) {
+    taken += widthOf(characters[end]);
+    if (taken > width) break;
+  }
+  if (end === characters.length || characters[end] === " ") return end;
+  const line = characters.slice(start, end);
+  const length = line.lastIndexOf(" ") + 1 ||
+    Math.max(line.lastIndexOf("/"), line.lastIndexOf("-")) + 1 ||
+    // A character may be wider than the line.
+    Math.max(1, line.length);
+  return start + length;
 }

@@ -1,42 +1,39 @@
 /**
- * The product of two globs: whether any path is in both, and the shortest.
+ * The product automaton of two globs: whether a path is in both, and a shortest.
  *
- * A glob is a head, the literal segments that all its paths begin with, and the
- * branches that may follow, one for each way to write out its braces. Each of
- * these is a sequence of segments, and a segment a sequence of sets of code
- * points. In both a {@linkcode GAP} stands for any number of items: `**` among
- * segments, `*` within one. Read as an automaton, the states of a sequence of n
- * items are its n + 1 positions: an item is a step to the next one, a gap a step
- * that stays where it is and may be left for nothing.
+ * A glob is a head, the literal segments with which all its paths begin, and
+ * branches that may follow, one for each way to write out its braces. Each is a
+ * sequence of segments, and a segment is a sequence of sets of code points. In
+ * both a {@linkcode GAP} stands for any number of items: `**` among segments,
+ * `*` within one. As an automaton, a sequence of n items has n + 1 positions as
+ * states. An item is a step to the next state. A gap is a step to its own state,
+ * and may be left by an empty step.
  *
- * A position in one sequence and one in the other make a state of the product.
- * Every step of the product that is of use moves forward in at least one of
- * them (two gaps that swallow the same item only make the path longer), so the
- * product has no cycle, and one pass from the end to the beginning gives the
- * length of the shortest common rest from every state:
+ * A state of the product is a position in each sequence. Every useful step moves
+ * forward in at least one of them, because two gaps that read the same item only
+ * lengthen the path. So the product has no cycle, and one pass from the end to
+ * the beginning finds the length of the shortest common rest from every state:
  *
  *     rest(n, m) = 0
- *     rest(i, j) = the least of
- *       rest(i+1, j)                     if a[i] is a gap: it is left
- *       rest(i, j+1)                     if b[j] is a gap: it is left
- *       step(a[i], b[j]) + rest(i', j')  where an item moves on, a gap stays
+ *     rest(i, j) = the minimum of
+ *       rest(i+1, j)                     if a[i] is a gap: leave it
+ *       rest(i, j+1)                     if b[j] is a gap: leave it
+ *       step(a[i], b[j]) + rest(i', j')  past an item, but still in a gap
  *
- * The same pass serves twice. Within a segment, a step is one code point that
- * both sets have. Among segments, it is the shortest text that both segments
- * have, as found by the inner pass, and the slash behind it. Since a slash is
- * in no set, and a segment is never taken to be empty, only well-formed paths
- * are ever found.
+ * The same pass runs on two levels. Within a segment, a step is a code point in
+ * both sets. Among segments, it is the shortest text in both segments, found by
+ * the inner pass, and the slash after it. No set has a slash and no segment is
+ * empty, so only well-formed paths are found.
  *
- * Of two globs that have a path in common, one head begins with the other: that
- * much is settled by comparing text, and only the rest of the longer head is
- * looked at. Behind it, the branches of its glob are passed one by one, and the
- * head once, from the least that any of them left. So a long head with many
- * branches costs no more than their sum.
+ * If two globs have a path in common, one head begins with the other. Text
+ * comparison settles that part, and the pass covers the rest of the longer head
+ * and the branches. It runs over each branch of the longer head's glob, then
+ * once over the head, from the minimum that the branches left. So the cost is
+ * their sum.
  *
- * **The bound.** With sizes as {@linkcode sizeOf} counts them, summed over a
- * glob's head and branches, two globs are compared in at most 4 · size · size
- * steps, whatever they hold: stars do not multiply, as each state is looked at
- * once.
+ * **The bound.** Two globs are compared in at most 4 · size · size steps, with
+ * sizes as in {@linkcode sizeOf}, summed over a glob's head and branches. Stars
+ * do not multiply the cost, because each state is visited once.
  *
  * @module
  */
@@ -55,39 +52,39 @@ export type Gap = "*";
 /** The one {@linkcode Gap}. */
 export const GAP: Gap = "*";
 
-/** Items in their order, and gaps between them. */
+/** Items in order, and gaps between them. */
 export type Sequence<T> = readonly (T | Gap)[];
 
-/** One segment: a set for each code point. It always has an element. */
+/** One segment: a set for each code point; it is never empty. */
 export type Segment = Sequence<CodePoints>;
 
-/** Segments of a path: a glob's head, or one of its branches. */
+/** A glob's head, or one of its branches. */
 export type Branch = Sequence<Segment>;
 
-/** Counts the steps that were taken, for whoever wants to see what they cost. */
+/** A counter of the steps of comparisons, with an optional limit. */
 export interface Meter {
-  /** States of the product looked at, and ranges compared in them. */
+  /** Visited states of the product, and compared ranges in them. */
   steps: number;
   /**
-   * Steps after which {@linkcode GlobStepsError} is thrown.
-   * @default {as many as it takes}
+   * The number of steps after which {@linkcode GlobStepsError} is thrown.
+   * @default {no limit}
    */
   readonly stepsMax?: number;
 }
 
-/** Comparing takes more steps than its meter allows. */
+/** Thrown if a comparison takes more steps than its meter allows. */
 export class GlobStepsError extends RangeError {
   /** Always `GlobStepsError`. */
   override name = "GlobStepsError";
 }
 
-/** What a gap among segments reads: one segment, whatever it holds. */
+/** One segment of any text, as a gap among segments reads it. */
 const ANY_SEGMENT: Segment = [GAP];
 
-// Lengths stay far below: no path and no branch has more than 4,096 places.
+// Greater than any length: no path and no branch has more than 4,096 positions.
 const UNREACHABLE = 0xffff;
 
-/** How much there is to look at: ranges, gaps and segments. */
+/** Returns the size of a branch: its ranges, gaps and segments. */
 export function sizeOf(branch: Branch): number {
   let size = 1;
   for (const segment of branch) {
@@ -99,9 +96,9 @@ export function sizeOf(branch: Branch): number {
 }
 
 /**
- * The length of the shortest path that is in `branch`, and also in `head`
- * followed by one of `tails`: in code points, with a slash counted behind every
- * segment. Undefined if there is none; 0 if no segment need be there at all.
+ * Returns the length of the shortest path that is in `branch`, and also in
+ * `head` followed by one of `tails`, in code points with a slash after every
+ * segment. Returns undefined without such a path, and 0 for the empty path.
  */
 export function commonLength(
   branch: Branch,
@@ -114,28 +111,28 @@ export function commonLength(
 }
 
 /**
- * The path of which {@linkcode commonLength} gives the length, which must not
- * be undefined; empty if no segment need be there at all.
+ * Returns the path of which {@linkcode commonLength} returns the length, which
+ * must not be undefined.
  */
 export function commonPath(
   branch: Branch,
   head: Branch,
   tails: readonly Branch[],
 ): string {
-  const { ofHead, ofTails, least } = restsOf(branch, head, tails);
+  const { ofHead, ofTails, min } = restsOf(branch, head, tails);
   const steps: Step<Segment>[] = [];
   const j = walk(head, branch, ofHead, 0, steps);
-  const tail = ofTails.findIndex((rest) => rest[j] === least[j]);
+  const tail = ofTails.findIndex((rest) => rest[j] === min[j]);
   walk(tails[tail], branch, ofTails[tail], j, steps);
   return steps.map(([x, y]) => commonText(x, y)).join("/");
 }
 
-/** The rests of the product with the head, with each tail, and between them. */
+/** Rests of the product of a branch with the head, and with each tail. */
 interface Rests {
   readonly ofHead: Uint16Array;
   readonly ofTails: readonly Uint16Array[];
-  /** From each position of the branch, the least rest before any tail. */
-  readonly least: Uint16Array;
+  /** The minimum over the tails, for each position of the branch. */
+  readonly min: Uint16Array;
 }
 
 function restsOf(
@@ -149,17 +146,15 @@ function restsOf(
   const ofTails = tails.map((tail) =>
     restLengths(tail, branch, step, endOf(branch), meter)
   );
-  const least = new Uint16Array(branch.length + 1).fill(UNREACHABLE);
+  const min = new Uint16Array(branch.length + 1).fill(UNREACHABLE);
   for (const rest of ofTails) {
-    for (let j = 0; j < least.length; j++) {
-      least[j] = Math.min(least[j], rest[j]);
-    }
+    for (let j = 0; j < min.length; j++) min[j] = Math.min(min[j], rest[j]);
   }
-  const ofHead = restLengths(head, branch, step, least, meter);
-  return { ofHead, ofTails, least };
+  const ofHead = restLengths(head, branch, step, min, meter);
+  return { ofHead, ofTails, min };
 }
 
-/** The shortest text in both segments, and one for the slash behind it. */
+/** Returns the length of the shortest text in both segments, and of a slash. */
 function segmentLength(
   a: Segment | Gap,
   b: Segment | Gap,
@@ -173,13 +168,13 @@ function segmentLength(
   return length === UNREACHABLE ? length : Math.max(length, 1) + 1;
 }
 
-/** A shortest text in both segments, which have one. */
+/** Returns a shortest text in both segments, which must have one. */
 function commonText(a: Segment | Gap, b: Segment | Gap): string {
   const left = a === GAP ? ANY_SEGMENT : a;
   const right = b === GAP ? ANY_SEGMENT : b;
   const steps: Step<CodePoints>[] = [];
   walk(left, right, segmentRests(left, right), 0, steps);
-  // A segment is never nothing.
+  // A segment is never empty.
   if (steps.length === 0) steps.push([GAP, GAP]);
   return steps.map(([x, y]) => {
     const set = x === GAP ? ANY : x;
@@ -202,15 +197,14 @@ function spend(meter: Meter, steps: number): void {
   const { stepsMax } = meter;
   if (stepsMax === undefined || meter.steps <= stepsMax) return;
   throw new GlobStepsError(
-    `Cannot compare two globs: it takes more than ${stepsMax} steps. Write ` +
-      `shorter ones.`,
+    `Cannot compare two globs: the comparison takes more than ${stepsMax} ` +
+      `steps. Write shorter globs.`,
   );
 }
 
 /**
- * The length of the shortest common rest of each state of the product, the
- * state (i, j) at `i * (b.length + 1) + j`, when those behind all of `a` are
- * given by `end`.
+ * Returns the length of the shortest common rest from each state (i, j), at the
+ * index `i * (b.length + 1) + j`. `end` has the rests after all of `a`.
  */
 function restLengths<T>(
   a: Sequence<T>,
@@ -227,21 +221,21 @@ function restLengths<T>(
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length; j >= 0; j--) {
       const here = i * width + j;
-      let least = UNREACHABLE;
-      if (a[i] === GAP) least = Math.min(least, rest[here + width]);
-      if (b[j] === GAP) least = Math.min(least, rest[here + 1]);
+      let min = UNREACHABLE;
+      if (a[i] === GAP) min = Math.min(min, rest[here + width]);
+      if (b[j] === GAP) min = Math.min(min, rest[here + 1]);
       if (j < b.length && (a[i] !== GAP || b[j] !== GAP)) {
         const after = rest[next(a, i) * width + next(b, j)];
-        // A step has a length: it is not asked for where it cannot help.
-        if (after < least) least = Math.min(least, step(a[i], b[j]) + after);
+        // A step adds at least 1, so the costly call is skipped if useless.
+        if (after < min) min = Math.min(min, step(a[i], b[j]) + after);
       }
-      rest[here] = least;
+      rest[here] = min;
     }
   }
   return rest;
 }
 
-/** The rests of `b` where nothing else is left: none, if only gaps are. */
+/** Returns the rests of `b` alone: 0 from each position with only gaps left. */
 function endOf<T>(b: Sequence<T>): Uint16Array {
   const end = new Uint16Array(b.length + 1).fill(UNREACHABLE);
   end[b.length] = 0;
@@ -249,18 +243,17 @@ function endOf<T>(b: Sequence<T>): Uint16Array {
   return end;
 }
 
-/** Where reading an item at `i` leads: past an item, but still in a gap. */
+/** Returns the position after an item is read at `i`: a gap keeps its position. */
 function next<T>(sequence: Sequence<T>, i: number): number {
   return sequence[i] === GAP ? i : i + 1;
 }
 
-/** What reads one item in each of the sequences. */
+/** One step of the product: an item or gap of each sequence. */
 type Step<T> = [T | Gap, T | Gap];
 
 /**
- * Adds to `steps` what reads the items of a shortest common sequence, from the
- * beginning of `a` and position `j` of `b`, up to the end of `a`; returns the
- * position in `b` there.
+ * Adds the steps of a shortest common sequence to `steps`, from the beginning
+ * of `a` and position `j` of `b` to the end of `a`. Returns the position in `b`.
  */
 function walk<T>(
   a: Sequence<T>,

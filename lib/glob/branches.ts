@@ -1,10 +1,10 @@
 /**
  * Branches: a pattern with its braces written out.
  *
- * A pattern is the union of its branches, one for each choice of alternatives,
- * and means what they mean. So each of them must make sense by itself: it is
- * cut at its slashes, and refused if a segment is empty (`a/{b,}/c` has the
- * branch `a//c`) or if `**` is only a part of one.
+ * A pattern is the union of its branches, one for each choice of alternatives.
+ * Each branch must be valid: it is split at its slashes, and rejected if a
+ * segment is empty (`a/{b,}/c` has the branch `a//c`) or contains `**` among
+ * other characters.
  *
  * @module
  */
@@ -18,38 +18,38 @@ import {
   sizeOf,
 } from "./automaton.ts";
 import {
-  emptySegment,
+  emptySegmentError,
   GlobSyntaxError,
   type Node,
   PatternReader,
   type Piece,
 } from "./grammar.ts";
 
-/** The most branches of a pattern, equal ones counted as often as they come. */
+/** The most branches of a pattern, equal ones included. */
 const BRANCHES_MAX = 256;
 
 /** The most ranges, gaps and segments in the head and branches of a pattern. */
 const GLOB_SIZE_MAX = 4_096;
 
-/** A pattern as the automaton takes it. */
+/** A pattern in the form of the automaton. */
 export interface ParsedPattern {
-  /** Whether it is a path, or a path and `**`, or needs the automaton. */
+  /** `file` for a path, `folder` for a path and `**`, else `pattern`. */
   readonly kind: "file" | "folder" | "pattern";
-  /** Whether the paths begin with a slash; all branches agree in that. */
+  /** Whether the paths begin with a slash; all branches agree. */
   readonly absolute: boolean;
   /** The text of the head's segments. */
   readonly literals: readonly string[];
-  /** The literal segments that every path of the pattern begins with. */
+  /** The literal segments with which every path of the pattern begins. */
   readonly head: Branch;
-  /** What may follow, one for each choice of alternatives, at least one. */
+  /** The rest, one branch for each choice of alternatives, at least one. */
   readonly branches: readonly Branch[];
 }
 
 /**
- * The branches of `pattern`; with `caseInsensitive`, every literal and class in
- * them holds the variants of its members too.
+ * Parses `pattern` into branches. With `caseInsensitive`, every literal and
+ * class in them contains its members' case variants, too.
  *
- * @throws {GlobSyntaxError} If it is outside the grammar or its limits.
+ * @throws {GlobSyntaxError} If it violates the grammar or its limits.
  */
 export function parsePattern(
   pattern: string,
@@ -77,7 +77,7 @@ export function parsePattern(
   const branches = compiled.map((branch) => branch.segments.slice(shared));
   const size = branches.reduce((sum, b) => sum + sizeOf(b), sizeOf(head));
   const kind = kindOf(branches);
-  // The others are never expensive.
+  // Files and folders never reach the automaton.
   if (size > GLOB_SIZE_MAX && kind === "pattern") {
     throw new GlobSyntaxError(
       "glob",
@@ -95,7 +95,7 @@ export function parsePattern(
   };
 }
 
-/** What these say behind a head: that alone, all that is below it, or more. */
+/** Returns the kind of a pattern from the branches after its head. */
 function kindOf(branches: readonly Branch[]): ParsedPattern["kind"] {
   const [branch] = branches;
   if (branches.length > 1 || branch.length > 1) return "pattern";
@@ -103,7 +103,7 @@ function kindOf(branches: readonly Branch[]): ParsedPattern["kind"] {
   return branch[0] === GAP ? "folder" : "pattern";
 }
 
-/** One list of pieces for each choice of alternatives. */
+/** Returns one list of pieces for each choice of alternatives. */
 function writeOut(pattern: string, nodes: readonly Node[]): readonly Piece[][] {
   let lists: Piece[][] = [[]];
   for (const node of nodes) {
@@ -118,7 +118,7 @@ function writeOut(pattern: string, nodes: readonly Node[]): readonly Piece[][] {
         throw new GlobSyntaxError(
           "glob",
           pattern,
-          `more than ${BRANCHES_MAX} combinations of alternatives with those`,
+          `more than ${BRANCHES_MAX} combinations of alternatives`,
           `fewer alternatives, or several globs`,
           node.at,
         );
@@ -131,7 +131,7 @@ function writeOut(pattern: string, nodes: readonly Node[]): readonly Piece[][] {
   return lists;
 }
 
-/** One branch: its segments, and those at its beginning that are literal. */
+/** One branch: its segments, and the text of its leading literal ones. */
 interface CompiledBranch {
   readonly absolute: boolean;
   readonly segments: Branch;
@@ -160,7 +160,7 @@ function compileBranch(
     if (inside.length === 0) {
       // The slash that ends the empty segment, or the last one of the branch.
       const slash = pieces[Math.min(end, pieces.length - 1)];
-      throw emptySegment("glob", pattern, slash.at);
+      throw emptySegmentError("glob", pattern, slash.at);
     }
     start = end + 1;
     const segment = compileSegment(pattern, inside);
@@ -201,7 +201,7 @@ function compileSegment(
   return sets;
 }
 
-/** The text of a segment that is all literal. */
+/** Returns the text of a literal segment; undefined for any other. */
 function literalText(pieces: readonly Piece[]): string | undefined {
   let text = "";
   for (const piece of pieces) {

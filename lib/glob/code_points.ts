@@ -1,18 +1,16 @@
 /**
- * Sets of code points: what one place in a glob may hold.
+ * Sets of code points, as one position in a glob matches them.
  *
  * A set is a flat list of inclusive ranges, `[low, high, low, high, …]`, sorted
- * and apart from each other, so that a class such as `[!a-z]` costs its two
- * ends, not a million members. Every set lies within {@linkcode ANY}: Unicode
- * without `/`, which only ever separates segments, and without surrogates,
- * which are halves of a code point and no text.
+ * and disjoint. So a class such as `[!a-z]` costs a few numbers, not a million
+ * members. Every set lies within {@linkcode ANY}: Unicode without `/`, which
+ * separates segments, and without surrogates, which are half a code point.
  *
  * Case folding is Unicode's *simple* one (statuses C and S of CaseFolding.txt),
- * code point by code point, as regular expressions with the flags `iu` have it:
- * `K`, `k` and the Kelvin sign are one; `ß` and `ss` are not, nor are `i` and
- * the dotless `ı`. No set changes its meaning with the language of the system.
- * A set is made insensitive to case by adding every member's variants, so sets
- * of both kinds can be compared.
+ * code point by code point, as in regular expressions with the flags `iu`. `K`,
+ * `k` and the Kelvin sign are equal; `ß` and `ss` are not, nor are `i` and the
+ * dotless `ı`. The system's language has no influence. A case-insensitive set
+ * contains every member's variants, so sets of both kinds can be compared.
  *
  * @module
  */
@@ -23,7 +21,7 @@ export type CodePoints = readonly number[];
 /** The code point of `/`. */
 export const SLASH = 0x2f;
 
-/** Every code point that a segment of a path may hold. */
+/** All code points that a segment of a path may contain. */
 export const ANY: CodePoints = [
   0,
   SLASH - 1,
@@ -33,7 +31,7 @@ export const ANY: CodePoints = [
   0x10ffff,
 ];
 
-/** The set of all members of `ranges`, pairs of inclusive ends in any order. */
+/** Returns the set of all members of `ranges`, pairs of inclusive ends. */
 export function codePoints(
   ranges: readonly (readonly [low: number, high: number])[],
 ): CodePoints {
@@ -49,7 +47,7 @@ export function codePoints(
   return intersection(merged, ANY);
 }
 
-/** The members of {@linkcode ANY} that are not in `set`. */
+/** Returns the members of {@linkcode ANY} that are not in `set`. */
 export function complement(set: CodePoints): CodePoints {
   const outside: number[] = [];
   let low = 0;
@@ -61,7 +59,7 @@ export function complement(set: CodePoints): CodePoints {
   return intersection(outside, ANY);
 }
 
-/** The members that both sets have. */
+/** Returns the members that both sets have. */
 export function intersection(a: CodePoints, b: CodePoints): CodePoints {
   const common: number[] = [];
   for (let i = 0, j = 0; i < a.length && j < b.length;) {
@@ -74,7 +72,7 @@ export function intersection(a: CodePoints, b: CodePoints): CodePoints {
   return common;
 }
 
-/** Whether the sets have a member in common. */
+/** Returns whether the sets have a member in common. */
 export function intersects(a: CodePoints, b: CodePoints): boolean {
   for (let i = 0, j = 0; i < a.length && j < b.length;) {
     if (a[i + 1] < b[j]) i += 2;
@@ -85,8 +83,8 @@ export function intersects(a: CodePoints, b: CodePoints): boolean {
 }
 
 /**
- * One member of a set that is not empty: the letter `a` if it can be, else the
- * lowest that can be seen, else the lowest.
+ * Returns one member of a non-empty set: the letter `a`, else the lowest visible
+ * member, else the lowest.
  */
 export function pick(set: CodePoints): number {
   if (has(set, 0x61)) return 0x61;
@@ -96,7 +94,7 @@ export function pick(set: CodePoints): number {
   return set[0];
 }
 
-/** `text` with each code point folded; it keeps its number of code points. */
+/** Returns `text` with each code point folded; their number stays the same. */
 export function foldCase(text: string): string {
   // Within ASCII, folding is lower case.
   if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase();
@@ -107,12 +105,11 @@ export function foldCase(text: string): string {
   return folded;
 }
 
-/** `set` and whatever differs from a member of it in case only. */
+/** Returns `set` with the case variants of its members. */
 export function withCaseVariants(set: CodePoints): CodePoints {
   const ranges: [number, number][] = [];
   for (let i = 0; i < set.length; i += 2) ranges.push([set[i], set[i + 1]]);
-  // Most patterns are ASCII, and the table of all variants takes some 10 ms to
-  // build: it is left alone until another script asks for it.
+  // The table of all variants is slow to build and needed for other scripts only.
   const variants = set.length === 0 || set[set.length - 1] < 0x80
     ? asciiVariants(set)
     : allVariants(set);
@@ -131,10 +128,9 @@ function has(set: CodePoints, point: number): boolean {
   return 2 * low < set.length && set[2 * low] <= point;
 }
 
-// What toUpperCase and then toLowerCase, each where it yields one code point,
-// do not give: dotless i stays itself, and three pairs that have no upper case
-// of one code point are one.
-const FOLDED_APART: ReadonlyMap<number, number> = new Map([
+// The exceptions from toUpperCase and then toLowerCase: the dotless i folds to
+// itself, and three pairs have no upper case of one code point.
+const FOLDING_EXCEPTIONS: ReadonlyMap<number, number> = new Map([
   [0x131, 0x131],
   [0x1fd3, 0x390],
   [0x1fe3, 0x3b0],
@@ -142,13 +138,13 @@ const FOLDED_APART: ReadonlyMap<number, number> = new Map([
 ]);
 
 function foldPoint(point: number): number {
-  const apart = FOLDED_APART.get(point);
-  if (apart !== undefined) return apart;
+  const exception = FOLDING_EXCEPTIONS.get(point);
+  if (exception !== undefined) return exception;
   const upper = single(String.fromCodePoint(point).toUpperCase()) ?? point;
   return single(String.fromCodePoint(upper).toLowerCase()) ?? upper;
 }
 
-/** The code point of a text that is one. */
+/** Returns the code point of a text that has exactly one. */
 function single(text: string): number | undefined {
   const point = text.codePointAt(0)!;
   return text.length === (point > 0xffff ? 2 : 1) ? point : undefined;
@@ -160,7 +156,7 @@ function* asciiVariants(set: CodePoints): Generator<number> {
       const lower = point | 0x20;
       if (lower < 0x61 || lower > 0x7a) continue;
       yield point ^ 0x20;
-      // The only code points past ASCII that fold into it.
+      // The only code points outside of ASCII that fold into it.
       if (lower === 0x6b) yield 0x212a; // Kelvin sign
       if (lower === 0x73) yield 0x17f; // long s
     }
@@ -176,10 +172,10 @@ function* allVariants(set: CodePoints): Generator<number> {
   for (const [point, orbit] of orbits) if (has(set, point)) yield* orbit;
 }
 
-// No script above this has letters of two cases.
+// The last code point of the scripts that have letters of two cases.
 const CASED_MAX = 0x1ffff;
 
-/** For each code point that has variants in case, these and itself. */
+/** The case variants of each code point that has some, with itself. */
 let orbits: ReadonlyMap<number, readonly number[]> | undefined;
 
 function makeOrbits(): ReadonlyMap<number, readonly number[]> {

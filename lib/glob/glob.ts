@@ -1,61 +1,58 @@
 /**
- * Globs: the sets of paths that locks are put on, and whether two of them have
- * a path in common.
+ * Globs: sets of paths, and whether two of them have a path in common.
  *
  * A lock is on a file, on a folder with everything below it, or on a glob. All
- * three are a {@linkcode Glob} here, so that one question, `overlaps(a, b)`,
- * decides every pair. The answer is exact: true if and only if there is a path
- * that both match, and {@linkcode witness} names one.
+ * three are a {@linkcode Glob}, so `overlaps(a, b)` decides every pair. It is
+ * exact: true if and only if both match a path, and {@linkcode witness} returns
+ * one.
  *
  * **Paths.** A path is one or more segments with single slashes between them;
- * an absolute one has a slash before. No segment is empty and no path ends in a
- * slash. Paths are compared as they are spelled: `.` and `..`, symbolic links
- * and Unicode normal forms are the business of whoever makes the path.
- * Absolute and relative paths are different paths, and a leading slash is only
- * ever matched by a leading slash: no path is in both `**` and `/**`.
+ * an absolute one begins with a slash. No segment is empty and no path ends in a
+ * slash. Paths are compared as they are spelled: the caller resolves `.`, `..`,
+ * symbolic links and Unicode normal forms. Absolute and relative paths differ,
+ * and only a leading slash matches a leading slash: no path is in both `**` and
+ * `/**`.
  *
  * **The grammar.** Characters are Unicode code points.
  *
  * | written | matches |
  * | --- | --- |
- * | `*` | any number of characters but `/`, none included |
- * | `?` | one character but `/` |
- * | `**` | as a whole segment: any number of segments, none included |
- * | `[abc]`, `[a-z]` | one of these characters; `-` stands for itself at either end |
- * | `[!abc]`, `[^a-z]` | one character that is none of these, and not `/` |
- * | `{a,b}` | one of two or more alternatives, which may nest, be empty and hold `/` |
- * | `\` | makes the next character stand for itself, in a class too |
+ * | `*` | zero or more characters except `/` |
+ * | `?` | one character except `/` |
+ * | `**` | as a whole segment: zero or more segments |
+ * | `[abc]`, `[a-z]` | one of these characters; `-` is literal at either end |
+ * | `[!abc]`, `[^a-z]` | one character not among these, and not `/` |
+ * | `{a,b}` | one of two or more alternatives, which may nest, be empty and contain `/` |
+ * | `\` | makes the next character literal, in a class too |
  *
- * Everything else stands for itself: names that begin with a dot are like any
- * other, and so is a comma outside of braces. What follows from this, and what
- * was decided where globs differ from tool to tool:
+ * All other characters are literal, a leading dot and a comma outside of braces
+ * included. Tools differ in the following cases:
  *
- * - `a/**` matches `a` itself and all below it, as `**` may be no segment at
- *   all. So it is the same as a lock on the folder `a`. What is below `a`
- *   without it is `a`, `**` and `*`, with slashes between.
- * - `**` that is not a whole segment (`src/**.ts`) is refused. Some tools take
- *   it for `*` and some for any path; the lock would cover less than meant, or
- *   more.
- * - A trailing slash, and two in a row, are refused: no path has them. This
- *   holds for each choice of alternatives: `{a,}/b` and `a/{b,}` are refused,
- *   `{a/,}b` and `a{/b,}` say the same and are taken.
- * - Braces without a choice (`{id}`) and brackets or braces without a partner
- *   are refused: they are likelier a name than a pattern. {@linkcode fileGlob}
- *   and {@linkcode escapeGlob} take names as they are.
- * - A class holds no `/`, neither listed nor in a range. There are no names
- *   such as `[:alpha:]`.
+ * - `a/**` matches `a` itself and all below it, because `**` matches zero
+ *   segments. So it equals a lock on the folder `a`. All below `a` without `a`
+ *   is `a`, `**` and `*`, with slashes between.
+ * - `**` as a part of a segment (`src/**.ts`) is rejected. Some tools read it as
+ *   `*` and some as any path, so the lock might cover less or more than meant.
+ * - A trailing slash and two slashes in a row are rejected, because no path has
+ *   them. This holds for each choice of alternatives: `{a,}/b` and `a/{b,}` are
+ *   rejected, while the equivalent `{a/,}b` and `a{/b,}` are valid.
+ * - Braces without a choice (`{id}`) and unpaired brackets or braces are
+ *   rejected: they are likely part of a name. {@linkcode fileGlob} and
+ *   {@linkcode escapeGlob} accept names as they are.
+ * - A class contains no `/`, neither listed nor in a range. Named classes such
+ *   as `[:alpha:]` do not exist.
  * - Alternatives are all absolute or all relative.
  *
- * **Case.** With `caseInsensitive`, characters that differ in case only are the
- * same, by Unicode's simple case folding of single code points. Globs of both
+ * **Case.** With `caseInsensitive`, characters that differ in case only are
+ * equal, by Unicode's simple case folding of single code points. Globs of both
  * kinds can be compared with each other, still exactly.
  *
- * **Limits.** A pattern or path has at most 4,096 code points, a pattern at most
- * 256 branches (choices of alternatives), 16 levels of braces, and 4,096 ranges,
- * gaps and segments when its branches are written out, what all of them begin
- * with counted once. Comparing two patterns takes at most 4 · 4,096² steps
- * (`automaton.ts` says why); a file with a file or a folder is a comparison
- * of strings, and so is any pair whose {@linkcode literalPrefix}es lie apart.
+ * **Limits.** A pattern or path has at most 4,096 code points. A pattern has at
+ * most 256 branches (choices of alternatives) and 16 levels of braces. Written
+ * out, it has at most 4,096 ranges, gaps and segments, its common head counted
+ * once. Comparing two patterns takes at most 4 · 4,096² steps (see
+ * `automaton.ts`). A file against a file or folder is a comparison of strings,
+ * and so is any pair whose {@linkcode literalPrefix}es do not meet.
  *
  * @module
  */
@@ -70,16 +67,16 @@ import {
   type Segment,
 } from "./automaton.ts";
 import { parsePattern } from "./branches.ts";
-import { checkPath, isPath, PATH_LENGTH_MAX } from "./grammar.ts";
+import { assertPath, isPath, PATH_LENGTH_MAX } from "./grammar.ts";
 
 export { GlobStepsError, type Meter } from "./automaton.ts";
 export { GlobSyntaxError } from "./grammar.ts";
 
-/** How a glob reads the case of letters. */
+/** Options of a glob. */
 export interface GlobOptions {
   /**
-   * Whether characters that differ in case only are the same, as on the file
-   * systems that macOS and Windows use.
+   * Whether characters that differ in case only are equal, as on the usual file
+   * systems of macOS and Windows.
    *
    * @default {false}
    */
@@ -91,9 +88,9 @@ export type Glob = PathGlob | PatternGlob;
 
 /** One path, or one path with all below it. */
 export interface PathGlob {
-  /** Which of the two. */
+  /** `file` for the path alone, `folder` for the path with all below it. */
   readonly kind: "file" | "folder";
-  /** The path; of a folder also `/` (the root) or nothing (all relative paths). */
+  /** The path; for a folder also `/` (the root) or empty (all relative paths). */
   readonly path: string;
   /** Whether letters of either case are the same. */
   readonly caseInsensitive: boolean;
@@ -101,7 +98,7 @@ export interface PathGlob {
   readonly prefix: string;
 }
 
-/** What a pattern matches that is neither of these. */
+/** The paths of a pattern that is not a {@linkcode PathGlob}. */
 export interface PatternGlob {
   /** Always `pattern`. */
   readonly kind: "pattern";
@@ -111,18 +108,17 @@ export interface PatternGlob {
   readonly caseInsensitive: boolean;
   /** See {@linkcode literalPrefix}. */
   readonly prefix: string;
-  /** The segments of the prefix, as the automaton takes them. */
+  /** The segments of the prefix, in the form of the automaton. */
   readonly head: Branch;
-  /** What may follow, one branch for each choice of alternatives. */
+  /** The rest, one branch for each choice of alternatives. */
   readonly branches: readonly Branch[];
 }
 
 /**
- * The glob that `pattern` says, in the grammar above.
+ * Parses `pattern` in the grammar above. A path, or a path and `/**`, becomes a
+ * {@linkcode PathGlob}.
  *
- * A pattern that is a path, or a path and `/**`, becomes a file or folder.
- *
- * @throws {GlobSyntaxError} If it is outside the grammar or its limits.
+ * @throws {GlobSyntaxError} If it violates the grammar or its limits.
  */
 export function parseGlob(pattern: string, options: GlobOptions = {}): Glob {
   if (!isGlob(pattern)) return fileGlob(pattern, options);
@@ -138,60 +134,60 @@ export function parseGlob(pattern: string, options: GlobOptions = {}): Glob {
 }
 
 /**
- * The glob that matches `path` and nothing else; no character is special.
+ * Returns the glob that matches `path` alone; no character is special.
  *
- * @throws {GlobSyntaxError} If it is no path.
+ * @throws {GlobSyntaxError} If it is not a path.
  */
 export function fileGlob(path: string, options: GlobOptions = {}): PathGlob {
   const { caseInsensitive = false } = options;
-  checkPath(path);
+  assertPath(path);
   return pathGlob("file", path, caseInsensitive);
 }
 
 /**
- * The glob that matches `path` and every path below it; no character is
+ * Returns the glob that matches `path` and every path below it; no character is
  * special. `/` is every absolute path, the empty string every relative one.
  *
- * @throws {GlobSyntaxError} If it is neither of these nor a path.
+ * @throws {GlobSyntaxError} If it is not a path, `/` or empty.
  */
 export function folderGlob(path: string, options: GlobOptions = {}): PathGlob {
   const { caseInsensitive = false } = options;
-  if (path !== "" && path !== "/") checkPath(path);
+  if (path !== "" && path !== "/") assertPath(path);
   return pathGlob("folder", path, caseInsensitive);
 }
 
 /**
- * Whether text holds glob syntax: one of `* ? [ ] { } \`. If not, it is a path
- * (or nothing that {@linkcode parseGlob} takes) and matches itself alone.
+ * Returns whether text contains glob syntax: one of `* ? [ ] { } \`. Other text
+ * is a path that matches itself, or invalid.
  *
- * A name may hold these too (`app/[id].tsx`): whoever can look whether there is
- * such a file does so first, and then uses {@linkcode fileGlob}.
+ * A name may contain these, too (`app/[id].tsx`). A caller with access to the
+ * disk checks for such a file first, and then uses {@linkcode fileGlob}.
  */
 export function isGlob(path: string): boolean {
   return /[*?[\]{}\\]/.test(path);
 }
 
-/** The pattern that matches `path` alone, its special characters escaped. */
+/** Returns the pattern that matches `path` alone, special characters escaped. */
 export function escapeGlob(path: string): string {
   return path.replace(/[*?[\]{}\\]/g, "\\$&");
 }
 
 /**
- * Whether `path` is in the glob. What is no path is in none.
+ * Returns whether the glob matches `path`; false for text that is not a path.
  *
- * Takes steps in proportion to the length of the path times the glob's size.
+ * The cost grows with the length of the path times the size of the glob.
  */
 export function matches(glob: Glob, path: string): boolean {
   return isPath(path) && overlaps(glob, pathGlob("file", path, false));
 }
 
 /**
- * Whether there is a path that is in both globs.
+ * Returns whether both globs match a path.
  *
- * `meter`, if given, counts the steps in the automaton; between files and
- * folders, and where the prefixes lie apart, there are none.
- *
- * @throws {GlobStepsError} If it takes more steps than the meter allows.
+ * @param meter Counts the steps of the automaton. Files, folders and globs whose
+ * prefixes do not meet need none.
+ * @throws {GlobStepsError} If the comparison takes more steps than the meter
+ * allows.
  */
 export function overlaps(a: Glob, b: Glob, meter?: Meter): boolean {
   const [prefixOfA, prefixOfB] = comparablePrefixes(a, b);
@@ -214,8 +210,8 @@ export function overlaps(a: Glob, b: Glob, meter?: Meter): boolean {
 }
 
 /**
- * A path that is in both globs, the shortest there is, or undefined if there is
- * none: {@linkcode overlaps} with a proof.
+ * Returns a shortest path that both globs match; undefined if they do not
+ * overlap.
  */
 export function witness(a: Glob, b: Glob): string | undefined {
   if (!prefixesMeet(...comparablePrefixes(a, b))) return undefined;
@@ -230,31 +226,31 @@ export function witness(a: Glob, b: Glob): string | undefined {
   if (shortest === undefined) return undefined;
   const rest = commonPath(shortest, head, tails);
   if (rest !== "") return lead + rest;
-  // Nothing need follow: what leads is a path by itself, unless it is the root.
+  // The shared lead is a path by itself, unless it is the root.
   return lead.length > 1 ? lead.slice(0, -1) : `${lead}a`;
 }
 
 /**
- * The longest literal path that every path of the glob equals or lies below,
- * cut at a segment: `src` for `src/*.ts`, the path itself for a file or folder.
- * It is empty if there is none, and `/` if there is none but the paths are
- * absolute; folded if the glob is insensitive to case.
+ * Returns the longest literal path that every path of the glob equals or lies
+ * below: `src` for `src/*.ts`, the path itself for a file or folder. Without
+ * such a path it is `/` for absolute and empty for relative paths. The prefix of
+ * a case-insensitive glob is folded.
  *
- * Globs overlap only if their prefixes meet ({@linkcode prefixesMeet}), so an
- * index by prefix leaves few pairs to decide: for a prefix, what lies below it
- * and on the way from the root to it. An index that holds globs of both kinds
- * folds all prefixes with {@linkcode foldPrefix}.
+ * Globs overlap only if their prefixes meet ({@linkcode prefixesMeet}). So an
+ * index by prefix leaves few candidates: the prefixes below a prefix, and those
+ * of its parents. An index of globs of both kinds folds all prefixes with
+ * {@linkcode foldPrefix}.
  */
 export function literalPrefix(glob: Glob): string {
   return glob.prefix;
 }
 
-/** Whether one prefix equals the other or lies above it. */
+/** Returns whether one prefix equals the other or lies above it. */
 export function prefixesMeet(a: string, b: string): boolean {
   return isWithin(a, b) || isWithin(b, a);
 }
 
-/** The prefix that the same glob would have if it were insensitive to case. */
+/** Returns the prefix of the same glob with `caseInsensitive`. */
 export function foldPrefix(prefix: string): string {
   return foldCase(prefix);
 }
@@ -268,7 +264,7 @@ function pathGlob(
   return { kind, path, caseInsensitive, prefix };
 }
 
-/** Both prefixes, folded if either glob is insensitive to case. */
+/** Returns both prefixes, folded if either glob is case-insensitive. */
 function comparablePrefixes(a: Glob, b: Glob): [string, string] {
   if (a.caseInsensitive === b.caseInsensitive) return [a.prefix, b.prefix];
   return [foldCase(a.prefix), foldCase(b.prefix)];
@@ -285,15 +281,15 @@ function isAbsolute(glob: Glob): boolean {
   return glob.prefix.startsWith("/");
 }
 
-/** Two globs whose prefixes meet, as the automaton takes them. */
+/** Two globs whose prefixes meet, in the form of the automaton. */
 interface AlignedParts {
-  /** What the paths of both begin with, and the slash behind it. */
+  /** The common beginning of all paths, with the slash after it. */
   readonly lead: string;
-  /** What may follow in the glob with the shorter prefix. */
+  /** The branches of the glob with the shorter prefix. */
   readonly short: readonly Branch[];
-  /** What follows in the other: the rest of its prefix, */
+  /** The rest of the other glob's prefix. */
   readonly head: Branch;
-  /** and one of its branches. */
+  /** The branches of the other glob. */
   readonly tails: readonly Branch[];
 }
 
@@ -301,7 +297,7 @@ function alignedParts(a: Glob, b: Glob): AlignedParts {
   let [short, long] = [partsOf(a), partsOf(b)];
   if (short.head.length > long.head.length) [short, long] = [long, short];
   const shared = short.head.length;
-  // If only one glob minds the case, only its own spelling is in both.
+  // If one glob is case-sensitive, only its own spelling is in both.
   const { prefix } = a.caseInsensitive ? b : a;
   const names = segmentsOf(prefix).slice(0, shared);
   return {
@@ -312,12 +308,12 @@ function alignedParts(a: Glob, b: Glob): AlignedParts {
   };
 }
 
-/** The most that may follow, as the automaton counts: a slash after the last. */
+/** Returns the longest possible rest, with the slash that the automaton adds. */
 function restLengthMax(lead: string): number {
   return PATH_LENGTH_MAX + 1 - lengthOf(lead);
 }
 
-/** The head and branches of any glob, without the root of an absolute one. */
+/** Returns the head and branches of any glob, without the root. */
 function partsOf(glob: Glob): Pick<PatternGlob, "head" | "branches"> {
   if (glob.kind === "pattern") return glob;
   const head = segmentsOf(glob.path).map((name): Segment =>

@@ -1,15 +1,13 @@
 /**
- * The text of globs and paths: what is refused, and the pieces of the rest.
+ * The parser of globs and paths; `glob.ts` documents the grammar.
  *
  * A pattern is read once, from left to right. Brackets bind tighter than
- * braces, `**` is one piece, and what a backslash makes literal is a literal
- * from here on. `glob.ts` says what the grammar is; whether `**` is a whole
- * segment and whether a segment is empty is seen in `branches.ts`, when
- * the braces are written out.
+ * braces, `**` is one piece, and an escaped character is a literal piece.
+ * `branches.ts` checks `**` and empty segments, after the braces are written
+ * out.
  *
- * What no path could match, and what people write while they mean something
- * else, is refused rather than given a meaning: a lock that silently covers
- * less than its owner thinks is worse than an error.
+ * Patterns that match no path, and patterns that are likely a slip, are errors:
+ * a lock that silently covers less than its owner thinks is worse.
  *
  * @module
  */
@@ -28,16 +26,16 @@ export const PATH_LENGTH_MAX = 4_096;
 /** The deepest nesting of braces. */
 const BRACES_DEPTH_MAX = 16;
 
-/** Text that is no glob, or no path, and where it stops being one. */
+/** Thrown for text that is not a valid glob or path. */
 export class GlobSyntaxError extends SyntaxError {
   /** Always `GlobSyntaxError`. */
   override name = "GlobSyntaxError";
-  /** The text that was refused. */
+  /** The rejected text. */
   readonly text: string;
-  /** Where it goes wrong, in code points from 0; undefined if it is all of it. */
+  /** The position of the error, in code points from 0; undefined for all of it. */
   readonly position: number | undefined;
 
-  /** Makes the error; `state` says what is wrong, `expected` what would do. */
+  /** Creates the error; `state` and `expected` complete its message. */
   constructor(
     what: "glob" | "path",
     text: string,
@@ -58,9 +56,9 @@ export class GlobSyntaxError extends SyntaxError {
 }
 
 /**
- * Whether text is a path: segments with single slashes between them, and
- * perhaps one before; well-formed Unicode of at most
- * {@linkcode PATH_LENGTH_MAX} code points.
+ * Returns whether text is a path: well-formed Unicode of at most
+ * {@linkcode PATH_LENGTH_MAX} code points, in segments with single slashes
+ * between them and at most one before.
  */
 export function isPath(text: string): boolean {
   return text !== "" && !text.endsWith("/") && !text.includes("//") &&
@@ -69,25 +67,25 @@ export function isPath(text: string): boolean {
 }
 
 /**
- * Nothing, if `path` is one.
+ * Throws if `path` is not a path.
  *
- * @throws {GlobSyntaxError} If {@linkcode isPath} says no.
+ * @throws {GlobSyntaxError} If {@linkcode isPath} returns false.
  */
-export function checkPath(path: string): void {
+export function assertPath(path: string): void {
   if (isPath(path)) return;
   const points = toPoints("path", path);
   const slash = points.findIndex((point, i) =>
     point === SLASH && (points[i + 1] ?? SLASH) === SLASH
   );
-  throw emptySegment("path", path, slash);
+  throw emptySegmentError("path", path, slash);
 }
 
-/** The code points of a text that is neither empty, too long nor ill-formed. */
+/** Returns the code points of text; throws if it is empty, too long or ill-formed. */
 function toPoints(what: "glob" | "path", text: string): readonly number[] {
   if (text === "") {
     throw new GlobSyntaxError(what, text, `it is empty`, `a name`);
   }
-  // A code point has at most two units: what is far too long is not read.
+  // A code point has at most two units, so far longer text needs no count.
   const points = text.length > 2 * PATH_LENGTH_MAX
     ? undefined
     : Array.from(text, (character) => character.codePointAt(0)!);
@@ -112,8 +110,8 @@ function toPoints(what: "glob" | "path", text: string): readonly number[] {
   return points;
 }
 
-/** What is thrown for a slash that has no name on one of its sides. */
-export function emptySegment(
+/** Returns the error for a slash without a name on one of its sides. */
+export function emptySegmentError(
   what: "glob" | "path",
   text: string,
   position: number,
@@ -122,7 +120,7 @@ export function emptySegment(
     what,
     text,
     `no name beside the "/"`,
-    `single slashes and none at the end, whichever alternatives are taken ` +
+    `single slashes and none at the end, for every choice of alternatives ` +
       `("name/**" is a folder with all below it)`,
     position,
   );
@@ -141,39 +139,39 @@ export type Piece =
     | { readonly is: "slash" | "star" | "globstar" }
   );
 
-/** Braces, with what each alternative holds. */
+/** Braces with their alternatives. */
 export interface Braces {
   /** Always `braces`. */
   readonly is: "braces";
   /** The position of the `{`, in code points from 0. */
   readonly at: number;
-  /** What stands before, between and behind the commas. */
+  /** The alternatives, which commas separate. */
   readonly alternatives: readonly (readonly Node[])[];
 }
 
-/** What a pattern is made of as it is read. */
+/** A part of a pattern before braces are written out. */
 export type Node = Piece | Braces;
 
-/** Reads the text of a pattern into nodes; lives for one pattern. */
+/** A parser of one pattern. */
 export class PatternReader {
   readonly #pattern: string;
   readonly #points: readonly number[];
   readonly #caseInsensitive: boolean;
   #at = 0;
 
-  /** Takes the pattern; throws if it is no text that could be one. */
+  /** Throws if the pattern is empty, too long or ill-formed. */
   constructor(pattern: string, caseInsensitive: boolean) {
     this.#pattern = pattern;
     this.#points = toPoints("glob", pattern);
     this.#caseInsensitive = caseInsensitive;
   }
 
-  /** The nodes of the whole pattern; throws at the first that is wrong. */
+  /** Returns the nodes of the whole pattern; throws at the first error. */
   read(): readonly Node[] {
     return this.#sequence(0);
   }
 
-  /** What stands up to the end, or inside braces up to their `,` or `}`. */
+  /** Reads up to the end, or inside braces up to their `,` or `}`. */
   #sequence(depth: number): readonly Node[] {
     const nodes: Node[] = [];
     while (this.#at < this.#points.length) {
@@ -201,7 +199,7 @@ export class PatternReader {
         case "}":
           throw this.#error(
             at,
-            `a "${character}" that closes nothing`,
+            `an unmatched "${character}"`,
             `"\\${character}" for the character itself`,
           );
         default: {
@@ -229,7 +227,7 @@ export class PatternReader {
     if (depth > BRACES_DEPTH_MAX) {
       throw this.#error(
         at,
-        `braces inside of ${BRACES_DEPTH_MAX} others`,
+        `braces nested deeper than ${BRACES_DEPTH_MAX} levels`,
         `fewer`,
       );
     }
@@ -241,7 +239,7 @@ export class PatternReader {
     if (this.#peek() !== "}") {
       throw this.#error(
         at,
-        `a "{" that is never closed`,
+        `an unclosed "{"`,
         `"}", or "\\{" for the character itself`,
       );
     }
@@ -264,7 +262,7 @@ export class PatternReader {
       if (this.#at >= this.#points.length) {
         throw this.#error(
           at,
-          `a "[" that is never closed`,
+          `an unclosed "["`,
           `"]", or "\\[" for the character itself`,
         );
       }
@@ -279,7 +277,7 @@ export class PatternReader {
     if (ranges.length === 0 || set.length === 0) {
       throw this.#error(
         at,
-        `a class that no character is in`,
+        `an empty class`,
         `characters between "[" and "]", with "\\]" for a "]"`,
       );
     }
@@ -295,7 +293,7 @@ export class PatternReader {
     return this.#caseInsensitive ? withCaseVariants(set) : set;
   }
 
-  /** One member of a class, as a range of itself, or a range. */
+  /** Reads one range of a class, or one member as a range. */
   #range(): [number, number] {
     const at = this.#at;
     const low = this.#member();
@@ -324,20 +322,20 @@ export class PatternReader {
       throw this.#error(
         at,
         `a "/" in a class`,
-        `only what a name may hold, as a class is within a segment`,
+        `only characters of a name, as a class is within a segment`,
       );
     }
     return point;
   }
 
-  /** The next character, or the one behind a backslash. */
+  /** Reads the next character, or the one after a backslash. */
   #character(): number {
     const at = this.#at++;
     if (this.#points[at] !== BACKSLASH) return this.#points[at];
     if (this.#at >= this.#points.length) {
       throw this.#error(
         at,
-        `a "\\" with nothing behind it`,
+        `a "\\" at the end`,
         `a character, or "\\\\" for the backslash itself`,
       );
     }

@@ -18,7 +18,7 @@ const unlessGit = GIT ? "" : " (ignored: needs git)";
 const SQLITE = hasProgram("sqlite3");
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-/** Two sessions, and a folder with files `src/a.ts` and `src/b.ts`. */
+/** Opens two sessions, in a folder with files `src/a.ts` and `src/b.ts`. */
 async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
   const folder = Deno.realPathSync(home.root) + "/project";
   Deno.mkdirSync(`${folder}/src/deep`, { recursive: true });
@@ -32,7 +32,7 @@ async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
   ];
 }
 
-/** Whether what bob asks for overlaps what ann holds. */
+/** Returns whether bob's request overlaps ann's hold. */
 async function meets(held: string, asked: string): Promise<boolean> {
   await using home = new Home();
   const [ann, bob, folder] = await two(home);
@@ -79,13 +79,13 @@ const OVERLAPS: readonly [string, string, boolean][] = [
 ];
 
 for (const [held, asked, overlap] of OVERLAPS) {
-  Deno.test(`${held} and ${asked} ${overlap ? "meet" : "lie apart"}`, async () => {
+  Deno.test(`${held} and ${asked} ${overlap ? "overlap" : "do not overlap"}`, async () => {
     assert.equal(await meets(held, asked), overlap);
     assert.equal(await meets(asked, held), overlap);
   });
 }
 
-Deno.test("a name with brackets that exists is that file", async () => {
+Deno.test("a name with brackets is a path if the file exists", async () => {
   await using home = new Home();
   const [ann, bob, folder] = await two(home);
   Deno.writeTextFileSync(`${folder}/src/[a].ts`, "");
@@ -95,7 +95,7 @@ Deno.test("a name with brackets that exists is that file", async () => {
   assert.equal(other.hold.kind, "file");
 });
 
-Deno.test("among many locks only those that overlap are in the way", async () => {
+Deno.test("only overlapping locks of many conflict", async () => {
   await using home = new Home();
   const [ann, bob, folder] = await two(home);
   for (const i of numbers(0, 200)) {
@@ -119,7 +119,7 @@ const BAD: readonly [string, string][] = [
 ];
 
 for (const [what, path] of BAD) {
-  Deno.test(`${what} is refused in a sentence, and nothing changes`, async () => {
+  Deno.test(`acquire() rejects ${what} and changes nothing`, async () => {
     await using home = new Home();
     const [ann, , folder] = await two(home);
     Deno.symlinkSync("loop", `${folder}/loop`);
@@ -133,7 +133,7 @@ for (const [what, path] of BAD) {
   });
 }
 
-Deno.test("a name with a newline is a name", async () => {
+Deno.test("a file name may contain a newline", async () => {
   await using home = new Home();
   const [ann, bob, folder] = await two(home);
   let refused = false;
@@ -148,7 +148,7 @@ Deno.test("a name with a newline is a name", async () => {
   assert.equal((await ann.locks.list()).length, refused ? 1 : 2);
 });
 
-Deno.test("what lies outside of the session's project is refused", async () => {
+Deno.test("acquire() rejects a path outside of the session's project", async () => {
   await using home = new Home();
   const [, , folder] = await two(home);
   const bus = await home.open({ project: folder });
@@ -164,7 +164,7 @@ Deno.test("what lies outside of the session's project is refused", async () => {
   assert.equal((await bus.locks.list()).length, 1);
 });
 
-/** A repository with two worktrees. */
+/** Creates a repository with two worktrees. */
 async function worktrees(home: Home): Promise<[string, string]> {
   const root = Deno.realPathSync(home.root);
   const [main, tree] = [`${root}/main`, `${root}/tree`];
@@ -195,7 +195,7 @@ Deno.test({
     const ann = await home.open({ session: "ann" });
     const bob = await home.open({ session: "bob" });
     const held = await ann.locks.acquire(`${main}/src/a.ts`, EXCLUSIVE);
-    // No conflict on disk: even exclusive is had.
+    // Without a conflict on disk, even an exclusive lock is granted.
     const lock = await bob.locks.acquire(`${tree}/src/a.ts`, EXCLUSIVE);
     assert.deepEqual(lock.overlaps, [{ risk: "merge-risk", hold: held.hold }]);
     assert.equal(lock.hold.project, held.hold.project);
@@ -231,7 +231,7 @@ Deno.test({
   },
 });
 
-Deno.test("another program's row is a lock: it blocks, has a token and ends", async () => {
+Deno.test("another program's row is a lock that blocks, has a token and ends", async () => {
   await using home = new Home();
   const [ann, , folder] = await two(home);
   const path = `${folder}/src/a.ts`;
@@ -249,14 +249,14 @@ Deno.test("another program's row is a lock: it blocks, has a token and ends", as
   assert.ok(later.token > hold.token);
   const leftMs = Date.parse(hold.expiresAt) - Date.now();
   assert.ok(leftMs > 0 && leftMs <= 600_000);
-  // It has no process to be judged by.
+  // It has no process, so only its lease ends it.
   home.foreign().exec(
     "UPDATE file_locks SET expires_at = 1 WHERE session_id = 'script'",
   );
   await ann.locks.acquire(path, EXCLUSIVE);
 });
 
-Deno.test("another program's row over an exclusive lock is refused", async () => {
+Deno.test("another program's row over an exclusive lock is rejected", async () => {
   await using home = new Home();
   const [ann, , folder] = await two(home);
   const path = `${folder}/src/a.ts`;
@@ -288,7 +288,7 @@ Deno.test({
   },
 });
 
-Deno.test("whatever another program writes into a lock harms nobody", async () => {
+Deno.test("invalid rows of another program do not break locks", async () => {
   await using home = new Home();
   const [ann, , folder] = await two(home);
   const database = home.foreign();
@@ -314,7 +314,7 @@ Deno.test("whatever another program writes into a lock harms nobody", async () =
     assert.equal(hold.type, "advisory");
   }
   await ann.locks.acquire(`${folder}/x`, EXCLUSIVE);
-  // Not even before it was looked at.
+  // The same holds before a row is adopted.
   database.exec(
     `INSERT INTO file_locks(file_path, session_id, kind, extent)
      VALUES ('/h', 'y', 'glob', '[')`,
@@ -327,7 +327,7 @@ Deno.test("whatever another program writes into a lock harms nobody", async () =
   );
 });
 
-/** What a path means in a folder, in short: its kind and what follows it. */
+/** Returns the kind of a path's target and its path relative to the folder. */
 function meant(
   folder: string,
   path: string,
@@ -337,7 +337,7 @@ function meant(
   return `${kind} ${whole.replace(`${folder}/`, "")}`;
 }
 
-/** A folder with `app/[id]/` and `src/x[1].txt` in it. */
+/** Creates a folder with `app/[id]/` and `src/x[1].txt` in it. */
 function routes(home: Home): string {
   const folder = `${Deno.realPathSync(home.root)}/routes`;
   Deno.mkdirSync(`${folder}/app/[id]`, { recursive: true });
@@ -361,7 +361,7 @@ const ROUTE_NAMES = [
   "@types/node.d.ts",
 ];
 
-Deno.test("a literal path is a file whatever its characters", async () => {
+Deno.test("a literal path is a file for all characters", async () => {
   await using home = new Home();
   const folder = routes(home);
   for (const path of ROUTE_NAMES) {
@@ -385,7 +385,7 @@ const MEANT: Readonly<Record<string, string>> = {
   "app/[id]/*.tsx": "glob",
 };
 
-Deno.test("brackets are a pattern only where no such folder or file exists", async () => {
+Deno.test("brackets are a pattern only if no entry of that name exists", async () => {
   await using home = new Home();
   const folder = routes(home);
   for (const [path, kind] of Object.entries(MEANT)) {
@@ -396,7 +396,7 @@ Deno.test("brackets are a pattern only where no such folder or file exists", asy
   }
 });
 
-Deno.test("wildcards below an existing bracketed folder are in that folder", async () => {
+Deno.test("wildcards below an existing bracketed folder match in that folder", async () => {
   await using home = new Home();
   const folder = routes(home);
   const pathSets = targetPathSets(
@@ -415,7 +415,7 @@ Deno.test("wildcards below an existing bracketed folder are in that folder", asy
   assert.equal(meets("app/i/page.tsx"), false);
 });
 
-Deno.test("what is called a glob is one, whatever exists", async () => {
+Deno.test("mode glob reads a pattern even if a file of that name exists", async () => {
   await using home = new Home();
   const [ann, bob, folder] = await two(home);
   const name = `${folder}/src/[ab].ts`;
@@ -432,7 +432,7 @@ Deno.test("what is called a glob is one, whatever exists", async () => {
   assert.notEqual(await tries(`${folder}/src/a.ts`), undefined);
 });
 
-Deno.test("a pattern mode that is not known is refused", async () => {
+Deno.test("acquire() rejects an unknown pattern mode", async () => {
   await using home = new Home();
   const [ann, , folder] = await two(home);
   await assert.rejects(
@@ -441,7 +441,7 @@ Deno.test("a pattern mode that is not known is refused", async () => {
   );
 });
 
-Deno.test("two sessions cannot both hold a route that is yet to be written", async () => {
+Deno.test("two sessions cannot both hold a route that does not exist yet", async () => {
   await using home = new Home();
   const [ann, bob, folder] = await two(home);
   for (const name of ["[id].ts", "[...rest].ts", "y[1].txt", "{a,b}.ts"]) {
@@ -457,7 +457,7 @@ Deno.test("two sessions cannot both hold a route that is yet to be written", asy
   }
 });
 
-Deno.test("a tilde is the home folder, unless it follows a slash", () => {
+Deno.test("a leading tilde is the home folder", () => {
   const home = Deno.env.get("HOME")!;
   for (const pattern of ["auto", "literal", "glob"] as const) {
     assert.equal(
@@ -524,13 +524,13 @@ for (const name of [...BAD_NAMES, `@${"x".repeat(128)}`]) {
   Deno.test(`${JSON.stringify(name).slice(0, 20)} is not a name`, () => {
     assert.throws(() => lockTarget(name, "/"), (error) => {
       assert.ok(error instanceof InvalidInputError);
-      assert.match(error.message, /write "\.\/@…" for a file/);
+      assert.match(error.message, /Write "\.\/@…" for a file/);
       return true;
     });
   });
 }
 
-Deno.test("a name that a file has, too, is refused with both ways out", async () => {
+Deno.test("a name that is also a file is rejected with both remedies", async () => {
   await using home = new Home();
   Deno.mkdirSync(`${home.root}/@types`);
   assert.throws(() => lockTarget("@types", home.root), /Write "\.\/@types"/);

@@ -1,6 +1,6 @@
 /**
- * What a path is, with the system as the judge: whatever it opens is where
- * the canonical path leads, and one file has one key.
+ * Canonical paths, compared with the system: it opens the file at the canonical
+ * path, and one file has one key.
  */
 
 import assert from "node:assert/strict";
@@ -19,7 +19,7 @@ const EXFAT = Deno.build.os === "linux" && works("losetup", "--find") &&
   works("sh", "-c", "command -v mkfs.exfat && command -v mount.exfat-fuse");
 
 interface Folder extends Disposable {
-  /** The real path of a folder that is removed in the end. */
+  /** The real path of a temporary folder. */
   path: string;
 }
 
@@ -33,7 +33,7 @@ function temporaryFolder(): Folder {
   };
 }
 
-/** A tree with every kind of link. */
+/** Creates a tree with every kind of link. */
 function tree(): Folder {
   const folder = temporaryFolder();
   const at = (name: string) => `${folder.path}/${name}`;
@@ -65,7 +65,7 @@ const somePath = fc.array(fc.constantFrom(...NAMES), {
   maxLength: 8,
 }).map((names) => names.join("/")).filter((path) => !/^\/*$/.test(path));
 
-/** Paths to everything in the tree, tried besides the random ones. */
+/** Paths to every entry of the tree, besides the random ones. */
 const TO_ALL: [string][] = [
   ...["a", "a/b", "a/b/c", "d", "a/file", "a/b/file", "d/file", "."],
   ...["a/down/up", "a/down", "d/deep", "a/side", "d/tofile"],
@@ -78,7 +78,7 @@ const TO_NEW: [string][] = [
   ...["d/deep/../up/side/new", "x"],
 ].map((path) => [path]);
 
-/** What `read` returns; `undefined` where the system or we refuse. */
+/** Returns the result of `read`; undefined if it throws. */
 function attempt<Answer>(read: () => Answer): Answer | undefined {
   try {
     return read();
@@ -98,7 +98,7 @@ function refusal(path: string, base = "/"): PathError {
 }
 
 Deno.test({
-  name: "canonicalising is idempotent",
+  name: "canonicalPath() is idempotent",
   ignore: !UNIX,
   fn() {
     using folder = tree();
@@ -141,7 +141,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what does not exist yet has the path it is created at",
+  name: "a missing file has the path at which it is created",
   ignore: !UNIX,
   fn() {
     using folder = tree();
@@ -172,7 +172,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what the system opens is never refused",
+  name: "canonicalPath() accepts every path that the system opens",
   ignore: !UNIX,
   fn() {
     using folder = tree();
@@ -189,7 +189,7 @@ Deno.test({
   },
 });
 
-Deno.test("a path is resolved against its base, an absolute one is not", () => {
+Deno.test("a relative path is resolved against its base, an absolute one is not", () => {
   using folder = tree();
   const { absolute } = canonicalPath("b/../file", `${folder.path}/a`);
   assert.equal(absolute, `${folder.path}/a/file`);
@@ -198,7 +198,7 @@ Deno.test("a path is resolved against its base, an absolute one is not", () => {
   assert.equal(canonicalPath("/../..", "/").key, "/");
 });
 
-Deno.test("dots behind a link mean the folder above its target", () => {
+Deno.test("`..` after a link is the parent of the link's target", () => {
   using folder = tree();
   const { absolute } = canonicalPath("d/deep/../file", folder.path);
   assert.equal(absolute, `${folder.path}/a/b/file`);
@@ -206,7 +206,7 @@ Deno.test("dots behind a link mean the folder above its target", () => {
   assert.equal(missing.absolute, `${folder.path}/a/b/x/y`);
 });
 
-Deno.test("dots among names that do not exist yet are taken by their text", () => {
+Deno.test("dots among missing names are resolved as text", () => {
   using folder = tree();
   const { absolute } = canonicalPath("x/./y/../../a/down/file", folder.path);
   assert.equal(absolute, `${folder.path}/a/b/file`);
@@ -248,12 +248,15 @@ for (
   ] satisfies [string, PathProblem][]
 ) {
   const name = JSON.stringify(path.slice(0, 20));
-  Deno.test(`path ${name} (${path.length} units) is refused: ${reason}`, () => {
+  Deno.test(`path ${name} (${path.length} units) is rejected: ${reason}`, () => {
     using folder = tree();
     const error = refusal(path, folder.path);
     assert.equal(error.reason, reason);
     assert.equal(error.path, path);
-    assert.match(error.message, /^Cannot use path "[^\n]*": [^;\n]+; [^;\n]+$/);
+    assert.match(
+      error.message,
+      /^Cannot use path "[^\n]*": [^;\n]+\. [A-Z][^;\n]+\.$/,
+    );
     // deno-lint-ignore no-control-regex
     assert.doesNotMatch(error.message, /[\0-\x1f\x7f-\x9f\u2028]/);
     assert.ok(error.message.isWellFormed());
@@ -261,7 +264,7 @@ for (
   });
 }
 
-Deno.test("a path just within the limits is taken", () => {
+Deno.test("a path exactly at the limits is accepted", () => {
   using folder = temporaryFolder();
   const name = "é".repeat(127) + "x";
   assert.ok(canonicalPath(name, folder.path).absolute.endsWith(name));
@@ -271,7 +274,7 @@ Deno.test("a path just within the limits is taken", () => {
   assert.equal(refusal(`${folder.path}${rest}/yy`).reason, "too-long");
 });
 
-Deno.test("what a relative path and its base make up may be too long", () => {
+Deno.test("a relative path and its base together may be too long", () => {
   const base = "/y".repeat(2000);
   assert.equal(refusal("x/".repeat(100), base).reason, "too-long");
 });
@@ -282,7 +285,7 @@ Deno.test("a relative path needs an absolute base", () => {
   }
 });
 
-Deno.test("a control character that a link leads to is refused", () => {
+Deno.test("a control character in a link's target is rejected", () => {
   using folder = temporaryFolder();
   Deno.symlinkSync("two\nlines", `${folder.path}/link`);
   const error = refusal("link", folder.path);
@@ -290,7 +293,7 @@ Deno.test("a control character that a link leads to is refused", () => {
   assert.equal(error.path, "link");
 });
 
-Deno.test("a chain of forty links is followed, of forty-one is not", () => {
+Deno.test("a chain of 40 links is followed, a chain of 41 is not", () => {
   using folder = temporaryFolder();
   for (let i = 1; i <= 41; i++) {
     Deno.symlinkSync(i === 1 ? "target" : `${i - 1}`, `${folder.path}/${i}`);
@@ -301,7 +304,8 @@ Deno.test("a chain of forty links is followed, of forty-one is not", () => {
 });
 
 Deno.test({
-  name: "a folder that may not be searched is named (needs root and setpriv)",
+  name:
+    "an error names the folder that may not be searched (needs root and setpriv)",
   ignore: !UNIX || Deno.uid() !== 0 ||
     !works("setpriv", "--reuid", "65534", Deno.execPath(), "--version"),
   async fn() {
@@ -335,11 +339,11 @@ Deno.test({
 });
 
 Deno.test({
-  name: "where the disk keeps cases apart, so do keys",
+  name: "keys differ in case on a case-sensitive disk",
   ignore: Deno.build.os !== "linux",
   fn() {
     using folder = temporaryFolder();
-    // Two names that differ in case only, once for two files, once for one.
+    // Two names that differ in case only: two files, then two links to one.
     Deno.writeTextFileSync(`${folder.path}/File`, "");
     Deno.writeTextFileSync(`${folder.path}/fILE`, "");
     Deno.mkdirSync(`${folder.path}/linked`);
@@ -353,7 +357,7 @@ Deno.test({
   },
 });
 
-/** Mounts a file system that folds case, and removes it in the end. */
+/** Mounts a case-insensitive file system until it is disposed. */
 function foldingDisk(): Folder & { root: string } {
   const folder = temporaryFolder();
   const run = (command: string, ...args: string[]): string => {
@@ -379,7 +383,8 @@ function foldingDisk(): Folder & { root: string } {
 }
 
 Deno.test({
-  name: "where the disk folds case, so do keys (needs exfat-fuse and losetup)",
+  name:
+    "keys fold case on a case-insensitive disk (needs exfat-fuse and losetup)",
   ignore: !EXFAT,
   fn() {
     using disk = foldingDisk();
@@ -387,7 +392,7 @@ Deno.test({
     Deno.writeTextFileSync(`${disk.root}/Src/Größe/Main.ts`, "here");
     for (
       const [one, other] of [
-        // First, while no rule is remembered yet.
+        // First, while no rule is cached yet.
         ["New.ts", "new.TS"],
         ["Src", "sRC"],
         ["Src/Größe/Main.ts", "src/GRÖßE/mAIN.TS"],
@@ -397,7 +402,7 @@ Deno.test({
     ) {
       const [a, b] = [one, other].map((path) => canonicalPath(path, disk.root));
       assert.equal(a.key, b.key, one);
-      // The folders above the disk keep their case.
+      // The folders above the mount point keep their case.
       assert.ok(a.key.startsWith(`${disk.root}/`), a.key);
       if (!one.includes("New")) {
         const info = Deno.statSync(a.absolute);
@@ -411,7 +416,7 @@ Deno.test({
   },
 });
 
-Deno.test("of a pattern only the folders in front are resolved", () => {
+Deno.test("canonicalPattern() resolves only the leading folders", () => {
   using folder = tree();
   const pattern = canonicalPattern("a/down/*/side/**", 7, folder.path);
   assert.deepEqual(pattern.folder, canonicalPath("a/b", folder.path));
@@ -425,7 +430,7 @@ Deno.test("of a pattern only the folders in front are resolved", () => {
   assert.equal(toCome.folder.absolute, `${folder.path}/x/y`);
 });
 
-Deno.test("a pattern that could match nothing is refused", () => {
+Deno.test("canonicalPattern() rejects a pattern that matches no path", () => {
   using folder = tree();
   const reasonOf = (pattern: string, end: number): string | undefined => {
     try {
@@ -446,7 +451,7 @@ Deno.test("a pattern that could match nothing is refused", () => {
   assert.equal(reasonOf("", 0), "empty");
 });
 
-Deno.test("a pattern is split only at a slash", () => {
+Deno.test("canonicalPattern() splits a pattern only at a slash", () => {
   for (const end of [1, 3, -1, 99, 1.5, NaN]) {
     assert.throws(() => canonicalPattern("src/*", end, "/"), RangeError);
   }

@@ -1,42 +1,42 @@
 /**
- * What a session works on, asked in real repositories that git made: with
- * worktrees, submodules, bare ones, and broken ones.
+ * Projects in real repositories that git creates: with worktrees, submodules,
+ * bare ones, and broken ones.
  */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { BriefMemory } from "../lib/path/brief_memory.ts";
+import { ExpiringCache } from "../lib/path/expiring_cache.ts";
 import { canonicalPath, type Project, projectOf } from "../lib/path/project.ts";
 import { works } from "./probe.ts";
 
 const GIT = works("git", "--version");
 
-/** A folder for one test; what git says there is the judge. */
+/** A folder for one test; results are compared with git's. */
 class Sandbox implements Disposable {
   /** Its real path. */
   readonly path: string = Deno.realPathSync(
     Deno.makeTempDirSync({ prefix: "mbus-project-" }),
   );
 
-  /** The path of something in it. */
+  /** Returns the path of an entry in it. */
   at(name: string): string {
     return `${this.path}/${name}`;
   }
 
-  /** Makes a folder in it, with those above. */
+  /** Creates a folder in it, with its parents. */
   folder(name: string): string {
     Deno.mkdirSync(this.at(name), { recursive: true });
     return this.at(name);
   }
 
-  /** Runs git in a folder of it and returns what it wrote. */
+  /** Runs git in a folder of it and returns its output. */
   git(folder: string, ...args: string[]): string {
     const output = this.#run(folder, args);
     assert.ok(output.success, new TextDecoder().decode(output.stderr));
     return new TextDecoder().decode(output.stdout).trim();
   }
 
-  /** What git takes for the common directory there; `undefined` if none. */
+  /** Returns git's common directory there; undefined if there is none. */
   commonDirectory(folder: string): string | undefined {
     const output = this.#run(folder, [
       "rev-parse",
@@ -47,7 +47,7 @@ class Sandbox implements Disposable {
     return Deno.realPathSync(new TextDecoder().decode(output.stdout).trim());
   }
 
-  /** Makes a repository with one commit on the branch `main`. */
+  /** Creates a repository with one commit on the branch `main`. */
   repository(name: string, ...options: string[]): string {
     const folder = this.folder(name);
     this.git(folder, "init", "--quiet", "--initial-branch=main", ...options);
@@ -77,7 +77,7 @@ class Sandbox implements Disposable {
   }
 }
 
-/** A test with a sandbox, if git is there. */
+/** Registers a test with a sandbox, ignored without git. */
 function withGit(name: string, body: (sandbox: Sandbox) => void): void {
   Deno.test({
     name: `${name} (needs git)`,
@@ -91,7 +91,7 @@ function withGit(name: string, body: (sandbox: Sandbox) => void): void {
 
 let laterMs = 0;
 
-/** Runs `body` when whatever was remembered, even later, is too old. */
+/** Runs `body` once every cached entry is expired. */
 function later(body: () => void): void {
   const now = performance.now;
   laterMs += 20_000;
@@ -103,7 +103,7 @@ function later(body: () => void): void {
   }
 }
 
-/** The project by its definition: the common directory without `/.git`. */
+/** Returns the project by definition: the common directory without `/.git`. */
 function projectByGit(sandbox: Sandbox, folder: string): string | undefined {
   return sandbox.commonDirectory(folder)?.replace(/\/\.git$/, "");
 }
@@ -116,7 +116,7 @@ function checkAgainstGit(sandbox: Sandbox, folder: string): Project {
   return project;
 }
 
-withGit("a repository's project is its folder, from anywhere in it", (box) => {
+withGit("a repository's project is its folder, for every path in it", (box) => {
   const repository = box.repository("app");
   box.folder("app/src/deep");
   for (
@@ -128,7 +128,7 @@ withGit("a repository's project is its folder, from anywhere in it", (box) => {
       branch: "main",
     });
   }
-  // From a file, and from a folder that is not there yet.
+  // From a file, and from a folder that does not exist yet.
   Deno.writeTextFileSync(box.at("app/src/a.ts"), "");
   for (const path of ["app/src/a.ts", "app/src/to/come", "app/.git/refs"]) {
     assert.equal(projectOf(box.at(path)).project, repository, path);
@@ -136,7 +136,7 @@ withGit("a repository's project is its folder, from anywhere in it", (box) => {
   }
 });
 
-withGit("all worktrees are one project, each on its branch", (box) => {
+withGit("all worktrees have one project, and each its branch", (box) => {
   const repository = box.repository("app");
   box.git(repository, "worktree", "add", "--quiet", "-b", "topic/x", "../side");
   box.git(repository, "worktree", "add", "--quiet", "--detach", "inner/loose");
@@ -153,7 +153,7 @@ withGit("all worktrees are one project, each on its branch", (box) => {
   });
 });
 
-withGit("the branch is read anew, a remembered folder or not", (box) => {
+withGit("the branch is read again for a cached folder", (box) => {
   const repository = box.repository("app");
   assert.equal(projectOf(repository).branch, "main");
   box.git(repository, "checkout", "--quiet", "-b", "next");
@@ -162,13 +162,13 @@ withGit("the branch is read anew, a remembered folder or not", (box) => {
   assert.equal(projectOf(repository).branch, undefined);
 });
 
-withGit("a branch without a commit has its name", (box) => {
+withGit("a branch without a commit is returned by name", (box) => {
   box.folder("app");
   box.git(box.at("app"), "init", "--quiet", "--initial-branch=born");
   assert.equal(projectOf(box.at("app")).branch, "born");
 });
 
-withGit("where reftables hide the branch none is told", (box) => {
+withGit("the branch is undefined in a repository with reftables", (box) => {
   const repository = box.repository("app");
   Deno.writeTextFileSync(
     `${repository}/.git/HEAD`,
@@ -180,18 +180,21 @@ withGit("where reftables hide the branch none is told", (box) => {
   });
 });
 
-withGit("a submodule is a project of its own, its worktrees too", (box) => {
-  const library = box.repository("library");
-  const repository = box.repository("app");
-  box.git(repository, "submodule", "--quiet", "add", library, "lib/it");
-  const inner = checkAgainstGit(box, box.at("app/lib/it"));
-  assert.equal(inner.project, box.at("app/.git/modules/lib/it"));
-  assert.equal(projectOf(repository).project, repository);
-  box.git(box.at("app/lib/it"), "worktree", "add", "--quiet", box.at("fix"));
-  const fix = checkAgainstGit(box, box.at("fix"));
-  assert.equal(fix.project, inner.project);
-  assert.equal(fix.branch, "fix");
-});
+withGit(
+  "a submodule is a project of its own, and so are its worktrees",
+  (box) => {
+    const library = box.repository("library");
+    const repository = box.repository("app");
+    box.git(repository, "submodule", "--quiet", "add", library, "lib/it");
+    const inner = checkAgainstGit(box, box.at("app/lib/it"));
+    assert.equal(inner.project, box.at("app/.git/modules/lib/it"));
+    assert.equal(projectOf(repository).project, repository);
+    box.git(box.at("app/lib/it"), "worktree", "add", "--quiet", box.at("fix"));
+    const fix = checkAgainstGit(box, box.at("fix"));
+    assert.equal(fix.project, inner.project);
+    assert.equal(fix.branch, "fix");
+  },
+);
 
 withGit("bare repositories side by side are different projects", (box) => {
   const source = box.repository("source");
@@ -207,7 +210,7 @@ withGit("bare repositories side by side are different projects", (box) => {
     });
     assert.equal(project.project, projectByGit(box, box.at(bare)));
     assert.equal(projectOf(box.at(`${bare}/refs/heads`)).project, box.at(bare));
-    // Its worktrees are the same project.
+    // Its worktrees have the same project.
     box.git(box.at(bare), "worktree", "add", "--quiet", "-b", "w", "tree");
     const tree = checkAgainstGit(box, box.at(`${bare}/tree`));
     assert.deepEqual(tree, {
@@ -231,7 +234,7 @@ withGit("a bare repository inside of a worktree is not part of it", (box) => {
   assert.equal(projectOf(box.at("app/fixtures")).project, repository);
 });
 
-withGit("a git directory kept elsewhere is the project", (box) => {
+withGit("a separate git directory is the project", (box) => {
   const repository = box.repository("app", `--separate-git-dir=${box.at("g")}`);
   const project = checkAgainstGit(box, repository);
   assert.equal(project.project, box.at("g"));
@@ -260,7 +263,7 @@ withGit(
   },
 );
 
-withGit("the environment moves nobody to another project", (box) => {
+withGit("the environment does not change the project", (box) => {
   const repository = box.repository("app");
   const other = box.repository("other");
   Deno.env.set("GIT_DIR", `${other}/.git`);
@@ -273,14 +276,14 @@ withGit("the environment moves nobody to another project", (box) => {
   }
 });
 
-withGit("an empty .git is passed by, as git does", (box) => {
+withGit("an empty .git folder is skipped, as in git", (box) => {
   const repository = box.repository("app");
   box.folder("app/part/.git");
   const { project } = checkAgainstGit(box, box.at("app/part"));
   assert.equal(project, repository);
 });
 
-withGit("a .git file that leads nowhere ends the search, as in git", (box) => {
+withGit("a broken .git file ends the search, as in git", (box) => {
   box.repository("app");
   for (
     const [name, text] of [
@@ -301,7 +304,7 @@ withGit("a .git file that leads nowhere ends the search, as in git", (box) => {
 });
 
 withGit(
-  "no file of a folder joins it to a repository that does not know it",
+  "a folder does not belong to a repository that does not list it",
   (box) => {
     const victim = box.repository("victim");
     const worktree = box.at("worktree");
@@ -311,7 +314,7 @@ withGit(
     box.repository("module");
     box.git(victim, "submodule", "--quiet", "add", box.at("module"), "sub");
 
-    // What a clone brings looks like a bare repository.
+    // A cloned folder looks like a bare repository.
     const planted = box.folder("clone/x.git");
     for (const name of ["objects", "refs"]) box.folder(`clone/x.git/${name}`);
     Deno.writeTextFileSync(`${planted}/HEAD`, "ref: refs/heads/main\n");
@@ -319,7 +322,7 @@ withGit(
       Deno.writeTextFileSync(`${planted}/commondir`, `${common}\n`);
       later(() => assert.equal(projectOf(planted).project, planted, common));
     }
-    // The same, below a folder that is called like git's for worktrees.
+    // The same, below a folder named like git's for worktrees.
     const worktrees = box.folder("clone/y/.git/worktrees/a");
     Deno.writeTextFileSync(`${worktrees}/HEAD`, "ref: refs/heads/main\n");
     Deno.writeTextFileSync(`${worktrees}/commondir`, `${victim}/.git\n`);
@@ -328,7 +331,7 @@ withGit(
       `${box.at("clone/z")}/.git\n`,
     );
 
-    // What a package brings that was unpacked.
+    // An unpacked package brings its own `.git` file.
     const unpacked = box.folder("clone/z");
     const targets = [
       worktrees,
@@ -346,13 +349,13 @@ withGit(
         }, target)
       );
     }
-    // A folder `.git` with a common directory of its own making.
+    // A folder `.git` names a foreign common directory.
     const own = box.folder("own/.git");
     Deno.writeTextFileSync(`${own}/HEAD`, "ref: refs/heads/main\n");
     Deno.writeTextFileSync(`${own}/commondir`, `${victim}/.git\n`);
     later(() => assert.equal(projectOf(box.at("own")).project, box.at("own")));
 
-    // Those that the repositories know are in them still.
+    // The listed working copies still belong to their repositories.
     later(() => {
       assert.equal(projectOf(worktree).project, victim);
       assert.equal(
@@ -364,16 +367,16 @@ withGit(
 );
 
 withGit(
-  "a repository knows its working copies however git names them",
+  "a repository finds its working copies in every notation of git",
   (box) => {
     const repository = box.repository("app");
-    // As `git worktree add --relative-paths` of a newer git writes it.
+    // `git worktree add --relative-paths` of a newer git writes this.
     const tree = box.at("tree");
     box.git(repository, "worktree", "add", "--quiet", tree);
     const known = `${repository}/.git/worktrees/tree`;
     Deno.writeTextFileSync(`${known}/gitdir`, "../../../../tree/.git\n");
     later(() => assert.equal(projectOf(tree).project, repository));
-    // Worktrees beside a bare repository that the folder above points to.
+    // Worktrees beside a bare repository to which their parent points.
     const above = box.folder("hub");
     box.git(box.path, "clone", "--quiet", "--bare", repository, "hub/.bare");
     Deno.writeTextFileSync(`${above}/.git`, "gitdir: ./.bare\n");
@@ -382,7 +385,7 @@ withGit(
       assert.equal(projectOf(above).project, box.at("hub/.bare"));
       assert.equal(projectOf(box.at("hub/main")).project, box.at("hub/.bare"));
     });
-    // A submodule whose worktree is named in the other file, and in quotes.
+    // A submodule's worktree is quoted in `config.worktree`.
     box.git(repository, "submodule", "--quiet", "add", above, "sub");
     const module = `${repository}/.git/modules/sub`;
     box.git(`${repository}/sub`, "config", "extensions.worktreeConfig", "true");
@@ -401,7 +404,7 @@ withGit(
   },
 );
 
-Deno.test("without a repository the folder is the project", () => {
+Deno.test("a folder outside of a repository is its own project", () => {
   using box = new Sandbox();
   const folder = box.folder("plain");
   Deno.writeTextFileSync(`${folder}/a.ts`, "");
@@ -418,7 +421,7 @@ Deno.test("without a repository the folder is the project", () => {
   assert.deepEqual(rest, {});
 });
 
-Deno.test("a folder with a file HEAD is no repository yet", () => {
+Deno.test("a folder with only a file HEAD is not a repository", () => {
   using box = new Sandbox();
   for (const name of ["novel", ".novel", "novel.git"]) {
     const folder = box.folder(name);
@@ -428,7 +431,7 @@ Deno.test("a folder with a file HEAD is no repository yet", () => {
   }
 });
 
-Deno.test("a relative folder is refused", () => {
+Deno.test("projectOf() rejects a relative folder", () => {
   assert.throws(() => projectOf("."), { name: "PathError" });
 });
 
@@ -464,7 +467,7 @@ withGit("the same file in two worktrees has one repository key", (box) => {
     canonicalPath(".", box.at("side")).repositoryKey,
     `${repository}/:`,
   );
-  // A file that is linked to belongs to where it is.
+  // The target of a link belongs to its own worktree.
   Deno.symlinkSync(box.at("side/b.ts"), box.at("app/b.ts"));
   assert.equal(canonicalPath("b.ts", repository).worktree, box.at("side"));
 });
@@ -487,7 +490,7 @@ withGit("repository keys are equal exactly for equal paths", (box) => {
   }));
 });
 
-withGit("what is git's own has no repository key", (box) => {
+withGit("a path below .git has no repository key", (box) => {
   const repository = box.repository("app");
   box.git(repository, "worktree", "add", "--quiet", "../side");
   box.git(box.path, "clone", "--quiet", "--bare", repository, "b.git");
@@ -498,7 +501,7 @@ withGit("what is git's own has no repository key", (box) => {
   }
 });
 
-withGit("a remembered folder is looked at again after a while", (box) => {
+withGit("a cached folder is read again after expiry", (box) => {
   const folder = box.folder("app/src");
   assert.equal(canonicalPath("a", folder).worktree, undefined);
   box.repository("app");
@@ -508,23 +511,23 @@ withGit("a remembered folder is looked at again after a while", (box) => {
   });
 });
 
-Deno.test("a memory forgets all at once, by the age of the first", () => {
+Deno.test("a cache drops all entries once the first of them expires", () => {
   const now = performance.now;
   let at = 1_000_000;
   try {
     performance.now = () => at;
-    const memory = new BriefMemory<number | null>({ keptMs: 100 });
-    memory.set("one", 1);
+    const cache = new ExpiringCache<number | null>({ ttlMs: 100 });
+    cache.set("one", 1);
     at += 60;
-    memory.set("none", null);
+    cache.set("none", null);
     at += 40;
-    assert.equal(memory.get("one"), 1);
-    assert.equal(memory.get("none"), null);
+    assert.equal(cache.get("one"), 1);
+    assert.equal(cache.get("none"), null);
     at += 1;
-    assert.equal(memory.get("none"), undefined);
-    memory.set("one", 2);
+    assert.equal(cache.get("none"), undefined);
+    cache.set("one", 2);
     at += 100;
-    assert.equal(memory.get("one"), 2);
+    assert.equal(cache.get("one"), 2);
   } finally {
     performance.now = now;
   }

@@ -268,7 +268,7 @@ test("git's names are each worktree's own, a port is the machine's", async (plac
   assert.equal(port.code, 1);
   const head = await place.mbus.run(["lock", "@git/head"], elsewhere);
   assert.equal(head.code, 2);
-  assert.match(head.stderr, /is in no git repository/);
+  assert.match(head.stderr, /is not in a git repository/);
 });
 
 /** A patch that adds files and changes the one that is held at its end. */

@@ -1,10 +1,10 @@
 /**
- * Whether two locks meet: the one rule for both stores, `who` and the guard.
+ * Decides whether two locks overlap, for the stores, `mbus who` and the guard.
  *
- * - Two locks meet on disk if a path, or a named resource, is in both.
- * - A lock in one worktree never meets one in another worktree of the same
- *   project, even where one worktree lies inside the other (`.claude/worktrees`).
- *   At most they meet in the repository, which is a merge risk.
+ * - Two locks overlap on disk if a path, or a named resource, is in both.
+ * - Locks in two worktrees of one project never overlap on disk, even where one
+ *   worktree lies inside the other (`.claude/worktrees`). They may overlap in the
+ *   repository, which is a merge risk.
  * - A glob that may be a file's name (`app/[id].ts`) covers that file as well.
  *   Once a file of exactly that name exists, the lock covers only this file.
  *
@@ -26,41 +26,41 @@ import {
 import type { LockKind, LockTarget } from "../model/lock.ts";
 import type { Hold } from "../model/lock.ts";
 
-/** What a lock covers, as text: what targets, holds and rows have in common. */
+/** Path sets of a lock as text: the common part of targets, holds and rows. */
 export interface LockPathSets {
-  /** What it covers. */
+  /** The kind of the path sets. */
   readonly kind: LockKind;
-  /** Its extent on disk. */
+  /** The path set on disk. */
   readonly disk: string;
-  /** Its extent in its repository; absent outside of one. */
+  /** The path set in the repository; absent outside of one. */
   readonly repository?: string;
-  /** Whether a glob takes letters of either case for the same. */
+  /** Whether a glob is case-insensitive. */
   readonly foldsCase: boolean;
-  /** The root of the worktree that it lies in; absent outside of one. */
+  /** The root of the worktree; absent outside of a repository. */
   readonly worktree?: string;
-  /** The project that it lies in. */
+  /** The project; absent outside of a repository. */
   readonly project?: string;
 }
 
-/** What a lock covers, ready to be compared. */
+/** Path sets of a lock, parsed for comparison. */
 export interface ParsedPathSets
   extends Pick<LockPathSets, "worktree" | "project"> {
-  /** On disk: a path in any of these. */
+  /** The path set on disk: the union of these. */
   readonly disk: readonly Glob[];
-  /** In its repository, whatever the worktree; empty outside of one. */
+  /** The path set in the repository: the union of these; empty outside of one. */
   readonly repository: readonly Glob[];
 }
 
-/** Tells what exists at a path. */
+/** Returns the kind of entry at a path; undefined if it is absent. */
 export type EntryKind = (path: string) => "file" | "folder" | undefined;
 
-/** On the same file on disk, or on the same one in another worktree. */
+/** The same file on disk, or the same file of a repository in another worktree. */
 export type OverlapKind = "conflict" | "merge-risk";
 
 /**
- * What a lock covers, ready to be compared.
+ * Returns the path sets of a lock, parsed for comparison.
  *
- * @throws {GlobSyntaxError} If another program wrote what is not a path.
+ * @throws {GlobSyntaxError} If another program wrote an invalid path.
  */
 export function parsePathSets(
   lock: LockPathSets,
@@ -87,7 +87,7 @@ export function parsePathSets(
   };
 }
 
-/** What a target reaches. */
+/** Returns the path sets of a target, parsed for comparison. */
 export function targetPathSets(
   target: LockTarget,
   entryKind: EntryKind,
@@ -103,7 +103,7 @@ export function targetPathSets(
   }, entryKind);
 }
 
-/** What a hold reaches; undefined if another program wrote what is no path. */
+/** Returns the path sets of a hold; undefined if another program wrote an invalid path. */
 export function tryHoldPathSets(
   hold: Hold,
   entryKind: EntryKind,
@@ -112,7 +112,7 @@ export function tryHoldPathSets(
   return tryParsePathSets({ kind, ...pathSets, worktree, project }, entryKind);
 }
 
-/** What a lock reaches; undefined if another program wrote what is no path. */
+/** Returns the path sets of a lock; undefined if another program wrote an invalid path. */
 export function tryParsePathSets(
   lock: LockPathSets,
   entryKind: EntryKind,
@@ -125,7 +125,7 @@ export function tryParsePathSets(
   }
 }
 
-/** How two meet; undefined if they do not. */
+/** Returns the kind of overlap of two locks; undefined if they do not overlap. */
 export function overlapKind(
   a: ParsedPathSets,
   b: ParsedPathSets,
@@ -134,7 +134,7 @@ export function overlapKind(
   return overlapInRepository(a, b) ? "merge-risk" : undefined;
 }
 
-/** Whether two lock the same file on disk. */
+/** Returns whether two locks have a path on disk in common. */
 export function overlapOnDisk(
   a: ParsedPathSets,
   b: ParsedPathSets,
@@ -143,19 +143,19 @@ export function overlapOnDisk(
   const isOfOtherWorktree = a.worktree !== undefined &&
     b.worktree !== undefined && a.worktree !== b.worktree &&
     a.project === b.project;
-  return !isOfOtherWorktree && meet(a.disk, b.disk, meter);
+  return !isOfOtherWorktree && anyOverlap(a.disk, b.disk, meter);
 }
 
-/** Whether two lock the same file of a repository, whatever the worktrees. */
+/** Returns whether two locks have a file of a repository in common, in any worktree. */
 export function overlapInRepository(
   a: ParsedPathSets,
   b: ParsedPathSets,
   meter?: Meter,
 ): boolean {
-  return meet(a.repository, b.repository, meter);
+  return anyOverlap(a.repository, b.repository, meter);
 }
 
-function meet(
+function anyOverlap(
   some: readonly Glob[],
   others: readonly Glob[],
   meter?: Meter,
@@ -170,29 +170,28 @@ const STEPS_MAX = 40_000_000;
 const PARSE_STEPS_PER_CHARACTER = 40;
 
 /**
- * What deciding about one edit may cost. Once it is spent, each lock whose
- * literal beginning meets the edit counts as met: the edit is stopped, and told
- * of that lock.
+ * The budget of steps for one edit. Once it is spent, each lock whose literal
+ * prefix meets the edit counts as overlapping, so the edit is denied.
  */
 export class OverlapBudget {
   readonly #meter = { steps: 0, stepsMax: STEPS_MAX };
 
-  /** Whether nothing more is decided exactly. */
+  /** Whether the steps are used up, so that overlaps are no longer exact. */
   get isSpent(): boolean {
     return this.#meter.steps > STEPS_MAX;
   }
 
-  /** Notes that a pattern of so many characters is parsed. */
+  /** Charges for the parsing of a pattern of `characters`. */
   parse(characters: number): void {
     this.#meter.steps += PARSE_STEPS_PER_CHARACTER * characters;
   }
 
   /**
-   * Whether two meet, or may.
+   * Returns whether two locks overlap; true once the budget is spent.
    *
    * @ignore
    */
-  meet(
+  overlap(
     wanted: ParsedPathSets,
     covered: () => ParsedPathSets | undefined,
     compare: typeof overlapOnDisk,
@@ -208,7 +207,7 @@ export class OverlapBudget {
   }
 }
 
-/** The glob that an extent's text stands for. */
+/** Returns the glob of a path set's text. */
 export function pathSetGlob(
   kind: LockKind,
   text: string,
@@ -226,13 +225,12 @@ export function pathSetGlob(
   }
 }
 
-/** What all that an extent covers begins with: a path, cut at a name. */
+/** Returns the longest literal path that every path of a set equals or lies below. */
 export function pathSetPrefix(
   kind: LockKind,
   text: string,
   foldsCase: boolean,
 ): string {
-  // A path is its own literal beginning.
   if (kind !== "glob") return text;
   const prefix = literalPrefix(pathSetGlob(kind, text, foldsCase));
   const name = nameIn(text);
@@ -240,8 +238,8 @@ export function pathSetPrefix(
 }
 
 /**
- * The prefix by which an extent is found, case folded; undefined if another
- * program wrote what is no path.
+ * Returns the case-folded prefix under which a path set is indexed; undefined
+ * if another program wrote an invalid path.
  */
 export function tryPathSetPrefix(
   kind: LockKind,
@@ -256,12 +254,12 @@ export function tryPathSetPrefix(
   }
 }
 
-/** Returns that with which the prefix of all below each folder begins. */
+/** Returns, for each folder, the beginning of the prefixes of all paths below it. */
 export function foldersBelow(folders: readonly string[]): string[] {
   return folders.map((folder) => `${foldPrefix(folder).replace(/\/+$/, "")}/`);
 }
 
-/** The longest path that both are, or lie below. */
+/** Returns the longest path that both equal or lie below. */
 function commonFolder(one: string, other: string): string {
   const [names, others] = [one.split("/"), other.split("/")];
   const differs = names.findIndex((name, at) => name !== others[at]);
@@ -270,14 +268,14 @@ function commonFolder(one: string, other: string): string {
 }
 
 /**
- * Writes a pattern so that it cannot be the name of a file: as a choice of twice
- * the same. It stays a pattern whatever exists.
+ * Writes a pattern as a choice between two equal alternatives. So it cannot be
+ * the name of a file and stays a pattern.
  */
 export function onlyPattern(pattern: string): string {
   return `{${pattern},${pattern}}`;
 }
 
-/** The name that a pattern may be: what holds `*` or `?` already matches it. */
+// A pattern with `*` or `?` matches the file of its own name anyway.
 function nameIn(text: string): string | undefined {
   return /[*?]/.test(text) || text.startsWith("{")
     ? undefined

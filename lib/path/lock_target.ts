@@ -1,26 +1,25 @@
 /**
- * What a lock is put on: a path as a person writes it, made comparable.
+ * Lock targets: a path as a person writes it, in comparable form.
  *
- * A target has two *extents*, each a set of paths. The one on disk tells
- * whether two sessions touch the same file; the one in the repository tells
- * whether they touch the same file of it in two worktrees, which is no conflict
- * yet but will be one at the merge. Both are kept as text that is a path or a
- * glob, so that any store can keep and compare them.
+ * A target has two path sets. Two sessions conflict if their sets on disk
+ * overlap. They risk a merge conflict if their sets in the repository overlap,
+ * in two worktrees. Both sets are text, a path or a glob, so that any store can
+ * keep and compare them.
  *
- * **Paths and patterns.** A tool's path is always a path. What a person writes
- * is a pattern only if nothing of exactly that name exists, and
+ * **Paths and patterns.** A tool's path is always a path. Text from a person is
+ * a path if an entry of exactly that name exists, and otherwise:
  *
- * | written | is |
+ * | written | read as |
  * | --- | --- |
  * | `*` or `?` in it | a pattern; existing folders before it are names |
  * | brackets or braces in a folder that exists (`app/[id]/page.tsx`) | a path |
- * | pairs of brackets or braces that parse as no pattern (`{x}.ts`) | a path |
+ * | pairs of brackets or braces that do not parse (`{x}.ts`) | a path |
  * | other brackets or braces (`[ab].ts`) | a pattern, and the file of that name |
  *
  * **Names.** `@git/head`, `@port/3000` and any other `@name` is a resource and
- * never meets a path. What begins with `@git/` belongs to the worktree, which
- * has a HEAD and an index of its own; what begins with `@port/` to the machine;
- * any other to the project. A file whose path begins so is written `./@x`.
+ * never overlaps a path. A name `@git/…` belongs to the worktree, which has its
+ * own HEAD and index, and `@port/…` to the machine. Any other name belongs to
+ * the project. A file whose path begins with `@` is written `./@x`.
  *
  * @module
  */
@@ -50,26 +49,26 @@ import {
 import { canonicalOf, canonicalPattern, projectOf } from "./project.ts";
 import { repositoryOf } from "./repository.ts";
 
-/** How a path is read: as a path, as a glob, or as what it most likely is. */
+/** The reading of text: as a path, as a glob, or by the rules above. */
 export type PatternMode = "auto" | "glob" | "literal";
 
-/** The ways to read a path. */
+/** All pattern modes. */
 export const PATTERN_MODES: readonly PatternMode[] = [
   "auto",
   "glob",
   "literal",
 ];
 
-/** How to read what a lock is to be put on. */
+/** Options of {@linkcode lockTarget}. */
 export interface TargetOptions {
   /**
-   * Whether it is a path, a glob, or what a person most likely means.
+   * The reading of the text.
    * @default {"auto"}
    */
   readonly pattern?: PatternMode;
-  /** The project of a name where `base` is in no repository. */
+  /** The project of a name if `base` is outside of a repository. */
   readonly project?: string | null;
-  /** Folders that were found before, where many paths are read at one time. */
+  /** Folders already resolved, if many paths are read. */
   readonly known?: KnownFolders;
 }
 
@@ -77,10 +76,10 @@ export interface TargetOptions {
 const NAME_CHARS_MAX = 128;
 
 /**
- * What `path` means, relative ones against the absolute folder `base`. `~` is
- * the home folder.
+ * Returns the target of `path`. A relative path starts at the absolute folder
+ * `base`, and `~` is the home folder.
  *
- * @throws {InvalidInputError} If it can be no path or does not parse as a glob.
+ * @throws {InvalidInputError} If it is not a path and does not parse as a glob.
  */
 export function lockTarget(
   path: string,
@@ -98,7 +97,7 @@ export function lockTarget(
       case "glob":
         return patternTarget(whole, base, true);
       case "auto":
-        return meantTarget(whole, base);
+        return autoTarget(whole, base);
     }
   } catch (error) {
     if (error instanceof PathError) {
@@ -106,7 +105,7 @@ export function lockTarget(
     }
     if (error instanceof GlobSyntaxError) {
       const remedy = pattern === "auto"
-        ? ` If it is a file's name, say so (--literal, pattern: "literal").`
+        ? ` For a file of this name pass --literal (pattern: "literal").`
         : "";
       throw new InvalidInputError("path", error.message + remedy, {
         cause: error,
@@ -117,11 +116,12 @@ export function lockTarget(
 }
 
 /**
- * The target of a named resource, such as `@git/head`, as it is meant in the
- * absolute folder `base`.
+ * Returns the target of a named resource, such as `@git/head`, in the absolute
+ * folder `base`.
  *
- * @throws {InvalidInputError} If it can be no name, or git's outside of a
- * repository.
+ * @param otherwise The project if `base` is outside of a repository.
+ * @throws {InvalidInputError} If it is not a valid name, or `@git/…` outside of
+ * a repository.
  */
 export function resourceTarget(
   name: string,
@@ -135,7 +135,7 @@ export function resourceTarget(
       "path",
       `Cannot lock ${JSON.stringify(name.slice(0, NAME_CHARS_MAX))}: it is ` +
         `not a name such as "@port/3000" (letters, digits, ". _ - : +", at most ` +
-        `${NAME_CHARS_MAX}); write "./@…" for a file.`,
+        `${NAME_CHARS_MAX}). Write "./@…" for a file.`,
     );
   }
   const { scope, project, worktree } = scopeOf(name, base, otherwise);
@@ -149,7 +149,7 @@ export function resourceTarget(
   };
 }
 
-/** Where a name is one thing: in a worktree, on a machine, in a project. */
+/** Returns the scope of a name: a worktree, a machine or a project. */
 function scopeOf(
   name: string,
   base: string,
@@ -165,8 +165,8 @@ function scopeOf(
   if (repository === undefined) {
     throw new InvalidInputError(
       "path",
-      `Cannot lock "${name}": the folder ${base} is in no git repository. ` +
-        `Change to a worktree first.`,
+      `Cannot lock "${name}": the folder ${base} is not in a git repository. ` +
+        `Change to a worktree.`,
     );
   }
   const { project, worktree } = repository;
@@ -182,34 +182,34 @@ function nameTarget(
   if (exists(name, base)) {
     throw new InvalidInputError(
       "path",
-      `Cannot lock "${name}": it is a resource's name, and a file has it, too. ` +
+      `Cannot lock "${name}": it names both a resource and a file. ` +
         `Write "./${name}" for the file, or lock the resource from another folder.`,
     );
   }
   return target;
 }
 
-/** `~` as a shell expands it; a file of that name is `./~`. */
+/** Expands `~` as a shell does; a file of that name is `./~`. */
 function homeExpanded(path: string): string {
   if (!/^~(?:$|\/)/.test(path)) return path;
   const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? "";
   return rootOf(slashed(home)) === undefined ? path : home + path.slice(1);
 }
 
-/** The target of a path that may be a pattern. */
-function meantTarget(path: string, base: string): LockTarget {
+/** Returns the target of a path that may be a pattern. */
+function autoTarget(path: string, base: string): LockTarget {
   if (!isGlob(path) || exists(path, base)) return pathTarget(path, base);
   if (/[*?]/.test(path)) return patternTarget(path, base);
-  return isBelowBracketed(path, base) || isNoPattern(path)
+  return isBelowBracketed(path, base) || isBracketedName(path)
     ? pathTarget(path, base)
     : patternTarget(path, base);
 }
 
 /**
- * Whether text parses as no pattern though each bracket has its partner, as in
- * `{x}` and `[[...slug]]`: then it is a name, and else likely a slip.
+ * Returns whether text does not parse as a pattern although its brackets are
+ * paired, as in `{x}` and `[[...slug]]`. Unpaired ones are likely a slip.
  */
-function isNoPattern(text: string): boolean {
+function isBracketedName(text: string): boolean {
   try {
     parseGlob(text);
     return false;
@@ -220,17 +220,17 @@ function isNoPattern(text: string): boolean {
   }
 }
 
-/** Whether the folders of a path up to one with a bracket exist. */
+/** Returns whether the folders of a path up to one with a bracket exist. */
 function isBelowBracketed(path: string, base: string): boolean {
   return isGlob(path.slice(0, literalEndOf(path, base)));
 }
 
-/** The end of a pattern's folders before the first wildcard. */
+/** Returns the end of a pattern's folders before the first wildcard. */
 function wildcardFolderOf(pattern: string): number {
   return pattern.slice(0, pattern.search(/[*?[\]{}\\]/)).lastIndexOf("/") + 1;
 }
 
-/** The same, with the folders after it that exist as they are written. */
+/** Returns that end, moved past further folders that exist as written. */
 function literalEndOf(pattern: string, base: string): number {
   let end = wildcardFolderOf(pattern);
   for (;;) {
@@ -248,7 +248,6 @@ function isFolder(path: string, base: string): boolean {
       (entry?.isSymlink === true && Deno.statSync(whole).isDirectory);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
-    // What cannot be looked at is not known to be a folder.
     return false;
   }
 }
@@ -257,7 +256,7 @@ function exists(path: string, base: string): boolean {
   try {
     return realPathOf(path, base).exists;
   } catch (error) {
-    // What can be no path may still be a glob, which is checked on its own.
+    // An invalid path may still be a valid glob.
     if (error instanceof PathError) return false;
     throw error;
   }
@@ -283,7 +282,7 @@ function pathTarget(
     repository: canonical.repositoryKey === undefined
       ? undefined
       : pathSet(kind, canonical.repositoryKey),
-    // The keys of paths are folded already where the disk folds them.
+    // The key is already folded where the disk folds case.
     foldsCase: false,
     project: canonical.project,
     worktree: canonical.worktree,
@@ -293,19 +292,19 @@ function pathTarget(
 function patternTarget(
   pattern: string,
   base: string,
-  isSaid = false,
+  isExplicit = false,
 ): LockTarget {
   if (!isGlob(pattern)) return pathTarget(pattern, base);
-  // Refused as it was written, and not as it is kept.
+  // Its syntax error quotes the pattern as written.
   parseGlob(pattern);
   const { folder, rest, caseInsensitive } = canonicalPattern(
     pattern,
-    isSaid ? wildcardFolderOf(pattern) : literalEndOf(pattern, base),
+    isExplicit ? wildcardFolderOf(pattern) : literalEndOf(pattern, base),
     base,
   );
   const below = (key: string) => {
     const text = `${escapeGlob(key).replace(/\/$/, "")}/${rest}`;
-    return isSaid && !/[*?]/.test(text) ? onlyPattern(text) : text;
+    return isExplicit && !/[*?]/.test(text) ? onlyPattern(text) : text;
   };
   return {
     kind: "glob",
@@ -320,7 +319,7 @@ function patternTarget(
   };
 }
 
-/** The extent that is written as `text`. */
+/** Returns the path set with the given text. */
 export function pathSet(
   kind: LockKind,
   text: string,

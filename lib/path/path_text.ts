@@ -1,9 +1,8 @@
 /**
- * What text is a path, and how paths are taken apart: no look at the disk.
+ * Paths as text, without access to the disk.
  *
- * Whatever could not be a path on any disk, or would break a line of output, is
- * refused before anything is asked or stored. Within this library separators
- * are `/` on every system.
+ * Text that no disk takes as a path, or that would break a line of output, is
+ * rejected first. Within this library separators are `/` on every system.
  *
  * @module
  */
@@ -15,13 +14,14 @@ const PATH_BYTES_MAX = 4096;
 const NAME_BYTES_MAX = 255;
 
 /**
- * Why a path is refused:
- * - `empty`, `control-character`, `not-unicode`, `too-long`: its text;
- * - `relative-base`: the folder it was to be resolved against is not absolute;
+ * The reason for which a path is rejected:
+ * - `empty`, `control-character`, `not-unicode`, `too-long`: the text;
+ * - `relative-base`: the base folder is not absolute;
  * - `wildcard-parent`: `.` or `..` after the first wildcard of a pattern;
- * - `loop`: its links go round; `not-a-folder`: a file stands where a folder
- *   is needed; `denied`: a folder may not be searched; `unreadable`: the
- *   system refused it otherwise (see `cause`).
+ * - `loop`: symbolic links form a circle;
+ * - `not-a-folder`: a name in the middle is a file;
+ * - `denied`: a folder lacks the execute permission;
+ * - `unreadable`: the system failed otherwise (see `cause`).
  */
 export type PathProblem =
   | "empty"
@@ -36,37 +36,44 @@ export type PathProblem =
   | "unreadable";
 
 /**
- * A path that cannot be used: `Cannot use path "…": ‹what stands in the way›;
- * ‹what to do›`, with control characters escaped and long paths shortened.
+ * Thrown for a path that cannot be used: `Cannot use path "…": ‹state›.
+ * ‹Remedy›.` Control characters are escaped and long paths shortened.
  */
 export class PathError extends Error {
   /** Always `"PathError"`. */
   override readonly name = "PathError";
-  /** The path as it was given, unescaped. */
+  /** The path as given, unescaped. */
   readonly path: string;
-  /** Why it was refused. */
+  /** The reason for the rejection. */
   readonly reason: PathProblem;
 
-  /** Words the message from the path, the reason and its explanation. */
+  /** Creates the error; `state` and `remedy` complete its message. */
   constructor(
     path: string,
     reason: PathProblem,
-    explanation: string,
+    state: string,
+    remedy: string,
     options?: ErrorOptions,
   ) {
-    super(`Cannot use path "${shown(path)}": ${explanation}`, options);
+    super(`Cannot use path "${shown(path)}": ${state}. ${remedy}.`, options);
     this.path = path;
     this.reason = reason;
   }
 }
 
-/** Throws if the text cannot be a path; `path` is what the error names. */
-export function checkPathText(text: string, path: string): void {
+/**
+ * Throws if `text` cannot be a path.
+ *
+ * @param path The path that the error names.
+ * @throws {PathError} If it is empty, too long or not a line of Unicode.
+ */
+export function assertPathText(text: string, path: string): void {
   if (text === "") {
     throw new PathError(
       path,
       "empty",
-      'it is empty; give a path such as "src/main.ts" or "."',
+      "the path is empty",
+      'Give a path such as "src/main.ts" or "."',
     );
   }
   // deno-lint-ignore no-control-regex
@@ -75,43 +82,46 @@ export function checkPathText(text: string, path: string): void {
     throw new PathError(
       path,
       "control-character",
-      `it contains the control character ${
-        shown(control[0])
-      }; use a name without it`,
+      `the path contains the control character ${shown(control[0])}`,
+      "Use a name without it",
     );
   }
   if (!text.isWellFormed()) {
     throw new PathError(
       path,
       "not-unicode",
-      "it contains half of a surrogate pair; use a name that is valid Unicode",
+      "the path contains half of a surrogate pair",
+      "Use a name that is valid Unicode",
     );
   }
   const long = exceeds(text, PATH_BYTES_MAX) ||
     (exceeds(text, NAME_BYTES_MAX) &&
       slashed(text).split("/").some((name) => exceeds(name, NAME_BYTES_MAX)));
-  if (long) throw tooLong(path);
+  if (long) throw tooLongError(path);
 }
 
-/** The folder that holds an absolute canonical path; a root holds itself. */
+/** Returns the parent of an absolute canonical path; a root is its own parent. */
 export function parentOf(absolute: string): string {
   const root = rootOf(absolute) ?? "/";
   const cut = absolute.lastIndexOf("/");
   return cut < root.length ? root : absolute.slice(0, cut);
 }
 
-/** Whether an absolute path is a folder's or lies below it. */
+/** Returns whether an absolute path equals a folder or lies below it. */
 export function isAtOrBelow(path: string, folder: string): boolean {
   const below = folder.endsWith("/") ? folder : `${folder}/`;
   return path === folder || path.startsWith(below);
 }
 
-/** Writes separators as `/`: Windows' `\` is one too, elsewhere it is a letter. */
+/** Returns a path with `/` as separator; `\` is a separator on Windows only. */
 export function slashed(path: string): string {
   return Deno.build.os === "windows" ? path.replaceAll("\\", "/") : path;
 }
 
-/** The root an absolute path starts with (`/`, `C:/`, `//server/share/`). */
+/**
+ * Returns the root of an absolute path (`/`, `C:/`, `//server/share/`);
+ * undefined for a relative path.
+ */
 export function rootOf(path: string): string | undefined {
   if (Deno.build.os !== "windows") {
     return path.startsWith("/") ? "/" : undefined;
@@ -119,22 +129,22 @@ export function rootOf(path: string): string | undefined {
   return /^(?:[A-Za-z]:\/|\/\/[^/]+\/[^/]+\/)/.exec(path)?.[0];
 }
 
-/** The path of `name` in a folder. */
+/** Returns the path of `name` in a folder. */
 export function joined(folder: string, name: string): string {
   return folder.endsWith("/") ? folder + name : `${folder}/${name}`;
 }
 
-/** The last name of an absolute canonical path; empty for a root. */
+/** Returns the last name of an absolute canonical path; empty for a root. */
 export function lastName(absolute: string): string {
   return absolute.slice(absolute.lastIndexOf("/") + 1);
 }
 
-/** The names in a path, without its `root` and without empty ones. */
+/** Returns the names in a path after its `root`, without empty ones. */
 export function namesOf(path: string, root = ""): string[] {
   return path.slice(root.length).split("/").filter((name) => name !== "");
 }
 
-/** Escapes control characters and shortens long text, for one line of output. */
+/** Returns text for one line of output: escaped, and at most 200 characters. */
 export function shown(text: string): string {
   const short = text.length > 200 ? `${text.slice(0, 199)}…` : text;
   return short.replace(
@@ -148,18 +158,29 @@ export function shown(text: string): string {
 }
 
 function exceeds(text: string, bytesMax: number): boolean {
-  // A UTF-16 unit is at most three bytes of UTF-8: short text needs no count.
+  // A UTF-16 unit is at most three bytes of UTF-8, so short text needs no count.
   return text.length > bytesMax ||
     (text.length * 3 > bytesMax &&
       new TextEncoder().encode(text).length > bytesMax);
 }
 
-/** The error for a path, or a name in it, that is too long. */
-export function tooLong(path: string, cause?: unknown): PathError {
+/** Returns the error for a path, or a name in it, that is too long. */
+export function tooLongError(path: string, cause?: unknown): PathError {
   return new PathError(
     path,
     "too-long",
-    `it is longer than ${PATH_BYTES_MAX} bytes, or a name in it than ${NAME_BYTES_MAX}; use a shorter one`,
+    `the path has more than ${PATH_BYTES_MAX} bytes, or a name in it more than ${NAME_BYTES_MAX}`,
+    "Use a shorter path",
     cause === undefined ? undefined : { cause },
+  );
+}
+
+/** Returns the error for a path that has a file in place of a folder. */
+export function notAFolderError(path: string, file: string): PathError {
+  return new PathError(
+    path,
+    "not-a-folder",
+    `"${shown(file)}" is a file, not a folder`,
+    "Leave out the names after it",
   );
 }

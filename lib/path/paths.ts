@@ -1,57 +1,54 @@
 /**
- * What a path is on disk: the one path that all ways to write it lead to.
- *
- * What it keeps true, and why:
+ * Real paths on disk: every spelling of a path resolves to one.
  *
  * 1. Links are followed before `..` is applied, as the system does: `link/..`
- *    is the parent of what the link points at, so no text is tidied beforehand.
- * 2. A file that does not exist yet has the path it will have once created: a
- *    session locks what it is about to write. So a link that points nowhere
- *    stands for its target, and the names past the last existing folder are
- *    kept as they are written.
- * 3. The result is canonical: resolving it again gives the same.
- * 4. What the system could not resolve either is refused with a
- *    {@linkcode PathError} that says what stands in the way.
- *
- * `path_text.ts` says what text is a path at all, and `case_rules.ts` how
- * letters of two cases compare.
+ *    is the parent of the link's target. So `..` is never removed as text.
+ * 2. A file that does not exist yet has the path at which it will be created,
+ *    because a session locks a file before it writes it. A dangling link stands
+ *    for its target, and names after the last existing folder stay as written.
+ * 3. The result is canonical: resolving it again returns the same.
+ * 4. A path that the system cannot resolve is rejected with a
+ *    {@linkcode PathError}.
  *
  * @module
  */
 
 import {
-  checkPathText,
+  assertPathText,
   joined,
   lastName,
   namesOf,
+  notAFolderError,
   parentOf,
   PathError,
   rootOf,
   shown,
   slashed,
-  tooLong,
+  tooLongError,
 } from "./path_text.ts";
 
-/** How many symbolic links one path may pass through, as on Linux. */
+/** The most symbolic links in one path, as on Linux. */
 const LINKS_MAX = 40;
 
 /** A path resolved on disk. */
 export interface RealPath {
-  /** Absolute path without links, `.` or `..`; its tail may not exist yet. */
+  /** The absolute path without links, `.` or `..`; its tail may not exist. */
   readonly absolute: string;
-  /** The deepest folder on the path that exists; the path itself if it is one. */
+  /** The deepest existing folder on the path, or the path itself if a folder. */
   readonly folder: string;
-  /** Whether there is something at the path. */
+  /** Whether an entry exists at the path. */
   readonly exists: boolean;
 }
 
 /**
- * Resolves a path, relative ones against the absolute folder `base`, whether
- * or not it exists. Throws a {@linkcode PathError} for what cannot be a path,
- * and `Deno.errors.NotCapable` without `--allow-read`.
+ * Resolves a path, whether or not it exists. A relative path starts at the
+ * absolute folder `base`.
+ *
+ * @throws {PathError} If it cannot be a path.
+ * @throws {Deno.errors.NotCapable} Without `--allow-read`.
  */
 export function realPathOf(path: string, base: string): RealPath {
-  checkPathText(path, path);
+  assertPathText(path, path);
   const written = slashed(path);
   let whole = written;
   if (rootOf(written) === undefined) {
@@ -59,32 +56,33 @@ export function realPathOf(path: string, base: string): RealPath {
       throw new PathError(
         path,
         "relative-base",
-        "it is relative, and there is no absolute folder to start from; give an absolute path",
+        "the path is relative, and its base folder is not absolute",
+        "Give an absolute path",
       );
     }
     whole = `${slashed(base)}/${written}`;
   }
   const real = resolve(path, whole);
-  // Links may lead to names that were not in the text given.
-  checkPathText(real.absolute, path);
+  // Links may lead to names that are not in the given text.
+  assertPathText(real.absolute, path);
   return real;
 }
 
-/** Folders as they were found, for many paths that are resolved at one time. */
+/** Folders already resolved, by path. */
 export type KnownFolders = Map<string, RealPath>;
 
 /**
- * Resolves a path as {@linkcode realPathOf} does. Each folder is resolved once,
- * so that of many files in it each costs one look-up.
+ * Resolves a path as {@linkcode realPathOf} does, and its folder through
+ * `known`. Each further file of a folder costs one look-up.
  */
 export function realPathAmong(
   path: string,
   base: string,
   known: KnownFolders,
 ): RealPath {
-  // Elsewhere the system says how a name is spelled on disk.
+  // Only on Linux is a name on disk spelled as it is written.
   if (Deno.build.os !== "linux") return realPathOf(path, base);
-  checkPathText(path, path);
+  assertPathText(path, path);
   const whole = rootOf(path) === undefined ? joined(base, path) : path;
   const name = lastName(whole);
   if (rootOf(whole) === undefined || /^\.{0,2}$/.test(name)) {
@@ -97,12 +95,12 @@ export function realPathAmong(
     known.set(above, folder);
   }
   const { exists, absolute } = folder;
-  // A file has nothing below it: what is wrong is told of the whole path.
+  // The parent is a file: this throws the error for the whole path.
   if (exists && folder.folder !== absolute) return realPathOf(path, base);
   const file = joined(absolute, name);
-  checkPathText(file, path);
+  assertPathText(file, path);
   if (!exists) return { absolute: file, folder: folder.folder, exists };
-  const entry = asked(path, file, () => entryAt(file));
+  const entry = withPathErrors(path, file, () => entryAt(file));
   if (entry === undefined) {
     return { absolute: file, folder: absolute, exists: false };
   }
@@ -111,7 +109,7 @@ export function realPathAmong(
   return { absolute: file, folder: isFolder ? file : absolute, exists: true };
 }
 
-/** Looks up without following a link; `undefined` where there is nothing. */
+/** Returns the entry at a path, without following a link; undefined if absent. */
 export function entryAt(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);
@@ -122,12 +120,11 @@ export function entryAt(path: string): Deno.FileInfo | undefined {
   }
 }
 
-/** Returns what exists at a path, as what a lock on it would cover. */
+/** Returns the kind of entry at a path; undefined if it is absent or unreadable. */
 export function entryKindOf(path: string): "file" | "folder" | undefined {
   try {
     return Deno.statSync(path).isDirectory ? "folder" : "file";
   } catch {
-    // It is not there, or cannot be looked at: then it may be either.
     return undefined;
   }
 }
@@ -140,25 +137,23 @@ function resolve(path: string, whole: string): RealPath {
     return { absolute, folder, exists: true };
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
-    // Not there, or not all of it: go name by name, which also finds out
-    // what stands in the way.
+    // The walk resolves a path that exists in part, and finds the error's cause.
     return walk(path, whole);
   }
 }
 
-/** Resolves name by name: `at` exists and is real, `missing` is what follows. */
+/** Resolves name by name: `at` exists and is real, `missing` follows it. */
 function walk(path: string, whole: string): RealPath {
   let at = rootOf(whole) ?? "/";
   let isFolder = true;
   let links = 0;
   const missing: string[] = [];
-  // Names still to come, the next one last. A slash at the end asks for
-  // nothing more, so empty names go.
+  // Remaining names, the next one last.
   const coming = namesOf(whole, at).reverse();
   for (;;) {
     const name = coming.pop();
     if (name === undefined) break;
-    if (!isFolder) throw notAFolder(path, at);
+    if (!isFolder) throw notAFolderError(path, at);
     if (name === ".") continue;
     if (missing.length > 0) {
       if (name === "..") missing.pop();
@@ -170,7 +165,7 @@ function walk(path: string, whole: string): RealPath {
       continue;
     }
     const next = joined(at, name);
-    const entry = asked(path, next, () => entryAt(next));
+    const entry = withPathErrors(path, next, () => entryAt(next));
     if (entry === undefined) {
       missing.push(name);
     } else if (entry.isSymlink) {
@@ -178,12 +173,15 @@ function walk(path: string, whole: string): RealPath {
         throw new PathError(
           path,
           "loop",
-          `its symbolic links lead round in a circle or through more than ${LINKS_MAX} links (at "${
+          `its symbolic links form a circle, or are more than ${LINKS_MAX} (at "${
             shown(next)
-          }"); name the file they should lead to`,
+          }")`,
+          "Name the file that they should lead to",
         );
       }
-      const target = slashed(asked(path, next, () => Deno.readLinkSync(next)));
+      const target = slashed(
+        withPathErrors(path, next, () => Deno.readLinkSync(next)),
+      );
       const root = rootOf(target);
       coming.push(...namesOf(target, root ?? "").reverse());
       if (root !== undefined) at = root;
@@ -197,44 +195,36 @@ function walk(path: string, whole: string): RealPath {
   return { absolute, folder, exists: missing.length === 0 };
 }
 
-/** What the system says of `absolute`, a step on the way of `path`. */
-function asked<Answer>(
+/** Calls `read` on `absolute`; throws its failure as a `PathError` of `path`. */
+function withPathErrors<Read>(
   path: string,
   absolute: string,
-  ask: () => Answer,
-): Answer {
+  read: () => Read,
+): Read {
   try {
-    return ask();
+    return read();
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     if (error instanceof Deno.errors.PermissionDenied) {
       throw new PathError(
         path,
         "denied",
-        `the folder "${
-          shown(parentOf(absolute))
-        }" may not be searched; ask its owner for the execute permission`,
+        `the folder "${shown(parentOf(absolute))}" may not be searched`,
+        "Ask its owner for the execute permission",
         { cause: error },
       );
     }
     if ((error as { code?: string }).code === "ENAMETOOLONG") {
-      throw tooLong(path, error);
+      throw tooLongError(path, error);
     }
     throw new PathError(
       path,
       "unreadable",
-      `the system refused "${shown(absolute)}" (${
+      `the system cannot read "${shown(absolute)}" (${
         error instanceof Error ? error.message : String(error)
-      }); check that the disk is there`,
+      })`,
+      "Check that the disk is mounted",
       { cause: error },
     );
   }
-}
-
-function notAFolder(path: string, file: string): PathError {
-  return new PathError(
-    path,
-    "not-a-folder",
-    `"${shown(file)}" is a file, not a folder; leave out what follows it`,
-  );
 }

@@ -1,70 +1,73 @@
 /**
- * What a session works on, and what a path is: the two names by which sessions
- * find that they are at the same thing.
+ * Projects and canonical paths: the names by which sessions recognise the same
+ * project and the same file.
  *
- * What it keeps true, and why:
- *
- * 1. The same file on disk has one {@linkcode CanonicalPath.key}, however it is
- *    written: two sessions that hold it are in conflict. `paths.ts` says how
- *    links are followed, `case_rules.ts` how letters compare.
- * 2. The same file of a repository in two worktrees has one
- *    {@linkcode CanonicalPath.repositoryKey}: a merge risk. It is the project
- *    (`repository.ts` says what that is), a name `:` and the path from the
- *    worktree's root, `/home/dev/app/:/src/a.ts`. It has the form of a path, so
- *    that globs work on it; `:/` is also git's way to write the root of a
- *    worktree. What is called `.git` there has none: worktrees do not share it.
- * 3. A folder in no repository is a project of its own, found by no path above
- *    or below it.
+ * 1. A file on disk has one {@linkcode CanonicalPath.key} for all spellings of
+ *    its path: two sessions that hold it are in conflict.
+ * 2. A file of a repository has one {@linkcode CanonicalPath.repositoryKey} in
+ *    all worktrees: two sessions that hold it risk a merge conflict. The key is
+ *    the project, a name `:` and the path from the worktree's root, as in
+ *    `/home/dev/app/:/src/a.ts`. It has the form of a path, so globs apply to
+ *    it. Git writes the root of a worktree as `:/`, too. A path below `.git` has
+ *    no such key, because worktrees do not share it.
+ * 3. A folder outside of a repository is a project of its own. Folders above and
+ *    below it are other projects.
  *
  * @module
  */
 
 import { foldsCase, keyOf } from "./case_rules.ts";
-import { checkPathText, joined, namesOf, PathError } from "./path_text.ts";
+import {
+  assertPathText,
+  joined,
+  namesOf,
+  notAFolderError,
+  PathError,
+} from "./path_text.ts";
 import { type RealPath, realPathOf } from "./paths.ts";
 import { branchOf, projectName, repositoryOf } from "./repository.ts";
 
 export { PathError, type PathProblem } from "./path_text.ts";
 
-/** What a session works on. */
+/** The project, worktree and branch of a folder. */
 export interface Project {
   /** The project's name: an absolute path, the same in all worktrees. */
   readonly project: string;
-  /** The root of the worktree (or the bare repository), or the folder itself. */
+  /** The root of the worktree or bare repository, else the folder itself. */
   readonly worktree: string;
-  /** The branch checked out there; not set on a detached head or without git. */
+  /** The branch checked out there; absent on a detached HEAD or without git. */
   readonly branch?: string;
 }
 
-/** A path in the one spelling that all others are compared in. */
+/** A path in the spelling in which paths are compared. */
 export interface CanonicalPath {
-  /** Absolute path without links, `.` or `..`; it need not exist. */
+  /** The absolute path without links, `.` or `..`; it need not exist. */
   readonly absolute: string;
-  /** What tells files on disk apart: `absolute`, its case folded where the disk folds it. */
+  /** The key of the file on disk: `absolute`, case folded where the disk folds it. */
   readonly key: string;
-  /** What tells files of a repository apart; not set outside of a worktree. */
+  /** The key of the file in its repository; absent outside of a worktree. */
   readonly repositoryKey?: string;
-  /** The project that the path is in; not set outside of a repository. */
+  /** The project of the path; absent outside of a repository. */
   readonly project?: string;
-  /** The root of the worktree that the path is in; not set outside of a repository. */
+  /** The root of the path's worktree; absent outside of a repository. */
   readonly worktree?: string;
 }
 
 /** A glob whose literal folders are canonical. */
 export interface CanonicalPattern {
-  /** The folder that the wildcards start in; it is a path, so nothing in it is a wildcard. */
+  /** The folder in which the wildcards start, as a path without wildcards. */
   readonly folder: CanonicalPath;
-  /** What follows the folder and a slash: glob syntax, as it was written. */
+  /** The pattern after the folder and a slash, as written. */
   readonly rest: string;
-  /** Whether letters of either case are the same in that folder. */
+  /** Whether the folder is case-insensitive. */
   readonly caseInsensitive: boolean;
 }
 
 /**
- * Tells what is worked on in `folder`, an absolute path that need not exist.
+ * Returns the project of `folder`, an absolute path that need not exist.
  *
- * Throws a {@linkcode PathError} if it cannot be a path, and
- * `Deno.errors.NotCapable` without `--allow-read`.
+ * @throws {PathError} If it cannot be a path.
+ * @throws {Deno.errors.NotCapable} Without `--allow-read`.
  */
 export function projectOf(folder: string): Project {
   const real = realPathOf(folder, "");
@@ -82,24 +85,24 @@ export function projectOf(folder: string): Project {
 }
 
 /**
- * Resolves a path, a relative one against the absolute folder `base`, whether
- * or not it exists.
+ * Resolves a path, whether or not it exists. A relative path starts at the
+ * absolute folder `base`.
  *
- * Throws a {@linkcode PathError} if it cannot be a path, and
- * `Deno.errors.NotCapable` without `--allow-read`.
+ * @throws {PathError} If it cannot be a path.
+ * @throws {Deno.errors.NotCapable} Without `--allow-read`.
  */
 export function canonicalPath(path: string, base: string): CanonicalPath {
   return canonicalOf(realPathOf(path, base));
 }
 
-/** The one spelling of a path that was resolved on disk. */
+/** Returns the canonical form of a path that was resolved on disk. */
 export function canonicalOf(real: RealPath): CanonicalPath {
   const { absolute } = real;
   const key = keyOf(real);
   const repository = repositoryOf(real.folder);
   if (repository?.gitFolder === undefined) return { absolute, key };
   const { project, worktree } = repository;
-  // Counted in names, as folding case may change the number of characters.
+  // Counted in names, because case folding may change the number of characters.
   const below = namesOf(absolute).slice(namesOf(worktree).length);
   if (repository.bare || below[0] === ".git") {
     return { absolute, key, project, worktree };
@@ -110,13 +113,14 @@ export function canonicalOf(real: RealPath): CanonicalPath {
 }
 
 /**
- * Resolves the literal folders that a glob begins with: `pattern` up to
- * `literalEnd`, an index that is 0 or just behind a slash. That part is taken
- * as it is, so a name with an escape in it belongs to the rest.
+ * Resolves the literal folders at the beginning of a glob.
  *
- * Throws a {@linkcode PathError} if the folders cannot be a path or the rest
- * has a name `.` or `..`, a `RangeError` if `literalEnd` is elsewhere, and
- * `Deno.errors.NotCapable` without `--allow-read`.
+ * @param literalEnd The end of these folders: 0 or an index just after a slash.
+ * The text before it is read without escapes.
+ * @throws {PathError} If the folders cannot be a path or the rest has a name `.`
+ * or `..`.
+ * @throws {RangeError} If `literalEnd` is another index.
+ * @throws {Deno.errors.NotCapable} Without `--allow-read`.
  */
 export function canonicalPattern(
   pattern: string,
@@ -126,28 +130,23 @@ export function canonicalPattern(
   const literal = pattern.slice(0, literalEnd);
   if (literal.length !== literalEnd || !/(?:^|\/)$/.test(literal)) {
     throw new RangeError(
-      `Cannot split pattern at ${literalEnd}: expected 0 or an index just behind a "/"`,
+      `Cannot split pattern at ${literalEnd}: the index is not 0 or just after a "/".`,
     );
   }
-  checkPathText(pattern, pattern);
+  assertPathText(pattern, pattern);
   const rest = pattern.slice(literalEnd);
   if (/(?:^|\/)\.\.?(?:\/|$)/.test(rest)) {
     throw new PathError(
       pattern,
       "wildcard-parent",
-      'it has "." or ".." behind a wildcard; write the pattern without it',
+      'the pattern has "." or ".." after a wildcard',
+      "Write the pattern without it",
     );
   }
   const folder = canonicalPath(literal || ".", base);
-  // Where the folder is yet to come, it will be like the one it is made in.
+  // A folder that does not exist yet will follow its parent's case rule.
   const real = realPathOf(folder.absolute, "");
-  if (isFile(real)) {
-    throw new PathError(
-      pattern,
-      "not-a-folder",
-      `"${literal}" is a file, not a folder; leave out what follows it`,
-    );
-  }
+  if (isFile(real)) throw notAFolderError(pattern, literal);
   const caseInsensitive = foldsCase(real.folder);
   const composes = caseInsensitive || Deno.build.os === "darwin";
   return {

@@ -1,88 +1,86 @@
 /**
- * The git repository a folder is in, found by reading a few small files:
- * starting `git` would cost more than everything else a hook does.
+ * Finds the git repository of a folder by reading a few small files, because
+ * starting `git` would dominate the cost of a hook.
  *
- * What is looked for, step by step up from the folder:
+ * The folder and then each parent is searched for:
  *
  * | found | git directory | common directory |
  * | --- | --- | --- |
  * | `.git/` with a `HEAD` | itself | itself |
- * | `.git`, a file `gitdir: …`: a worktree | what it names | what `commondir` there names, if that knows the worktree |
- * | the same: a submodule, or `--separate-git-dir` | what it names | the same |
+ * | `.git`, a file `gitdir: …`: a worktree | the one named | the one named in `commondir`, if it lists the worktree |
+ * | the same: a submodule, or `--separate-git-dir` | the one named | the same |
  * | a folder with `HEAD`, `objects` and `refs`: bare | the folder | the folder |
  *
- * What it keeps true, and why:
- *
  * 1. All worktrees of a repository have one project; two repositories never
- *    do. The project is the real path of the common directory without a last
- *    `/.git`: the parent folder in the usual case, so that a folder keeps its
- *    name when it becomes a repository. Only that ending goes, as two bare
- *    repositories (`/srv/a.git`, `/srv/b.git`) share a parent, and a
- *    submodule's directory (`/a/.git/modules/b`) lies in another repository.
- * 2. A `.git` file that cannot be followed ends the search, as in git: the
- *    folder is a project of its own, and not part of the one above.
- * 3. A folder joins a repository that lies elsewhere only if that repository
- *    knows it: `worktrees/‹name›/gitdir` names the worktree, `core.worktree` the
- *    submodule. Files of a copied or unpacked folder cannot bring about that.
- *    Git keeps no such link for `--separate-git-dir`: there the directory must
- *    not be another folder's `.git`, and not bare.
- * 4. Every file here may be another's. It is read only if it is regular and
- *    small, and its text is in no error (`small_file.ts`).
- * 5. The environment decides nothing. `GIT_DIR` and `GIT_WORK_TREE` belong to
- *    one command (git sets them for its hooks) and must not move a session to
- *    another project. Owners and mount points do not matter either: git checks
- *    them because it runs what a repository's configuration says.
+ *    do. The project is the real path of the common directory without a final
+ *    `/.git`. So a folder keeps its name when it becomes a repository. Only that
+ *    ending is removed: two bare repositories (`/srv/a.git`, `/srv/b.git`) share
+ *    a parent, and a submodule's directory (`/a/.git/modules/b`) lies in another
+ *    repository.
+ * 2. A broken `.git` file ends the search, as in git: the folder is a project of
+ *    its own, not part of its parent's.
+ * 3. A folder belongs to a repository elsewhere only if that repository lists
+ *    it: in `worktrees/‹name›/gitdir` a worktree, in `core.worktree` a
+ *    submodule. A copied or unpacked folder cannot forge that. Git keeps no such
+ *    link for `--separate-git-dir`: there the directory must not be another
+ *    folder's `.git`, and not bare.
+ * 4. Another user may control every file here. It is read only if it is regular
+ *    and small, and no error quotes it (`small_file.ts`).
+ * 5. The environment is ignored. `GIT_DIR` and `GIT_WORK_TREE` belong to one
+ *    command (git sets them for its hooks) and must not move a session to
+ *    another project. Owners and mount points are ignored, too: git checks them
+ *    because it runs commands from a repository's configuration.
  *
  * @module
  */
 
-import { BriefMemory } from "./brief_memory.ts";
+import { ExpiringCache } from "./expiring_cache.ts";
 import { keyOf } from "./case_rules.ts";
 import { joined, lastName, parentOf } from "./path_text.ts";
 import { entryAt, type RealPath, realPathOf } from "./paths.ts";
 import { readSmallFile } from "./small_file.ts";
 
-/** Where a folder belongs. */
+/** The repository and worktree of a folder. */
 export interface Repository {
   /** The name of the project, see {@linkcode projectName}. */
   readonly project: string;
-  /** The root of the worktree; of a bare repository the repository itself. */
+  /** The root of the worktree, or the bare repository itself. */
   readonly worktree: string;
-  /** Where the worktree's HEAD is; not set if `.git` could not be followed. */
+  /** The folder of the worktree's HEAD; absent if `.git` is broken. */
   readonly gitFolder?: string;
-  /** What all worktrees share; not set if `.git` could not be followed. */
+  /** The folder that all worktrees share; absent if `.git` is broken. */
   readonly commonFolder?: string;
-  /** Whether there is no worktree. */
+  /** Whether the repository is bare. */
   readonly bare: boolean;
 }
 
-/** What each folder that was passed is in; null: in no repository. */
-const found = new BriefMemory<Repository | null>();
+/** Repositories by folder; null outside of a repository. */
+const repositories = new ExpiringCache<Repository | null>();
 
 /**
- * Finds the repository that an existing folder (a canonical path) is in;
- * `undefined` if it is in none. Throws `Deno.errors.NotCapable` without
- * `--allow-read`.
+ * Returns the repository of an existing folder, a canonical path; undefined
+ * outside of a repository.
+ *
+ * @throws {Deno.errors.NotCapable} Without `--allow-read`.
  */
 export function repositoryOf(folder: string): Repository | undefined {
-  let repository = found.get(folder);
+  let repository = repositories.get(folder);
   if (repository === undefined) {
     repository = search(folder) ?? null;
-    found.set(folder, repository);
+    repositories.set(folder, repository);
   }
   return repository ?? undefined;
 }
 
-/** The branch a repository's worktree is on; `undefined` on a detached head. */
+/** Returns the branch of a worktree; undefined on a detached HEAD. */
 export function branchOf(repository: Repository): string | undefined {
   if (repository.gitFolder === undefined) return undefined;
   return branchIn(textIn(joined(repository.gitFolder, "HEAD")));
 }
 
 /**
- * Reads the branch at the root of a worktree, by one file in the usual case;
- * `branch` is `undefined` on a detached head. Returns undefined outside of a
- * repository.
+ * Returns the branch at the root of a worktree, usually from one file. `branch`
+ * is undefined on a detached HEAD, the result outside of a repository.
  */
 export function headAt(
   worktree: string,
@@ -99,40 +97,40 @@ function branchIn(head: string | undefined): string | undefined {
   const branch = head === undefined
     ? undefined
     : /^ref: refs\/heads\/(.+?)\s*$/.exec(head)?.[1];
-  // With reftables the file only says that HEAD is elsewhere.
+  // With reftables the file holds this placeholder.
   return branch === ".invalid" ? undefined : branch;
 }
 
-/** The project that a common directory, or a folder without git, stands for. */
+/** Returns the project of a common directory, or of a folder without git. */
 export function projectName(real: RealPath): string {
-  // Elsewhere the system spells what exists as it is on disk.
+  // Elsewhere the system returns existing names as they are on disk.
   const path = Deno.build.os === "linux" ? keyOf(real) : real.absolute;
   return lastName(path) === ".git" ? parentOf(path) : path;
 }
 
 function search(folder: string): Repository | undefined {
   const above = parentOf(folder);
-  // Every look that finds nothing costs, so a folder that is not called like a
-  // bare repository is taken for one only if there is nothing else.
-  return linkedTo(folder) ??
+  // Failed look-ups cost time. So a folder that is not named like a bare
+  // repository is checked for one last.
+  return linkedFrom(folder) ??
     (/^\.|\.git$/.test(lastName(folder)) ? bareAt(folder) : undefined) ??
     (above === folder ? undefined : repositoryOf(above)) ??
     bareAt(folder);
 }
 
-/** The repository that the folder's `.git` leads to. */
-function linkedTo(folder: string): Repository | undefined {
+/** Returns the repository to which the folder's `.git` leads. */
+function linkedFrom(folder: string): Repository | undefined {
   const link = joined(folder, ".git");
   const entry = followed(link);
   if (entry === undefined) return undefined;
   const target = entry.isDirectory ? ".git" : gitdirIn(link);
   const gitFolder = target && realOf(target, folder)?.absolute;
   if (!gitFolder || entryAt(joined(gitFolder, "HEAD")) === undefined) {
-    // Like git, pass an empty `.git/` by, and stop at a broken link.
-    return entry.isDirectory ? undefined : alone(folder);
+    // Like git, skip an empty `.git/`, and stop at a broken link.
+    return entry.isDirectory ? undefined : ownProject(folder);
   }
   const common = commonOf(gitFolder, folder, entry.isDirectory);
-  if (common === undefined) return alone(folder);
+  if (common === undefined) return ownProject(folder);
   return {
     project: projectName(common),
     worktree: folder,
@@ -142,13 +140,13 @@ function linkedTo(folder: string): Repository | undefined {
   };
 }
 
-/** The folder as a project of its own. */
-function alone(folder: string): Repository {
+/** Returns the folder as a project of its own. */
+function ownProject(folder: string): Repository {
   const project = projectName({ absolute: folder, folder, exists: true });
   return { project, worktree: folder, bare: false };
 }
 
-/** The repository that the folder itself is; a worktree's directory is none. */
+/** Returns the repository that the folder is; a worktree's directory is not one. */
 function bareAt(folder: string): Repository | undefined {
   if (!isRepository(folder)) return undefined;
   const project = projectName({ absolute: folder, folder, exists: true });
@@ -170,8 +168,8 @@ function isRepository(folder: string): boolean {
 }
 
 /**
- * The common directory of a git directory, if the repository knows that the
- * folder is a working copy of it. A folder `.git` is the folder's own.
+ * Returns the common directory of a git directory, if the repository lists the
+ * folder as its working copy. A folder `.git` needs no such entry.
  */
 function commonOf(
   gitFolder: string,
@@ -188,7 +186,7 @@ function commonOf(
   }
   const common = realOf(named, gitFolder);
   const back = textIn(joined(gitFolder, "gitdir"))?.trimEnd();
-  // Git writes `gitdir` before all else there: what has none names no other.
+  // Git writes `gitdir` first: without it the entry names no other worktree.
   const isKnown = common !== undefined &&
     parentOf(gitFolder) === joined(common.absolute, "worktrees") &&
     (back === undefined ||
@@ -197,24 +195,24 @@ function commonOf(
   return isKnown ? common : undefined;
 }
 
-/** Whether a repository elsewhere takes the folder for its working copy. */
+/** Returns whether a repository elsewhere names the folder as its working copy. */
 function isWorkingCopyOf(gitFolder: string, folder: string): boolean {
   const own = textIn(joined(gitFolder, "config"), CONFIG_BYTES_MAX);
   const extra = textIn(joined(gitFolder, "config.worktree"), CONFIG_BYTES_MAX);
   if (own === undefined) return false;
-  const said = (name: string) =>
+  const setting = (name: string) =>
     (extra === undefined ? undefined : coreSetting(extra, name)) ??
       coreSetting(own, name);
-  const worktree = said("worktree");
+  const worktree = setting("worktree");
   if (worktree !== undefined) {
     return realOf(worktree, gitFolder)?.absolute === folder;
   }
-  return lastName(gitFolder) !== ".git" && said("bare") !== "true";
+  return lastName(gitFolder) !== ".git" && setting("bare") !== "true";
 }
 
 const CONFIG_BYTES_MAX = 1024 * 1024;
 
-/** The last value of a setting of `[core]` in a configuration of git's. */
+/** Returns the last value of a `[core]` setting in a git configuration. */
 function coreSetting(config: string, name: string): string | undefined {
   let section = "";
   let found: string | undefined;
@@ -229,7 +227,7 @@ function coreSetting(config: string, name: string): string | undefined {
   return found;
 }
 
-/** A value as git writes it: in quotes where it has to be, else to a comment. */
+/** Reads a value: quoted, or up to a comment. */
 function valueOf(text: string): string {
   const quoted = /^"((?:[^"\\]|\\.)*)"/.exec(text);
   return quoted === null
@@ -245,30 +243,27 @@ function gitdirIn(file: string): string | undefined {
   return /^gitdir: (.+?)[\r\n]*$/.exec(textIn(file) ?? "")?.[1];
 }
 
-// A path and what stands around it.
+// A path of 4,096 bytes and the words around it.
 const LINE_BYTES_MAX = 8 * 1024;
 
 function textIn(file: string, bytesMax = LINE_BYTES_MAX): string | undefined {
-  return present(() => readSmallFile(file, { bytesMax }));
+  return tryRead(() => readSmallFile(file, { bytesMax }));
 }
 
-/** A path that a file names; undefined if it cannot be one. */
 function realOf(path: string, base: string): RealPath | undefined {
-  return present(() => realPathOf(path, base));
+  return tryRead(() => realPathOf(path, base));
 }
 
-/** Looks up and follows links, as `.git` may be one. */
 function followed(path: string): Deno.FileInfo | undefined {
-  return present(() => Deno.statSync(path));
+  return tryRead(() => Deno.statSync(path));
 }
 
-/** What `read` returns, or `undefined` where the system has nothing to read. */
-function present<Read>(read: () => Read): Read | undefined {
+function tryRead<Read>(read: () => Read): Read | undefined {
   try {
     return read();
   } catch (error) {
-    // A missing right of this process is the caller's to mend. With any other
-    // trouble it is a folder without a repository.
+    // The caller must grant a missing permission. After any other failure the
+    // folder counts as one without a repository.
     if (error instanceof Deno.errors.NotCapable) throw error;
     return undefined;
   }

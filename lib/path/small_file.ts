@@ -1,44 +1,44 @@
 /**
- * Reading a small file that others control: a repository, another user.
+ * Small files that a repository or another user controls.
  *
  * Such a file may be a link to `/dev/zero`, a pipe without a writer, a device, a
- * socket, or a link to a secret. So its kind and size are looked at before it is
- * opened. The error says what is wrong, never what is in the file, because errors
- * are logged.
+ * socket, or a link to a secret. So its kind and size are checked before it is
+ * opened. Errors are logged, so they never quote the file.
  *
- * Between the look and the opening the file can be exchanged by a program that
- * runs at that moment. A repository that was only cloned cannot do that.
+ * A program that runs at that moment can replace the file between the check and
+ * the opening. A repository that was only cloned cannot.
  *
  * @module
  */
 
-/** The usual largest size of a small file, in bytes. */
+/** The default of the largest size, in bytes. */
 const BYTES_MAX = 64 * 1024;
 
-/** How to read a small file. */
+/** Options of {@linkcode readSmallFile}. */
 export interface SmallFileOptions {
   /**
    * The largest size, in bytes.
    * @default {65536}
    */
   readonly bytesMax?: number;
-  /** The folder, a canonical path, that a link may not lead out of. */
+  /** The folder, a canonical path, out of which a link may not lead. */
   readonly within?: string;
 }
 
-/** A file that is not read; the message says why, without its text. */
+/** Thrown for a file that is not read; the message never quotes the file. */
 export class SmallFileError extends Error {
   /** Always `"SmallFileError"`. */
   override readonly name = "SmallFileError";
 }
 
 /**
- * Reads a small text file. Links are followed.
+ * Reads a small text file, following links.
  *
- * @param path Its path.
- * @param options Its largest size, and where it has to be.
- * @returns Its text; undefined if there is none.
- * @throws {SmallFileError} If it is not a regular file, too large, or elsewhere.
+ * @param path The path of the file.
+ * @param options The largest size, and the folder that has to contain the file.
+ * @returns The text; undefined if the file does not exist.
+ * @throws {SmallFileError} If it is not a regular file, too large, or outside of
+ * the folder.
  */
 export function readSmallFile(
   path: string,
@@ -66,7 +66,7 @@ export function readSmallFile(
   if (info.size > bytesMax) {
     throw new SmallFileError(`it is larger than ${bytesMax} bytes`);
   }
-  // A file of the kernel's says 0, and reading it may wait for ever.
+  // A kernel file reports size 0, and reading it may block for ever.
   return info.size === 0 ? "" : Deno.readTextFileSync(real);
 }
 

@@ -405,13 +405,13 @@ export class HoldSet extends RecordSet<HoldRecord> {
     let overlap = decided.get(key);
     if (overlap === undefined) {
       const wanted = this.#wanted(target);
-      const meet = where === "disk" ? overlapOnDisk : overlapInRepository;
+      const compare = where === "disk" ? overlapOnDisk : overlapInRepository;
       if (budget === undefined) {
         const covered = this.#pathSetsOf(hold);
-        overlap = covered !== undefined && meet(wanted, covered);
+        overlap = covered !== undefined && compare(wanted, covered);
       } else {
         const covered = () => this.#pathSetsOf(hold, budget);
-        overlap = budget.meet(wanted, covered, meet);
+        overlap = budget.overlap(wanted, covered, compare);
         // It may be decided exactly with another budget.
         if (budget.isSpent) return overlap;
       }

@@ -21,8 +21,8 @@ export interface OpenBusOptions {
   readonly store?: Store;
   /**
    * The store: `sqlite:///absolute/bus/folder`, or
-   * `postgres://user:password@host:5432/database` (README says when to choose
-   * which, and what else the URL may hold).
+   * `postgres://user:password@host:5432/database` (docs/postgres.md lists
+   * the parts of the URL, and says when to choose a server).
    * @default {`$MBUS_URL`, else SQLite in the bus folder}
    */
   readonly url?: string;

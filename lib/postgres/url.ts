@@ -162,6 +162,6 @@ function invalid(state: string): InvalidInputError {
   return new InvalidInputError(
     "url",
     `Cannot open the bus: ${state}; pass ` +
-      `postgres://user:password@host:5432/database, see README.`,
+      `postgres://user:password@host:5432/database, see docs/postgres.md.`,
   );
 }

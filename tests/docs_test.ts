@@ -244,7 +244,7 @@ Deno.test("pages name commands, options and tasks that exist", async () => {
   let count = 0;
   for (const [path, text] of GUIDES) {
     for (const code of codeOf(text)) {
-      const task = /\bdeno(?:@[\d.]+)? task ([\w:]+)/.exec(code)?.[1];
+      const task = /\bdeno(?:@[\d.]+)? task ([\w:]+)(?=\s|$)/.exec(code)?.[1];
       if (task !== undefined && !Object.hasOwn(config.tasks, task)) {
         wrong.push(`${path}: ${code}`);
       }

@@ -58,7 +58,7 @@ Deno.test("a message that will not do is refused whole", async () => {
     [["state", "-"], "payload", /nothing came from standard input/, ""],
     [["state", "-"], "payload", /is not JSON; pipe one/, "{a}"],
     [["state", "-"], "payload", /not UTF-8/, new Uint8Array([34, 255, 34])],
-    [["state", "-"], "payload", /65538 bytes, the most is 65536/, large],
+    [["state", "-"], "payload", /65538 bytes, the limit is 65536/, large],
     [["state", "-"], "payload", /nested deeper than 64/, deep],
     [["state", "1e999"], "payload", /holds Infinity/],
     [["two words", "1"], "channel", /"two words": a name is 1 to 128/],

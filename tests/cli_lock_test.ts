@@ -89,7 +89,7 @@ Deno.test("who is refused is told by whom, on which task, until when and what to
       "on task T-7",
       '"moving it"',
       String(hold.expiresAt),
-      "wait for it, ask its holder",
+      "Wait for it, ask its holder",
     ]
   ) assert.ok(said.includes(part), `${part} in ${said}`);
   assert.deepEqual(await held(mbus), ["mine a.ts exclusive"]);

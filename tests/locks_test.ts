@@ -241,7 +241,7 @@ Deno.test("a session has at most locksMax locks", async () => {
   await assert.rejects(() => ann.locks.acquire(path(3)), (error) => {
     assert.ok(error instanceof LimitError);
     assert.equal(error.kind, "state");
-    assert.equal(error.most, 3);
+    assert.equal(error.max, 3);
     return true;
   });
   // What is held already is no further one.

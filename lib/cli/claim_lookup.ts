@@ -42,15 +42,15 @@ export async function claimOf(
       act,
       id,
       `it is ${status} already`,
-      `"mbus task show ${id}" tells what came of it`,
+      `Read its result with "mbus task show ${id}"`,
     );
   }
   if (status === "open" || session === undefined) {
     throw new TaskStateError(
       act,
       id,
-      "nobody has claimed it: a claim that ran out, or whose holder ended, is over",
-      `claim it (mbus task claim ${id})`,
+      "no session has claimed it, or the claim has expired or its holder has ended",
+      `Claim it (mbus task claim ${id})`,
     );
   }
   if (session !== bus.session) {
@@ -58,7 +58,7 @@ export async function claimOf(
       act,
       id,
       `${session} has claimed it, and this is ${bus.session}`,
-      `ask its holder, or take another (mbus task next)`,
+      `Ask its holder, or take another task (mbus task next)`,
     );
   }
   return { ...task, session, token: token ?? task.token! };
@@ -79,7 +79,7 @@ export async function taskOf(
   throw new TaskStateError(
     act,
     id,
-    "there is none of that id here",
-    `"mbus task list" shows those there are`,
+    "no task with that id is in this project",
+    `List the tasks with "mbus task list"`,
   );
 }

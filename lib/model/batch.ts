@@ -25,7 +25,7 @@ export type Operation =
     readonly change: SessionChange;
   };
 
-/** What came of one step of a batch. */
+/** Result of one step of a batch. */
 export type OperationResult =
   | { readonly kind: "append"; readonly appended: Appended }
   | { readonly kind: "release-lock" }

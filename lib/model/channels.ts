@@ -1,9 +1,9 @@
 /**
- * Channels: what they may be called and how long their messages live.
+ * Channels: valid names, and the default TTL of their messages.
  *
- * Four are built in, with the lifetimes that their use asks for; every other
- * name works too. A name is one word that survives a shell, a URL and a table
- * in a terminal: letters, digits and `. _ - / :`, at most 128 of them.
+ * Four channels are built in; every other valid name works too. A name survives
+ * a shell, a URL and a table in a terminal: it has at most 128 letters, digits
+ * and `. _ - / :`.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 import { InvalidInputError } from "./errors.ts";
 import { hasInvisible } from "../text/harmless_text.ts";
 
-/** The lifetime of the built-in channels' messages, in seconds. */
+/** TTL of messages on the built-in channels, in seconds. */
 export const CHANNEL_TTL_SECONDS: Readonly<Record<string, number>> = Object
   .freeze({
     state: 60,
@@ -20,15 +20,15 @@ export const CHANNEL_TTL_SECONDS: Readonly<Record<string, number>> = Object
     heartbeat: 30,
   });
 
-/** The lifetime of a message on any other channel, in seconds. */
+/** TTL of messages on any other channel, in seconds. */
 export const DEFAULT_TTL_SECONDS = 300;
 
-/** The longest lifetime of a message: 30 days, in seconds. */
+/** Largest TTL of a message: 30 days, in seconds. */
 export const TTL_SECONDS_MAX = 30 * 24 * 60 * 60;
 
 const PLAIN_NAME = /^[\w.\-/:]{1,128}$/;
 
-// A name is checked once: a process speaks on few channels, many times.
+// Names that passed, because a process uses few channels many times.
 const checked = new Set<string>();
 const CHECKED_MAX = 1_000;
 
@@ -46,22 +46,21 @@ export function assertChannel(name: string): void {
       `Cannot use channel ${
         JSON.stringify(name)
       }: a name is 1 to 128 letters, ` +
-        `digits and . _ - / : without spaces; try "state" or "build.results".`,
+        `digits and . _ - / : without spaces. Try "state" or "build.results".`,
     );
   }
   if (checked.size < CHECKED_MAX) checked.add(name);
 }
 
 function isChannelName(name: string): boolean {
-  // Reading Unicode classes takes a tenth of a millisecond and compiling them a
-  // third: short commands save both.
+  // The plain pattern spares short commands the compiling of Unicode classes.
   return PLAIN_NAME.test(name) ||
     /^[\p{L}\p{N}._\-/:]{1,128}$/u.test(name) && !hasInvisible(name);
 }
 
 /**
- * The lifetime of a message in seconds: `ttlSeconds` if given, else the
- * channel's default.
+ * Returns the TTL of a message in seconds: `ttlSeconds`, or by default the
+ * channel's.
  *
  * @throws {InvalidInputError} If it is not above 0 and at most
  * {@linkcode TTL_SECONDS_MAX}.

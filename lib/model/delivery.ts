@@ -4,7 +4,7 @@
  * @module
  */
 
-/** How far a direct message is proven to have come. */
+/** Proven progress of a direct message. */
 export type DeliveryState =
   | "queued"
   | "noticed"
@@ -13,19 +13,19 @@ export type DeliveryState =
   | "expired"
   | "undeliverable";
 
-/** What became of a direct message. */
+/** Delivery of a direct message. */
 export interface Delivery {
-  /** The message's id. */
+  /** Id of the message. */
   readonly id: string;
-  /** The session that it is for. */
+  /** Id of the recipient. */
   readonly to: string;
-  /** How far it has come. */
+  /** Proven progress of the message. */
   readonly state: DeliveryState;
-  /** Since when, as an ISO 8601 time in UTC. */
+  /** Time of the last progress, as ISO 8601 in UTC. */
   readonly changedAt: string;
   /**
-   * When the message ceases to be delivered, as an ISO 8601 time in UTC; absent
-   * once it is deleted.
+   * Expiry of the message, as ISO 8601 in UTC; absent once the message is
+   * deleted.
    */
   readonly expiresAt?: string;
 }

@@ -1,5 +1,5 @@
 /**
- * Edits as data: what a session is about to change, and what others changed.
+ * Edits as data: intended changes of a session, and changes by others.
  *
  * @module
  */
@@ -7,135 +7,135 @@
 import type { Hold, LockKind, LockTarget, LockType } from "./lock.ts";
 import type { SessionChange } from "./session.ts";
 
-/** That a session changed a file. */
+/** Change of a file by a session. */
 export interface FileTouch {
-  /** The session. */
+  /** Id of the session. */
   readonly session: string;
-  /** When, in milliseconds since 1970. */
+  /** Time of the change, in milliseconds since 1970. */
   readonly touchedAtMs: number;
 }
 
-/** A change of a file below a folder. */
+/** Change of a file below a folder. */
 export interface FolderTouch extends FileTouch {
-  /** The vendor of the session's agent. */
+  /** Vendor of the session's agent. */
   readonly vendor: string;
-  /** The file's absolute path. */
+  /** Absolute path of the file. */
   readonly path: string;
 }
 
-/** Which changes below a folder are listed. */
+/** Filter of changes below a folder. */
 export interface FolderQuery {
-  /** The absolute path of the folder. */
+  /** Absolute path of the folder. */
   readonly folder: string;
-  /** The session that asks: its own changes are left out. */
+  /** Id of the asking session, whose own changes are left out. */
   readonly session: string;
-  /** The time of the oldest change, in milliseconds since 1970. */
+  /** Time of the oldest change, in milliseconds since 1970. */
   readonly sinceMs: number;
-  /** The largest number of changes. */
+  /** Largest number of changes. */
   readonly limit: number;
 }
 
-/** The branch that a worktree was found on. */
+/** Branch on which a session found a worktree. */
 export interface BranchMove {
-  /** The root of the worktree. */
+  /** Root of the worktree. */
   readonly worktree: string;
-  /** The branch; `null` on a detached head. */
+  /** Name of the branch; `null` on a detached head. */
   readonly branch: string | null;
-  /** The session that found it. */
+  /** Id of the session that found the branch. */
   readonly session: string;
-  /** Whether that session has run the command that changed it. */
+  /** Whether a command of that session changed the branch. */
   readonly isOwn: boolean;
 }
 
-/** What a session just did, for itself and for others to find. */
+/** Recent work of a session, recorded for itself and for others. */
 export interface Activity {
-  /** What it says of itself, if that changed. */
+  /** Changed statements of the session about itself. */
   readonly change?: SessionChange;
-  /** Texts that it keeps, by key; `null` deletes one. */
+  /** Notes of the session, by key; `null` deletes one. */
   readonly notes?: ReadonlyMap<string, string | null>;
-  /** Files that it changed just now, by absolute path. */
+  /** Absolute paths of files that it changed just now. */
   readonly touched?: readonly string[];
-  /** Nothing is written down unless this note is so; `null`: not there. */
+  /** Required value of one note (`null`: absent); otherwise nothing is written. */
   readonly expects?: { readonly key: string; readonly value: string | null };
 }
 
-/** Which files concern a session. */
+/** Files that concern a session. */
 export interface FileScope {
-  /** The project that they are in, beside those of none; `null` for all. */
+  /** Project of the files, beside files of no project; `null` for every project. */
   readonly project: string | null;
-  /** Folders that they lie below or reach into, whatever their project. */
+  /** Folders that contain or overlap further files, in any project. */
   readonly folders: readonly string[];
 }
 
-/** What another session holds, or a file that it shows as active and does not hold. */
+/** Hold of another session, or a file that it shows as active without a hold. */
 export interface OthersFile {
-  /** The absolute path or pattern. */
+  /** Absolute path or pattern. */
   readonly path: string;
-  /** The session. */
+  /** Id of the session. */
   readonly session: string;
-  /** How the path is read. */
+  /** Kind of path. */
   readonly kind: LockKind;
-  /** What it covers on disk. */
+  /** Path set on disk. */
   readonly disk: string;
-  /** Whether a glob takes letters of either case for the same. */
+  /** Whether a glob ignores case. */
   readonly foldsCase: boolean;
-  /** The root of the worktree that it lies in; absent outside of one. */
+  /** Root of the worktree; absent outside of one. */
   readonly worktree?: string;
-  /** The project that it lies in. */
+  /** Project of the path. */
   readonly project?: string;
-  /** The hold's type; absent if the file is not held. */
+  /** Type of the hold; absent if the file is not held. */
   readonly type?: LockType;
-  /** When it was taken, as an ISO 8601 time in UTC; absent if it is not held. */
+  /** Start of the hold, as ISO 8601 in UTC; absent if the file is not held. */
   readonly since?: string;
-  /** When its lease ends, in milliseconds since 1970; absent if not held. */
+  /** Expiry of the hold, in milliseconds since 1970; absent if the file is not held. */
   readonly expiresAtMs?: number;
 }
 
-/** What other sessions work on, as one session sees it. */
+/** Work of other sessions, as one session sees it. */
 export interface OthersFiles {
   /** Folders and globs first, then held files, the latest first. */
   readonly files: readonly OthersFile[];
   /** Whether no other session is on the bus. */
   readonly isAlone: boolean;
-  /** Whether the session itself holds something. */
+  /** Whether the session itself has a hold. */
   readonly isHolder: boolean;
 }
 
-/** What is to be edited. */
+/** Target of an edit. */
 export interface EditTarget {
-  /** The file, or what else may be. */
+  /** File to change; a folder or glob if the exact file is unknown. */
   readonly target: LockTarget;
-  /** When the session read it last, in milliseconds since 1970. */
+  /** Time of the session's last read, in milliseconds since 1970. */
   readonly readAtMs?: number;
 }
 
-/** An edit that a session is about to make. */
+/** Edit that a session is about to make. */
 export interface EditRequest {
-  /** The session. */
+  /** Id of the session. */
   readonly session: string;
-  /** The agent of the session, or empty. */
+  /** Agent of the session; empty for the session itself. */
   readonly agent: string;
-  /** What it edits. */
+  /** Targets of the edit. */
   readonly targets: readonly EditTarget[];
-  /** How long its locks hold unless renewed, in milliseconds. */
+  /** Lease duration of its locks, in milliseconds. */
   readonly leaseMs: number;
   /** Sessions on whose behalf the session acts: their holds never conflict. */
   readonly actingFor: readonly string[];
-  /** The files that it shows as its active ones then, if they change. */
+  /** New active files of the session, if they change. */
   readonly activeFiles?: readonly string[];
   /**
-   * Whether it was told of advisory holds and changes by others, and edits all
-   * the same.
+   * Whether the session was told of advisory holds and changes by others, and
+   * still edits.
    */
   readonly informed: boolean;
 }
 
-/** What speaks against an edit. */
+/** Conflict of an edit with other sessions. */
 export interface EditObstacle {
-  /** Which of the targets. */
+  /** Target in conflict. */
   readonly target: LockTarget;
-  /** The holds of other sessions that overlap it. */
+  /** Overlapping holds of other sessions. */
   readonly holds: readonly Hold[];
-  /** Changes of it by other sessions since it was read, latest first. */
+  /** Changes by other sessions since the last read, latest first. */
   readonly touches: readonly FileTouch[];
 }

@@ -1,37 +1,36 @@
 /**
- * What can go wrong, as types that callers catch.
+ * Errors that callers catch.
  *
- * Every message says what was attempted, what stood in the way and what to do.
- * `kind` sorts them by who can mend it, and is all that a command needs to
- * choose its exit code:
+ * Every message names the attempted act, the state that prevents it, and the
+ * remedy. `kind` determines the exit code of a command:
  *
- * - `input`: the caller passed something wrong; the same call fails again.
- * - `state`: the call was right, but the state of things refuses it now.
- * - `store`: the place where the rows live cannot be used.
+ * - `input`: an argument is wrong; the same call fails again.
+ * - `state`: the call is right, but the present state of the bus prevents it.
+ * - `store`: the store of the rows cannot be used.
  *
  * @module
  */
 
 import type { Blocker } from "./lock.ts";
 
-/** Who can mend an error: the caller, time, or whoever keeps the store. */
+/** Kind of an error: wrong argument, present state, or unusable store. */
 export type ErrorKind = "input" | "state" | "store";
 
 const OF_LIBRARY = Symbol.for("@coditect/message-bus error");
 
-/** The base of every error this library throws on purpose. */
+/** Base class of every error that this library throws on purpose. */
 export abstract class MessageBusError extends Error {
-  /** Who can mend it. */
+  /** Kind of the error. */
   readonly kind: ErrorKind;
 
-  /** Whether a value is one, also of another copy of this module, as in bundles. */
+  /** Returns whether a value is one, also of another copy of this module. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return this === MessageBusError
       ? value instanceof Error && OF_LIBRARY in value
       : Function.prototype[Symbol.hasInstance].call(this, value);
   }
 
-  /** Makes the error of the class `name`; `message` is a whole sentence. */
+  /** Makes an error of the class `name`; `message` is a whole sentence. */
   constructor(
     name: string,
     kind: ErrorKind,
@@ -39,38 +38,38 @@ export abstract class MessageBusError extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options);
-    // Spelled out, as a bundle may call the class something else.
+    // Not the class's own name, because a bundler may change that.
     this.name = name;
     this.kind = kind;
     Object.defineProperty(this, OF_LIBRARY, { value: true });
   }
 }
 
-/** An argument that no state of the bus would make right. */
+/** Argument that is wrong in every state of the bus. */
 export class InvalidInputError extends MessageBusError {
-  /** The argument that is wrong, such as `channel` or `ttlSeconds`. */
+  /** Wrong argument, such as `channel` or `ttlSeconds`. */
   readonly field: string;
 
-  /** Makes the error for one `field`; `message` is a whole sentence. */
+  /** Makes an error for one `field`; `message` is a whole sentence. */
   constructor(field: string, message: string, options?: ErrorOptions) {
     super("InvalidInputError", "input", message, options);
     this.field = field;
   }
 }
 
-/** A payload above the configured size. */
+/** Payload above the configured size. */
 export class PayloadTooLargeError extends InvalidInputError {
-  /** The size of the refused payload in bytes of UTF-8 JSON. */
+  /** Size of the refused payload, in bytes of UTF-8 JSON. */
   readonly payloadBytes: number;
-  /** The most that is taken, in the same bytes. */
+  /** Largest accepted size, in bytes of UTF-8 JSON. */
   readonly payloadBytesMax: number;
 
-  /** Makes the error for a payload of `payloadBytes`. */
+  /** Makes an error for a payload of `payloadBytes`. */
   constructor(channel: string, payloadBytes: number, payloadBytesMax: number) {
     super(
       "payload",
       `Cannot publish on "${channel}": the payload has ${payloadBytes} bytes, ` +
-        `the most is ${payloadBytesMax}; put the data in a file and publish its path.`,
+        `the limit is ${payloadBytesMax}. Put the data in a file and publish its path.`,
     );
     this.name = "PayloadTooLargeError";
     this.payloadBytes = payloadBytes;
@@ -78,14 +77,14 @@ export class PayloadTooLargeError extends InvalidInputError {
   }
 }
 
-/** A session that is not on the bus, or a prefix that fits more than one. */
+/** Session that is not on the bus, or a prefix that several sessions have. */
 export class UnknownSessionError extends InvalidInputError {
-  /** What was given as the session. */
+  /** Text that was passed as the session. */
   readonly session: string;
-  /** The sessions that it could have meant, by id; empty when there is none. */
+  /** Ids of the sessions that match the text; empty if none does. */
   readonly candidates: readonly string[];
 
-  /** Makes the error; `act` is what was attempted, such as `send to "x"`. */
+  /** Makes an error; `act` is the attempted act, such as `send to "x"`. */
   constructor(
     act: string,
     session: string,
@@ -94,10 +93,10 @@ export class UnknownSessionError extends InvalidInputError {
     super(
       "session",
       candidates.length === 0
-        ? `Cannot ${act}: no session "${session}" is on this bus; ` +
-          `"mbus sessions" lists those that are.`
+        ? `Cannot ${act}: no session "${session}" is on this bus. ` +
+          `Choose one that "mbus sessions" lists.`
         : `Cannot ${act}: "${session}" fits ${candidates.length} sessions ` +
-          `(${candidates.slice(0, 5).join(", ")}); give more of the id.`,
+          `(${candidates.slice(0, 5).join(", ")}). Give more of the id.`,
     );
     this.name = "UnknownSessionError";
     this.session = session;
@@ -105,92 +104,94 @@ export class UnknownSessionError extends InvalidInputError {
   }
 }
 
-/** A bus, store or subscription that was closed before the call. */
+/** Call of a bus, store or subscription that is closed. */
 export class ClosedError extends MessageBusError {
-  /** Makes the error; `act` is what was attempted. */
+  /** Makes an error; `act` is the attempted act. */
   constructor(act: string) {
     super(
       "ClosedError",
       "state",
-      `Cannot ${act}: the bus is closed; open it again with openBus().`,
+      `Cannot ${act}: the bus is closed. Open it again with openBus().`,
     );
   }
 }
 
-/** More messages in a short time than one process may publish. */
+/** Publishing above the rate limit of the process. */
 export class RateLimitError extends MessageBusError {
-  /** When the next message would be taken, in milliseconds from now. */
+  /** Time until a message is accepted again, in milliseconds. */
   readonly retryAfterMs: number;
 
-  /** Makes the error for a limit of `perSecond` messages. */
+  /** Makes an error for a limit of `perSecond` messages. */
   constructor(perSecond: number, retryAfterMs: number) {
     super(
       "RateLimitError",
       "state",
-      `Cannot publish: this process is over ${perSecond} messages a second; ` +
-        `wait ${retryAfterMs} ms, or raise publishesPerSecondMax if it is no runaway loop.`,
+      `Cannot publish: this process is over ${perSecond} messages a second. ` +
+        `Wait ${retryAfterMs} ms, or raise publishesPerSecondMax unless a loop runs away.`,
     );
     this.retryAfterMs = retryAfterMs;
   }
 }
 
-/** A durable name that another living reader holds. */
+/** Durable name that another living reader holds. */
 export class DurableNameInUseError extends MessageBusError {
-  /** The durable name. */
+  /** Durable name. */
   readonly durable: string;
-  /** Who reads under that name, such as `pid 4711` or a session id. */
+  /** Reader under that name, such as `pid 4711` or a session id. */
   readonly reader: string;
 
-  /** Makes the error for `durable`, read by `reader`. */
+  /** Makes an error for `durable`, read by `reader`. */
   constructor(durable: string, reader: string) {
     super(
       "DurableNameInUseError",
       "state",
-      `Cannot subscribe as "${durable}": ${reader} reads under that name; ` +
-        `end that reader or choose another name.`,
+      `Cannot subscribe as "${durable}": ${reader} reads under that name. ` +
+        `End that reader or choose another name.`,
     );
     this.durable = durable;
     this.reader = reader;
   }
 }
 
-/** A durable reader whose lease went to another while it was away. */
+/** Lease of a durable reader that has passed to another reader. */
 export class LeaseLostError extends MessageBusError {
-  /** What was held, such as `durable name "builds"`. */
+  /** Lost object, such as `durable name "builds"`. */
   readonly held: string;
 
-  /** Makes the error; `act` is what was attempted with the lost lease. */
+  /** Makes an error; `act` is the act attempted with the lost lease. */
   constructor(act: string, held: string) {
     super(
       "LeaseLostError",
       "state",
-      `Cannot ${act}: the lease on ${held} ran out and went to another; ` +
-        `take it again.`,
+      `Cannot ${act}: the lease on ${held} has expired, and another reader ` +
+        `holds it. Take it again.`,
     );
     this.held = held;
   }
 }
 
-/** Another writer held the store for longer than the caller would wait. */
+/** Write lock that another writer held for longer than the caller's timeout. */
 export class BusyError extends MessageBusError {
-  /** How long it was tried, in milliseconds. */
+  /** Time spent trying, in milliseconds. */
   readonly waitedMs: number;
 
-  /** Makes the error; `act` is what was attempted. */
+  /** Makes an error; `act` is the attempted act. */
   constructor(act: string, waitedMs: number, options?: ErrorOptions) {
     super(
       "BusyError",
       "store",
-      `Cannot ${act}: another program held the database's write lock for all of ` +
-        `the ${Math.round(waitedMs)} ms that it was tried; look for one that ` +
-        `keeps a transaction open, then try again.`,
+      `Cannot ${act}: another program held the database's write lock for ` +
+        `${
+          Math.round(waitedMs)
+        } ms. End the program that keeps a transaction ` +
+        `open, then try again.`,
       options,
     );
     this.waitedMs = waitedMs;
   }
 }
 
-/** Why a store cannot be used. */
+/** Reason why a store cannot be used. */
 export type StoreFault =
   | "missing"
   | "moved"
@@ -208,14 +209,14 @@ export type StoreFault =
   | "io"
   | "unreachable";
 
-/** The place where the rows live cannot be used; `fault` says why. */
+/** Store that cannot be used; `fault` is the reason. */
 export class StoreError extends MessageBusError {
-  /** The reason, for programs. */
+  /** Reason, for programs. */
   readonly fault: StoreFault;
-  /** The file, folder or server it is about, without credentials. */
+  /** File, folder or server, without credentials. */
   readonly location: string;
 
-  /** Makes the error; `message` is a whole sentence with the remedy. */
+  /** Makes an error; `message` is a whole sentence with the remedy. */
   constructor(
     fault: StoreFault,
     location: string,
@@ -228,27 +229,27 @@ export class StoreError extends MessageBusError {
   }
 }
 
-/** A lock that another session holds, or waits for since earlier. */
+/** Lock that another session holds, or waits for since earlier. */
 export class LockHeldError extends MessageBusError {
-  /** The absolute path or pattern that was asked for. */
+  /** Requested absolute path or pattern. */
   readonly path: string;
-  /** Who stands before it. */
+  /** Sessions that block the request. */
   readonly blockers: readonly Blocker[];
-  /** How long it was waited for, in milliseconds. */
+  /** Time spent waiting, in milliseconds. */
   readonly waitedMs: number;
 
-  /** Makes the error for `path`. */
+  /** Makes an error for `path`. */
   constructor(path: string, blockers: readonly Blocker[], waitedMs: number) {
     const waited = waitedMs > 0 ? ` in ${Math.round(waitedMs)} ms` : "";
     const remedy = blockers.some(({ overdue }) => overdue)
-      ? "it is overdue: ask its holder, or take it over (--take-over)"
-      : "wait for it, ask its holder, or work elsewhere";
+      ? "Ask its holder, or take the overdue lock over (--take-over)"
+      : "Wait for it, ask its holder, or work elsewhere";
     super(
       "LockHeldError",
       "state",
       `Cannot lock "${path}"${waited}: ${
-        blockers.map(describeBlocker).join("; ") || "it is held by another"
-      }; ${remedy}.`,
+        blockers.map(describeBlocker).join("; ") || "another session holds it"
+      }. ${remedy}.`,
     );
     this.path = path;
     this.blockers = blockers;
@@ -256,7 +257,7 @@ export class LockHeldError extends MessageBusError {
   }
 }
 
-/** One blocker in words: who, since when, on what task. */
+/** Returns a blocker in words: session, lock, times, task and reason. */
 function describeBlocker(blocker: Blocker): string {
   const { session, vendor, state, type, path, since, task, why } = blocker;
   const how = state === "waits"
@@ -274,14 +275,14 @@ function describeBlocker(blocker: Blocker): string {
     (why === undefined ? "" : ` ("${why}")`);
 }
 
-/** A lock or claim that is not, or no longer, held under the token given. */
+/** Lock or claim that is not held, or no longer held under the given token. */
 export class NotHeldError extends MessageBusError {
-  /** The path or task. */
+  /** Path or task. */
   readonly held: string;
-  /** The fencing token that is not valid, if one was given. */
+  /** Invalid fencing token, if one was given. */
   readonly token: number | undefined;
 
-  /** Makes the error; `act` is what was attempted, such as `renew`. */
+  /** Makes an error; `act` is the attempted act, such as `renew`. */
   constructor(act: string, held: string, token?: number) {
     super(
       "NotHeldError",
@@ -289,75 +290,75 @@ export class NotHeldError extends MessageBusError {
       `Cannot ${act} "${held}": ` +
         (token === undefined
           ? "this session does not hold it."
-          : `it is not held under token ${token} any more, as it was given ` +
-            `back, ran out or was taken over; take it again.`),
+          : `token ${token} is not valid, because the hold was released, expired ` +
+            `or was taken over. Take it again.`),
     );
     this.held = held;
     this.token = token;
   }
 }
 
-/** More of something than one session may have. */
+/** Limit on the number of things that one session may have. */
 export class LimitError extends MessageBusError {
-  /** The option that sets the limit, such as `locksMax`. */
+  /** Option that sets the limit, such as `locksMax`. */
   readonly option: string;
-  /** The most that there may be. */
-  readonly most: number;
+  /** Largest allowed number. */
+  readonly max: number;
 
-  /** Makes the error; `act` is what was attempted, `things` what there is of. */
-  constructor(act: string, things: string, option: string, most: number) {
+  /** Makes an error; `act` is the attempted act, `things` the limited things. */
+  constructor(act: string, things: string, option: string, max: number) {
     super(
       "LimitError",
       "state",
-      `Cannot ${act}: this session has ${most} ${things}, the most there may ` +
-        `be; give some back, or raise ${option} if it is no runaway loop.`,
+      `Cannot ${act}: this session has ${max} ${things}, which is the limit. ` +
+        `Release some, or raise ${option} unless a loop runs away.`,
     );
     this.option = option;
-    this.most = most;
+    this.max = max;
   }
 }
 
-/** One edge of a cycle of waiters. */
+/** Edge of a cycle of waiting sessions. */
 export interface DeadlockStep {
-  /** The session that waits. */
+  /** Id of the waiting session. */
   readonly session: string;
-  /** What it waits for. */
+  /** Path or pattern that it waits for. */
   readonly path: string;
-  /** The session that it waits for. */
+  /** Id of the session that it waits for. */
   readonly waitsFor: string;
 }
 
-/** Waiting that would never end, as everyone would wait for the next. */
+/** Wait that would close a cycle of waiting sessions, and so never end. */
 export class DeadlockError extends MessageBusError {
-  /** The cycle, beginning with the session that asked. */
+  /** Cycle, beginning with the asking session. */
   readonly cycle: readonly DeadlockStep[];
 
-  /** Makes the error for `path`, which closes `cycle`. */
+  /** Makes an error for `path`, which closes `cycle`. */
   constructor(path: string, cycle: readonly DeadlockStep[]) {
     super(
       "DeadlockError",
       "state",
-      `Cannot wait for "${path}": it would close a cycle (${
+      `Cannot wait for "${path}": the wait would close a cycle (${
         cycle.map(({ session, path, waitsFor }) =>
           `${session} waits for ${waitsFor} on ${path}`
         ).join(", ")
-      }); release one of these first.`,
+      }). Release one of these first.`,
     );
     this.cycle = cycle;
   }
 }
 
 /**
- * A session that has ended, where a running one is needed. Whoever acted in its
- * name registers again, with `bus.sessions.register()` or `mbus register`.
+ * Ended session, where a running one is required. Its process registers again with
+ * `bus.sessions.register()` or `mbus register`.
  */
 export class SessionEndedError extends MessageBusError {
-  /** The session. */
+  /** Id of the ended session. */
   readonly session: string;
-  /** Whether another process has the session's id by now. */
+  /** Whether another process has taken over the id. */
   readonly takenOver: boolean;
 
-  /** Makes the error; `act` is what was attempted. */
+  /** Makes an error; `act` is the attempted act. */
   constructor(
     act: string,
     session: string,
@@ -368,9 +369,9 @@ export class SessionEndedError extends MessageBusError {
       "state",
       `Cannot ${act}: session "${session}" has ended` +
         (takenOver
-          ? ", and another process has its id by now; register again, under an " +
-            "id of your own"
-          : "; register it again") +
+          ? ", and another process has its id. Register again, under an id of " +
+            "your own,"
+          : ". Register it again") +
         ` with "mbus register".`,
     );
     this.session = session;
@@ -378,59 +379,59 @@ export class SessionEndedError extends MessageBusError {
   }
 }
 
-/** A task that is not in the state that the act needs. */
+/** Task in a state that does not allow the act. */
 export class TaskStateError extends MessageBusError {
-  /** The task's id. */
+  /** Id of the task. */
   readonly task: string;
 
-  /** Makes the error; `state` says what stands in the way, `remedy` what to do. */
+  /** Makes an error; `state` is a clause, `remedy` an imperative sentence. */
   constructor(act: string, task: string, state: string, remedy: string) {
     super(
       "TaskStateError",
       "state",
-      `Cannot ${act} task "${task}": ${state}; ${remedy}.`,
+      `Cannot ${act} task "${task}": ${state}. ${remedy}.`,
     );
     this.task = task;
   }
 }
 
-/** A question to a session that has ended, or ended before it answered. */
+/** Question to a session that has ended, or that ends before it answers. */
 export class AskUnansweredError extends MessageBusError {
-  /** The session that was asked. */
+  /** Id of the asked session. */
   readonly session: string;
-  /** The id of the message that asked. */
+  /** Id of the message with the question. */
   readonly id: string;
 
-  /** Makes the error for a question to `session`. */
+  /** Makes an error for a question to `session`. */
   constructor(session: string, id: string) {
     super(
       "AskUnansweredError",
       "state",
-      `Cannot get an answer from "${session}": it has ended; ask one of those ` +
-        `that "mbus sessions" shows (if it is resumed in time, it finds the ` +
-        `question, message ${id}, in its inbox).`,
+      `Cannot get an answer from "${session}": it has ended, and the question, ` +
+        `message ${id}, stays in its inbox. Ask a session that "mbus sessions" lists.`,
     );
     this.session = session;
     this.id = id;
   }
 }
 
-/** A request that nobody answered in time. */
+/** Question that was not answered in time. */
 export class AskTimeoutError extends MessageBusError {
-  /** The id of the message that asked. */
+  /** Id of the message with the question. */
   readonly id: string;
-  /** How far that message is proven to have come. */
+  /** Proven progress of that message, such as `queued`. */
   readonly delivery: string;
 
-  /** Makes the error for a question to `to`. */
+  /** Makes an error for a question to `to`. */
   constructor(to: string, id: string, waitedMs: number, delivery: string) {
     super(
       "AskTimeoutError",
       "state",
       `Cannot get an answer from "${to}": none came in ${
         Math.round(waitedMs)
-      } ms ` +
-        `(the question, message ${id}, is ${delivery}); it may still come to the inbox.`,
+      } ms, ` +
+        `and the question, message ${id}, is ${delivery}. Look for a late answer ` +
+        `in the inbox.`,
     );
     this.id = id;
     this.delivery = delivery;

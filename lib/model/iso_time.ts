@@ -1,6 +1,6 @@
 /**
- * Times as text: what `Date.prototype.toISOString` writes, in less than half the
- * time, for what is written and read with each message.
+ * ISO 8601 text of times, equal to `Date.prototype.toISOString` and faster,
+ * because each message is written and read with two times.
  *
  * @module
  */
@@ -10,16 +10,16 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-// Beyond it years have other digits.
+// From here on years have more than four digits.
 const PLAIN_MS_MAX = Date.UTC(10_000, 0, 1);
 
-// Its text ends where the time of the day begins: "2026-11-29T".
+// Last day used; its text ends before the time of day: "2026-11-29T".
 let day = { sinceMs: NaN, text: "" };
 
 /**
- * A time in milliseconds since 1970 as ISO 8601 text in UTC.
+ * Returns ISO 8601 text in UTC for a time in milliseconds since 1970.
  *
- * @throws {RangeError} If there is no such time.
+ * @throws {RangeError} If `ms` is outside the range of `Date`.
  */
 export function isoOf(ms: number): string {
   if (!(Number.isInteger(ms) && ms >= 0 && ms < PLAIN_MS_MAX)) {

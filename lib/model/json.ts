@@ -1,18 +1,18 @@
 /**
- * JSON values: what a payload may be, and its two ways between text and value.
+ * JSON payloads: encoding and decoding.
  *
- * Writing is strict: a value that JSON would drop or bend (a function, a
- * bigint, NaN, a cycle, an undefined member of an array) is refused before
- * anything is stored, as the reader would get something else than was sent.
- * Reading is lenient: any program may have written the row, so text that does
- * not parse is handed on as `{ raw: text }` instead of stopping the reader.
+ * Encoding is strict. It throws for a value that JSON drops or changes: a
+ * function, a bigint, NaN, a cycle, an undefined member of an array.
+ *
+ * Decoding is lenient, because any program may have written the row. Text that
+ * does not parse becomes `{ raw: text }`.
  *
  * @module
  */
 
 import { InvalidInputError, PayloadTooLargeError } from "./errors.ts";
 
-/** Any value that JSON can carry. */
+/** Any value that JSON can represent. */
 export type Json =
   | null
   | boolean
@@ -21,17 +21,17 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json | undefined };
 
-/** The deepest nesting of arrays and objects that is taken. */
+/** Deepest nesting of arrays and objects in a payload. */
 const JSON_DEPTH_MAX = 64;
 
-// More values than any payload has bytes. What is referred to from many places
-// is written out for each, which may be without end for a small object.
+// More values than the largest payload has bytes. JSON repeats a shared object
+// at each reference, so a small object can have a huge text.
 const VALUES_MAX = 4 << 20;
 
 const utf8 = new TextEncoder();
 
 /**
- * The JSON text of a payload.
+ * Returns the JSON text of a payload.
  *
  * @throws {InvalidInputError} If it is not JSON or nested deeper than
  * {@linkcode JSON_DEPTH_MAX}.
@@ -46,12 +46,12 @@ export function encodePayload(
   if (flaw !== undefined) {
     throw new InvalidInputError(
       "payload",
-      `Cannot publish on "${channel}": the payload ${flaw}; pass plain JSON ` +
+      `Cannot publish on "${channel}": the payload ${flaw}. Pass plain JSON ` +
         `(null, booleans, finite numbers, strings, arrays, objects).`,
     );
   }
   const text = JSON.stringify(payload);
-  // A UTF-16 unit takes 1 to 3 bytes: only sizes near the limit are counted.
+  // A UTF-16 unit takes 1 to 3 bytes, so only a long text is encoded.
   if (text.length * 3 > bytesMax) {
     const bytes = utf8.encode(text).length;
     if (bytes > bytesMax) {
@@ -61,7 +61,7 @@ export function encodePayload(
   return text;
 }
 
-/** What makes `value` no plain JSON, or undefined if it is. */
+/** Returns why `value` is not plain JSON, or undefined. */
 function flawIn(
   value: unknown,
   depth: number,
@@ -88,7 +88,7 @@ function flawInObject(
   depth: number,
   left: { values: number },
 ): string | undefined {
-  // The bound also ends a cycle.
+  // The limit also ends a cycle.
   if (depth > JSON_DEPTH_MAX) {
     return `is nested deeper than ${JSON_DEPTH_MAX} or refers to itself`;
   }
@@ -108,7 +108,7 @@ function flawInObject(
   }
   for (const key in value) {
     const member = (value as Record<string, unknown>)[key];
-    // JSON leaves out an undefined member, and so does everybody's reader.
+    // JSON leaves out an undefined member of an object.
     if (member === undefined) continue;
     const flaw = flawIn(member, depth + 1, left);
     if (flaw !== undefined) return flaw;
@@ -116,7 +116,7 @@ function flawInObject(
   return undefined;
 }
 
-/** The value of a stored payload; what does not parse becomes `{ raw }`. */
+/** Returns the value of a stored payload; text that does not parse becomes `{ raw }`. */
 export function decodePayload(stored: unknown): Json {
   const text = stored instanceof Uint8Array
     ? new TextDecoder().decode(stored)

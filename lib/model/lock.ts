@@ -1,126 +1,126 @@
 /**
- * Locks as data: what is asked for, held, and in conflict.
+ * Locks as data: requests, holds and conflicts.
  *
  * @module
  */
 
 import type { ProcessIdentity } from "./process.ts";
 
-/** How a lock stands to others: it warns them, or shuts them out. */
+/** Type of a lock: `advisory` warns other sessions, `exclusive` blocks them. */
 export type LockType = "advisory" | "exclusive";
 
-/** How long a lock is held unless renewed: 10 minutes. */
+/** Default lease duration of a lock: 10 minutes, in milliseconds. */
 export const DEFAULT_LOCK_LEASE_MS = 10 * 60 * 1000;
 
-/** One hold on a path or a named resource. */
+/** Hold of a session on a path or a named resource. */
 export interface Hold {
-  /** The fencing token: a later hold has a greater one. */
+  /** Fencing token: a later hold has a greater one. */
   readonly token: number;
-  /** What it covers. */
+  /** Kind of path. */
   readonly kind: LockKind;
-  /** The absolute path or pattern, or the name. */
+  /** Absolute path or pattern, or name of a resource. */
   readonly path: string;
-  /** How it stands to others. */
+  /** Type of the lock. */
   readonly type: LockType;
-  /** The session that holds it. */
+  /** Id of the holder. */
   readonly session: string;
-  /** The part of the session that holds it, such as a subagent. */
+  /** Part of the session that holds it, such as a subagent. */
   readonly agent?: string;
-  /** The vendor of the agent of that session. */
+  /** Vendor of that session's agent. */
   readonly vendor: string;
-  /** The task that the session is on. */
+  /** Task of that session. */
   readonly task?: string;
-  /** What it is held for, in its holder's words. */
+  /** Reason, in the holder's words. */
   readonly why?: string;
-  /** Since when, as an ISO 8601 time in UTC. */
+  /** Start of the hold or wait, as ISO 8601 in UTC. */
   readonly since: string;
-  /** Until when unless renewed, as an ISO 8601 time in UTC. */
+  /** Expiry unless renewed, as ISO 8601 in UTC. */
   readonly expiresAt: string;
-  /** Whether it is past its expiry, held by a process that lives. */
+  /** Whether it has expired while its holder's process lives. */
   readonly overdue: boolean;
-  /** How many times it was taken and must be given back. */
+  /** Number of acquires that are not released yet. */
   readonly count: number;
-  /** The project that it lies in. */
+  /** Project of the path. */
   readonly project?: string;
-  /** The root of the worktree that it lies in. */
+  /** Root of the worktree. */
   readonly worktree?: string;
-  /** Path sets of the hold, in the form in which overlaps are decided. */
+  /** Path sets that decide overlaps. */
   readonly pathSets: HoldPathSets;
 }
 
 /** Path sets of a hold, as text. */
 export interface HoldPathSets {
-  /** The path set on disk: a path, a pattern, or a name with its scope. */
+  /** Path set on disk: a path, a pattern, or a name with its scope. */
   readonly disk: string;
-  /** The path set in the repository; absent outside of one. */
+  /** Path set in the repository; absent outside of one. */
   readonly repository?: string;
-  /** Whether a glob takes letters of either case for the same. */
+  /** Whether a glob ignores case. */
   readonly foldsCase: boolean;
 }
 
-/** Another hold that a lock overlaps. */
+/** Overlap of a lock with another hold. */
 export interface LockOverlap {
   /**
-   * `conflict`: the same file on disk. `merge-risk`: the same file of a
-   * repository, in another worktree. `same-session`: the same file on disk, by
-   * another agent of one's own session.
+   * Kind of overlap. `conflict`: one file on disk. `merge-risk`: one file of a
+   * repository, in another worktree. `same-session`: one file on disk, held by
+   * another agent of the same session.
    */
   readonly risk: "conflict" | "merge-risk" | "same-session";
-  /** The other hold. */
+  /** Other hold. */
   readonly hold: Hold;
 }
 
-/** A session that blocks a lock request. */
+/** Session that blocks a lock request. */
 export interface Blocker {
-  /** The session. */
+  /** Id of the session. */
   readonly session: string;
-  /** Whether it holds the path, or waits for it since earlier. */
+  /** Whether it holds the path, or waits since earlier. */
   readonly state: "holds" | "waits";
-  /** What it holds or waits for. */
+  /** Path or pattern that it holds or waits for. */
   readonly path: string;
-  /** How it holds it or will. */
+  /** Type of its lock. */
   readonly type: LockType;
-  /** The vendor of the agent of that session. */
+  /** Vendor of that session's agent. */
   readonly vendor: string;
-  /** The task that the session is on. */
+  /** Task of that session. */
   readonly task?: string;
-  /** What it is held for, in its holder's words. */
+  /** Reason, in the holder's words. */
   readonly why?: string;
-  /** Since when, as an ISO 8601 time in UTC. */
+  /** Start of the hold or wait, as ISO 8601 in UTC. */
   readonly since: string;
-  /** Until when it is held, as an ISO 8601 time in UTC; absent for a waiter. */
+  /** Expiry of the hold, as ISO 8601 in UTC; absent for a waiter. */
   readonly expiresAt?: string;
-  /** Whether it is a hold past its expiry, which may be taken over. */
+  /** Whether it is an overdue hold, which may be taken over. */
   readonly overdue: boolean;
-  /** The process that must live for it, and where; absent if none is known. */
+  /** Process of the session and its host; absent if unknown. */
   readonly process?: ProcessIdentity & { readonly host: string };
 }
 
-/** What a store is asked for. */
+/** Request for a lock. */
 export interface LockRequest {
-  /** The session that asks. */
+  /** Id of the asking session. */
   readonly session: string;
-  /** The part of the session that asks; empty for the session itself. */
+  /** Part of the session that asks; empty for the session itself. */
   readonly agent: string;
-  /** What the lock is put on. */
+  /** Target of the lock. */
   readonly target: LockTarget;
-  /** How it stands to others. */
+  /** Type of the lock. */
   readonly type: LockType;
-  /** How long it is held unless renewed, in milliseconds. */
+  /** Lease duration, in milliseconds. */
   readonly leaseMs: number;
-  /** What it is held for. */
+  /** Reason, shown to other sessions. */
   readonly why?: string;
-  /** Whether overdue holds in the way are ended. */
+  /** Whether conflicting overdue holds are ended. */
   readonly takeOver: boolean;
-  /** Whether to queue where it cannot be had at once. */
+  /** Whether a conflict queues the request. */
   readonly wait: boolean;
-  /** The token of the session's own hold that becomes exclusive by it. */
+  /** Token of the session's own hold that becomes exclusive. */
   readonly upgrades?: number;
   /** Sessions on whose behalf the session acts: their holds never conflict. */
   readonly actingFor: readonly string[];
 }
 
-/** What became of a request. */
+/** Outcome of a request. */
 export type LockOutcome =
   | {
     readonly state: "held";
@@ -135,61 +135,61 @@ export type LockOutcome =
   };
 
 /**
- * What a lock covers: a file, a folder with all below it, a glob, or a named
- * resource.
+ * Kind of path: a file, a folder with everything below it, a glob, or the name of
+ * a resource.
  */
 export type LockKind = "file" | "folder" | "glob" | "name";
 
-/** A set of paths, as text. */
+/** Set of paths, as text. */
 export interface PathSet {
-  /** A path, for kind `glob` a pattern, for kind `name` the name and its scope. */
+  /** A path; for kind `glob` a pattern, for kind `name` the name with its scope. */
   readonly text: string;
-  /** What all of them begin with, case folded: what may overlap meets there. */
+  /** Common beginning of all paths, case folded, for finding possible overlaps. */
   readonly prefix: string;
 }
 
-/** What a lock is put on. */
+/** Target of a lock. */
 export interface LockTarget {
-  /** What it covers. */
+  /** Kind of path. */
   readonly kind: LockKind;
-  /** The absolute path or pattern, or the name, as people see it. */
+  /** Absolute path or pattern, or name, as people see it. */
   readonly path: string;
-  /** The path set on disk. */
+  /** Path set on disk. */
   readonly disk: PathSet;
-  /** The path set in the repository; absent outside of one. */
+  /** Path set in the repository; absent outside of one. */
   readonly repository?: PathSet;
-  /** Whether a glob takes letters of either case for the same. */
+  /** Whether a glob ignores case. */
   readonly foldsCase: boolean;
-  /** The project that it lies in; absent outside of a repository. */
+  /** Project of the path; absent outside of a repository. */
   readonly project?: string;
-  /** The root of the worktree that it lies in; absent outside of one. */
+  /** Root of the worktree; absent outside of one. */
   readonly worktree?: string;
-  /** The host on whose disk it is; absent for this process's own. */
+  /** Host of the disk; absent for this process's own. */
   readonly host?: string;
 }
 
-/** Which locks to list. */
+/** Filter of a list of locks. */
 export interface LockQuery {
-  /** The project that they are in, beside those of none; `null` for all. */
+  /** Project of the locks, beside locks of no project; `null` for every project. */
   readonly project: string | null;
-  /** The folder below which they lie, whatever their project. */
+  /** Folder that contains further locks, in any project. */
   readonly below?: string;
-  /** Only this session's. */
+  /** Only holds of this session. */
   readonly session?: string;
-  /** Only those on exactly this path. */
+  /** Only holds on exactly this path. */
   readonly path?: string;
-  /** Only the one with this token. */
+  /** Only the hold with this token. */
   readonly token?: number;
-  /** Only those that overlap this on disk. */
+  /** Only holds that overlap this target on disk. */
   readonly overlapping?: LockTarget;
 }
 
-/** Returns whether what a person wrote is the name of a resource. */
+/** Returns whether a text is the name of a resource. */
 export function isName(path: string): boolean {
   return path.startsWith("@");
 }
 
-/** Returns whether a name is a resource of a project, on whatever machine. */
+/** Returns whether a name is one resource on all machines of a project. */
 export function spansMachines(text: string): boolean {
   return text.startsWith("@project/");
 }

@@ -1,108 +1,108 @@
 /**
- * Messages as data, and which of them a reader wants.
+ * Messages as data, and filters of readers.
  *
  * @module
  */
 
 import type { Json } from "./json.ts";
 
-/** One message, as every reader gets it; immutable. */
+/** Immutable message, as every reader gets it. */
 export interface Message {
-  /** Its place in the store's order, and so the cursor of "after this one". */
+  /** Place in the store's order, and the cursor after this message. */
   readonly id: string;
-  /** The session that published it. */
+  /** Id of the publishing session. */
   readonly sender: string;
-  /** The channel that it is on. */
+  /** Name of the channel. */
   readonly channel: string;
-  /** What was published; `{ raw: text }` for a foreign row that is not JSON. */
+  /** Published value; `{ raw: text }` for a foreign row that is not JSON. */
   readonly payload: Json;
-  /** When it was published, as an ISO 8601 time in UTC. */
+  /** Time of publishing, as ISO 8601 in UTC. */
   readonly createdAt: string;
-  /** When it ceases to be delivered, as an ISO 8601 time in UTC. */
+  /** Expiry, as ISO 8601 in UTC. */
   readonly expiresAt: string;
-  /** The project it belongs to; absent when it is for every project. */
+  /** Project of the message; absent for every project. */
   readonly project?: string;
-  /** The only session it is for; absent when it is for all. */
+  /** Id of the recipient; absent for all sessions. */
   readonly to?: string;
-  /** The id of the message that it answers. */
+  /** Id of the message that it answers. */
   readonly replyTo?: string;
 }
 
-/** A message before the store has given it an id. */
+/** Message without an id, before it is stored. */
 export interface NewMessage {
-  /** The session that publishes. */
+  /** Id of the publishing session. */
   readonly sender: string;
-  /** A checked channel name. */
+  /** Valid channel name. */
   readonly channel: string;
-  /** The payload as JSON text, of a checked size. */
+  /** Payload as JSON text, within the size limit. */
   readonly payloadText: string;
-  /** Its lifetime in seconds. */
+  /** TTL, in seconds. */
   readonly ttlSeconds: number;
-  /** The project it belongs to; `null` for every project. */
+  /** Project of the message; `null` for every project. */
   readonly project: string | null;
-  /** The only session it is for: its id, a beginning of it, or a short name. */
+  /** Recipient: a session's id, a beginning of it, or its short name. */
   readonly to?: string;
   /**
-   * The id of the message that it answers: if that is a direct one for its
-   * sender, it is acknowledged with it.
+   * Id of the message that it answers. A direct message for the sender is
+   * acknowledged by its answer.
    */
   readonly replyTo?: string;
 }
 
-/** What became of a message that was to be appended. */
+/** Stored message. */
 export interface Appended {
-  /** Its id. */
+  /** Id of the message. */
   readonly id: string;
-  /** The id of the session that it is for. */
+  /** Id of the recipient. */
   readonly to?: string;
-  /** Whether that session has ended: then it is kept in case it resumes. */
+  /** Whether the recipient has ended; the message is kept in case it resumes. */
   readonly notRunning?: boolean;
 }
 
-/** What became of each message that stands for itself. */
+/** Outcome of one message that is appended by itself. */
 export type AppendResult = Appended | { readonly error: Error };
 
-/** Which messages a reader wants. */
+/** Messages that a reader wants. */
 export interface Interest {
-  /** Checked channel names; `null` for every channel. */
+  /** Valid channel names; `null` for every channel. */
   readonly channels: readonly string[] | null;
-  /** The project whose messages are wanted beside those of none; `null` for all. */
+  /** Project of the messages, beside messages of no project; `null` for every project. */
   readonly project: string | null;
-  /** The recipient of direct messages; `null` for no direct messages. */
+  /** Recipient of direct messages; `null` for no direct messages. */
   readonly session: string | null;
 }
 
-/** Which messages a read returns. */
+/** Messages that a read returns. */
 export interface MessageFilter extends Interest {
   /** Only answers to this message. */
   readonly replyTo?: string;
-  /** Only direct messages that are not acknowledged, or were given to no model. */
+  /** Only direct messages that are not acknowledged, or not shown to a model. */
   readonly pending?: "unacknowledged" | "untold";
-  /** Whether the page is to say that it passed over expired messages. */
+  /** Whether the page reports skipped expired messages. */
   readonly seesExpired?: boolean;
 }
 
-/** A page of messages. */
+/** Page of messages. */
 export interface Page {
-  /** The messages, in order. */
+  /** Messages, in order. */
   readonly messages: readonly Message[];
-  /** Where to go on: after everything this page has looked at. */
+  /** Cursor after the last message that this page looked at. */
   readonly cursor: string;
-  /** Whether messages after the cursor have expired and are still stored. */
+  /** Whether it skipped expired messages that are still stored. */
   readonly passedExpired?: boolean;
 }
 
-/** What a watch of changes is about. */
+/** Topic of a watch of changes. */
 export type ChangeTopic = "locks" | "grants" | "tasks" | "deliveries";
 
-/** What a purge did in one bounded step. */
+/** Result of one bounded purge step. */
 export interface Purged {
-  /** Messages that were deleted because their TTL was over. */
+  /** Number of messages that were deleted because their TTL ended. */
   readonly expired: number;
-  /** Messages that were deleted because their channel was over its cap. */
+  /** Number of messages that were deleted because their channel exceeded its cap. */
   readonly overCap: number;
-  /** Session rows that nothing refers to any more, deleted. */
+  /** Number of session rows that were deleted because no row refers to them. */
   readonly sessions: number;
-  /** Whether a further step would find more. */
+  /** Whether a further step would delete more. */
   readonly more: boolean;
 }

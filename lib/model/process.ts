@@ -1,57 +1,57 @@
 /**
- * Processes as data: what records name, and whether it lives.
+ * Processes as data: identities, and whether they live.
  *
  * @module
  */
 
-/** One process of one host. */
+/** Identity of a process on one host. */
 export interface ProcessIdentity {
-  /** Its number in its host. */
+  /** Process id on its host. */
   readonly pid: number;
-  /** When it started, as `processStart` tells; empty if that is not known. */
+  /** Start time, in the form of `processStart`; empty if unknown. */
   readonly startTime: string;
-  /** What its session lives by beside it, for a session's process. */
+  /** Further process or thread that keeps its session alive. */
   readonly keeper?: Keeper;
-  /** Whether its session waits for its person, for a session's process. */
+  /** Whether its session waits for a person's prompt. */
   readonly isIdle?: boolean;
 }
 
-/** What can be said of a process: `unknown` is neither of the others. */
+/** Liveness of a process; `unknown` where it cannot be checked. */
 export type Life = "alive" | "dead" | "unknown";
 
-/** A thread of Codex in its shared daemon. */
+/** Thread of Codex in its shared daemon. */
 export interface CodexThread {
-  /** The folder of that Codex. */
+  /** Folder of that Codex (`CODEX_HOME`). */
   readonly home: string;
-  /** The thread's id. */
+  /** Id of the thread. */
   readonly id: string;
-  /** The daemon's process. */
+  /** Process of the daemon. */
   readonly daemon: KeeperProcess;
 }
 
-/** A process by its pid and start time. */
+/** Process by its pid and start time. */
 export interface KeeperProcess {
-  /** Its pid in the session's host. */
+  /** Process id on the session's host. */
   readonly pid: number;
-  /** When it started, in the system's own spelling. */
+  /** Start time, as the system spells it. */
   readonly startTime: string;
 }
 
-/** What a session lives by, or is known by, beside its process. */
+/** Further process or thread that a session lives by, or is recognised by. */
 export interface Keeper {
-  /** The thread, if it is one below a daemon of Codex. */
+  /** Thread of a Codex daemon. */
   readonly codex?: CodexThread;
-  /** The process that ran the hook of an agent that is not recognised. */
+  /** Process that ran the hook of an unrecognised agent. */
   readonly caller?: KeeperProcess;
 }
 
-/** A process, and the host where its pid means something. */
+/** Process together with the host of its pid. */
 export type HostedProcess = ProcessIdentity & { readonly host: string };
 
 /**
- * Returns whether paths on two hosts may be on one disk: unless they are known to
- * be of two machines. Hosts of one machine, such as a sandboxed shell and the shell
- * beside it, mostly share theirs. `null` is a host that is not known.
+ * Returns whether paths on two hosts may be on one disk; `null` is an unknown
+ * host. Hosts of two machines share no disk. Hosts of one machine usually share
+ * theirs, such as a sandboxed shell and the shell beside it.
  */
 export function mayShareDisk(
   host: string | null,
@@ -61,7 +61,7 @@ export function mayShareDisk(
   return one === undefined || two === undefined || one === two;
 }
 
-/** The machine that a host is on, or the boot of it; undefined if not known. */
+/** Returns the machine of a host, or its boot; undefined if unknown. */
 function machineOf(host: string | null): string | undefined {
   const [system, machine] = (host ?? "").split(":");
   return system === "" || system === "private" || machine === undefined

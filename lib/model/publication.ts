@@ -1,46 +1,46 @@
 /**
- * Publications as data: what is published, and what came of it.
+ * Publications as data: options, contents and results.
  *
  * @module
  */
 
 import type { Json } from "./json.ts";
 
-/** How to publish a message. */
+/** Options of publishing a message. */
 export interface PublishOptions {
   /**
-   * How long the message is delivered, in seconds, above 0, at most 30 days.
+   * TTL, in seconds: above 0 and at most 30 days.
    * @default {the channel's: `state` 60, `file_conflict` 300, `task_broadcast` 600, `heartbeat` 30, others 300}
    */
   readonly ttlSeconds?: number;
   /**
-   * What the message belongs to; `null` for every project.
+   * Project of the message; `null` for every project.
    * @default {the bus's project}
    */
   readonly project?: string | null;
   /**
-   * The only session that gets it: its id, a beginning of it that no other has,
-   * or its short name.
+   * Recipient of a direct message: the session's id, a unique beginning of it, or
+   * its short name.
    */
   readonly to?: string;
-  /** The id of the message that it answers. */
+  /** Id of the message that it answers. */
   readonly replyTo?: string;
 }
 
 /** One message of several to publish. */
 export interface Publication extends PublishOptions {
-  /** The channel. */
+  /** Name of the channel. */
   readonly channel: string;
-  /** The payload: any JSON value. */
+  /** Payload: any JSON value. */
   readonly payload: Json;
 }
 
-/** What became of a message that was published. */
+/** Published message. */
 export interface Published {
-  /** Its id, and the cursor of "after this one". */
+  /** Id of the message, and the cursor after it. */
   readonly id: string;
-  /** The session that it is for, if it is for one. */
+  /** Id of the recipient; absent for all sessions. */
   readonly to?: string;
-  /** Whether that session has ended: it gets the message if it resumes in time. */
+  /** Whether the recipient has ended; it gets the message if it resumes in time. */
   readonly notRunning?: boolean;
 }

@@ -6,56 +6,57 @@
 
 import type { Keeper } from "./process.ts";
 
-// Up to this length an id is its own short name.
+// Longest id that is its own short name.
 const SHORT_NAME_LENGTH = 16;
 
-/** How a session stands: at work, waiting for its person, or ended. */
+/** Status of a session: at work, waiting for a person's prompt, or ended. */
 export type SessionStatus = "active" | "idle" | "terminated";
 
-/** After this long without a sign of life a session is shown as stale. */
+/** Time without a heartbeat after which a session is stale, in milliseconds. */
 export const STALE_AFTER_MS = 30_000;
 
-/** One session, as the registry has it. */
+/** Session, as the registry has it. */
 export interface Session {
-  /** Its id, unique on the bus. */
+  /** Id, unique on the bus. */
   readonly id: string;
-  /** The vendor of the agent, such as `claude`; `unknown` for foreign writers. */
+  /** Vendor of the agent, such as `claude`; `unknown` for other programs. */
   readonly vendor: string;
-  /** The model, if told. */
+  /** Model, if known. */
   readonly model?: string;
-  /** Its terminal, such as `/dev/pts/3`. */
+  /** Terminal, such as `/dev/pts/3`. */
   readonly tty?: string;
-  /** The process that lives as long as the session does. */
+  /** Id of the process that lives as long as the session. */
   readonly pid?: number;
-  /** Where {@linkcode Session.pid} means something. */
+  /** Host of {@linkcode Session.pid}. */
   readonly host?: string;
-  /** When that process started, in the host's own spelling. */
+  /** Start time of that process, as its host spells it. */
   readonly processStart?: string;
-  /** What it lives by, or is known by, beside that process. */
+  /** Further process or thread that it lives by, or is recognised by. */
   readonly keeper?: Keeper;
-  /** What it works on; absent when it belongs to no project. */
+  /** Project; absent if it belongs to none. */
   readonly project?: string;
-  /** The folder of the working copy. */
+  /** Root of the worktree. */
   readonly worktree?: string;
-  /** The branch that was checked out when it last said so. */
+  /** Branch that it reported last. */
   readonly branch?: string;
-  /** The task it says it is on. */
+  /** Task that it reported. */
   readonly task?: string;
-  /** The files it says it is editing. */
+  /** Files that it reports as being edited. */
   readonly activeFiles: readonly string[];
-  /** How it stands. */
+  /** Status of the session. */
   readonly status: SessionStatus;
-  /** When it registered, as an ISO 8601 time in UTC. */
+  /** Time of registration, as ISO 8601 in UTC. */
   readonly registeredAt: string;
-  /** Its last sign of life, as an ISO 8601 time in UTC. */
+  /** Time of the last heartbeat, as ISO 8601 in UTC. */
   readonly heartbeatAt: string;
-  /** When it ended, as an ISO 8601 time in UTC. */
+  /** Time of its end, as ISO 8601 in UTC. */
   readonly endedAt?: string;
 }
 
 /**
- * A name for a session that is short enough to type: its id if that is short,
- * else its vendor and the end of the id, as vendors' ids begin with the time.
+ * Returns a name of a session that is short enough to type: its id if that is
+ * short. Otherwise it is the vendor and the end of the id, because vendors' ids
+ * begin with the time.
  */
 export function shortName(session: Pick<Session, "id" | "vendor">): string {
   return session.id.length <= SHORT_NAME_LENGTH
@@ -63,47 +64,47 @@ export function shortName(session: Pick<Session, "id" | "vendor">): string {
     : `${session.vendor}-${session.id.slice(-4)}`;
 }
 
-/** The process that an incarnation of a session was registered with. */
+/** Process with which an incarnation of a session was registered. */
 export type Incarnation = Pick<Session, "pid" | "processStart">;
 
-/** What is known of a session when it registers. */
+/** Session as it registers. */
 export interface SessionStart {
-  /** Its id. */
+  /** Id of the session. */
   readonly id: string;
-  /** The vendor of the agent. */
+  /** Vendor of the agent. */
   readonly vendor: string;
-  /** The model. */
+  /** Model. */
   readonly model?: string;
-  /** Its terminal. */
+  /** Terminal. */
   readonly tty?: string;
-  /** The process that lives as long as the session does. */
+  /** Id of the process that lives as long as the session. */
   readonly pid?: number;
-  /** When that process started, in the host's own spelling. */
+  /** Start time of that process, as its host spells it. */
   readonly processStart?: string;
-  /** What it lives by, or is known by, beside that process. */
+  /** Further process or thread that it lives by, or is recognised by. */
   readonly keeper?: Keeper;
-  /** The process that has its id until now, and hands that on to it. */
+  /** Process that has this id until now and hands it on. */
   readonly replaces?: Incarnation;
-  /** What it works on; `null` for no project. */
+  /** Project; `null` for none. */
   readonly project: string | null;
-  /** The folder of the working copy. */
+  /** Root of the worktree. */
   readonly worktree?: string;
-  /** The branch that is checked out. */
+  /** Branch that is checked out. */
   readonly branch?: string;
-  /** The task it is on. */
+  /** Task. */
   readonly task?: string;
 }
 
-/** Changes that a session may make of itself; absent fields stay. */
+/** Changes of a session by itself; absent fields stay. */
 export interface SessionChange {
-  /** How it stands. */
+  /** Status of the session. */
   readonly status?: "active" | "idle";
-  /** The model. */
+  /** Model. */
   readonly model?: string;
-  /** The task it is on; `null` for none. */
+  /** Task; `null` for none. */
   readonly task?: string | null;
-  /** The files it is editing. */
+  /** Files that it is editing. */
   readonly activeFiles?: readonly string[];
-  /** The branch that is checked out. */
+  /** Branch that is checked out. */
   readonly branch?: string;
 }

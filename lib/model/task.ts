@@ -6,128 +6,128 @@
 
 import type { Json } from "./json.ts";
 
-/** How a task stands. */
+/** Status of a task. */
 export type TaskStatus = "open" | "claimed" | "done" | "failed";
 
-/** One task. */
+/** Task on the bus. */
 export interface Task {
-  /** Its id, unique in its project. */
+  /** Id, unique in its project. */
   readonly id: string;
-  /** What is to be done, in a line. */
+  /** Work to be done, in one line. */
   readonly title: string;
-  /** What kind of work it is, for choosing. */
+  /** Kind of work, for filtering. */
   readonly kind?: string;
-  /** What the doer needs to know. */
+  /** Details for the session that does it. */
   readonly payload: Json;
-  /** The higher, the sooner. */
+  /** Priority: a higher one is claimed first. */
   readonly priority: number;
-  /** How it stands. */
+  /** Status of the task. */
   readonly status: TaskStatus;
-  /** The tasks that must be done before it. */
+  /** Ids of the tasks that must be done before it. */
   readonly dependsOn: readonly string[];
-  /** How many of these are not done yet: it can be claimed when none is. */
+  /** Number of these that are not done; at 0 it can be claimed. */
   readonly waitsFor: number;
-  /** How often it was claimed. */
+  /** Number of claims so far. */
   readonly attempts: number;
-  /** The session that posted it. */
+  /** Id of the session that posted it. */
   readonly postedBy: string;
-  /** When it was posted, as an ISO 8601 time in UTC. */
+  /** Time of posting, as ISO 8601 in UTC. */
   readonly postedAt: string;
-  /** When it last changed, as an ISO 8601 time in UTC. */
+  /** Time of the last change, as ISO 8601 in UTC. */
   readonly changedAt: string;
-  /** The session that has claimed it, or did it. */
+  /** Id of the session that has claimed it, or has done it. */
   readonly session?: string;
-  /** The part of that session, such as a subagent. */
+  /** Part of that session, such as a subagent. */
   readonly agent?: string;
-  /** The fencing token of the claim. */
+  /** Fencing token of the claim. */
   readonly token?: number;
-  /** Until when it is claimed unless renewed, as an ISO 8601 time in UTC. */
+  /** Expiry of the claim unless renewed, as ISO 8601 in UTC. */
   readonly leaseExpiresAt?: string;
-  /** What came of it; for a failed one why. */
+  /** Result; for a failed task the reason. */
   readonly result?: Json;
-  /** The project that it belongs to; absent for none. */
+  /** Project of the task; absent for none. */
   readonly project?: string;
 }
 
-/** A task to post. */
+/** Task to post. */
 export interface NewTask {
   /**
-   * Its id, unique in its project.
-   * @default {a random one}
+   * Id, unique in its project.
+   * @default {a random id}
    */
   readonly id?: string;
-  /** What is to be done, in a line of at most 500 characters. */
+  /** Work to be done, in one line of at most 500 characters. */
   readonly title: string;
-  /** What kind of work it is, for choosing. */
+  /** Kind of work, for filtering. */
   readonly kind?: string;
   /**
-   * What the doer needs to know.
+   * Details for the session that does it.
    * @default {null}
    */
   readonly payload?: Json;
   /**
-   * The higher, the sooner.
+   * Priority: a higher one is claimed first.
    * @default {0}
    */
   readonly priority?: number;
-  /** The tasks that must be done before it. */
+  /** Ids of the tasks that must be done before it. */
   readonly dependsOn?: readonly string[];
 }
 
-/** Which tasks to choose from. */
+/** Filter of tasks. */
 export interface TaskFilter {
-  /** Only those of this kind. */
+  /** Only tasks of this kind. */
   readonly kind?: string;
-  /** Only those with at least this priority. */
+  /** Only tasks with at least this priority. */
   readonly priorityMin?: number;
 }
 
-/** A task that this session has claimed: what it takes to renew or end it. */
+/** Claimed task, with the fencing token that renews or ends the claim. */
 export interface Claim extends Task {
-  /** The session that has claimed it. */
+  /** Id of the session that has claimed it. */
   readonly session: string;
-  /** The fencing token of the claim. */
+  /** Fencing token of the claim. */
   readonly token: number;
 }
 
-/** What a store is told of a task to post. */
+/** Task to post, as a store gets it. */
 export interface TaskPosting
   extends Required<Omit<NewTask, "kind" | "payload">> {
   /** What kind of work it is. */
   readonly kind?: string;
-  /** What the doer needs to know, as JSON text. */
+  /** Details for the session that does it, as JSON text. */
   readonly payloadText: string;
-  /** The project that it belongs to; `null` for none. */
+  /** Project of the task; `null` for none. */
   readonly project: string | null;
-  /** The session that posts it. */
+  /** Id of the session that posts it. */
   readonly session: string;
 }
 
-/** The session that claims a task, as the store gets it. */
+/** Claimer of a task, as a store gets it. */
 export interface Claimer {
-  /** The session. */
+  /** Id of the session. */
   readonly session: string;
-  /** The part of it. */
+  /** Part of the session, such as a subagent. */
   readonly agent?: string;
-  /** The project whose tasks it claims; `null` for none. */
+  /** Project of the tasks; `null` for none. */
   readonly project: string | null;
-  /** How long, in milliseconds. */
+  /** Lease duration, in milliseconds. */
   readonly leaseMs: number;
 }
 
-/** How a claim ends. */
+/** End of a claim. */
 export type ClaimEnd =
   | { readonly status: "done" | "failed"; readonly resultText: string }
   | { readonly status: "open" };
 
-/** Which tasks to list. */
+/** Filter of a list of tasks. */
 export interface TaskQuery extends TaskFilter {
-  /** The project; `null` for none. */
+  /** Project; `null` for none. */
   readonly project: string | null;
-  /** Whether only that project's are listed, or all. */
+  /** Whether only tasks of that project are listed, not of every project. */
   readonly exactProject: boolean;
-  /** Only those that stand so. */
+  /** Only tasks with this status. */
   readonly status?: TaskStatus;
-  /** Only the one with this id. */
+  /** Only the task with this id. */
   readonly id?: string;
 }

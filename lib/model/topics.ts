@@ -6,7 +6,7 @@
 
 import type { ChangeTopic, NewMessage } from "./message.ts";
 
-/** The fields of a message, or of a topic's change, that tell its readers. */
+/** Fields of a message, or of a topic's change, that determine its readers. */
 export type Addressed = Pick<NewMessage, "channel" | "project" | "to">;
 
 /**

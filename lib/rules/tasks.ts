@@ -318,21 +318,23 @@ function assertFree(id: string, record: TaskRecord | undefined): TaskRecord {
   if (record === undefined) {
     throw error(
       "no task of this project has that id",
-      '"mbus task list" shows them',
+      'List the tasks with "mbus task list"',
     );
   }
   const { status, session, changedAt, waitsFor } = record.task;
   if (status === "claimed") {
     throw error(
       `${session} has it since ${changedAt}`,
-      "take another (mbus task next) or ask for it",
+      "Take another task (mbus task next), or ask for it",
     );
   }
-  if (status !== "open") throw error(`it is ${status}`, "take another");
+  if (status !== "open") {
+    throw error(`it is ${status}`, "Take another task (mbus task next)");
+  }
   if (waitsFor > 0) {
     throw error(
       `it waits for ${waitsFor} other tasks`,
-      "take one of these first",
+      "Take one of these first",
     );
   }
   return record;
@@ -343,7 +345,7 @@ function postedError(id: string): TaskStateError {
     "post",
     id,
     "another task has that id",
-    "choose another id",
+    "Choose another id",
   );
 }
 

@@ -194,7 +194,7 @@ export function locks(cases: Cases): void {
       () => ann.ask("/4"),
       (error) => {
         assert.ok(error instanceof LimitError);
-        assert.equal(error.most, 3);
+        assert.equal(error.max, 3);
         return true;
       },
     );

@@ -1,6 +1,6 @@
 /**
- * Which ancestor is the agent: decided on process trees as the agents' own
- * hooks saw them, and on trees where agents run each other.
+ * The agent among the ancestors, in process trees as the agents' own hooks saw
+ * them, and in trees where agents run each other.
  */
 
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import {
 const NODE = "/opt/node22/node_modules/node/bin/node";
 const MODULES = "/usr/lib/node_modules";
 
-/** A process of a recorded tree: its words are given as one line. */
+/** Creates a process of a recorded tree; its arguments are one line. */
 function entry(
   pid: number,
   command: string,
@@ -117,7 +117,7 @@ for (
     },
   ]
 ) {
-  Deno.test(`the tree seen from a hook of ${vendor} leads to its process`, () => {
+  Deno.test(`nearestAgent() finds ${vendor} in the tree of its hook`, () => {
     const startTime = `start of ${agent}`;
     assert.deepEqual(nearestAgent(tree, markers), {
       vendor,
@@ -127,7 +127,7 @@ for (
   });
 }
 
-Deno.test("a Claude under another name is told by CLAUDE_PID", () => {
+Deno.test("a Claude under another name is recognised by CLAUDE_PID", () => {
   const renamed = entry(32455, "node", NODE, "node cli.js");
   assert.equal(nearestAgent([HOOK_SHELL, renamed], NO_MARKERS), undefined);
   const found = nearestAgent([HOOK_SHELL, renamed], { claude: 32455 });
@@ -135,7 +135,7 @@ Deno.test("a Claude under another name is told by CLAUDE_PID", () => {
   assert.equal(found?.pid, 32455);
 });
 
-Deno.test("a variable that names no ancestor marks nothing", () => {
+Deno.test("a variable that does not name an ancestor is ignored", () => {
   const tree = [HOOK_SHELL, LOGIN_SHELL];
   assert.equal(
     nearestAgent(tree, { claude: 32455, opencode: 973 }),
@@ -143,7 +143,7 @@ Deno.test("a variable that names no ancestor marks nothing", () => {
   );
 });
 
-Deno.test("a Codex that a Claude started is Codex, whatever was inherited", () => {
+Deno.test("a Codex that a Claude started is Codex, in spite of inherited variables", () => {
   const tree = [CODEX, HOOK_SHELL, CLAUDE, LOGIN_SHELL];
   assert.equal(nearestAgent(tree, { claude: 32455 })?.vendor, "codex");
 });
@@ -153,7 +153,7 @@ Deno.test("a Claude that a Gemini started is Claude", () => {
   assert.equal(nearestAgent(tree, NO_MARKERS)?.pid, 32455);
 });
 
-Deno.test("words that only mention an agent make none", () => {
+Deno.test("a command line that only mentions an agent is not an agent", () => {
   const mentions = [
     entry(1001, "sh", "/usr/bin/dash", "sh -c gemini -p x | qwen"),
     entry(1002, "vim", "/usr/bin/vim", "vim /home/dev/.bin/gemini"),
@@ -167,7 +167,7 @@ Deno.test("words that only mention an agent make none", () => {
   assert.equal(nearestAgent(mentions, NO_MARKERS), undefined);
 });
 
-Deno.test("an agent is told by its package when its launcher is not in the way", () => {
+Deno.test("an agent without a launcher is recognised by its package", () => {
   for (
     const [vendor, script] of [
       ["gemini", `${MODULES}/@google/gemini-cli/bundle/index.js`],
@@ -183,7 +183,7 @@ Deno.test("an agent is told by its package when its launcher is not in the way",
   }
 });
 
-Deno.test("a Kimi is told by its short name or by its title", () => {
+Deno.test("a Kimi is recognised by its short name or its title", () => {
   const named = entry(675, "kimi-code", NODE, "node main.js");
   const titled = entry(675, "MainThread", NODE, "kimi-code");
   for (const kimi of [named, titled]) {
@@ -191,19 +191,19 @@ Deno.test("a Kimi is told by its short name or by its title", () => {
   }
 });
 
-Deno.test("an agent is told by its launcher where that stays", () => {
+Deno.test("an agent is recognised by its launcher while that runs", () => {
   assert.equal(nearestAgent([QWEN_LAUNCHER], NO_MARKERS)?.vendor, "qwen");
   assert.equal(nearestAgent([GEMINI_LAUNCHER], NO_MARKERS)?.vendor, "gemini");
 });
 
-Deno.test("no ancestors, no agent", () => {
+Deno.test("nearestAgent() returns undefined without ancestors", () => {
   assert.equal(nearestAgent([], { claude: 1 }), undefined);
 });
 
 const CURSOR_FOLDER = "/home/dev/.local/share/cursor-agent/versions/1";
 const UV = "/home/dev/.local/share/uv/tools/kimi-cli/bin";
 
-Deno.test("Cursor, kimi-cli and droid are told by what runs them", () => {
+Deno.test("Cursor, kimi-cli and droid are recognised by their program", () => {
   for (
     const [vendor, ...tree] of [
       ["cursor", entry(700, "cursor-agent", "/usr/bin/node", "cursor-agent")],
@@ -253,7 +253,7 @@ Deno.test("Cursor, kimi-cli and droid are told by what runs them", () => {
   assert.equal(nearestAgent(mentions, NO_MARKERS), undefined);
 });
 
-Deno.test("Cursor's agents end with the window of their editor", () => {
+Deno.test("the window of Cursor's agents is their editor's", () => {
   const editor = entry(500, "cursor", "/usr/share/cursor/cursor", "cursor");
   const agent = entry(700, "cursor-agent", NODE, "cursor-agent");
   const found = nearestAgent([HOOK_SHELL, agent, editor], NO_MARKERS)!;
@@ -263,7 +263,7 @@ Deno.test("Cursor's agents end with the window of their editor", () => {
     startTime: "start of 500",
     keeper: { caller: { pid: 700, startTime: "start of 700" } },
   });
-  // In a terminal it is its own window, as every other agent is.
+  // In a terminal the agent is its own window.
   assert.deepEqual(windowProcess(found, [HOOK_SHELL, agent]), found);
   const claude = nearestAgent([HOOK_SHELL, CLAUDE], NO_MARKERS)!;
   assert.deepEqual(windowProcess(claude, [HOOK_SHELL, CLAUDE, CLAUDE]), claude);
@@ -279,7 +279,7 @@ Deno.test("a hook's caller is nearer than the shell of a terminal", () => {
   assert.equal(pidOf(HOOK_SHELL, agent, leader), 700);
   assert.equal(pidOf(setsid, agent), 700);
   assert.equal(pidOf(HOOK_SHELL, terminal, agent), 700);
-  // What runs a terminal's shell runs others, too.
+  // The parent of a terminal's shell runs other terminals, too.
   assert.equal(pidOf(HOOK_SHELL, leader, agent), undefined);
   assert.equal(pidOf(HOOK_SHELL, init), undefined);
   assert.equal(pidOf(), undefined);

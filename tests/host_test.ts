@@ -1,6 +1,6 @@
 /**
- * Whether a process lives, asked about real ones: stopped, ended, hidden, of
- * another user, in other namespaces, and with permissions missing.
+ * The liveness of real processes: stopped, ended, hidden, of another user, in
+ * other namespaces, and without permissions.
  */
 
 import { mayShareDisk } from "../lib/model/process.ts";
@@ -52,7 +52,7 @@ Deno.test("this process is alive on its own host", () => {
   assert.equal(startTimesReadable(), true);
 });
 
-Deno.test("a disk is shared by the hosts of one machine, as far as is known", () => {
+Deno.test("hosts of one machine share a disk", () => {
   const one = "linux:8f1c:4026531836";
   assert.ok(mayShareDisk(one, "linux:8f1c:4026532201:4026531834"));
   assert.ok(!mayShareDisk(one, "linux:77ab:4026531836"));
@@ -70,8 +70,8 @@ Deno.test("a process of another host is neither alive nor dead", () => {
   assert.equal(processAlive({ ...self, startTime: "0" }, ""), "unknown");
 });
 
-Deno.test("a number that is no pid is judged by nobody", () => {
-  // To a system call most of these are whole groups of processes.
+Deno.test("the liveness of an invalid pid is unknown", () => {
+  // In a system call most of these name whole groups of processes.
   for (const pid of [0, -1, -Deno.pid, 1.5, NaN, Infinity, 2 ** 31, 2 ** 32]) {
     const life = processAlive({ pid, startTime: "" }, hostId());
     assert.equal(life, "unknown", `${pid}`);
@@ -79,7 +79,7 @@ Deno.test("a number that is no pid is judged by nobody", () => {
   }
 });
 
-Deno.test("a child is alive until it has ended, and dead then", async () => {
+Deno.test("a child is alive until it ends, and dead afterwards", async () => {
   const child = new Deno.Command("sleep", { args: ["1000"] }).spawn();
   const identity = identityOf(child.pid);
   assert.equal(processAlive(identity, hostId()), "alive");
@@ -90,14 +90,14 @@ Deno.test("a child is alive until it has ended, and dead then", async () => {
   assert.equal(processAlive(pidOnly, hostId()), "dead");
 });
 
-Deno.test("a pid that another process has by now is dead", async () => {
+Deno.test("a pid that another process reuses is dead", async () => {
   await using child = sleeper();
   const { pid, startTime } = identityOf(child.pid);
   const before = { pid, startTime: `${Number(startTime) - 1}` };
   assert.equal(processAlive(before, hostId()), "dead");
 });
 
-Deno.test("a pid without a start time is judged by the pid alone", async () => {
+Deno.test("liveness without a start time is decided by the pid alone", async () => {
   await using child = sleeper();
   const identity = { pid: child.pid, startTime: "" };
   assert.equal(processAlive(identity, hostId()), "alive");
@@ -116,10 +116,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a killed process whose parent takes no note is dead",
+  name: "a killed process whose parent does not wait for it is dead",
   ignore: !LINUX,
   async fn() {
-    // The shell becomes a program that never waits for the child it inherits.
+    // The shell becomes a program that never waits for its inherited child.
     const parent = new Deno.Command("sh", {
       args: ["-c", "sleep 1000 & echo $!; exec sleep 1000 >&-"],
       stdout: "piped",
@@ -141,13 +141,13 @@ Deno.test({
   },
 });
 
-Deno.test("processes of one host name it alike", async () => {
+Deno.test("processes of one host have the same host id", async () => {
   assert.equal(await valueOf("host.hostId()"), hostId());
 });
 
 Deno.test({
   name:
-    "a pid namespace is another host, and nobody judges across (needs unshare)",
+    "a pid namespace is another host, and liveness across is unknown (needs unshare)",
   ignore: !NAMESPACES,
   async fn() {
     await using outside = sleeper();
@@ -177,7 +177,7 @@ Deno.test({
     );
     assert.notEqual(inner.host, hostId());
     assert.equal(inner.self, "alive");
-    // In there the process outside looks gone, and is not taken for dead.
+    // Inside, the outer process is not visible, and is not dead.
     assert.equal(inner.seen, false);
     assert.equal(inner.outer, "unknown");
     assert.equal(processAlive(inner, inner.host), "unknown");
@@ -215,7 +215,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "a time namespace is another host, as start times differ (needs unshare)",
+    "a time namespace is another host because start times differ (needs unshare)",
   ignore: !TIME_NAMESPACES,
   async fn() {
     await using outside = sleeper();
@@ -230,7 +230,7 @@ Deno.test({
       }`,
       { wrapper: ["unshare", "--time", "--boottime", "1000", "--fork"] },
     );
-    // It sees the process and reads another start time: as good as reused.
+    // It reads another start time of the process, as if the pid were reused.
     assert.notEqual(inner.start, outer.startTime);
     assert.notEqual(inner.host, hostId());
     assert.equal(inner.life, "unknown");
@@ -238,12 +238,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a living process that /proc hides is alive (needs unshare, setpriv)",
+  name: "a live process that /proc hides is alive (needs unshare, setpriv)",
   ignore: !HIDING,
   async fn() {
     await using hidden = sleeper();
     const identity = identityOf(hidden.pid);
-    // Modules where everybody may read them, as this folder may be private.
+    // A copy of the modules that any user may read.
     const folder = await Deno.makeTempDir({ prefix: "mbus-hidden-" });
     try {
       await Deno.chmod(folder, 0o755);
@@ -304,7 +304,7 @@ const LIMITED = (pid: number): string =>
   }`;
 
 Deno.test({
-  name: "with --allow-run alone the same is read, by commands",
+  name: "with --allow-run alone commands read the same entries",
   ignore: !LINUX,
   async fn() {
     await using child = sleeper();
@@ -322,7 +322,7 @@ Deno.test({
   },
 });
 
-Deno.test("without permissions nobody is judged, and nothing is thrown", async () => {
+Deno.test("without permissions liveness is unknown, and nothing is thrown", async () => {
   const permissions: string[] = [];
   const first = await valueOf<{ host: string }>(LIMITED(Deno.pid), {
     permissions,
@@ -330,7 +330,7 @@ Deno.test("without permissions nobody is judged, and nothing is thrown", async (
   const second = await valueOf<{ host: string }>(LIMITED(Deno.pid), {
     permissions,
   });
-  // Each is a host of its own: neither may judge the other.
+  // Each is a host of its own, so neither knows the other's liveness.
   assert.notEqual(first.host, hostId());
   assert.notEqual(first.host, second.host);
   assert.deepEqual({ ...first, host: "" }, {
@@ -346,7 +346,7 @@ Deno.test("without permissions nobody is judged, and nothing is thrown", async (
 });
 
 Deno.test({
-  name: "at a terminal nobody is asked for a permission (needs script)",
+  name: "at a terminal no permission prompt appears (needs script)",
   ignore: !SCRIPT,
   async fn() {
     await using probe = await program(
@@ -364,7 +364,7 @@ Deno.test({
     let text = "";
     for await (const chunk of child.stdout) {
       text += new TextDecoder().decode(chunk);
-      // Asked, it would wait for an answer for ever.
+      // A prompt would wait for an answer for ever.
       if (/Allow\?|requests/.test(text)) child.kill("SIGKILL");
     }
     await child.stdin.close();

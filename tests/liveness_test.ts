@@ -15,7 +15,7 @@ const unlessLinux = LINUX ? "" : " (ignored: needs Linux)";
 const EXCLUSIVE = { type: "exclusive" } as const;
 const HOUR_MS = 60 * 60 * 1000;
 
-/** Has a peer hold a path and claim a task. */
+/** Starts a peer that holds a path and claims a task. */
 async function busy(home: Home, peer: Peer): Promise<void> {
   await peer.call("acquire", {
     name: "l",
@@ -30,7 +30,7 @@ const events = (messages: readonly Message[]) =>
   messages.map(({ payload }) => payload as { event: string; session: string })
     .map(({ event, session }) => `${session} ${event}`);
 
-/** The status of a session. */
+/** Returns the status of a session. */
 function statusOf(home: Home, session: string): unknown {
   return home.foreign().prepare(
     "SELECT status FROM session_registry WHERE session_id = ?",
@@ -58,7 +58,7 @@ for (const [act, look] of Object.entries(looks)) {
     const tasks = heard.subscribe("task_broadcast");
     await Promise.all([heartbeats.ready, tasks.ready]);
     await peer.kill();
-    // Nobody has looked yet.
+    // No process has checked it yet.
     assert.equal(statusOf(home, "doomed"), "active");
     await look(home);
     assert.equal(statusOf(home, "doomed"), "terminated");
@@ -77,19 +77,19 @@ for (const [act, look] of Object.entries(looks)) {
     assert.deepEqual((await heard.locks.list()).filter(mine), []);
     const [left] = await heard.tasks.list();
     assert.notEqual(left.session, "doomed");
-    // Claimed once by the dead; counted.
+    // The dead session's claim counts as an attempt.
     assert.equal(left.attempts, act.startsWith("claims") ? 2 : 1);
   });
 }
 
-Deno.test("reaping is one transaction: all of it or nothing", async () => {
+Deno.test("reaping is atomic", async () => {
   await using home = new Home();
   const bus = await home.open();
   const peer = await home.start({ session: "doomed" });
   await busy(home, peer);
   await peer.kill();
   const database = home.foreign();
-  // The last step of it fails.
+  // The last step fails.
   database.exec(`CREATE TRIGGER no_return BEFORE UPDATE ON tasks
     BEGIN SELECT RAISE(ABORT, 'not now'); END`);
   await assert.rejects(() => bus.locks.list(), /not now/);
@@ -104,7 +104,7 @@ Deno.test("reaping is one transaction: all of it or nothing", async () => {
   assert.equal(statusOf(home, "doomed"), "terminated");
 });
 
-Deno.test("a session is announced as it comes, idles and ends, and no sign of life is", async () => {
+Deno.test("a session is announced when it starts, idles and ends, and not on a heartbeat", async () => {
   await using home = new Home();
   const bus = await home.open({ session: "me" });
   await bus.sessions.register();
@@ -124,7 +124,7 @@ Deno.test("a session is announced as it comes, idles and ends, and no sign of li
   ]);
 });
 
-Deno.test("who falls silent is announced once, and again after a sign of life", async () => {
+Deno.test("a silent session is announced once, and again after a heartbeat", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ann = await home.open({ session: "ann", now: clock.now });
@@ -149,7 +149,7 @@ Deno.test("who falls silent is announced once, and again after a sign of life", 
   assert.deepEqual(await told(), ["ann stale"]);
   await bob.sessions.heartbeat();
   assert.deepEqual(await told(), ["ann stale"]);
-  // By now that message has expired, and ann is silent still.
+  // That message has expired, and ann is still silent.
   clock.advance(31_000);
   await bob.sessions.heartbeat();
   assert.deepEqual(await told(), []);
@@ -161,7 +161,7 @@ Deno.test("who falls silent is announced once, and again after a sign of life", 
   assert.equal(ann_.status, "active");
 });
 
-Deno.test("a heartbeat purges when nobody has for a while", async () => {
+Deno.test("a heartbeat purges if no process has purged for a while", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ann = await home.open({ session: "ann", now: clock.now });
@@ -199,14 +199,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a reused pid is another process: its session is dead${unlessLinux}`,
+  name: `a session is dead if another process reuses its pid${unlessLinux}`,
   ignore: !LINUX,
   async fn() {
     await using home = new Home();
     const bus = await home.open();
     const peer = await home.start({ session: "gone" });
     await busy(home, peer);
-    // The pid is the peer's, which lives; who had it started at another time.
+    // The pid is the live peer's, and the start time is another process's.
     home.foreign().exec(`UPDATE session_registry SET process_start = '1'
       WHERE session_id = 'gone'`);
     assert.deepEqual(await bus.locks.list(), []);
@@ -231,7 +231,7 @@ Deno.test({
     const held = await home.open({ session: "zombie", pid });
     await held.locks.acquire(`${home.root}/a`, EXCLUSIVE);
     assert.equal((await bus.locks.list()).length, 1);
-    // A shell would still take note of its child's end.
+    // A shell would still wait for its child.
     await until(
       "the program",
       () => Deno.readTextFileSync(`/proc/${parent.pid}/comm`) === "sleep\n",
@@ -270,8 +270,8 @@ Deno.test({
     assert.deepEqual(sessions(await bus.locks.list()), both);
     assert.equal(statusOf(home, "inside"), "active");
     assert.equal(statusOf(home, "outside"), "active");
-    // Even killed it lives by its lease, as nobody here can tell. Its input is
-    // closed only then, as that would let it end in order.
+    // Its liveness is unknown here, so it lives by its lease even after the kill.
+    // Its input is closed later, because that would let it end in order.
     inside.signal("SIGKILL");
     await inside.ended;
     await inside.end();
@@ -294,7 +294,7 @@ Deno.test({
   },
 });
 
-Deno.test("a laptop that slept frees nobody's locks", async () => {
+Deno.test("locks survive a laptop's sleep", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ann = await home.open({ session: "ann", now: clock.now });
@@ -310,14 +310,14 @@ Deno.test("a laptop that slept frees nobody's locks", async () => {
   assert.equal((await bob.locks.list())[0].overdue, false);
 });
 
-Deno.test("an overdue lock is taken over explicitly, and its holder is told", async () => {
+Deno.test("an overdue lock is taken over on request, and its holder is notified", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ann = await home.open({ session: "ann", now: clock.now });
   const bob = await home.open({ session: "bob", now: clock.now });
   const path = `${home.root}/a`;
   const lock = await ann.locks.acquire(path, { ...EXCLUSIVE, leaseMs: 1_000 });
-  // What is not overdue is not taken over.
+  // A hold that is not overdue is not taken over.
   const over = { ...EXCLUSIVE, takeOver: true };
   assert.equal(await bob.locks.tryAcquire(path, over), undefined);
   clock.advance(1_001);
@@ -335,7 +335,7 @@ Deno.test("an overdue lock is taken over explicitly, and its holder is told", as
   assert.equal((await bob.locks.list())[0].token, taken.token);
 });
 
-Deno.test("a take-over that would not get the lock takes nothing", async () => {
+Deno.test("a take-over that cannot get the lock ends no hold", async () => {
   await using home = new Home();
   const clock = new Clock();
   const [ann, bob, eve] = await Promise.all(
@@ -353,7 +353,7 @@ Deno.test("a take-over that would not get the lock takes nothing", async () => {
   assert.deepEqual(sessions, ["ann", "bob"]);
 });
 
-Deno.test("what cannot be judged ends at its expiry", async () => {
+Deno.test("a hold of unknown liveness ends at its expiry", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ann = await home.open({ session: "ann", now: clock.now });
@@ -372,7 +372,7 @@ Deno.test("what cannot be judged ends at its expiry", async () => {
   assert.ok(second.token > first.token);
 });
 
-Deno.test("a resumed session takes its id over from a dead process, not its locks", async () => {
+Deno.test("a resumed session takes over the id of a dead process without its locks", async () => {
   await using home = new Home();
   const first = await home.start({ session: "me" });
   await busy(home, first);
@@ -386,13 +386,13 @@ Deno.test("a resumed session takes its id over from a dead process, not its lock
   assert.equal((await bus.tasks.list())[0].status, "open");
 });
 
-Deno.test("a second living process of a session is id~2, and touches only what is its own", async () => {
+Deno.test("a second live process of a session is id~2, and changes only its own records", async () => {
   await using home = new Home();
   const first = await home.start({ session: "me" });
   await busy(home, first);
   const second = await home.open({ session: "me" });
   const path = `${home.root}/a`;
-  // Before it is registered, it is nobody yet.
+  // Before its registration it has no id.
   await assert.rejects(() => second.locks.release(path), NotHeldError);
   await assert.rejects(() => second.sessions.update({ task: "x" }));
   await second.sessions.end();
@@ -408,7 +408,7 @@ Deno.test("a second living process of a session is id~2, and touches only what i
   assert.deepEqual(holds.map(({ session }) => session), ["me"]);
 });
 
-Deno.test("closing ends no other incarnation that took the id since", async () => {
+Deno.test("close() does not end a later incarnation of the id", async () => {
   await using home = new Home();
   const bus = await home.open({ session: "me" });
   await bus.sessions.register();
@@ -421,7 +421,7 @@ Deno.test("closing ends no other incarnation that took the id since", async () =
   assert.equal(statusOf(home, "me"), "active");
 });
 
-Deno.test("a closed bus takes no lock and no task", async () => {
+Deno.test("a closed bus rejects lock and task calls", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.sessions.register();

@@ -1,6 +1,6 @@
 /**
- * What is read of processes: names that try to break the parser, ancestors,
- * terminals, and `ps` where it stands in for `/proc`.
+ * Process entries: names that try to break the parser, ancestors, terminals, and
+ * `ps` in place of `/proc`.
  */
 
 import assert from "node:assert/strict";
@@ -21,7 +21,7 @@ const SCRIPT = LINUX && works("script", "-qec", "true", "/dev/null");
 const PS = works("ps", "-p", "1");
 
 Deno.test({
-  name: "a process whose name looks like the fields behind it is read rightly",
+  name: "a process whose name looks like the next fields is parsed correctly",
   ignore: !LINUX,
   async fn() {
     const folder = await Deno.makeTempDir();
@@ -42,14 +42,14 @@ Deno.test({
   },
 });
 
-Deno.test("the fields of /proc/‹pid›/stat are those of the manual", () => {
+Deno.test("parseStat() returns the fields of /proc/‹pid›/stat as in the manual", () => {
   const rest = Array.from({ length: 30 }, (_, i) => `${100 + i}`).join(" ");
   const entry = parseStat(`4711 (bash) S 4700 11 4699 34819 4711 ${rest}\n`);
   assert.equal(entry?.pid, 4711);
   assert.equal(entry?.ppid, 4700);
   assert.equal(entry?.session, 4699);
   assert.equal(entry?.tty, "pts/3");
-  // The ninth field is the first of the rest; the start time is the 22nd.
+  // The ninth field is the first of the rest; the start time is the 22nd field.
   assert.equal(entry?.startTime, `${100 + 22 - 9}`);
   assert.equal(parseStat(""), undefined);
   assert.equal(parseStat("4711 (bash) S 4700"), undefined);
@@ -59,7 +59,7 @@ for (
   const [device, name] of [
     [0, ""],
     [34816, "pts/0"],
-    // Minor numbers above 255 have their high bits apart.
+    // Minor numbers above 255 have their high bits elsewhere.
     [(136 << 8) | 0x2c | (0x1 << 20), "pts/300"],
     [1025, "tty1"],
     [(4 << 8) | 65, "ttyS1"],
@@ -73,7 +73,8 @@ for (
 }
 
 Deno.test({
-  name: "a child's start time is not earlier than ours, and stays the same",
+  name:
+    "a child's start time is not earlier than its parent's, and is constant",
   ignore: !LINUX,
   async fn() {
     await using child = sleeper();
@@ -84,12 +85,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "ancestors are walked from the parent up",
+  name: "ancestors() yields the parent first",
   ignore: !LINUX,
   async fn() {
     const seen = await valueOf<{ pid: number; command: string }[]>(
       "[...host.ancestors()].map(({ pid, command }) => ({ pid, command }))",
-      // The shell stays, as it has more to do.
+      // The shell stays, because another command follows.
       { wrapper: ["sh", "-c", '"$@"; exit $?', "sh"] },
     );
     assert.equal(seen[0].command, "sh");
@@ -102,7 +103,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `no more than ${ANCESTORS_MAX} ancestors are walked through`,
+  name: `ancestors() yields at most ${ANCESTORS_MAX} processes`,
   ignore: !LINUX,
   async fn() {
     const script = 'n=$1; shift; if [ "$n" -gt 0 ]; then ' +
@@ -125,18 +126,18 @@ Deno.test({
   },
 });
 
-Deno.test("of a process that is not there nothing is read", () => {
+Deno.test("an absent process has no entry and no ancestors", () => {
   assert.equal(processEntry(4_000_000), undefined);
   assert.deepEqual([...ancestors(4_000_000)], []);
   assert.deepEqual([...ancestors(-1)], []);
 });
 
 Deno.test({
-  name: "the words and the file of a process are read when asked for",
+  name: "the arguments and the executable of a process are read on access",
   ignore: !LINUX,
   async fn() {
     await using child = sleeper();
-    // Its parent goes on before the words are those of the new program.
+    // The parent continues before the arguments are those of the new program.
     await until(
       "it to be another program",
       () => processEntry(child.pid)?.arguments.at(-1) === "1000",
@@ -149,7 +150,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "an agent that replaced its own file keeps the name of it",
+  name: "a process whose file is replaced keeps its executable's name",
   ignore: !LINUX,
   async fn() {
     const folder = await Deno.makeTempDir();
@@ -194,7 +195,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "without a terminal nobody leads it",
+  name: "terminalLeader() returns undefined without a terminal",
   ignore: !works("setsid", "true"),
   async fn() {
     const seen = await valueOf("host.terminalLeader() ?? null", {
@@ -204,7 +205,7 @@ Deno.test({
   },
 });
 
-Deno.test("what ps writes on macOS is understood", () => {
+Deno.test("parsePs() parses the output of macOS", () => {
   const [shell, agent, ended] = parsePs(
     `  501   500 ttys003  Ss   Sun Nov  2 17:59:51 2026     -zsh\n` +
       ` 4711   501 ttys003  S+   Sun Nov 22 18:00:01 2026     node /opt/homebrew/bin/gemini --yolo\n` +
@@ -229,7 +230,7 @@ Deno.test("what ps writes on macOS is understood", () => {
 });
 
 Deno.test({
-  name: "ps and /proc tell the same of a process (needs ps)",
+  name: "ps and /proc agree on a process (needs ps)",
   ignore: !LINUX || !PS,
   async fn() {
     await using child = sleeper();
@@ -247,7 +248,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "ps tells one start time to users of all zones and languages (needs ps)",
+    "psEntry() returns one start time in all zones and languages (needs ps)",
   ignore: !PS,
   async fn() {
     await using child = sleeper();
@@ -263,7 +264,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a command that fails or is not there has told nothing",
+  name: "outputOf() returns undefined for a command that fails or is missing",
   ignore: Deno.build.os === "windows",
   fn() {
     assert.equal(outputOf("sh", ["-c", "echo all"]), "all\n");

@@ -12,7 +12,7 @@
  */
 
 import type { KeeperProcess } from "../model/process.ts";
-import { runsUs } from "../process/processes.ts";
+import { isNearestAncestor } from "../process/processes.ts";
 import type { Database } from "../sqlite/driver.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import { guardEditFast } from "../sqlite/fast_guard.ts";
@@ -75,7 +75,7 @@ export function tryFastPath(
       nowMs,
       activeFiles: (before) => activeFiles(before, [path]),
       isAncestor: process === undefined
-        ? runsUs
+        ? isNearestAncestor
         : (pid, start) => pid === process.pid && start === process.startTime,
       keyOfName: () => keyOfName(path),
     });

@@ -29,7 +29,7 @@ import {
   nearestAgent,
   windowProcess,
 } from "../process/host.ts";
-import { processEntry, runsUs } from "../process/processes.ts";
+import { isNearestAncestor, processEntry } from "../process/processes.ts";
 import { type Project, projectOf } from "../path/project.ts";
 import { headAt } from "../path/repository.ts";
 import type { Incarnation, Session } from "../model/session.ts";
@@ -124,7 +124,7 @@ function isCallers(session: Session, below: BelowDaemon | undefined): boolean {
   }
   const { pid: own, startTime } = keeper?.caller ??
     { pid, startTime: processStart };
-  return runsUs(own, startTime);
+  return isNearestAncestor(own, startTime);
 }
 
 function isAncestor({ pid, processStart }: Session): boolean {

@@ -1,29 +1,26 @@
 /**
- * Which agent runs us: the long-lived process that a session is registered
- * with, as a command's own process ends at once and the shell it ran in soon.
+ * Finds the agent among this process's ancestors. A session is registered with
+ * that long-lived process, because a command and its shell end soon.
  *
- * What it keeps true, and why:
+ * 1. The nearest agent is the session. Agents start each other (Claude runs
+ *    `codex exec` in its shell), and the inner one inherits the outer one's
+ *    environment.
+ * 2. So a variable counts only if it names an ancestor. It may come from outside
+ *    of a sandbox, or be stale in a terminal multiplexer that an agent started.
+ * 3. An agent is recognised by its short name, its executable file, or the
+ *    script of its interpreter. Other words of a command line may be a user's.
  *
- * 1. The nearest agent is the session. Agents start each other (a Claude runs
- *    `codex exec` in its shell), and variables of the outer one are inherited.
- * 2. So a variable never names an agent by itself, it only marks a process that
- *    is among our ancestors. It may come from outside a sandbox, or have gone
- *    stale in a terminal multiplexer that an agent once started.
- * 3. An agent is told by what it is, not by words that someone may have in a
- *    command line: by its short name, by the file it runs, or by the script
- *    that its interpreter runs.
+ * As seen in the agents' versions of late 2026:
  *
- * How each is told, as far as their versions of late 2026 were seen:
- *
- * | vendor | told by |
+ * | vendor | recognised by |
  * | --- | --- |
  * | claude | short name `claude`, or `CLAUDE_PID` |
- * | codex | short name `codex` (its npm launcher does not stay) |
- * | gemini, qwen | the script: `gemini`, `qwen` or of their package; of launcher and agent the agent is nearer |
+ * | codex | short name `codex` (its npm launcher exits) |
+ * | gemini, qwen | script `gemini` or `qwen`, or one of their packages; the agent is nearer than its launcher |
  * | kimi | short name or title `kimi-code` or `kimi`, or a script of its package |
  * | cursor | short name, title or folder `cursor-agent`; the editor by its short name |
  * | droid | short name `droid` |
- * | copilot | the file it runs, `copilot`; its short name is `MainThread` |
+ * | copilot | executable `copilot`; its short name is `MainThread` |
  * | opencode | `OPENCODE_PID` |
  *
  * @module
@@ -34,7 +31,7 @@ import { variable } from "./permissions.ts";
 import type { ProcessEntry } from "./process_entry.ts";
 import { ancestors } from "./processes.ts";
 
-/** The agents whose processes are known. */
+/** The agents whose processes are recognised. */
 export type AgentVendor =
   | "claude"
   | "codex"
@@ -48,27 +45,27 @@ export type AgentVendor =
 
 /** The process of an agent's session. */
 export interface AgentProcess {
-  /** Whose agent it is. */
+  /** The vendor of the agent. */
   readonly vendor: AgentVendor;
-  /** Its pid in this host. */
+  /** The pid in this host. */
   readonly pid: number;
-  /** When it started, as `processStart` tells. */
+  /** The start time, as `processStart` returns it. */
   readonly startTime: string;
-  /** What its session lives by, or is known by, beside it. */
+  /** Further processes by which its session lives or is found. */
   readonly keeper?: Keeper;
 }
 
-/** The pids that agents' variables name. */
+/** The pids in agents' variables. */
 export interface AgentMarkers {
-  /** `CLAUDE_PID`; not set if the variable is not. */
+  /** `CLAUDE_PID`; absent if it is not set. */
   readonly claude?: number;
-  /** `OPENCODE_PID`; not set if the variable is not. */
+  /** `OPENCODE_PID`; absent if it is not set. */
   readonly opencode?: number;
 }
 
 /**
- * Finds the nearest of `entries` (by default our ancestors, the parent first)
- * that is an agent; `undefined` if none is. Never throws.
+ * Returns the first agent of `entries`, by default the ancestors of this
+ * process, the parent first. Returns undefined without one, and never throws.
  */
 export function nearestAgent(
   entries: Iterable<ProcessEntry> = ancestors(),
@@ -83,13 +80,12 @@ export function nearestAgent(
 }
 
 /**
- * The process that lives and dies with an agent's window. It is the agent's own,
- * but for Cursor's: its editor runs agents below one process, so the outermost of
- * `entries` that is Cursor's has the window, and the agent's is what it is known
- * by.
+ * Returns the process that lives as long as an agent's window: the agent itself.
+ * Cursor's editor runs agents below its own process. So Cursor's outermost
+ * process has the window, and the agent becomes the `caller` that identifies it.
  *
  * @param agent The nearest agent.
- * @param entries Our ancestors, the parent first.
+ * @param entries The ancestors of this process, the parent first.
  */
 export function windowProcess(
   agent: AgentProcess,
@@ -103,7 +99,7 @@ export function windowProcess(
   return { vendor: agent.vendor, pid, startTime, keeper: { caller } };
 }
 
-/** The markers in our environment; what is no number marks nothing. */
+/** Returns the markers of the environment; `NaN` equals no pid. */
 function agentMarkers(): AgentMarkers {
   return {
     claude: Number(variable("CLAUDE_PID")),
@@ -120,17 +116,17 @@ function vendorOf(
   if (command === "codex") return "codex";
   if (/^kimi(?:-code|-cli)?$/i.test(command)) return "kimi";
   if (command === "droid") return "droid";
-  // The editor's processes: `cursor`, on macOS `Cursor` and `Cursor Helper`.
+  // The editor is `cursor`, on macOS `Cursor` and `Cursor Helper`.
   if (/^cursor\b/i.test(command)) return "cursor";
   if (pid === markers.opencode) return "opencode";
-  // What follows is read from the system only now.
+  // The getters `executable` and `arguments` read from the system.
   const { executable } = entry;
   if (fileName(executable) === "copilot") return "copilot";
   if (executable.includes("/cursor-agent/")) return "cursor";
   return vendorOfScript(entry.arguments);
 }
 
-/** The vendor whose script an interpreter runs. */
+/** Returns the vendor of the script that an interpreter runs. */
 function vendorOfScript(words: readonly string[]): AgentVendor | undefined {
   const program = fileName(words[0] ?? "");
   if (words[0] === "kimi-code") return "kimi";
@@ -151,19 +147,19 @@ function vendorOfScript(words: readonly string[]): AgentVendor | undefined {
   return script.includes("/@moonshot-ai/kimi-code/") ? "kimi" : undefined;
 }
 
-/** Shells and starters that end with the command they were started for. */
+// Shells and launchers that end with their command.
 const PASSING =
   /^(sh|bash|dash|zsh|fish|ksh|busybox|env|timeout|xargs|nice|nohup|sudo|npm|npx|time|script|setsid|flock|mbus)\b/;
 
-/** Whether a process ends with the command that it was started for. */
+/** Returns whether a process ends with the command for which it was started. */
 export function isPassing({ command }: Pick<ProcessEntry, "command">): boolean {
   return PASSING.test(command);
 }
 
 /**
- * The nearest of `entries` that is not just there to run a command: of a hook,
- * the process that called it. `undefined` if none is nearer than the shell of a
- * terminal, as what is further out runs other terminals, too.
+ * Returns the first of `entries` that does not end with its command: the process
+ * that runs a hook. The search ends at the shell of a terminal, because processes
+ * further out may serve other terminals. Returns undefined if it finds none.
  */
 export function callingProcess(
   entries: Iterable<ProcessEntry> = ancestors(),

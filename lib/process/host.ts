@@ -1,24 +1,20 @@
 /**
- * Where a pid means something, and whether one still does.
+ * Hosts, and whether a process of this host is alive.
  *
- * A host is a boot of a machine and a pid namespace of it. Containers and
- * sandboxed shells have hosts of their own. They see every pid of the machine
- * as dead, or as another process, and must reap no session of another host.
+ * A host is a pid namespace within a boot of a machine. Containers and sandboxed
+ * shells have hosts of their own. There, a pid of the machine is absent or names
+ * another process, so they must not reap sessions of another host.
  *
- * What it keeps true, and why:
+ * 1. Two processes share a {@linkcode hostId} only if a pid names the same
+ *    process for both. If the host is unknown, the id is unique to this process.
+ *    Then it cannot check the liveness of others, nor they its own.
+ * 2. A process is dead only on proof: its pid is unused, has another start time,
+ *    or is a zombie. A process that is hidden, by a missing permission or by
+ *    `/proc`, may be alive.
+ * 3. A stopped process is alive: its leases decide on its locks.
  *
- * 1. Two processes have one {@linkcode hostId} only if a pid means the same to
- *    both. Where that cannot be found out, the id is this process's own, so
- *    that it judges nobody and nobody judges it.
- * 2. A process is called dead only on proof: the system knows no such pid, or
- *    another process has it (the start time differs), or it has ended and only
- *    waits for its parent to take note (a zombie, holding nothing any more).
- *    What cannot be seen, for want of a permission or because `/proc` hides
- *    other people's processes, may well live.
- * 3. A stopped process is alive: its lease decides about what it holds.
- *
- * `Deno.kill(pid, 0)` says whether a pid is in use; the first call costs 2 ms,
- * so it is made only when nothing is seen.
+ * `Deno.kill(pid, 0)` tells whether a pid is in use. The first call is slow, so
+ * it is made only for a process that cannot be read.
  *
  * @module
  */
@@ -50,18 +46,17 @@ export {
 let id: string | undefined;
 
 /**
- * Names the host of this process, the same for all processes to whom a pid
- * means the same. Found once for a process. Never throws.
+ * Returns the id of this process's host, equal for all processes that share its
+ * pids. The id is computed once. Never throws.
  *
- * - Linux: boot id, inode of the pid namespace and, if it is not the first one,
- *   of the time namespace, as start times are counted in there.
+ * - Linux: the boot id and the inode of the pid namespace. The inode of a time
+ *   namespace other than the first follows, because start times depend on it.
  * - macOS: the boot session.
- * - Windows: the computer's name and the hour it was started in. Where the
- *   clock is set across a full hour it changes, and processes live by their
- *   leases for a while.
- * - Elsewhere, and without the permissions to find out (on Linux
- *   `--allow-all` or `--allow-run`, on macOS `--allow-run`, on Windows
- *   `--allow-sys`): an id of this process alone.
+ * - Windows: the computer's name and the hour of its start. If the clock is set
+ *   across a full hour the id changes, and only leases end sessions.
+ * - Other systems, and without permission (on Linux `--allow-all` or
+ *   `--allow-run`, on macOS `--allow-run`, on Windows `--allow-sys`): an id that
+ *   is unique to this process.
  */
 export function hostId(): string {
   id ??= findHost() ?? `private:${crypto.randomUUID()}`;
@@ -69,9 +64,10 @@ export function hostId(): string {
 }
 
 /**
- * Judges a process of `host` from here: only one of our own host, by pid and
- * start time, by its pid alone where either start time is not known. A session's
- * process is judged with its keeper ({@linkcode threadLife}). Never throws.
+ * Returns whether a process of `host` is alive; `unknown` for another host. Pid
+ * and start time are compared, or the pid alone if a start time is unknown. The
+ * keeper of a session's process is included ({@linkcode threadLife}). Never
+ * throws.
  */
 export function processAlive(identity: ProcessIdentity, host: string): Life {
   const life = pidAlive(identity, host);
@@ -102,7 +98,7 @@ function pidAlive(identity: ProcessIdentity, host: string): Life {
   return /[ZXx]/.test(entry.state) ? "dead" : "alive";
 }
 
-/** When this process started; it does not change, and is asked for often. */
+/** Returns the start time of this process, which is cached. */
 function ownStart(): string | undefined {
   started ??= processEntry(Deno.pid)?.startTime;
   return started;
@@ -110,26 +106,26 @@ function ownStart(): string | undefined {
 
 let started: string | undefined;
 
-/** Whether a living process was met that could not be seen. */
+/** Whether a live process could not be read. */
 let hidden = false;
 
 /**
- * Whether start times can be read here, and could be so far: if not, a pid in
- * use by another process than before counts as alive. For saying so once.
+ * Returns whether start times could be read so far. Otherwise a reused pid
+ * counts as alive, of which a user is warned once.
  */
 export function startTimesReadable(): boolean {
   return !hidden && processEntry(Deno.pid) !== undefined;
 }
 
-/** Whether a pid is in use; `undefined` if that may not be asked. */
+/** Returns whether a pid is in use; undefined without permission. */
 function isUsed(pid: number): boolean | undefined {
   if (!canTry({ name: "run" })) return undefined;
   try {
     Deno.kill(pid, 0);
     return true;
   } catch (error) {
-    // The system's own refusal (EPERM) means that there is somebody; Deno's
-    // is of another class.
+    // EPERM of the system means that the process exists. A missing permission
+    // of Deno throws `NotCapable`.
     if (error instanceof Deno.errors.PermissionDenied) return true;
     if (error instanceof Deno.errors.NotFound) return false;
     return undefined;
@@ -152,7 +148,7 @@ function findHost(): string | undefined {
   }
 }
 
-/** The first time namespace of every Linux has this inode. */
+/** The inode of the first time namespace of every Linux. */
 const FIRST_TIME_NAMESPACE = "4026531834";
 
 function linuxHost(): string | undefined {
@@ -164,7 +160,7 @@ function linuxHost(): string | undefined {
   return time === FIRST_TIME_NAMESPACE ? host : `${host}:${time}`;
 }
 
-/** The inode of a namespace of this process, from a link `pid:[4026531836]`. */
+/** Returns the inode in a namespace link such as `pid:[4026531836]`. */
 function inodeOf(namespace: string): string | undefined {
   const link = procLink(`/proc/self/ns/${namespace}`) ?? "";
   return /^\w+:\[(\d+)\]$/.exec(link)?.[1];

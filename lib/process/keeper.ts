@@ -1,9 +1,9 @@
 /**
- * What a session lives by, or is known by, beside its process.
+ * Keepers: further processes by which a session lives or is found.
  *
  * Windows of plain Codex run their threads in one daemon. A thread's window may
- * die while its turn goes on, and the daemon lives on after both. So a session
- * of that kind lives while its window lives *or* its turn is under way:
+ * die during its turn, and the daemon survives both. So such a session is alive
+ * while its window is alive *or* its turn runs:
  *
  * ```text
  *  window lives ─────────────────────────────────────▶ alive
@@ -12,15 +12,15 @@
  *                    else ─▶ only the daemon knows ───▶ unknown
  * ```
  *
- * - A thread is loaded for as long as the file `thread-writer-locks/ID.lock` is
- *   in its Codex's folder. Where that folder cannot be seen nothing follows.
- * - Where no window was found, the session's process is the daemon itself, and
- *   the thread lives for as long as it is loaded.
- * - *Unknown* is asked of the daemon by callers that can wait:
- *   `hooks/codex_turn.ts`.
+ * - A thread is loaded while the file `thread-writer-locks/ID.lock` exists in
+ *   Codex's folder. If that folder cannot be read the result is unknown.
+ * - Without a known window, the session's process is the daemon itself, and the
+ *   thread is alive while it is loaded.
+ * - If the result is unknown, callers that can wait ask the daemon
+ *   (`hooks/codex_turn.ts`).
  *
- * An agent whose process is not recognised leaves its caller: the process that
- * ran its hook. It finds the session again, and says nothing of its life.
+ * For an agent whose process is not recognised, the keeper is the `caller`: the
+ * process that ran its hook. It identifies the session but not its liveness.
  *
  * @module
  */
@@ -28,14 +28,13 @@
 import type { CodexThread, Keeper, KeeperProcess } from "../model/process.ts";
 import type { Life, ProcessIdentity } from "../model/process.ts";
 
-/** Reads the column of a row; undefined if there is nothing in it that fits. */
+/** Parses the column of a row; undefined if it is empty or invalid. */
 export function parseKeeper(value: unknown): Keeper | undefined {
   if (typeof value !== "string" || value === "") return undefined;
   let read: unknown;
   try {
     read = JSON.parse(value);
   } catch {
-    // Foreign programs may have written anything.
     return undefined;
   }
   const codex = toThread(fieldOf(read, "codex"));
@@ -47,7 +46,7 @@ export function parseKeeper(value: unknown): Keeper | undefined {
   };
 }
 
-/** The column of a row; null for nothing. */
+/** Returns the column of a row; null without a keeper. */
 export function keeperText(keeper: Keeper | undefined): string | null {
   return keeper === undefined ? null : JSON.stringify(keeper);
 }
@@ -75,16 +74,17 @@ function fieldOf(value: unknown, name: string): unknown {
     : undefined;
 }
 
-/** Whether a value can be the id of a thread: it becomes the name of a file. */
+/** Returns whether a value can be a thread's id, which becomes a file's name. */
 export function isThreadId(value: unknown): value is string {
   return typeof value === "string" && /^[\w-]{1,64}$/.test(value);
 }
 
 /**
- * Whether a thread lives whose session's process does not, or is its daemon.
+ * Returns whether a thread is alive if its session's process is dead, or is the
+ * daemon.
  *
- * @param isIdle Whether its session waits for its person.
- * @param lifeOf Judges a process of the session's host.
+ * @param isIdle Whether its session waits for the user.
+ * @param lifeOf Returns the life of a process of the session's host.
  */
 export function threadLife(
   process: ProcessIdentity,
@@ -100,14 +100,14 @@ export function threadLife(
   return isIdle ? "dead" : "unknown";
 }
 
-/** Whether the daemon has the thread loaded; undefined if that cannot be seen. */
+/** Returns whether the daemon has loaded the thread; undefined if unreadable. */
 export function isLoaded({ home, id }: CodexThread): boolean | undefined {
   const folder = `${home}/thread-writer-locks`;
   return isThere(`${folder}/${id}.lock`) ??
     (isThere(folder) === true ? false : undefined);
 }
 
-/** True if a path is there, undefined if it is not or cannot be seen. */
+/** Returns true if a path exists; undefined if it is absent or unreadable. */
 function isThere(path: string): true | undefined {
   try {
     Deno.statSync(path);

@@ -1,25 +1,23 @@
 /**
- * What this process may do, found out by trying.
+ * Optional reads that need a permission.
  *
- * What is looked up here is an extra: without it a command still works, with
- * less to tell. So a missing permission is never an error, and never a question
- * either: at a terminal Deno would stop and ask the person, which is why what is
- * not granted is not even tried there.
+ * A command works without their results. So a missing permission is neither an
+ * error nor a prompt: at a terminal Deno would ask the user, so there only
+ * granted permissions are used.
  *
  * @module
  */
 
-/** Whether something can be tried without the person being asked for it. */
+/** Returns whether an operation can be tried without a prompt to the user. */
 export function canTry(descriptor: Deno.PermissionDescriptor): boolean {
-  // Away from a terminal Deno does not ask, and failing is cheaper than the
-  // query, which costs a tenth of a millisecond the first time.
+  // Without a terminal Deno never prompts, and failing is cheaper than a query.
   return !Deno.stdin.isTerminal() ||
     Deno.permissions.querySync(descriptor).state === "granted";
 }
 
 /**
- * Runs one of the system's commands and returns what it wrote; `undefined` if
- * it may not be run, is not there or failed. It speaks English and UTC.
+ * Runs a system command in English and UTC and returns its output; undefined if
+ * it is not permitted, is missing or fails.
  */
 export function outputOf(
   command: string,
@@ -39,7 +37,7 @@ export function outputOf(
   }
 }
 
-/** A variable of the environment; `undefined` if it is not set or not ours to read. */
+/** Returns an environment variable; undefined if it is unset or not permitted. */
 export function variable(name: string): string | undefined {
   if (!canTry({ name: "env", variable: name })) return undefined;
   try {

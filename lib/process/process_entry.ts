@@ -1,32 +1,32 @@
 /**
- * What there is to know of a process, whichever way the system tells it.
+ * A process as the system describes it.
  *
  * @module
  */
 
-/** A process, as it was when it was looked at. */
+/** A snapshot of a process. */
 export interface ProcessEntry {
-  /** Its number in this host. */
+  /** The pid in this host. */
   readonly pid: number;
-  /** The number of its parent; 0 if that is outside of this host. */
+  /** The parent's pid; 0 if the parent is outside of this host. */
   readonly ppid: number;
-  /** When it started, in the system's own spelling, to compare with others. */
+  /** The start time in the system's notation, for comparison. */
   readonly startTime: string;
   /** One letter: `R`, `S`, `D` alive, `T`, `t` stopped, `Z`, `X` ended. */
   readonly state: string;
-  /** The short name: on Linux its `comm`, of at most 15 bytes, else its file's. */
+  /** The short name: on Linux `comm`, at most 15 bytes, else the file's name. */
   readonly command: string;
-  /** The pid of its session's leader; 0 if that is not known. */
+  /** The pid of the session leader; 0 if unknown. */
   readonly session: number;
-  /** The name of its terminal, such as `pts/3`; empty without one. */
+  /** The name of the terminal, such as `pts/3`; empty without one. */
   readonly tty: string;
-  /** The words it was started with, or calls itself by; read when asked for. */
+  /** The command line, or the title that the process set; read on access. */
   readonly arguments: readonly string[];
-  /** The file it runs; empty if that is not ours to know; read when asked for. */
+  /** The executable file; empty if unreadable; read on access. */
   readonly executable: string;
 }
 
-/** Whether a number can be a pid: some others mean whole groups to a system call. */
+/** Returns whether a number is a pid: 0 and below name groups in system calls. */
 export function isPid(pid: number): boolean {
   return Number.isInteger(pid) && pid > 0 && pid <= 0x7fffffff;
 }

@@ -1,16 +1,14 @@
 /**
- * The processes of this host, as far as the system lets us see them.
+ * The visible processes of this host.
  *
- * What it keeps true, and why:
- *
- * 1. A pid is only half a name: it is used again. Together with the time its
- *    process started it names one process for as long as the host is up.
- * 2. Nothing seen means nothing known: a process may be hidden from us, and the
- *    permission to look may be missing. Nothing here concludes an end from it.
+ * 1. The system reuses pids. A pid and a start time together identify a process
+ *    until the host ends.
+ * 2. An unreadable process may be alive: it may be hidden, or a permission may be
+ *    missing.
  * 3. Every walk is bounded.
  *
- * Linux tells through `/proc` (`procfs.ts`), Windows nothing that is not slow,
- * all others through `ps` (`ps.ts`).
+ * Linux is read through `/proc` (`procfs.ts`), other systems through `ps`
+ * (`ps.ts`). Windows has only slow sources, so nothing is read there.
  *
  * @module
  */
@@ -19,38 +17,38 @@ import { isPid, type ProcessEntry } from "./process_entry.ts";
 import { procEntry } from "./procfs.ts";
 import { psEntries, psEntry } from "./ps.ts";
 
-/** Who leads the session of our terminal: normally its shell. */
+/** The leader of this terminal's session: usually its shell. */
 export interface TerminalLeader {
   /** The leader's pid. */
   readonly pid: number;
-  /** When the leader started, as in {@linkcode ProcessEntry}. */
+  /** The leader's start time, as in {@linkcode ProcessEntry}. */
   readonly startTime: string;
   /** The name of the terminal, such as `pts/3`. */
   readonly tty: string;
 }
 
-/** The most ancestors that are walked through. */
+/** The most ancestors that {@linkcode ancestors} yields. */
 export const ANCESTORS_MAX = 64;
 
-/** Looks at a process; `undefined` if there is none to be seen. Never throws. */
+/** Returns a process; undefined if it is not visible. Never throws. */
 export function processEntry(pid: number): ProcessEntry | undefined {
   return isPid(pid) ? entryReader()(pid) : undefined;
 }
 
 /**
- * Tells when a process started, in the system's own spelling: on Linux clock
- * ticks since boot; `undefined` if it cannot be seen. Never throws.
+ * Returns the start time of a process in the system's notation, on Linux in
+ * clock ticks since boot; undefined if it is not visible. Never throws.
  */
 export function processStart(pid: number): string | undefined {
   return processEntry(pid)?.startTime;
 }
 
 /**
- * Walks up from the parent of a process, by default this one, through at most
- * {@linkcode ANCESTORS_MAX} processes, as far as they can be seen.
+ * Yields the visible ancestors of a process, by default of this one, the parent
+ * first: at most {@linkcode ANCESTORS_MAX}.
  */
 export function* ancestors(pid: number = Deno.pid): Generator<ProcessEntry> {
-  const read = isPid(pid) ? entryReader({ many: true }) : seesNone;
+  const read = isPid(pid) ? entryReader({ many: true }) : readNothing;
   let entry = read(pid);
   for (let step = 0; step < ANCESTORS_MAX && entry !== undefined; step++) {
     entry = entry.ppid > 0 ? read(entry.ppid) : undefined;
@@ -59,10 +57,10 @@ export function* ancestors(pid: number = Deno.pid): Generator<ProcessEntry> {
 }
 
 /**
- * Whether a process runs us, and no other between of its name: an agent that it
- * started is another session, even under a name that was handed on.
+ * Returns whether a process is an ancestor of this one, and the nearest of its
+ * short name: an agent that another agent started is a session of its own.
  */
-export function runsUs(pid: number, start: string): boolean {
+export function isNearestAncestor(pid: number, start: string): boolean {
   const between = new Set<string>();
   for (const entry of ancestors()) {
     if (entry.pid === pid) {
@@ -74,8 +72,8 @@ export function runsUs(pid: number, start: string): boolean {
 }
 
 /**
- * Finds who leads the session of this process's terminal; `undefined` without
- * a terminal, as in most hooks, or if the leader cannot be seen. Never throws.
+ * Returns the leader of this terminal's session; undefined without a terminal,
+ * as in most hooks, or if the leader is not visible. Never throws.
  */
 export function terminalLeader(): TerminalLeader | undefined {
   const self = processEntry(Deno.pid);
@@ -87,7 +85,7 @@ export function terminalLeader(): TerminalLeader | undefined {
   return { pid: leader.pid, startTime: leader.startTime, tty: self.tty };
 }
 
-/** Where no session is told, the nearest leader on the same terminal is ours. */
+/** Returns the nearest leader on a terminal, for a system without session ids. */
 function leaderAmong(
   entries: Iterable<ProcessEntry>,
   tty: string,
@@ -100,16 +98,16 @@ function leaderAmong(
 
 type EntryReader = (pid: number) => ProcessEntry | undefined;
 
-function seesNone(): undefined {}
+function readNothing(): undefined {}
 
-/** How this system tells of processes; of `many` it does so all at once. */
+/** Returns the reader of this system; with `many`, all entries are read at once. */
 function entryReader({ many = false } = {}): EntryReader {
   switch (Deno.build.os) {
     case "linux":
     case "android":
       return procEntry;
     case "windows":
-      return seesNone;
+      return readNothing;
     default: {
       if (!many) return psEntry;
       const entries = psEntries();

@@ -1,15 +1,11 @@
 /**
- * Processes as Linux shows them in `/proc`.
+ * Processes in Linux's `/proc`.
  *
- * What it keeps true, and why:
- *
- * 1. What is read is about our own pids. Where `/proc` shows another pid
- *    namespace (`unshare --pid` without `--mount-proc`), its numbers mean other
- *    processes, so nothing is read from it by number; `/proc/self` is right
- *    in any case.
- * 2. The text is the same however it is read. Deno opens `/proc` only with
- *    `--allow-all`; with `--allow-run` alone, `cat` and `readlink` do, a few
- *    hundred times slower, and processes of both kinds agree on a start time.
+ * 1. Only pids of this namespace are read. `/proc` may show another one
+ *    (`unshare --pid` without `--mount-proc`), in which a pid names another
+ *    process. Then nothing but `/proc/self` is read.
+ * 2. Deno opens `/proc` only with `--allow-all`. With `--allow-run` alone, `cat`
+ *    and `readlink` return the same text, but are slow.
  *
  * @module
  */
@@ -17,33 +13,32 @@
 import { canTry, outputOf } from "./permissions.ts";
 import type { ProcessEntry } from "./process_entry.ts";
 
-/** The text of a file in `/proc`; `undefined` if it cannot be read. */
+/** Returns the text of a file in `/proc`; undefined if it is unreadable. */
 export function procText(path: string): string | undefined {
-  return tried(() => Deno.readTextFileSync(path)) ??
+  return tryRead(() => Deno.readTextFileSync(path)) ??
     (opens ? undefined : outputOf("cat", [path]));
 }
 
-/** What a link in `/proc` says; `undefined` if it cannot be read. */
+/** Returns the target of a link in `/proc`; undefined if it is unreadable. */
 export function procLink(path: string): string | undefined {
-  return tried(() => Deno.readLinkSync(path)) ??
+  return tryRead(() => Deno.readLinkSync(path)) ??
     (opens ? undefined : outputOf("readlink", [path])?.trimEnd());
 }
 
-/** The process of that pid; `undefined` if there is none to be seen. */
+/** Returns the process of a pid; undefined if it is not visible. */
 export function procEntry(pid: number): ProcessEntry | undefined {
   if (!showsOurPids()) return undefined;
   const text = procText(`/proc/${pid}/stat`);
   return text === undefined ? undefined : parseStat(text);
 }
 
-/** Reads the one line of `/proc/‹pid›/stat`; `undefined` if it is no such line. */
+/** Parses the line of `/proc/‹pid›/stat`; undefined if it is not such a line. */
 export function parseStat(line: string): ProcessEntry | undefined {
-  // The name may hold anything, blanks and brackets too: only the last bracket
-  // ends it.
+  // The name may contain spaces and parentheses: only the last one ends it.
   const open = line.indexOf("(");
   const close = line.lastIndexOf(")");
   const fields = line.slice(close + 2).split(" ");
-  // The third field of the line, the state, is the first here.
+  // The state, the first of these, is the third field of the line.
   const [state, ppid, , session, terminal] = fields;
   const startTime = fields[22 - 3];
   const pid = Number(line.slice(0, open));
@@ -61,16 +56,16 @@ export function parseStat(line: string): ProcessEntry | undefined {
       return text.replace(/\0$/, "").split("\0");
     },
     get executable() {
-      // An agent that updated itself runs on from a file that is gone.
+      // An agent that updated itself still runs its deleted file.
       return procLink(`/proc/${pid}/exe`)?.replace(/ \(deleted\)$/, "") ?? "";
     },
   };
 }
 
-/** Whether Deno opens files in `/proc` for us; undefined before the first try. */
+/** Whether Deno may open files in `/proc`; undefined before the first try. */
 let opens: boolean | undefined;
 
-function tried<Answer>(read: () => Answer): Answer | undefined {
+function tryRead<Read>(read: () => Read): Read | undefined {
   opens ??= canTry({ name: "read", path: "/proc/self/stat" });
   if (!opens) return undefined;
   try {
@@ -86,13 +81,13 @@ let ours: boolean | undefined;
 function showsOurPids(): boolean {
   if (ours === undefined) {
     const self = parseStat(procText("/proc/self/stat") ?? "");
-    // Read by a command of ours, it tells of that command.
+    // `cat` reads its own entry there, whose parent is this process.
     ours = (opens ? self?.pid : self?.ppid) === Deno.pid;
   }
   return ours;
 }
 
-/** The name of a terminal by its device number, as `ps` has it. */
+/** Returns the name of a terminal from its device number, as `ps` prints it. */
 function terminalName(device: number): string {
   if (device === 0) return "";
   const major = (device >> 8) & 0xfff;

@@ -1,9 +1,8 @@
 /**
- * Processes as `ps` tells of them, where there is no `/proc`.
+ * Processes as `ps` prints them, for systems without `/proc`.
  *
- * `ps` writes start times in the language and time zone of its user, to the
- * second; it is always run with the same ones, so that two processes agree on
- * the start time of a third.
+ * `ps` prints start times in the user's language and time zone, to the second.
+ * Both are fixed, so that two processes agree on the start time of a third.
  *
  * @module
  */
@@ -15,18 +14,18 @@ import type { ProcessEntry } from "./process_entry.ts";
 const COLUMNS = ["pid=", "ppid=", "tty=", "stat=", "lstart=", "args="]
   .flatMap((column) => ["-o", column]);
 
-/** The process of that pid; `undefined` if there is none to be seen. */
+/** Returns the process of a pid; undefined if it is not visible. */
 export function psEntry(pid: number): ProcessEntry | undefined {
   return parsePs(outputOf("ps", ["-ww", ...COLUMNS, "-p", `${pid}`]) ?? "")[0];
 }
 
-/** All processes to be seen, by pid. */
+/** Returns all visible processes by pid. */
 export function psEntries(): ReadonlyMap<number, ProcessEntry> {
   const entries = parsePs(outputOf("ps", ["-axww", ...COLUMNS]) ?? "");
   return new Map(entries.map((entry) => [entry.pid, entry]));
 }
 
-/** Reads what `ps` wrote, a process a line; other lines are passed over. */
+/** Parses the output of `ps`, one process a line; skips other lines. */
 export function parsePs(text: string): ProcessEntry[] {
   const entries: ProcessEntry[] = [];
   for (const line of text.split("\n")) {
@@ -36,7 +35,7 @@ export function parsePs(text: string): ProcessEntry[] {
         .exec(line);
     if (columns === null) continue;
     const [, pid, ppid, tty, state, startTime, words] = columns;
-    // Names with blanks fall apart here; no agent has one.
+    // A name with spaces is split; no agent has one.
     const list = words.split(" ");
     entries.push({
       pid: Number(pid),
@@ -44,7 +43,7 @@ export function parsePs(text: string): ProcessEntry[] {
       startTime,
       state: state[0],
       command: list[0].slice(list[0].lastIndexOf("/") + 1),
-      // A leader is marked; who leads the others is not told.
+      // `ps` marks leaders, and does not print the leader of others.
       session: state.includes("s") ? Number(pid) : 0,
       tty: tty.startsWith("?") ? "" : tty,
       arguments: list,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { getMessagingDbPath, openBus } from "../mod.ts";
 import { Home } from "./fixture.ts";
 
-Deno.test("a bus folder may be called anything", async () => {
+Deno.test("a bus folder may have any name", async () => {
   const names = [
     "a b",
     "100%25",
@@ -31,7 +31,7 @@ Deno.test("a bus folder may be called anything", async () => {
   }
 });
 
-Deno.test("the bus folder is found by the environment", async () => {
+Deno.test("the environment selects the bus folder", async () => {
   await using home = new Home();
   const base = {
     HOME: `${home.root}/user`,
@@ -71,7 +71,7 @@ Deno.test("the bus folder is found by the environment", async () => {
   });
 });
 
-Deno.test("a URL names the bus folder", async () => {
+Deno.test("a URL selects the bus folder", async () => {
   await using home = new Home("a b");
   const path = home.path.replace(" ", "%20");
   for (const url of [`sqlite://${path}`, `sqlite://${home.path}`]) {
@@ -102,7 +102,7 @@ Deno.test("a URL names the bus folder", async () => {
   }
 });
 
-Deno.test("what is open to the wrong options is refused before anything is made", async () => {
+Deno.test("invalid options are rejected before a file is created", async () => {
   await using home = new Home();
   const wrong = {
     pollIntervalMs: [0, 60_001, NaN],

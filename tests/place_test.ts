@@ -5,7 +5,7 @@ import { canMount, Home, until, within } from "./fixture.ts";
 const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
 const unlessMounts = canMount ? "" : " (ignored: needs unshare and root)";
 
-/** A process that sees `folder` as the command before it has made it. */
+/** Returns a wrapper that runs `command` on `folder` in a mount namespace first. */
 function withMount(command: string, folder: string): readonly string[] {
   const script = `folder=$1; shift; ${command} && exec "$@"`;
   return ["unshare", "-m", "sh", "-c", script, "sh", folder];
@@ -17,7 +17,7 @@ function modeOf(path: string): string {
 
 for (const umask of ["000", "022", "077"]) {
   Deno.test({
-    name: `what is made is the user's alone under umask ${umask}`,
+    name: `only the user may read the bus's files under umask ${umask}`,
     ignore: Deno.build.os === "windows",
     async fn() {
       await using home = new Home("deep/in/folders");
@@ -42,7 +42,7 @@ for (const umask of ["000", "022", "077"]) {
 
 for (const folder of ["", "/db", "/bells"]) {
   Deno.test({
-    name: `a bus is refused whose folder${folder} others may write to`,
+    name: `opening fails if others may write to the bus's folder${folder}`,
     ignore: Deno.build.os === "windows",
     async fn() {
       await using home = new Home();
@@ -65,7 +65,7 @@ for (const folder of ["", "/db", "/bells"]) {
 }
 
 Deno.test({
-  name: `another user's bus is refused${
+  name: `opening another user's bus fails${
     isRoot ? "" : " (ignored: needs root)"
   }`,
   ignore: !isRoot,
@@ -82,7 +82,7 @@ Deno.test({
           message: /belongs to another user \(uid 65534, you are 0\)/,
         });
       }
-      // Not even a log of ours is left in it.
+      // Opening leaves no file in it.
       assert.deepEqual(
         [...Deno.readDirSync(`${home.path}/db`)].map(({ name }) => name),
         ["messaging.db"],
@@ -92,18 +92,18 @@ Deno.test({
   },
 });
 
-Deno.test("a publish into a file that was replaced is refused, whoever reads along", async () => {
+Deno.test("publish() fails once the file is replaced, beside a reader", async () => {
   await using home = new Home();
   await (await home.open()).close();
   const copy = `${home.root}/copy`;
   Deno.copyFileSync(home.database, copy);
-  // It does nothing of its own meanwhile, and so does not look.
+  // The session is idle, so it does not check the file.
   const bus = await home.open({ notify: "poll", pollIntervalMs: 60_000 });
   await bus.publish("b", 1);
   const own = bus.subscribe("a");
   await own.ready;
   const refused = [assert.rejects(own.next(), { fault: "moved" })];
-  // Its reader, too, looks where the file is when it is woken by then.
+  // A woken reader checks the file, too.
   await new Promise((resolve) => setTimeout(resolve, 1_100));
   for (const name of ["-wal", "-shm"]) Deno.removeSync(home.database + name);
   Deno.renameSync(copy, home.database);
@@ -113,7 +113,7 @@ Deno.test("a publish into a file that was replaced is refused, whoever reads alo
   await Promise.all(refused);
 });
 
-Deno.test("a bus folder that is a file is refused", async () => {
+Deno.test("opening fails if the bus folder is a file", async () => {
   await using home = new Home();
   Deno.writeTextFileSync(home.path, "mine");
   await assert.rejects(home.open(), {
@@ -127,7 +127,7 @@ Deno.test("a bus folder that is a file is refused", async () => {
   assert.equal(Deno.readTextFileSync(home.path), "mine");
 });
 
-Deno.test("a bus that may only be read reads, and says how to write", async () => {
+Deno.test("a read-only bus reads, and rejects writes with the remedy", async () => {
   await using home = new Home();
   await assert.rejects(home.open({ readOnly: true }), {
     name: "StoreError",
@@ -166,7 +166,7 @@ Deno.test({
     const first = await home.open();
     await first.publish("a", "before");
     await first.close();
-    // As an agent's sandbox has it: nobody else has the file open yet.
+    // As in an agent's sandbox: no other process has the file open yet.
     const prefix = withMount(
       'mount --bind "$folder" "$folder" && mount -o remount,ro,bind "$folder"',
       home.path,
@@ -181,7 +181,7 @@ Deno.test({
       { type: "StoreError", message: /writable_roots/ },
     );
     await inside.call("subscribe", { name: "s", channels: "a" });
-    // Then somebody outside goes on.
+    // Then a process outside continues.
     const outside = await home.open();
     await outside.publish("a", "during");
     await within("the message", inside.wait("s", 1));
@@ -198,7 +198,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a full disk refuses publishing and loses nothing${unlessMounts}`,
+  name: `publish() fails on a full disk, and no message is lost${unlessMounts}`,
   ignore: !canMount,
   async fn() {
     await using home = new Home();
@@ -222,7 +222,7 @@ Deno.test({
     });
     assert.equal(kept.length, count);
     assert.equal((await peer.wait("s", count)).length, count);
-    // It goes on by itself once there is room.
+    // It recovers once there is room.
     await peer.call("remount", { folder: home.path, size: "10m" });
     await peer.call("publish", { channel: "a", payload: "again" });
     await peer.wait("s", count + 1);
@@ -230,7 +230,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a disk that is full from the start is said${unlessMounts}`,
+  name: `opening fails on a full disk${unlessMounts}`,
   ignore: !canMount,
   async fn() {
     for (const size of [4, 8, 16, 40, 64, 100]) {
@@ -249,7 +249,7 @@ Deno.test({
           return true;
         },
       );
-      // It can be opened once there is room.
+      // Opening succeeds once there is room.
       await peer.call("remount", { folder: home.path, size: "10m" });
       await peer.call("open", { home: home.path });
       await peer.call("publish", { channel: "a", payload: 1 });
@@ -257,7 +257,7 @@ Deno.test({
   },
 });
 
-Deno.test("an unlinked bus folder is made anew by who opens next", async () => {
+Deno.test("the next open creates an unlinked bus folder again", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.publish("a", 1);

@@ -1,6 +1,6 @@
 /**
- * What a lock protects, through the real command: routes with brackets, named
- * resources, and calls of many files.
+ * Paths that a lock protects, through the real command: routes with brackets,
+ * named resources, and calls of many files.
  *
  * @module
  */
@@ -16,7 +16,7 @@ class Place implements AsyncDisposable {
   readonly mbus = new Mbus();
   readonly project = Deno.realPathSync(`${this.mbus.folder}/project`);
 
-  /** Makes one with a committed `src/a.ts`. */
+  /** Creates one with a committed `src/a.ts`. */
   static async open(): Promise<Place> {
     const place = new Place();
     await place.git("init", "-q");
@@ -37,7 +37,7 @@ class Place implements AsyncDisposable {
     Deno.writeTextFileSync(whole, text);
   }
 
-  /** Calls an agent's hook; returns what it answers. */
+  /** Calls an agent's hook and returns its response. */
   async hook(
     agent: string,
     session: string,
@@ -60,7 +60,7 @@ class Place implements AsyncDisposable {
     });
   }
 
-  /** Whether Claude's edit of a file is denied. */
+  /** Returns whether Claude's edit of a file is denied. */
   async isDenied(session: string, path: string): Promise<boolean> {
     const answer = await this.hook("claude", session, "PreToolUse", "Edit", {
       file_path: path,
@@ -76,7 +76,7 @@ class Place implements AsyncDisposable {
     });
   }
 
-  /** The sessions that a command names for a path. */
+  /** Returns the sessions that a command lists for a path. */
   async holdersOf(path: string, ...options: string[]): Promise<unknown[]> {
     const touches = await this.mbus.json(["who", path, ...options], {
       cwd: this.project,
@@ -137,7 +137,7 @@ test("an exclusive lock on a route without a folder denies its first write", asy
   assert.equal(await place.isDenied("B", `${place.project}/src/i.ts`), false);
 });
 
-test("an agent's own edit of a route holds the file and no pattern", async (place) => {
+test("an agent's edit of a route holds the file, not a pattern", async (place) => {
   await place.hook("claude", "A", "SessionStart");
   assert.equal(await place.isDenied("A", "src/[id].ts"), false);
   const [hold] = await place.mbus.json(["locks", "--all-projects"]);
@@ -146,7 +146,7 @@ test("an agent's own edit of a route holds the file and no pattern", async (plac
   assert.equal(await place.isDenied("B", `${place.project}/src/i.ts`), false);
 });
 
-test("the git guard refuses a route that another session holds", async (place) => {
+test("the git guard rejects a route that another session holds", async (place) => {
   await place.as("A", "lock", "src/[id].ts", "--exclusive");
   place.write("src/[id].ts", "1\n");
   place.write("src/i.ts", "1\n");
@@ -163,7 +163,7 @@ test("the git guard refuses a route that another session holds", async (place) =
   assert.match(stderr, /src\/\[id\]\.ts/);
 });
 
-test("--glob and --literal decide what a path with brackets is", async (place) => {
+test("--glob and --literal select the reading of a path with brackets", async (place) => {
   place.write("src/[ab].ts", "1\n");
   await place.as("A", "lock", "src/[ab].ts", "--exclusive", "--glob");
   assert.deepEqual(await place.holdersOf("src/a.ts"), ["A"]);
@@ -183,14 +183,14 @@ test("--glob and --literal decide what a path with brackets is", async (place) =
   }
 });
 
-test("a lock on all files does not reach into a worktree below", async (place) => {
+test("a lock on all files does not cover a worktree below", async (place) => {
   await place.git("worktree", "add", "-q", ".claude/worktrees/x");
   await place.as("A", "lock", "**/*.ts", "--exclusive");
   await place.as("A", "lock", ".", "--exclusive");
   const tree = `${place.project}/.claude/worktrees/x`;
   assert.equal(await place.isDenied("B", `${tree}/src/a.ts`), false);
   assert.equal(await place.isDenied("B", `${place.project}/src/a.ts`), true);
-  // The other way round: what is held below is not in the way above.
+  // A hold in the worktree below does not conflict above.
   await place.mbus.done(["lock", "lib", "--exclusive"], {
     cwd: tree,
     env: { MBUS_SESSION: "C" },
@@ -249,7 +249,7 @@ test("a named resource is locked, shown, waited for and released", async (place)
   assert.deepEqual(held.map(({ path }) => path), ["@git/head"]);
 });
 
-test("git's names are each worktree's own, a port is the machine's", async (place) => {
+test("git's names belong to a worktree, a port to the machine", async (place) => {
   await place.git("worktree", "add", "-q", "../tree");
   const tree = { cwd: `${place.mbus.folder}/tree` };
   await place.as("A", "lock", "@git/head", "@port/3000", "@db", "--exclusive");
@@ -271,7 +271,7 @@ test("git's names are each worktree's own, a port is the machine's", async (plac
   assert.match(head.stderr, /is not in a git repository/);
 });
 
-/** A patch that adds files and changes the one that is held at its end. */
+/** Returns a patch that adds files and then changes the held one. */
 function patchOf(count: number, last?: string): { readonly command: string } {
   const lines = Array.from(
     { length: count },
@@ -301,7 +301,7 @@ for (const count of [100, 5_000]) {
       1,
     );
     assert.doesNotMatch(await patch(), /"deny"/);
-    // Past the limit of a session's locks an exclusive hold is seen all the same.
+    // Past the limit of a session's locks, an exclusive hold still denies.
     assert.match(await patch("src/a.ts"), /"deny".*A \(claude\) holds/);
   });
 }
@@ -316,7 +316,7 @@ test("a holder of hundreds of files is found on the last one", async (place) => 
   );
 });
 
-test("a patch of more files than can be judged is denied, and says so", async (place) => {
+test("a patch of too many files is denied with the reason", async (place) => {
   const answer = await place.hook(
     "codex",
     "C",
@@ -328,7 +328,7 @@ test("a patch of more files than can be judged is denied, and says so", async (p
   assert.match(answer, /Split it into smaller calls/);
 });
 
-test("an edit of many parts is judged on each of its files", async (place) => {
+test("an edit of many parts is checked for each of its files", async (place) => {
   await place.as("A", "lock", "src/a.ts", "--exclusive");
   const edits = Array.from({ length: 150 }, (_, i) => ({
     file_path: i === 149 ? "src/a.ts" : `src/${i}.ts`,
@@ -339,7 +339,7 @@ test("an edit of many parts is judged on each of its files", async (place) => {
   );
 });
 
-test("a command that changes many files is judged on each of them", async (place) => {
+test("a command that changes many files is checked for each of them", async (place) => {
   await place.as("A", "lock", "src/a.ts", "--exclusive");
   const files = Array.from({ length: 4_000 }, (_, i) => `src/${i}.ts`);
   const command = `sed -i s/a/b/ ${files.join(" ")}`;
@@ -349,7 +349,7 @@ test("a command that changes many files is judged on each of them", async (place
   assert.doesNotMatch(await run(command), /"deny"/);
 });
 
-test("what a command does behind a long text is judged", async (place) => {
+test("a command after a long text is checked", async (place) => {
   await place.as("A", "lock", "src/a.ts", "--exclusive");
   const text = "a line of the document\n".repeat(5_000);
   const command = `cat >new.md <<'END'\n${text}END\nrm src/a.ts`;
@@ -359,7 +359,7 @@ test("what a command does behind a long text is judged", async (place) => {
   );
 });
 
-test("a command that is too long to be read is denied, and says so", async (place) => {
+test("a command that is too long is denied with the reason", async (place) => {
   const command = `echo ${"x".repeat(263_000)}; rm src/a.ts`;
   assert.match(
     await place.hook("claude", "B", "PreToolUse", "Bash", { command }),

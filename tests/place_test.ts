@@ -53,7 +53,7 @@ for (const folder of ["", "/db", "/bells"]) {
         for (const readOnly of [false, true]) {
           await assert.rejects(home.open({ readOnly }), (error) => {
             assert.ok(error instanceof StoreError);
-            assert.match(error.message, /others may write .* "chmod go-w/);
+            assert.match(error.message, /other users may write .* "chmod go-w/);
             return true;
           });
         }
@@ -118,7 +118,7 @@ Deno.test("opening fails if the bus folder is a file", async () => {
   Deno.writeTextFileSync(home.path, "mine");
   await assert.rejects(home.open(), {
     fault: "permission",
-    message: /it is no folder/,
+    message: /it is not a folder/,
   });
   await assert.rejects(home.open({ home: `${home.path}/below` }), {
     name: "StoreError",

@@ -8,7 +8,7 @@ Deno.test("a write waits for the writer lock", async () => {
   const bus = await home.open({ busyTimeoutMs: 60_000 });
   await bus.sessions.register();
   const other = new WriterLock(locateBus(home.path).writerLockPath);
-  assert.equal(other.tryTake(), true);
+  assert.equal(other.tryAcquire(), true);
   let published = false;
   const publishing = bus.publish("a", 1).then(() => published = true);
   // It has tried by now: all up to its first pause takes no timer.
@@ -26,7 +26,7 @@ Deno.test("a write goes on without a writer lock that its holder keeps", async (
   const bus = await home.open({ busyTimeoutMs: 60_000 });
   await bus.sessions.register();
   const stuck = new WriterLock(locateBus(home.path).writerLockPath);
-  assert.equal(stuck.tryTake(), true);
+  assert.equal(stuck.tryAcquire(), true);
   await within("the publish", bus.publish("a", 1));
   // A write that may not wait does not.
   const hasty = await home.open({ busyTimeoutMs: 0 });
@@ -51,11 +51,11 @@ Deno.test("a process that dies releases the writer lock", async () => {
   const reader = child.stdout.getReader();
   await reader.read();
   const lock = new WriterLock(path);
-  assert.equal(lock.tryTake(), false);
+  assert.equal(lock.tryAcquire(), false);
   child.kill("SIGKILL");
   await child.status;
   await reader.cancel();
-  assert.equal(lock.tryTake(), true);
+  assert.equal(lock.tryAcquire(), true);
   lock.close();
 });
 

@@ -86,7 +86,7 @@ export async function respondToCall(call: Call): Promise<void> {
     await result.onDelivered(carried);
   } finally {
     const at = store.store;
-    if (call.ends && at instanceof SqliteStore) at.leave();
+    if (call.ends && at instanceof SqliteStore) at.detach();
     else await store.close();
   }
 }

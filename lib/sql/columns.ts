@@ -1,9 +1,8 @@
 /**
- * The rows of sessions, locks and tasks: their columns have the same names and
- * forms in every store that has columns.
+ * The columns of a row, which have the same names and types in all SQL stores.
  *
  * @module
  */
 
-/** The columns of a row, as any driver may give them. */
+/** The columns of a row by name, as any driver returns them. */
 export type Columns = Readonly<Record<string, unknown>>;

@@ -1,9 +1,8 @@
 /**
  * The rows of locks and waiters.
  *
- * A named resource has the kind `file` in its row, as a name is one thing and
- * every schema knows that kind. Its path is told by the `@`: no absolute path
- * begins with it.
+ * A named resource has the kind `file` in its row, because every schema knows that
+ * kind. Its path begins with `@`, as no absolute path does.
  *
  * @module
  */
@@ -19,7 +18,7 @@ import {
 } from "../model/lock.ts";
 import type { Columns } from "./columns.ts";
 
-/** What the row of a hold says. */
+/** Returns the hold of a row. */
 export function toHold(row: Columns, nowMs: number): Hold {
   const expiresMs = Number(row.expires_at);
   return {
@@ -46,7 +45,7 @@ export function toHold(row: Columns, nowMs: number): Hold {
   };
 }
 
-/** What a waiter asked for, as its row says. */
+/** Returns the request of a waiter's row. */
 export function toRequest(row: Columns): LockRequest {
   const pathSet = (text: unknown, prefix: unknown) =>
     text === null ? undefined : { text: String(text), prefix: String(prefix) };
@@ -77,7 +76,7 @@ function kindOf(row: Columns): LockKind {
   return isName(String(row.file_path)) ? "name" : row.kind as LockKind;
 }
 
-/** The columns kind to project_id of a target. */
+/** Returns the values of a target's columns, from `kind` to `project_id`. */
 export function targetValues(target: LockTarget): (string | number | null)[] {
   return [
     target.kind === "name" ? "file" : target.kind,
@@ -91,12 +90,12 @@ export function targetValues(target: LockTarget): (string | number | null)[] {
   ];
 }
 
-/** What the path means that another program wrote into a row. */
+/** Returns the target of a path that another program wrote into a row. */
 export function foreignTarget(path: string): LockTarget {
   try {
     return lockTarget(path, "/");
   } catch (error) {
-    // Whatever was written there stands for itself and meets nothing.
+    // An invalid path has a path set that overlaps no lock.
     void error;
     const pathSet = { text: "/\u0001", prefix: "/\u0001" };
     return { kind: "file", path, disk: pathSet, foldsCase: false };

@@ -1,5 +1,5 @@
 /**
- * Rows as the records that a rule sees, in every store that has columns.
+ * Loads rows as the records of a rule, in all SQL stores.
  *
  * @module
  */
@@ -18,16 +18,16 @@ import { toHold, toRequest } from "./lock_rows.ts";
 import { processOfRow, toSession } from "./session_rows.ts";
 import { toTask } from "./task_rows.ts";
 
-/** Loads rows into the records of one rule; each method returns their keys. */
+/** Loads rows into the records of one rule. Each method returns the records' keys. */
 export class RowLoader {
   readonly #records: Records;
   readonly #nowMs: number;
   readonly #spansMachines: boolean;
 
   /**
-   * Makes one for the records of a rule.
+   * Makes the loader of a rule's records.
    *
-   * @param nowMs When the rule runs, in milliseconds since 1970.
+   * @param nowMs The time of the rule, in milliseconds since 1970.
    * @param spansMachines Whether the rows may be of several machines, each with
    * its own disk.
    */
@@ -52,7 +52,7 @@ export class RowLoader {
       const key = String(row.token);
       this.#records.holds.load(key, {
         hold: toHold(row, this.#nowMs),
-        // A foreign row that is not completed yet meets nothing.
+        // An incomplete row of another program overlaps no lock.
         prefix: String(row.prefix ?? "\x01"),
         ...(row.repo_prefix !== null &&
           { repositoryPrefix: String(row.repo_prefix) }),
@@ -64,7 +64,7 @@ export class RowLoader {
     });
   }
 
-  /** Loads waiters, each with what is shown of its session. */
+  /** Loads waiters, each with the shown fields of its session. */
   waiters(rows: readonly Columns[]): string[] {
     return rows.map((row) => {
       const number = Number(row.waiter);
@@ -155,7 +155,7 @@ export class RowLoader {
     });
   }
 
-  /** Loads what a purge knows of messages. */
+  /** Loads the fields of messages that a purge needs. */
   messages(rows: readonly Columns[]): string[] {
     return rows.map((row) => {
       const id = String(row.id);
@@ -207,7 +207,7 @@ function textOf(value: unknown): string | null {
   return value === null || value === undefined ? null : String(value);
 }
 
-/** The process that a row names, with its keeper, if it has one. */
+/** Returns the process of a row, if it has one, with its keeper. */
 function processIn(row: Columns): HostedProcess | undefined {
   return row.pid === null || row.host === null
     ? undefined

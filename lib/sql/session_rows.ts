@@ -1,5 +1,5 @@
 /**
- * The rows of sessions, and whether a session lives.
+ * The rows of sessions, and the liveness of a session.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Session, SessionStatus } from "../model/session.ts";
 import { processOf } from "../rules/life.ts";
 import type { Columns } from "./columns.ts";
 
-/** Returns whether a session's process lives, as far as this host can tell. */
+/** Returns whether a session's process lives; unknown on another host. */
 export function lifeOf(session: Session): Life {
   const process = processOf(session);
   return process === undefined
@@ -69,7 +69,7 @@ function toStatus(value: unknown): SessionStatus {
   return value === "idle" || value === "terminated" ? value : "active";
 }
 
-/** Returns the paths in a text that is an array of them; none if it is not. */
+/** Returns the paths of a JSON array; none if the text is not one. */
 function parseFiles(value: unknown): readonly string[] {
   try {
     const files: unknown = JSON.parse(String(value));

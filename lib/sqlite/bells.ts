@@ -1,31 +1,31 @@
 /**
- * Bells: how a process learns at once that there may be something new.
+ * Bells: files whose touch wakes the process that reads.
  *
  * A process that watches has one bell, a small file in the folder beside the
- * database's, and a row for each thing it wants. Whoever commits looks up who
- * wants that and touches just those bells, which the file system reports to
- * the process that watches its own.
+ * database's, and a row for each interest. A writer looks up the bells of the
+ * interested processes and touches them. The file system reports the touch to
+ * the process that watches the file.
  *
  * ```text
- * writer   COMMIT ──▶ who wants it? ──▶ touch ‹bells/…›
+ * writer   COMMIT ──▶ interests? ──▶ touch ‹bells/…›
  * reader   row, watch ──▶ read by cursor ──▶ wait ◀── event ──▶ read by cursor
  * ```
  *
- * - **A bell is a hint.** Its reader always reads by cursor, so rings may come
- *   twice, late or for nothing, and several become one.
- * - **None is missed**: the row and the watch stand before the first read, so
- *   a message is either found by that read or committed after the row was
- *   there to be looked up. What a crash between commit and ring leaves unrung
- *   is found by the safety poll.
- * - **One ring serves all that is committed before it**: who rings many leaves out
- *   whom another has rung meanwhile.
- * - **Bells are never renamed or removed while they are watched**, as far as can
- *   be told; the row and the file of a process that died are removed by whoever
- *   purges. Of another host's process that cannot be told: its bell goes when it
- *   is an hour old, and whoever still watches it makes it anew at its next poll.
- * - **Nothing in the database's folder is watched** (location.ts says why).
+ * - **A ring is a hint.** A woken reader reads by cursor, so a ring may come
+ *   twice, late or without a message, and several rings coalesce.
+ * - **No message is missed.** The row and the watch exist before the first read.
+ *   So that read finds a message, or its writer finds the row. The safety poll
+ *   finds a message whose writer crashed between its commit and its ring.
+ * - **One ring covers every earlier commit.** So a publisher skips a reader that
+ *   another publisher has just woken.
+ * - **A watched bell is neither renamed nor removed** while its process is known
+ *   to live. A purge removes the bell of a dead process. Liveness on another host
+ *   is unknown, so such a bell is removed when it is an hour old. A process that
+ *   still watches it makes it again at its next poll.
+ * - **Nothing in the database's folder is watched**, for the reason in
+ *   location.ts.
  *
- * How a file rings stands in bell_files.ts.
+ * bell_files.ts touches the files.
  *
  * @module
  */
@@ -38,34 +38,35 @@ import type { Connection } from "./connection.ts";
 import type { Row } from "./driver.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Stands for every channel in a bell's interests. */
+/** The channel of an interest in every channel. */
 const EVERY_CHANNEL = "*";
 
-// Each may be a look into /proc, while everybody waits for who writes.
-const BELLS_LOOKED_AT_MAX = 8;
+// Each check may read /proc, while other writers wait for this one.
+const BELLS_CHECKED_MAX = 8;
 
-/** How old a bell becomes whose process cannot be judged. */
+/** Age at which a bell of unknown liveness is removed, in milliseconds. */
 const UNKNOWN_OWNER_TTL_MS = 60 * 60 * 1000;
 
-// No other file is removed, whatever other programs write into the rows.
+// Other programs may write any name into the rows, so only such files are removed.
 const BELL_NAME = /^\d+-[0-9a-f]{8}$/;
 
-// Who reads every channel is not told of changes.
+// An interest in every channel does not include the topics of record changes.
 const watchersSql = (channel: string, project: string, to: string) =>
   `SELECT bell FROM bell_interests WHERE channel = ${channel}
      AND (${project} IS NULL OR project_id IS NULL OR project_id = ${project})
      AND (${to} IS NULL OR session_id IS NULL OR session_id = ${to})`;
 
 /**
- * The query for the bells of those who want a message, whose channel, project and
- * addressee are these expressions; who wants it twice comes twice.
+ * Returns the query for the bells of a message's readers. The arguments are SQL
+ * expressions for its channel, project and addressee. A bell with two matching
+ * interests is returned twice.
  */
 export function readersSql(
   channel: string,
   project: string,
   to: string,
 ): string {
-  // Half of the work of one look for two channels.
+  // Two lookups of one channel are half the work of one lookup of two.
   return `${watchersSql(channel, project, to)} UNION ALL ${
     watchersSql(`'${EVERY_CHANNEL}'`, project, to)
   }`;
@@ -75,8 +76,9 @@ const WATCHERS = watchersSql("?1", "?2", "?3");
 const READERS = readersSql("?1", "?2", "?3");
 
 /**
- * The bells of those who want one of these messages. A watch of no session is
- * rung for every session's: by the time it reads it may have become that one.
+ * Returns the bells of all processes that are interested in one of the messages.
+ * An interest without a session matches every addressee, because its process may
+ * have registered as that session when it reads.
  */
 export function bellsFor(
   connection: Pick<Connection, "sql">,
@@ -96,12 +98,12 @@ export function bellsFor(
   return bells;
 }
 
-/** Whether an interest is of messages, and not only of changes. */
+/** Returns whether an interest includes messages, not only record changes. */
 export function isOfMessages({ channels }: Interest): boolean {
   return channels === null || !channels.every(isTopic);
 }
 
-/** Whether an interest wants one of these messages. */
+/** Returns whether an interest includes one of the messages. */
 export function wantsAny(
   interest: Interest,
   messages: readonly Addressed[],
@@ -116,7 +118,7 @@ export function wantsAny(
   );
 }
 
-/** Puts a process's bell into the registry. */
+/** Registers the bell of this process. */
 export function addBell(tx: Transaction, bell: string): void {
   tx.connection.sql(
     `INSERT INTO bells(bell, host, pid, process_start) VALUES (?, ?, ?, ?)
@@ -124,7 +126,7 @@ export function addBell(tx: Transaction, bell: string): void {
   ).run(bell, hostId(), Deno.pid, processStart(Deno.pid) ?? null);
 }
 
-/** Adds what one watch of a process wants. */
+/** Adds the interest of one watch. */
 export function addInterest(
   tx: Transaction,
   bell: string,
@@ -140,7 +142,7 @@ export function addInterest(
   }
 }
 
-/** Removes what one watch of a process wants. */
+/** Removes the interest of one watch. */
 export function removeInterest(
   tx: Transaction,
   bell: string,
@@ -150,32 +152,34 @@ export function removeInterest(
     .run(bell, watch);
 }
 
-/** Takes a process's bell out of the registry, with all it wants. */
+/** Removes a bell and its interests from the registry. */
 export function removeBell(tx: Transaction, bell: string): void {
   tx.connection.sql("DELETE FROM bells WHERE bell = ?").run(bell);
 }
 
 /**
- * Removes bells of processes that died or can't be judged, looking at some
- * after `after`, and files without a row; returns where to go on.
+ * Removes bells of dead processes, old bells of unknown liveness, and files
+ * without a row. A step checks a few bells after `after`.
+ *
+ * @returns The bell after which the next step begins.
  */
 export function deleteDeadBells(tx: Transaction, after: string): string {
   const rows = tx.connection.sql(
     `SELECT bell, host, pid, process_start FROM bells WHERE bell > ?
      ORDER BY bell LIMIT 0 + ?`,
-  ).all(after, BELLS_LOOKED_AT_MAX);
+  ).all(after, BELLS_CHECKED_MAX);
   for (const row of rows) {
-    if (!isOver(tx, row)) continue;
+    if (!isAbandoned(tx, row)) continue;
     const bell = String(row.bell);
     removeBell(tx, bell);
     if (BELL_NAME.test(bell)) removeBellFile(pathOf(tx, bell));
   }
-  if (rows.length === BELLS_LOOKED_AT_MAX) return String(rows.at(-1)!.bell);
+  if (rows.length === BELLS_CHECKED_MAX) return String(rows.at(-1)!.bell);
   deleteLostFiles(tx);
   return "";
 }
 
-function isOver(tx: Transaction, row: Row): boolean {
+function isAbandoned(tx: Transaction, row: Row): boolean {
   const process = {
     pid: Number(row.pid),
     startTime: String(row.process_start ?? ""),
@@ -184,14 +188,14 @@ function isOver(tx: Transaction, row: Row): boolean {
   return life === "dead" || life === "unknown" && isOld(tx, String(row.bell));
 }
 
-/** Removes some files that a process left before, or after, it had a row. */
+/** Removes some old files that no row names. */
 function deleteLostFiles(tx: Transaction): void {
   const row = tx.connection.sql("SELECT 1 FROM bells WHERE bell = ?");
-  let looked = 0;
+  let checked = 0;
   for (const name of bellFiles(tx.connection.location.bellsFolder)) {
     if (!BELL_NAME.test(name) || row.get(name) !== undefined) continue;
     if (isOld(tx, name)) removeBellFile(pathOf(tx, name));
-    if (++looked === BELLS_LOOKED_AT_MAX) return;
+    if (++checked === BELLS_CHECKED_MAX) return;
   }
 }
 
@@ -199,21 +203,20 @@ function bellFiles(folder: string): string[] {
   try {
     return [...Deno.readDirSync(folder)].map(({ name }) => name);
   } catch {
-    // Cleared away, closed to us, one file too many: a later purge looks again.
+    // A later purge tries again.
     return [];
   }
 }
 
 function isOld(tx: Transaction, bell: string): boolean {
-  // What can be no bell's name rings nobody.
+  // Another program wrote this row: no process watches such a file.
   if (!BELL_NAME.test(bell)) return true;
   try {
     const { birthtime, mtime } = Deno.statSync(pathOf(tx, bell));
     const since = birthtime ?? mtime;
     return since !== null && tx.nowMs - since.getTime() > UNKNOWN_OWNER_TTL_MS;
   } catch (error) {
-    // Nobody rings where there is nothing to touch. What cannot be looked at is
-    // judged by a later purge.
+    // A missing file wakes no process. After any other error a later purge decides.
     return error instanceof Deno.errors.NotFound;
   }
 }

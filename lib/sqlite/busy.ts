@@ -1,18 +1,18 @@
 /**
- * Waiting for SQLite's one write lock.
+ * Busy handling: retries while another process holds SQLite's write lock.
  *
- * SQLite's own busy timeout sleeps in the calling thread, where it freezes
- * every timer of the process, and its fixed steps starve some writers. So the
- * timeout is 0, and a refused attempt is repeated here after a pause: backoff with
- * full jitter, up to 5 ms or a tenth of the time that was waited. A pause is never
- * below 1 ms, because a tighter retry leaves a checkpoint no gap, and the WAL grows
- * without bound. It grows with the wait, because in a crowd those that ask take the
- * processor from the one that writes.
+ * SQLite's busy timeout sleeps in the calling thread, which freezes all timers of the
+ * process, and its fixed steps starve some writers. So it is 0, and this module
+ * retries with backoff and full jitter: up to 5 ms, or a tenth of the time waited.
  *
- * A timeout is wall time.
+ * - A pause is at least 1 ms, because a tighter retry leaves a checkpoint no gap,
+ *   and the WAL grows without bound.
+ * - A pause grows with the wait, because many retrying processes take the processor
+ *   from the one that writes.
+ * - A timeout is wall time.
  *
- * A long-lived process takes the writer lock (writer_lock.ts) before it tries, and
- * awaits its pauses. A hook, which has nothing else to do, blocks for them.
+ * A long-lived process takes the writer lock (writer_lock.ts) before each attempt,
+ * and awaits its pauses. A hook has nothing else to do, so it blocks.
  *
  * @module
  */
@@ -26,17 +26,19 @@ const PAUSE_MS_USUAL = 5;
 const PAUSE_MS_MAX = 100;
 const PAUSE_OF_WAIT = 1 / 10;
 
-// A write that has waited for the writer lock for longer goes on without it:
-// its holder is stuck, or not one of ours.
+// A write that has waited for longer goes on without the writer lock, because its
+// holder is stuck or is another program.
 const WRITER_LOCK_WAIT_MS = 1_000;
 
 /**
- * Repeats `attempt` while the database is busy, at most for `deadlineMs`, and
- * under the writer lock if there is one. The first attempt comes without a
- * promise, because nearly every write needs no other.
+ * Repeats `attempt` while the database is busy, under `lock` if it is given. The
+ * first attempt is synchronous, because nearly every write succeeds at once.
  *
- * @param onWaited Is told how long it waited, if it did.
- * @throws {BusyError} If it was busy all that time.
+ * @param act The operation, for the error's message.
+ * @param deadlineMs Maximum time for all attempts, in milliseconds.
+ * @param onWaited Called with the time waited, in milliseconds, after a retry
+ * succeeded.
+ * @throws {BusyError} If the database is busy until the deadline.
  */
 export function retryBusy<T>(
   act: string,
@@ -46,7 +48,7 @@ export function retryBusy<T>(
   lock?: WriterLock,
 ): T | Promise<T> {
   const retries = new Retries(act, deadlineMs);
-  const first = lock?.yields() ? undefined : retries.try(attempt, lock);
+  const first = lock?.shouldYield() ? undefined : retries.try(attempt, lock);
   return first !== undefined
     ? first.result
     : retryLater(retries, attempt, onWaited, lock);
@@ -67,7 +69,7 @@ async function retryLater<T>(
   }
 }
 
-/** {@linkcode retryBusy} that blocks the thread. */
+/** Does the same as {@linkcode retryBusy}, and blocks the thread. */
 export function retryBusySync<T>(
   act: string,
   deadlineMs: number,
@@ -81,24 +83,24 @@ export function retryBusySync<T>(
   }
 }
 
-/** The attempts of one operation, and their deadline. */
+/** The attempts of one operation, until their deadline. */
 class Retries {
   readonly #act: string;
   readonly #deadlineMs: number;
   readonly #startedAt = performance.now();
 
-  /** Begins now. */
+  /** Starts the time of the deadline. */
   constructor(act: string, deadlineMs: number) {
     this.#act = act;
     this.#deadlineMs = deadlineMs;
   }
 
-  /** Time since the beginning, in milliseconds. */
+  /** Time since the start, in milliseconds. */
   get waitedMs(): number {
     return performance.now() - this.#startedAt;
   }
 
-  /** Returns the duration of a pause before the next attempt, in milliseconds. */
+  /** Returns the pause before the next attempt, in milliseconds. */
   pauseMs(): number {
     const { waitedMs } = this;
     const usual = Math.min(waitedMs, PAUSE_MS_USUAL);
@@ -109,15 +111,15 @@ class Retries {
   }
 
   /**
-   * Tries once; returns undefined if that was busy and there is time.
+   * Tries once. Returns undefined if the database is busy before the deadline.
    *
-   * @throws {BusyError} If it was busy, and the deadline has passed.
+   * @throws {BusyError} If the database is busy after the deadline.
    */
   try<T>(
     attempt: () => T,
     lock?: WriterLock,
   ): { readonly result: T } | undefined {
-    const isLocked = lock?.tryTake() ?? false;
+    const isLocked = lock?.tryAcquire() ?? false;
     if (lock !== undefined && !isLocked && !this.#isLockStuck()) {
       return undefined;
     }
@@ -139,7 +141,7 @@ class Retries {
   }
 }
 
-/** Waits without holding up anything else in this process. */
+/** Resolves after a time in milliseconds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,75 +1,69 @@
 /**
- * The write-ahead log, kept short.
+ * Checkpoints, which keep the WAL small.
  *
- * **Folding it in behind the commits.** SQLite would fold the log into the file
- * within some commit, one in fifty, which takes milliseconds: whoever waits for
- * what that commit brings, a message or a lock, waits for the disk. So whoever
- * has committed, and has rung, looks now and then how much there is to fold in,
- * and does it when nothing else is to be done; but not who waits for a lock, as it
- * would have it milliseconds later, and who hands one over at once. Others write
- * meanwhile. The next commit after it begins the log anew, if nobody reads from
- * it, and flushes its beginning: so whoever folded it in writes something at once,
- * or somebody's message waited for that, too.
+ * **Background checkpoints.** SQLite's automatic checkpoint runs inside a commit and
+ * delays about one commit in fifty by milliseconds. So every 8th commit of a
+ * process checks the WAL, after its rings. If 800 or more pages are pending, the
+ * process runs a PASSIVE checkpoint when it is idle. Other processes write meanwhile.
+ * The first commit after a complete checkpoint resets the WAL and flushes its header.
+ * So the process that checkpointed commits at once, or another commit waits for that
+ * flush. Lock operations skip checkpoints, because their caller is waiting.
  *
- * **Cutting it off.** Among many readers somebody always does, the more so where
- * processes wait for a processor in the midst of a read: then the log grows by
- * all that is written (by 361 MB in a minute of 40 sessions on two processors).
- * So whoever publishes looks now and then how long it is, and so does whoever
- * purges. If it is long, one of them folds it in and cuts it off while it holds
- * the write lock: nobody writes meanwhile, whoever begins to read needs the log
- * no more, and those who read from it are waited for. A read takes less than a
- * millisecond of work; one that takes longer belongs to a process that has no
- * processor, or stands still. For the first there is the more patience, the longer
- * the log is: of a hundred processes on two processors some are always in the midst
- * of a read, and get on within a second. For the second writers must not suffer:
- * after a try in vain nobody tries for a while, and after each further one for
- * twice as long.
+ * **Truncation.** With many readers, some reader is always active, so the WAL never
+ * resets and grows by all that is written. So publishers and purges check its size.
+ * If it is large, one process runs a TRUNCATE checkpoint, which holds the write lock
+ * and waits for the readers. A new reader does not need the WAL. A read takes less
+ * than a millisecond, so a longer one belongs to a process that waits for a processor
+ * or is stopped.
+ *
+ * - For the former, the larger the WAL, the longer the wait.
+ * - For the latter, writers must not suffer: after a failed attempt no process tries
+ *   for a while, and after each further one for twice as long.
  *
  * @module
  */
 
 import { MessageBusError } from "../model/errors.ts";
 import { pause } from "./busy.ts";
-import { faultOf } from "./faults.ts";
 import type { Connection } from "./connection.ts";
+import { faultOf } from "./faults.ts";
 
-/** Up to this length the log is left to SQLite. */
+/** Size up to which the WAL is not truncated, in bytes. */
 export const WAL_TRUNCATE_BYTES: number = 8 * 1024 * 1024;
 
-// How much there is to be folded in before somebody does, less than what a commit
-// waits for, and after how many of its own commits a process looks.
-const FOLD_PAGES = 800;
-const LOOK_AFTER_COMMITS = 8;
+// Less than what starts an automatic checkpoint (connection.ts).
+const BACKGROUND_CHECKPOINT_PAGES = 800;
+const COMMITS_PER_CHECK = 8;
 
-// A look costs a microsecond or two; a message fills about 12 KiB of the log.
-const LOOK_AFTER_MESSAGES = 16;
+// A message adds about 12 KiB to the WAL.
+const MESSAGES_PER_SIZE_CHECK = 16;
 
-// How long readers are waited for: at first less than a hook waits for the write
-// lock, and that much more for each time that the log is as long.
-const READERS_WAIT_MS = 100;
-const READERS_WAIT_MS_MOST = 2_000;
+// The minimum is less than a hook waits for the write lock. The wait is proportional
+// to the size of the WAL.
+const READERS_WAIT_MS_MIN = 100;
+const READERS_WAIT_MS_MAX = 2_000;
 
-// For how long nobody tries after a try in vain, at first and at the most: writers
-// are held up for an eighth of the time by a reader that never goes on.
-const PAUSE_MS_FIRST = 1_000;
-const PAUSE_MS_MOST = 15_000;
+// Backoff after failed truncations. A reader that never ends holds up writers for at
+// most an eighth of the time.
+const BACKOFF_MS_MIN = 1_000;
+const BACKOFF_MS_MAX = 15_000;
 
-// Another process may be folding it in just now, which takes milliseconds.
-const TRIES_MOST = 10;
-const TRY_AGAIN_MS = 3;
+// Another process may be running a checkpoint, which takes milliseconds.
+const ATTEMPTS_MAX = 10;
+const RETRY_MS = 3;
 
-/** The log of one open database. */
+/** The checkpoints of one open database. */
 export class Checkpointer {
   readonly #connection: Connection;
   readonly #now: () => number;
-  readonly #usesBackgroundCheckpoint: boolean;
-  #commits = 0;
-  #folding: Promise<void> | undefined;
-  #trimming: Promise<void> | undefined;
-  #sinceLook = 0;
   readonly #warn: (message: string) => void;
+  readonly #isBackground: boolean;
+  #commits = 0;
+  #messages = 0;
+  #checkpointing: Promise<void> | undefined;
+  #truncating: Promise<void> | undefined;
 
-  /** Made by the store, with its clock. */
+  /** Makes the checkpointer of a connection, with the clock of its store. */
   constructor(
     connection: Connection,
     { now, warn }: {
@@ -80,108 +74,105 @@ export class Checkpointer {
     this.#connection = connection;
     this.#now = now;
     this.#warn = warn;
-    this.#usesBackgroundCheckpoint = connection.usesBackgroundCheckpoint;
+    this.#isBackground = connection.usesBackgroundCheckpoint;
   }
 
-  /** Is told of a commit, after its rings; checkpoints soon if that is due. */
+  /** Counts a commit, after its rings. Starts a background checkpoint if it is due. */
   committed(): void {
-    if (
-      !this.#usesBackgroundCheckpoint || ++this.#commits < LOOK_AFTER_COMMITS
-    ) return;
+    if (!this.#isBackground || ++this.#commits < COMMITS_PER_CHECK) return;
     this.#commits = 0;
-    if (this.#folding !== undefined || !this.#isFoldingDue()) return;
-    this.#follow(pause(0).then(() => this.#fold()));
+    if (this.#checkpointing !== undefined || !this.#isCheckpointDue()) return;
+    this.#checkpointing = pause(0).then(() => this.#checkpoint())
+      .finally(() => this.#checkpointing = undefined);
   }
 
-  #follow(folding: Promise<void>): Promise<void> {
-    return this.#folding = folding.finally(() => this.#folding = undefined);
+  /** Counts appended messages. Starts truncating the WAL if it is large. */
+  appended(messages: number): void {
+    this.#messages += messages;
+    if (this.#messages < MESSAGES_PER_SIZE_CHECK) return;
+    this.#messages = 0;
+    if (this.#truncating !== undefined || !this.#isLarge()) return;
+    this.#truncating = this.truncate()
+      // The next publisher tries again.
+      .catch((error) => this.#warn(`mbus: ${error.message}`))
+      .finally(() => this.#truncating = undefined);
   }
 
-  /** Waits for what is being folded in. */
+  /** Waits for the work that has been started. */
   async settled(): Promise<void> {
-    await this.#folding;
-    await this.#trimming;
+    await this.#checkpointing;
+    await this.#truncating;
   }
 
-  #isFoldingDue(): boolean {
-    const { log, checkpointed } = this.#checkpointed("NOOP");
-    return log - checkpointed >= FOLD_PAGES;
+  #isCheckpointDue(): boolean {
+    const { pages, checkpointed } = this.#walCheckpoint("NOOP");
+    return pages - checkpointed >= BACKGROUND_CHECKPOINT_PAGES;
   }
 
-  async #fold(): Promise<void> {
-    // Another process may have been quicker, or be about it: then it is busy.
-    if (!this.#isFoldingDue()) return;
-    const { log, checkpointed } = this.#checkpointed("PASSIVE");
-    if (log > 0 && log === checkpointed) await this.#beginAnew();
+  async #checkpoint(): Promise<void> {
+    // Another process may have run a checkpoint meanwhile.
+    if (!this.#isCheckpointDue()) return;
+    const { pages, checkpointed } = this.#walCheckpoint("PASSIVE");
+    if (pages > 0 && pages === checkpointed) await this.#resetWal();
   }
 
-  async #beginAnew(): Promise<void> {
+  /** Commits a write: the first one after a complete checkpoint resets the WAL. */
+  async #resetWal(): Promise<void> {
     try {
       await this.#connection.write(
-        "begin the log anew",
-        () => this.#set("log_begun_at", this.#now()),
+        "reset the WAL",
+        () => this.#set("wal_reset_at", this.#now()),
       );
     } catch (error) {
-      // Then whoever writes next begins it, or is told what stands in the way.
+      // The next write resets the WAL, or throws the same error.
       if (!(error instanceof MessageBusError)) throw error;
     }
   }
 
-  /** How many pages the log has, and how many of them are folded in by now. */
-  #checkpointed(
+  /**
+   * Runs a checkpoint. Returns the pages of the WAL, and those of them that are
+   * checkpointed. No pages if the connection is closed or the checkpoint failed.
+   */
+  #walCheckpoint(
     mode: "NOOP" | "PASSIVE",
-  ): { log: number; checkpointed: number } {
-    const nothing = { log: 0, checkpointed: 0 };
-    // What is in hand as a bus is closed still goes through.
-    if (!this.#connection.isOpen) return nothing;
+  ): { readonly pages: number; readonly checkpointed: number } {
+    const none = { pages: 0, checkpointed: 0 };
+    if (!this.#connection.isOpen) return none;
     try {
       const row = this.#connection.sql(`PRAGMA wal_checkpoint(${mode})`).get()!;
-      return { log: Number(row.log), checkpointed: Number(row.checkpointed) };
+      return { pages: Number(row.log), checkpointed: Number(row.checkpointed) };
     } catch (error) {
-      // What is committed is in the log all the same. A disk that is full or fails
-      // is told of by what is written next, in its own words.
+      // Commits stay in the WAL. The next write reports a disk that is full or fails.
       if (faultOf(error) === undefined) throw error;
-      return nothing;
+      return none;
     }
   }
 
-  /** Is told of appended messages; truncates the WAL soon if it is long. */
-  appended(messages: number): void {
-    this.#sinceLook += messages;
-    if (this.#sinceLook < LOOK_AFTER_MESSAGES) return;
-    this.#sinceLook = 0;
-    if (this.#trimming !== undefined || this.#bytes() <= WAL_TRUNCATE_BYTES) {
-      return;
-    }
-    this.#trimming = this.trim()
-      // The next publisher tries again.
-      .catch((error) => this.#warn(`mbus: ${error.message}`))
-      .finally(() => this.#trimming = undefined);
-  }
-
-  /** Cuts it off if it is long, unless that was tried in vain just now. */
-  async trim(): Promise<void> {
-    if (this.#bytes() <= WAL_TRUNCATE_BYTES) return;
-    const act = "trim the log";
-    if (await this.#connection.read(act, () => this.#isPause())) return;
+  /** Truncates the WAL if it is large and no attempt has failed recently. */
+  async truncate(): Promise<void> {
+    if (!this.#isLarge()) return;
+    const act = "truncate the WAL";
+    if (await this.#connection.read(act, () => this.#isBackingOff())) return;
     const isOurs = await this.#connection.write(act, () => {
-      if (this.#isPause()) return false;
-      // Who dies over it has tried in vain, too.
-      this.#set("log_tried_at", this.#now());
-      this.#set("log_tries", this.#counter("log_tries") + 1);
+      if (this.#isBackingOff()) return false;
+      // Counted before the attempt, so a crash counts as a failed one.
+      this.#set(TRUNCATE_TRIED_AT, this.#now());
+      this.#set(TRUNCATE_FAILURES, this.#counter(TRUNCATE_FAILURES) + 1);
       return true;
     });
-    if (!isOurs || !await this.#cutOff()) return;
-    await this.#connection.write(act, () => this.#set("log_tries", 0));
+    if (!isOurs || !await this.#tryTruncate()) return;
+    await this.#connection.write(act, () => this.#set(TRUNCATE_FAILURES, 0));
   }
 
-  /** Whether it is too early to try again. */
-  #isPause(): boolean {
-    const tries = this.#counter("log_tries");
-    if (tries === 0) return false;
-    const pauseMs = Math.min(PAUSE_MS_FIRST * 2 ** (tries - 1), PAUSE_MS_MOST);
-    // Either way: the clock may have been set back since.
-    return Math.abs(this.#now() - this.#counter("log_tried_at")) < pauseMs;
+  #isBackingOff(): boolean {
+    const failures = this.#counter(TRUNCATE_FAILURES);
+    if (failures === 0) return false;
+    const backoffMs = Math.min(
+      BACKOFF_MS_MIN * 2 ** (failures - 1),
+      BACKOFF_MS_MAX,
+    );
+    // The absolute value, because the clock may have been set back.
+    return Math.abs(this.#now() - this.#counter(TRUNCATE_TRIED_AT)) < backoffMs;
   }
 
   #counter(name: string): number {
@@ -198,22 +189,22 @@ export class Checkpointer {
     ).run(name, value);
   }
 
-  /** Tries to cut it off; returns whether that was done. */
-  async #cutOff(): Promise<boolean> {
-    for (let tries = 0; tries < TRIES_MOST; tries++) {
+  /** Returns whether the WAL was truncated. */
+  async #tryTruncate(): Promise<boolean> {
+    for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
       if (this.#connection.closed) return false;
       const waitMs = readersWaitMs(this.#bytes());
       const startedAt = performance.now();
-      if (this.#checkpoint(waitMs)) return true;
-      // Busy at once is another one that folds it in.
+      if (this.#checkpointTruncate(waitMs)) return true;
+      // A checkpoint that is busy at once has met another checkpoint.
       if (performance.now() - startedAt >= waitMs / 2) return false;
-      await pause(TRY_AGAIN_MS);
+      await pause(RETRY_MS);
     }
     return false;
   }
 
-  /** Folds all of it in and cuts it off; returns whether that was possible. */
-  #checkpoint(waitMs: number): boolean {
+  /** Runs one TRUNCATE checkpoint. Returns whether it was complete. */
+  #checkpointTruncate(waitMs: number): boolean {
     const { db } = this.#connection;
     db.exec(`PRAGMA busy_timeout=${waitMs}`);
     try {
@@ -226,19 +217,28 @@ export class Checkpointer {
     }
   }
 
+  #isLarge(): boolean {
+    return this.#bytes() > WAL_TRUNCATE_BYTES;
+  }
+
   #bytes(): number {
-    return sizeOf(`${this.#connection.location.databasePath}-wal`);
+    return fileSize(`${this.#connection.location.databasePath}-wal`);
   }
 }
 
-/** How long readers of a log of this length are waited for, in milliseconds. */
-function readersWaitMs(bytes: number): number {
-  const wait = Math.round(READERS_WAIT_MS * bytes / WAL_TRUNCATE_BYTES);
-  return Math.max(READERS_WAIT_MS, Math.min(wait, READERS_WAIT_MS_MOST));
+const TRUNCATE_TRIED_AT = "wal_truncate_tried_at";
+const TRUNCATE_FAILURES = "wal_truncate_failures";
+
+/** Returns how long a TRUNCATE checkpoint waits for readers, in milliseconds. */
+function readersWaitMs(walBytes: number): number {
+  const waitMs = Math.round(
+    READERS_WAIT_MS_MIN * walBytes / WAL_TRUNCATE_BYTES,
+  );
+  return Math.max(READERS_WAIT_MS_MIN, Math.min(waitMs, READERS_WAIT_MS_MAX));
 }
 
-/** The size of a file in bytes; 0 if there is none. */
-export function sizeOf(path: string): number {
+/** Returns the size of a file in bytes, or 0 if there is no such file. */
+export function fileSize(path: string): number {
   try {
     return Deno.statSync(path).size;
   } catch (error) {

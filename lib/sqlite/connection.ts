@@ -1,20 +1,19 @@
 /**
- * One open database: how it is opened, and how everything reads and writes.
+ * One open database: opening, read and write transactions, and upkeep of the file.
  *
- * - Opening never changes a file that is not a bus's, and never one whose
- *   schema is too new. A new file is made in one transaction, so a crash
- *   leaves an empty file that the next opener finishes.
- * - A write is one transaction: `BEGIN IMMEDIATE`, a look at the schema's
- *   version, the work, `COMMIT`. The work is synchronous, so nothing of this
- *   process can come between, and it has no effect if it throws.
- * - Nothing is said to be written, or read, that was so in a file that others
- *   no longer find: who deletes, moves or replaces the file under a process
- *   leaves it with one of its own. After each commit it was in its place a
- *   millisecond ago at most, and after each read, or look for changes, a second.
- *   Where it is put back, all goes on.
- * - A bus whose file or folder may only be read is opened for reading. Where
- *   nobody else has it open, SQLite cannot make the shared index it wants for
- *   that: then a snapshot of the file is read, opened anew for each look.
+ * - Opening never changes another program's file, nor one whose schema is too
+ *   new. A new file is made in one transaction, so a crash leaves an empty file,
+ *   which the next opener completes.
+ * - A write is one transaction: `BEGIN IMMEDIATE`, a check of the schema's
+ *   version, the work, `COMMIT`. The work is synchronous, so other code of this
+ *   process cannot run within it. It has no effect if it throws.
+ * - A write or read is acknowledged only while the open file is still the one at
+ *   its path. That is checked at most 1 ms before the end of a write, and 1 s
+ *   before the end of a read. A file that was moved, deleted or replaced throws
+ *   `StoreError` with fault `moved`. Operations succeed again once it is back.
+ * - A file or folder without write permission is opened for reading. If no other
+ *   process has the file open, SQLite cannot make the shared index. Then each
+ *   read opens an immutable snapshot of the file.
  *
  * @module
  */
@@ -52,85 +51,82 @@ import {
   SCHEMA_VERSION,
 } from "./schema.ts";
 
-/** How a commit reaches the disk. */
+/** The durability of a commit: SQLite's `synchronous`. */
 export type Synchronous = "normal" | "full";
 
-/** How to open a bus's database. */
+/** Options for opening a bus's database. */
 export interface ConnectionOptions {
   /**
    * The SQLite library.
    * @default {nodeLibrary}
    */
   readonly library?: Library;
-  /** Whether nothing may be written, although it could. */
+  /** Whether to open for reading although writing is permitted. */
   readonly readOnly?: boolean;
-  /** How long a write waits for other writers, in milliseconds. */
+  /** Maximum time that one write waits for other writers, in milliseconds. */
   readonly busyTimeoutMs: number;
   /**
-   * How long all operations together wait, opening included, in milliseconds.
+   * Maximum time that all operations wait together, in milliseconds, with opening.
    * @default {Infinity}
    */
   readonly busyTotalMs?: number;
   /**
-   * Whether the process ends without closing it, and looks after the log by
-   * itself (see sound.ts).
+   * Whether the process ends without closing the file, and checkpoints before that
+   * by itself (fast_open.ts).
    * @default {false}
    */
-  readonly brief?: boolean;
+  readonly isOneShot?: boolean;
   /**
-   * `normal` survives the death of any process, `full` also a power cut.
+   * The durability of a commit. With `normal` it survives the death of any process,
+   * with `full` also a power cut.
    * @default {"normal"}
    */
   readonly synchronous?: Synchronous;
   /**
-   * The schema to make or migrate to.
-   * @default {the one of this program}
+   * The schema to migrate to.
+   * @default {the schema of this program}
    */
   readonly schema?: Schema;
 }
 
-// While it is opened, SQLite itself waits: many first openers at once meet
-// locks inside a single statement, where no retry of ours can come between. Only
-// who makes or migrates the file waits at all, and a hundred of them for long.
+// While the file is opened, SQLite itself waits, because several first openers meet
+// locks inside a single statement, which our retries cannot interrupt. Only processes
+// that make or migrate the file wait.
 const OPEN_TIMEOUT_MS = 20_000;
 
-// Other programs may bring an SQLite whose checkpoint can corrupt a busy file
-// (before 3.51.3). Ours run early, so that theirs seldom have to: they start
-// theirs at 1,000 pages. Where the log is folded in behind the commits (log.ts),
-// one that is part of a commit, which all wait for, comes only where that did
-// not keep up.
-const CHECKPOINT_PAGES_BEHIND = 950;
-const CHECKPOINT_PAGES = 250;
+// Before 3.51.3, a checkpoint of SQLite can corrupt a busy file, and other programs may
+// bring such a version. Theirs begin at 1,000 pages, so ours begin earlier. With
+// background checkpoints (checkpoint.ts), an automatic one runs only if they fall behind.
+const AUTO_CHECKPOINT_PAGES = 950;
+const AUTO_CHECKPOINT_PAGES_WITHOUT_BACKGROUND = 250;
 
-// A commit writes whole pages into the log, and a message changes five or six of
-// them by 200 bytes. Half of SQLite's usual size makes that commit a third faster;
-// the quarter gains little more, and costs large payloads and batches. A file keeps
-// the size it was made with.
+// A commit writes whole pages to the WAL, and a message changes a few bytes of several
+// pages. So half of SQLite's default size makes a commit faster. A smaller one slows
+// large payloads and batches. A file keeps the page size it was made with.
 const PAGE_BYTES = 2048;
 
-// A look at the file costs a fifth of the fastest commit. What was written this
-// short a time before it was taken away is gone with it, or is where it went. Who
-// reads on in a file that was taken away gets nothing new, and may know it later:
-// whoever is woken a few times a second would pay a fifth of its work for a look at each.
-const WRITTEN_IN_PLACE_MS = 1;
-const READ_IN_PLACE_MS = 1_000;
+// How recently the file at the path was checked. A check costs a fifth of the fastest
+// commit. A row that was written less than 1 ms before a move went with the file. A
+// read of a moved file returns no new rows, so it may be noticed later.
+const WRITE_CHECK_MS = 1;
+const READ_CHECK_MS = 1_000;
 
 /** One open database of a bus. */
 export class Connection {
-  /** Where it lives. */
+  /** The paths of the bus. */
   readonly location: BusLocation;
   readonly #options: ConnectionOptions;
   readonly #statements = new Map<string, Statement>();
   #db: Database;
   #access: Access;
-  // A one-shot process has none: it writes once.
+  // Undefined for a one-shot process, because it writes once.
   readonly #writerLock: WriterLock | undefined;
   #closed = false;
   #replaced = false;
   #waitedMs = 0;
-  // What the open file is, to be told from another of its name.
+  // Identifies the open file, see fileAt().
   readonly #file: string;
-  #inPlaceAt = -Infinity;
+  #checkedAt = -Infinity;
 
   private constructor(
     location: BusLocation,
@@ -141,22 +137,23 @@ export class Connection {
     this.#options = options;
     this.#db = opened.db;
     this.#access = opened.access;
-    this.#writerLock = options.brief
+    this.#writerLock = options.isOneShot
       ? undefined
       : new WriterLock(location.writerLockPath);
     this.#file = fileAt(location.databasePath);
   }
 
   /**
-   * Opens the bus in `location`, making it if it is new.
+   * Opens the database in `location`, and makes it if there is none.
    *
-   * @throws {StoreError} If it cannot be used; the `fault` says why.
+   * @throws {StoreError} If the database cannot be used; the `fault` says why.
+   * @throws {BusyError} If other processes have locked the file until the timeout.
    */
   static open(location: BusLocation, options: ConnectionOptions): Connection {
     return new Connection(location, options, openBest(location, options));
   }
 
-  /** The bus in `location` that is open as `db`, see sound.ts. */
+  /** Returns the connection of a database that fast_open.ts has opened. */
   static over(
     db: Database,
     location: BusLocation,
@@ -165,12 +162,12 @@ export class Connection {
     return new Connection(location, options, { db, access: "write" });
   }
 
-  /** The library that serves it. */
+  /** The SQLite library in use. */
   get driver(): SqliteDriver {
     return this.#db.driver;
   }
 
-  /** The database itself, for sound.ts. */
+  /** The open database, for checkpoints. */
   get db(): Database {
     return this.#db;
   }
@@ -180,40 +177,40 @@ export class Connection {
     return versionOf(this.#db);
   }
 
-  /** Whether this SQLite can corrupt a file that two write and checkpoint. */
+  /** Whether concurrent writes and checkpoints by this SQLite can corrupt the file. */
   get sqliteHasWalResetBug(): boolean {
     return hasWalResetBug(this.#db);
   }
 
   /**
-   * Whether the log is to be folded in behind the commits: this SQLite can tell
-   * how much there is to fold in without doing it, and two may do it at once.
+   * Whether checkpoints run in the background. They need an SQLite with `NOOP`
+   * checkpoints, and without the WAL-reset bug.
    */
   get usesBackgroundCheckpoint(): boolean {
-    return !this.readOnly && !this.#options.brief && !this.sqliteHasWalResetBug;
+    return !this.readOnly && !this.#options.isOneShot &&
+      !this.sqliteHasWalResetBug;
   }
 
-  /** Whether it was closed. */
+  /** Whether `close()` was called. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Whether its file is still open: it is given up where another takes its place. */
+  /** Whether the file is open. A file is closed when another one replaces it. */
   get isOpen(): boolean {
     return !this.#closed && !this.#replaced;
   }
 
-  /** Whether it may only be read. */
+  /** Whether writes are refused. */
   get readOnly(): boolean {
     return this.#access !== "write";
   }
 
   /**
-   * The statement, prepared once.
+   * Returns a prepared statement; each text is prepared once.
    *
-   * SQLite's planner looks at a bound LIMIT, so binding one makes it prepare
-   * the statement anew at every run (45 instead of 3 µs). `LIMIT 0 + ?` hides
-   * it.
+   * A bound LIMIT is written `LIMIT 0 + ?`, because SQLite's planner prepares the
+   * statement again for each value of a plain `LIMIT ?`.
    */
   sql(text: string): Statement {
     let statement = this.#statements.get(text);
@@ -224,48 +221,60 @@ export class Connection {
     return statement;
   }
 
-  /** Runs `work`, which only reads; nearly always at once. */
+  /**
+   * Runs `work`, which only reads. Returns a promise only if the database is busy.
+   *
+   * @param act The operation, for the messages of errors.
+   * @throws {StoreError} If SQLite fails, or the file was moved.
+   */
   read<T>(act: string, work: () => T): T | Promise<T> {
     if (this.#closed) throw new ClosedError(act);
-    // Tried without what comes between where somebody may be in the way: next to
-    // no read meets anybody, and each reader that is woken pays for it.
+    // The first attempt is outside #retry(), because nearly all reads succeed at once
+    // and each woken reader runs this.
     try {
       if (this.#access === "snapshot") this.#reopen();
-      return this.#inPlace(act, work, READ_IN_PLACE_MS);
+      return this.#checked(act, work, READ_CHECK_MS);
     } catch (error) {
-      if (faultOf(error) !== "busy") throw this.#told(act, error);
-      return this.#tell(
+      if (faultOf(error) !== "busy") throw this.#storeError(act, error);
+      return this.#withStoreErrors(
         act,
-        () =>
-          this.#retry(act, () => this.#inPlace(act, work, READ_IN_PLACE_MS)),
+        () => this.#retry(act, () => this.#checked(act, work, READ_CHECK_MS)),
       );
     }
   }
 
   /**
-   * Runs `work` in one write transaction, all or nothing; nearly always at once.
-   * `committed` is called right after the commit, and before it is looked whether the
-   * file is in its place: who is rung in there does not wait for that.
+   * Runs `work` in one write transaction. Returns a promise only if the database is
+   * busy.
+   *
+   * @param act The operation, for the messages of errors.
+   * @param work Called again for each attempt; its changes are rolled back if it
+   * throws.
+   * @param committed Called right after the commit, before the file is checked, so
+   * that the readers it wakes do not wait for the check.
+   * @throws {BusyError} If the database is busy until the timeout.
+   * @throws {StoreError} If SQLite fails, the file was moved or may only be read.
    */
   write<T>(
     act: string,
     work: () => T,
     committed?: (result: T) => void,
   ): T | Promise<T> {
-    return this.#writeWhole(act, () => this.#transact(work), committed);
+    return this.#writeLocked(act, () => this.#transact(work), committed);
   }
 
   /**
-   * {@linkcode Connection.write} of one statement by itself. The statement itself must
-   * look at the schema's version (see {@linkcode WHILE_COMPATIBLE}), and break a
-   * constraint where the schema has become too new.
+   * Does the same as {@linkcode Connection.write} with one statement, without a
+   * transaction around it. The statement checks the schema's version itself (see
+   * {@linkcode WHILE_COMPATIBLE}), and violates a constraint if the schema is too
+   * new.
    */
   writeOne<T>(
     act: string,
     statement: () => T,
     committed?: (result: T) => void,
   ): T | Promise<T> {
-    return this.#writeWhole(act, () => {
+    return this.#writeLocked(act, () => {
       try {
         return statement();
       } catch (error) {
@@ -275,7 +284,7 @@ export class Connection {
     }, committed);
   }
 
-  /** {@linkcode Connection.write} that blocks, at most for `deadlineMs`. */
+  /** Does the same as {@linkcode Connection.write}, and blocks up to `deadlineMs`. */
   writeSync<T>(act: string, deadlineMs: number, work: () => T): T {
     this.#assertWritable(act);
     try {
@@ -283,10 +292,10 @@ export class Connection {
         act,
         deadlineMs,
         () =>
-          this.#inPlace(
+          this.#checked(
             act,
             () => this.#transact(work),
-            WRITTEN_IN_PLACE_MS,
+            WRITE_CHECK_MS,
           ),
       );
     } catch (error) {
@@ -295,7 +304,7 @@ export class Connection {
   }
 
   /**
-   * Runs `work` so that what it did is undone if it throws; inside a write.
+   * Runs `work` in a savepoint of a write, which is rolled back if it throws.
    */
   savepoint<T>(work: () => T): T {
     this.sql("SAVEPOINT one").run();
@@ -310,22 +319,21 @@ export class Connection {
     }
   }
 
-  /** What changes when another connection commits. */
+  /** Returns a value that changes when another connection commits. */
   dataVersion(): number | string {
     if (this.#access === "snapshot") {
-      // A snapshot sees no commits: the times of the file, and of the log that
-      // somebody who came may have begun, stand in.
+      // A snapshot sees no commits. They change the times or sizes of these files.
       const { databasePath } = this.location;
       return `${stateOf(databasePath)} ${stateOf(`${databasePath}-wal`)}`;
     }
-    return this.#inPlace(
+    return this.#checked(
       "look for changes",
       () => Number(this.sql("PRAGMA data_version").get()!.data_version),
-      READ_IN_PLACE_MS,
+      READ_CHECK_MS,
     );
   }
 
-  /** Gives the file back; closing twice is fine. */
+  /** Closes the file. A second call has no effect. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -335,7 +343,7 @@ export class Connection {
   }
 
   /** Runs `transaction` under the writer lock. */
-  #writeWhole<T>(
+  #writeLocked<T>(
     act: string,
     transaction: () => T,
     committed: ((result: T) => void) | undefined,
@@ -343,10 +351,10 @@ export class Connection {
     this.#assertWritable(act);
     const end = (result: T): T => {
       committed?.(result);
-      this.#assertNotMoved(act, WRITTEN_IN_PLACE_MS);
+      this.#assertNotMoved(act, WRITE_CHECK_MS);
       return result;
     };
-    return this.#tell(act, () => {
+    return this.#withStoreErrors(act, () => {
       const result = this.#retry(
         act,
         () => this.#attempt(act, transaction),
@@ -356,32 +364,35 @@ export class Connection {
     });
   }
 
-  /** Does something; where that fails, at once or later, SQLite's error is told. */
-  #tell<T>(act: string, attempt: () => T | Promise<T>): T | Promise<T> {
+  /** Calls `attempt`. Its errors, also asynchronous ones, become errors of the store. */
+  #withStoreErrors<T>(
+    act: string,
+    attempt: () => T | Promise<T>,
+  ): T | Promise<T> {
     try {
       const result = attempt();
       return result instanceof Promise
         ? result.catch((error) => {
-          throw this.#told(act, error);
+          throw this.#storeError(act, error);
         })
         : result;
     } catch (error) {
-      throw this.#told(act, error);
+      throw this.#storeError(act, error);
     }
   }
 
-  #told(act: string, error: unknown): unknown {
+  #storeError(act: string, error: unknown): unknown {
     return storeError(act, this.location.databasePath, error);
   }
 
-  /** Runs `work`, and refuses what came of it if the file was not in its place. */
-  #inPlace<T>(act: string, work: () => T, withinMs: number): T {
+  /** Runs `work`, and throws if the file was moved. */
+  #checked<T>(act: string, work: () => T, withinMs: number): T {
     const result = this.#attempt(act, work);
     this.#assertNotMoved(act, withinMs);
     return result;
   }
 
-  /** Runs `work`; where it fails, that may only follow from a file that was moved. */
+  /** Runs `work`. If it fails because the file was moved, throws that error. */
   #attempt<T>(act: string, work: () => T): T {
     if (this.#replaced) throw movedError(act, this.location.databasePath);
     try {
@@ -393,18 +404,18 @@ export class Connection {
   }
 
   #assertNotMoved(act: string, withinMs: number): void {
-    // The cheapest clock there is; it may have been set back since.
+    // Date.now() is the cheapest clock. It may have been set back.
     const now = Date.now();
-    if (Math.abs(now - this.#inPlaceAt) < withinMs) return;
+    if (Math.abs(now - this.#checkedAt) < withinMs) return;
     const path = this.location.databasePath;
     const file = fileAt(path);
     if (file === this.#file || this.#access === "snapshot") {
-      this.#inPlaceAt = now;
+      this.#checkedAt = now;
       return;
     }
-    this.#inPlaceAt = -Infinity;
-    // Where another file has taken its place, the open one is given up: both
-    // may go by the same log and the same shared index, and would mix them up.
+    this.#checkedAt = -Infinity;
+    // A file that was replaced is closed, because SQLite finds the WAL and the shared
+    // index by the path, so both files would share them.
     if (file !== NO_FILE && this.isOpen) {
       this.#replaced = true;
       this.#statements.clear();
@@ -414,7 +425,7 @@ export class Connection {
   }
 
   #transact<T>(work: () => T): T {
-    // Prepared, as errors of exec() may carry no code.
+    // Not exec(), because its errors may lack a result code.
     this.sql("BEGIN IMMEDIATE").run();
     try {
       this.#checkVersion();
@@ -431,10 +442,7 @@ export class Connection {
     checkVersion(this.location, this.#options, this.sql(READ_VERSION));
   }
 
-  /**
-   * Tries while the database is busy, within what is left of the time; a write
-   * under the writer lock.
-   */
+  /** Retries while the database is busy, within the time that is left. */
   #retry<T>(
     act: string,
     attempt: () => T,
@@ -446,7 +454,7 @@ export class Connection {
       act,
       Math.min(busyTimeoutMs, leftMs),
       () => {
-        // It may have been closed while this waited.
+        // The connection may have been closed during a pause.
         if (this.#closed) throw new ClosedError(act);
         return attempt();
       },
@@ -475,14 +483,14 @@ export class Connection {
   }
 }
 
-/** True in a statement while this program may write the file. */
+/** SQL that is true while the file's schema is compatible with this program. */
 export const WHILE_COMPATIBLE =
   `(SELECT compatible_from FROM _schema_version) <= ${SCHEMA_VERSION}`;
 
 const READ_VERSION = "SELECT version, compatible_from FROM _schema_version";
 
-// How a database can be opened, best first. A snapshot is a file that nobody
-// writes, read without its shared index.
+// Ways to open a database, best first. A snapshot is read as an immutable file, without
+// its shared index.
 type Access = "write" | "read" | "snapshot";
 
 interface Opened {
@@ -498,7 +506,7 @@ function openBest(location: BusLocation, options: ConnectionOptions): Opened {
       prepareLocation(location);
       return openAs("write", location, options);
     } catch (error) {
-      if (!isRefusedWrite(error)) throw error;
+      if (!isWriteDenied(error)) throw error;
       refusal = error;
     }
   }
@@ -506,7 +514,7 @@ function openBest(location: BusLocation, options: ConnectionOptions): Opened {
     try {
       return openAs(access, location, options);
     } catch (error) {
-      if (!isRefusedWrite(error)) throw error;
+      if (!isWriteDenied(error)) throw error;
       refusal ??= error;
     }
   }
@@ -515,7 +523,7 @@ function openBest(location: BusLocation, options: ConnectionOptions): Opened {
 
 const NO_FILE = "none";
 
-/** Which file a path leads to, as text. */
+/** Returns the identity of the file at a path, as text. */
 function fileAt(path: string): string {
   try {
     const { dev, ino } = Deno.lstatSync(path);
@@ -528,18 +536,18 @@ function fileAt(path: string): string {
   }
 }
 
-/** What of a file changes when it is written. */
+/** Returns the modification time and size of a file, as text. */
 function stateOf(path: string): string {
   try {
     const { mtime, size } = Deno.statSync(path);
     return `${mtime?.getTime()} ${size}`;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "none";
+    if (error instanceof Deno.errors.NotFound) return NO_FILE;
     throw error;
   }
 }
 
-function isRefusedWrite(error: unknown): boolean {
+function isWriteDenied(error: unknown): boolean {
   const fault = error instanceof StoreError ? error.fault : faultOf(error);
   return fault === "read-only" || fault === "permission";
 }
@@ -564,7 +572,7 @@ function openAs(
         makeOrMigrate(db, location, options);
         db.exec(
           `PRAGMA synchronous=${options.synchronous ?? "normal"};
-           PRAGMA wal_autocheckpoint=${checkpointPages(db, options)}`,
+           PRAGMA wal_autocheckpoint=${autoCheckpointPages(db, options)}`,
         );
       } else if (identify(db, path) === "empty") {
         throw new StoreError(
@@ -579,10 +587,11 @@ function openAs(
       if (access === "write") assertFileWritable(db);
       return { db, access };
     } catch (error) {
-      // Before it is closed, which gives some back.
+      // Determined before closing, which frees descriptors.
       const state = stateOfOpening(path, error);
-      if (isAnothers(error)) closeWithoutCheckpoint(db, path, options.library);
-      else db.close();
+      if (isOtherProgramsFile(error)) {
+        closeWithoutCheckpoint(db, path, options.library);
+      } else db.close();
       throw state;
     }
   } catch (error) {
@@ -594,33 +603,40 @@ function openAs(
   }
 }
 
-/** Tells a file that may not be opened from one too many. */
+/** Returns the error itself, or that too many files are open if that caused it. */
 function stateOfOpening(path: string, error: unknown): unknown {
   return faultOf(error) === "permission" && areDescriptorsUsedUp()
     ? descriptorsError("open the bus", path, error)
     : error;
 }
 
-function isAnothers(error: unknown): boolean {
+function isOtherProgramsFile(error: unknown): boolean {
   return error instanceof StoreError &&
     (error.fault === "foreign" || error.fault === "newer");
 }
 
-/** SQLite opens a file for reading without a word where it may not write it. */
+/**
+ * Throws if the database may only be read. SQLite opens such a file for reading
+ * without an error.
+ */
 function assertFileWritable(db: Database): void {
   try {
-    // Not BEGIN IMMEDIATE: on such a file it only begins to read.
+    // Not BEGIN IMMEDIATE, because that succeeds on a read-only file.
     db.prepare("UPDATE _schema_version SET version = version WHERE 0").run();
   } catch (error) {
-    // Busy is well: only a file that can be written can be locked.
+    // A busy file is writable, because only such a file can be locked.
     if (faultOf(error) !== "busy") throw error;
   }
 }
 
-/** Whether a file is a bus's or still empty; refuses everything else. */
+/**
+ * Returns whether a file is a bus or still empty.
+ *
+ * @throws {StoreError} If it is another program's database.
+ */
 function identify(db: Database, path: string): "bus" | "empty" {
-  // In this order: tables and id come with one commit, so that whoever makes
-  // the bus between the two reads is not taken for another program.
+  // The tables are counted before the id is read, because one commit makes both. So a
+  // bus that is made between the reads is not taken for another program's file.
   const tables = Number(
     db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()!.n,
   );
@@ -643,12 +659,12 @@ function makeOrMigrate(
   const path = location.databasePath;
   const { version, compatibleFrom, migrations } = options.schema ?? SCHEMA;
   if (identify(db, path) === "empty") {
-    // All can only be set before there are tables.
+    // These can only be set before there are tables.
     const { busyTimeoutMs, busyTotalMs = Infinity } = options;
     retryBusySync("open the bus", Math.min(busyTimeoutMs, busyTotalMs), () => {
       db.prepare(`PRAGMA page_size=${PAGE_BYTES}`).run();
       db.prepare("PRAGMA auto_vacuum=INCREMENTAL").run();
-      // SQLite does not wait when two switch to WAL at once.
+      // SQLite's busy timeout does not apply to a switch to WAL.
       db.prepare("PRAGMA journal_mode=WAL").get();
     });
   } else {
@@ -657,7 +673,7 @@ function makeOrMigrate(
   }
   db.prepare("BEGIN IMMEDIATE").run();
   try {
-    // Another opener may have been here first.
+    // Another process may have migrated the file meanwhile.
     const from = identify(db, path) === "empty" ? 0 : versionIn(db);
     for (const statements of migrations.slice(from)) {
       for (const statement of statements) db.prepare(statement).run();
@@ -678,8 +694,7 @@ function rollBack(rollback: Statement): void {
   try {
     rollback.run();
   } catch (error) {
-    // SQLite has rolled back by itself after some errors (a full disk, I/O);
-    // then there is no transaction, which is what was wanted.
+    // After some errors (a full disk, I/O) SQLite has already rolled back.
     if (!/no transaction is active/.test((error as Error).message)) {
       throw error;
     }
@@ -715,11 +730,13 @@ function checkVersion(
   );
 }
 
-/** After how many pages of the log a commit folds it in itself. */
-function checkpointPages(db: Database, options: ConnectionOptions): number {
-  // Who ends without closing looks after the log by itself.
-  if (options.brief) return 0;
-  return hasWalResetBug(db) ? CHECKPOINT_PAGES : CHECKPOINT_PAGES_BEHIND;
+/** Returns the `wal_autocheckpoint` of a connection, in pages. */
+function autoCheckpointPages(db: Database, options: ConnectionOptions): number {
+  // A one-shot process checkpoints before it exits.
+  if (options.isOneShot) return 0;
+  return hasWalResetBug(db)
+    ? AUTO_CHECKPOINT_PAGES_WITHOUT_BACKGROUND
+    : AUTO_CHECKPOINT_PAGES;
 }
 
 function versionOf(db: Database): string {

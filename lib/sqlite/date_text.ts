@@ -1,11 +1,11 @@
 /**
- * A time as SQLite writes it: spelling a date in here takes an eighth of a
- * millisecond the first time, which is all that a short process has.
+ * Times as text, written by SQLite. A hook saves the first use of `Date` in
+ * JavaScript, which is slow.
  *
  * @module
  */
 
-/** The text of a time that an expression tells, in milliseconds since 1970. */
+/** Returns the SQL for the ISO text of an expression in milliseconds since 1970. */
 export function isoDate(ms: string): string {
   return `strftime('%Y-%m-%dT%H:%M:%fZ', ${ms} / 1000.0, 'unixepoch')`;
 }

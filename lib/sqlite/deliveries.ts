@@ -1,7 +1,7 @@
 /**
- * Direct messages in SQLite, with what became of them.
+ * Direct messages in SQLite, with their delivery states.
  *
- * A trigger makes a delivery's row with its message, so a foreign program's direct
+ * A trigger inserts the delivery with its message, so that another program's direct
  * message has one, too.
  *
  * @module
@@ -13,8 +13,11 @@ import type { Connection } from "./connection.ts";
 import { COLUMNS } from "./messages.ts";
 
 /**
- * Returns the direct messages for a session that are not acknowledged, in order;
- * `untold`: only those that no model was given.
+ * Returns the unacknowledged direct messages for a session, in order.
+ *
+ * @param after The cursor after which to begin.
+ * @param limit Maximum number of messages.
+ * @param pending With `untold`, only those that no model was given.
  */
 export function pendingFor(
   connection: Connection,
@@ -37,7 +40,7 @@ export function pendingFor(
   );
 }
 
-/** Returns the first answer to a message that a session sent, if it came in time. */
+/** Returns the first unexpired answer to a session's message, or no message. */
 export function answerTo(
   connection: Connection,
   session: string,

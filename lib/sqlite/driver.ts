@@ -1,12 +1,11 @@
 /**
- * The one file that touches an SQLite library.
+ * The drivers. Only this file imports an SQLite library.
  *
- * Two libraries can serve: `node:sqlite`, built into the runtime and the
- * default, and `@db/sqlite` over FFI. **A process uses one of them only.** Two
- * copies of SQLite in one process do not know of each other's POSIX locks, and
- * closing a file in one drops the locks of the other: rows that were
- * acknowledged got lost so, with `integrity_check` still saying ok. The first
- * open therefore fixes the choice, and a different one is refused.
+ * There are two libraries: `node:sqlite`, the default, which is built into the
+ * runtime, and `@db/sqlite` over FFI. **A process uses only one of them.** Two copies
+ * of SQLite in one process do not know each other's POSIX locks, and closing a file
+ * in one drops the locks of the other. That loses acknowledged rows, although
+ * `integrity_check` passes. So the first open fixes the driver of the process.
  *
  * @module
  */
@@ -18,10 +17,10 @@ import {
 } from "node:sqlite";
 import { InvalidInputError, StoreError } from "../model/errors.ts";
 
-/** The SQLite libraries that can serve. */
+/** The names of the SQLite libraries. */
 export type SqliteDriver = "node" | "ffi";
 
-/** What SQLite can bind and return. */
+/** The values that SQLite binds and returns. */
 export type SqlValue = null | number | bigint | string | Uint8Array;
 
 /** A row, by column name. */
@@ -29,42 +28,46 @@ export type Row = Record<string, SqlValue>;
 
 /** A prepared statement. */
 export interface Statement {
-  /** Runs it to its end; `rowId` is that of the last row inserted. */
+  /** Runs the statement. `rowId` is the id of the last inserted row. */
   run(...values: SqlValue[]): { changes: number; rowId: number };
-  /** The first row, if any. */
+  /** Returns the first row, if any. */
   get(...values: SqlValue[]): Row | undefined;
-  /** All rows. */
+  /** Returns all rows. */
   all(...values: SqlValue[]): Row[];
-  /** All rows, as their columns' values in order: half of the work. */
+  /** Returns all rows as arrays of columns, in half the time of `all()`. */
   values(...values: SqlValue[]): SqlValue[][];
 }
 
 /** An open database. */
 export interface Database {
-  /** The library that serves it. */
+  /** The library in use. */
   readonly driver: SqliteDriver;
   /** Prepares one statement. */
   prepare(sql: string): Statement;
   /** Runs statements that return nothing. */
   exec(sql: string): void;
-  /** Closes it. */
+  /** Closes the database. */
   close(): void;
 }
 
-/** How to open a database. */
+/** Options for opening a database. */
 export interface OpenOptions {
-  /** Whether nothing may be written. */
+  /** Whether to open for reading only. */
   readonly readOnly?: boolean;
-  /** How long SQLite itself waits for a lock, in milliseconds. */
+  /** SQLite's busy timeout, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** The first SQLite without the bug that lets WAL writers corrupt the file. */
+/** The first SQLite version without the WAL-reset bug, which can corrupt a file. */
 export const SQLITE_VERSION_SAFE = "3.51.3";
 
 let chosen: SqliteDriver | undefined;
 
-/** The driver that an option or the environment asks for. */
+/**
+ * Returns the driver of the option or of `$MBUS_SQLITE_DRIVER`.
+ *
+ * @throws {InvalidInputError} If there is no such driver.
+ */
 export function requestedDriver(option?: SqliteDriver): SqliteDriver {
   const asked = option ?? readEnv("MBUS_SQLITE_DRIVER") ?? "node";
   if (asked !== "node" && asked !== "ffi") {
@@ -79,10 +82,11 @@ export function requestedDriver(option?: SqliteDriver): SqliteDriver {
 
 /** A loaded SQLite library. */
 export interface Library {
-  /** Which one it is. */
+  /** The name of the library. */
   readonly driver: SqliteDriver;
   /**
-   * Opens a database file, or a `file:` URI.
+   * Opens a database by a path or a `file:` URI.
+   *
    * @throws {StoreError} If this process already uses the other library.
    */
   open(path: string, options: OpenOptions): Database;
@@ -98,13 +102,14 @@ export const nodeLibrary: Library = {
 };
 
 /**
- * The library for a driver.
+ * Loads the library of a driver.
  *
- * @throws {StoreError} If it cannot be loaded.
+ * @throws {StoreError} If the library cannot be loaded, or this process already uses
+ * the other one.
  */
 export async function loadLibrary(driver: SqliteDriver): Promise<Library> {
   if (driver === "node") return nodeLibrary;
-  // Not even loaded where the other one is in use.
+  // Checked before loading as well, so that an unusable library is not loaded.
   assertSameDriver(driver);
   const library = await loadFfi();
   return {
@@ -137,14 +142,14 @@ function readEnv(name: string): string | undefined {
   try {
     return Deno.env.get(name) || undefined;
   } catch (error) {
-    // Without the permission to read it, a variable is one that is not set.
+    // A variable without permission counts as not set.
     if (error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
 }
 
-// It is in the runtime, and not yet in its types.
-type GivingArrays = StatementSync & {
+// The types of the runtime lack this method.
+type ArrayStatement = StatementSync & {
   setReturnArrays(arrays: boolean): void;
 };
 
@@ -153,15 +158,15 @@ function openWithNode(path: string, options: OpenOptions): Database {
     readOnly: options.readOnly ?? false,
     timeout: options.timeoutMs,
   });
-  // Arrows, not methods: those can be compiled ahead (packaging/eager_compile.ts).
+  // Arrow functions, because packaging/eager_compile.ts cannot compile methods.
   return {
     driver: "node",
     prepare: (sql) => {
-      const statement = db.prepare(sql) as GivingArrays;
-      let givesArrays = false;
-      const giving = (arrays: boolean) => {
-        if (arrays !== givesArrays) statement.setReturnArrays(arrays);
-        givesArrays = arrays;
+      const statement = db.prepare(sql) as ArrayStatement;
+      let returnsArrays = false;
+      const returning = (arrays: boolean) => {
+        if (arrays !== returnsArrays) statement.setReturnArrays(arrays);
+        returnsArrays = arrays;
         return statement;
       };
       return {
@@ -169,10 +174,10 @@ function openWithNode(path: string, options: OpenOptions): Database {
           const { changes, lastInsertRowid } = statement.run(...values);
           return { changes: Number(changes), rowId: Number(lastInsertRowid) };
         },
-        get: (...values) => giving(false).get(...values) as Row | undefined,
-        all: (...values) => giving(false).all(...values) as Row[],
+        get: (...values) => returning(false).get(...values) as Row | undefined,
+        all: (...values) => returning(false).all(...values) as Row[],
         values: (...values) =>
-          giving(true).all(...values) as unknown as SqlValue[][],
+          returning(true).all(...values) as unknown as SqlValue[][],
       };
     },
     exec: (sql) => db.exec(sql),
@@ -181,8 +186,8 @@ function openWithNode(path: string, options: OpenOptions): Database {
 }
 
 async function loadFfi(): Promise<FfiLibrary> {
-  // Not a literal, so that nobody who does not ask for it downloads it. In a
-  // checkout deno.json maps the bare name; a published module has no such map.
+  // Not a literal, so that it is downloaded only when it is used. In a checkout
+  // deno.json maps the bare name, and a published module has no such map.
   const published = !import.meta.url.startsWith("file:");
   const specifier = `${published ? "jsr:" : ""}@db/sqlite${
     published ? "@^0.13.0" : ""
@@ -194,7 +199,7 @@ async function loadFfi(): Promise<FfiLibrary> {
       "driver",
       "@db/sqlite",
       `Cannot load the "ffi" driver: @db/sqlite or its native library is not ` +
-        `to be had here; use the default driver ("node").`,
+        `available here; use the default driver ("node").`,
       { cause: error },
     );
   }
@@ -230,7 +235,7 @@ function openWithFfi(
   };
 }
 
-// The part of @db/sqlite that is used, so that checking needs no download.
+// The part of @db/sqlite that is used, so that type-checking needs no download.
 interface FfiLibrary {
   Database: new (
     path: string,

@@ -1,22 +1,20 @@
 /**
- * Pushing what programs insert that do not ring.
+ * External writes: wakes readers for rows of programs that touch no bells.
  *
- * Their rows can be recognised: `rung` is 0, as the library's own inserts
- * write 1. At most one process of a host, which holds the duty by a lease,
- * watches `messaging.db-wal` for all, and rings the bells of those who want
- * what it finds there.
+ * Such rows are recognised by `rung` = 0, because the library's inserts write 1. At
+ * most one process of a host, the leader, watches `messaging.db-wal`. It holds a
+ * leader lease, and touches the bells of the processes that are interested.
  *
- * Watching that one file by name is safe, unlike its folder or the database:
- * a watcher opens and closes what changes, which drops this process's POSIX
- * locks on that file, and SQLite takes none on the `-wal`.
+ * Watching that one file is safe, unlike its folder or the database. A file watcher
+ * opens and closes a changed file, which drops this process's POSIX locks on it, and
+ * SQLite takes no locks on the `-wal`.
  *
- * The watch sees a commit's writes, but the commit becomes visible only
- * through the shared index, written after them: one in ten would be seen only
- * at the next commit. So an event starts looks that go on until nobody has
- * written for a while. The watch is closed meanwhile: under steady traffic it
- * would report each page of everybody's every commit, which costs several times
- * what the looks do. Where all that is written is the bus's own, which rings, the
- * looks become rarer, as each wakes a process for nothing.
+ * A watch reports the writes of a commit. The commit becomes visible only through the
+ * shared index, which is written after them. So an event starts looks, which go on
+ * until no process has written for a while. The watch is closed meanwhile, because
+ * under steady traffic each written page is an event, which costs more than the looks.
+ * While only the library writes, the looks become rarer, because each wakes this
+ * process without a result.
  *
  * ```text
  *  watching ──event──▶ looking ──quiet──▶ watching, one more look
@@ -26,122 +24,122 @@
  */
 
 import type { Addressed } from "../model/topics.ts";
+import { hostId, processAlive, processStart } from "../process/host.ts";
 import { ring } from "../store/bell_files.ts";
 import { watchPath } from "../store/file_watch.ts";
-import { hostId, processAlive, processStart } from "../process/host.ts";
 import { bellsFor } from "./bells.ts";
 import type { Connection } from "./connection.ts";
 import type { Transaction } from "./transaction.ts";
 
-const DUTY = "foreign-rows";
+// The names of the lease's table and of its row are part of the schema.
+const LEASE = "foreign-rows";
 const LEASE_MS = 30_000;
 
-// How often a process without the duty asks whether it is free, and how often
-// the one that has it renews it.
-const ASK_EVERY_MS = 5_000;
+// How often a follower tries to acquire the lease, and the leader renews it.
+const ACQUIRE_EVERY_MS = 5_000;
 const RENEW_EVERY_MS = 10_000;
 
-// After the first event, and from then on until nobody has written for so many
-// looks: soon after a foreign row, at last rarely while there is none.
-const FIRST_LOOK_AFTER_MS = 1;
-const LOOK_AGAIN_MS = 5;
-const LOOK_RARELY_MS = 160;
+// Pauses between looks: after the event, after an external write, and the maximum
+// while only the library writes.
+const FIRST_LOOK_MS = 1;
+const LOOK_MS_MIN = 5;
+const LOOK_MS_MAX = 160;
+// Looks without a commit, after which the watch begins again.
 const QUIET_LOOKS = 3;
 
 const ROWS_MAX = 1_000;
 
-/** What {@linkcode ExternalWrites} needs of its store. */
+/** The functions of the store that {@linkcode ExternalWrites} needs. */
 export interface ExternalWritesOptions {
   /** Runs a write transaction of the store. */
   readonly write: <T>(act: string, work: (tx: Transaction) => T) => Promise<T>;
-  /** The time, in milliseconds since 1970. */
+  /** Returns the time, in milliseconds since 1970. */
   readonly now: () => number;
-  /** Is told of whatever does not stop it. */
+  /** Called with each failure that does not stop the watch. */
   readonly warn: (message: string) => void;
 }
 
-/** One process's part in watching for foreign rows. */
+/** The part of one process in watching for external writes. */
 export class ExternalWrites {
   readonly #connection: Connection;
   readonly #options: ExternalWritesOptions;
-  readonly #told = new Set<string>();
+  readonly #warnedActs = new Set<string>();
   #bell = "";
   #watch: Deno.FsWatcher | undefined;
-  #running = false;
-  #onDuty = false;
-  #asking = false;
-  #askAt = 0;
+  #isRunning = false;
+  #isLeader = false;
+  #isAcquiring = false;
+  #acquireAt = 0;
   #nextLook: ReturnType<typeof setTimeout> | undefined;
   #dataVersion: number | string = -1;
-  // Whether this process has committed since the last look: its own commits do
-  // not change what it sees of the version, but would wake its watch at once.
+  // Whether this process has committed since the last look. Its own commits do not
+  // change `data_version`, but would end its watch at once.
   #hasCommitted = false;
 
-  /** Makes one that does nothing yet. */
+  /** Makes one that is stopped. */
   constructor(connection: Connection, options: ExternalWritesOptions) {
     this.#connection = connection;
     this.#options = options;
   }
 
-  /** Begins to ask for the duty, for the process that has `bell`, unless it has. */
+  /** Starts to try for the lease, for the process that has `bell`. */
   start(bell: string): void {
-    if (this.#running) return;
+    if (this.#isRunning) return;
     this.#bell = bell;
-    this.#running = true;
-    this.#askAt = 0;
+    this.#isRunning = true;
+    this.#acquireAt = 0;
     this.poll();
   }
 
-  /** Is told of each commit of this process. */
+  /** Notes a commit of this process. */
   committed(): void {
     this.#hasCommitted = true;
   }
 
-  /** Takes, renews or does the duty; called at every safety poll. */
+  /** Tries to acquire or renew the lease if that is due. Called by each safety poll. */
   poll(): void {
-    if (!this.#running) return;
-    if (this.#onDuty) this.#do();
+    if (!this.#isRunning) return;
+    if (this.#isLeader) this.#lead();
     const now = performance.now();
-    if (this.#asking || now < this.#askAt) return;
-    this.#asking = true;
-    this.#askAt = now + ASK_EVERY_MS;
-    this.#ask()
-      // A busy or failing store: it is asked again at a later poll, and every
-      // reader's own poll goes on meanwhile.
-      .catch((error) => this.#tell("ask", error))
-      .finally(() => this.#asking = false);
+    if (this.#isAcquiring || now < this.#acquireAt) return;
+    this.#isAcquiring = true;
+    this.#acquireAt = now + ACQUIRE_EVERY_MS;
+    this.#tryAcquireLease()
+      // A later poll tries again, and each reader polls by itself meanwhile.
+      .catch((error) => this.#warnOnce("acquire", error))
+      .finally(() => this.#isAcquiring = false);
   }
 
   /** Ends the watch. */
   stop(): void {
-    this.#running = false;
-    this.#onDuty = false;
+    this.#isRunning = false;
+    this.#isLeader = false;
     this.#closeWatch();
   }
 
-  /** Gives the duty of the process that has `bell` back, for the next to ask. */
+  /** Releases the lease of the process that has `bell`. */
   release(tx: Transaction, bell: string): void {
     tx.connection.sql("DELETE FROM duties WHERE duty = ? AND bell = ?")
-      .run(DUTY, bell);
+      .run(LEASE, bell);
   }
 
-  async #ask(): Promise<void> {
-    // Nearly always somebody has it: a look at that keeps nobody from writing.
-    const isOthers = await this.#connection.read(
+  async #tryAcquireLease(): Promise<void> {
+    // Nearly always another process leads, and a read does not delay writers.
+    const isLedByOther = await this.#connection.read(
       "watch for other programs' rows",
-      () => this.#isOthers(this.#options.now()),
+      () => this.#isLedByOther(this.#options.now()),
     );
-    const onDuty = !isOthers && await this.#options.write(
+    const isLeader = !isLedByOther && await this.#options.write(
       "watch for other programs' rows",
       (tx) => {
-        // It may have waited for other writers until it was stopped.
-        if (!this.#running || this.#isOthers(tx.nowMs)) return false;
+        // stop() may have been called while this waited for other writers.
+        if (!this.#isRunning || this.#isLedByOther(tx.nowMs)) return false;
         tx.connection.sql(
           `INSERT OR REPLACE INTO duties
            (duty, host, bell, pid, process_start, expires_at)
          VALUES (?, ?, ?, ?, ?, ?)`,
         ).run(
-          DUTY,
+          LEASE,
           hostId(),
           this.#bell,
           Deno.pid,
@@ -151,19 +149,19 @@ export class ExternalWrites {
         return true;
       },
     );
-    if (!this.#running) return;
-    this.#onDuty = onDuty;
-    if (!onDuty) return this.#closeWatch();
-    this.#askAt = performance.now() + RENEW_EVERY_MS;
-    this.#do();
+    if (!this.#isRunning) return;
+    this.#isLeader = isLeader;
+    if (!isLeader) return this.#closeWatch();
+    this.#acquireAt = performance.now() + RENEW_EVERY_MS;
+    this.#lead();
   }
 
-  /** Whether another process of this host has the duty. */
-  #isOthers(nowMs: number): boolean {
+  /** Returns whether another living process of this host holds the lease. */
+  #isLedByOther(nowMs: number): boolean {
     const holder = this.#connection.sql(
       `SELECT bell, host, pid, process_start, expires_at FROM duties
        WHERE duty = ? AND host = ?`,
-    ).get(DUTY, hostId());
+    ).get(LEASE, hostId());
     if (holder === undefined || holder.bell === this.#bell) return false;
     const process = {
       pid: Number(holder.pid),
@@ -173,15 +171,15 @@ export class ExternalWrites {
       processAlive(process, String(holder.host)) !== "dead";
   }
 
-  /** Does the duty; gives it back where the log cannot be watched. */
-  #do(): void {
+  /** Watches the WAL and looks once. Releases the lease if that cannot be watched. */
+  #lead(): void {
     if (this.#nextLook !== undefined) return;
     try {
-      this.#watch ??= this.#watchLog();
+      this.#watch ??= this.#watchWal();
     } catch (error) {
-      this.#tell("watch", error);
-      this.#onDuty = false;
-      this.#askAt = performance.now() + RENEW_EVERY_MS;
+      this.#warnOnce("watch", error);
+      this.#isLeader = false;
+      this.#acquireAt = performance.now() + RENEW_EVERY_MS;
       this.#write("leave the watch for other programs' rows", (tx) => {
         this.release(tx, this.#bell);
       });
@@ -189,35 +187,35 @@ export class ExternalWrites {
     this.#look();
   }
 
-  #watchLog(): Deno.FsWatcher {
+  #watchWal(): Deno.FsWatcher {
     const watch = watchPath(`${this.#connection.location.databasePath}-wal`);
-    this.#listen(watch);
+    this.#lookAfterEvent(watch);
     return watch;
   }
 
-  async #listen(watch: Deno.FsWatcher): Promise<void> {
+  async #lookAfterEvent(watch: Deno.FsWatcher): Promise<void> {
     await watch[Symbol.asyncIterator]().next();
     if (this.#watch !== watch) return;
     this.#closeWatch();
-    this.#lookUntilQuiet(FIRST_LOOK_AFTER_MS, LOOK_AGAIN_MS, 0);
+    this.#lookUntilQuiet(FIRST_LOOK_MS, LOOK_MS_MIN, 0);
   }
 
-  #lookUntilQuiet(pauseMs: number, thenMs: number, quietLooks: number): void {
+  #lookUntilQuiet(pauseMs: number, nextMs: number, quietLooks: number): void {
     this.#nextLook = setTimeout(() => {
       this.#nextLook = undefined;
-      if (quietLooks === QUIET_LOOKS) return this.#do();
+      if (quietLooks === QUIET_LOOKS) return this.#lead();
       const seen = this.#look();
       if (seen === "nothing") {
-        this.#lookUntilQuiet(thenMs, thenMs, quietLooks + 1);
+        this.#lookUntilQuiet(nextMs, nextMs, quietLooks + 1);
       } else {
-        const nextMs = seen === "foreign" ? LOOK_AGAIN_MS : 2 * thenMs;
-        this.#lookUntilQuiet(thenMs, Math.min(nextMs, LOOK_RARELY_MS), 0);
+        const laterMs = seen === "external" ? LOOK_MS_MIN : 2 * nextMs;
+        this.#lookUntilQuiet(nextMs, Math.min(laterMs, LOOK_MS_MAX), 0);
       }
     }, pauseMs);
   }
 
-  /** Looks, if others have committed since the last look; tells what. */
-  #look(): "nothing" | "own" | "foreign" {
+  /** Looks for commits since the last look, and returns their kind. */
+  #look(): "nothing" | "own" | "external" {
     const hasCommitted = this.#hasCommitted;
     this.#hasCommitted = false;
     try {
@@ -226,31 +224,31 @@ export class ExternalWrites {
         return hasCommitted ? "own" : "nothing";
       }
       this.#dataVersion = dataVersion;
-      return this.#ringForeign() ? "foreign" : "own";
+      return this.#ringForExternalRows() ? "external" : "own";
     } catch (error) {
-      // Every reader finds the rows, or the error, at its own poll.
-      this.#tell("look", error);
+      // Each reader finds the rows, or the error, at its own poll.
+      this.#warnOnce("look", error);
       return "own";
     }
   }
 
-  /** Rings for what other programs inserted; tells whether there was any. */
-  #ringForeign(): boolean {
+  /** Touches the bells for external rows. Returns whether there were any. */
+  #ringForExternalRows(): boolean {
     const rows = this.#connection.sql(
       `SELECT id, channel, project_id, recipient_id
        FROM inter_session_messages INDEXED BY idx_messages_unrung
        WHERE rung = 0 ORDER BY id LIMIT ${ROWS_MAX}`,
     ).all();
     if (rows.length === 0) return false;
-    const wanted = rows.map((row): Addressed => ({
+    const messages = rows.map((row): Addressed => ({
       channel: String(row.channel),
       project: row.project_id === null ? null : String(row.project_id),
       to: row.recipient_id === null ? undefined : String(row.recipient_id),
     }));
-    // Our own bell, too: this process's readers are woken as all others are.
+    // The bells include the one of this process, which wakes its own readers.
     ring(
       this.#connection.location.bellsFolder,
-      bellsFor(this.#connection, wanted),
+      bellsFor(this.#connection, messages),
     );
     const last = rows[rows.length - 1].id;
     this.#write("mark what was rung", (tx) => {
@@ -259,8 +257,8 @@ export class ExternalWrites {
          SET rung = 1 WHERE rung = 0 AND id <= ?`,
       ).run(last);
     }, () => {
-      // One's own commit is no reason to look again, but the rest is.
-      if (rows.length < ROWS_MAX || !this.#running) return;
+      // There may be more rows. This process's own commit does not start a look.
+      if (rows.length < ROWS_MAX || !this.#isRunning) return;
       this.#dataVersion = -1;
       this.#look();
     });
@@ -273,13 +271,13 @@ export class ExternalWrites {
     after: () => void = () => {},
   ): void {
     this.#options.write(act, work).then(after)
-      .catch((error) => this.#tell(act, error));
+      .catch((error) => this.#warnOnce(act, error));
   }
 
-  /** Warns of an act that failed; once, and not of what closing broke off. */
-  #tell(act: string, error: unknown): void {
-    if (!this.#running || this.#told.has(act)) return;
-    this.#told.add(act);
+  /** Warns of the first failure of an act, unless this was stopped. */
+  #warnOnce(act: string, error: unknown): void {
+    if (!this.#isRunning || this.#warnedActs.has(act)) return;
+    this.#warnedActs.add(act);
     this.#options.warn(
       `mbus: rows of other programs may be found late: ` +
         `${(error as Error).message}`,

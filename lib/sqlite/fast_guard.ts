@@ -1,22 +1,22 @@
 /**
- * An edit's lock where there is next to nothing to do: the session is at work, and
- * nobody else is near. Then the file's lease grows, or it gets its lock, and the
- * session has given its sign of life: a few statements.
+ * The fast path of an edit's lock, for an active session with no other session near.
+ * It renews the file's lease or takes its lock, and writes the session's heartbeat,
+ * with a few statements.
  *
  * ```text
- *  session at work, its process ours ──▶ holds the file ──▶ its lease grows
- *                                    └─▶ holds its neighbour ──▶ takes it, too
+ *  session active, its process ours ──▶ holds the file ──▶ renews its lease
+ *                                   └─▶ holds a file beside it ──▶ takes the lock
  * ```
  *
- * - What an agent has read since another session or agent changed it is not
- *   stale: the notes are those of `hooks/edits.ts`.
- * - What a new lock covers is read off that of a file in the same folder, which
- *   the session holds: it lies in the same worktree, and the folder's name is
- *   spelled the same.
- * - Who waits for a lock, or watches what is locked, has to be told: not here.
+ * - A file is stale if another session or agent changed it after the agent read it.
+ *   The notes of that are those of `hooks/edits.ts`.
+ * - A new lock takes its path set from the lock of a file in the same folder, which is
+ *   in the same worktree and spells the folder's name the same.
+ * - The fast path wakes no process. So it takes no lock while a session waits for one
+ *   or watches the locks.
  *
  * In any other case it changes nothing and returns false, and the caller takes the
- * slow path: the rule `guardEdit` (rules/edits.ts) decides. A test compares both.
+ * slow path: the rule `guardEdit` (rules/edits.ts). A test compares both.
  *
  * @module
  */
@@ -30,29 +30,29 @@ import { SCHEMA_VERSION } from "./schema_version.ts";
 export interface FastEdit {
   /** The session's id. */
   readonly session: string;
-  /** Its vendor. */
+  /** The vendor of the session. */
   readonly vendor: string;
   /** The agent of the session, or empty. */
   readonly agent: string;
   /** The file's real path. */
   readonly path: string;
-  /** How long its lock holds unless renewed, in milliseconds. */
+  /** Lease duration of the lock, in milliseconds. */
   readonly leaseMs: number;
-  /** Locks the session may hold at a time. */
+  /** Maximum number of locks of a session. */
   readonly locksMax: number;
   /** The time, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** The session's active files after the edit; undefined if they stay. */
+  /** Returns the session's active files after the edit; undefined if unchanged. */
   readonly activeFiles: (
     before: readonly string[],
   ) => readonly string[] | undefined;
-  /** Whether a process is one of those that started this one. */
+  /** Returns whether a process is an ancestor of this one. */
   readonly isAncestor: (pid: number, start: string) => boolean;
-  /** The file's name as what tells it apart in its folder; undefined if unsure. */
+  /** Returns the key of the file's name in its folder; undefined if unsure. */
   readonly keyOfName: () => string | undefined;
 }
 
-// The plus keeps to the path's index: a session may hold a thousand locks.
+// The plus keeps SQLite to the path's index, because a session may hold many locks.
 const FIND = `SELECT s.llm_vendor AS vendor, s.pid, s.process_start AS start,
     s.active_files AS files, s.project_id AS project, l.token, l.prefix
   FROM session_registry AS s LEFT JOIN file_locks AS l
@@ -60,7 +60,7 @@ const FIND = `SELECT s.llm_vendor AS vendor, s.pid, s.process_start AS start,
       AND l.agent_id = ?3 AND l.kind = 'file'
   WHERE s.session_id = ?1 AND s.status = 'active'`;
 
-// An expired one may be from before the folder became a repository.
+// An expired lock may be older than the folder's repository.
 const NEIGHBOUR = `SELECT extent, prefix, repo_extent, repo_prefix, worktree,
     project_id
   FROM file_locks
@@ -69,9 +69,9 @@ const NEIGHBOUR = `SELECT extent, prefix, repo_extent, repo_prefix, worktree,
     AND instr(substr(file_path, length(?3) + 1), '/') = 0
   LIMIT 1`;
 
-// Of the session ?1 and the path ?2: nothing of other programs is to be adopted,
-// and neither another session nor another agent of this one has changed the file
-// since the agent ?5 has read it.
+// For the session ?1, the path ?2 and the agent ?5: no row of another program is
+// incomplete, the schema is compatible, and no other session or agent has changed the
+// file after the agent read it.
 const READ_AT = `(SELECT json_extract(value, '$.atMs') FROM session_notes
   WHERE session_id = ?1 AND key = 'read:' || ?5 || ':' || ?2)`;
 const IS_ORDINARY = `NOT EXISTS (SELECT 1 FROM file_locks WHERE prefix IS NULL)
@@ -83,7 +83,7 @@ const IS_ORDINARY = `NOT EXISTS (SELECT 1 FROM file_locks WHERE prefix IS NULL)
         AND json_extract(value, '$.atMs') >= ${READ_AT})
     AND (SELECT compatible_from FROM _schema_version) <= ${SCHEMA_VERSION}`;
 
-// Whose prefix is the file's or one above it may overlap it: locks.ts.
+// A lock may overlap the file if its prefix is the file's or one above it.
 const RENEW = `UPDATE file_locks SET expires_at = max(expires_at, ?3)
   WHERE token = ?4 AND session_id = ?1
     AND NOT EXISTS (SELECT 1 FROM file_locks
@@ -93,7 +93,7 @@ const RENEW = `UPDATE file_locks SET expires_at = max(expires_at, ?3)
 const NEXT_TOKEN =
   "UPDATE counters SET value = value + 1 WHERE name = 'fencing' RETURNING value";
 
-// Whatever else the session itself holds there makes it out of the ordinary.
+// Also excludes other locks of the session itself.
 const TAKE = `INSERT INTO file_locks
     (token, file_path, session_id, lock_type, locked_at, agent_id, kind, extent,
      prefix, repo_extent, repo_prefix, folds_case, worktree, project_id,
@@ -114,7 +114,12 @@ const BEAT = `UPDATE session_registry
   SET heartbeat_at = ${isoDate("?1")}, active_files = coalesce(?2, active_files)
   WHERE session_id = ?3 AND status = 'active' AND pid IS ?4`;
 
-/** Takes or renews the lock if that is all there is to do; returns whether it was. */
+/**
+ * Takes or renews the lock of an edit on the fast path. Returns false, with nothing
+ * changed, if the slow path must decide.
+ *
+ * @throws If the database is busy or fails.
+ */
 export function guardEditFast(db: Database, edit: FastEdit): boolean {
   const { session, path, nowMs } = edit;
   const row = db.prepare(FIND).get(session, path, edit.agent);
@@ -153,7 +158,7 @@ function renew(db: Database, edit: FastEdit, row: Row): boolean {
   ).changes === 1;
 }
 
-/** What a new lock covers, as text. */
+/** The path set of a new lock, as text. */
 interface NewLock {
   readonly extent: string;
   readonly prefix: string;
@@ -185,7 +190,7 @@ function take(db: Database, edit: FastEdit, lock: NewLock): boolean {
   ).changes === 1;
 }
 
-/** What a lock of the file covers: as its neighbour's does, by another name. */
+/** Returns the path set of the file: that of a neighbour, with the file's name. */
 function newLock(
   db: Database,
   edit: FastEdit,
@@ -207,14 +212,14 @@ function newLock(
     repository: isShared ? beside(row.repo_extent, name) : null,
     repositoryPrefix: isShared ? beside(row.repo_prefix, folded) : null,
     worktree: row.worktree as string | null,
-    // What lies in no repository is of the session's project.
+    // A file outside of a repository is in the session's project.
     project: (row.worktree === null ? session.project : row.project_id) as
       | string
       | null,
   };
 }
 
-/** A prefix and all above it, as JSON. */
+/** Returns a prefix and all prefixes above it, as JSON. */
 function atOrAbove(prefix: string): string {
   return JSON.stringify([prefix, ...prefixesAbove(prefix)]);
 }

@@ -1,10 +1,8 @@
 /**
- * The bus as it nearly always is: there, sound, of this version, and left by a
- * process that ends without closing it.
+ * Opens an existing, up-to-date database without migration checks, for a one-shot
+ * process, which ends without closing it.
  *
- * Such a file is opened with one look at it, by a process that lives for one
- * call of an agent's hook. Everything else is left to `Connection.open`, which
- * finds out what is the matter.
+ * In any other case the caller uses `Connection.open`, which reports the reason.
  *
  * @module
  */
@@ -13,19 +11,19 @@ import { type Database, type Library, nodeLibrary } from "./driver.ts";
 import { assertPrivateFolders, type BusLocation } from "./location.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema_version.ts";
 
-// Where nobody else has the file open, the next process reads the whole log:
-// about half a microsecond a KiB. Folding it in costs milliseconds.
+// If no process has the file open, the next one that opens it reads the whole WAL.
+// Up to this size that takes less than a checkpoint.
 const CHECKPOINT_ON_EXIT_BYTES = 256 * 1024;
 
 /**
- * Opens a bus that is as it should be; undefined where it is not, or has to be
- * waited for.
+ * Opens the database in `location`. Returns undefined if it does not exist, has
+ * another schema version, is busy, or cannot be opened.
  */
 export function tryOpenExisting(location: BusLocation): Database | undefined {
   let db: Database | undefined;
   try {
     assertPrivateFolders(location);
-    // Opening by name alone would make a file where there is none.
+    // Without mode=rw, SQLite makes a missing file.
     const name = fileUri(location.databasePath, "mode=rw");
     db = nodeLibrary.open(name, { timeoutMs: 0 });
     const row = db.prepare(
@@ -40,15 +38,15 @@ export function tryOpenExisting(location: BusLocation): Database | undefined {
       return db;
     }
   } catch {
-    // Whoever looks more closely says what it was.
+    // Connection.open() throws the error that says why.
   }
   if (db !== undefined) closeWithoutCheckpoint(db, location.databasePath);
   return undefined;
 }
 
 /**
- * Closes a file that may not be for us as it was: the last one that closes a
- * file folds its log in, unless that one may only read.
+ * Closes a file that may belong to another program, and leaves it unchanged. The
+ * last connection checkpoints as it closes, unless it is read-only.
  */
 export function closeWithoutCheckpoint(
   db: Database,
@@ -57,10 +55,10 @@ export function closeWithoutCheckpoint(
 ): void {
   const last = library.open(path, { readOnly: true, timeoutMs: 0 });
   try {
-    // Only what has read has the file open.
+    // A connection has the file open from its first read on.
     last.prepare("PRAGMA application_id").get();
   } catch {
-    // What cannot even be read is not folded in.
+    // An unreadable file is not checkpointed.
   } finally {
     db.close();
     last.close();
@@ -68,23 +66,22 @@ export function closeWithoutCheckpoint(
 }
 
 /**
- * Folds the log into the file if it is long: for who ends without closing.
+ * Truncates a large WAL, for a process that ends without closing the file.
  *
- * Where nobody else has the file open, the next one who opens it reads the
- * whole log anew and takes none of it for folded in. So the log would grow by
- * every such process, whatever they check-point, unless it is cut off.
+ * Other checkpoint modes do not help. If no process has the file open, the next one
+ * that opens it takes the whole WAL for pending, so the WAL never resets.
  */
 export function checkpointOnExit(db: Database, location: BusLocation): void {
   const { size } = Deno.statSync(`${location.databasePath}-wal`);
-  // Does what can be done at once: who reads or writes now is not waited for.
+  // The busy timeout is 0, so this does not wait for readers and writers.
   if (size > CHECKPOINT_ON_EXIT_BYTES) {
     db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
   }
 }
 
-/** A database file's name as a URI that says how to open it. */
-export function fileUri(file: string, how: string): string {
+/** Returns the URI of a database file, with a query such as `mode=rw`. */
+export function fileUri(file: string, query: string): string {
   const path = encodeURI(file.replaceAll("\\", "/"));
   const name = path.replaceAll("?", "%3F").replaceAll("#", "%23");
-  return `file://${name}?${how}`;
+  return `file://${name}?${query}`;
 }

@@ -1,15 +1,15 @@
 /**
- * What SQLite's errors mean to a bus, and what a person can do about them.
+ * The faults of SQLite's errors, and the errors of a bus, each with a remedy.
  *
- * Errors are told apart by result code where the library gives one, else by
- * SQLite's own wording: `exec()` and the FFI library give only the message.
+ * A fault is determined by the result code, or by the message if an error has no
+ * code, as the errors of `exec()` and of the FFI library.
  *
  * @module
  */
 
 import { StoreError, type StoreFault } from "../model/errors.ts";
 
-/** What stood in the way, as far as a bus must tell it apart. */
+/** The kinds of SQLite's errors that a bus distinguishes. */
 export type SqliteFault =
   | "busy"
   | "constraint"
@@ -27,7 +27,7 @@ export type SqliteFault =
     | "unreachable"
   >;
 
-// Primary result codes of sqlite.org/rescode.html, and the text of each.
+// The primary result codes of sqlite.org/rescode.html, each with its message.
 const FAULTS: readonly [number, RegExp, SqliteFault][] = [
   [5, /database is locked|database is busy/, "busy"],
   [6, /database table is locked/, "busy"],
@@ -41,12 +41,12 @@ const FAULTS: readonly [number, RegExp, SqliteFault][] = [
   [26, /file is not a database/, "not-a-database"],
 ];
 
-// The shared index cannot grow: an I/O error to SQLite, and a full disk to us.
+// The shared index cannot grow. SQLite reports an I/O error, but the disk is full.
 const IOERR_SHMSIZE = 4874;
 
 /**
- * Whether a file cannot be opened as there are too many open ones already: to
- * SQLite, one file that cannot be opened is as another.
+ * Returns whether no more files can be opened. SQLite's error does not tell that from
+ * a missing permission.
  */
 export function areDescriptorsUsedUp(): boolean {
   if (Deno.build.os === "windows") return false;
@@ -54,12 +54,12 @@ export function areDescriptorsUsedUp(): boolean {
     Deno.openSync("/dev/null").close();
     return false;
   } catch (error) {
-    // The process's, or all that the system has.
+    // EMFILE or ENFILE: the limit of the process, or of the system.
     return /os error 2[34]\b/.test(String(error));
   }
 }
 
-/** The fault of an SQLite error, or undefined for any other error. */
+/** Returns the fault of an SQLite error, or undefined for any other error. */
 export function faultOf(error: unknown): SqliteFault | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = (error as { errcode?: unknown }).errcode;
@@ -74,8 +74,8 @@ export function faultOf(error: unknown): SqliteFault | undefined {
 }
 
 /**
- * The error a caller gets for an SQLite error: a {@linkcode StoreError} with
- * the remedy where it is known what stood in the way, else the error itself.
+ * Returns the {@linkcode StoreError} for an SQLite error, with a remedy. An error
+ * without such a fault is returned unchanged.
  */
 export function storeError(act: string, path: string, error: unknown): unknown {
   const fault = faultOf(error);
@@ -91,7 +91,7 @@ export function storeError(act: string, path: string, error: unknown): unknown {
     case "not-a-database":
       return make(
         fault,
-        `${path} is no SQLite database`,
+        `${path} is not an SQLite database`,
         `move that file away or choose another folder with MBUS_HOME`,
       );
     case "corrupt":
@@ -124,7 +124,7 @@ export function storeError(act: string, path: string, error: unknown): unknown {
   }
 }
 
-/** The error for a file that cannot be got at, whatever it holds. */
+/** Returns the error for a file that cannot be opened. */
 export function unreachableError(
   act: string,
   path: string,
@@ -139,7 +139,7 @@ export function unreachableError(
   );
 }
 
-/** The error for a file that cannot be opened beside all that are open. */
+/** Returns the error for a file that cannot be opened because too many are open. */
 export function descriptorsError(
   act: string,
   path: string,
@@ -148,23 +148,23 @@ export function descriptorsError(
   return new StoreError(
     "descriptors",
     path,
-    `Cannot ${act}: ${path} cannot be opened, as too many files are open ` +
+    `Cannot ${act}: ${path} cannot be opened, because too many files are open ` +
       `already; close some, or raise the limit ("ulimit -n").`,
     { cause },
   );
 }
 
-/** The error for a file that was taken away from under who has it open. */
+/** Returns the error for a file that was moved, deleted or replaced while open. */
 export function movedError(act: string, path: string): StoreError {
   return new StoreError(
     "moved",
     path,
     `Cannot ${act}: ${path} was moved, deleted or replaced while it was open ` +
-      `here; put it back, or open the bus anew.`,
+      `here; put it back, or open the bus again.`,
   );
 }
 
-/** The error for a write to a bus that may only be read. */
+/** Returns the error for a write to a bus that may only be read. */
 export function readOnlyError(
   act: string,
   path: string,
@@ -175,7 +175,7 @@ export function readOnlyError(
     path,
     `Cannot ${act}: ${path} may only be read from here; if this is an agent's ` +
       `sandbox, make the bus folder writable in it (for Codex: add it to ` +
-      `sandbox_workspace_write.writable_roots), else check the rights of the folder.`,
+      `sandbox_workspace_write.writable_roots), or check the folder's permissions.`,
     { cause },
   );
 }

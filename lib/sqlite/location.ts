@@ -1,19 +1,18 @@
 /**
- * Where a bus lives on disk, and whether that place will do.
+ * The folders and files of a bus, and the checks of them.
  *
  * ```text
  * ‹bus folder›/        0700
  *   db/messaging.db    0600   SQLite's, with -wal and -shm
- *   bells/‹name›              ours: the only files that are watched
- *   turn                      ours: whose turn it is to write (writer_lock.ts)
+ *   bells/‹name›              ours: the files that are watched
+ *   turn                      ours: the writer lock (writer_lock.ts)
  * ```
  *
- * **Nothing of ours ever opens or watches a file in `db/`.** Closing any
- * descriptor of a file drops every POSIX lock that the process holds on it,
- * and SQLite's are among them; a file watcher opens and closes what changes.
- * With the bells in the sibling folder no watch can touch the database.
- * (`messaging.db-wal` by name is the one exception: SQLite takes no locks on
- * it. See foreign_rows.ts.)
+ * **Only SQLite opens the files in `db/`, and no watch includes them.** Closing any
+ * descriptor of a file drops all POSIX locks that the process holds on it, SQLite's
+ * too. A file watcher opens and closes each changed file. So the bells are in a
+ * folder of their own. The one exception is a watch on `messaging.db-wal`, because
+ * SQLite takes no locks on it (external_writes.ts).
  *
  * @module
  */
@@ -24,7 +23,7 @@ import {
   type StoreFault,
 } from "../model/errors.ts";
 
-/** The places of one bus. */
+/** The paths of one bus. */
 export interface BusLocation {
   /** The bus folder. */
   readonly home: string;
@@ -39,10 +38,11 @@ export interface BusLocation {
 }
 
 /**
- * The bus folder: `home` if given, else `$MBUS_HOME`, else
- * `$CODITECT_HOME/message-bus`, else the platform's folder for state.
+ * Returns the paths of a bus. The folder is the first of `home`, `$MBUS_HOME`,
+ * `$CODITECT_HOME/message-bus` and the platform's folder for state.
  *
- * @throws {InvalidInputError} If none is given and there is no home folder.
+ * @throws {InvalidInputError} If `home` is not a path, or the user's home folder is
+ * unknown.
  */
 export function locateBus(home?: string): BusLocation {
   const folder = absolute(home ?? defaultHome());
@@ -83,14 +83,14 @@ function absolute(path: string): string {
   if (path === "" || path.includes("\0")) {
     throw new InvalidInputError(
       "home",
-      `Cannot use ${JSON.stringify(path)} as the bus folder: it is no path.`,
+      `Cannot use ${JSON.stringify(path)} as the bus folder: it is not a path.`,
     );
   }
   const rooted = Deno.build.os === "windows"
     ? /^([a-zA-Z]:[\\/]|[\\/])/.test(path)
     : path.startsWith("/");
   let full = rooted ? path : `${Deno.cwd()}/${path}`;
-  // A backslash is a letter of a name but on Windows.
+  // A backslash separates names only on Windows.
   const isEnd = (text: string) =>
     text.endsWith("/") || Deno.build.os === "windows" && text.endsWith("\\");
   while (full.length > 1 && isEnd(full)) full = full.slice(0, -1);
@@ -98,11 +98,10 @@ function absolute(path: string): string {
 }
 
 /**
- * Makes the folders of a bus where they are missing, and the empty database
- * file with its rights.
+ * Makes the missing folders of a bus, and an empty database file with mode 0600.
  *
- * @throws {StoreError} If a folder cannot be made, is somebody else's, can be
- * written by others, or lies on a network file system.
+ * @throws {StoreError} If a folder cannot be made, belongs to another user, can be
+ * written by other users, or is on a network file system.
  */
 export function prepareLocation(location: BusLocation): void {
   for (
@@ -115,11 +114,11 @@ export function prepareLocation(location: BusLocation): void {
     makeFolder(folder);
   }
   if (exists(location.databasePath)) return;
-  // Reading the mounts is half of what opening costs, so only for a new one.
+  // Only for a new bus, because reading the mounts is half the work of opening.
   assertLocalFileSystem(location.home);
   try {
-    // SQLite gives -wal and -shm the rights of the database, so these hold for
-    // all three whatever the umask. createNew never opens a file that exists.
+    // SQLite gives -wal and -shm the mode of the database, so it applies to all three
+    // with any umask. createNew never opens an existing file.
     Deno.openSync(location.databasePath, {
       createNew: true,
       write: true,
@@ -137,7 +136,7 @@ function exists(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch {
-    // Whoever makes it is told what else stands in the way.
+    // Making the file reports any other reason.
     return false;
   }
 }
@@ -157,17 +156,16 @@ function makeFolder(folder: string): void {
       throw cannotMake(folder, error);
     }
   }
-  // The umask may have taken rights away from a folder that is ours to use.
+  // The umask may have removed our own permissions.
   if (made && Deno.build.os !== "windows") Deno.chmodSync(folder, 0o700);
   assertPrivateFolder(folder);
 }
 
 /**
- * Refuses a bus in whose folders somebody else can have a hand, as far as they
- * are there.
+ * Checks the existing folders of a bus, see {@linkcode assertPrivateFolder}.
  *
- * @throws {StoreError} If one is no folder, is another user's, or its group or
- * others may write to it.
+ * @throws {StoreError} If another user owns a folder or may write to it, or its path
+ * is not a folder.
  */
 export function assertPrivateFolders(location: BusLocation): void {
   const { home, databaseFolder, bellsFolder } = location;
@@ -176,26 +174,27 @@ export function assertPrivateFolders(location: BusLocation): void {
       assertPrivateFolder(folder);
     } catch (error) {
       if (error instanceof StoreError) throw error;
-      // What cannot be looked at is not there, or cannot be used either.
+      // The folder is missing, or opening the file reports the reason.
     }
   }
 }
 
 /**
- * Refuses a folder that somebody else could have filled or can change.
+ * Checks that no other user controls a folder. On Windows only checks that the path
+ * is a folder.
  *
- * @throws {StoreError} If it is no folder, is another user's, or its group or
- * others may write to it.
+ * @throws {StoreError} If another user owns the folder or a link to it, its group or
+ * others may write to it, or the path is not a folder.
  */
 export function assertPrivateFolder(folder: string): void {
-  // What is no link tells all of itself.
+  // Two stats are needed only for a link.
   const link = Deno.lstatSync(folder);
   const info = link.isSymlink ? Deno.statSync(folder) : link;
   if (!info.isDirectory) {
     throw new StoreError(
       "permission",
       folder,
-      `Cannot use ${folder} for the bus: it is no folder; ` +
+      `Cannot use ${folder} for the bus: it is not a folder; ` +
         `move it away or choose another with MBUS_HOME.`,
     );
   }
@@ -214,14 +213,14 @@ export function assertPrivateFolder(folder: string): void {
     throw new StoreError(
       "permission",
       folder,
-      `Cannot use the bus in ${folder}: others may write to that folder; run ` +
+      `Cannot use the bus in ${folder}: other users may write to that folder; run ` +
         `"chmod go-w '${folder}'" or choose another with MBUS_HOME.`,
     );
   }
 }
 
-// By the system's error numbers.
-const REFUSALS: readonly [RegExp, StoreFault, string][] = [
+// The faults of the system's error numbers.
+const FAULTS: readonly [RegExp, StoreFault, string][] = [
   [/os error (1|13)\b/, "permission", "you may not write there"],
   [/os error 2[34]\b/, "descriptors", "too many files are open already"],
   [/os error 28\b/, "full", "no space is left"],
@@ -229,9 +228,8 @@ const REFUSALS: readonly [RegExp, StoreFault, string][] = [
 ];
 
 function cannotMake(path: string, error: unknown): StoreError {
-  const [, fault, state] =
-    REFUSALS.find(([text]) => text.test(String(error))) ??
-      [null, "permission", String((error as Error).message ?? error)] as const;
+  const [, fault, state] = FAULTS.find(([text]) => text.test(String(error))) ??
+    [null, "permission", String((error as Error).message ?? error)] as const;
   return new StoreError(
     fault,
     path,
@@ -241,12 +239,12 @@ function cannotMake(path: string, error: unknown): StoreError {
   );
 }
 
-// File systems whose locks or shared memory do not reach every machine or VM
+// File systems whose locks or shared memory do not work across all machines and VMs
 // that can write to them.
 const NETWORK_FILE_SYSTEMS =
   /^(nfs\d?|cifs|smb\d?|smbfs|afs|ncpfs|ceph|glusterfs|lustre|fuse\.(sshfs|glusterfs|s3fs|rclone|grpcfuse|osxfs)|grpcfuse|osxfs|fakeowner|drvfs)$/;
 
-/** The file system type that holds `folder`, where the system tells. */
+/** Returns the type of a folder's file system; undefined if that is unknown. */
 export function fileSystemOf(folder: string): string | undefined {
   let mounts: string;
   let real: string;
@@ -254,7 +252,7 @@ export function fileSystemOf(folder: string): string | undefined {
     mounts = Deno.readTextFileSync("/proc/self/mounts");
     real = Deno.realPathSync(folder);
   } catch {
-    // Not Linux, or no right to look: then there is nothing to tell.
+    // Not Linux, or no permission.
     return undefined;
   }
   let best: { point: string; type: string } | undefined;
@@ -276,7 +274,7 @@ export function fileSystemOf(folder: string): string | undefined {
   return best?.type;
 }
 
-/** Whether SQLite's locks and shared memory may not hold on a file system. */
+/** Returns whether SQLite's locks may not work on a type of file system. */
 export function isNetworkFileSystem(type: string): boolean {
   return NETWORK_FILE_SYSTEMS.test(type);
 }
@@ -287,8 +285,8 @@ function assertLocalFileSystem(folder: string): void {
   throw new StoreError(
     "network-file-system",
     folder,
-    `Cannot keep the bus in ${folder}: it lies on a network or shared file ` +
-      `system (${type}), where SQLite's locks do not hold; choose a folder on ` +
+    `Cannot keep the bus in ${folder}: it is on a network or shared file ` +
+      `system (${type}), where SQLite's locks do not work; choose a folder on ` +
       `a local disk with MBUS_HOME.`,
   );
 }

@@ -1,14 +1,13 @@
 /**
- * Messages in SQLite: appending them and reading them by cursor.
+ * Messages in SQLite: appends, and reads by cursor.
  *
- * The id is the cursor: SQLite serializes writers, so ids are given in the
- * order of commits and a reader that asks for `id > cursor` skips nothing.
- * (Not so in PostgreSQL, where ids are taken before the commit.)
+ * The id is the cursor. SQLite serializes writers, so ids are in the order of
+ * commits, and a reader of `id > cursor` skips no message. (In PostgreSQL an id is
+ * taken before the commit.)
  *
- * A reader of several channels merges one index range for each, so its cost
- * follows what it reads, not what is kept beside it. One that is close to the
- * end, as a subscription nearly always is, looks at what came since instead:
- * whoever is woken finds it with one statement.
+ * A reader far from the end merges one index range per channel, so its cost depends
+ * on what it reads, not on the other channels. A reader close to the end, as a
+ * subscription nearly always is, scans all later messages with one statement.
  *
  * @module
  */
@@ -31,14 +30,14 @@ const insertOf = (...rows: string[]) =>
    project_id, recipient_id, reply_to, rung)
   VALUES ${rows.join()}`;
 
-// Inside a write, which has looked at the schema's version.
+// For use in a transaction, which has checked the schema's version.
 const ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, 1)";
 const INSERT = insertOf(ROW);
 
-// Alone. Where the schema's version does not fit there is no sender, and NOT
-// NULL refuses the row. (The same by INSERT … SELECT … WHERE would go through a
-// temporary table.) Nor is there one whose session is over, or another
-// process's by now (a pid that none can have is what anybody wrote there).
+// For use without a transaction. The sender is NULL, which violates NOT NULL, if the
+// schema is incompatible, or the session has ended or belongs to another process.
+// (INSERT … SELECT … WHERE would use a temporary table.) Another program may have
+// written an impossible pid, which is not compared.
 const INSERT_ALONE = insertOf(`((SELECT ?1 WHERE ${WHILE_COMPATIBLE}
   AND CASE WHEN ?10 THEN
     EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
@@ -47,25 +46,27 @@ const INSERT_ALONE = insertOf(`((SELECT ?1 WHERE ${WHILE_COMPATIBLE}
         OR pid IS ?11 AND nullif(process_start, '') IS ?12))
   ELSE NOT EXISTS (SELECT 1 FROM session_registry WHERE session_id = ?1
     AND status = 'terminated') END), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)`) +
-  // The bells of who wants it come with it, for a third of what a look for them
-  // takes after it. No bell holds the separator, as no file's name does.
+  // Also returns the bells, for a third of the cost of a second statement. The name of a
+  // bell cannot contain the separator, because the name of a file cannot.
   ` RETURNING id,
     (SELECT group_concat(bell, '/') FROM (${
     readersSql("?2", "?7", "?8")
   })) AS bells`;
 
-/** A message that was inserted by itself. */
+/** The result of {@linkcode insertAlone}. */
 export interface InsertedAlone {
-  /** Its id. */
+  /** The id of the message. */
   readonly id: string;
-  /** The bells of those who want it. */
+  /** The bells of its readers. */
   readonly bells: ReadonlySet<string>;
 }
 
 /**
- * Inserts one message as a transaction of its own. `sender` is the process that
- * its sender was registered with, if that is to be looked at; `committed` is called
- * right after the commit.
+ * Inserts one message as a transaction of its own.
+ *
+ * @param sender The process for which the sender must be registered; undefined to
+ * check only that the sender has not ended.
+ * @param committed Called right after the commit.
  */
 export function insertAlone(
   connection: Connection,
@@ -75,7 +76,7 @@ export function insertAlone(
   committed: (inserted: InsertedAlone) => void,
 ): InsertedAlone | Promise<InsertedAlone> {
   return connection.writeOne("publish", () => {
-    // All rows: the commit comes after the last.
+    // Reads all rows, because the statement commits after the last one.
     const [[id, bells]] = connection.sql(INSERT_ALONE).values(
       ...insertValues(message, nowMs),
       sender === undefined ? 0 : 1,
@@ -89,7 +90,7 @@ export function insertAlone(
   }, committed);
 }
 
-/** Inserts one message inside a write; returns its id. */
+/** Inserts one message in a transaction. Returns its id. */
 export function insert(
   connection: Connection,
   message: NewMessage,
@@ -99,26 +100,26 @@ export function insert(
   return String(rowId);
 }
 
-// Rows of one statement: what SQLite does once for each, its counter of ids above
-// all, costs as much as half of a row. More of them gain no more.
-const ROWS_AT_ONCE = 10;
-const INSERT_ROWS = insertOf(...Array(ROWS_AT_ONCE).fill(ROW));
+// Several rows share the fixed cost of a statement, such as the counter of ids. More
+// rows gain nothing.
+const ROWS_PER_INSERT = 10;
+const INSERT_ROWS = insertOf(...Array(ROWS_PER_INSERT).fill(ROW));
 
-/** Inserts messages inside a write; returns their ids, in order. */
+/** Inserts messages in a transaction. Returns their ids, in order. */
 export function insertAll(
   connection: Connection,
   messages: readonly NewMessage[],
   nowMs: number,
 ): string[] {
   const ids: string[] = [];
-  const whole = messages.length - messages.length % ROWS_AT_ONCE;
-  for (let at = 0; at < whole; at += ROWS_AT_ONCE) {
-    const rows = messages.slice(at, at + ROWS_AT_ONCE);
+  const whole = messages.length - messages.length % ROWS_PER_INSERT;
+  for (let at = 0; at < whole; at += ROWS_PER_INSERT) {
+    const rows = messages.slice(at, at + ROWS_PER_INSERT);
     const { rowId: last } = connection.sql(INSERT_ROWS).run(
       ...rows.flatMap((message) => insertValues(message, nowMs)),
     );
-    // Nobody else writes meanwhile, and each id follows the one before.
-    for (let id = last - ROWS_AT_ONCE + 1; id <= last; id++) {
+    // No other process writes meanwhile, so the ids are consecutive.
+    for (let id = last - ROWS_PER_INSERT + 1; id <= last; id++) {
       ids.push(String(id));
     }
   }
@@ -142,73 +143,80 @@ function insertValues(message: NewMessage, nowMs: number): SqlValue[] {
   ];
 }
 
-// Not max(id): what was purged was there, and its id is never given again.
+// Not max(id), because the id of a purged message is not used again.
 const END =
   "SELECT seq FROM sqlite_sequence WHERE name = 'inter_session_messages'";
 
-/** The cursor after everything that is committed. */
+/** Returns the cursor after all committed messages. */
 export function endCursor(connection: Connection): string {
   return String(connection.sql(END).get()?.seq ?? START_CURSOR);
 }
 
-/** What a message is read from, in this order. */
+/** The columns of a message, in the order of {@linkcode messageOf}. */
 export const COLUMNS = `id, sender_id, channel, payload, created_at, expires_at,
   project_id, recipient_id, reply_to`;
 
-/** Reads messages, and remembers what it met last. */
+/** Reads messages, and adapts its batch to the messages it met last. */
 export class MessageReader {
   readonly #connection: Connection;
-  #atOnce = NEXT_ROWS;
-  // Whether more had come than is read at once.
-  #wasFar = false;
+  #batchRows = BATCH_ROWS;
+  // Whether the last read was more than a batch behind the end.
+  #wasBehind = false;
 
-  /** Reads by this connection. */
+  /** Makes the reader of a connection. */
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
-  /** The living messages after `cursor`, in order, at most `limit`. */
+  /**
+   * Returns up to `limit` unexpired messages after `cursor`, in order.
+   *
+   * @throws {InvalidInputError} If the cursor lies beyond the last message.
+   */
   read(
     interest: Interest,
     cursor: string,
     limit: number,
     nowMs: number,
   ): Page {
-    if (!this.#wasFar) {
-      const page = this.#readNext(interest, cursor, limit, nowMs);
+    if (!this.#wasBehind) {
+      const page = this.#readBatch(interest, cursor, limit, nowMs);
       if (page !== undefined) return page;
     }
-    // What is committed from here on comes with the next page: the end is fixed first,
-    // so that it can move past what is not wanted.
+    // The end is read first, so that the cursor can move past unwanted messages. Later
+    // commits are in the next page.
     const end = endCursor(this.#connection);
     assertCursorInRange(end, cursor);
     const distance = Number(end) - Number(cursor);
-    this.#wasFar = distance >= this.#atOnce;
+    this.#wasBehind = distance >= this.#batchRows;
     if (distance === 0) return { messages: [], cursor };
     const { channels, project, session } = interest;
     const names = channels ?? [];
-    const looksAtAll = channels === null || distance <= CLOSE_MESSAGES;
+    const scansAll = channels === null || distance <= SCAN_MESSAGES_MAX;
     const rows = this.#connection.sql(
-      looksAtAll ? closeSql(names.length) : rangesSql(names.length),
+      scansAll ? scanSql(names.length) : rangesSql(names.length),
     ).values(Number(cursor), nowMs, project, session, limit, ...names);
     return pageOf(rows, Number(end), limit);
   }
 
-  /** The page of all that came next; undefined where that is nothing, or a lot. */
-  #readNext(
+  /**
+   * Reads the next batch without a filter, and filters it here. Returns undefined if
+   * there are no messages, or more than a batch or the limit.
+   */
+  #readBatch(
     { channels, project, session }: Interest,
     cursor: string,
     limit: number,
     nowMs: number,
   ): Page | undefined {
     const rows = this.#connection.sql(NEXT)
-      .values(Number(cursor), this.#atOnce);
+      .values(Number(cursor), this.#batchRows);
     if (rows.length === 0) return undefined;
-    const isAll = rows.length < this.#atOnce;
+    const isAll = rows.length < this.#batchRows;
     const messages: Message[] = [];
-    let inVain = 0;
+    let wastedBytes = 0;
     for (const row of rows) {
-      // As WANTED has it; by index, as in messageOf: each reader does this for each
+      // The same conditions as WANTED. By index, because each reader does this for each
       // message.
       if (
         isAll &&
@@ -219,32 +227,33 @@ export class MessageReader {
       ) {
         messages.push(messageOf(row));
       } else {
-        inVain += String(row[3]).length;
+        wastedBytes += String(row[3]).length;
       }
     }
-    this.#atOnce = inVain < IN_VAIN_MAX ? NEXT_ROWS : NEXT_ROWS_OF_LARGE;
+    this.#batchRows = wastedBytes < WASTED_BYTES_MAX
+      ? BATCH_ROWS
+      : BATCH_ROWS_LARGE;
     return isAll && messages.length <= limit
       ? { messages, cursor: String(rows[rows.length - 1][0]) }
       : undefined;
   }
 }
 
-// Whoever is woken finds one message, nearly always, or some for others before it. To ask
-// for whatever came next, with nothing bound but the cursor and nothing compared, is one
-// statement where a look for what is wanted takes two, and next to nothing of each is in
-// the processor's caches. Large messages for others, read in vain, are no bargain.
-const NEXT_ROWS = 32;
-const NEXT_ROWS_OF_LARGE = 3;
-const IN_VAIN_MAX = 8 * 1024;
+// A woken reader nearly always finds one message, perhaps after a few unwanted ones. One
+// statement without a filter is cheaper for that than the two of a filtered read. Large
+// unwanted messages make it more expensive, so the batch is smaller after them.
+const BATCH_ROWS = 32;
+const BATCH_ROWS_LARGE = 3;
+const WASTED_BYTES_MAX = 8 * 1024;
 
 const NEXT = `SELECT ${COLUMNS} FROM inter_session_messages
   WHERE id > ?1 ORDER BY id LIMIT 0 + ?2`;
 
-// A reader that is this close to the end looks at all that came: that is less
-// work than to begin a range for each channel.
-const CLOSE_MESSAGES = 64;
+// Up to this distance from the end a scan of all messages is less work than one range
+// per channel.
+const SCAN_MESSAGES_MAX = 64;
 
-/** The page of these rows: up to `end`, or to the last of them if there may be more. */
+/** Returns the page of rows. Its cursor is `end`, unless there may be more rows. */
 function pageOf(
   rows: readonly SqlValue[][],
   end: number,
@@ -262,24 +271,24 @@ const WANTED = `id > ?1 AND expires_at > ?2
   AND (?3 IS NULL OR project_id IS NULL OR project_id = ?3)
   AND (recipient_id IS NULL OR recipient_id = ?4)`;
 
-// By the number of channels; 0 is all.
-const closeSqls: string[] = [];
+// Statements by the number of channels; 0 is every channel.
+const scanSqls: string[] = [];
 const rangesSqls: string[] = [];
 
-function closeSql(channels: number): string {
-  return closeSqls[channels] ??= writeClose(channels);
+function scanSql(channels: number): string {
+  return scanSqls[channels] ??= makeScanSql(channels);
 }
 
 function rangesSql(channels: number): string {
-  return rangesSqls[channels] ??= writeRanges(channels);
+  return rangesSqls[channels] ??= makeRangesSql(channels);
 }
 
-function writeClose(channels: number): string {
-  // The + keeps the planner off the channel's index, and makes this a comparison
-  // with each name: for IN it would build an index of them at every read.
+function makeScanSql(channels: number): string {
+  // The + keeps the planner from the channel's index. Comparisons instead of IN, because
+  // SQLite builds an index for IN at each read.
   const names = namesOf(channels).map((name) => `+channel = ${name}`);
-  // They come first: the rest of a row lies behind its payload, which would be gone
-  // through for each message of others.
+  // The channel is compared first, because the other columns follow the payload in a
+  // row, and SQLite would pass over the payload of each unwanted message.
   const wanted = channels === 0
     ? WANTED
     : `(${names.join(" OR ")}) AND ${WANTED}`;
@@ -287,7 +296,7 @@ function writeClose(channels: number): string {
     WHERE ${wanted} ORDER BY id LIMIT 0 + ?5`;
 }
 
-function writeRanges(channels: number): string {
+function makeRangesSql(channels: number): string {
   const ranges = namesOf(channels).map((name) =>
     `SELECT * FROM (SELECT ${COLUMNS} FROM inter_session_messages
         WHERE channel = ${name} AND ${WANTED} ORDER BY id LIMIT 0 + ?5)`
@@ -299,7 +308,7 @@ function namesOf(channels: number): string[] {
   return Array.from({ length: channels }, (_, i) => `?${i + 6}`);
 }
 
-/** Returns whether a message after a cursor is still stored, and has expired. */
+/** Returns whether an expired message after a cursor is still stored. */
 export function hasExpiredAfter(
   connection: Connection,
   cursor: string,

@@ -1,10 +1,10 @@
 /**
- * Records in SQLite: loading what a rule asks for, and writing what it changed.
+ * Records in SQLite: loads the records that a rule queries, and writes its changes.
  *
- * A rule runs inside one write transaction, so what was loaded stays true until
- * the commit, and no query is run twice. Rows that may overlap a path are found
- * by their literal prefix (rules/prefixes.ts). A SQLite file is on one disk, so
- * the hosts of holds and touches are not compared.
+ * A rule runs inside one write transaction, so loaded records stay current until the
+ * commit, and no query is run twice. Locks that may overlap a path are found by their
+ * literal prefix (rules/prefixes.ts). An SQLite file is on one disk, so the hosts of
+ * holds and touches are not compared.
  *
  * @module
  */
@@ -29,9 +29,9 @@ import { endCursor, insertAll } from "./messages.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
- * Runs a rule in a transaction, and writes what it changed.
+ * Runs a rule in a transaction, and writes its changes.
  *
- * @throws What the rule throws; then nothing of it is written.
+ * @throws The rule's error; then nothing is written.
  */
 export function decide<T>(tx: Transaction, rule: Decide<T>): Decided<T> {
   const work = new Work(tx);
@@ -40,23 +40,23 @@ export function decide<T>(tx: Transaction, rule: Decide<T>): Decided<T> {
   return { result, registered: work.registered };
 }
 
-/** What came of a rule. */
+/** The outcome of a rule. */
 export interface Decided<T> {
-  /** Its result. */
+  /** The rule's result. */
   readonly result: T;
-  /** Sessions that it registered. */
+  /** The sessions that the rule registered. */
   readonly registered: readonly Session[];
 }
 
 /**
- * Runs a rule that may need no write.
+ * Runs a rule without writing.
  *
- * @returns Its result; undefined if it wants to change something.
+ * @returns The result, or undefined if the rule has changes to write. A read-only
+ * store always returns the result.
  */
 export function look<T>(tx: Transaction, rule: Decide<T>): Seen<T> | undefined {
   const work = new Work(tx);
   const result = work.run(rule);
-  // A store that may only be read is shown as the rule would leave it.
   return tx.connection.readOnly || !work.wantsToWrite ? { result } : undefined;
 }
 
@@ -76,7 +76,6 @@ class Work {
   readonly #connection: Connection;
   readonly #records = new Records(entryKindOf);
   readonly #rows: RowLoader;
-  // Queries that were answered.
   readonly #answered = new Set<string>();
   #firstToken = 0;
   #lastToken = 0;
@@ -88,7 +87,7 @@ class Work {
     this.#rows = new RowLoader(this.#records, tx.nowMs, false);
   }
 
-  /** Whether the rule changed something, or met rows that are to be completed. */
+  /** Whether the rule has changes, or met incomplete rows of other programs. */
   get wantsToWrite(): boolean {
     return this.#meetsForeign || this.#records.isChanged;
   }
@@ -185,7 +184,7 @@ class Work {
           query.limit,
         );
       case "sessions-over":
-        // A foreign writer never ends: it is over when it was silent as long.
+        // A session of another program never ends, so it expires by its silence.
         return this.#sessions(
           query,
           `(status = 'terminated' AND coalesce(ended_at, 0) < ?1
@@ -221,7 +220,7 @@ class Work {
       case "holds-of":
         return this.#holds("l.session_id = ?", query.session);
       case "holds":
-        this.#adoptForeign();
+        this.#completeForeign();
         return this.#holdsListed(
           `(?1 IS NULL OR l.session_id = ?1) AND (?2 IS NULL OR l.file_path = ?2)
            AND (?3 IS NULL OR l.token = ?3)`,
@@ -242,7 +241,7 @@ class Work {
       case "waiters-near":
       case "waiter":
       case "waiters-of":
-        // Waiters are few: each is a process that waits now.
+        // All waiters are loaded, because they are few: processes that wait now.
         return this.#waiters();
       case "task":
         return this.#tasks(
@@ -487,14 +486,14 @@ class Work {
     if (paths === undefined) return;
     const { prefix } = paths;
     const isOne = target.kind === "file" || target.kind === "name";
-    const reach = isOne ? "at" : "below";
-    if (!this.#isNew(`${where} ${reach} ${prefix}`)) return;
-    this.#adoptForeign();
+    const range = isOne ? "at" : "below";
+    if (!this.#isNew(`${where} ${range} ${prefix}`)) return;
+    this.#completeForeign();
     const near = where === "disk" ? HOLDS_ON_DISK : HOLDS_IN_REPOSITORY;
     const at = [...prefixesAbove(prefix), prefix];
     this.#rows.holds(this.#connection.sql(near.at(at.length)).all(...at));
     if (isOne) return;
-    // A folder or glob also meets the locks below.
+    // A folder or glob also overlaps the locks below it.
     this.#rows.holds(
       this.#connection.sql(near.below).all(...rangeBelow(prefix)),
     );
@@ -544,13 +543,13 @@ class Work {
     this.#records.loadListed(kind, this.#rows.messages(rows));
   }
 
-  /** Finds the oldest messages of some channels that keep more than the cap. */
+  /** Loads the oldest messages of some channels that are over the cap. */
   #overCap(query: RecordQuery & { readonly kind: "messages-over-cap" }): void {
     const { cap, limit } = query;
     const { round } = this.#tx;
     const doomed: Row[] = [];
     this.#records.hasMoreOverCap = true;
-    for (let looked = 0; looked < STEP_CHANNELS_MAX; looked++) {
+    for (let checked = 0; checked < STEP_CHANNELS_MAX; checked++) {
       const channel = nextChannel(this.#connection, round.channel);
       if (channel === undefined) {
         round.channel = new Uint8Array();
@@ -568,14 +567,14 @@ class Work {
           ...rows.filter(({ id }) => !removed.has(String(id))).slice(0, over),
         );
       }
-      // The rest of this channel is the next step's.
+      // The next step continues with this channel.
       if (doomed.length >= limit) break;
       round.channel = channel;
     }
     this.#messages(query, doomed.slice(0, limit));
   }
 
-  /** The messages of a channel that this decision has removed so far. */
+  /** Returns the ids of the channel's messages that this rule has removed. */
   #removedFrom(channel: Uint8Array): Set<string> {
     const name = new TextDecoder().decode(channel);
     const removed = new Set<string>();
@@ -585,8 +584,8 @@ class Work {
     return removed;
   }
 
-  /** Completes rows that other programs wrote, so that they are found. */
-  #adoptForeign(): void {
+  /** Completes locks that other programs inserted, so that queries find them. */
+  #completeForeign(): void {
     if (!this.#isNew("foreign")) return;
     const rows = this.#connection.sql(
       "SELECT token, file_path FROM file_locks WHERE prefix IS NULL",
@@ -605,8 +604,8 @@ class Work {
 }
 
 /**
- * Reads sessions. A foreign program may have written anything: a value that does
- * not fit its column is read as absent.
+ * The query for sessions. Other programs may write any value, so an invalid one is read
+ * as absent.
  */
 export const FROM_SESSIONS = `SELECT session_id, llm_vendor, llm_model, tty,
     pid, project_id, task_id, active_files, heartbeat_at,
@@ -623,7 +622,7 @@ const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
     s.keeper, s.status
   FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id`;
 
-// A prefix is a lock's literal beginning, case folded, so the folders are, too.
+// The folders are case folded as prefixes are.
 const holdsOfOthers = (kinds: string) =>
   `${FROM_HOLDS}
   WHERE ${kinds} AND l.session_id <> ?1 AND l.file_path NOT LIKE '@%'
@@ -635,7 +634,7 @@ const holdsOfOthers = (kinds: string) =>
           length(rtrim(l.prefix, '/')) + 1) = rtrim(l.prefix, '/') || '/'))
   ORDER BY l.token DESC LIMIT 0 + ?3`;
 
-// In one statement all rows would have to be sorted.
+// Two statements, because a single one would sort all rows.
 const HOLDS_OF_OTHERS = [
   holdsOfOthers("l.kind <> 'file'"),
   holdsOfOthers("l.kind = 'file'"),
@@ -659,7 +658,7 @@ const FROM_TASKS = `SELECT t.*, (
 
 /** The statements that find holds by their prefix. */
 class NearStatements {
-  /** Finds those below a prefix, between two texts. */
+  /** Finds the holds whose prefix is between two texts. */
   readonly below: string;
   readonly #from: string;
   readonly #at: string[] = [];
@@ -669,7 +668,7 @@ class NearStatements {
     this.below = `${this.#from} > ? AND ${column} < ?`;
   }
 
-  /** Finds those at one of so many prefixes; made once for each number. */
+  /** Returns the statement that finds the holds at one of `count` prefixes. */
   at(count: number): string {
     return this.#at[count] ??= `${this.#from} IN (${
       new Array(count).fill("?").join(", ")
@@ -681,8 +680,8 @@ const HOLDS_ON_DISK = new NearStatements("l.prefix");
 const HOLDS_IN_REPOSITORY = new NearStatements("l.repo_prefix");
 
 /**
- * The last token. Programs before 0.2 numbered waiters by themselves, so it is
- * at least the last of these.
+ * Returns the last token. Programs before 0.2 numbered waiters apart, so it is at
+ * least the number of the last waiter.
  */
 function lastToken(connection: Connection): number {
   const row = connection.sql(
@@ -1012,7 +1011,7 @@ function writeDurable(
   }
 }
 
-// Channels whose count one step brings up to date.
+// Channels whose count one step updates.
 const STEP_CHANNELS_MAX = 64;
 
 const HEAD = "id, channel, project_id, recipient_id, expires_at";
@@ -1021,7 +1020,7 @@ function nextChannel(
   connection: Connection,
   after: Uint8Array,
 ): Uint8Array | undefined {
-  // No bytes at all are bound as NULL.
+  // An empty array is bound as NULL.
   const row = connection.sql(
     `SELECT CAST(min(channel) AS BLOB) AS channel FROM inter_session_messages
      WHERE channel > coalesce(CAST(? AS TEXT), '')`,
@@ -1035,7 +1034,7 @@ function countKept(connection: Connection, channel: Uint8Array): number {
        WHERE channel = CAST(?1 AS TEXT)) AS grew
      FROM channel_tally WHERE channel = CAST(?1 AS TEXT)`,
   ).get(channel);
-  // Most of the time nothing came, and looking needs no write.
+  // Without new messages, which is usual, nothing is written.
   if (tally !== undefined && tally.grew === 0) return Number(tally.kept);
   const row = connection.sql(
     `INSERT INTO channel_tally(channel, counted_to, kept)

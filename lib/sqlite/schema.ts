@@ -1,36 +1,35 @@
 /**
- * The tables, as every program may see them, and how they came about.
+ * The tables, which other programs use too, and their migrations.
  *
  * **Any program that can insert a row is on the bus.** A plain
  * `INSERT INTO inter_session_messages(sender_id, channel, payload)` from any
- * language must be a whole message, so what the library would add is added by
- * defaults and triggers, and what would harm a reader is refused or mended by
- * them. Tables and columns named in the first block of each table are fixed:
- * other programs write them. The rest is ours.
+ * language is a complete message. Defaults and triggers add the other columns, and
+ * refuse or correct values that would harm a reader. The tables, and the columns in
+ * the first block of each, are fixed, because other programs write them. The other
+ * columns are ours.
  *
- * What the triggers keep true:
+ * Invariants that the triggers keep:
  *
- * - Every sender is a registered session (a foreign key needs it, and other
- *   libraries do not enforce it): an unknown one gets vendor `unknown`.
- * - `expires_at` is always a sane time in milliseconds. A date or TTL that
- *   cannot be read becomes now plus the channel's default, a date in the
- *   future or before 2020 becomes now.
- * - Ids are given by SQLite, one after the other: writers are serialized, so
- *   id order is commit order and an id is a safe cursor. An explicit id could
- *   end the table (2⁶³−1), hide its message from readers that are past it, or
- *   not fit a JavaScript number: it is refused.
- * - A `pid` that can be none is absent.
- * - A payload with a NUL is kept as a blob: as text, readers would see it cut.
- * - A foreign insert over another session's exclusive lock is refused.
+ * - Every sender is a registered session. Other libraries do not enforce foreign
+ *   keys, so an unknown sender is registered with vendor `unknown`.
+ * - `expires_at` is a valid time in milliseconds. An invalid date or TTL becomes now
+ *   plus the channel's default. A date in the future or before 2020 becomes now.
+ * - SQLite assigns consecutive ids. Writers are serialized, so the order of ids is the
+ *   order of commits, and an id is a safe cursor. An explicit id is refused, because
+ *   it could exhaust the ids (2⁶³−1), lie before the cursors of readers, or not fit a
+ *   JavaScript number.
+ * - An impossible `pid` is absent.
+ * - A payload with a NUL is a blob, because text would end there for readers.
+ * - An insert over another session's exclusive lock is refused.
  *
- * Nothing newer than SQLite 3.37 is used: other programs bring their own.
- * Times are ISO 8601 in UTC where the column is fixed, else milliseconds
- * since 1970.
+ * Only features of SQLite 3.37 are used, because other programs bring their own
+ * version. Times are ISO 8601 in UTC in fixed columns, and milliseconds since 1970 in
+ * others.
  *
- * **Versions.** `_schema_version` holds `version` and `compatible_from`.
- * Migrations only go forward, each in one transaction, with sessions running.
- * A program works on any file whose `compatible_from` is not above
- * {@linkcode SCHEMA_VERSION}, and looks inside each write transaction.
+ * **Versions.** `_schema_version` holds `version` and `compatible_from`. Migrations
+ * only go forward, each in one transaction, while sessions run. A program works on a
+ * file whose `compatible_from` is at most {@linkcode SCHEMA_VERSION}, and checks that
+ * in each write transaction.
  *
  * @module
  */
@@ -45,19 +44,19 @@ import { COMPATIBLE_FROM, SCHEMA_VERSION } from "./schema_version.ts";
 
 export { APPLICATION_ID, SCHEMA_VERSION } from "./schema_version.ts";
 
-/** A schema, as a program knows it. */
+/** The schema of one version of this program. */
 export interface Schema {
-  /** The version that it writes. */
+  /** The version of the schema. */
   readonly version: number;
-  /** The oldest version whose programs can work on its file. */
+  /** The oldest version whose programs can work on such a file. */
   readonly compatibleFrom: number;
-  /** The statements that lead from each version to the next; index 0 makes 1. */
+  /** The statements that migrate each version to the next; index 0 makes version 1. */
   readonly migrations: readonly (readonly string[])[];
 }
 
 const NOW_ISO = `(strftime('%Y-%m-%dT%H:%M:%fZ','now'))`;
 const NOW_MS = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`;
-// Beyond these a number is no exact one, and a time no date, in JavaScript.
+// The limits of exact numbers, process ids and dates in JavaScript.
 const SAFE_INTEGER = 9007199254740991;
 const PID_MAX = 4294967295;
 const LAST_DATE_MS = 8640000000000000;
@@ -70,8 +69,8 @@ const CHANNEL_TTL = `CASE NEW.channel ${
 const TTL_IS_SANE = `(typeof(NEW.ttl_seconds) IN ('integer','real')
     AND NEW.ttl_seconds > 0 AND NEW.ttl_seconds <= ${TTL_SECONDS_MAX})`;
 
-// What is no date is NULL, but SQLite reads one out of a bare number or time,
-// too: in the year -4713 or 2000. Nothing is from before there were buses.
+// SQLite reads an invalid date as NULL, but a bare number or time as a date in the year
+// -4713 or 2000. No message is older than 2020.
 const FIRST_MS = Date.UTC(2020, 0);
 const GIVEN_MS =
   `CAST((julianday(NEW.created_at) - 2440587.5) * 86400000 AS INTEGER)`;
@@ -79,17 +78,16 @@ const CREATED_MS =
   `CASE WHEN ${GIVEN_MS} BETWEEN ${FIRST_MS} AND ${NOW_MS} THEN ${GIVEN_MS}
     ELSE ${NOW_MS} END`;
 
-/** Text that every program reads whole: many take a NUL for its end. */
+/** Returns SQL for valid text. It has no NUL, because many programs end a text there. */
 const isText = (column: string) =>
   `typeof(${column}) = 'text' AND length(${column}) BETWEEN 1 AND 256
       AND instr(CAST(${column} AS BLOB), x'00') = 0`;
 
-/** A whole number that is the same in JavaScript. */
-const isNumber = (column: string, least: number, most: number) =>
-  `(typeof(${column}) = 'integer' AND ${column} BETWEEN ${least} AND ${most})`;
+/** Returns SQL for an integer between two numbers, both included. */
+const isNumber = (column: string, min: number, max: number) =>
+  `(typeof(${column}) = 'integer' AND ${column} BETWEEN ${min} AND ${max})`;
 
-/** Version 1, statement by statement. */
-// Written when it is asked for: nearly all who open a bus find it made.
+/** Returns the statements of version 1, which only a process that makes a bus needs. */
 const version1 = (): readonly string[] => [
   `CREATE TABLE _schema_version (
     version INTEGER NOT NULL,
@@ -116,14 +114,13 @@ const version1 = (): readonly string[] => [
     branch TEXT,
     ended_at INTEGER
   )`,
-  // Everybody judges by the pid who lives, and a number beyond JavaScript's
-  // would throw at whoever reads it.
+  // Readers check liveness by the pid, and a number beyond JavaScript's would throw.
   ...Object.entries({ pid: PID_MAX, ended_at: LAST_DATE_MS })
-    .flatMap(([column, most]) =>
+    .flatMap(([column, max]) =>
       ["INSERT", `UPDATE OF ${column}`].map((change) =>
         `CREATE TRIGGER registry_${column}_${change.slice(0, 6).toLowerCase()}
     AFTER ${change} ON session_registry
-    WHEN NEW.${column} IS NOT NULL AND NOT ${isNumber(`NEW.${column}`, 1, most)}
+    WHEN NEW.${column} IS NOT NULL AND NOT ${isNumber(`NEW.${column}`, 1, max)}
     BEGIN
       UPDATE session_registry SET ${column} = NULL WHERE rowid = NEW.rowid;
     END`
@@ -148,8 +145,7 @@ const version1 = (): readonly string[] => [
       (typeof(reply_to) = 'integer' AND reply_to BETWEEN 1 AND ${SAFE_INTEGER})),
     rung INTEGER NOT NULL DEFAULT 0 CHECK (rung IN (0, 1))
   )`,
-  // A rowid table's index ends in the rowid: this one is (channel, id), which
-  // is the order of both publishing and creation.
+  // The index of a rowid table ends in the rowid, so this one is (channel, id).
   `CREATE INDEX idx_messages_channel_created ON inter_session_messages(channel)`,
   `CREATE INDEX idx_messages_ttl ON inter_session_messages(expires_at)`,
   `CREATE INDEX idx_messages_recipient ON inter_session_messages(recipient_id)
@@ -163,8 +159,8 @@ const version1 = (): readonly string[] => [
     INSERT INTO session_registry(session_id, llm_vendor, heartbeat_at)
     VALUES (NEW.sender_id, 'unknown', ${NOW_ISO});
   END`,
-  // Rows of one statement follow each other before sqlite_sequence knows, so
-  // the id before this one counts too.
+  // sqlite_sequence is updated after all rows of a statement, so the largest id before
+  // this one is compared too.
   `CREATE TRIGGER messages_id AFTER INSERT ON inter_session_messages
   WHEN NEW.id <= 0 OR NEW.id <> 1 + max(
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'inter_session_messages'), 0),
@@ -197,10 +193,10 @@ const version1 = (): readonly string[] => [
     SELECT RAISE(ABORT, 'messages are immutable: publish another one');
   END`,
 
-  // Only what is held: who waits stands in lock_waiters. The token is the row's
-  // id, as both only grow. An extent is the lock's path set, as text that is a
-  // path or a glob; a prefix is its literal beginning, case folded, for finding
-  // what may overlap. prefix is NULL in rows of other programs, until adopted.
+  // Holds; waiters are in lock_waiters. The token is the row's id, because both only
+  // grow. The extent is the lock's path set, as a path or a glob. The prefix is its
+  // literal beginning, case folded, which finds the locks that may overlap. It is NULL
+  // in an incomplete row of another program.
   `CREATE TABLE file_locks (
     file_path TEXT NOT NULL CHECK (length(file_path) BETWEEN 1 AND 4096),
     session_id TEXT NOT NULL REFERENCES session_registry(session_id),
@@ -233,8 +229,8 @@ const version1 = (): readonly string[] => [
     INSERT INTO session_registry(session_id, llm_vendor, heartbeat_at)
     VALUES (NEW.session_id, 'unknown', ${NOW_ISO});
   END`,
-  // An insert without a prefix is mended by locks_complete; nothing else may
-  // bring in what would throw at whoever reads it.
+  // An insert without a prefix is corrected by locks_complete. Any other invalid number
+  // is refused, because it would throw at a reader.
   ...["INSERT", "UPDATE"].map((change) =>
     `CREATE TRIGGER locks_numbers_${change.toLowerCase()}
   BEFORE ${change} ON file_locks
@@ -255,8 +251,8 @@ const version1 = (): readonly string[] => [
   BEGIN
     SELECT RAISE(ABORT, 'another session holds this path exclusively');
   END`,
-  // A row of another program gets a token from the counter, as its own might
-  // have been somebody's before, and the lease that it left out.
+  // Completes a row of another program: a token from the counter, because its own may
+  // have been used before, and a lease.
   `CREATE TRIGGER locks_complete AFTER INSERT ON file_locks
   WHEN NEW.prefix IS NULL
   BEGIN
@@ -333,8 +329,8 @@ const version1 = (): readonly string[] => [
   ) WITHOUT ROWID`,
   `CREATE INDEX idx_task_dependencies_seq ON task_dependencies(seq)`,
 
-  // What became of each direct message; outlives the message itself, so that
-  // its sender can still learn that it expired.
+  // The state of each direct message. A delivery outlives its message, so that the
+  // sender can learn that it expired.
   `CREATE TABLE deliveries (
     message_id INTEGER PRIMARY KEY,
     sender_id TEXT NOT NULL,
@@ -352,7 +348,7 @@ const version1 = (): readonly string[] => [
     VALUES (NEW.id, NEW.sender_id, NEW.recipient_id, 'queued', ${NOW_MS});
   END`,
 
-  // What a session keeps for itself between processes that live for one call.
+  // Notes of a session, which its one-shot processes share.
   `CREATE TABLE session_notes (
     session_id TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -361,7 +357,7 @@ const version1 = (): readonly string[] => [
     PRIMARY KEY (session_id, key)
   ) WITHOUT ROWID`,
   `CREATE INDEX idx_notes_changed ON session_notes(changed_at)`,
-  // Who changed a file last, for who has read it before.
+  // The last change of a file by each session, for sessions that have read it.
   `CREATE TABLE file_touches (
     path TEXT NOT NULL,
     session_id TEXT NOT NULL,
@@ -370,8 +366,8 @@ const version1 = (): readonly string[] => [
   ) WITHOUT ROWID`,
   `CREATE INDEX idx_touches_touched ON file_touches(touched_at)`,
 
-  // How many messages of a channel are kept, counted up to an id: what came
-  // later is counted when somebody looks, so that publishing pays nothing.
+  // The number of kept messages of a channel, up to an id. A purge counts the later
+  // ones, so that publishing does not.
   `CREATE TABLE channel_tally (
     channel TEXT PRIMARY KEY NOT NULL,
     counted_to INTEGER NOT NULL,
@@ -383,8 +379,8 @@ const version1 = (): readonly string[] => [
     WHERE channel = OLD.channel AND counted_to >= OLD.id;
   END`,
 
-  // A durable name: cursor is what was acknowledged, the reader_ columns are
-  // the lease of whoever reads under it.
+  // Durable names. The cursor is the last acknowledged message, and the reader_ columns
+  // are the lease of the reader.
   `CREATE TABLE durable_names (
     name TEXT NOT NULL,
     project_id TEXT NOT NULL,
@@ -401,7 +397,7 @@ const version1 = (): readonly string[] => [
     PRIMARY KEY (project_id, name)
   ) WITHOUT ROWID`,
 
-  // Who wants to be rung for what. One bell for a process; '*' is every channel.
+  // One bell per process, and its interests. The channel '*' is every channel.
   `CREATE TABLE bells (
     bell TEXT PRIMARY KEY NOT NULL,
     host TEXT NOT NULL,
@@ -418,7 +414,7 @@ const version1 = (): readonly string[] => [
   ) WITHOUT ROWID`,
   `CREATE INDEX idx_bell_interests_bell ON bell_interests(bell)`,
 
-  // What at most one process of a host does for all: watch for foreign rows.
+  // Leader leases: one process of a host watches for rows of other programs.
   `CREATE TABLE duties (
     duty TEXT NOT NULL,
     host TEXT NOT NULL,
@@ -429,8 +425,7 @@ const version1 = (): readonly string[] => [
     PRIMARY KEY (duty, host)
   ) WITHOUT ROWID`,
 
-  // Numbers of the store itself: the fencing counter, the time of the last
-  // purge.
+  // The store's own numbers, such as the fencing counter and the time of the last purge.
   `CREATE TABLE counters (
     name TEXT PRIMARY KEY NOT NULL,
     value INTEGER NOT NULL
@@ -439,7 +434,7 @@ const version1 = (): readonly string[] => [
   `INSERT INTO _schema_version(version, compatible_from) VALUES (1, 1)`,
 ];
 
-/** Version 2: what a session lives by beside its process (keeper.ts), as JSON. */
+/** Version 2: the keeper of a session (keeper.ts), as JSON. */
 const VERSION_2: readonly string[] = [
   "ALTER TABLE session_registry ADD COLUMN keeper TEXT",
 ];

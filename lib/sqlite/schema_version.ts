@@ -1,15 +1,15 @@
 /**
- * By what a bus's file is known, apart from its tables: a process that lives for
- * one call needs no more.
+ * The numbers that identify a bus's file, without the tables, because a one-shot
+ * process does not load those.
  *
  * @module
  */
 
-/** `mbus` in ASCII: the file is a message bus's. */
+/** The application id of a bus's file: `mbus` in ASCII. */
 export const APPLICATION_ID = 0x6d627573;
 
-/** The schema that this program writes. */
+/** The schema version that this program writes. */
 export const SCHEMA_VERSION = 2;
 
-/** The oldest schema version whose programs can work on this file. */
+/** The oldest schema version whose programs can use such a file. */
 export const COMPATIBLE_FROM = 1;

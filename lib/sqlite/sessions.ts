@@ -1,5 +1,5 @@
 /**
- * Sessions in SQLite, as stored.
+ * The list of sessions in SQLite.
  *
  * @module
  */
@@ -9,7 +9,10 @@ import type { Session } from "../model/session.ts";
 import type { Connection } from "./connection.ts";
 import { FROM_SESSIONS } from "./records.ts";
 
-/** Returns the sessions as stored, in the order of registration. */
+/**
+ * Returns the sessions in the order of registration, without checking whether their
+ * processes live.
+ */
 export function listSessions(
   connection: Pick<Connection, "sql">,
   filter: { readonly project: string | null; readonly ended: boolean },

@@ -1,15 +1,13 @@
 /**
- * The store in one SQLite file: no daemon, no broker.
+ * The store in one SQLite file, without a daemon or a broker.
  *
- * Puts together what the files beside it do: the connection runs transactions,
- * records.ts runs rules in them, messages.ts reads and appends, and the wake-ups
- * ring bells after the commit.
+ * The connection runs transactions, records.ts runs rules in them, messages.ts reads
+ * and appends, and wake_ups.ts touches bells after the commit.
  *
- * A **one-shot** process (an agent's hook) uses the same store with less in it. It
- * takes no writer lock, watches nothing, and may end without closing, which
- * is what a crash is to SQLite: what was committed stays, in the WAL. A process
- * that ends and finds the WAL long checkpoints it. Closing as the last connection
- * would do that every time, and wait for the disk.
+ * A **one-shot** process, such as an agent's hook, takes no writer lock, watches
+ * nothing, and may exit without closing the store. To SQLite that is a crash: all
+ * commits stay, in the WAL. The process checkpoints a large WAL before it exits.
+ * Closing as the last connection would checkpoint each time, and wait for the disk.
  *
  * @module
  */
@@ -54,7 +52,7 @@ import {
 } from "./driver.ts";
 import { faultOf } from "./faults.ts";
 import { type BusLocation, locateBus } from "./location.ts";
-import { Checkpointer, sizeOf } from "./checkpoint.ts";
+import { Checkpointer, fileSize } from "./checkpoint.ts";
 import {
   endCursor,
   hasExpiredAfter,
@@ -66,54 +64,57 @@ import { checkpointOnExit, tryOpenExisting } from "./fast_open.ts";
 import { newPurgeRound, Transaction } from "./transaction.ts";
 import type { Notify, WakeUps } from "./wake_ups.ts";
 
-/** How to open a store in SQLite. */
+/** Options for opening a store in SQLite. */
 export interface SqliteStoreOptions {
   /**
    * The bus folder.
-   * @default {$MBUS_HOME, else the platform's state folder}
+   * @default {$MBUS_HOME, or the platform's state folder}
    */
   readonly home?: string;
   /** The SQLite library. */
   readonly driver?: SqliteDriver;
-  /** Whether nothing may be written, although it could. */
+  /** Whether to open for reading although writing is permitted. */
   readonly readOnly?: boolean;
-  /** How a commit reaches the disk. */
+  /** The durability of a commit. */
   readonly synchronous?: Synchronous;
-  /** How readers are woken. */
+  /** Whether readers are woken by a file watch or by polls. */
   readonly notify: Notify;
   /**
    * Period of the safety poll, in milliseconds.
    * @default {250}
    */
   readonly pollIntervalMs?: number;
-  /** Time that a write waits for other writers, in milliseconds. */
+  /** Maximum time that one write waits for other writers, in milliseconds. */
   readonly busyTimeoutMs: number;
-  /** Time that all operations together wait for writers, in milliseconds. */
+  /**
+   * Maximum time that all operations together wait for writers, in milliseconds.
+   * @default {Infinity}
+   */
   readonly busyTotalMs?: number;
   /** The clock, in milliseconds since 1970. */
   readonly now: () => number;
-  /** Is told once of what does not stop the store. */
+  /** Called once for each failure that does not stop the store. */
   readonly warn: (message: string) => void;
 }
 
-/** How to open a store for a one-shot process. */
+/** Options for opening a store in a one-shot process. */
 export interface OneShotOptions {
-  /** Where it is. */
+  /** The paths of the bus. */
   readonly location: BusLocation;
-  /** The bus there, if it is open already. */
+  /** The database, if it is already open. */
   readonly db?: Database;
-  /** Time that all operations together wait for writers, in milliseconds. */
+  /** Maximum time that all operations together wait for writers, in milliseconds. */
   readonly busyTotalMs: number;
   /** The clock, in milliseconds since 1970. */
   readonly now: () => number;
-  /** Is told of what does not stop the store. */
+  /** Called with each failure that does not stop the store. */
   readonly warn: (message: string) => void;
 }
 
 const POLL_INTERVAL_MS = 250;
 
-// Free pages returned in a step: twice what the messages of a step fill, so that
-// the file shrinks faster than it grows.
+// Free pages that a step of a purge returns. Twice the pages of its messages, so that the
+// file shrinks faster than it grows.
 const STEP_PAGES_MAX = 200;
 
 type Settings = Pick<
@@ -133,28 +134,29 @@ export class SqliteStore implements Store {
   readonly #settings: Settings;
   readonly #messages: MessageReader;
   readonly #round = newPurgeRound();
-  // Sessions that this store registered, and the process of each.
+  // The sessions that this store has registered, each with its process.
   readonly #incarnations = new Map<string, Incarnation>();
-  // A one-shot process has none: it checkpoints as it ends.
-  readonly #log: Checkpointer | undefined;
+  // Undefined for a one-shot process, which checkpoints before it exits.
+  readonly #checkpointer: Checkpointer | undefined;
   #wakeUps: WakeUps | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
     connection: Connection,
     settings: Settings,
-    log: Checkpointer | undefined,
+    checkpointer: Checkpointer | undefined,
   ) {
     this.#connection = connection;
     this.#settings = settings;
     this.#messages = new MessageReader(connection);
-    this.#log = log;
+    this.#checkpointer = checkpointer;
   }
 
   /**
-   * Opens a bus, making it if it is new.
+   * Opens a bus, and makes it if there is none.
    *
-   * @throws {StoreError} If it cannot be used; the `fault` says why.
+   * @throws {StoreError} If the database cannot be used; the `fault` says why.
+   * @throws {BusyError} If other processes have locked the file until the timeout.
    */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
     const location = locateBus(options.home);
@@ -162,19 +164,24 @@ export class SqliteStore implements Store {
     const connectionOptions: ConnectionOptions = { ...options, library };
     const connection = Connection.open(location, connectionOptions);
     warnOfOldSqlite(connection, options.warn);
-    const log = new Checkpointer(connection, options);
-    return new SqliteStore(connection, options, log);
+    const checkpointer = new Checkpointer(connection, options);
+    return new SqliteStore(connection, options, checkpointer);
   }
 
   /**
-   * Opens a bus for a one-shot process, making it if it is new.
+   * Opens a bus for a one-shot process, and makes it if there is none.
    *
-   * @throws {StoreError} If it cannot be used; the `fault` says why.
+   * @throws {StoreError} If the database cannot be used; the `fault` says why.
+   * @throws {BusyError} If other processes have locked the file until the timeout.
    */
   static openOneShot(options: OneShotOptions): SqliteStore {
     const { location, busyTotalMs, now, warn } = options;
     const { db = tryOpenExisting(location) } = options;
-    const waiting = { busyTimeoutMs: busyTotalMs, busyTotalMs, brief: true };
+    const waiting = {
+      busyTimeoutMs: busyTotalMs,
+      busyTotalMs,
+      isOneShot: true,
+    };
     const connection = db === undefined
       ? Connection.open(location, waiting)
       : Connection.over(db, location, waiting);
@@ -198,14 +205,14 @@ export class SqliteStore implements Store {
     const isAlone = messages.length === 1 && messages[0].to === undefined &&
       messages[0].replyTo === undefined;
     const results = isAlone
-      // It needs no transaction around it.
+      // One statement without a transaction around it.
       ? [await this.#appendAlone(messages[0])]
       : await this.#write(
         "publish",
         (tx) =>
           atomic ? appendTogether(tx, messages) : appendEach(tx, messages),
       );
-    this.#log?.appended(messages.length);
+    this.#checkpointer?.appended(messages.length);
     return results;
   }
 
@@ -219,10 +226,10 @@ export class SqliteStore implements Store {
         this.#incarnations.get(sender),
         ({ bells }) => this.#committed([message], bells),
       );
-      this.#log?.committed();
+      this.#checkpointer?.committed();
       return { id };
     } catch (error) {
-      // The statement itself only says that the sender is missing.
+      // The rule throws the error that says why the sender was refused.
       if (faultOf(error) === "constraint") {
         await this.look({
           act: "publish",
@@ -247,7 +254,7 @@ export class SqliteStore implements Store {
   }
 
   #page(filter: MessageFilter, cursor: string, limit: number): Page {
-    // One time for the whole look: a message that is alive at its start is
+    // One time for the whole read, so that a message that is unexpired at its start is
     // delivered.
     const nowMs = this.now();
     const { pending, replyTo, session, seesExpired } = filter;
@@ -258,8 +265,8 @@ export class SqliteStore implements Store {
       return { messages, cursor: messages.at(-1)?.id ?? cursor };
     }
     const page = this.#messages.read(filter, cursor, limit, nowMs);
-    // After it: a message whose writer had to wait for longer than its TTL has
-    // expired when it is committed, and that may be just now.
+    // Checked after the read. A writer may wait for longer than its message's TTL, so
+    // an expired message may be committed at any moment.
     return seesExpired && hasExpiredAfter(this.#connection, cursor, nowMs)
       ? { ...page, passedExpired: true }
       : page;
@@ -310,7 +317,7 @@ export class SqliteStore implements Store {
         session: topic.session,
       }
       : topic;
-    // A process that only writes does not load what watches.
+    // Loaded here, because a process that only writes does not need it.
     const { WakeUps } = await import("./wake_ups.ts");
     this.#wakeUps ??= new WakeUps(this.#connection, {
       ...this.#settings,
@@ -323,12 +330,11 @@ export class SqliteStore implements Store {
   async maintain(): Promise<{ readonly more: boolean }> {
     await this.#write("purge", (tx) => {
       this.#round.bell = deleteDeadBells(tx, this.#round.bell);
-      // A channel without a row keeps nothing.
+      // A channel without messages needs no row.
       tx.connection.sql("DELETE FROM channel_tally WHERE kept <= 0").run();
-      // Returns free pages to the file system.
       tx.connection.sql(`PRAGMA incremental_vacuum(${STEP_PAGES_MAX})`).all();
     });
-    await this.#log?.trim();
+    await this.#checkpointer?.truncate();
     return { more: false };
   }
 
@@ -346,24 +352,24 @@ export class SqliteStore implements Store {
     await this.close();
   }
 
-  /** Does what is to be done before a one-shot process ends without closing. */
-  leave(): void {
+  /** Prepares for the exit of a one-shot process, which does not close the store. */
+  detach(): void {
     const { db, location } = this.#connection;
     try {
       checkpointOnExit(db, location);
     } catch (error) {
-      // The next process that ends does it.
+      // The next process that exits tries again.
       this.#settings.warn(`mbus: ${(error as Error).message}`);
     }
   }
 
   async #close(): Promise<void> {
     await this.#wakeUps?.close();
-    await this.#log?.settled();
+    await this.#checkpointer?.settled();
     this.#connection.close();
   }
 
-  /** Runs one write transaction, and rings after the commit. */
+  /** Runs one write transaction, and touches bells after the commit. */
   async #write<T>(
     act: string,
     work: (tx: Transaction) => T,
@@ -376,11 +382,11 @@ export class SqliteStore implements Store {
       const tx = this.#transaction(false);
       const result = work(tx);
       rings = tx.rings;
-      // A bell that comes later reads what is committed here by itself.
+      // Looked up before the commit, because a later reader reads this commit anyway.
       bells = bellsFor(this.#connection, rings);
       return result;
     }, () => this.#committed(rings, bells));
-    if (!skipsCheckpoint) this.#log?.committed();
+    if (!skipsCheckpoint) this.#checkpointer?.committed();
     return result;
   }
 
@@ -405,14 +411,14 @@ export class SqliteStore implements Store {
     try {
       ring(this.#connection.location.bellsFolder, bells);
     } catch (error) {
-      // It is committed, and found by the safety poll of its readers.
+      // The message is committed, and its readers' safety poll finds it.
       const { message } = error as Error;
       this.#settings.warn(`mbus: a bell cannot be rung (${message}).`);
     }
   }
 
   #assertOpen(act: string): void {
-    // While it closes, its own last operations still go through.
+    // Operations of close() itself are allowed until the connection is closed.
     if (this.#connection.closed) throw new ClosedError(act);
   }
 
@@ -433,13 +439,18 @@ export class SqliteStore implements Store {
       channels,
       sessions: count("session_registry WHERE status IS NOT 'terminated'"),
       durableNames: count("durable_names"),
-      storeBytes: sizeOf(databasePath),
-      walBytes: sizeOf(`${databasePath}-wal`),
+      storeBytes: fileSize(databasePath),
+      walBytes: fileSize(`${databasePath}-wal`),
     };
   }
 }
 
-/** Returns the path of a bus's database, for programs that open it themselves. */
+/**
+ * Returns the path of a bus's database, for programs that open the file themselves.
+ *
+ * @throws {InvalidInputError} If `home` is not a path, or the user's home folder is
+ * unknown.
+ */
 export function messagingDbPath(home?: string): string {
   return locateBus(home).databasePath;
 }
@@ -457,7 +468,7 @@ function appendTogether(
   }).result;
 }
 
-/** Appends each for itself; nearly always all of them will do. */
+/** Appends each message for itself. First tries all together, which usually succeeds. */
 function appendEach(
   tx: Transaction,
   messages: readonly NewMessage[],
@@ -471,7 +482,7 @@ function appendEach(
     : all.appended;
 }
 
-/** Appends messages; returns the error if they themselves are at fault. */
+/** Appends messages. Returns the error if a message caused it. */
 function tryAppend(
   tx: Transaction,
   messages: readonly NewMessage[],
@@ -479,7 +490,7 @@ function tryAppend(
   try {
     return { appended: tx.savepoint(() => appendTogether(tx, messages)) };
   } catch (error) {
-    // What the disk or another writer refuses is not a message's own fault.
+    // An error of the disk or of another writer is not caused by a message.
     if (error instanceof MessageBusError || faultOf(error) === "constraint") {
       return { error: error as Error };
     }

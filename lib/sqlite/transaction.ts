@@ -1,8 +1,8 @@
 /**
- * One write transaction, or one look: what rules and upkeep run in.
+ * One write transaction, or one read, in which rules and upkeep run.
  *
- * Bells are rung after the commit, so the transaction notes what it appended and
- * changed, and the store rings.
+ * Bells are touched after the commit. So the transaction collects what it appended and
+ * changed, and the store touches the bells.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Incarnation } from "../model/session.ts";
 import type { ChangeTopic } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
 
-/** Where the purge of a process stands: each step looks at some more. */
+/** The progress of a process's purge, whose steps each check a few more rows. */
 export interface PurgeRound {
   /**
    * The last channel whose count was brought up to date, in bytes, because a
@@ -25,28 +25,28 @@ export interface PurgeRound {
   bell: string;
 }
 
-/** Returns a round at its beginning. */
+/** Returns the start of a purge. */
 export function newPurgeRound(): PurgeRound {
   return { channel: new Uint8Array(), bell: "" };
 }
 
-/** A write transaction that is under way, or a look without one. */
+/** A running write transaction, or a read without one. */
 export class Transaction {
-  /** The database it runs on. */
+  /** The connection that runs the transaction. */
   readonly connection: Connection;
-  /** The time at which it happens, in milliseconds since 1970. */
+  /** The time of the transaction, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** The sessions that its store has registered, and with which process. */
+  /** The sessions that the store has registered, each with its process. */
   readonly incarnations: ReadonlyMap<string, Incarnation>;
-  /** Whether it may only look: then what is over is left out, and stays. */
+  /** Whether the transaction only reads. Expired records are then omitted, and stay. */
   readonly readOnly: boolean;
-  /** What it has appended and changed, for ringing. */
+  /** The messages and changes whose watchers are woken after the commit. */
   readonly rings: Addressed[] = [];
-  /** Where the purge of this process stands. */
+  /** The progress of this process's purge. */
   readonly round: PurgeRound;
   readonly #lives = new Map<string, Life>();
 
-  /** Made by the store for each attempt at a write. */
+  /** Makes the transaction of one attempt. */
   constructor(
     connection: Connection,
     nowMs: number,
@@ -62,11 +62,11 @@ export class Transaction {
   }
 
   /**
-   * Returns whether a process of `host` lives. Looked up once: among ten waiters
-   * for one lock each blocks all behind it.
+   * Returns whether a process of `host` lives. Each process is checked once, because a
+   * rule asks for it repeatedly: each waiter blocks all later ones.
    */
   life(process: ProcessIdentity, host: string): Life {
-    // Threads of one daemon may share a process, and live on their own.
+    // Threads of one daemon share a process, but not their lifetime.
     const key = `${process.pid} ${process.startTime} ${host} ${
       process.keeper?.codex?.id ?? ""
     }`;
@@ -78,7 +78,11 @@ export class Transaction {
     return life;
   }
 
-  /** Wakes the watchers of a topic after the commit; `session` narrows it to one. */
+  /**
+   * Wakes the watchers of a topic after the commit.
+   *
+   * @param session The session whose watchers are woken; `null` for all watchers.
+   */
   ring(topic: ChangeTopic, session: string | null): void {
     this.rings.push({
       channel: topicChannel(topic),
@@ -87,7 +91,7 @@ export class Transaction {
     });
   }
 
-  /** Runs `work` so that nothing of it stays if it throws. */
+  /** Runs `work` in a savepoint, which is rolled back if it throws. */
   savepoint<T>(work: () => T): T {
     const rings = this.rings.length;
     try {

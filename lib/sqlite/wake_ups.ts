@@ -1,22 +1,22 @@
 /**
- * The wake-ups of one process: its bell, and the safety poll beneath.
+ * The wake-ups of one process: its bell, and a safety poll.
  *
  * ```text
- *           ┌─ first watch ─▶ bell file, row, watch on it ─┐
+ *           ┌─ first watch ──▶ bell file, row, file watch ─┐
  *  silent ──┤                                              ├─▶ waking ──▶ silent
- *           └─ no watch to be had ─▶ poll only ────────────┘  last watch closed
+ *           └─ file watch unavailable ──▶ poll only ───────┘  last watch closed
  * ```
  *
- * The poll looks at `PRAGMA data_version`, which changes with any commit of
- * another connection, and wakes all watches if it did. It finds what was
- * committed without a ring (a crash in between; a program that does not ring
- * while nobody watches for it), and it repairs the bell: a file that is gone
- * is made and watched anew, and its rows with it. Who was rung reads all that is
- * committed by then, and has a bell, so it counts from the last ring: where messages
- * come all the time, nobody is woken besides.
+ * The poll reads `PRAGMA data_version`, which changes with each commit of another
+ * connection, and wakes all watches after a change.
  *
- * What this process itself publishes needs no bell: its watches are woken
- * directly.
+ * - It finds commits without a ring: of a process that crashed before it, or of
+ *   another program while no process is the leader (external_writes.ts).
+ * - It repairs the bell: a missing file is made and watched again, with its rows.
+ * - Its period starts again at each ring, because a woken reader reads all commits. So
+ *   under steady traffic the poll wakes no reader.
+ *
+ * A message of this process wakes its own watches without a bell.
  *
  * @module
  */
@@ -44,20 +44,23 @@ import {
 } from "./external_writes.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** How a process wants to be woken. */
+/**
+ * How a process is woken: `watch` by a file watch, `poll` by polls, `auto` by a file
+ * watch or, if that is unavailable, by polls.
+ */
 export type Notify = "auto" | "watch" | "poll";
 
-/** What {@linkcode WakeUps} needs of its store. */
+/** The options of {@linkcode WakeUps}, and the functions of its store. */
 export interface WakeUpsOptions extends ExternalWritesOptions {
-  /** `watch` throws where no watch can be had, `auto` falls back to polling. */
+  /** How the process is woken. `watch` throws if a file watch is unavailable. */
   readonly notify: Notify;
-  /** How often to look for what did not ring, in milliseconds. */
+  /** Period of the safety poll, in milliseconds. */
   readonly pollIntervalMs: number;
 }
 
-// How often the bell is looked for: that it is gone the watch itself reports, unless its
-// folder was moved with it.
-const LOOK_FOR_BELL_MS = 5_000;
+// How often the bell's file is checked. The watch reports a removed file, but not a moved
+// folder.
+const CHECK_BELL_MS = 5_000;
 
 interface Watcher {
   readonly id: number;
@@ -69,11 +72,11 @@ interface Watcher {
 export class WakeUps {
   readonly #connection: Connection;
   readonly #options: WakeUpsOptions;
-  readonly #foreignRows: ExternalWrites;
+  readonly #externalWrites: ExternalWrites;
   readonly #watchers = new Map<number, Watcher>();
   #nextWatch = 1;
-  // A name of its own each time it starts: what removes the last one's bell may
-  // still be under way. Empty while it is silent.
+  // Empty while silent. Each start makes a new name, because the previous bell may still
+  // be in removal.
   #bell = "";
   #mode: WatchMode = "poll";
   #bellWatch: Deno.FsWatcher | undefined;
@@ -83,23 +86,28 @@ export class WakeUps {
   #periodMs = 0;
   #dataVersion: number | string = 0;
   #warned = false;
-  // Changes of rows one after the other: closing must not overtake opening.
+  // The last change of rows. Changes are serialized, so that a close does not overtake
+  // its open.
   #rows: Promise<void> = Promise.resolve();
 
-  /** Makes them silent: the first watch starts them. */
+  /** Makes wake-ups that are silent until the first watch. */
   constructor(connection: Connection, options: WakeUpsOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#foreignRows = new ExternalWrites(connection, options);
+    this.#externalWrites = new ExternalWrites(connection, options);
   }
 
-  /** Calls `wake` whenever there may be something new of `interest`. */
+  /**
+   * Calls `wake` whenever there may be a new message or change of an interest.
+   *
+   * @throws {StoreError} If `notify` is `watch` and a file watch is unavailable.
+   */
   async watch(interest: Interest, wake: () => void): Promise<Watch> {
     const watcher: Watcher = { id: this.#nextWatch++, interest, wake };
     this.#watchers.set(watcher.id, watcher);
     try {
       if (this.#watchers.size === 1) this.#start();
-      else this.#watchForeignRows();
+      else this.#watchExternalWrites();
       const bell = this.#bell;
       await this.#change("watch for messages", (tx) => {
         addBell(tx, bell);
@@ -113,36 +121,38 @@ export class WakeUps {
   }
 
   /**
-   * Wakes and rings who wants what was just committed; `bells` are theirs, as they
-   * were looked up in that transaction: who comes after it reads it by itself.
+   * Wakes the readers of a commit.
+   *
+   * @param bells The bells of the readers, as of that transaction. A later reader
+   * reads the commit anyway.
    */
   committed(
     messages: readonly Addressed[],
     bells: ReadonlySet<string>,
   ): void {
-    this.#foreignRows.committed();
+    this.#externalWrites.committed();
     if (messages.length === 0) return;
     try {
       const others = [...bells].filter((bell) => bell !== this.#bell);
       ring(this.#connection.location.bellsFolder, others);
     } catch (error) {
-      // It is committed, and found by the safety poll of who was not rung.
+      // The messages are committed, and the other readers' safety poll finds them.
       this.#warnOnce(`a bell cannot be rung (${(error as Error).message})`);
     }
-    // They read at once, and after the others have begun to.
+    // Own watches are last, because they read at once, within this call.
     for (const watcher of this.#watchers.values()) {
       if (wantsAny(watcher.interest, messages)) watcher.wake();
     }
   }
 
-  /** Ends all watches and gives the bell back. */
+  /** Ends all watches and removes the bell. */
   async close(): Promise<void> {
     this.#watchers.clear();
     if (this.#timer !== undefined) this.#stop();
     await this.#rows;
   }
 
-  /** Whether it is to be rung; else it only polls. */
+  /** Whether this process has a bell. Otherwise it only polls. */
   get #wantsBell(): boolean {
     return this.#options.notify !== "poll" && !this.#connection.readOnly;
   }
@@ -159,8 +169,8 @@ export class WakeUps {
     try {
       this.#watchBell();
     } catch (error) {
-      if (this.#options.notify === "watch") throw this.#noWatch(error);
-      this.#fallBack(error);
+      if (this.#options.notify === "watch") throw this.#unavailableError(error);
+      this.#fallBackToPolling(error);
     }
   }
 
@@ -169,7 +179,7 @@ export class WakeUps {
       this.#makeBell();
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
-      // Somebody cleared the bells away; without the bus folder, it fails again.
+      // The folder of the bells was removed. Without the bus folder this fails again.
       const { bellsFolder } = this.#connection.location;
       Deno.mkdirSync(bellsFolder, { mode: 0o700 });
       this.#makeBell();
@@ -177,15 +187,15 @@ export class WakeUps {
     this.#bellWatch = watchPath(this.#bellPath);
     this.#mode = "push";
     this.#listen(this.#bellWatch);
-    this.#watchForeignRows();
+    this.#watchExternalWrites();
   }
 
-  /** Only for who reads messages: other programs insert nothing else. */
-  #watchForeignRows(): void {
+  /** Starts only for interests in messages, because other programs insert only those. */
+  #watchExternalWrites(): void {
     if (this.#bellWatch === undefined) return;
     const readers = [...this.#watchers.values()]
       .some(({ interest }) => isOfMessages(interest));
-    if (readers) this.#foreignRows.start(this.#bell);
+    if (readers) this.#externalWrites.start(this.#bell);
   }
 
   #makeBell(): void {
@@ -198,15 +208,15 @@ export class WakeUps {
       for await (const event of watch) {
         this.#wakeAll();
         if (event.kind === "remove") break;
-        // The cheapest clock, as each ring pays for it.
+        // Date.now() is the cheapest clock, and each ring reads it.
         this.#rungAt = Date.now();
       }
     } catch (error) {
-      // Closing a watch may show as an interruption of who waits for it.
-      if (this.#bellWatch === watch) this.#fallBack(error);
+      // Closing a watch may interrupt this iteration with an error.
+      if (this.#bellWatch === watch) this.#fallBackToPolling(error);
     }
     if (this.#bellWatch === watch) {
-      // The bell is gone; the next poll makes and watches it anew.
+      // The bell's file is gone. The next poll makes and watches it again.
       this.#rungAt = -Infinity;
       this.#bellWatch = undefined;
       this.#mode = "poll";
@@ -218,12 +228,12 @@ export class WakeUps {
     }
   }
 
-  #noWatch(error: unknown): StoreError {
+  #unavailableError(error: unknown): StoreError {
     const { bellsFolder } = this.#connection.location;
     return new StoreError(
       "io",
       bellsFolder,
-      `Cannot watch for messages: no file watch can be had in ${bellsFolder} ` +
+      `Cannot watch for messages: a file watch is unavailable in ${bellsFolder} ` +
         `(${
           (error as Error).message
         }); end programs that watch many files, or ` +
@@ -232,10 +242,12 @@ export class WakeUps {
     );
   }
 
-  #fallBack(error: unknown): void {
+  #fallBackToPolling(error: unknown): void {
     this.#mode = "poll";
     this.#warnOnce(
-      `no file watch can be had (${(error as Error).message}); polling every ` +
+      `a file watch is unavailable (${
+        (error as Error).message
+      }); polling every ` +
         `${this.#options.pollIntervalMs} ms instead`,
     );
   }
@@ -246,21 +258,21 @@ export class WakeUps {
     this.#options.warn(`mbus: ${state}.`);
   }
 
-  /** Who is not rung keeps the timer: to begin one anew is a tenth of a poll. */
+  /** Polls with a period. Reuses the timer, because making one costs a tenth of a poll. */
   #pollEvery(ms: number): void {
     clearInterval(this.#timer);
     this.#periodMs = ms;
     const timer = setInterval(() => {
       const { pollIntervalMs } = this.#options;
       const sinceMs = Date.now() - this.#rungAt;
-      // A clock that was set back says nothing.
+      // A negative duration means that the clock was set back.
       const leftMs = sinceMs < 0 ? 0 : pollIntervalMs - sinceMs;
       if (leftMs <= 0) {
         this.#lookForCommits();
-        this.#lookAfterBell();
+        this.#repairBell();
       }
-      if (this.#wantsBell) this.#foreignRows.poll();
-      // Who was warned may have ended it, and begun anew.
+      if (this.#wantsBell) this.#externalWrites.poll();
+      // A warning's callback may have stopped and restarted the poll.
       if (this.#timer !== timer) return;
       const nextMs = leftMs > 0 ? leftMs : pollIntervalMs;
       if (nextMs !== this.#periodMs) this.#pollEvery(nextMs);
@@ -276,27 +288,27 @@ export class WakeUps {
         this.#wakeAll();
       }
     } catch {
-      // Who reads next gets the error, in its own words.
+      // The woken readers read, and get the error.
       this.#wakeAll();
     }
   }
 
-  #lookAfterBell(): void {
+  #repairBell(): void {
     if (!this.#wantsBell) return;
     try {
-      if (!this.#bellStands()) {
+      if (!this.#hasBell()) {
         this.#watchBell();
         this.#restoreRows();
       }
     } catch (error) {
-      this.#fallBack(error);
+      this.#fallBackToPolling(error);
     }
   }
 
-  #bellStands(): boolean {
+  #hasBell(): boolean {
     if (this.#bellWatch === undefined) return false;
     const now = Date.now();
-    if (Math.abs(now - this.#bellSeenAt) < LOOK_FOR_BELL_MS) return true;
+    if (Math.abs(now - this.#bellSeenAt) < CHECK_BELL_MS) return true;
     try {
       Deno.statSync(this.#bellPath);
       this.#bellSeenAt = now;
@@ -308,14 +320,14 @@ export class WakeUps {
     }
   }
 
-  /** Puts its rows back: whoever removed the bell's file removed them, too. */
+  /** Restores the rows of the bell, because a purge removes them with the file. */
   #restoreRows(): void {
     const bell = this.#bell;
     const watchers = [...this.#watchers.values()];
     this.#change("watch for messages", (tx) => {
       addBell(tx, bell);
       for (const { id, interest } of watchers) {
-        // It may have ended while this waited.
+        // The watch may have been closed while this waited.
         if (this.#watchers.has(id)) addInterest(tx, bell, id, interest);
       }
     }).catch((error) => this.#options.warn(`mbus: ${error.message}`));
@@ -338,17 +350,17 @@ export class WakeUps {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#closeBellWatch();
-    this.#foreignRows.stop();
+    this.#externalWrites.stop();
     const bell = this.#bell;
     const path = this.#bellPath;
     this.#bell = "";
     this.#end((tx) => {
-      this.#foreignRows.release(tx, bell);
+      this.#externalWrites.release(tx, bell);
       removeBell(tx, bell);
     }, () => removeBellFile(path));
   }
 
-  /** Takes rows back. Whoever ended a watch has what it came for: it goes first. */
+  /** Removes rows, after the caller has continued, because it does not need this. */
   #end(work: (tx: Transaction) => void, then?: () => void): void {
     this.#rows = this.#rows.then(() => pause(0));
     this.#change("end a watch", work)
@@ -363,7 +375,7 @@ export class WakeUps {
     watch?.close();
   }
 
-  /** Changes rows of this bell, after all changes before. */
+  /** Changes rows of this bell, after all earlier changes. */
   #change(act: string, work: (tx: Transaction) => void): Promise<void> {
     if (!this.#wantsBell) return Promise.resolve();
     const change = this.#rows.then(() => this.#options.write(act, work));

@@ -1,53 +1,52 @@
 /**
- * An advisory lock for processes that write without a pause.
+ * An advisory writer lock, for fairness. Correctness relies on SQLite's own lock.
  *
- * SQLite gives its write lock to any writer that asks at the right moment, and
- * a checkpoint needs a moment in which no other process writes. Among ten
- * processes that write flat out the WAL grows without bound. So a long-lived
- * process takes an advisory lock on a file of our own first, for the time of one
- * transaction. Then a checkpoint, which is part of a commit, is alone.
+ * SQLite grants its write lock to any writer that tries at the right moment, and a
+ * checkpoint needs a moment without writers. If many processes write without a
+ * pause, some starve and the WAL grows without bound. So a long-lived process
+ * locks a file of ours for each transaction. A checkpoint within a commit is then
+ * alone.
  *
- * - **SQLite's own lock decides.** Hooks and other programs do not take this
- *   one. Where the file cannot be had, or its holder is stuck, a process writes
- *   without it.
- * - **A process yields to others.** A process that writes flat out would take the
- *   lock again before those that wait try. So it pauses before one write in three,
- *   while others were met lately.
- * - **It is taken and released without waiting**, within one step of the
- *   program, so that no process keeps it while it sleeps. The system releases it
- *   for a process that dies. Both together take a microsecond.
+ * - **The lock is optional.** Hooks and other programs do not take it. A process
+ *   writes without it if the file cannot be opened or its holder is stuck.
+ * - **A process yields to others.** A process that writes without a pause would
+ *   take the lock again before a waiting process tries. So it pauses before one
+ *   write in three while it has recently met other writers.
+ * - **Acquiring and releasing never wait.** Both happen in one synchronous step, so
+ *   no process sleeps while it holds the lock. The system releases the lock of a
+ *   process that dies.
  *
  * @module
  */
 
-// A process that met another writer this lately, and that wrote just now, yields
-// before so many of its writes.
-const MET_MS = 100;
-const JUST_NOW_MS = 1;
-const YIELDS_OF_WRITES = 1 / 3;
+// A process yields if it met another writer within CONTENDED_MS and released the
+// lock within JUST_RELEASED_MS, with this probability.
+const CONTENDED_MS = 100;
+const JUST_RELEASED_MS = 1;
+const YIELD_PROBABILITY = 1 / 3;
 
-/** The writer lock, as one connection takes it. */
+/** The writer lock of one connection. */
 export class WriterLock {
   readonly #path: string;
-  // Undefined until it is first needed, null if it cannot be had.
+  // Undefined until its first use, null if it cannot be opened.
   #file: Deno.FsFile | null | undefined;
   #metAt = -Infinity;
   #releasedAt = -Infinity;
 
-  /** Opens nothing yet. */
+  /** Makes the lock of the file at `path`, which is opened at its first use. */
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** Takes the lock; returns false while another process has it. */
-  tryTake(): boolean {
+  /** Acquires the lock. Returns false if another process holds it. */
+  tryAcquire(): boolean {
     if (this.#file === undefined) this.#file = this.#open();
     try {
-      const isTaken = this.#file?.tryLockSync(true) ?? true;
-      if (!isTaken) this.#metAt = performance.now();
-      return isTaken;
+      const isAcquired = this.#file?.tryLockSync(true) ?? true;
+      if (!isAcquired) this.#metAt = performance.now();
+      return isAcquired;
     } catch {
-      // No such locks here.
+      // This file system has no such locks.
       this.close();
       return true;
     }
@@ -59,24 +58,24 @@ export class WriterLock {
     if (this.#hasMet) this.#releasedAt = performance.now();
   }
 
-  /** Returns whether this process pauses before it takes the lock again. */
-  yields(): boolean {
+  /** Returns whether this process pauses before its next write. */
+  shouldYield(): boolean {
     if (!this.#hasMet) return false;
     const now = performance.now();
-    if (now - this.#metAt < MET_MS) {
-      return now - this.#releasedAt < JUST_NOW_MS &&
-        Math.random() < YIELDS_OF_WRITES;
+    if (now - this.#metAt < CONTENDED_MS) {
+      return now - this.#releasedAt < JUST_RELEASED_MS &&
+        Math.random() < YIELD_PROBABILITY;
     }
     this.#metAt = -Infinity;
     return false;
   }
 
-  // A process that met no other writer does not look at the clock.
+  // A process that met no other writer does not read the clock.
   get #hasMet(): boolean {
     return this.#metAt > -Infinity;
   }
 
-  /** Closes the file; a write that still waits goes on without the lock. */
+  /** Closes the file. A write that still waits goes on without the lock. */
   close(): void {
     this.#file?.close();
     this.#file = null;

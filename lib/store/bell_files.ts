@@ -1,30 +1,28 @@
 /**
- * Bells as files: touching one wakes the process that watches it.
+ * The files of bells. A touch of a bell wakes the process that watches the file.
  *
- * What a bell means, and who rings which, is the store's.
- *
- * The platform's differences are in `touch` alone: on Linux a change of times
- * is an event (1 to 2 µs); elsewhere a byte is written and the file closed.
+ * The store decides which bells to touch. On Linux a change of the file's times is an
+ * event. On other platforms a byte is written and the file closed.
  *
  * @module
  */
 
-/** A name for a bell of this process that no other has. */
+/** Returns a unique name for a bell of this process. */
 export function newBellName(): string {
   return `${Deno.pid}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-// Who has been ringing for longer asks whether somebody else has rung meanwhile. That
-// takes as long as a touch (2 µs), and wakes nobody for what it has read.
-const LONG_MS = 2;
+// Time after which each bell is checked before its touch. A check takes as long as a
+// touch, but wakes no reader twice.
+const CHECK_AFTER_MS = 2;
 
 /**
- * Touches bells, for what is committed by now; one whose process is gone is passed
- * over.
+ * Touches each bell, after a commit. A missing bell is skipped.
  *
- * Where many are rung, those who were woken first take the processor from who rings on,
- * and by the last one others are ringing, too. Whom one of them has rung since then reads
- * this as well. All begin at another bell, so that each finds much of it done.
+ * With many readers this takes tens of milliseconds, during which other publishers touch
+ * the same bells. After 2 ms each bell is checked first, and skipped if its mtime is
+ * later than our start, because that reader was woken after our commit. Publishers start
+ * at a random bell so that they skip different ones.
  */
 export function ring(folder: string, bells: Iterable<string>): void {
   const names = [...bells];
@@ -34,19 +32,21 @@ export function ring(folder: string, bells: Iterable<string>): void {
     const path = `${folder}/${names[(first + i) % names.length]}`;
     try {
       const now = Date.now();
-      if (now - startedAt < LONG_MS || !wasTouched(path, startedAt, now)) {
+      if (
+        now - startedAt < CHECK_AFTER_MS || !wasTouched(path, startedAt, now)
+      ) {
         touch(path, now);
       }
     } catch (error) {
-      // Its reader has ended, or finds at its next poll that the bell is gone.
+      // The reader has ended, or its next poll finds that the bell is missing.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
 }
 
 /**
- * Whether a bell was touched in between. What it says of the time was read before the touch,
- * so that this came no earlier.
+ * Returns whether a bell was touched between two times. A publisher reads the clock before
+ * its touch, so the touch is not earlier than the mtime.
  */
 function wasTouched(path: string, after: number, until: number): boolean {
   const touchedAt = Deno.statSync(path).mtime?.getTime() ?? 0;
@@ -63,7 +63,7 @@ function touch(path: string, now: number): void {
 
 const ONE_BYTE = new Uint8Array([1]);
 
-/** Removes a bell's file; one that is gone already is fine. */
+/** Removes a bell's file, if it exists. */
 export function removeBellFile(path: string): void {
   try {
     Deno.removeSync(path);

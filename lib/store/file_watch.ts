@@ -1,26 +1,25 @@
 /**
- * The only place where a file watch begins.
+ * File watches. All of them begin here.
  *
- * For each event the runtime's watcher opens the event's path inside this
- * process, and closes it. Closing any descriptor of a file drops all POSIX locks
- * that the process holds on it: SQLite's own, on its database and `-shm`. Other
- * processes then write as if nobody were there, and the database is destroyed.
- * So a watch on those files, on their folder, or on what lies above it with all
- * below, is refused here, whoever asks. The `-wal` file may be watched: SQLite
- * takes no locks on it.
+ * For each event the runtime's watcher opens the event's path in this process, and
+ * closes it. Closing any descriptor of a file drops all POSIX locks that the process
+ * holds on it, including SQLite's on the database and its `-shm`. Other processes then
+ * write at the same time, which destroys the database. So a watch on those files or
+ * on their folder is refused. The `-wal` file may be watched, because SQLite takes no
+ * locks on it.
  *
  * @module
  */
 
 const DATABASE = "messaging.db";
 
-// What SQLite takes locks on.
+// The files that SQLite locks.
 const LOCKED = /(^|[/\\])messaging\.db(-shm|-journal)?$/;
 
 /**
- * Watches one file, or a folder without what lies below its own entries.
+ * Watches one file, or a folder and its direct entries.
  *
- * @throws {Error} If that would cost SQLite its locks, or no watch can be had.
+ * @throws {Error} If the watch would drop SQLite's locks, or is unavailable.
  */
 export function watchPath(path: string): Deno.FsWatcher {
   const real = realPath(path);
@@ -32,12 +31,12 @@ export function watchPath(path: string): Deno.FsWatcher {
   return Deno.watchFs(path, { recursive: false });
 }
 
-/** Where a path leads; itself where it leads nowhere. */
+/** Returns the real path of a path, or the path itself if it does not exist. */
 function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch (error) {
-    // What is not there is refused by the watch, in its own words.
+    // The watch throws for a missing path.
     if (error instanceof Deno.errors.NotFound) return path;
     throw error;
   }
@@ -48,7 +47,7 @@ function exists(path: string): boolean {
     Deno.lstatSync(path);
     return true;
   } catch {
-    // It lies in a file, or is not there.
+    // The path is missing, or its parent is a file.
     return false;
   }
 }

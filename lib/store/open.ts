@@ -1,8 +1,8 @@
 /**
- * Which store a URL or the environment means.
+ * Opens the store that the options and the environment name.
  *
- * A command that needs a store before it knows its session opens it here; all
- * other callers use `openBus`.
+ * A command that needs a store before it knows its session uses this. All other
+ * callers use `openBus`.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { storePlace } from "./place.ts";
 import type { Store } from "./store.ts";
 
 /**
- * Opens the store that the options name, making it if it is new.
+ * Opens the store that the options name, and makes it if there is none.
  *
  * @throws {InvalidInputError} If there is no store for the URL.
- * @throws {StoreError} If it cannot be used.
+ * @throws {StoreError} If the store cannot be used.
  */
 export async function openOperations(
   options: ResolvedOptions,

@@ -1,12 +1,12 @@
 /**
- * What who watches is given.
+ * Makes the watches that stores return.
  *
  * @module
  */
 
 import type { Watch, WatchMode } from "./store.ts";
 
-/** A watch that runs until `close`; `mode` tells how it learns just now. */
+/** Returns a watch. `mode` returns its current mode, and `close` ends it. */
 export function openWatch(mode: () => WatchMode, close: () => void): Watch {
   return {
     get mode(): WatchMode {

@@ -1,8 +1,8 @@
 /**
- * The place of a store: what a program can do there before a bus is open.
+ * The place of a store, and the operations there that need no open bus.
  *
- * A place is a folder or a server. Programs ask a place for what they need, and
- * ask whether it has a `server`. They never ask which store it is.
+ * A place is a folder or a server. Callers check whether it has a `server`, never
+ * which store it is.
  *
  * @module
  */
@@ -19,9 +19,9 @@ import { storeAddress, type StoreLocator } from "./url.ts";
 /** A folder or a server. */
 export type StorePlace = FolderPlace | ServerPlace;
 
-/** What can be done at every place. */
+/** The operations of every place. */
 interface Place {
-  /** Opens the store, making it if it is new. */
+  /** Opens the store, and makes it if there is none. */
   open(options: ResolvedOptions): Promise<Store>;
 
   /** Opens the store for a process that ends after one operation. */
@@ -30,17 +30,17 @@ interface Place {
   /** Returns whether there is no bus yet. */
   isNew(): Promise<boolean>;
 
-  /** Brings the schema up to date, or only looks what that takes. */
+  /** Migrates the schema, or returns the pending steps. */
   migrate(options: ResolvedOptions, isDryRun: boolean): Promise<SchemaReport>;
 }
 
-/** A store that is open for one operation; disposing of it may take no time. */
+/** A store that is open for one operation. Disposing of it may do nothing. */
 export interface OneShotStore extends AsyncDisposable {
   /** The store. */
   readonly store: Store;
 
-  /** Does the last work of a process whose operation succeeded. */
-  leave(): void;
+  /** Prepares for the exit of a process whose operation succeeded. */
+  detach(): void;
 }
 
 /** The state of a schema. */
@@ -56,7 +56,7 @@ export interface SchemaReport {
 }
 
 /**
- * Returns the place that the options and the environment mean.
+ * Returns the place that the options and the environment name.
  *
  * @throws {InvalidInputError} If there is no store for the URL.
  */
@@ -73,13 +73,13 @@ export class FolderPlace implements Place {
   readonly server = undefined;
   readonly #home: string | undefined;
 
-  /** Makes the place of a bus folder; undefined for the default one. */
+  /** Makes the place of a bus folder; undefined is the default folder. */
   constructor(home: string | undefined) {
     this.#home = home;
   }
 
   /**
-   * The folder and the files in it.
+   * The paths of the bus.
    *
    * @throws {InvalidInputError} If there is no default folder.
    */
@@ -100,9 +100,9 @@ export class FolderPlace implements Place {
     });
     return {
       store,
-      leave: () => store.leave(),
-      // The process ends without closing the file, because closing it as the
-      // last connection waits for the disk.
+      detach: () => store.detach(),
+      // Does not close the file, because closing it as the last connection waits for
+      // the disk.
       async [Symbol.asyncDispose]() {},
     };
   }
@@ -113,12 +113,12 @@ export class FolderPlace implements Place {
     try {
       return Deno.statSync(databasePath).size === 0;
     } catch {
-      // Opening the bus tells any other reason.
+      // Opening the bus reports any other reason.
       return true;
     }
   }
 
-  /** Opens and closes the file, because opening brings it up to date. */
+  /** Opens and closes the file, because opening migrates it. */
   async migrate(options: ResolvedOptions): Promise<SchemaReport> {
     const store = await this.open(options);
     const { location } = store;
@@ -127,12 +127,12 @@ export class FolderPlace implements Place {
   }
 }
 
-/** What can be done with a server alone. */
+/** The operations of a server. */
 export interface Server {
   /** Starts the hub of this host. */
   startHub(options: Omit<HubOptions, "url">): Promise<Hub>;
 
-  /** Looks after the bus there; `timeoutMs` limits each question. */
+  /** Opens the administration of the bus; `timeoutMs` limits each query. */
   upkeep(timeoutMs: number): Promise<Upkeep>;
 }
 
@@ -145,7 +145,7 @@ export class ServerPlace implements Place {
   // It may hold a password.
   readonly #url: string;
 
-  /** Makes the place of a server; connects to nothing. */
+  /** Makes the place of a server, without connecting to it. */
   constructor(url: string) {
     this.#url = url;
     this.server = {
@@ -169,7 +169,7 @@ export class ServerPlace implements Place {
     const store = await this.open(options);
     return {
       store,
-      leave() {},
+      detach() {},
       [Symbol.asyncDispose]: () => store.close(),
     };
   }

@@ -1,26 +1,25 @@
 /**
- * What a store must do so that a bus can stand on it.
+ * The interface of a store, on which a bus is built.
  *
- * A store keeps messages in order and records by key, runs rules (lib/rules/) on
- * the records, and wakes the watchers. It decides nothing about sessions, locks
- * or tasks, and the bus knows no SQL. What only some stores can do is declared in
- * {@linkcode StoreCapabilities}: the bus branches on those, never on which store
- * it has.
+ * A store keeps messages in order and records by key, runs rules (lib/rules/) on the
+ * records, and wakes watchers. It decides nothing about sessions, locks or tasks, and
+ * the bus knows no SQL. {@linkcode StoreCapabilities} declares the abilities that only
+ * some stores have. The bus branches on those, never on which store it has.
  *
- * What every store keeps true:
+ * Invariants of every store:
  *
- * - **A message's id is its cursor.** Ids are strings whose order is private
- *   to the store. A reader that asks for what comes after an id gets every
- *   message committed later, and none twice.
- * - **Nothing is read before its commit**, and an operation that was
- *   acknowledged survives the death of its process.
- * - **An expired message is never read**, whether or not it was purged yet.
- * - **A wake-up is a hint.** It carries no truth; it may come late, twice or
- *   for nothing. A woken reader reads again by cursor.
- * - **A session is one process's at a time.** What is done in the name of one
- *   that this store has registered is refused with a `SessionEndedError` once it
- *   has ended, or another process has registered under its id.
- * - **Refused means unchanged.** An operation that throws has stored nothing.
+ * - **A message's id is its cursor.** Ids are strings whose order is private to the
+ *   store. A reader after an id gets every message committed later, and none twice.
+ * - **No message is read before its commit**, and an acknowledged operation survives
+ *   the death of its process.
+ * - **An expired message is never read**, whether or not it has been purged.
+ * - **A wake-up is a hint.** It may come late, twice or without a reason. A woken
+ *   reader reads again by cursor.
+ * - **A session belongs to one process at a time.** This store refuses operations of
+ *   a session that it registered with a `SessionEndedError` once that session has ended
+ *   or another process has registered its id.
+ * - **A refused operation changes nothing.** An operation that throws has stored
+ *   nothing.
  *
  * @module
  */
@@ -35,59 +34,59 @@ import type {
 } from "../model/message.ts";
 import type { Decide } from "../rules/rule.ts";
 
-/** What a store can and cannot do. */
+/** The abilities of a store. */
 export interface StoreCapabilities {
-  /** Whether a reader is woken by the store, not only by its own poll. */
+  /** Whether the store wakes readers, so that they do not depend on polls. */
   readonly pushesWakeUps: boolean;
   /** Whether operations of different kinds can be committed together. */
   readonly atomicBatches: boolean;
   /** Whether a durable name's count of lost messages is exact. */
   readonly exactLossCounts: boolean;
-  /** Whether rows that other programs insert are messages too. */
+  /** Whether rows that other programs insert are messages. */
   readonly acceptsForeignRows: boolean;
 }
 
-/** One channel's share of what is kept. */
+/** The number of messages of one channel. */
 export interface ChannelStats {
   /** The channel. */
   readonly channel: string;
-  /** Messages kept and not expired. */
+  /** Number of stored messages that have not expired. */
   readonly messages: number;
 }
 
-/** How much a store holds. */
+/** Counts and sizes of a store. */
 export interface Stats {
-  /** Where it is, without credentials. */
+  /** The store's path or URL, without credentials. */
   readonly location: string;
-  /** Messages kept and not expired. */
+  /** Number of stored messages that have not expired. */
   readonly messages: number;
-  /** The same, by channel, most first. */
+  /** The messages by channel, the channel with the most messages first. */
   readonly channels: readonly ChannelStats[];
-  /** Sessions that have not ended. */
+  /** Number of sessions that have not ended. */
   readonly sessions: number;
-  /** Durable names. */
+  /** Number of durable names. */
   readonly durableNames: number;
-  /** Size of what is stored, in bytes. */
+  /** Size of the database, without the write-ahead log, in bytes. */
   readonly storeBytes: number;
   /** Size of the write-ahead log, in bytes; 0 if the store has none. */
   readonly walBytes: number;
 }
 
-/** How a watch learns that there may be something new. */
+/** The mode of a watch: woken by the store (`push`), or by its own polls (`poll`). */
 export type WatchMode = "push" | "poll";
 
-/** A running watch; closing it twice is fine. */
+/** A running watch. */
 export interface Watch extends Disposable {
-  /** How it learns; a push may fall back to polling while it runs. */
+  /** The current mode. It may change while the watch runs. */
   readonly mode: WatchMode;
-  /** Ends it: `wake` is not called again. */
+  /** Ends the watch: `wake` is not called again. A second call has no effect. */
   close(): void;
 }
 
 /**
- * The name of records that a rule decides on. One that guards all of a kind
- * guards each of them. A rule that guards one session or durable name loads it
- * before what belongs to it.
+ * The name of the records that a rule decides on. A guard of all records of a kind
+ * includes each of them. A rule that guards one session or durable name loads it
+ * before its other records.
  */
 export type Guard =
   /** Locks, waiters, and touches of files. */
@@ -102,18 +101,18 @@ export type Guard =
   | `tasks:${string}`
   /** Durable names of every project. */
   | "durables"
-  /** One durable name, which exists. */
+  /** One existing durable name. */
   | `durable:${string}`
-  /** Messages that are to be removed. */
+  /** Messages, for removing them. */
   | "messages";
 
 /** A decision on records, for a store to run. */
 export interface Rule<T> {
-  /** What is done, for errors: `lock "src/a.ts"`. */
+  /** The operation, for the messages of errors: `lock "src/a.ts"`. */
   readonly act: string;
-  /** Rules with a guard in common never run at the same time. */
+  /** The guards. Rules with a guard in common never run at the same time. */
   readonly guards: readonly Guard[];
-  /** Decides; see rules/rule.ts. */
+  /** The decision; see rules/rule.ts. */
   readonly decide: Decide<T>;
 }
 
@@ -123,19 +122,19 @@ export interface Seen<T> {
   readonly result: T;
 }
 
-/** Which changes of records wake a watch. */
+/** The changes of records that wake a watch. */
 export interface RecordTopic {
   /** The topic. */
   readonly topic: ChangeTopic;
-  /** The session that is concerned; `null` for every session. */
+  /** The session whose changes wake the watch; `null` for every session. */
   readonly session: string | null;
 }
 
-/** Where the bus keeps its messages and its records. */
+/** The store of a bus, which keeps its messages and records. */
 export interface Store extends AsyncDisposable {
-  /** What this store can do. */
+  /** The abilities of this store. */
   readonly capabilities: StoreCapabilities;
-  /** Where it is, for people: a path or a URL without credentials. */
+  /** The store's path or URL for people, without credentials. */
   readonly location: string;
 
   /**
@@ -147,9 +146,9 @@ export interface Store extends AsyncDisposable {
   /**
    * Appends messages in order, in one transaction, and wakes their readers.
    *
-   * @param options With `atomic` one refusal refuses all and is thrown. Without,
-   * each message stands for itself.
-   * @returns As many results as messages, in their order.
+   * @param options With `atomic`, a refusal of one message refuses all and is thrown.
+   * Without it, each message has its own result.
+   * @returns One result per message, in their order.
    */
   append(
     messages: readonly NewMessage[],
@@ -157,11 +156,11 @@ export interface Store extends AsyncDisposable {
   ): Promise<readonly AppendResult[]>;
 
   /**
-   * Returns the living messages after `cursor`, in order, at most `limit`; without
-   * a promise if the store need not wait for them.
+   * Returns up to `limit` unexpired messages after `cursor`, in order. Returns no
+   * promise if the store does not wait for them.
    *
-   * @throws {InvalidInputError} If the store can tell that the cursor lies beyond
-   * everything that was ever published.
+   * @throws {InvalidInputError} If the store knows that the cursor is after its last
+   * message.
    */
   read(
     filter: MessageFilter,
@@ -169,37 +168,36 @@ export interface Store extends AsyncDisposable {
     limit: number,
   ): Page | Promise<Page>;
 
-  /** Returns the cursor after everything that is committed. */
+  /** Returns the cursor after all committed messages. */
   endCursor(): Promise<string>;
 
   /**
-   * Returns the cursor that a text means. `start` is the cursor before everything
-   * that is kept.
+   * Returns the cursor of a text. `start` is the cursor before all stored messages.
    *
-   * @throws {InvalidInputError} If it is not a cursor of this store.
+   * @throws {InvalidInputError} If the text is not a cursor of this store.
    */
   parseCursor(text: string): string;
 
   /**
-   * Runs a rule on the records as they are.
+   * Runs a rule on the records without writing.
    *
-   * @returns Its result; undefined if it wants to change something. A store that
-   * may only be read returns the result in any case.
-   * @throws What the rule throws.
+   * @returns The result, or undefined if the rule has changes to write. A read-only
+   * store always returns the result.
+   * @throws The rule's error.
    */
   look<T>(rule: Rule<T>): Promise<Seen<T> | undefined>;
 
   /**
-   * Runs a rule, commits what it changes and says, all or nothing, and wakes the
-   * watches of that. Begins the rule again if a record that it saw has changed.
+   * Runs a rule, commits its changes and messages in one transaction, and wakes their
+   * watches. Runs the rule again if a record that it read has changed.
    *
-   * @throws What the rule throws; then nothing is changed.
+   * @throws The rule's error; then nothing is changed.
    */
   update<T>(rule: Rule<T>): Promise<T>;
 
   /**
-   * Calls `wake` whenever there may be a new message, or a change of a topic. The
-   * watch stands when this resolves: what is committed later wakes it.
+   * Calls `wake` whenever there may be a new message, or a change of a topic. Every
+   * commit after this resolves wakes the watch.
    */
   watch(
     interest: Interest | RecordTopic,
@@ -207,15 +205,15 @@ export interface Store extends AsyncDisposable {
   ): Promise<Watch>;
 
   /**
-   * Does upkeep that is the store's alone, a bounded step of it.
+   * Does one bounded step of the store's own upkeep.
    *
-   * @returns Whether a further step would find more.
+   * @returns Whether there is more to do.
    */
   maintain(): Promise<{ readonly more: boolean }>;
 
-  /** Returns how much is stored. */
+  /** Returns counts and sizes. */
   stats(): Promise<Stats>;
 
-  /** Closes it, and gives all resources back; closing twice is fine. */
+  /** Closes the store and frees its resources. A second call has no effect. */
   close(): Promise<void>;
 }

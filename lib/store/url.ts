@@ -1,5 +1,5 @@
 /**
- * Which store a URL means, without loading any.
+ * Finds the store that a URL names, without loading it.
  *
  * @module
  */
@@ -7,21 +7,21 @@
 import { InvalidInputError } from "../model/errors.ts";
 import type { ResolvedOptions } from "../bus/options.ts";
 
-/** What says where the rows live. */
+/** The options that name a store. */
 export type StoreLocator = Pick<ResolvedOptions, "url" | "home">;
 
-/** Which store is meant. */
+/** The address of a store. */
 export type StoreAddress =
-  /** SQLite in a bus folder; undefined for the default one. */
+  /** SQLite in a bus folder; undefined is the default folder. */
   | { readonly kind: "sqlite"; readonly home: string | undefined }
   /** PostgreSQL at a URL, which may hold a password. */
   | { readonly kind: "postgres"; readonly url: string };
 
 /**
- * Which store the options and the environment mean: the URL that is given,
- * else the folder, else `$MBUS_URL`, else SQLite in the default folder.
+ * Returns the address of the store: the first of the option `url`, the option `home`,
+ * `$MBUS_URL` and SQLite in the default folder.
  *
- * @throws {InvalidInputError} If the URL means none.
+ * @throws {InvalidInputError} If there is no store for the URL.
  */
 export function storeAddress(options: StoreLocator): StoreAddress {
   const text = options.url ??
@@ -33,7 +33,7 @@ export function storeAddress(options: StoreLocator): StoreAddress {
   if (/^postgres(ql)?:\/\//.test(text)) return { kind: "postgres", url: text };
   const home = url?.protocol === "sqlite:" ? folderOf(url) : undefined;
   if (home !== undefined) return { kind: "sqlite", home };
-  // The URL may hold a password: only its scheme is repeated.
+  // Only the scheme is shown, because the URL may hold a password.
   throw new InvalidInputError(
     "url",
     `Cannot open the bus: there is no store for "${
@@ -45,28 +45,28 @@ export function storeAddress(options: StoreLocator): StoreAddress {
 }
 
 /**
- * The bus folder of an SQLite store; undefined for the default one.
+ * Returns the bus folder of an SQLite store; undefined is the default folder.
  *
- * @throws {InvalidInputError} If the URL means none, or another store.
+ * @throws {InvalidInputError} If there is no store for the URL, or it is a server.
  */
 export function sqliteHome(options: StoreLocator): string | undefined {
   const address = storeAddress(options);
   if (address.kind === "sqlite") return address.home;
   throw new InvalidInputError(
     "url",
-    `Cannot use the bus folder: MBUS_URL means a server, which has none; unset ` +
+    `Cannot use the bus folder: MBUS_URL names a server, which has none; unset ` +
       `it or pass --home.`,
   );
 }
 
-/** The absolute path that a URL is; undefined if it is more than that. */
+/** Returns the path of a URL; undefined if the URL has other parts. */
 function folderOf(url: URL): string | undefined {
   if (`${url.host}${url.search}${url.hash}` !== "") return undefined;
   if (!/^\/./.test(url.pathname)) return undefined;
   try {
     return decodeURIComponent(url.pathname);
   } catch {
-    // A % that begins no byte.
+    // Invalid percent-encoding.
     return undefined;
   }
 }

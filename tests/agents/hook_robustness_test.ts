@@ -240,7 +240,7 @@ const TROUBLES: readonly (readonly [
   }, /^$/],
   ["that is no database", ({ home }) => {
     Deno.writeTextFileSync(`${home}/db/messaging.db`, "x".repeat(10_000));
-  }, /is no SQLite database/],
+  }, /is not an SQLite database/],
   ["that is cut short", ({ home }) => {
     const path = `${home}/db/messaging.db`;
     Deno.truncateSync(path, 6_000);

@@ -264,16 +264,16 @@ Deno.test({
 
 const NO_CHECKPOINT: Defect[] = [{
   file: "lib/sqlite/connection.ts",
-  text: "const CHECKPOINT_PAGES_BEHIND = 950;",
-  by: "const CHECKPOINT_PAGES_BEHIND = 0;",
+  text: "const AUTO_CHECKPOINT_PAGES = 950;",
+  by: "const AUTO_CHECKPOINT_PAGES = 0;",
 }, {
   file: "lib/sqlite/checkpoint.ts",
-  text: "const FOLD_PAGES = 800;",
-  by: "const FOLD_PAGES = Infinity;",
+  text: "const BACKGROUND_CHECKPOINT_PAGES = 800;",
+  by: "const BACKGROUND_CHECKPOINT_PAGES = Infinity;",
 }, {
   file: "lib/sqlite/checkpoint.ts",
-  text: "if (this.#bytes() <= WAL_TRUNCATE_BYTES) return;",
-  by: "if (this.#bytes() >= 0) return;",
+  text: "return this.#bytes() > WAL_TRUNCATE_BYTES;",
+  by: "return false;",
 }];
 
 Deno.test({

@@ -126,7 +126,7 @@ for (const [name, plant] of PLANTED) {
         assert.equal(stdout, "", way);
         assert.match(
           stderr,
-          /^mbus: Cannot use [^\n]+(another user|others may write)[^\n]+\n$/,
+          /^mbus: Cannot use [^\n]+(another user|other users may write)[^\n]+\n$/,
           way,
         );
       }

@@ -104,7 +104,7 @@ const send: Command = defineCommand({
     }
     // The sender has its answer: the rest may take time.
     await operations.purgeIfDue();
-    opened.leave();
+    opened.detach();
     return EXIT.done;
   },
 });

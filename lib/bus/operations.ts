@@ -33,7 +33,6 @@ import {
   leaveQueue,
   listHolds,
   listWaiters,
-  peekWaiter,
   releaseLock,
   renewLock,
 } from "../rules/locks.ts";
@@ -389,17 +388,10 @@ export class Operations implements AsyncDisposable {
 
   /** Returns how a waiter fares, and keeps its place in the queue. */
   async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
-    const act = "wait for a lock";
-    // Most checks change nothing, and should block no writer.
-    const peeked = await this.store.look({
-      act,
-      guards: LOCKS,
-      decide: (records, at) => peekWaiter(records, at, waiter),
-    });
-    return peeked?.result ?? await this.#update(
-      act,
-      LOCKS,
+    return await this.#look(
+      "wait for a lock",
       (records, at) => checkWaiter(records, at, waiter, session),
+      LOCKS,
     );
   }
 
@@ -669,9 +661,13 @@ export class Operations implements AsyncDisposable {
     return await this.store.update({ act, guards, decide });
   }
 
-  /** Runs a rule that changes something only if it finds a dead session. */
-  async #look<T>(act: string, decide: Decide<T>): Promise<T> {
-    const rule = { act, guards: SHARED, decide };
+  /** Runs a rule that seldom changes something, such as a dead session. */
+  async #look<T>(
+    act: string,
+    decide: Decide<T>,
+    guards: readonly Guard[] = SHARED,
+  ): Promise<T> {
+    const rule = { act, guards, decide };
     const seen = await this.store.look(rule);
     return seen === undefined ? await this.store.update(rule) : seen.result;
   }

@@ -21,7 +21,8 @@
  *
  * **Granting** comes last, if something was freed: each waiter in order gets its
  * hold if nothing conflicts with it any more. The hold carries the waiter's
- * number until the waiter's process has picked it up.
+ * number until the waiter's process has picked it up. A session's own process
+ * only looks: its waiter goes with the hold, because its death ends both.
  *
  * The same path on two machines is two files: a hold on another disk conflicts
  * with nothing here. It is at most a merge risk, in one repository.
@@ -135,7 +136,10 @@ export class LockTable {
     return { state: "waiting", waiter: String(waiter), blockers };
   }
 
-  /** Returns how a waiter fares, and keeps its place in the queue. */
+  /**
+   * Returns how a waiter fares, and keeps its place in the queue. Most checks
+   * change nothing.
+   */
   *check(number: number): Plan<LockOutcome | undefined> {
     yield* this.#loadWaiter(number);
     const waiter = this.#waiter(number);
@@ -143,7 +147,7 @@ export class LockTable {
     if (waiter.token !== undefined) return yield* this.#pickUp(waiter);
     const blockers = yield* this.#blockers(waiter.request, number);
     if (blockers.length > 0) {
-      this.#setWaiter({ ...waiter, expiresMs: this.#at.nowMs + WAIT_LEASE_MS });
+      this.#keepPlace(waiter);
       return { state: "waiting", waiter: String(number), blockers };
     }
     // The conflict went unseen: another program may have deleted its row.
@@ -153,23 +157,6 @@ export class LockTable {
     // The lock that it was to upgrade was released.
     if (granted?.token === undefined) return { state: "refused", blockers: [] };
     return yield* this.#pickUp(granted);
-  }
-
-  /**
-   * Returns how a waiter fares if nothing is to be written for that; undefined
-   * if it waits no more, may have its lock, or its lease is to be renewed.
-   */
-  *peek(number: number): Plan<LockOutcome | undefined> {
-    yield* this.#loadWaiter(number);
-    const waiter = this.#waiter(number);
-    if (
-      waiter === undefined || waiter.token !== undefined ||
-      waiter.expiresMs - this.#at.nowMs < WAIT_LEASE_MS * 2 / 3
-    ) return undefined;
-    const blockers = yield* this.#blockers(waiter.request, number);
-    return blockers.length === 0 || this.#records.isChanged
-      ? undefined
-      : { state: "waiting", waiter: String(number), blockers };
   }
 
   /** Takes a waiter out of the queue; a grant that it had goes back. */
@@ -589,6 +576,12 @@ export class LockTable {
     return number;
   }
 
+  #keepPlace(waiter: WaiterRecord): void {
+    const { nowMs } = this.#at;
+    if (waiter.expiresMs - nowMs >= WAIT_LEASE_MS * 2 / 3) return;
+    this.#setWaiter({ ...waiter, expiresMs: nowMs + WAIT_LEASE_MS });
+  }
+
   *#pickUp(waiter: WaiterRecord): Plan<LockOutcome> {
     const { number, request, token } = waiter;
     const { target } = request;
@@ -597,17 +590,21 @@ export class LockTable {
       { kind: "holds-near", target, where: "disk" },
     ];
     const record = this.#records.holds.byToken(token!);
-    this.#records.waiters.delete(String(number));
+    const stays = record !== undefined && isSessionsOwn(waiter);
+    if (!stays) this.#records.waiters.delete(String(number));
     // Granted, and taken away again before it was picked up.
     if (record === undefined) return { state: "refused", blockers: [] };
-    const hold = this.#change({ ...record, waiter: undefined }, {});
+    const hold = stays
+      ? record.hold
+      : this.#change({ ...record, waiter: undefined }, {});
     const overlaps = yield* this.#overlapsOf(request, hold);
     return { state: "held", hold, overlaps };
   }
 
   *#leavesIfGone(waiter: WaiterRecord): Plan<boolean> {
     const life = this.#at.life(waiter.process);
-    const isSilent = waiter.expiresMs <= this.#at.nowMs && life !== "alive";
+    const isSilent = waiter.expiresMs <= this.#at.nowMs && life !== "alive" &&
+      !(waiter.token !== undefined && isSessionsOwn(waiter));
     if (life !== "dead" && !isSilent) return false;
     if (waiter.token !== undefined) {
       yield [{ kind: "hold", token: waiter.token }];
@@ -636,11 +633,18 @@ export class LockTable {
     this.#records.wake("locks", null);
   }
 
-  /** Removes gone waiters. */
+  /** Removes gone waiters, and granted ones whose hold is gone. */
   *removeGoneWaiters(): Plan<void> {
     yield [{ kind: "waiters" }];
     for (const waiter of [...this.#records.waiters.values()]) {
-      yield* this.#leavesIfGone(waiter);
+      if (yield* this.#leavesIfGone(waiter)) continue;
+      const { number, token } = waiter;
+      if (token === undefined) continue;
+      yield [{ kind: "hold", token }];
+      // A hold that was granted twice names the later waiter alone.
+      if (this.#records.holds.byToken(token) === undefined) {
+        this.#records.waiters.delete(String(number));
+      }
     }
   }
 
@@ -719,6 +723,17 @@ export class LockTable {
       conflicts(waiter.request, served.request.type) &&
       this.#overlap(served.request.target, waiter.request.target);
   }
+}
+
+/**
+ * Returns whether a waiter's process is its session's own: then its death ends
+ * the session, with the hold that it was granted.
+ */
+function isSessionsOwn({ process, asker }: WaiterRecord): boolean {
+  return asker.process !== undefined && process.startTime !== "" &&
+    process.host === asker.process.host &&
+    process.pid === asker.process.pid &&
+    process.startTime === asker.process.startTime;
 }
 
 function waiterBlocks(waiter: WaiterRecord): Blocker {

@@ -86,15 +86,6 @@ export function* checkWaiter(
   return { state: "refused", blockers: [] };
 }
 
-/** Returns how a waiter fares, if that needs no write. */
-export function* peekWaiter(
-  records: Records,
-  at: Moment,
-  waiter: string,
-): Plan<LockOutcome | undefined> {
-  return yield* new LockTable(records, at).peek(Number(waiter));
-}
-
 /** Takes a waiter out of the queue; a grant that it had goes back. */
 export function* leaveQueue(
   records: Records,

@@ -105,7 +105,7 @@ const TAKE = `INSERT INTO file_locks
       WHERE prefix IN (SELECT value FROM json_each(?13)))
     AND NOT EXISTS (SELECT 1 FROM file_locks
       WHERE repo_prefix IN (SELECT value FROM json_each(?14)))
-    AND NOT EXISTS (SELECT 1 FROM lock_waiters)
+    AND NOT EXISTS (SELECT 1 FROM lock_waiters WHERE token IS NULL)
     AND NOT EXISTS (SELECT 1 FROM bell_interests WHERE channel = '@locks')
     AND (SELECT count(*) FROM file_locks WHERE session_id = ?1) < ?15
     AND ${IS_ORDINARY}`;

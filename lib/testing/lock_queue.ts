@@ -177,6 +177,18 @@ export function waiting(cases: Cases): void {
     heldBy(await eve.check(next));
   });
 
+  cases.test("a waiter whose process is its session's own is granted its lock until it leaves", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const hold = await ann.hold("/a");
+    const waiter = await bob.queue("/a");
+    await ann.store.releaseLock(hold);
+    const granted = heldBy(await bob.check(waiter));
+    assert.deepEqual(heldBy(await bob.check(waiter)), granted);
+    await bob.store.leaveQueue(waiter);
+    assert.deepEqual(await holders(ann.store), []);
+    assert.equal((await bob.check(waiter)).state, "refused");
+  });
+
   cases.test("a waiting upgrade becomes exclusive as the same lock", async (scene) => {
     const [ann, bob] = await scene.two();
     const mine = await ann.hold("/a", ADVISORY);

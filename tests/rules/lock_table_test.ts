@@ -8,7 +8,6 @@ import {
   leaveQueue,
   listHolds,
   listWaiters,
-  peekWaiter,
   releaseLock,
   removeGoneWaiters,
   renewLock,
@@ -53,8 +52,10 @@ function leave(world: World, waiter: string): void {
   world.run((records, at) => leaveQueue(records, at, waiter));
 }
 
-function peek(world: World, waiter: string): string | undefined {
-  return world.run((records, at) => peekWaiter(records, at, waiter))?.state;
+/** Queues a session in its own process. */
+function ownQueue(world: World, session: string, path: string): string {
+  const { pid, processStart: startTime } = world.session(session);
+  return world.as({ pid, startTime }, () => world.queue(session, path));
 }
 
 // What ann holds, what bob asks for, and what comes of it.
@@ -341,21 +342,64 @@ Deno.test("check: a waiter whose conflict another program deleted is served", ()
   held(world.check(waiter, "bob"));
 });
 
-Deno.test("peek: a waiter is looked at without a write while nothing is to be written", () => {
+Deno.test("check: a waiter's place is kept by one write in a third of its lease", () => {
+  const world = worldOf("ann", "bob");
+  world.hold("ann", "/a");
+  const waiter = world.queue("bob", "/a");
+  const check = () => {
+    assert.equal(world.check(waiter, "bob").state, "waiting");
+    return world.changes.length;
+  };
+  assert.equal(check(), 0);
+  world.advance(WAIT_LEASE_MS / 3 + 1);
+  assert.equal(check(), 1);
+  assert.equal(check(), 0);
+});
+
+Deno.test("check: a session's own process picks its grant up without a write", () => {
   const world = worldOf("ann", "bob");
   const hold = world.hold("ann", "/a");
-  const waiter = world.queue("bob", "/a");
-  assert.equal(peek(world, waiter), "waiting");
-  assert.deepEqual(world.changes, []);
-  // A third of its lease is over: it is to be renewed.
-  world.advance(WAIT_LEASE_MS / 3 + 1);
-  assert.equal(peek(world, waiter), undefined);
-  world.check(waiter, "bob");
-  assert.equal(peek(world, waiter), "waiting");
+  const waiter = ownQueue(world, "bob", "/a");
   release(world, hold);
-  assert.equal(peek(world, waiter), undefined);
+  const granted = held(world.check(waiter, "bob"));
+  assert.deepEqual(world.changes, []);
+  assert.deepEqual(held(world.check(waiter, "bob")), granted);
+  release(world, granted);
+  assert.equal(world.memory.records.waiter.size, 0);
+  assert.equal(world.check(waiter, "bob").state, "refused");
+});
+
+Deno.test("check: a process that waits for another's session picks its grant up once", () => {
+  const world = worldOf("ann", "bob");
+  const hold = world.hold("ann", "/a");
+  const waiter = world.as(COMMAND, () => world.queue("bob", "/a"));
+  release(world, hold);
+  held(world.check(waiter, "bob"));
+  assert.equal(world.memory.records.waiter.size, 0);
+  assert.equal(world.check(waiter, "bob").state, "refused");
+});
+
+Deno.test("purge: a granted waiter whose hold is gone is removed", () => {
+  const world = worldOf("ann", "bob");
+  const hold = world.hold("ann", "/a");
+  const waiters = [1, 2].map(() => ownQueue(world, "bob", "/a"));
+  release(world, hold);
+  const [granted] = waiters.map((waiter) => held(world.check(waiter, "bob")));
+  assert.equal(granted.count, 2);
+  release(world, granted, { entirely: true });
+  world.run(removeGoneWaiters);
+  assert.equal(world.memory.records.waiter.size, 0);
+});
+
+Deno.test("leave: a grant goes back after its session's own process has looked", () => {
+  const world = worldOf("ann", "bob", "eve");
+  const hold = world.hold("ann", "/a");
+  const waiter = ownQueue(world, "bob", "/a");
+  world.queue("eve", "/a");
+  release(world, hold);
+  held(world.check(waiter, "bob"));
   leave(world, waiter);
-  assert.equal(peek(world, waiter), undefined);
+  assert.deepEqual(world.holds, ["eve /a exclusive"]);
 });
 
 Deno.test("leave: the next is served, and a grant goes back", () => {
@@ -697,6 +741,20 @@ Deno.test("judging: a lock that was picked up outlives the process that waited f
   held(world.check(waiter, "bob"));
   world.end(COMMAND.pid);
   assert.deepEqual(blockers(world.ask("eve", "/a")), ["bob holds /a"]);
+});
+
+Deno.test("judging: a grant to a session's own process stands while the session does", () => {
+  const world = worldOf("ann", "bob", "eve");
+  const hold = world.hold("ann", "/a");
+  ownQueue(world, "bob", "/a");
+  release(world, hold);
+  world.end("bob", "unknown");
+  world.advance(2 * WAIT_LEASE_MS);
+  world.run(removeGoneWaiters);
+  assert.deepEqual(world.holds, ["bob /a exclusive"]);
+  world.end("bob");
+  assert.deepEqual(world.listed(), []);
+  assert.equal(world.memory.records.waiter.size, 0);
 });
 
 Deno.test("judging: a granted waiter blocks by the process that is to pick its lock up", () => {

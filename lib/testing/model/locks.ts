@@ -82,10 +82,9 @@ export class ModelLocks {
     if (!this.waiters.includes(waiter)) return { state: "refused" };
     const { granted: hold } = waiter;
     if (hold === undefined) return { state: "waiting", waiter };
+    if (this.holds.includes(hold)) return { state: "held", hold };
     this.#forget(waiter);
-    return this.holds.includes(hold)
-      ? { state: "held", hold }
-      : { state: "refused" };
+    return { state: "refused" };
   }
 
   /** Takes a waiter out, with what it was granted. */

@@ -36,8 +36,8 @@ const ADDRESS = {
   schema: "s",
 };
 
-/** Runs code with the hub's folder in a process of its own, which may hang. */
-async function withHubFolder(
+/** Runs code with the relay's folder in a process of its own, which may hang. */
+async function withRelayFolder(
   temporary: string,
   code: string,
 ): Promise<string> {
@@ -45,8 +45,8 @@ async function withHubFolder(
     args: [
       "eval",
       "--no-check",
-      `import { HubFolder } from "${ROOT}/lib/postgres/hub_folder.ts";
-       const folder = new HubFolder(${JSON.stringify(ADDRESS)});
+      `import { RelayFolder } from "${ROOT}/lib/postgres/relay_folder.ts";
+       const folder = new RelayFolder(${JSON.stringify(ADDRESS)});
        ${code}`,
     ],
     env: { TMPDIR: temporary, MBUS_HUB: "", XDG_RUNTIME_DIR: "" },
@@ -63,29 +63,34 @@ async function withHubFolder(
 }
 
 Deno.test({
-  name: `a hub's folder that is another user's is not read${unlessOthers}`,
+  name: `another user's relay folder is not read${unlessOthers}`,
   ignore: !canBeOthers,
   async fn() {
     const temporary = Deno.makeTempDirSync({ prefix: "mbus-tmp-" });
     try {
       Deno.chmodSync(temporary, 0o1777);
-      const path = (await withHubFolder(temporary, "console.log(folder.path)"))
-        .trim();
+      const path =
+        (await withRelayFolder(temporary, "console.log(folder.path)"))
+          .trim();
       assert.match(path, new RegExp(`^${temporary}/message-bus-0/[0-9a-f]+$`));
       await asOther(`mkdir -p '${path}/wants' '${path}/bells'
         mkfifo '${path}/hub' '${path}/wants/x'; chmod -R a+rwx '${path}'`);
       assert.equal(
-        (await withHubFolder(temporary, "console.log(folder.hub())")).trim(),
+        (await withRelayFolder(temporary, "console.log(folder.relay())"))
+          .trim(),
         "undefined",
       );
-      const refused = await withHubFolder(temporary, "folder.make()");
-      assert.match(refused, /Cannot run the hub: \S+ belongs to somebody else/);
+      const refused = await withRelayFolder(temporary, "folder.create()");
+      assert.match(
+        refused,
+        /Cannot run the relay: \S+ belongs to another user/,
+      );
 
-      // Nothing is made where another user's link leads.
+      // Nothing is created where another user's link leads.
       await asOther(`rm -r '${temporary}/message-bus-0'
         ln -s '${temporary}/ours' '${temporary}/message-bus-0'`);
       Deno.mkdirSync(`${temporary}/ours`, { mode: 0o700 });
-      await withHubFolder(temporary, "folder.make()");
+      await withRelayFolder(temporary, "folder.create()");
       assert.deepEqual([...Deno.readDirSync(`${temporary}/ours`)], []);
     } finally {
       Deno.removeSync(temporary, { recursive: true });
@@ -94,20 +99,21 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a hub's file that is a pipe is not read, in one's own folder either",
+  name:
+    "a pipe in the relay's folder is not read, even in the user's own folder",
   ignore: Deno.build.os === "windows",
   async fn() {
     const temporary = Deno.makeTempDirSync({ prefix: "mbus-tmp-" });
     try {
-      const path = (await withHubFolder(
+      const path = (await withRelayFolder(
         temporary,
-        "folder.make(); console.log(folder.path)",
+        "folder.create(); console.log(folder.path)",
       )).trim();
       pipe(`${path}/hub`);
       pipe(`${path}/wants/x`);
-      const told = await withHubFolder(
+      const told = await withRelayFolder(
         temporary,
-        `console.log(folder.hub(), folder.wantsOf("x"))`,
+        `console.log(folder.relay(), folder.wantsOf("x"))`,
       );
       assert.equal(told.trim(), "undefined undefined");
     } finally {

@@ -188,8 +188,8 @@ export class Connection implements Queryable {
     }
   }
 
-  /** One whose schema is taken as it is, for who looks after it. */
-  static unprepared(
+  /** Returns a connection without a check of the schema, for administration. */
+  static openWithoutMigration(
     address: ServerAddress,
     options: ConnectionOptions,
   ): Connection {

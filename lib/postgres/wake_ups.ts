@@ -1,38 +1,34 @@
 /**
- * The wake-ups of one process: the bells it listens to, the doorbell it rings,
- * and the safety poll beneath.
+ * The wake-ups of one process: LISTEN, NOTIFY and the safety poll.
  *
  * ```text
- *  writer   COMMIT ─▶ NOTIFY ‹bell› (a transaction of its own, waiting for no disk)
+ *  writer   COMMIT ─▶ NOTIFY ‹bell› (its own transaction, synchronous_commit off)
  *  reader   LISTEN ‹bell›, read by cursor, wait ◀── notification ── read by cursor
  *
- *           ┌─ first watch ─▶ an ear: a hub's, else one's own ─┐
- *  silent ──┤                                                  ├─▶ push ◀──▶ poll
- *           └─ none is to be had ──────────────────────────────┘   cut, mended
+ *           ┌─ first watch ─▶ listener: relay or own connection ┐
+ *  idle ────┤                                                   ├─▶ push ◀──▶ poll
+ *           └─ LISTEN is not available ─────────────────────────┘   cut, reconnected
  * ```
  *
- * Why so (figures in docs/postgres.md):
+ * Figures are in docs/postgres.md.
  *
- * - **A notification carries nothing.** It is a hint to read by cursor, so it
- *   may come twice, late or never, and one stands for many.
- * - **It is rung outside of the write's transaction**, as a commit with NOTIFY
- *   holds a lock on all of the database's notifiers until the disk has it. It
- *   waits for no disk itself.
- * - **A publish rings in its own statement**, right after its commit (schema.ts
- *   has it): sent behind it, the ring came half a millisecond later, as the
- *   answer to the commit woke the publisher first, on the processor that the
- *   server was about to ring on. For what else is committed one ring is under
- *   way at a time: what comes meanwhile is rung for together, after it.
- * - **The server wakes the backend of every listener for every notification**,
- *   whatever it listens to: so a process has one listening connection, however
- *   many watches there are. But only those that want it hear of it: a bell's
- *   name is made of the channel and the session that a message is for, so that
- *   who waits for a lock is not woken by messages.
- * - **After every (re)connection all watches are woken**, as what was rung in
- *   between is lost.
- * - **The safety poll** asks, on the listening connection, for the last id,
- *   and so finds what a crash between commit and ring left, and a connection
- *   that is dead without knowing it.
+ * - **A notification has no payload.** It is a hint to read by cursor. So it may
+ *   come twice, late or never, and one stands for many.
+ * - **NOTIFY runs outside of the write's transaction**, because a commit with
+ *   NOTIFY locks out all other notifiers of the database until it is on disk.
+ * - **A publish notifies in its own statement**, right after its commit
+ *   (schema.ts). A later statement would first wait for the publisher to be
+ *   scheduled. After other commits at most one NOTIFY statement is under way;
+ *   bells in between are coalesced into the next.
+ * - **The server wakes the backend of every listener for every notification.**
+ *   So a process has one listening connection for all its watches. A bell's name
+ *   is derived from the channel and the addressee, so that only interested
+ *   processes are notified: a message does not wake a process that waits for a
+ *   lock.
+ * - **After every (re)connection all watches are woken**, because notifications
+ *   in between are lost.
+ * - **The safety poll** reads the last id on the listening connection. It covers
+ *   a crash between commit and NOTIFY, and a broken connection without an error.
  *
  * @module
  */
@@ -44,32 +40,32 @@ import { StoreError } from "../model/errors.ts";
 import type { Watch, WatchMode } from "../store/store.ts";
 import type { Interest } from "../model/message.ts";
 import { arrayText, type Connection, type Statement } from "./connection.ts";
-import type { Ear, Hearing } from "./ear.ts";
-import { HubEar } from "./hub_ear.ts";
-import { HubFolder } from "./hub_folder.ts";
-import { OwnEar } from "./own_ear.ts";
+import { ConnectionListener } from "./connection_listener.ts";
+import type { Listener, ListenerEvents } from "./listener.ts";
+import { RelayFolder } from "./relay_folder.ts";
+import { RelayListener } from "./relay_listener.ts";
 
-/** How a process wants to be woken. */
+/** The way in which a process is woken. */
 export type Notify = "auto" | "watch" | "poll";
 
-/** What {@linkcode WakeUps} needs of its store. */
+/** Options of {@linkcode WakeUps}. */
 export interface WakeUpsOptions {
-  /** `watch` throws where nothing can be listened to, `auto` polls then. */
+  /** Without LISTEN, `watch` throws and `auto` polls. */
   readonly notify: Notify;
-  /** How often to look for what did not ring, in milliseconds. */
+  /** The interval of the safety poll, in milliseconds. */
   readonly pollIntervalMs: number;
-  /** Is told once of whatever does not stop them. */
+  /** Called once with a problem that does not stop the wake-ups. */
   readonly warn: (message: string) => void;
 }
 
 const EVERY_CHANNEL = "*";
-const EVERYBODY = "*";
-const ANYBODY = "";
+const EVERY_SESSION = "*";
+const UNREGISTERED_SESSION = "";
 
 const names = new Map<string, string>();
 const NAMES_MAX = 1_000;
 
-/** A bell's name, as the schema's function `bell` makes it, too. */
+/** Returns a bell's name, equal to that of the schema's function `bell`. */
 function bell(schema: string, channel: string, session: string): string {
   const key = `${schema}\n${channel}\n${session}`;
   let name = names.get(key);
@@ -82,7 +78,7 @@ function bell(schema: string, channel: string, session: string): string {
   return name;
 }
 
-/** The bells that are rung for what was committed. */
+/** Returns the bells to ring for committed messages and changes. */
 export function bellsFor(
   schema: string,
   rings: readonly Addressed[],
@@ -90,21 +86,23 @@ export function bellsFor(
   const bells = new Set<string>();
   for (const { channel, to } of rings) {
     if (!channel.startsWith("@")) bells.add(bell(schema, EVERY_CHANNEL, ""));
-    bells.add(bell(schema, channel, to ?? EVERYBODY));
-    // A watch of no session is rung for every session's: by the time it reads
-    // it may have become that one.
-    if (to !== undefined) bells.add(bell(schema, channel, ANYBODY));
+    bells.add(bell(schema, channel, to ?? EVERY_SESSION));
+    // A watch without a session is rung for every addressee, because its process
+    // may have registered as that session when it reads.
+    if (to !== undefined) {
+      bells.add(bell(schema, channel, UNREGISTERED_SESSION));
+    }
   }
   return bells;
 }
 
-/** The bells that an interest listens to. */
+/** Returns the bells to which an interest listens. */
 export function bellsOf(schema: string, interest: Interest): string[] {
   if (interest.channels === null) return [bell(schema, EVERY_CHANNEL, "")];
   const { session } = interest;
   return interest.channels.flatMap((channel) => [
-    bell(schema, channel, EVERYBODY),
-    bell(schema, channel, session ?? ANYBODY),
+    bell(schema, channel, EVERY_SESSION),
+    bell(schema, channel, session ?? UNREGISTERED_SESSION),
   ]);
 }
 
@@ -118,32 +116,32 @@ interface Watcher {
 export class WakeUps {
   readonly #connection: Connection;
   readonly #options: WakeUpsOptions;
-  readonly #hubFolder: HubFolder;
+  readonly #relayFolder: RelayFolder;
   readonly #watchers = new Set<Watcher>();
-  #ear: Ear | undefined;
-  // Told by the ears before, nothing is done any more.
+  #listener: Listener | undefined;
+  // Events of earlier listeners are ignored.
   #generation = 0;
   #mode: WatchMode = "poll";
   #poll: ReturnType<typeof setInterval> | undefined;
   #polling = false;
   #lastId: unknown;
   #warned = false;
-  // Changes of what is listened to, one after the other.
+  // Changes of the bells run one after the other.
   #listening: Promise<void> = Promise.resolve();
-  // What ears that are being closed still do.
+  // Closing of earlier listeners.
   #closing: Promise<void> = Promise.resolve();
   #ringing = false;
   #unrung = new Set<string>();
   #rung: Promise<unknown> = Promise.resolve();
 
-  /** Makes them silent: the first watch starts them. */
+  /** Creates idle wake-ups; the first watch connects them. */
   constructor(connection: Connection, options: WakeUpsOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#hubFolder = new HubFolder(connection.address);
+    this.#relayFolder = new RelayFolder(connection.address);
   }
 
-  /** Calls `wake` whenever there may be something new of `interest`. */
+  /** Calls `wake` whenever `interest` may have something new. */
   async watch(interest: Interest, wake: () => void): Promise<Watch> {
     const watcher: Watcher = {
       bells: bellsOf(this.#connection.schema, interest),
@@ -162,14 +160,14 @@ export class WakeUps {
     return openWatch(() => this.#mode, () => this.#close(watcher));
   }
 
-  /** The bells of what is to be committed. */
+  /** Returns the bells to ring after the commit of `rings`. */
   bellsFor(rings: readonly Addressed[]): ReadonlySet<string> {
     return bellsFor(this.#connection.schema, rings);
   }
 
   /**
-   * Wakes who wants what was just committed and has these bells, and rings
-   * them, unless it was `rung` already.
+   * Wakes this process's watches of the bells after a commit, and rings the
+   * bells unless the statement has `rung` them already.
    */
   committed(
     bells: ReadonlySet<string>,
@@ -184,11 +182,11 @@ export class WakeUps {
     if (!this.#ringing) this.#ring();
   }
 
-  /** Ends all watches, and rings for what is not rung for yet. */
+  /** Ends all watches, and rings the remaining bells. */
   async close(): Promise<void> {
     this.#watchers.clear();
     this.#stop();
-    // Each is followed by what came meanwhile.
+    // Each ring is followed by one for the bells in between.
     while (this.#ringing) await this.#rung;
     await this.#closing;
   }
@@ -198,9 +196,9 @@ export class WakeUps {
     this.#unrung = new Set();
     this.#ringing = true;
     this.#rung = this.#connection.tell(ringStatement(bells)).catch((error) => {
-      // It is committed, and found by the safety poll of who was not rung.
+      // The readers' safety polls find the commit.
       if (!this.#connection.closed) {
-        this.#warnOnce(`a bell cannot be rung (${error.message})`);
+        this.#warnOnce(`a notification cannot be sent (${error.message})`);
       }
     }).then(() => {
       this.#ringing = false;
@@ -211,24 +209,24 @@ export class WakeUps {
   #start(): void {
     const { notify, pollIntervalMs } = this.#options;
     this.#lastId = undefined;
-    this.#poll = setInterval(() => this.#look(), pollIntervalMs);
-    if (notify !== "poll") this.#ear = this.#findEar();
+    this.#poll = setInterval(() => this.#runPoll(), pollIntervalMs);
+    if (notify !== "poll") this.#listener = this.#openListener();
   }
 
-  /** A hub's ear if there is a hub, else one's own. */
-  #findEar(): Ear {
-    const hearing = this.#hearing(++this.#generation);
-    return HubEar.find(this.#hubFolder, hearing) ??
-      new OwnEar(this.#connection, hearing);
+  /** Opens a listener of the relay if one runs, else a connection. */
+  #openListener(): Listener {
+    const events = this.#eventsOf(++this.#generation);
+    return RelayListener.find(this.#relayFolder, events) ??
+      new ConnectionListener(this.#connection, events);
   }
 
-  /** What is done by what the ear of a generation tells. */
-  #hearing(generation: number): Hearing {
+  /** Returns the callbacks for the listener of a generation. */
+  #eventsOf(generation: number): ListenerEvents {
     const whileInUse = (act: () => void) => () => {
       if (generation === this.#generation) act();
     };
     return {
-      heard: (bell) => {
+      onNotify: (bell) => {
         if (generation !== this.#generation) return;
         for (const watcher of this.#watchers) {
           if (bell === undefined || watcher.bells.includes(bell)) {
@@ -236,25 +234,25 @@ export class WakeUps {
           }
         }
       },
-      interrupted: whileInUse(() => this.#mode = "poll"),
-      resumed: whileInUse(() => {
+      onDisconnect: whileInUse(() => this.#mode = "poll"),
+      onReconnect: whileInUse(() => {
         this.#mode = "push";
         this.#wakeAll();
       }),
-      lost: whileInUse(() => this.#changeEar()),
+      onClosed: whileInUse(() => this.#replaceListener()),
     };
   }
 
-  /** Takes another ear: what was rung in between is lost. */
-  #changeEar(): void {
-    this.#closeEar();
-    this.#ear = this.#findEar();
+  /** Opens another listener; wakes all, as notifications in between are lost. */
+  #replaceListener(): void {
+    this.#closeListener();
+    this.#listener = this.#openListener();
     this.#listen().then(() => this.#wakeAll(), (error) => {
       this.#warnOnce(error.message);
     });
   }
 
-  /** Hears what all watchers want, after all changes before. */
+  /** Listens to the bells of all watchers, after earlier changes. */
   #listen(): Promise<void> {
     const change = this.#listening.then(() => this.#listenNow());
     this.#listening = change.catch(() => {});
@@ -262,53 +260,56 @@ export class WakeUps {
   }
 
   async #listenNow(): Promise<void> {
-    const ear = this.#ear;
-    if (ear === undefined) return;
+    const listener = this.#listener;
+    if (listener === undefined) return;
     const bells = new Set<string>();
     for (const watcher of this.#watchers) {
       for (const bell of watcher.bells) bells.add(bell);
     }
     try {
-      await ear.listen([...bells]);
-      if (this.#ear === ear) this.#mode = "push";
+      await listener.listen([...bells]);
+      if (this.#listener === listener) this.#mode = "push";
     } catch (error) {
-      if (this.#ear !== ear) return await this.#listenNow();
-      if (ear.isShared) {
-        // A hub that hangs: one listens for oneself.
-        this.#closeEar();
-        this.#ear = new OwnEar(
+      if (this.#listener !== listener) return await this.#listenNow();
+      if (listener.isRelayed) {
+        // The relay hangs: its process opens a connection of its own.
+        this.#closeListener();
+        this.#listener = new ConnectionListener(
           this.#connection,
-          this.#hearing(++this.#generation),
+          this.#eventsOf(++this.#generation),
         );
         return await this.#listenNow();
       }
       this.#mode = "poll";
-      if (this.#options.notify === "watch") throw this.#noListening(error);
+      if (this.#options.notify === "watch") throw this.#noListenError(error);
       this.#warnOnce(
-        `nothing can be listened to (${(error as Error).message}); polling ` +
-          `every ${this.#options.pollIntervalMs} ms until it can`,
+        `LISTEN is not available (${(error as Error).message}); polling ` +
+          `every ${this.#options.pollIntervalMs} ms until it is`,
       );
     }
   }
 
-  #look(): void {
+  #runPoll(): void {
     if (this.#polling) return;
     this.#polling = true;
-    this.#lookForLast()
+    this.#pollLastId()
       .catch(() => {
-        // Who reads next gets the error, in its own words.
+        // The next read throws the error.
         this.#wakeAll();
       })
       .finally(() => this.#polling = false);
   }
 
-  async #lookForLast(): Promise<void> {
-    // A hub that came later is joined.
-    if (this.#ear?.isShared === false && this.#hubFolder.hub() !== undefined) {
-      this.#changeEar();
+  async #pollLastId(): Promise<void> {
+    // A relay that started later is joined.
+    if (
+      this.#listener?.isRelayed === false &&
+      this.#relayFolder.relay() !== undefined
+    ) {
+      this.#replaceListener();
     }
-    const row = await this.#ear?.check(LAST) ??
-      await this.#connection.get(LAST);
+    const row = await this.#listener?.check(LAST_ID) ??
+      await this.#connection.get(LAST_ID);
     const moved = row?.id !== this.#lastId;
     this.#lastId = row?.id;
     for (const watcher of this.#watchers) {
@@ -320,16 +321,16 @@ export class WakeUps {
     for (const watcher of this.#watchers) watcher.wake();
   }
 
-  #noListening(error: unknown): StoreError {
+  #noListenError(error: unknown): StoreError {
     const { shown } = this.#connection.address;
     return new StoreError(
       "unreachable",
       shown,
-      `Cannot watch for messages: ${shown} does not let one listen ` +
+      `Cannot watch for messages: LISTEN is not available on ${shown} ` +
         `(${
           (error as Error).message
-        }); connect to the server itself, or open ` +
-        `the bus with notify "auto" to poll instead.`,
+        }). Connect to the server without a pooler, ` +
+        `or open the bus with notify "auto" to poll instead.`,
       { cause: error },
     );
   }
@@ -343,35 +344,34 @@ export class WakeUps {
   #close(watcher: Watcher): void {
     if (!this.#watchers.delete(watcher)) return;
     if (this.#watchers.size === 0) this.#stop();
-    // What is heard for nobody wakes nobody: nothing is to be waited for.
+    // Not awaited, because a notification for a closed watch wakes no watcher.
     else this.#listen().catch(() => {});
   }
 
   #stop(): void {
     if (this.#poll !== undefined) clearInterval(this.#poll);
     this.#poll = undefined;
-    this.#closeEar();
+    this.#closeListener();
   }
 
-  #closeEar(): void {
+  #closeListener(): void {
     this.#generation++;
     this.#mode = "poll";
-    const ear = this.#ear;
-    this.#ear = undefined;
-    if (ear === undefined) return;
+    const listener = this.#listener;
+    this.#listener = undefined;
+    if (listener === undefined) return;
     const before = this.#closing;
-    this.#closing = Promise.all([before, ear.close()]).then(() => {});
+    this.#closing = Promise.all([before, listener.close()]).then(() => {});
   }
 }
 
-// What the safety poll asks.
-const LAST = "SELECT max(id) AS id FROM inter_session_messages";
+const LAST_ID = "SELECT max(id) AS id FROM inter_session_messages";
 
-// Who listens need not wait until the disk knows that it was rung.
+// Notifications need no durability, so their commit does not wait for the disk.
 const RING = `SELECT set_config('synchronous_commit', 'off', true),
   count(pg_notify(bell, '')) FROM unnest($1::text[]) AS bell`;
 
-// The same for one bell, two, …: one change has no more.
+// The same for one to three bells, the usual number of one change.
 const RING_FEW = [1, 2, 3].map((count) => {
   const rings = Array.from(
     { length: count },
@@ -380,7 +380,7 @@ const RING_FEW = [1, 2, 3].map((count) => {
   return `SELECT set_config('synchronous_commit', 'off', true), ${rings}`;
 });
 
-/** Rings bells. */
+/** Returns the statement that rings bells. */
 function ringStatement(bells: ReadonlySet<string>): Statement {
   const sql = RING_FEW[bells.size - 1];
   return sql === undefined

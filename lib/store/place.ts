@@ -8,8 +8,8 @@
  */
 
 import type { ResolvedOptions } from "../bus/options.ts";
-import type { Hub, HubOptions } from "../postgres/hub.ts";
-import type { Upkeep } from "../postgres/upkeep.ts";
+import type { Relay, RelayOptions } from "../postgres/relay.ts";
+import type { ServerAdmin } from "../postgres/admin.ts";
 import { type BusLocation, locateBus } from "../sqlite/location.ts";
 import { SCHEMA_VERSION } from "../sqlite/schema_version.ts";
 import { SqliteStore } from "../sqlite/store.ts";
@@ -129,11 +129,11 @@ export class FolderPlace implements Place {
 
 /** The operations of a server. */
 export interface Server {
-  /** Starts the hub of this host. */
-  startHub(options: Omit<HubOptions, "url">): Promise<Hub>;
+  /** Starts the notification relay of this host. */
+  startRelay(options: Omit<RelayOptions, "url">): Promise<Relay>;
 
   /** Opens the administration of the bus; `timeoutMs` limits each query. */
-  upkeep(timeoutMs: number): Promise<Upkeep>;
+  admin(timeoutMs: number): Promise<ServerAdmin>;
 }
 
 const ANSWER_MS_MAX = 5_000;
@@ -149,13 +149,13 @@ export class ServerPlace implements Place {
   constructor(url: string) {
     this.#url = url;
     this.server = {
-      async startHub(options) {
-        const { Hub } = await import("../postgres/hub.ts");
-        return await Hub.start({ ...options, url });
+      async startRelay(options) {
+        const { Relay } = await import("../postgres/relay.ts");
+        return await Relay.start({ ...options, url });
       },
-      async upkeep(timeoutMs) {
-        const { Upkeep } = await import("../postgres/upkeep.ts");
-        return new Upkeep(url, timeoutMs);
+      async admin(timeoutMs) {
+        const { ServerAdmin } = await import("../postgres/admin.ts");
+        return new ServerAdmin(url, timeoutMs);
       },
     };
   }
@@ -184,11 +184,11 @@ export class ServerPlace implements Place {
     { busyTimeoutMs }: Pick<ResolvedOptions, "busyTimeoutMs">,
     isDryRun: boolean,
   ): Promise<SchemaReport> {
-    await using upkeep = await this.server.upkeep(busyTimeoutMs);
-    const applied = isDryRun ? [] : await upkeep.migrate();
-    const { state, pending } = await upkeep.schema();
+    await using admin = await this.server.admin(busyTimeoutMs);
+    const applied = isDryRun ? [] : await admin.migrate();
+    const { state, pending } = await admin.schema();
     return {
-      location: upkeep.location,
+      location: admin.location,
       version: state.version,
       pending: pending.map(({ purpose }) => purpose),
       applied: applied.map(({ purpose }) => purpose),

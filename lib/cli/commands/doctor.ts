@@ -102,8 +102,8 @@ async function* examineServer(
   const { checkServer } = await import("../doctor/server.ts");
   let findings: Finding[];
   {
-    await using upkeep = await server.upkeep(ANSWER_MS_MAX);
-    findings = await checkServer(upkeep);
+    await using admin = await server.admin(ANSWER_MS_MAX);
+    findings = await checkServer(admin);
   }
   yield* findings;
   const sound = findings.every(({ check, status }) =>

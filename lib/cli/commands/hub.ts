@@ -1,7 +1,7 @@
 /**
- * `mbus hub`: one listening connection for all sessions of this host.
+ * `mbus hub`: runs the notification relay of this host.
  *
- * JSON: one line when it stands, `{ location, pid }`.
+ * JSON: one line when it runs, `{ location, pid }`.
  *
  * @module
  */
@@ -17,12 +17,12 @@ import { visible } from "../output/visible_text.ts";
 
 const hub: Command = defineCommand({
   name: "hub",
-  summary: "Listen to a server for all sessions of this host",
+  summary: "Run a notification relay for this host (PostgreSQL)",
   details: [
-    "With the bus on a PostgreSQL server, each listening process costs all " +
-    "others: from about 50 on, run one hub on each host. Sessions find it by " +
-    "themselves, and listen for themselves when it ends.",
-    "It runs until it is stopped. It stores nothing and sees no message.",
+    "On a PostgreSQL server, each listening process slows down all others. " +
+    "From about 50 on, run one relay on each host. Sessions find it by " +
+    "themselves, and use their own connections when it ends.",
+    "The relay runs until it is stopped. It stores and sees no message.",
   ],
   positionals: [],
   options: {},
@@ -34,14 +34,14 @@ const hub: Command = defineCommand({
     const { server } = storePlace(resolved);
     if (server === undefined) {
       throw new RefusalError(
-        "Cannot run the hub: this bus is a file, whose sessions ring each " +
-          "other; it is for one on a server (MBUS_URL=postgres://…).",
+        "Cannot run the relay: this bus is a file and needs no relay. Name a " +
+          "server with MBUS_URL=postgres://….",
       );
     }
     return await untilStopped(async (signal) => {
-      await using hub = await server.startHub(resolved);
-      if (options.json) printJson({ location: hub.location, pid: Deno.pid });
-      else printLine(`Listening for this host to ${visible(hub.location)}.`);
+      await using relay = await server.startRelay(resolved);
+      if (options.json) printJson({ location: relay.location, pid: Deno.pid });
+      else printLine(`Relaying notifications of ${visible(relay.location)}.`);
       await new Promise((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));
       });

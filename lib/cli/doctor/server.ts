@@ -7,23 +7,23 @@
  * @module
  */
 
-import type { ServerState, Upkeep } from "../../postgres/upkeep.ts";
+import type { ServerAdmin, ServerState } from "../../postgres/admin.ts";
 import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
 
 const CLOCK_AHEAD_MS = 2_000;
 const QUEUE_USAGE_HIGH = 0.5;
 
-/** Listeners from which on a hub is cheaper: see docs/postgres.md. */
+/** The number of listeners from which a relay is cheaper (docs/postgres.md). */
 const LISTENERS_MANY = 50;
 
 /** Looks at the server and the bus on it. */
-export async function checkServer(upkeep: Upkeep): Promise<Finding[]> {
+export async function checkServer(admin: ServerAdmin): Promise<Finding[]> {
   const findings: Finding[] = [];
   try {
-    findings.push(...await checkSchema(upkeep));
-    const state = await upkeep.server();
+    findings.push(...await checkSchema(admin));
+    const state = await admin.server();
     findings.unshift(
-      ok("server", `${upkeep.location} answers in ${ms(state.answerMs)}`),
+      ok("server", `${admin.location} answers in ${ms(state.answerMs)}`),
     );
     findings.push(
       checkRights(state),
@@ -40,10 +40,10 @@ export async function checkServer(upkeep: Upkeep): Promise<Finding[]> {
   return findings;
 }
 
-async function checkSchema(upkeep: Upkeep): Promise<Finding[]> {
-  const { state, pending } = await upkeep.schema();
+async function checkSchema(admin: ServerAdmin): Promise<Finding[]> {
+  const { state, pending } = await admin.schema();
   const version = ok("version", `PostgreSQL ${state.serverVersion}`);
-  if (state.compatibleFrom > upkeep.versionOurs) {
+  if (state.compatibleFrom > admin.ownVersion) {
     return [
       version,
       fail(
@@ -70,7 +70,7 @@ async function checkSchema(upkeep: Upkeep): Promise<Finding[]> {
 }
 
 function checkRights(
-  { role, mayMake, mayUse, isStandby }: ServerState,
+  { role, mayCreate, mayUse, isStandby }: ServerState,
 ): Finding {
   if (isStandby) {
     return fail(
@@ -80,7 +80,7 @@ function checkRights(
     );
   }
   if (mayUse) return ok("rights", `"${role}" may use the bus`);
-  return mayMake ? ok("rights", `"${role}" may make the bus`) : fail(
+  return mayCreate ? ok("rights", `"${role}" may make the bus`) : fail(
     "rights",
     `"${role}" may neither use nor make the bus`,
     'let who may run "CREATE SCHEMA message_bus AUTHORIZATION <role>"',

@@ -1,8 +1,9 @@
 /**
- * Looking after a bus on a server: how its schema stands, what it takes to
- * bring it up to date, and how the server is.
+ * Administration of a bus on a server: schema version, migration, and the state
+ * of the server.
  *
- * It makes no bus, and works on one that this program could not open.
+ * It creates no bus unless told to migrate. It also works on a bus that this
+ * program cannot open.
  *
  * @module
  */
@@ -17,79 +18,80 @@ import {
 } from "./migration.ts";
 import { SCHEMA, type Schema } from "./schema.ts";
 import { parseUrl } from "./url.ts";
-import { LISTENER_NAME } from "./own_ear.ts";
+import { LISTENER_NAME } from "./connection_listener.ts";
 
-/** How a server stands. */
+/** The state of a server. */
 export interface ServerState {
-  /** How long it took to answer, in milliseconds. */
+  /** The duration of the query, in milliseconds. */
   readonly answerMs: number;
-  /** By how much its clock is ahead of ours, in milliseconds. */
+  /** The server's clock minus this host's, in milliseconds. */
   readonly clockAheadMs: number;
-  /** The role that is logged in. */
+  /** The role of the connection. */
   readonly role: string;
   /** Whether the connection is encrypted. */
   readonly encrypted: boolean;
-  /** Whether it is a standby, which may only be read. */
+  /** Whether the server is a standby, which is read-only. */
   readonly isStandby: boolean;
-  /** Whether the role may make what a bus needs. */
-  readonly mayMake: boolean;
-  /** Whether the role may use what is there. */
+  /** Whether the role may create the bus's schema. */
+  readonly mayCreate: boolean;
+  /** Whether the role may use the bus's tables. */
   readonly mayUse: boolean;
-  /** Settings that say when a commit is safe. */
+  /** The settings that decide on the durability of a commit. */
   readonly settings: Readonly<
     Record<"fsync" | "synchronous_commit", string>
   >;
-  /** Connections of sessions, of all roles that are seen. */
+  /** The number of buses' connections, of all visible roles. */
   readonly connections: number;
-  /** The most that there may be of everybody. */
+  /** The server's `max_connections`. */
   readonly connectionsMax: number;
-  /** Those of them that listen. */
+  /** The number of listening connections among them. */
   readonly listeners: number;
-  /** How full the server's queue of notifications is, from 0 to 1. */
+  /** The used part of the server's notification queue, from 0 to 1. */
   readonly queueUsage: number;
 }
 
-/** Looks after one bus on a server. */
-export class Upkeep implements AsyncDisposable {
+/** The administration of one bus on a server. */
+export class ServerAdmin implements AsyncDisposable {
   readonly #connection: Connection;
   readonly #schema: Schema;
 
-  /** Connects with the first question. */
+  /** Creates an unconnected instance; the first query connects. */
   constructor(url: string, busyTimeoutMs: number, schema: Schema = SCHEMA) {
     this.#schema = schema;
-    this.#connection = Connection.unprepared(parseUrl(url), {
+    this.#connection = Connection.openWithoutMigration(parseUrl(url), {
       busyTimeoutMs,
       now: Date.now,
       schema,
     });
   }
 
-  /** Where it is, without what is secret. */
+  /** The address of the bus, without secrets. */
   get location(): string {
     return this.#connection.address.shown;
   }
 
   /** The version of the schema that this program writes. */
-  get versionOurs(): number {
+  get ownVersion(): number {
     return this.#schema.version;
   }
 
-  /** How the schema stands, and the steps that are still to be done. */
+  /** Returns the state of the schema, and the pending migrations. */
   async schema(): Promise<
     { readonly state: SchemaState; readonly pending: readonly Migration[] }
   > {
     const { address } = this.#connection;
     const state = await this.#connection.exclusively(
-      "look at the bus",
+      "read the bus's schema",
       (query) => schemaState(query, address),
     );
     return { state, pending: pendingMigrations(state, this.#schema) };
   }
 
   /**
-   * Does the steps that are still to be done; returns them.
+   * Runs the pending migrations and returns them.
    *
-   * @throws {StoreError} If it lacks the rights, or the schema is a newer one.
+   * @throws {StoreError} If the role lacks the rights, or the schema is newer
+   * than this program.
    */
   async migrate(): Promise<readonly Migration[]> {
     return await this.#connection.exclusively(
@@ -98,22 +100,22 @@ export class Upkeep implements AsyncDisposable {
     );
   }
 
-  /** How the server stands. */
+  /** Returns the state of the server. */
   async server(): Promise<ServerState> {
     const askedAt = performance.now();
     const [row] = await this.#connection.exclusively(
-      "look at the server",
+      "read the server's state",
       (query) => query(STATE, [this.#connection.schema, LISTENER_NAME]),
     );
     const answerMs = performance.now() - askedAt;
     return {
       answerMs,
-      // It was asked somewhere in between.
+      // The server read its clock about halfway.
       clockAheadMs: Number(row.now_ms) - (Date.now() - answerMs / 2),
       role: String(row.role),
       encrypted: row.encrypted === true,
       isStandby: row.standby === true,
-      mayMake: row.may_make === true,
+      mayCreate: row.may_create === true,
       mayUse: row.may_use === true,
       settings: {
         fsync: String(row.fsync),
@@ -126,7 +128,7 @@ export class Upkeep implements AsyncDisposable {
     };
   }
 
-  /** Ends it. */
+  /** Closes the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection.close();
   }
@@ -139,7 +141,7 @@ const STATE = `SELECT
     AS encrypted,
   pg_is_in_recovery() AS standby,
   coalesce(has_schema_privilege(n.oid, 'CREATE'),
-    has_database_privilege(current_database(), 'CREATE')) AS may_make,
+    has_database_privilege(current_database(), 'CREATE')) AS may_create,
   coalesce(has_schema_privilege(n.oid, 'USAGE') AND NOT EXISTS (
     SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relkind = 'r'
       AND NOT has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')),

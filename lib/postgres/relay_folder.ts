@@ -1,16 +1,16 @@
 /**
- * Where a hub and the sessions of its host find each other.
+ * The folder in which a relay and the processes of its host find each other.
  *
  * ```text
- * ‹folder›/‹server›/          0700, one for a server and schema
- *   hub                       who the hub is
- *   wants/‹name›              what one process wants to hear, written by it
- *   bells/‹name›              its bell: rung by the hub, watched by the process
+ * ‹folder›/‹server›/          0700, one for each server and schema
+ *   hub                       the relay's process
+ *   wants/‹name›              the bells that a process requests, written by it
+ *   bells/‹name›              its bell: touched by the relay, watched by it
  * ```
  *
- * The folder is `$MBUS_HUB`, else in the user's folder for running programs,
- * else in the one for temporary files. It must be one's own: whoever could
- * write there could make sessions believe that they are served.
+ * The folder is `$MBUS_HUB`, else below `$XDG_RUNTIME_DIR`, else in the folder
+ * for temporary files. Only its user may write to it, because another writer
+ * could pretend to be the relay.
  *
  * @module
  */
@@ -21,30 +21,30 @@ import { hostId, processAlive, processStart } from "../process/host.ts";
 import { readSmallFile } from "../path/small_file.ts";
 import type { ServerAddress } from "./url.ts";
 
-/** A process of this host, as files name it. */
+/** A process and its host. */
 export interface HostedProcess {
-  /** Its pid. */
+  /** The pid. */
   readonly pid: number;
-  /** When it started; empty if that is not known. */
+  /** The start time; empty if unknown. */
   readonly startTime: string;
-  /** Its host. */
+  /** The host id. */
   readonly host: string;
 }
 
-/** What one process wants to hear. */
+/** The request of one process. */
 export interface Wants extends HostedProcess {
-  /** Grows with each change. */
+  /** The version, which grows with each change. */
   readonly version: number;
-  /** The bells. */
+  /** The requested bells. */
   readonly bells: readonly string[];
 }
 
-/** Where a hub and its sessions meet. */
-export class HubFolder {
-  /** The folder. */
+/** The folder of a relay. */
+export class RelayFolder {
+  /** The path of the folder. */
   readonly path: string;
 
-  /** Names it; it need not exist. */
+  /** Derives the path from the server; the folder need not exist. */
   constructor(address: ServerAddress) {
     const { host, port, path, database, user, schema } = address;
     const name = createHash("md5")
@@ -53,7 +53,7 @@ export class HubFolder {
     this.path = `${baseFolder()}/${name}`;
   }
 
-  /** The folder of what is wanted. */
+  /** The folder of the requests. */
   get wants(): string {
     return `${this.path}/wants`;
   }
@@ -64,68 +64,68 @@ export class HubFolder {
   }
 
   /**
-   * Makes it.
+   * Creates the folder.
    *
-   * @throws {StoreError} If it is somebody else's.
+   * @throws {StoreError} If another user owns it or may write to it.
    */
-  make(): void {
-    // Nothing is made where another user's link leads.
+  create(): void {
+    // Each level is checked first, because it may be another user's link.
     for (const folder of [baseFolder(), this.path]) {
       Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-      if (!isOurs(folder)) throw this.#notOurs(folder);
+      if (!isPrivate(folder)) throw this.#sharedFolderError(folder);
     }
     for (const folder of [this.wants, this.bells]) {
       Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
   }
 
-  #notOurs(folder: string): StoreError {
+  #sharedFolderError(folder: string): StoreError {
     return new StoreError(
       "ownership",
       this.path,
-      `Cannot run the hub: ${folder} belongs to somebody else, or others ` +
-        `may write there; name another folder with MBUS_HUB.`,
+      `Cannot run the relay: ${folder} belongs to another user, or others ` +
+        `may write to it. Name another folder with MBUS_HUB.`,
     );
   }
 
-  /** The hub that runs here, if one does. */
-  hub(): HostedProcess | undefined {
-    // Another user's file may be a pipe that keeps its reader waiting.
-    if (!this.#isOurs()) return undefined;
-    const hub = read<HostedProcess>(`${this.path}/hub`);
-    return hub !== undefined && isAlive(hub) ? hub : undefined;
+  /** Returns the process of this host's relay; undefined if no relay runs. */
+  relay(): HostedProcess | undefined {
+    // Another user's file may be a pipe that blocks its reader.
+    if (!this.#isPrivate()) return undefined;
+    const relay = read<HostedProcess>(`${this.path}/hub`);
+    return relay !== undefined && isAlive(relay) ? relay : undefined;
   }
 
-  /** Says that this process is the hub, or is not any more. */
-  setHub(isHub: boolean): void {
-    if (isHub) replace(`${this.path}/hub`, self());
+  /** Registers this process as the relay, or removes it. */
+  setRelay(isRelay: boolean): void {
+    if (isRelay) replace(`${this.path}/hub`, self());
     else remove(`${this.path}/hub`);
   }
 
-  /** What a process wants; undefined if it is gone. */
+  /** Returns the request of a process; undefined if it was removed. */
   wantsOf(name: string): Wants | undefined {
     return read<Wants>(`${this.wants}/${name}`);
   }
 
-  /** Says what this process wants. */
+  /** Writes the request of this process. */
   setWants(name: string, version: number, bells: readonly string[]): void {
     const wants: Wants = { ...self(), version, bells };
     replace(`${this.wants}/${name}`, wants);
   }
 
-  /** Takes a process's bell and wants away. */
+  /** Removes the bell and the request of a process. */
   remove(name: string): void {
     remove(`${this.wants}/${name}`);
     remove(`${this.bells}/${name}`);
   }
 
-  #isOurs(): boolean {
-    return [baseFolder(), this.path].every(isOurs);
+  #isPrivate(): boolean {
+    return [baseFolder(), this.path].every(isPrivate);
   }
 }
 
-/** Whether a folder is this user's alone, and no link. */
-function isOurs(folder: string): boolean {
+/** Returns whether only this user may write to a folder, and it is not a link. */
+function isPrivate(folder: string): boolean {
   if (Deno.build.os === "windows") return true;
   try {
     const { uid, mode, isDirectory } = Deno.lstatSync(folder);
@@ -135,7 +135,7 @@ function isOurs(folder: string): boolean {
   }
 }
 
-/** Whether a process may still live, as far as this host can tell. */
+/** Returns whether a process is known to be alive. */
 export function isAlive(process: HostedProcess): boolean {
   return processAlive(process, process.host) === "alive";
 }
@@ -162,7 +162,6 @@ function read<T>(path: string): T | undefined {
     const text = readSmallFile(path, { bytesMax: WANTS_BYTES_MAX });
     return text === undefined ? undefined : JSON.parse(text) as T;
   } catch {
-    // It is none of ours.
     return undefined;
   }
 }
@@ -170,7 +169,7 @@ function read<T>(path: string): T | undefined {
 // A process has a bell for each channel that it reads.
 const WANTS_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Whoever reads finds the old or the new one. */
+/** Replaces a file atomically: a reader finds the old or the new one. */
 function replace(path: string, value: unknown): void {
   const fresh = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
   Deno.writeTextFileSync(fresh, JSON.stringify(value), { mode: 0o600 });

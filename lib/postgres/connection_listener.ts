@@ -1,42 +1,42 @@
 /**
- * A process's own ear: one listening connection.
+ * A listener with a connection of its own.
  *
- * When it is cut, it listens again as soon as there is a server, and says so:
- * what was rung in between is lost.
+ * After a cut it reconnects until the server is back. Notifications in between
+ * are lost, so `onReconnect` is called.
  *
  * @module
  */
 
 import type { Connection, Row } from "./connection.ts";
-import type { Ear, Hearing } from "./ear.ts";
 import type { Link } from "./link.ts";
+import type { Listener, ListenerEvents } from "./listener.ts";
 
-/** What listening connections are called in the server's list of activities. */
+/** The `application_name` of listening connections. */
 export const LISTENER_NAME = "message-bus listener";
 
 const RELISTEN_MS = 200;
 const CLOSE_MS_MAX = 1_000;
 
 /** A listening connection. */
-export class OwnEar implements Ear {
-  readonly isShared = false;
+export class ConnectionListener implements Listener {
+  readonly isRelayed = false;
   readonly #connection: Connection;
-  readonly #hearing: Hearing;
+  readonly #events: ListenerEvents;
   readonly #link: Link;
   #bells: ReadonlySet<string> = new Set();
   #isCut = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  /** Makes one that hears nothing yet. */
-  constructor(connection: Connection, hearing: Hearing) {
+  /** Creates a listener without bells; the first `listen()` connects it. */
+  constructor(connection: Connection, events: ListenerEvents) {
     this.#connection = connection;
-    this.#hearing = hearing;
+    this.#events = events;
     this.#link = connection.link({
       kept: true,
       name: LISTENER_NAME,
-      onNotify: (name) => hearing.heard(name),
-      onClose: () => this.#cut(),
+      onNotify: (name) => events.onNotify(name),
+      onClose: () => this.#onCut(),
     });
   }
 
@@ -64,9 +64,9 @@ export class OwnEar implements Ear {
     await this.#link.close(CLOSE_MS_MAX);
   }
 
-  #cut(): void {
+  #onCut(): void {
     if (this.#closed) return;
-    if (!this.#isCut) this.#hearing.interrupted();
+    if (!this.#isCut) this.#events.onDisconnect();
     this.#isCut = true;
     this.#timer ??= setTimeout(() => this.#listenAgain(), RELISTEN_MS);
   }
@@ -77,15 +77,14 @@ export class OwnEar implements Ear {
       await this.#execute([...this.#bells].map((name) => `LISTEN ${name}`));
       if (this.#closed) return;
       this.#isCut = false;
-      this.#hearing.resumed();
+      this.#events.onReconnect();
     } catch {
-      // Until there is a server again.
-      this.#cut();
+      this.#onCut();
     }
   }
 
   async #execute(statements: readonly string[]): Promise<void> {
-    // One that says nothing still shows that the server is there.
+    // An empty SELECT still shows that the server answers.
     const text = statements.join(";") || "SELECT";
     await this.#link.execute(text, this.#connection.deadlineMs);
   }

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { take, until, within } from "../fixture.ts";
-import { Hub } from "../../lib/postgres/hub.ts";
+import { Relay } from "../../lib/postgres/relay.ts";
 import { Database } from "./database.ts";
 import { availability, serverOfFile } from "./server.ts";
 
 const server = await serverOfFile();
 const { ignore } = availability;
 
-// By push alone: no poll finds what was not rung.
+// By notification alone: the first poll comes after the test.
 const NO_POLL = { pollIntervalMs: 60_000 };
 
-/** Runs `work` with a hub folder of its own. */
-async function withHubFolder(
+/** Runs `work` with a relay folder of its own. */
+async function withRelayFolder(
   work: (database: Database, listeners: () => Promise<number>) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "mbus-hub-" });
@@ -32,9 +32,9 @@ async function withHubFolder(
   }
 }
 
-/** Starts a hub in this process. */
-async function startHub(database: Database): Promise<Hub> {
-  return await Hub.start({
+/** Starts a relay in this process. */
+async function startRelay(database: Database): Promise<Relay> {
+  return await Relay.start({
     url: database.url,
     busyTimeoutMs: 5_000,
     warn: (message) => database.warnings.push(message),
@@ -42,12 +42,12 @@ async function startHub(database: Database): Promise<Hub> {
 }
 
 Deno.test({
-  name: "sessions that find a hub are pushed to by it, with one listening " +
-    "connection for all",
+  name: "a relay notifies the sessions of its host through one listening " +
+    "connection",
   ignore,
   fn: () =>
-    withHubFolder(async (database, listeners) => {
-      await using _hub = await startHub(database);
+    withRelayFolder(async (database, listeners) => {
+      await using _relay = await startRelay(database);
       const peers = await Promise.all(
         ["a", "b", "c"].map((session) =>
           database.start({ session, ...NO_POLL })
@@ -70,18 +70,19 @@ Deno.test({
 
 Deno.test({
   name:
-    "when the hub ends its sessions listen for themselves, and miss nothing",
+    "sessions open their own connections when the relay ends, and miss nothing",
   ignore,
   fn: () =>
-    withHubFolder(async (database, listeners) => {
-      const hub = await startHub(database);
+    withRelayFolder(async (database, listeners) => {
+      const relay = await startRelay(database);
       const bus = await database.open(NO_POLL);
       const messages = bus.subscribe("state");
       await messages.ready;
       await bus.publish("state", 1);
       await within("the first", take(messages, 1));
-      await hub[Symbol.asyncDispose]();
-      await until("it listens for itself", async () => await listeners() === 1);
+      await relay[Symbol.asyncDispose]();
+      await until("its own connection listens", async () =>
+        await listeners() === 1);
       const writer = await database.start();
       await writer.call("publish", { channel: "state", payload: 2 });
       const [two] = await within("the second", take(messages, 1));
@@ -90,10 +91,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a hub that is killed is lost at once, and one that comes is joined",
+  name: "sessions leave a killed relay at once, and join one that starts later",
   ignore,
   fn: () =>
-    withHubFolder(async (database, listeners) => {
+    withRelayFolder(async (database, listeners) => {
       const command = new Deno.Command(Deno.execPath(), {
         args: ["run", "--quiet", "--allow-all", "cli.ts", "hub", "--json"],
         env: { MBUS_URL: database.url },
@@ -113,7 +114,7 @@ Deno.test({
       child.kill("SIGKILL");
       await child.status;
       await reader.cancel();
-      await until("it listens for itself", async () => {
+      await until("its own connection listens", async () => {
         return await listeners() === 1 && messages.mode === "push";
       });
       const writer = await database.start();
@@ -128,29 +129,33 @@ Deno.test({
       const others = quick.subscribe("state");
       await others.ready;
       assert.equal(await listeners(), 2);
-      await using hub = await startHub(database);
-      await until("it has joined", () => hub.sessions === 1);
-      await until("it listens no more", async () => await listeners() === 2);
+      await using relay = await startRelay(database);
+      await until("it has joined", () => relay.processes === 1);
+      await until("its own connection is closed", async () =>
+        await listeners() === 2);
     }),
 });
 
 Deno.test({
-  name: "a second hub of a host is refused",
+  name: "a second relay of a host is rejected",
   ignore,
   fn: () =>
-    withHubFolder(async (database) => {
-      await using _hub = await startHub(database);
-      await assert.rejects(startHub(database), /is that of this host/);
+    withRelayFolder(async (database) => {
+      await using _relay = await startRelay(database);
+      await assert.rejects(
+        startRelay(database),
+        /is already the relay of this host/,
+      );
     }),
 });
 
 Deno.test({
-  name: "a hub whose folder others may write is refused",
+  name: "a relay is rejected if others may write to its folder",
   ignore: ignore || Deno.build.os === "windows",
   fn: () =>
-    withHubFolder(async (database) => {
+    withRelayFolder(async (database) => {
       await Deno.chmod(Deno.env.get("MBUS_HUB")!, 0o777);
-      await assert.rejects(startHub(database), { fault: "ownership" });
+      await assert.rejects(startRelay(database), { fault: "ownership" });
       const bus = await database.open();
       assert.equal(await bus.subscribe("state").ready, undefined);
     }),

@@ -1,6 +1,5 @@
 /**
- * After a call that may have changed anything: what changed of what other
- * sessions work on is found, and told.
+ * Finds which files of other sessions a call has changed, and announces them.
  *
  * @module
  */
@@ -38,7 +37,7 @@ const CHANGES_MAX = 1_000;
 // A file's time may be that of the last tick of the system's clock.
 const TICK_MS = 10;
 
-/** Tells what has changed since a call began, and forgets what was seen. */
+/** Announces changes since a call began, and deletes the call's note. */
 export async function afterCall(
   hook: HookContext,
   { atMs, seen, writes }: CallNote,
@@ -53,8 +52,9 @@ export async function afterCall(
 }
 
 /**
- * Tells what has changed since it was seen, and writes notes down with it.
- * Returns the files that have changed.
+ * Announces changes since a snapshot, and writes `notes` in the same step.
+ *
+ * @returns The changed paths.
  */
 export async function tellChanges(
   hook: HookContext,
@@ -78,7 +78,7 @@ export async function tellChanges(
   return found?.changes.map(({ path }) => path) ?? [];
 }
 
-/** Finds what has changed since. */
+/** Compares the files with a snapshot. */
 async function changesSince(
   hook: HookContext,
   seen: Snapshot,
@@ -91,7 +91,7 @@ async function changesSince(
   ]);
   for (const path of seen.told ?? []) changed.delete(path);
   if (changed.size === 0 && !seen.hasMore) return { changes: [], more: 0 };
-  // What was taken since then was taken as it is.
+  // A hold taken after the snapshot covers the file as it is now.
   const holds = (await othersNear(hook, FILES_MAX, named)).files
     .filter(({ since }) => since === undefined || Date.parse(since) <= atMs);
   if (seen.hasMore) {
@@ -108,7 +108,7 @@ async function changesSince(
   };
 }
 
-/** The same as it is now, for a call that goes on. */
+/** Returns the snapshot as of now, for a call that still runs. */
 export async function seenAgain(
   seen: Snapshot,
   atMs: number,
@@ -141,14 +141,14 @@ async function changedInTrees({ trees, atMs }: Snapshot): Promise<string[]> {
       );
     return [
       ...changed.map(([name]) => below(root, name)),
-      // It may have been left out this time.
+      // A file past the bound is missing from the walk, and may still exist.
       ...gone.map((name) => below(root, name))
         .filter((path, at) => entryStamp(path) !== stamps[gone[at]]),
     ];
   });
 }
 
-/** Of the files that were not stamped, those that were written since. */
+/** Returns the files without a stamp that were written since the snapshot. */
 function writtenSince(
   { atMs, files }: Snapshot,
   holds: readonly OthersFile[],
@@ -165,7 +165,7 @@ function writtenSince(
   });
 }
 
-/** Finds what covers a path. */
+/** Returns a lookup of the holds that cover a path. */
 function coveringOf(
   holds: readonly OthersFile[],
 ): (path: string) => OthersFile[] {

@@ -1,5 +1,5 @@
 /**
- * Times in words for the model, relative to the moment at which it is told.
+ * Durations in words for the model, relative to the moment of telling.
  *
  * @module
  */
@@ -8,7 +8,7 @@ const MINUTE_S = 60;
 const HOUR_S = 60 * MINUTE_S;
 const DAY_S = 24 * HOUR_S;
 
-/** How long ago something was, such as `4 min ago`. */
+/** Returns a duration in milliseconds in words, such as `4 min ago`. */
 export function ago(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 2 * MINUTE_S) return `${seconds} s ago`;

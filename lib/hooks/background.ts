@@ -1,14 +1,14 @@
 /**
- * Commands that go on when their call has ended: what they write appears later.
+ * Commands that still run when their call has ended: their writes appear later.
  *
  * ```text
- *  call ends ─▶ looked at ─▶ at each later hook that is no tool's begin, at most
- *                            every 2 s ─▶ after 10 minutes, or at the end of the
- *                            session, for the last time
+ *  call ends ─▶ checked ─▶ at each later hook except before a tool, at most
+ *                          every 2 s ─▶ last check after 10 minutes, or at the
+ *                          end of the session
  * ```
  *
- * Much else happens in that time, so the command is never called the one that
- * changed a file, and each file is told of once.
+ * Other processes write in that time too. So a notice never names the command as
+ * the author of a change, and names each file once.
  *
  * @module
  */
@@ -24,27 +24,27 @@ import {
   readNote,
 } from "./hook_context.ts";
 
-/** How long a command is looked at after its call, in milliseconds. */
+/** Time for which a command is checked after its call, in milliseconds. */
 const LOOKED_AT_MS = 10 * 60 * 1000;
 
-/** The least time between two looks, in milliseconds. */
+/** Minimum time between two checks, in milliseconds. */
 const LOOK_MS = 2_000;
 
 const COMMANDS_MAX = 10;
 
 const COMMAND = "command in the background";
 
-/** A command that may go on. */
+/** A command that may still run. */
 interface Running {
-  /** The note of what was seen. */
+  /** Key of the note that holds the snapshot. */
   readonly key: string;
-  /** When it is looked at for the last time, in milliseconds since 1970. */
+  /** Time of the last check, in milliseconds since 1970. */
   readonly untilMs: number;
-  /** When it was looked at, in milliseconds since 1970. */
+  /** Time of the latest check, in milliseconds since 1970. */
   readonly lookedAtMs: number;
 }
 
-/** Looks at what a command has changed whose call has ended, and goes on. */
+/** Announces a command's changes at the end of its call, and keeps checking. */
 export async function watchCommand(
   hook: HookContext,
   note: CallNote,
@@ -74,7 +74,7 @@ export async function watchCommand(
   }
 }
 
-/** Looks at the commands that may go on, of which the note is as given. */
+/** Checks commands that may still run; `text` is the note that lists them. */
 export async function checkBackground(
   hook: HookContext,
   text: string,
@@ -89,7 +89,7 @@ export async function checkBackground(
   const goesOn = ({ untilMs }: Running) => !isOver && nowMs < untilMs;
   const left = running.filter((each) => !due.includes(each) || goesOn(each))
     .map((each) => due.includes(each) ? { ...each, lookedAtMs: nowMs } : each);
-  // Hooks of one session run at once: the first one looks.
+  // Hooks of one session run in parallel: the first one checks.
   const isFirst = await store.noteActivity(session.id, {
     notes: notesOf({ [BACKGROUND]: left.length === 0 ? undefined : left }),
     expects: { key: BACKGROUND, value: text },
@@ -105,7 +105,7 @@ export async function checkBackground(
   }
 }
 
-/** Tells what has changed since the last look; returns what is seen now. */
+/** Announces changes since a snapshot; returns the new snapshot. */
 async function look(
   hook: HookContext,
   seen: Snapshot,

@@ -1,12 +1,12 @@
 /**
- * Before a call that may change anything: what other sessions work on is looked
- * at, and kept in one note until the call has ended.
+ * Takes a snapshot of other sessions' files before a call that may change any
+ * file. One note keeps the snapshot until the call ends.
  *
  * - The latest 100 held or active files are stamped, small ones with a hash.
  * - Held folders and globs are stamped by size and time, up to 5,000 files and
- *   folders in all. A bound that is reached is told, once for each hold.
- * - Of more files only the number is known: after the call, those are taken for
- *   changed that were written since it began.
+ *   folders in all. A session is told once for each hold that exceeds the bound.
+ * - Further files are only counted. After the call, such a file counts as
+ *   changed if it was written since the call began.
  *
  * @module
  */
@@ -35,12 +35,12 @@ import {
 import { targetsOf } from "./edits.ts";
 import { stampOf } from "./file_stamp.ts";
 
-/** How many files of others are listed at most. */
+/** Maximum number of other sessions' files that are listed. */
 export const FILES_MAX = 5_000;
-// What is larger in all is told by its size and time alone.
+// Past this many hashed bytes in all, a stamp is size and time alone.
 const HASHED_BYTES_MAX = 1024 * 1024;
 
-/** Looks at what other sessions work on, before a command runs. */
+/** Takes the snapshot before a command. */
 export async function beforeCommand(
   hook: HookContext,
   near: OthersNear,
@@ -56,17 +56,17 @@ export async function beforeCommand(
 }
 
 /**
- * Looks at what a tool names, before it is called: at the files themselves, and
- * at what other sessions work on in the folders.
+ * Takes the snapshot before a tool: the files that the call names, and other
+ * sessions' files in the folders that it names.
  */
 export async function beforeUnknown(
   hook: HookContext,
   paths: readonly string[],
 ): Promise<void> {
-  // What looks like a path may be none.
+  // Not every text that looks like a path is one, so nothing is logged.
   const targets = targetsOf({ ...hook, log: () => {} }, paths);
   const near = await othersNear(hook, FILES_MAX, targets.map(pathOf));
-  // What a session changes that is alone is no other one's business.
+  // Without another session, no other session's files can change.
   if (near.isAlone || targets.length === 0) return;
   const named = targets.filter(isFile).map(pathOf);
   const folders = targets.filter((target) => !isFile(target));
@@ -132,7 +132,7 @@ export function isFile({ kind }: Pick<LockTarget, "kind">): boolean {
   return kind === "file";
 }
 
-/** Where to look for what folders and globs cover, as far as it is near. */
+/** Returns the folders to walk for held folders and globs near the call. */
 function rootsOf(
   holds: readonly OthersFile[],
   near: readonly string[],
@@ -144,12 +144,12 @@ function rootsOf(
   });
 }
 
-/** The folder that all lies in that a hold covers. */
+/** Returns the folder that contains all that a hold covers. */
 function folderOf({ kind, path, disk, foldsCase }: OthersFile): string {
   return kind === "folder" ? path : pathSetPrefix(kind, disk, foldsCase) || "/";
 }
 
-/** The folders and globs of which a part was not looked at. */
+/** Returns the held folders and globs that were only partly stamped. */
 function leftOutOf(
   holds: readonly OthersFile[],
   { trees }: Snapshot,
@@ -163,7 +163,7 @@ function leftOutOf(
   );
 }
 
-/** Tells once of each hold that it is not looked at whole. */
+/** Makes the notices of holds that are only partly checked, once for each. */
 async function leftOutNotes(
   hook: HookContext,
   cut: readonly OthersFile[],

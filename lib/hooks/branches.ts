@@ -1,10 +1,9 @@
 /**
- * Branch changes: each session of a worktree is told at its next step, once, and
+ * Branch changes: each session of a worktree is told once, at its next step, and
  * its row shows the new branch.
  *
- * HEAD is compared with the row after a shell command, at a prompt and when a
- * session goes on, as reading it takes microseconds. This file is loaded where
- * the two differ.
+ * HEAD is compared with the row after a shell command, at a prompt and at the
+ * start of a session. This file is loaded only where the two differ.
  *
  * @module
  */
@@ -19,8 +18,8 @@ const CHANGES_BRANCH =
   /^git (switch|checkout|rebase|bisect|symbolic-ref|pull|stash branch)\b/;
 
 /**
- * Notes the branch of the session's worktree, and of those in which it has just
- * run one of `commands`; announces those that changed.
+ * Notes the branch of the session's worktree, and of the worktrees in which it
+ * has just run one of `commands`. Announces each change.
  */
 export async function noteBranches(
   hook: HookContext,

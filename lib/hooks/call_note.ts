@@ -1,5 +1,5 @@
 /**
- * What is kept of a call from its begin to its end.
+ * The note that a session keeps of a call from its start to its end.
  *
  * @module
  */
@@ -7,31 +7,31 @@
 import type { FileStamp } from "./file_stamp.ts";
 import type { TreeStamps } from "./tree_stamps.ts";
 
-/** A path as a tool or a command names it; a command may name a glob. */
+/** A path as a tool or command names it; a command may name a glob. */
 export type EditPath = string | { readonly glob: string };
 
-/** What other sessions worked on when a call began, as far as it was looked at. */
+/** The stamped part of other sessions' files at the start of a call. */
 export interface Snapshot {
-  /** When that was, in milliseconds since 1970. */
+  /** Time of the snapshot, in milliseconds since 1970. */
   readonly atMs: number;
   /** The files, each with its stamp. */
   readonly files: readonly (readonly [path: string, stamp: FileStamp])[];
-  /** What folders and globs cover. */
+  /** Stamps of the files that held folders and globs cover. */
   readonly trees: readonly TreeStamps[];
   /** Whether more files are held than were stamped. */
   readonly hasMore: boolean;
-  /** The files that the call itself names: they count, whichever session holds them. */
+  /** The files that the call itself names; they count without a hold, too. */
   readonly named: readonly string[];
-  /** The files of which it was told already that they changed. */
+  /** Changed files that were announced already. */
   readonly told?: readonly string[];
 }
 
-/** What is kept of a call from its begin to its end. */
+/** The note of one call. */
 export interface CallNote {
-  /** When it began, in milliseconds since 1970. */
+  /** Start of the call, in milliseconds since 1970. */
   readonly atMs: number;
-  /** The paths that it is known to write, as given. */
+  /** The paths that the call is known to write, as given. */
   readonly writes: readonly EditPath[];
-  /** What other sessions worked on. */
+  /** The snapshot, if other sessions' files are near. */
   readonly seen?: Snapshot;
 }

@@ -1,21 +1,22 @@
 /**
- * Telling that files which others work on changed while a call ran, and telling
- * no more than is known.
+ * Notices about files of other sessions that changed while a call ran. A notice
+ * says no more than is known.
  *
- * | known | this session is told | its holders are told |
+ * | known | the calling session is told | the holders are told |
  * | --- | --- | --- |
  * | the command names the file as one that it writes | your command has changed it | this session has changed it |
- * | no other session was at work meanwhile | your command, or something else, has changed it | it changed while this session ran something |
- * | another session was at work, or the call goes on in the background | it changed meanwhile | the same |
+ * | no other session was active meanwhile | your command, or something else, has changed it | it changed while this session ran something |
+ * | another session was active, or the call goes on in the background | it changed meanwhile | the same |
  * | another session says that it changed the file | nothing | nothing |
  *
- * - A session was at work if it gave a sign of life since the call began, if a
- *   command of it began and has not ended, or if it is about to edit the file: its
- *   automatic lock is younger than its last change.
- * - A person's editor gives no sign, so only a command that names the file is
- *   ever called the one that changed it.
- * - Advice is to tell the holder, and never to undo what may be its work.
- * - Agents that have read the file find a note of the change, without an author.
+ * - A session was active if it sent a heartbeat since the call began, if one of
+ *   its commands was still running, or if it is about to edit the file. In the
+ *   last case its automatic lock is younger than its last change.
+ * - A person's editor sends no heartbeat. So a notice calls a command the author
+ *   of a change only if the command names the file.
+ * - The advice is to tell the holder, never to undo a change: that would delete
+ *   the holder's work.
+ * - Agents that have read the file get a note of the change without an author.
  *
  * @module
  */
@@ -36,30 +37,30 @@ import { noticeNotes } from "./deferred_notices.ts";
 import { LEASE_MS } from "./edit_lock.ts";
 import type { Changes } from "./changes.ts";
 
-/** What is to be written down and said. */
+/** Notes and messages about changes. */
 export interface Notices {
-  /** Files whose change is put to this session's account. */
+  /** Files whose change is recorded as a touch by the calling session. */
   readonly touched: readonly string[];
-  /** What the session keeps of them, and is to be told. */
+  /** Notes of the calling session, including notices for later. */
   readonly notes: ReadonlyMap<string, string>;
-  /** What is said on `file_conflict`. */
+  /** Messages on `file_conflict`. */
   readonly messages: readonly NewMessage[];
 }
 
 const NAMED_MAX = 5;
 const EVENTS_MAX = 10;
 
-/** How much is known of a change. */
+/** How sure it is that the call made a change. */
 type Certainty = "known" | "likely" | "open";
 
-/** Files that are held alike and changed, of which as much is known. */
+/** Changed files under one hold, with the same certainty. */
 interface Group {
   readonly certainty: Certainty;
   readonly hold: OthersFile;
   readonly paths: string[];
 }
 
-/** What is to be said of changes that were found. */
+/** Makes the notices about changes. */
 export async function noticesOf(
   hook: HookContext,
   { changes, more }: Changes,
@@ -99,7 +100,7 @@ export async function noticesOf(
   };
 }
 
-/** Another session that lives, and whether it was at work meanwhile. */
+/** Another living session, and whether it was active meanwhile. */
 interface Suspect {
   readonly session: Session;
   readonly wasAtWork: boolean;
@@ -124,7 +125,7 @@ async function suspectsOf(
   return suspects;
 }
 
-/** How much is known of a change; undefined if another session says it is its. */
+/** Returns the certainty; undefined if another session reports the change. */
 async function certaintyOf(
   hook: HookContext,
   { path, holds }: Change,
@@ -217,7 +218,7 @@ function standing(
   return `${plainName(session)} ${how}${covered}${from}`;
 }
 
-/** The command that tells a session, if its id is one that the bus gives. */
+/** Returns the command that tells a session, if its id needs no quoting. */
 function telling(session: string): string {
   return /^[\w.\-/:~@+]{1,128}$/.test(session)
     ? ` (mbus send chat '"…"' --to ${session})`

@@ -1,35 +1,35 @@
 /**
- * What a call was found to have changed of what other sessions work on, as data.
+ * The changes that a call made to other sessions' files, as data.
  *
  * @module
  */
 
 import type { OthersFile } from "../model/edit.ts";
 
-/** A file that is not what it was before the call. */
+/** A file that differs from its stamp before the call. */
 export interface Change {
-  /** Its absolute path. */
+  /** The absolute path. */
   readonly path: string;
-  /** What covers it since before the call, each of another session. */
+  /** Other sessions' holds on the file that are older than the call. */
   readonly holds: readonly OthersFile[];
 }
 
-/** What has changed since. */
+/** The changes since a snapshot. */
 export interface Changes {
-  /** Each path once. */
+  /** The changed files, each once. */
   readonly changes: readonly Change[];
-  /** How many more files changed than are listed. */
+  /** The number of further changed files that are not listed. */
   readonly more: number;
 }
 
-/** What ran while the files changed. */
+/** The call that ran while the files changed. */
 export interface ObservedCall {
-  /** What it is called in a sentence to its own session. */
+  /** The call's name in a sentence to its own session. */
   readonly call: string;
-  /** When it began, in milliseconds since 1970. */
+  /** Start of the call, in milliseconds since 1970. */
   readonly sinceMs: number;
-  /** The files that it surely wrote to, if they have changed. */
+  /** The files that the call names as ones that it writes. */
   readonly named: ReadonlySet<string>;
-  /** Whether it still runs. */
+  /** Whether the call still runs. */
   readonly goesOn?: boolean;
 }

@@ -1,23 +1,23 @@
 /**
  * Threads of Codex whose hooks and shells run below its shared daemon.
  *
- * A plainly started Codex runs its threads in one background process per
- * CODEX_HOME, whatever window they belong to. That daemon keeps the environment
- * of the window that started it. So what a hook or shell inherits is hearsay:
+ * A plainly started Codex runs the threads of all windows in one background
+ * process per CODEX_HOME. The daemon keeps the environment of the window that
+ * started it. So a hook or shell cannot trust its inherited environment:
  *
- * | what | is taken from |
+ * | value | source |
  * | --- | --- |
  * | the session | the thread's id |
  * | its process | the thread's window, which the daemon knows by a port |
- * | where the bus is | the command's own `MBUS_HOME=…`, else the window's environment |
- * | `MBUS_SESSION` | nowhere |
+ * | the bus | the command's own `MBUS_HOME=…`, otherwise the window's environment |
+ * | `MBUS_SESSION` | ignored |
  *
- * What is seen here is not documented. Where a name or a file is missing, a
- * session is what it would be without a daemon.
+ * Codex documents none of this. Where a name or a file is missing, the session
+ * is the same as without a daemon.
  *
- * Finding a window takes longer than a hook may, so it is remembered in the
- * daemon's bus folder, and asked for again at a session's start and at a prompt
- * if it is gone.
+ * Finding a window takes longer than a hook may. So a file in the daemon's bus
+ * folder caches it. The daemon is asked again at a session's start, and at a
+ * prompt if the window's process is gone.
  *
  * @module
  */
@@ -30,48 +30,48 @@ import { procText } from "../process/procfs.ts";
 import { assertPrivateFolder, locateBus } from "../sqlite/location.ts";
 import { DAEMON_FILE } from "./agents/codex.ts";
 
-/** A thread that runs us, below the daemon of its Codex. */
+/** The thread that runs this process, below the daemon of its Codex. */
 export interface BelowDaemon {
   /** The thread. */
   readonly thread: CodexThread;
-  /** Its window's process, else the daemon's. */
+  /** Process of the thread's window, otherwise the daemon's. */
   readonly process: KeeperProcess;
-  /** Whether that is the window's. */
+  /** Whether `process` is the window's. */
   readonly hasWindow: boolean;
 }
 
-/** Variables, by their names. */
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string>>;
 
-/** What is remembered of a thread's window. */
+/** The cached window of a thread. */
 interface Window extends KeeperProcess {
-  /** What of its environment concerns the bus. */
+  /** Variables of the window that concern the bus. */
   readonly environment: Environment;
 }
 
-/** When a thread's window is asked for that is remembered. */
+/** When to ask the daemon although a window is cached. */
 export type Look =
   /** Always: the thread was loaded just now. */
   | "always"
-  /** If the one that is remembered is gone. */
+  /** If the process of the cached window is gone. */
   | "if-gone"
-  /** Never: whose window is gone may have a turn under way. */
+  /** Never: a thread without a window may have a turn under way. */
   | "never";
 
-// What says where the bus is, and how it is used.
+// The variables that say which bus to use, and how.
 const OF_THE_BUS =
   /^(MBUS_\w+|CODITECT_HOME|HOME|XDG_STATE_HOME|XDG_CONFIG_HOME)$/;
 
-// Would name another agent, or a session that is not the thread's.
+// These would name another agent, or a session that is not the thread's.
 const HEARSAY = ["MBUS_SESSION", "CLAUDE_PID", "OPENCODE_PID"];
 
 /**
- * The thread that runs us, if it does so below a daemon; then the variables of
- * its window are put in place of the daemon's.
+ * Returns the thread that runs this process, if it runs below a daemon. Replaces
+ * the daemon's environment variables with those of the thread's window.
  *
  * @param home The folder of that Codex.
  * @param id The thread's id.
- * @param look When to look for a window that is remembered.
+ * @param look When to ask the daemon although a window is cached.
  */
 export async function belowDaemon(
   home: string,
@@ -81,7 +81,7 @@ export async function belowDaemon(
   const daemon = daemonAbove(home);
   if (daemon === undefined || !isThreadId(id)) return undefined;
   const thread: CodexThread = { home, id, daemon };
-  // By the variables that all threads have in common, before they are changed.
+  // The cache's folder follows from the daemon's variables, so it comes first.
   const folder = windowsFolder();
   const window = await windowOf(thread, folder, look);
   if (window !== undefined) {
@@ -109,15 +109,15 @@ async function windowOf(
   const { findWindow } = await import("./codex_window.ts");
   const found = await findWindow(thread);
   const window = found && { ...found, environment: environmentOf(found.pid) };
-  // One that died may be all that says which bus it was on.
+  // A dead window may be the only source of the thread's bus.
   const latest = window ?? known ?? null;
   if (latest === null || latest !== known) remember(folder, thread.id, latest);
   return latest ?? undefined;
 }
 
 /**
- * The daemon of the Codex in `home`, if it is among those that started us. Its
- * file alone proves nothing: it is left behind by a daemon that was killed.
+ * Returns the daemon of the Codex in `home`, if it is an ancestor of this
+ * process. Its file alone proves nothing: a killed daemon leaves it behind.
  */
 export function daemonAbove(
   home: string,
@@ -152,7 +152,7 @@ function daemonPid(
       ? { pid, startTicks: `${ticks}` }
       : { pid };
   } catch {
-    // There is none, or it is another version's.
+    // The file is missing, or another version wrote it.
     return undefined;
   }
 }
@@ -161,7 +161,7 @@ function isManagedDaemon({ arguments: words }: ProcessEntry): boolean {
   return words.includes("app-server") && words.includes("--managed-daemon");
 }
 
-/** What of a process's environment concerns the bus; empty if it is hidden. */
+/** Returns a process's variables that concern the bus; empty if unreadable. */
 export function environmentOf(pid: number): Environment {
   const text = procText(`/proc/${pid}/environ`) ?? "";
   const found: Record<string, string> = {};
@@ -173,11 +173,11 @@ export function environmentOf(pid: number): Environment {
   return found;
 }
 
-/** Puts the window's variables in place of those that came from the daemon. */
+/** Replaces variables that came from the daemon with the window's. */
 function adopt(window: Environment, inherited: Environment): void {
   for (const name of [...Object.keys(window), ...Object.keys(inherited)]) {
     const own = Deno.env.get(name);
-    // Set on the command line of the hook, or by the shell's configuration.
+    // The hook's command line or the shell's configuration set it.
     if (own !== undefined && own !== inherited[name]) continue;
     if (window[name] === undefined) Deno.env.delete(name);
     else Deno.env.set(name, window[name]);
@@ -190,7 +190,7 @@ function lives({ pid, startTime }: KeeperProcess): boolean {
     entry.command === "codex" && !/[ZXx]/.test(entry.state);
 }
 
-// ——— what is remembered ———
+// ——— the cache of windows ———
 
 const REMEMBERED_MAX = 200;
 
@@ -203,7 +203,7 @@ function windowsFolder(): string | undefined {
   }
 }
 
-/** A thread's window; null if it was not found, undefined if not looked for. */
+/** Returns the cached window; null if none was found, undefined if unknown. */
 function recalled(
   folder: string | undefined,
   id: string,
@@ -233,7 +233,7 @@ function remember(
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     assertPrivateFolder(folder);
     forgetOld(folder);
-    // Whole or not at all: another hook of the thread may read it now.
+    // The rename is atomic: another hook of the thread may read the file now.
     const made = `${folder}/.${id}.${Deno.pid}`;
     Deno.writeTextFileSync(made, JSON.stringify(window), {
       createNew: true,
@@ -241,11 +241,11 @@ function remember(
     });
     Deno.renameSync(made, `${folder}/${id}`);
   } catch {
-    // It is asked for again at the next step.
+    // The next hook asks the daemon again.
   }
 }
 
-/** Threads of old are asked for again if they go on. */
+/** Empties a full cache; threads that go on are looked up again. */
 function forgetOld(folder: string): void {
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
   if (names.length < REMEMBERED_MAX) return;

@@ -2,31 +2,31 @@
  * Asks the shared daemon of Codex on its control socket.
  *
  * The protocol is JSON by WebSocket over a Unix socket: `initialize`,
- * `initialized`, then one request. It is written out here, because libraries for
- * it take longer to load than a hook may take. Nothing is sent that subscribes to
- * a thread, so that asking keeps none loaded.
+ * `initialized`, then one request. It is written out here, because a library
+ * takes longer to load than a hook may take. No request subscribes to a thread,
+ * because a subscription would keep the thread loaded.
  *
- * No answer is an answer: whatever the socket or the daemon does, a caller gets
- * `undefined` after {@linkcode ANSWER_MS_MAX}. The names are not documented, and
- * a sandbox refuses the connection.
+ * A caller gets `undefined` after {@linkcode ANSWER_MS_MAX} at the latest, on
+ * any failure of the socket or the daemon. Codex does not document the names,
+ * and a sandbox refuses the connection.
  *
  * @module
  */
 
-/** The longest that an answer is waited for, in milliseconds. */
+/** Maximum wait for an answer, in milliseconds. */
 export const ANSWER_MS_MAX = 200;
 
 const ANSWER_BYTES_MAX = 1_000_000;
 const PATH_BYTES_MAX = 107;
 
-/** What the daemon answered. */
+/** The daemon's answer. */
 export type DaemonAnswer =
   /** The request's result. */
   | { readonly result: unknown }
-  /** The request was refused; the daemon's own words. */
+  /** The request was refused; the text is the daemon's. */
   | { readonly refusal: string };
 
-/** Asks the daemon of the Codex in `home`; `undefined` if it does not answer. */
+/** Asks the daemon of the Codex in `home`; `undefined` without an answer. */
 export async function askDaemon(
   home: string,
   method: string,
@@ -41,7 +41,7 @@ export async function askDaemon(
   try {
     return await Promise.race([late, talk(opening, method, params)]);
   } catch {
-    // No such socket, EPERM, another user's, closed, or not its protocol.
+    // Missing socket, EPERM, another user's socket, closed, or another protocol.
     return undefined;
   } finally {
     clearTimeout(timer);
@@ -74,7 +74,7 @@ async function talk(
   for (;;) {
     const message: unknown = JSON.parse(await socket.receive());
     if (typeof message !== "object" || message === null) continue;
-    // Notifications and the answer to `initialize` come before it.
+    // Notifications and the answer to `initialize` come first.
     const { id, result, error } = message as Record<string, unknown>;
     if (id !== 2) continue;
     return error === undefined
@@ -113,13 +113,13 @@ class Socket {
     if (!/^HTTP\/1\.1 101 /.test(head)) throw new Error("no WebSocket");
   }
 
-  /** Sends messages, each as one text frame, all at once. */
+  /** Sends messages in one write, each as one text frame. */
   async send(messages: readonly unknown[]): Promise<void> {
     const frames = messages.map((message) => frameOf(JSON.stringify(message)));
     await this.#write(joined(frames));
   }
 
-  /** Receives one message, whatever frames it comes in. */
+  /** Receives one message, which may come in several frames. */
   async receive(): Promise<string> {
     const parts: Uint8Array[] = [];
     for (let size = 0;;) {
@@ -130,7 +130,7 @@ class Socket {
       const part = await this.#take(length);
       const code = first & 0x0f;
       if (code === CLOSE) throw new Error("closed");
-      // A ping: the connection closes before the daemon misses a pong.
+      // A ping needs no pong: the connection closes before the daemon misses it.
       if (code !== TEXT && code !== CONTINUATION) continue;
       parts.push(part);
       if ((first & 0x80) !== 0) return new TextDecoder().decode(joined(parts));
@@ -161,7 +161,7 @@ class Socket {
   }
 }
 
-/** A masked text frame, as a client must send. */
+/** Makes a masked text frame, as a client must send it. */
 function frameOf(text: string): Uint8Array {
   const data = new TextEncoder().encode(text);
   const mask = crypto.getRandomValues(new Uint8Array(4));

@@ -1,9 +1,9 @@
 /**
- * Asks the daemon of Codex whether a session that lost its window still has a
- * turn under way. Callers must be able to wait for the answer.
+ * Asks the daemon of Codex whether a session without a window still has a turn
+ * under way. Callers must be able to wait for the answer.
  *
- * Turns that end tell so by a hook, after which the session is idle. One that
- * was interrupted, or that asks its person something, tells nothing.
+ * A turn that ends calls a hook, after which the session is idle. A turn that
+ * was interrupted, or that asks its person a question, calls none.
  *
  * @module
  */
@@ -11,14 +11,14 @@
 import type { CodexThread } from "../model/process.ts";
 import { askDaemon, type DaemonAnswer } from "./codex_socket.ts";
 
-/** Whether the turn of a thread that lost its window is over. */
+/** Whether the turn of a thread without a window has ended. */
 export async function isTurnOver({ home, id }: CodexThread): Promise<boolean> {
   return isOver(await askDaemon(home, "thread/read", { threadId: id }));
 }
 
 /** Whether an answer to `thread/read` says that no turn goes on by itself. */
 export function isOver(answer: DaemonAnswer | undefined): boolean {
-  // A daemon that does not answer may be at work: the lease decides.
+  // A daemon that does not answer may be busy: then the lease decides.
   if (answer === undefined) return false;
   if ("refusal" in answer) {
     return /thread not (loaded|found)/.test(answer.refusal);

@@ -1,10 +1,10 @@
 /**
- * Which process is the window of a thread of Codex.
+ * Finds the process of a Codex thread's window.
  *
- * Each window serves its own tools to the daemon on a port of loopback, which
- * the daemon names for a thread. So the window is the process that listens there.
- * That port is stale where a second window went on with a thread and the first
- * one is gone; a window that was started with the thread's id is found by that.
+ * Each window serves its own tools to the daemon on a loopback port, which the
+ * daemon names for each thread. So the window is the process that listens there.
+ * The port is stale if the thread moved to a second window and the first one is
+ * gone. Then a window that was started with the thread's id is taken.
  *
  * @module
  */
@@ -14,18 +14,18 @@ import type { ProcessEntry } from "../process/process_entry.ts";
 import { procEntry, procLink, procText } from "../process/procfs.ts";
 import { askDaemon, type DaemonAnswer } from "./codex_socket.ts";
 
-// What the tools that a window serves are called.
+// The name of the tools that a window serves.
 const TOOLS = "codex_tui";
 const PROGRAM = "codex";
 
-/** Finds a thread's window; `undefined` if none is to be found. */
+/** Finds a thread's window; returns `undefined` if there is none. */
 export async function findWindow(
   { home, id, daemon }: CodexThread,
 ): Promise<KeeperProcess | undefined> {
   const answer = await askDaemon(home, "mcpServerStatus/list", {
     threadId: id,
     serverName: TOOLS,
-    // All else takes the daemon a hundred times longer.
+    // Other details take the daemon a hundred times longer.
     detail: "toolsAndAuthOnly",
   });
   const windows = codexProcesses().filter(({ pid }) => pid !== daemon.pid);
@@ -41,7 +41,7 @@ export async function findWindow(
   return window && { pid: window.pid, startTime: window.startTime };
 }
 
-/** The port at which the daemon reaches a thread's window. */
+/** Returns the port at which the daemon reaches a thread's window. */
 export function portIn(answer: DaemonAnswer | undefined): number | undefined {
   if (answer === undefined || !("result" in answer)) return undefined;
   const servers = (answer.result as { data?: unknown } | null)?.data;
@@ -51,7 +51,7 @@ export function portIn(answer: DaemonAnswer | undefined): number | undefined {
   return port === undefined ? undefined : Number(port);
 }
 
-/** The inode of the socket that listens on a port of loopback. */
+/** Returns the inode of the socket that listens on a loopback port. */
 export function listenerOn(port: number, table: string): string | undefined {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   //   3: 0100007F:8137 00000000:0000 0A 00000000:00000000 00:00000000 … 46151
@@ -68,7 +68,7 @@ function codexProcesses(): ProcessEntry[] {
   try {
     names = [...Deno.readDirSync("/proc")].map(({ name }) => name);
   } catch {
-    // Not Linux, or no right to look.
+    // Not Linux, or /proc is not readable.
     return found;
   }
   for (const name of names) {
@@ -89,7 +89,7 @@ function hasOpen(pid: number, inode: string): boolean {
       }
     }
   } catch {
-    // Another user's, or gone.
+    // The process is another user's, or gone.
   }
   return false;
 }

@@ -1,9 +1,9 @@
 /**
- * Shell commands: an edit by other means.
+ * Checks shell commands, which may edit files like an edit tool.
  *
- * Before one runs, what can be read off it as written is judged like an edit,
- * and what other sessions work on is looked at. After it ran, what changed
- * meanwhile is told to both: `change_notices.ts` says in which words.
+ * Before a command runs, the writes read off its text are judged like edits, and
+ * other sessions' files are stamped. After it ran, changed files are announced
+ * to both sides: `change_notices.ts` holds the words.
  *
  * @module
  */
@@ -46,21 +46,21 @@ export async function beforeShell(
     const { beforeCommand } = await import("./before_call.ts");
     await beforeCommand(hook, near, writes);
   } else if (near.isHolder && !near.isAlone) {
-    // Others see by it that this session may be changing its own files.
+    // The note shows others that this session may be changing its own files.
     const note: CallNote = { atMs: hook.nowMs, writes };
     await noteCall(hook, { [callKey(hook)]: note, [BEGAN]: hook.nowMs });
   }
   return result;
 }
 
-/** Finds what a command that ran has changed of others' files. */
+/** Announces the changes of a command to other sessions' files. */
 export async function afterShell(
   hook: HookContext,
   command: string,
 ): Promise<void> {
   const { writes: read, reads, trees, goesOn } = filesOf(hook, command);
   const note = await readNote<CallNote>(hook, callKey(hook));
-  // What a target means is decided by what was there before.
+  // The writes were read before the command ran, when the disk was as it found it.
   const writes = note?.writes ?? read;
   if (trees.length > 0 || hasOtherBranch(hook.session)) {
     await noteBranches(hook, trees);
@@ -101,18 +101,18 @@ async function noteCall(
   });
 }
 
-/** What can be read off a command. */
+/** Files and trees read off a command. */
 interface FilesOfCommand {
   readonly writes: EditPath[];
   readonly reads: string[];
   readonly trees: TreeCommand[];
-  /** Whether a bound left something unread. */
+  /** Whether a bound cut off part of the command. */
   readonly isCut: boolean;
-  /** Whether something goes on when the call has ended. */
+  /** Whether a process goes on when the call has ended. */
   readonly goesOn: boolean;
 }
 
-/** What a command writes and shows, as seen from the session's folder. */
+/** Reads a command's files, relative to the session's folder. */
 function filesOf(
   hook: HookContext,
   command: string,
@@ -131,7 +131,7 @@ function filesOf(
     const folders = [folder, base].filter((each) => each !== undefined);
     const from = folders.reduceRight(
       (inner, outer) => placedIn(isGlob ? escapeGlob(outer) : outer, inner),
-      // The shell has expanded what was to be expanded.
+      // The shell has expanded a leading tilde already.
       path.startsWith("~") ? `./${path}` : path,
     );
     return isGlob ? { glob: from } : from;
@@ -150,14 +150,14 @@ function filesOf(
 }
 
 /**
- * The call, without its log: a command that names what can be no path fails,
- * and its model sees that.
+ * Returns the context without its log. A command that names an impossible path
+ * fails, and its model sees the error.
  */
 function quiet(hook: HookContext): HookContext {
   return { ...hook, log: () => {} };
 }
 
-/** A command that failed may have stopped before it showed a file. */
+/** Whether a command failed; it may have stopped before it showed a file. */
 function hasFailed({ event }: HookContext): boolean {
   return event.kind === "after-tool" && event.succeeded === false;
 }

@@ -1,19 +1,18 @@
 /**
- * The decision core: what happens at each point of an agent's work, the same
- * for all agents.
+ * The decision core: what happens at each event, the same for all agents.
  *
  * | event | what is done | what the model may be told |
  * | --- | --- | --- |
- * | session start | registered (by whoever decides) | its mail |
- * | prompt | at work again | its mail |
+ * | session start | registered (before the decision) | pending context |
+ * | prompt | marked active | pending context |
  * | before a tool | edits judged and locked, shell writes too | a denial |
- * | before a tool that is not known | the files that it names are stamped | |
- * | after a tool | reads and edits noted, overwritten files found | its mail |
- * | stop | idle | its mail, if the policy holds it |
- * | session end | ended: locks and claims are free | |
+ * | before an unknown tool | the files that it names are stamped | |
+ * | after a tool | reads and edits noted, overwritten files found | pending context |
+ * | stop | marked idle | pending context, if the policy holds the agent |
+ * | session end | ended: locks and claims are released | |
  *
- * Only what reads shell commands is loaded when one is to be read: for the rest
- * a file more would cost more than the code in it.
+ * Only the readers of shell commands are loaded on demand: for other code, a
+ * further file costs more than the code in it.
  *
  * @module
  */
@@ -37,7 +36,7 @@ import {
 } from "./pending_context.ts";
 import { hasOtherBranch } from "./registration.ts";
 
-// A session is shown as stale after 30 s without a sign of life.
+// A session is shown as stale after 30 s without a heartbeat.
 const BEAT_MS = 5_000;
 
 /** Decides on one call of a hook. */
@@ -105,7 +104,7 @@ async function afterTool(
   }
 }
 
-/** Finds what a tool has changed of which is not known what it does. */
+/** Announces the changes of a tool whose effect is unknown. */
 async function afterUnknown(
   hook: HookContext,
   event: AfterToolEvent,
@@ -116,7 +115,7 @@ async function afterUnknown(
   await afterCall(hook, note, `call of ${plainName(event.tool.name)}`);
 }
 
-/** Looks at commands of the session that go on in the background. */
+/** Checks commands of the session that run in the background. */
 async function checkRunning(hook: HookContext): Promise<void> {
   const { store, session } = hook;
   const notes = await store.readNotes(session.id, [BACKGROUND]);
@@ -126,13 +125,13 @@ async function checkRunning(hook: HookContext): Promise<void> {
   await checkBackground(hook, running);
 }
 
-/** Tells the sessions of the worktree if it is on another branch. */
+/** Tells the sessions of the worktree if its branch has changed. */
 async function noteBranch(hook: HookContext): Promise<void> {
   if (!hasOtherBranch(hook.session)) return;
   await noteBranches(hook, []);
 }
 
-/** Gives the session its sign of life, unless it has given one just now. */
+/** Sends the session's heartbeat, unless the last one is recent. */
 async function beat(
   hook: HookContext,
   status: "active" | "idle",

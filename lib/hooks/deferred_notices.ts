@@ -1,28 +1,28 @@
 /**
- * Telling after: where the policy is `inform`, an edit passes, and what was to
- * be said is kept for the next moment at which the model can be told.
+ * Deferred notices: under the policy `inform` an edit passes, and its facts are
+ * kept until the next event at which the model can be told.
  *
  * @module
  */
 
 import { type HookContext, readNote } from "./hook_context.ts";
 
-/** The key of what is yet to be told. */
+/** Key of the note that keeps the notices. */
 export const INFORM = "inform";
 
-/** What is yet to be told of one conflict. */
+/** A notice of one conflict, kept for later. */
 export interface DeferredNotice {
   /** The session whose work is concerned. */
   readonly session: string;
   /** The facts. */
   readonly text: string;
-  /** When they came about, in milliseconds since 1970. */
+  /** Time of the facts, in milliseconds since 1970. */
   readonly atMs: number;
 }
 
 const KEPT_MAX = 20;
 
-/** The notes that keep notices for telling them after. */
+/** Makes the note that keeps further notices, at most the latest 20. */
 export async function noticeNotes(
   hook: HookContext,
   notices: readonly { readonly session: string; readonly facts: string }[],

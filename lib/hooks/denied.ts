@@ -1,14 +1,14 @@
 /**
- * The event that a call was denied, on `file_conflict`: its holder is told of it
- * at its next step, and `mbus who` shows it.
+ * The event `denied` on `file_conflict`: the holder is told of the denial at its
+ * next step, and `mbus who` shows it.
  *
  * ```json
  * { "event": "denied", "path": "/p/a.ts", "sessions": ["denied", "holder"] }
  * ```
  *
  * `tree` is set if the call would have changed the whole worktree `path`. A fact
- * that concerns no hold names the denied session alone. One event stands
- * for one fact and session; a call with many facts leaves the first twenty.
+ * without a hold names the denied session alone. Each fact is announced once per
+ * session, and a call announces at most twenty facts.
  *
  * @module
  */
@@ -21,7 +21,7 @@ const TTL_SECONDS = 60 * 60;
 
 const EVENTS_MAX = 20;
 
-/** Sessions that one event names, so that its payload stays small. */
+/** Maximum number of sessions in one event, to keep its payload small. */
 const SESSIONS_MAX = 200;
 
 /** Announces the facts for which a call was denied. */

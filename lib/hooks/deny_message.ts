@@ -1,6 +1,6 @@
 /**
- * The facts against an edit of one path, worded for the model: the session, the
- * time, the task, and what to do.
+ * Words the facts against an edit of one path for the model: the session, the
+ * time, the task, and the next step.
  *
  * @module
  */
@@ -16,21 +16,21 @@ import type { Policy } from "./policy.ts";
 
 const REASON_CHARS_MAX = 300;
 
-/** By what the facts about one target are told. */
+/** What the words of facts about one target depend on. */
 export interface FactContext {
-  /** What the person chose for the target's project. */
+  /** The policy of the target's project. */
   readonly policy: Policy;
   /** The time, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** When the acting agent read the path, in milliseconds since 1970. */
+  /** Time at which the acting agent read the path, in milliseconds since 1970. */
   readonly readAtMs?: number;
   /** Sessions that have finished their turn. */
   readonly idle: ReadonlySet<string>;
 }
 
 /**
- * The facts of which an obstacle consists; `isUnsure` says that its latest change
- * may have come by another hand.
+ * Returns the facts of a conflict. `isUnsure` marks its latest change as one that
+ * another process may have made.
  */
 export function factsOf(
   { target: { path, project }, holds, touches }: EditObstacle,
@@ -45,7 +45,7 @@ export function factsOf(
     held: true,
     project: hold.project ?? project,
   }));
-  // The latest change is the news: what it left is what the file is now.
+  // Only the latest change counts: it left the file as it is now.
   const [touch] = touches;
   if (touch === undefined) return facts;
   const { session, touchedAtMs } = touch;
@@ -54,7 +54,7 @@ export function factsOf(
   return [...facts, changedFact({ path, project }, change, telling)];
 }
 
-/** What to do about facts that stand against an edit, and what a person is told. */
+/** Returns the advice to the model, and the notice to the person. */
 export function adviceOn(facts: readonly Fact[]): Advice {
   const [first] = facts;
   const more = facts.length > 1 ? `, and ${facts.length - 1} more` : "";
@@ -93,21 +93,21 @@ function wordsOf(
     : { force: onOverlap === "inform" ? "inform" : "soft", text: `${said}.` };
 }
 
-/** That a file was changed. */
+/** A change of a file. */
 export interface FileChange {
   /** The session that changed it. */
   readonly session: string;
-  /** The subject of the sentence that says so. */
+  /** Subject of the sentence. */
   readonly by: string;
-  /** When, in milliseconds since 1970. */
+  /** Time of the change, in milliseconds since 1970. */
   readonly atMs: number;
-  /** It only ran something meanwhile: another hand may have changed it. */
+  /** Whether the session only ran a command or tool while the file changed. */
   readonly isUnsure?: boolean;
 }
 
 /**
- * The fact that a file was changed since it was read: told apart by that read and
- * by what the file is now. A touch that left it as it was told is no other fact.
+ * Returns the fact that a file changed since it was read. Its key is that read
+ * and the file's present content: a touch that keeps both makes no new fact.
  */
 export function changedFact(
   { path, project }: Pick<LockTarget, "path" | "project">,
@@ -122,7 +122,7 @@ export function changedFact(
         `${by} ran a command or a tool meanwhile.`
       : `${by} has changed ${plainPath(path)} ${ago(nowMs - atMs)}, ` +
         `after you read it.`,
-    // A change is over: only a hold blocks.
+    // A change has ended: only a hold blocks.
     force: onOverlap === "inform" ? "inform" : "soft",
     session,
     path,
@@ -130,7 +130,7 @@ export function changedFact(
   };
 }
 
-/** A hold in words for the model. */
+/** Describes a hold for the model. */
 export function describe(
   hold: Hold,
   { nowMs, idle }: Pick<FactContext, "nowMs" | "idle">,
@@ -147,19 +147,19 @@ export function describe(
     (hold.why === undefined ? "" : `, saying: "${oneLine(hold.why)}"`);
 }
 
-/** How to ask a session, if its id is one that the bus gives. */
+/** Returns the command that asks a session, if its id needs no quoting. */
 export function asking(session: string): string {
   return /^[\w.\-/:~@+]{1,128}$/.test(session)
     ? `ask its holder (mbus ask ${session} '"…"'), `
     : "";
 }
 
-/** A peer's words on one line that ends where it ends. */
+/** Returns a peer's words on one line, without double quotes. */
 function oneLine(text: string): string {
   return plainText(text.slice(0, REASON_CHARS_MAX)).replace(/[\s"]+/g, " ");
 }
 
-/** A path as one word of a shell. */
+/** Quotes a path as one word of a shell. */
 export function word(path: string): string {
   return /^[\w./:=@%+,-]+$/.test(path)
     ? path

@@ -1,22 +1,21 @@
 /**
- * Telling once: a call is denied for a fact that its agent has not been told,
- * and never again for the same fact.
+ * Denies a call once for each fact that its agent has not been told.
  *
  * ```text
  *  fact ─▶ not told ─▶ denied, told ─▶ (another call) passes
  *                          └─────────▶ (the same call again) denied again
  *  a firm fact ─▶ denied as long as it lasts
- *  a fact that went away ─▶ no news
+ *  a fact that went away ─▶ not announced
  * ```
  *
- * - The unit is one fact: this session holds this path under this token, this
- *   file was changed to this content. Each agent of a session is told for itself.
- * - A call that fires its hook twice gets one answer. The agent's id of the call
- *   tells it. An agent without ids fires twice where two agents' settings wire
- *   the hook: the second wiring gets the first one's answer for 2 s.
+ * - The unit is one fact: this session holds this path under this token, or this
+ *   file was changed to this content. Each agent of a session is told separately.
+ * - A call that fires its hook twice gets the same answer twice. The agent's call
+ *   id identifies it. Without ids, a hook fires twice where the settings of two
+ *   agents wire it. The second wiring gets the first one's answer for 2 s.
  * - Each fact is one note of the session, which the store keeps for a day.
- * - A denial leaves the event `denied` on `file_conflict`, once for each fact
- *   and session, so that the holder is told.
+ * - A denial appends the event `denied` on `file_conflict`, once for each fact and
+ *   session, so that the holder is told.
  *
  * @module
  */
@@ -26,17 +25,17 @@ import type { HookContext, HookResult } from "./hook_context.ts";
 import { plainText } from "./frame.ts";
 import { noticeNotes } from "./deferred_notices.ts";
 
-/** What is remembered of a fact that an agent was told. */
+/** The note of a fact that an agent was told. */
 interface Told {
-  /** When it was told first, in milliseconds since 1970. */
+  /** Time of the first telling, in milliseconds since 1970. */
   readonly atMs: number;
-  /** The calls that were denied for it, by the agent's id of each. */
+  /** The calls that were denied for it, by the agent's call ids. */
   readonly calls: readonly string[];
-  /** The agents by whose settings the hook was called. */
+  /** The agents whose settings called the hook. */
   readonly wirings: readonly string[];
 }
 
-/** How long two wirings of one agent belong to the same call. */
+/** Time for which two wirings count as the same call, in milliseconds. */
 const SAME_CALL_MS = 2_000;
 
 const CALLS_MAX = 20;
@@ -44,9 +43,10 @@ const CALLS_MAX = 20;
 const FACTS_SHOWN_MAX = 20;
 
 /**
- * Denies a call if one of the facts is firm or has not been told to this agent
- * of the session, and remembers that it was told; returns undefined otherwise.
- * Facts of the force `inform` are kept for telling after.
+ * Denies a call if a fact is firm, or if this agent has not been told a soft one.
+ * Notes each fact as told, and defers the notices of `inform` facts.
+ *
+ * @returns The denial; undefined if the call passes.
  */
 export async function denyUntold(
   hook: HookContext,
@@ -65,7 +65,7 @@ export async function denyUntold(
     const informed = fresh.filter(({ force }) => force === "inform")
       .map(({ session, text }) => ({ session, facts: text }));
     const first = noteKey(hook, untold[0].key);
-    // Parallel calls of a session tell the same fact: one of them announces it.
+    // Parallel calls of a session meet the same fact: only one announces it.
     const isKept = await store.noteActivity(session.id, {
       change: { status: "active" },
       notes: new Map([
@@ -92,7 +92,7 @@ export async function denyUntold(
     : undefined;
 }
 
-/** Counts facts as not told: their denial did not reach the agent. */
+/** Marks facts as not told, because their denial did not reach the agent. */
 async function forget(
   hook: HookContext,
   facts: readonly Fact[],
@@ -149,12 +149,12 @@ function denial(facts: readonly Fact[], advice: Advice): HookResult {
   const texts = facts.slice(0, FACTS_SHOWN_MAX).map(({ text }) => text);
   const more = facts.length - texts.length;
   if (more > 0) texts.push(`(${more} more like these.)`);
-  // Where one fact is firm, the retry does not pass.
+  // A retry passes only if no fact is firm.
   if (facts.every(({ force }) => force === "soft")) texts.push(advice.retry);
   return {
     decision: {
       verdict: "deny",
-      // Each fact has made its names and paths plain; a later one may forget to.
+      // Facts make their names and paths plain; this guards against one that does not.
       reason: `[message-bus] ${plainText(texts.join("\n"))}`,
       notice: advice.notice,
     },
@@ -162,7 +162,7 @@ function denial(facts: readonly Fact[], advice: Advice): HookResult {
   };
 }
 
-/** Leaves the event that a call was denied, for the holders and for `who`. */
+/** Appends the event `denied`, for the holders and for `mbus who`. */
 async function announce(
   hook: HookContext,
   facts: readonly Fact[],

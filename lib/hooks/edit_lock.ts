@@ -1,5 +1,5 @@
 /**
- * How long a hook's lock holds, and what of it a session shows.
+ * The lease and the limits of locks that hooks take.
  *
  * @module
  */
@@ -7,16 +7,15 @@
 import type { Limits } from "../bus/operations.ts";
 
 /**
- * The lease of the advisory lock on an edited file, in milliseconds. It is
- * renewed by touching that file and by nothing else, or warnings would become
- * noise.
+ * Lease of the advisory lock on an edited file, in milliseconds. Only a touch of
+ * the same file renews it: otherwise stale locks would cause false warnings.
  */
 export const LEASE_MS: number = 10 * 60 * 1000;
 
-/** Locks that a session may have by its hooks. */
+/** Maximum number of locks that a session may take by its hooks. */
 export const LOCKS_MAX = 1_000;
 
-/** Limits of what hooks do. A hook removes no message for a channel's cap. */
+/** Limits of hooks. A hook deletes no message for a channel's cap. */
 export const LIMITS: Limits = {
   locksMax: LOCKS_MAX,
   channelMessagesMax: Infinity,
@@ -24,7 +23,7 @@ export const LIMITS: Limits = {
 
 const ACTIVE_FILES_MAX = 20;
 
-/** The files that are active once `paths` are edited, if they change. */
+/** Returns the active files after an edit; undefined if they stay the same. */
 export function activeFiles(
   before: readonly string[],
   paths: readonly string[],

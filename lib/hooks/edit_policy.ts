@@ -1,6 +1,6 @@
 /**
- * Judging what speaks against an edit: whether the model is stopped, and told
- * why, or goes on, and is told after.
+ * Applies the policy to conflicts: the model is stopped and told why, or it goes
+ * on and is told later.
  *
  * @module
  */
@@ -21,10 +21,10 @@ import {
   factsOf,
 } from "./deny_message.ts";
 
-// Of so many holders it is looked up whether they are idle.
+// The status of at most this many holders is looked up.
 const HOLDERS_MAX = 20;
 
-/** The denial, if the obstacles come to one. */
+/** Returns the denial of an edit with conflicts; undefined if it passes. */
 export async function judgeConflicts(
   hook: HookContext,
   obstacles: readonly EditObstacle[],
@@ -44,8 +44,8 @@ export async function judgeConflicts(
 }
 
 /**
- * The denial, if other agents of the session changed what this one has read. It
- * comes first: an edit that is denied takes no lock.
+ * Returns the denial if another agent of the session changed a file that this one
+ * has read. It runs before the locks are taken: a denied edit takes none.
  */
 export async function judgeSiblings(
   hook: HookContext,
@@ -69,7 +69,7 @@ export async function judgeSiblings(
   return await denyUntold(hook, facts, adviceOn(facts));
 }
 
-/** By what the facts about a target are told. */
+/** Returns what the words of facts about a target depend on. */
 function factContext(
   { policy, nowMs }: HookContext,
   { path, worktree }: LockTarget,
@@ -84,7 +84,7 @@ function factContext(
   };
 }
 
-/** The holders that have finished their turn. */
+/** Returns the holders that have finished their turn. */
 async function idleHolders(
   { store }: HookContext,
   obstacles: readonly EditObstacle[],
@@ -100,7 +100,7 @@ async function idleHolders(
   return idle;
 }
 
-/** Leaves out changes after which the file is what it was when it was read. */
+/** Drops changes that left the file as it was when it was read. */
 function withoutSame(
   obstacle: EditObstacle,
   reads: ReadonlyMap<string, ReadNote>,

@@ -1,20 +1,18 @@
 /**
- * Before and after an edit: whose file it is, and whether it is still what the
- * model has read.
+ * Edits: checks and locks before the edit, notes after it.
  *
  * Before the edit, for every path of the call:
  *
- * 1. Held exclusively by another session: denied, as long as it is.
- * 2. Edited by another session (an advisory lock), or changed by another since
- *    this one read it, which is the lost update that no lock catches: as the
- *    policy says. A change by another agent of the same session counts as one,
- *    too: reads are noted for each agent. `warn` denies once and lets the retry pass, `block` denies,
- *    `inform` lets pass and tells after.
- * 3. Else an advisory lock is taken, for ten minutes, renewed by touching the
- *    file again.
+ * 1. Another session holds the path exclusively: denied as long as it does.
+ * 2. Another session edits the path (an advisory lock), or another session or
+ *    agent changed it since this agent read it. The second case is a lost update,
+ *    which no lock prevents. The policy decides: `warn` denies once and lets the
+ *    retry pass, `block` denies, `inform` lets the edit pass and tells later.
+ * 3. Otherwise the session takes an advisory lock for ten minutes. Another edit
+ *    of the file renews it.
  *
- * One denial is enough for all paths, and a denied edit takes no lock. One
- * transaction returns what speaks against the edit, or takes the locks.
+ * Reads are noted for each agent of a session. A denied call takes no lock on any
+ * of its paths. One transaction returns the conflicts, or takes the locks.
  *
  * @module
  */
@@ -40,10 +38,10 @@ import {
 import { stampOf } from "./file_stamp.ts";
 import { activeFiles, LEASE_MS } from "./edit_lock.ts";
 
-/** A call of more files is denied: judging them all takes too long. */
+/** A call with more files is denied, because judging them takes too long. */
 const PATHS_MAX = 10_000;
 
-/** What the session has noted of the files of a call. */
+/** The session's notes of the files of a call. */
 interface Noted {
   /** The acting agent's reads, by path. */
   readonly reads: ReadonlyMap<string, ReadNote>;
@@ -71,25 +69,24 @@ export async function beforeEdit(
   }));
   const obstacles = await guard(hook, edited, false);
   if (obstacles.length === 0) return ALLOW;
-  // Loaded only where another session is near, which is seldom.
+  // Loaded on demand, because a near session is rare.
   const { judgeConflicts } = await import("./edit_policy.ts");
   const stopped = await judgeConflicts(hook, obstacles, reads);
   if (stopped !== undefined) return stopped;
-  // Meanwhile another session may have taken an exclusive lock.
+  // Another session may have taken an exclusive lock meanwhile.
   const firm = await guard(hook, edited, true);
   return firm.length === 0
     ? ALLOW
     : await judgeConflicts(hook, firm, reads) ?? ALLOW;
 }
 
-/** Notes that the session has changed `paths`, and knows them as they are now. */
+/** Notes that the session has changed `paths`, and stamps them. */
 export async function afterEdit(
   hook: HookContext,
   paths: readonly EditPath[],
 ): Promise<void> {
   const targets = targetsOf(hook, paths);
-  // An edit that failed may have changed something all the same, but its agent
-  // does not know what.
+  // A failed edit may have changed the file, but its agent does not know how.
   const failed = hook.event.kind === "after-tool" &&
     hook.event.succeeded === false;
   await hook.store.noteActivity(hook.session.id, {
@@ -112,7 +109,7 @@ export async function afterRead(
   });
 }
 
-/** The paths as targets of locks; what can be none is left out. */
+/** Returns lock targets of the paths, without the impossible ones. */
 export function targetsOf(
   hook: HookContext,
   paths: readonly EditPath[],
@@ -138,7 +135,7 @@ export function targetsOf(
   return [...targets.values()];
 }
 
-/** Denies a call of which a bound left something unjudged. */
+/** Denies a call that exceeds a bound. */
 export const TOO_LARGE: HookResult = {
   decision: {
     verdict: "deny",
@@ -198,7 +195,7 @@ async function notedOf(
   return { reads, siblings };
 }
 
-/** The last change alone is kept: an agent knows the file as it left it. */
+/** Only the last change is kept: its agent knows the file as it is. */
 function changeNotes(
   hook: HookContext,
   targets: readonly LockTarget[],

@@ -1,18 +1,18 @@
 /**
- * What stands against a call, as data.
+ * The facts against a call, as data.
  *
  * @module
  */
 
 /**
- * What a fact does to a call: `firm` denies as long as it lasts, `soft` denies
- * once, `inform` lets pass and is told after.
+ * Effect of a fact on a call: `firm` denies as long as it lasts, `soft` denies
+ * once, `inform` lets the call pass and tells later.
  */
 export type Force = "firm" | "soft" | "inform";
 
-/** One fact that stands against a call. */
+/** One fact against a call. */
 export interface Fact {
-  /** The identity of the fact, the same as long as the fact is. */
+  /** Identity of the fact; two facts with one key are the same. */
   readonly key: string;
   /** The fact in whole sentences for the model. */
   readonly text: string;
@@ -22,19 +22,19 @@ export interface Fact {
   readonly session: string;
   /** Further sessions whose work is concerned. */
   readonly others?: readonly string[];
-  /** The file, or what else the call wants to change. */
+  /** The file or other object that the call wants to change. */
   readonly path: string;
-  /** Whether that session holds the path now: then it is told of the denial. */
+  /** Whether that session holds the path now; if so, it is told of the denial. */
   readonly held?: boolean;
-  /** Whether the call changes the whole worktree that `path` is. */
+  /** Whether the call changes the whole worktree at `path`. */
   readonly isWholeTree?: boolean;
   /** The project in which the denial is announced. */
   readonly project?: string;
 }
 
-/** What a denial says beside its facts. */
+/** The text of a denial besides its facts. */
 export interface Advice {
-  /** What the model is to do where a retry passes. */
+  /** The next step for the model, where a retry passes. */
   readonly retry: string;
   /** One short sentence for the person. */
   readonly notice: string;

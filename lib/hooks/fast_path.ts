@@ -1,12 +1,11 @@
 /**
- * The answer to the call that comes most often: nothing stands against it and
- * nobody is to be told anything. It is given in the least code, as what a hook
- * costs is what has to be loaded for it.
+ * The fast path of a hook, for the most frequent calls: no conflict, no pending
+ * context. It loads few modules, because loading is most of a hook's cost.
  *
- * | call | is quick if |
+ * | call | takes the fast path |
  * | --- | --- |
  * | before a tool that reads, or that names no file and runs no command | always |
- * | before an edit of a file that the session holds, or whose neighbour it does | nobody else is near |
+ * | before an edit of a file that the session holds, or of its neighbour | if no other session is near |
  *
  * @module
  */
@@ -20,30 +19,30 @@ import { checkpointOnExit, tryOpenExisting } from "../sqlite/fast_open.ts";
 import type { HookEvent } from "./agents/agent.ts";
 import { activeFiles, LEASE_MS, LOCKS_MAX } from "./edit_lock.ts";
 
-/** What came of it. */
+/** The result of the fast path. */
 export interface FastPathResult {
-  /** Whether the agent can go on without more ado. */
+  /** Whether the agent may go on; otherwise the slow path decides. */
   readonly goesOn: boolean;
   /** The bus, if it was opened. */
   readonly bus?: FastPathBus;
 }
 
-/** A bus that was opened for a quick answer. */
+/** A bus that the fast path opened. */
 export interface FastPathBus {
   /** Its database. */
   readonly db: Database;
-  /** Is done with it; a process that `ends` need not close it. */
+  /** Releases the bus; a process that `ends` need not close it. */
   leave(ends: boolean): void;
 }
 
-// Looking at the log costs a quarter of all else that is done here, and it grows
-// by a few pages at a time: so one of so many looks.
+// Checking the WAL costs a quarter of the fast path, and a hook adds few pages.
+// So one call in this many checks it.
 const LOOKED_AT_ONE_IN = 8;
 
 /**
- * Looks whether a call is one that nothing stands against.
+ * Decides on a call if it takes the fast path.
  *
- * @param process The process of the caller's session, where it did not start us.
+ * @param process Process of the caller's session, if it is not an ancestor.
  */
 export function tryFastPath(
   event: HookEvent,
@@ -81,7 +80,7 @@ export function tryFastPath(
     });
     return { goesOn, bus: { db, leave: (ends) => leave(db, location, ends) } };
   } catch {
-    // Busy or broken: the whole way waits for the one and says the other.
+    // Busy or broken: the slow path waits, or reports the fault.
     db.close();
     return { goesOn: false };
   }
@@ -92,35 +91,35 @@ function leave(db: Database, location: BusLocation, ends: boolean): void {
   else if (Math.random() * LOOKED_AT_ONE_IN < 1) checkpointOnExit(db, location);
 }
 
-/** Whether a path is the one that all ways to write it lead to. */
+/** Whether a path is its own real path, so that all its spellings agree. */
 function isRealPath(path: string): boolean {
   try {
     return Deno.realPathSync(path) === path;
   } catch {
-    // It is not there yet.
+    // The file does not exist yet.
     return false;
   }
 }
 
 /**
- * The name of an existing file as what tells it apart in its folder; undefined
- * where that takes a closer look (`case_rules.ts`) or it is no file.
+ * Returns the key that identifies an existing file in its folder. Returns
+ * undefined if the key needs the rules of `case_rules.ts`, or for a non-file.
  */
 export function keyOfName(path: string): string | undefined {
   const at = path.lastIndexOf("/") + 1;
   const name = path.slice(at);
   const small = name.toLowerCase();
-  // What is called `.git` is not of the worktree.
+  // Paths in `.git` are not part of the worktree.
   if (!isPlain(name) || small === ".git" || !Deno.lstatSync(path).isFile) {
     return undefined;
   }
-  // Where letters of either case are the same, the key has small ones.
+  // On a case-insensitive file system the key is in lower case.
   return name === small || isNotThere(path.slice(0, at) + small)
     ? name
     : undefined;
 }
 
-/** Whether a name is of printable ASCII; a pattern costs more to compile. */
+/** Whether a name is printable ASCII; compiling a pattern would cost more. */
 function isPlain(name: string): boolean {
   for (let at = 0; at < name.length; at++) {
     const code = name.charCodeAt(at);

@@ -1,5 +1,5 @@
 /**
- * What a session keeps of the files that its agents read and changed.
+ * The notes that a session keeps of files that its agents read and changed.
  *
  * @module
  */
@@ -7,20 +7,20 @@
 import { agentOf, type HookContext } from "./hook_context.ts";
 import type { FileStamp } from "./file_stamp.ts";
 
-/** What an agent of a session read, and when. */
+/** The note of a read: the file's stamp and the time. */
 export interface ReadNote extends FileStamp {
   readonly atMs: number;
 }
 
-/** Which agent of a session changed a file last, and when. */
+/** The note of the last change by an agent of the session. */
 export interface ChangeNote {
   readonly agent: string;
   readonly atMs: number;
-  /** It changed while this agent ran something, by whose hand is not known. */
+  /** Set if the agent only ran a command or tool while the file changed. */
   readonly isUnsure?: true;
 }
 
-/** The notes that files changed while this agent ran something. */
+/** Makes the notes of files that changed while this agent ran something. */
 export function unsureNotes(
   hook: HookContext,
   paths: readonly string[],
@@ -34,7 +34,7 @@ export function unsureNotes(
   return new Map(paths.map((path) => [changeKey(path), text]));
 }
 
-/** Whether a change that a session made for all it says may be another's. */
+/** Whether another process may have made a change that a session noted. */
 export async function isUnsureChange(
   { store }: HookContext,
   session: string,
@@ -46,13 +46,12 @@ export async function isUnsureChange(
   return note?.isUnsure === true;
 }
 
-// Both keys are read by the quick answer, too: sqlite/fast_guard.ts.
-/** The key of the note of what an agent read. */
+/** Key of the note of an agent's read. `sqlite/fast_guard.ts` reads it, too. */
 export function readKey(hook: HookContext, path: string): string {
   return `read:${agentOf(hook)}:${path}`;
 }
 
-/** The key of the note of the agent that changed a file. */
+/** Key of the note of a change. `sqlite/fast_guard.ts` reads it, too. */
 export function changeKey(path: string): string {
   return `changed:${path}`;
 }

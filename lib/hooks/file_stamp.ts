@@ -1,28 +1,28 @@
 /**
- * What a file was when it was looked at: enough to tell whether it changed.
+ * Stamps of files: enough to tell whether a file changed.
  *
- * Time and size tell most changes; a hash of small files tells one that was
- * written anew with the same content, which is no change to who has read it.
+ * Time and size tell most changes. A hash of small files recognises a rewrite
+ * with the same content, which is no change for an agent that has read the file.
  *
  * @module
  */
 
-/** What a file was. */
+/** The stamp of a file. */
 export interface FileStamp {
-  /** Its size in bytes; -1 if there was none. */
+  /** Size in bytes; -1 for a missing file. */
   readonly size: number;
-  /** When it was last written, in milliseconds since 1970. */
+  /** Time of the last write, in milliseconds since 1970. */
   readonly mtimeMs: number;
-  /** The hash of its content, if it was small. */
+  /** Hash of the content, for a small file. */
   readonly hash?: string;
 }
 
 const HASHED_BYTES_MAX = 256 * 1024;
 
-// A file of the kernel's says size 0, and reading it may wait for ever.
+// Files in /proc report size 0, and reading one may block forever.
 const NONE = new Uint8Array();
 
-/** The stamp of the file at a path; a missing file has one, too. */
+/** Returns the stamp of the file at a path, which may be missing. */
 export function stampOf(path: string, options: { hash: boolean }): FileStamp {
   return tryStat(() => {
     const info = Deno.statSync(path);
@@ -36,7 +36,7 @@ export function stampOf(path: string, options: { hash: boolean }): FileStamp {
   }) ?? { size: -1, mtimeMs: 0 };
 }
 
-/** Whether the file at a path is no longer what the stamp says. */
+/** Whether the file at a path differs from its stamp. */
 export function hasChanged(path: string, stamp: FileStamp): boolean {
   const now = stampOf(path, { hash: false });
   if (now.size !== stamp.size) return true;
@@ -45,7 +45,7 @@ export function hasChanged(path: string, stamp: FileStamp): boolean {
   return stampOf(path, { hash: true }).hash !== stamp.hash;
 }
 
-/** A short stamp of what is at a path, by size and time; undefined if nothing is. */
+/** Returns a short stamp of the entry at a path; undefined if it is missing. */
 export function entryStamp(path: string): string | undefined {
   const info = tryStat(() => Deno.lstatSync(path));
   if (info === undefined) return undefined;
@@ -54,12 +54,12 @@ export function entryStamp(path: string): string | undefined {
   }`;
 }
 
-/** Whether a short stamp's file was last written at or after a time. */
+/** Whether the file of a short stamp was last written at or after a time. */
 export function isWrittenSince(stamp: string, sinceMs: number): boolean {
   return parseInt(stamp.slice(stamp.indexOf(".") + 1), 36) >= sinceMs;
 }
 
-/** What was seen, or nothing where nothing is or nothing may be looked at. */
+/** Returns the result; undefined if the path is missing or not permitted. */
 export function tryStat<T>(look: () => T): T | undefined {
   try {
     return look();
@@ -73,7 +73,7 @@ export function tryStat<T>(look: () => T): T | undefined {
   }
 }
 
-/** FNV-1a, 53 bits of it: it tells changes, it guards against nobody. */
+/** Returns 53 bits of FNV-1a. It detects changes, and resists no attacker. */
 function hashOf(bytes: Uint8Array): string {
   let [low, high] = [0x811c9dc5, 0x1000193];
   for (const byte of bytes) {

@@ -1,36 +1,36 @@
 /**
- * Text of peers, framed as data before it is put before a model.
+ * Frames text of peers as data before a model reads it.
  *
- * A peer's text may be hostile, or may only look like an instruction. So it
- * arrives as a quotation: a line that says who sent it, then every line of it
- * behind `| `, then a line that ends it. What could break out of the quotation
- * or hide in it is defused first, in this order:
+ * A peer's text may be hostile, or may look like an instruction. So it is quoted:
+ * a line names its sender, every line of it follows `| `, and a line ends it.
+ * Anything that could break out of the quotation or hide in it is removed first,
+ * in this order:
  * - lone surrogates become U+FFFD;
- * - terminal escapes go, other line ends become `\n`;
- * - control, bidirectional, invisible and tag characters go, except joiners
- *   that emoji and scripts are written with (`harmless_text.ts`);
- * - our own mark becomes `(message-bus`, and a `<` that opens a tag becomes
- *   `‹`, as agents wrap what hooks say in tags of their own.
+ * - terminal escapes are dropped, other line ends become `\n`;
+ * - control, bidirectional, invisible and tag characters are dropped, except the
+ *   joiners of emoji and scripts (`harmless_text.ts`);
+ * - our own mark becomes `(message-bus`, and a `<` that opens a tag becomes `‹`,
+ *   because agents wrap hook output in tags of their own.
  *
- * The whole is capped in bytes of UTF-8, oldest message first. A message that
- * does not fit is left for later, with all after it, and counted; only the
- * first is cut short if it alone is too long, so that the queue always moves.
+ * The frame has a cap in bytes of UTF-8, oldest message first. The first message
+ * that does not fit, and all after it, wait and are counted. The very first one
+ * is cut if it alone is too long, so that the queue always advances.
  *
  * @module
  */
 
 import { replaceInvisible, withoutTags } from "../text/harmless_text.ts";
 
-/** How our text starts. No peer's text contains it after framing. */
+/** Start of our own text. No peer's text contains it after framing. */
 export const FRAME_MARK = "[message-bus";
 
 /** A text from another session. */
 export interface PeerText {
   /** The session that sent it. */
   readonly session: string;
-  /** What it is, for example `message 41` or `conflict`. */
+  /** The kind of text, for example `message 41` or `conflict`. */
   readonly label?: string;
-  /** When it was sent, as the reader should see it. */
+  /** The time of sending, as shown to the reader. */
   readonly sentAt?: string;
   /** The text. */
   readonly text: string;
@@ -39,20 +39,20 @@ export interface PeerText {
 /** Options for {@linkcode frameTexts}. */
 export interface FrameOptions {
   /**
-   * The largest size of the whole, in bytes of UTF-8; at least 1024.
+   * Maximum size of the whole, in bytes of UTF-8; at least 1024.
    *
    * @default {4096}
    */
   readonly bytesMax?: number;
 }
 
-/** Framed text and what is in it. */
+/** Framed text, and the number of texts in it. */
 export interface Framed {
   /** The text, empty if there was nothing to frame. */
   readonly text: string;
-  /** How many texts are in it: the first so many. */
+  /** The number of included texts, counted from the first. */
   readonly included: number;
-  /** How many were left out. */
+  /** The number of omitted texts. */
   readonly omitted: number;
 }
 
@@ -66,7 +66,7 @@ const TAIL_BYTES = 96;
 const encoder = new TextEncoder();
 
 /**
- * Frames texts of peers, oldest first, as far as they fit.
+ * Frames texts of peers, oldest first, up to the cap.
  *
  * @example
  * ```ts
@@ -78,9 +78,9 @@ const encoder = new TextEncoder();
  * assert.equal(framed.included, 1);
  * ```
  *
- * @param texts What the peers sent, oldest first.
+ * @param texts The peers' texts, oldest first.
  * @param options The cap.
- * @returns The framed text and how many are in it.
+ * @returns The framed text, and the number of texts in it.
  */
 export function frameTexts(
   texts: readonly PeerText[],
@@ -109,10 +109,10 @@ export function frameTexts(
 }
 
 /**
- * Takes out of a text what could harm a terminal or a model's reading.
+ * Removes from a text all characters that could harm a terminal or a reader.
  *
  * @param text Any text.
- * @returns The same text, harmless, with `\n` as its only line end.
+ * @returns The harmless text, with `\n` as its only line end.
  */
 export function plainText(text: string): string {
   const source = withoutEscapes(text.toWellFormed())
@@ -126,10 +126,10 @@ export function plainText(text: string): string {
 }
 
 /**
- * Makes a session's or a person's name fit for the frame: one short line.
+ * Makes a session's or a person's name one short line for the frame.
  *
  * @param name Any name.
- * @returns The name, harmless, at most 48 characters.
+ * @returns The harmless name, cut to 48 characters.
  */
 export function plainName(name: string): string {
   const line = plainText(name.slice(0, 4 * NAME_CHARS_MAX))
@@ -138,10 +138,10 @@ export function plainName(name: string): string {
 }
 
 /**
- * Makes a path fit for a sentence of ours: harmless, and on one line.
+ * Makes a path harmless and one line long, for a sentence.
  *
  * @param path Any path.
- * @returns The path, as it can be shown.
+ * @returns The path to show.
  */
 export function plainPath(path: string): string {
   return plainText(path).replace(/[\n\t]+/g, " ");
@@ -175,7 +175,7 @@ function sizeOf(text: string): number {
   return encoder.encode(text).length;
 }
 
-/** The text without what only a terminal reads. */
+/** Returns the text without terminal escapes. */
 function withoutEscapes(source: string): string {
   let kept = "";
   let from = 0;
@@ -191,7 +191,7 @@ function withoutEscapes(source: string): string {
   return kept + source.slice(from);
 }
 
-/** Where a terminal escape that starts here ends; it is dropped whole. */
+/** Returns the end of the terminal escape that starts at `at`. */
 function escapeEnd(source: string, at: number): number {
   let next = at + 1;
   const kind = source.charCodeAt(at) === 0x9b ? "[" : source[next++];

@@ -1,25 +1,24 @@
 /**
- * `mbus hook AGENT`: what an agent runs at points of its work.
+ * `mbus hook AGENT`: the program that an agent starts at points of its work.
  *
  * ```text
  *  stdin ─▶ parse ─▶ on the bus ─▶ decide ─▶ render ─▶ stdout ─▶ mark as told
- *              └── trouble anywhere ─▶ log ─▶ the neutral answer
+ *              └── trouble anywhere ─▶ log ─▶ the neutral response
  * ```
  *
- * What it keeps true:
+ * Invariants:
  *
- * - **It never fails an agent.** Whatever goes wrong inside, the tool proceeds,
- *   the answer is in the agent's form, the exit code is 0, and the log, which
- *   `mbus doctor` shows, says what happened.
- * - **It never holds an agent up**: it answers as soon as the input's JSON is
- *   complete, waits a second for more of it, and 200 ms in all for a busy
- *   database, and then lets the tool go on.
- * - **Nothing is marked as told before the answer was written.**
+ * - **A hook never fails its agent.** After an internal error the tool proceeds,
+ *   the response has the agent's form, and the exit code is 0. The error is in
+ *   the log, which `mbus doctor` shows.
+ * - **A hook never blocks its agent.** It responds once the input's JSON is
+ *   complete. It waits 1 s for further input and 200 ms in all for a busy
+ *   database. Then it lets the tool proceed.
+ * - **Nothing is marked as told before the response is written.**
  * - **No prompt and no file's content is stored or logged.**
  *
- * It runs on every tool call of every agent, so everything it imports uses
- * `Deno.*`, `node:sqlite` and the language only, and what goes beyond the quick
- * answer is loaded only when it is called for.
+ * A hook runs on every tool call. So this file and its imports use `Deno.*`,
+ * `node:sqlite` and the language only, and the slow path is loaded on demand.
  *
  * @module
  */
@@ -36,21 +35,21 @@ import { AGENTS } from "./agents/agents.ts";
 
 const ALLOW: Decision = { verdict: "allow" };
 
-/** How to answer a hook. */
+/** Options of a hook. */
 export interface HookOptions {
   /** The bus folder, if not the default one. */
   readonly home?: string;
-  /** The event's name, for agents whose input does not tell it. */
+  /** The event's name, for agents whose input does not contain it. */
   readonly event?: string;
   /**
-   * Whether the process ends right after: then the store is left open, as
-   * closing it may wait for the disk.
+   * Whether the process ends after the response. If so, the store stays open,
+   * because closing it may wait for the disk.
    * @default {false}
    */
   readonly ends?: boolean;
 }
 
-/** Answers one call of a hook on standard output; never throws. */
+/** Responds to one call of a hook on standard output; never throws. */
 export function respondToHook(
   name: AgentName,
   options: HookOptions = {},
@@ -61,15 +60,15 @@ export function respondToHook(
   }, options);
 }
 
-/** Where an input comes from and where its answer goes. */
+/** Input and output of a hook. */
 export interface HookPipes {
-  /** Reads what the agent says: the text of one JSON value. */
+  /** Reads the agent's input: the text of one JSON value. */
   read(): string | Promise<string>;
-  /** Writes the answer; throws if it is not taken. */
+  /** Writes the response; throws if it is not accepted. */
   write(text: string): void;
 }
 
-/** Answers one call of a hook; never throws. */
+/** Responds to one call of a hook; never throws. */
 export async function respondToInput(
   name: AgentName,
   pipes: HookPipes,
@@ -88,7 +87,7 @@ export async function respondToInput(
     if (caller !== name) agent = AGENTS[caller];
     const told = agent.parse(input, (key) => Deno.env.get(key), options.event);
     if (told.kind === "other" || told.sessionId === "") {
-      // Nothing to do on the bus, or nobody to do it for.
+      // Nothing to do on the bus, or no session to do it for.
       write(agent.render(told, ALLOW).output);
       return;
     }
@@ -130,8 +129,8 @@ export async function respondToInput(
 }
 
 /**
- * The thread of Codex that calls, if it runs below its shared daemon: then what
- * the environment says is put right first.
+ * Returns the calling thread of Codex, if it runs below the shared daemon. The
+ * environment then gets the variables of the thread's window.
  */
 export async function belowDaemonOf(
   event: HookEvent,
@@ -153,14 +152,14 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The parser's own words quote the text, which may be somebody's prompt.
+    // The parser's message quotes the text, which may be a prompt.
     throw new SyntaxError(
       `Cannot read the hook's input: it is no JSON (${text.length} characters).`,
     );
   }
 }
 
-/** Writes a text whole; throws if it is not taken. */
+/** Writes a whole text; throws if it is not accepted. */
 export function writeAll(
   to: { writeSync(bytes: Uint8Array): number },
   text: string,

@@ -1,6 +1,6 @@
 /**
- * What the decision core works on: one call of a hook, by a session that is on
- * the bus, with what the bus knows.
+ * The context in which the decision core works: one call of a hook by a session
+ * on the bus.
  *
  * @module
  */
@@ -18,46 +18,46 @@ import type { Policy } from "./policy.ts";
 
 /** One call of a hook. */
 export interface HookContext {
-  /** What happened. */
+  /** The event. */
   readonly event: HookEvent;
-  /** The session to which it happened, as the bus has it. */
+  /** The calling session, as the bus has it. */
   readonly session: Session;
-  /** The agent whose settings wire the hook: another agent may run those, too. */
+  /** The agent whose settings wire the hook; another agent may run it, too. */
   readonly wiring: AgentName;
-  /** The bus's rows. */
+  /** The operations of the bus. */
   readonly store: Operations;
   /** Sessions whose locks never conflict here: see `bus/delegation.ts`. */
   readonly actingFor: readonly string[];
   /**
    * Returns the policy of the project in a worktree, by default the session's.
-   * It is read from disk, so ask only where another session is concerned.
+   * Reads it from disk, so call it only where another session is concerned.
    */
   readonly policy: (worktree?: string) => Policy;
   /** The time, in milliseconds since 1970. */
   readonly nowMs: number;
   /** Whether the agent shows its model text that is given at this event. */
   readonly tells: Pick<Carried, "context" | "continueWith">;
-  /** Is told of what is left out. */
+  /** Logs a message about input that is left out. */
   readonly log: (message: string) => void;
 }
 
-/** What was decided, and what to do once the answer was written. */
+/** The result of a hook: a decision, and the steps after the response. */
 export interface HookResult {
-  /** The answer. */
+  /** The decision. */
   readonly decision: Decision;
-  /** Writes down what the model has really been told. */
+  /** Notes what the model has been told, once the response was written. */
   readonly onDelivered: (carried: Carried) => Promise<void>;
-  /** Takes back what counts as told already, if the answer was not written. */
+  /** Takes notes of told facts back, if the response was not written. */
   readonly onLost?: () => Promise<void>;
 }
 
-/** The agent goes on. */
+/** The result that lets the agent go on and tells nothing. */
 export const ALLOW: HookResult = {
   decision: { verdict: "allow" },
   onDelivered: () => Promise.resolve(),
 };
 
-/** One note of a session, as JSON. */
+/** Reads one note of the session, as JSON. */
 export async function readNote<T>(
   { store, session }: HookContext,
   key: string,
@@ -66,7 +66,7 @@ export async function readNote<T>(
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-/** Notes as JSON, for the store; `undefined` deletes one. */
+/** Makes notes as JSON for the store; `undefined` deletes one. */
 export function notesOf(
   notes: Readonly<Record<string, unknown>>,
 ): NonNullable<Activity["notes"]> {
@@ -78,33 +78,33 @@ export function notesOf(
   );
 }
 
-/** The key of the list of commands that go on in the background. */
+/** Key of the list of commands that run in the background. */
 export const BACKGROUND = "background";
 
-/** The agent of the session that called; empty for its main one. */
+/** Returns the calling agent's id in the session; empty for the main agent. */
 export function agentOf({ event }: HookContext): string {
   return event.agentId ?? "";
 }
 
-/** The key of the note of a tool call. */
+/** Returns the key of the note of a tool call. */
 export function callKey({ event }: HookContext): string {
   const call = "tool" in event ? event.tool.callId : undefined;
   return `call:${event.agentId ?? ""}:${call ?? ""}`;
 }
 
-/** What other sessions work on near a call. */
+/** Other sessions' files near a call. */
 export interface OthersNear extends OthersFiles {
   /** The folders that the call may reach. */
   readonly folders: readonly string[];
 }
 
-/** How many held files are stamped before a call. */
+/** Maximum number of held files that are stamped before a call. */
 export const STAMPED_MAX = 100;
 
 /**
- * What other sessions work on that this call may reach: in the session's
- * project, and at or below its worktree, the folder of the call and the paths
- * that it names, in any project.
+ * Returns other sessions' files that this call may reach. They lie in the
+ * session's project, or in any project at or below the session's worktree, the
+ * call's folder or a path that the call names.
  */
 export async function othersNear(
   { store, session, event, actingFor }: HookContext,
@@ -123,12 +123,12 @@ export async function othersNear(
   if (folder !== undefined) folders.add(folder);
   const scope = { project, folders: [...folders] };
   const found = await store.othersFiles(session.id, scope, limit);
-  // The commands that this agent runs within hold things for it.
+  // Sessions that this one acts for hold their files for it.
   const files = found.files.filter((file) => !actingFor.includes(file.session));
   return { ...found, files, folders: scope.folders };
 }
 
-/** The notes by which others see that a call of this session runs. */
+/** Keys of the notes that show other sessions whether a call is running. */
 export const BEGAN = "call-began";
 export const ENDED = "call-ended";
 
@@ -136,7 +136,7 @@ function realFolder(path: string): string | undefined {
   try {
     return Deno.realPathSync(path);
   } catch {
-    // Nothing runs in a folder that cannot be entered.
+    // No command runs in a folder that cannot be entered.
     return undefined;
   }
 }

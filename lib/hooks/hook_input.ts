@@ -1,24 +1,23 @@
 /**
  * Standard input of a hook: one JSON value.
  *
- * Agents write one value and mostly close the pipe behind it. Some leave it
- * open, so the end of the value is looked for, not the end of the input. Bytes
- * behind the value are left alone.
+ * Most agents write one value and close the pipe. Some leave the pipe open, so
+ * reading ends at the end of the value. Bytes behind the value are left alone.
  *
- * Each read is bounded: {@linkcode STALL_MS} without a byte ends the reading
- * with an error. `Atomics.waitAsync` is the timer, because the first
- * `setTimeout` of a process takes 4 ms to load.
+ * Each read is bounded: {@linkcode STALL_MS} without a byte is an error.
+ * `Atomics.waitAsync` is the timer, because the first `setTimeout` of a process
+ * takes milliseconds to load.
  *
  * @module
  */
 
-/** How long the next bytes may take, in milliseconds. */
+/** Maximum wait for the next bytes, in milliseconds. */
 export const STALL_MS = 1_000;
 
-// The largest value that is read.
+// The maximum size of a value.
 const BYTES_MAX = 16 * 1024 * 1024;
 const BYTES_FIRST = 16 * 1024;
-// Up to this size the parser says, for less, whether a value is complete.
+// Up to this size, parsing costs less than a search for the value's end.
 const TRIED_BYTES_MAX = 64 * 1024;
 const PLAIN_BYTES_MAX = 4096;
 
@@ -31,7 +30,7 @@ const CLOSE_LIST = 0x5d;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
-/** Something that bytes are read from, as `Deno.stdin`. */
+/** A source of bytes, such as `Deno.stdin`. */
 export interface ByteSource {
   /** Reads some bytes; `null` at the end. */
   read(into: Uint8Array): Promise<number | null>;
@@ -39,7 +38,7 @@ export interface ByteSource {
 
 let isReading = false;
 
-/** Whether a read was given up: it would keep the process from running out. */
+/** Whether a read was abandoned; it would keep the process alive. */
 export function isInputPending(): boolean {
   return isReading;
 }
@@ -47,9 +46,9 @@ export function isInputPending(): boolean {
 /**
  * Reads the text of one JSON value.
  *
- * @param from Where it comes from.
- * @param stallMs How long the next bytes may take, in milliseconds.
- * @returns The value's text; all of the input if no object or list is in it.
+ * @param from The source.
+ * @param stallMs Maximum wait for the next bytes, in milliseconds.
+ * @returns The value's text; all of the input if it has no object or list.
  * @throws {RangeError} If the value is larger than 16 MiB.
  * @throws {Error} If no byte comes in time before the value is complete.
  */
@@ -99,7 +98,7 @@ async function readSome(
   return read;
 }
 
-/** The text of the value, if it is complete. */
+/** Returns the text of the value, if it is complete. */
 function valueIn(bytes: Uint8Array, end: ValueEnd): string | undefined {
   if (bytes.length <= TRIED_BYTES_MAX && lastOf(bytes) === CLOSE) {
     const text = textOf(bytes);
@@ -129,13 +128,13 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Looks for the end of an object or list, each byte once. */
+/** Searches for the end of an object or list, reading each byte once. */
 class ValueEnd {
   #at = 0;
   #depth = 0;
   #inString = false;
 
-  /** Where the value ends; negative if it goes on, or is none of these. */
+  /** Returns the end of the value; negative if it goes on, or has no end mark. */
   find(bytes: Uint8Array): number {
     let at = this.#at;
     let depth = this.#depth;
@@ -151,7 +150,7 @@ class ValueEnd {
         if (--depth === 0) return at + 1;
       }
     }
-    // Past the end where the last byte seen was a backslash.
+    // `at` is past the end if the last byte was a backslash.
     this.#at = at;
     this.#depth = depth;
     this.#inString = inString;
@@ -159,7 +158,7 @@ class ValueEnd {
   }
 }
 
-/** The text of UTF-8; a decoder costs more to make than a short text to spell. */
+/** Decodes UTF-8. For a short ASCII text, making a decoder costs more. */
 function textOf(bytes: Uint8Array): string {
   const isPlain = bytes.length <= PLAIN_BYTES_MAX &&
     bytes.findLast((byte) => byte >= 0x80) === undefined;

@@ -1,6 +1,6 @@
 /**
- * Where hooks leave a line when something went wrong: `hooks.log` in the bus
- * folder, one JSON object a line, begun anew at 1 MB with the last one kept.
+ * The log of hooks' errors: `hooks.log` in the bus folder, one JSON object a line.
+ * At 1 MB the log is renamed to `hooks.log.1` and a new one starts.
  *
  * @module
  */
@@ -13,26 +13,26 @@ const MESSAGE_CHARS_MAX = 500;
 
 /** A line of the log. */
 export interface HookLogLine {
-  /** When, as an ISO 8601 time in UTC. */
+  /** Time as ISO 8601, in UTC. */
   readonly at: string;
-  /** The agent whose hook it was. */
+  /** The agent whose hook wrote the line. */
   readonly agent: string;
-  /** What happened. */
+  /** The error's message. */
   readonly message: string;
 }
 
-/** The log as one hook writes it. */
+/** The log of one hook. */
 export class HookLog {
   readonly #home: string | undefined;
   readonly #agent: string;
 
-  /** Makes one for a hook of `agent`; opens nothing yet. */
+  /** Makes the log of a hook of `agent`; opens no file. */
   constructor(home: string | undefined, agent: string) {
     this.#home = home;
     this.#agent = agent;
   }
 
-  /** Adds a line; where none can be written, there is nobody to tell. */
+  /** Appends a line; never throws, because a hook can report to no other place. */
   add(trouble: unknown): void {
     const message = trouble instanceof Error
       ? trouble.message
@@ -44,9 +44,9 @@ export class HookLog {
     };
     try {
       const { home } = locateBus(this.#home);
-      // Where there is no bus yet, the log is the first thing in its folder.
+      // Without a bus, the log is the first file in the folder.
       Deno.mkdirSync(home, { recursive: true, mode: 0o700 });
-      // In a folder of others it could be led to any file of this user's.
+      // In another user's folder, a link could lead to any file of this user.
       assertPrivateFolder(home);
       const path = hookLogPath(home);
       rotate(path);
@@ -55,25 +55,26 @@ export class HookLog {
         mode: 0o600,
       });
     } catch {
-      // The agent goes on all the same.
+      // The hook goes on without its log.
     }
   }
 }
 
-/** Where the log is. */
+/** Returns the path of the log. */
 export function hookLogPath(home?: string): string {
   return `${locateBus(home).home}/hooks.log`;
 }
 
 /**
- * The last lines of the log, oldest first; none if there is no log.
+ * Reads the last lines of the log, oldest first; none if there is no log.
  *
- * @throws {StoreError} If others could have a hand in its folder.
+ * @param linesMax Maximum number of lines.
+ * @throws {StoreError} If another user can write in its folder.
  * @throws {SmallFileError} If it is not a regular file.
  */
 export function readHookLog(
   home: string | undefined,
-  most: number,
+  linesMax: number,
 ): HookLogLine[] {
   const path = hookLogPath(home);
   try {
@@ -83,18 +84,18 @@ export function readHookLog(
     throw error;
   }
   const text = readSmallFile(path, { bytesMax: 2 * BYTES_MAX }) ?? "";
-  return text.split("\n").filter((line) => line !== "").slice(-most)
+  return text.split("\n").filter((line) => line !== "").slice(-linesMax)
     .flatMap((line) => {
       try {
         return [JSON.parse(line) as HookLogLine];
       } catch {
-        // A line that was cut short by a full disk.
+        // A full disk cut the line.
         return [];
       }
     });
 }
 
-/** Replaces a log that is large. Writing to a pipe could block without end. */
+/** Renames a large log. Refuses a pipe, because writing to it could block. */
 function rotate(path: string): void {
   let info: Deno.FileInfo;
   try {

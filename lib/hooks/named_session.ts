@@ -1,5 +1,5 @@
 /**
- * Which session an event is of, where the environment says so.
+ * The session that `MBUS_SESSION` names for a hook.
  *
  * @module
  */
@@ -7,8 +7,8 @@
 import type { HookEvent } from "./agents/agent.ts";
 
 /**
- * An event of the session that `MBUS_SESSION` names, if it does: the agent's
- * shell inherits it, too, and acts for that session.
+ * Returns the event with the session that `MBUS_SESSION` names, if it is set. The
+ * agent's shell inherits the variable and acts for the same session.
  */
 export function withNamedSession(event: HookEvent): HookEvent {
   const sessionId = Deno.env.get("MBUS_SESSION");

@@ -1,20 +1,20 @@
 /**
- * What peers have to say to a session, put before its model: pending direct
- * messages, conflicts that concern it and what an edit was let pass with,
- * framed as data, capped, oldest first.
+ * Pending context of a session: unread direct messages, conflicts that concern it
+ * and deferred notices. A hook puts it before the model, framed as data, capped,
+ * oldest first.
  *
- * Told once, and not lost:
+ * Each item is told once, and none is lost:
  *
  * ```text
- *  queued ─▶ taken by this hook ─▶ answer written ─▶ injected
+ *  queued ─▶ claimed by a hook ─▶ response written ─▶ injected
  *     ▲            └─ killed before: free again after 5 s ─┐
  *     └────────────────────────────────────────────────────┘
  * ```
  *
- * Hooks of one session run at once where its agent calls tools at once. Who
- * takes the mail writes that down before the answer, by comparing and setting
- * one note, so that no other tells it too; it is marked as told only when the
- * answer was written. The cursor of the conflicts moves at that moment.
+ * Hooks of one session run in parallel if its agent calls tools in parallel. A
+ * hook claims the context by comparing and setting one note before it responds.
+ * So no other hook tells the same items. The items are marked as told, and the
+ * cursor of the conflicts moves, only after the response was written.
  *
  * @module
  */
@@ -35,35 +35,36 @@ const CONFLICTS_MAX = 200;
 const CONFLICTS_TOLD = "conflicts-told";
 const CLAIMED_BY = "context-claimed";
 const CLAIM_MS = 5_000;
-// Times in a text that waited for less are still right.
+// Below this age, the times in a text are still right.
 const AS_OF_AFTER_MS = 10_000;
 const FREE = "free:";
 
+/** One text for the model; a deferred notice has neither id. */
 interface ContextItem {
   readonly text: PeerText;
-  /** The direct message that it is. */
+  /** Id of the direct message, if the item is one. */
   readonly direct?: string;
-  /** The conflict that it is. */
+  /** Id of the conflict message, if the item is one. */
   readonly conflict?: string;
 }
 
-/** What there is to tell. */
+/** The items of a session, and the state of its claim. */
 interface PendingContext {
   readonly items: readonly ContextItem[];
-  /** Who had it last and when, as it stands in the notes. */
+  /** The claim's note as it was read. */
   readonly claimedBy: string | undefined;
-  /** Conflicts up to here concern others. */
+  /** Cursor behind conflicts that concern other sessions only. */
   readonly skippedTo: string | undefined;
 }
 
-/** The verdict that lets the agent go on and brings it its mail, if there is any. */
+/** Allows the call, with the pending context if there is any. */
 export async function withPendingContext(
   hook: HookContext,
 ): Promise<HookResult> {
   return hook.tells.context ? await withItems(hook, "context") : ALLOW;
 }
 
-/** The verdict at the end of a turn: mail may hold the agent for one more. */
+/** Allows the stop; the policy may hold the agent for one more turn. */
 export async function withPendingContextAtStop(
   hook: HookContext,
 ): Promise<HookResult> {
@@ -78,7 +79,7 @@ async function withItems(
   as: "context" | "continueWith",
 ): Promise<HookResult> {
   const pending = await readPending(hook);
-  // Only who is written to is held; a notice can wait.
+  // Only a direct message holds an agent; a notice can wait.
   const items = as === "context"
     ? pending.items
     : pending.items.filter(({ direct }) => direct !== undefined);
@@ -97,7 +98,7 @@ async function withItems(
   };
 }
 
-/** Takes the mail for this hook; returns whether no other has it. */
+/** Claims the context for this hook; returns whether no other hook has it. */
 async function claim(
   hook: HookContext,
   before: string | undefined,
@@ -113,14 +114,14 @@ async function claim(
 }
 
 /**
- * A time at which the mail was taken, or 0, unlike any other: who looked before
- * and comes late must find that something has happened.
+ * Makes the text of a claim. It is unique, so that a hook that read an earlier
+ * claim cannot set its own.
  */
 function claimMark(atMs: number): string {
   return `${atMs} ${crypto.randomUUID()}`;
 }
 
-/** Writes down what the model was told, and gives the rest back. */
+/** Marks the told items, and releases the claim. */
 async function confirm(
   hook: HookContext,
   told: readonly ContextItem[],
@@ -136,8 +137,8 @@ async function confirm(
   );
   await store.noteActivity(session.id, {
     notes: new Map([
-      // Never the same twice: who looked before this round must not take the
-      // mail as it was then.
+      // Unique: a hook that read before this round must not claim the
+      // items as they were then.
       [CLAIMED_BY, `${FREE}${crypto.randomUUID()}`],
       ...notesOf({
         ...(last !== undefined && { [CONFLICTS_TOLD]: last.conflict }),
@@ -147,7 +148,7 @@ async function confirm(
   });
 }
 
-/** Does not look again at conflicts that concern others. */
+/** Moves the cursor behind conflicts that concern other sessions. */
 async function skip(hook: HookContext, cursor: string): Promise<void> {
   await hook.store.noteActivity(hook.session.id, {
     notes: notesOf({ [CONFLICTS_TOLD]: cursor }),
@@ -182,7 +183,7 @@ async function readPending(hook: HookContext): Promise<PendingContext> {
   };
 }
 
-/** Both in one order by time, each list keeping its own. */
+/** Merges both lists by time; each list keeps its order. */
 function merged(
   a: readonly ContextItem[],
   b: readonly ContextItem[],
@@ -214,7 +215,7 @@ function directItem(message: Message): ContextItem {
 function deferredItems(note: string | undefined, nowMs: number): ContextItem[] {
   if (note === undefined) return [];
   const kept: readonly DeferredNotice[] = JSON.parse(note);
-  // They are told together or not at all, as one note keeps them.
+  // One note keeps them all, so they are told together.
   return [{
     text: {
       session: kept[0].session,
@@ -225,7 +226,7 @@ function deferredItems(note: string | undefined, nowMs: number): ContextItem[] {
   }];
 }
 
-/** A text whose times are those of an earlier moment. */
+/** Says the age of a text whose times are relative to an earlier moment. */
 function asOf(text: string, agoMs: number): string {
   return agoMs < AS_OF_AFTER_MS ? text : `As of ${ago(agoMs)}: ${text}`;
 }
@@ -237,7 +238,7 @@ async function conflictItems(
   const { messages, cursor } = await store.read(
     {
       channels: ["file_conflict"],
-      // A message names its sessions: a file may lie in another project.
+      // A message names its sessions: its file may lie in another project.
       project: null,
       session: session.id,
     },
@@ -245,7 +246,7 @@ async function conflictItems(
     CONFLICTS_MAX,
   );
   const items = messages.flatMap((message, at): ContextItem[] => {
-    // A session that finds another branch may not have changed it.
+    // The sender of a branch notice may not have changed the branch.
     const isBranch = partsOf(message).event === "branch";
     if (!isBranch && message.sender === session.id) return [];
     if (isSettled(message, messages.slice(at + 1))) return [];
@@ -261,12 +262,13 @@ async function conflictItems(
       },
     }];
   });
-  // Written down only now and then: a hook that tells nothing writes nothing.
+  // The cursor moves after 50 such messages: most hooks that tell nothing write
+  // nothing.
   const canSkip = messages.length >= CONFLICTS_MAX / 4 && items.length === 0;
   return { items, skippedTo: canSkip ? cursor : undefined };
 }
 
-/** Whether a denied edit went on later: then the overlap says all. */
+/** Whether a denied edit was made later: then the overlap says all. */
 function isSettled(denied: Message, later: readonly Message[]): boolean {
   const { event, path } = partsOf(denied);
   return event === "denied" && later.some((message) => {
@@ -282,7 +284,7 @@ function partsOf({ payload }: Message): Record<string, unknown> {
     : {};
 }
 
-/** A conflict in words, if it concerns the session. */
+/** Words a conflict, if it concerns the session. */
 function conflictText(
   message: Message,
   session: string,
@@ -325,7 +327,7 @@ function conflictText(
   }
 }
 
-/** A branch change in words; a branch is absent on a detached head. */
+/** Words a branch change; `branch` is absent on a detached HEAD. */
 function branchText(
   { path, branch, was, by }: Record<string, unknown>,
   when: string,

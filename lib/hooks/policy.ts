@@ -1,29 +1,29 @@
 /**
- * How much the hooks may interfere: a person's choice, for a project in
- * `.mbus.json` at its root, else for all in `mbus/config.json` in the folder
- * for configuration.
+ * The policy of hooks, set by a person: for a project in `.mbus.json` at its
+ * root, otherwise for all projects in `mbus/config.json` in the configuration
+ * folder.
  *
  * ```json
  * { "onOverlap": "warn", "holdAtStop": false, "contextBytesMax": 4096 }
  * ```
  *
- * A mistake in a file never makes a policy weaker. If the file does not say
- * `onOverlap`, or says what is not known, then `inform` of the file before it
- * becomes `warn`. Every mistake is told: by the hook log and by `mbus doctor`.
+ * A mistake in a file never weakens a policy. If a project's file has a mistake
+ * and no valid `onOverlap`, then `inform` of the user's file becomes `warn`. The
+ * hook log and `mbus doctor` name every mistake.
  *
  * @module
  */
 
 import { readSmallFile } from "../path/small_file.ts";
 
-/** What happens before an edit of a file that another session edits, too. */
+/** Effect of another session's edit of the same file. */
 export type OverlapPolicy = "warn" | "inform" | "block";
 
-/** What a person chose. */
+/** The policy of a project. */
 export interface Policy {
   /**
-   * `warn` denies once with the facts and lets the retry pass, `inform` lets it
-   * pass and tells the model after, `block` denies as long as it lasts.
+   * `warn` denies once with the facts and lets the retry pass. `inform` lets the
+   * edit pass and tells the model later. `block` denies as long as the hold lasts.
    * @default {"warn"}
    */
   readonly onOverlap: OverlapPolicy;
@@ -33,39 +33,39 @@ export interface Policy {
    */
   readonly holdAtStop: boolean;
   /**
-   * How much peers' text is put before a model at once, in bytes.
+   * Maximum size of pending context in one response, in bytes.
    * @default {4096}
    */
   readonly contextBytesMax: number;
 }
 
-/** The policy where no file sets one. */
+/** The policy without a file. */
 export const DEFAULT_POLICY: Policy = Object.freeze({
   onOverlap: "warn",
   holdAtStop: false,
   contextBytesMax: 4096,
 });
 
-/** A file of configuration, and where it has to be. */
+/** A configuration file, and the folder that must contain it. */
 export interface PolicyFile {
-  /** Its path. */
+  /** The path. */
   readonly path: string;
-  /** The folder that a link may not lead out of. */
+  /** The folder that a link must not lead out of. */
   readonly within?: string;
 }
 
-/** What is in a file of configuration. */
+/** Content of a configuration file. */
 export interface PolicySaid {
-  /** What it says that is known. */
+  /** The valid settings. */
   readonly given: Partial<Policy>;
-  /** What is wrong with it, a sentence each. */
+  /** The mistakes, one sentence each. */
   readonly troubles: readonly string[];
 }
 
 /**
- * The files of configuration, the one that counts most last.
+ * Lists the configuration files; a later one takes precedence.
  *
- * @param worktree The root of the working copy, a canonical path.
+ * @param worktree Root of the worktree, a canonical path.
  */
 export function policyFiles(worktree: string | undefined): PolicyFile[] {
   const user = userFile();
@@ -78,11 +78,11 @@ export function policyFiles(worktree: string | undefined): PolicyFile[] {
 }
 
 /**
- * The policy for a project: what its file says, else what the user's says,
- * else the default, field by field.
+ * Reads the policy of a project: for each field, the project's file, then the
+ * user's file, then the default.
  *
- * @param worktree The root of the working copy, a canonical path.
- * @param warn Is told of each trouble with a file.
+ * @param worktree Root of the worktree, a canonical path.
+ * @param warn Called with each mistake in a file.
  */
 export function readPolicy(
   worktree: string | undefined,
@@ -105,10 +105,10 @@ export function readPolicy(
 }
 
 /**
- * Returns a reader of policies that reads each project's once.
+ * Returns a reader of policies that reads each project's policy once.
  *
- * @param own The root of the session's working copy, for what lies in none.
- * @param warn Is told of each trouble with a file, once.
+ * @param own Root of the session's worktree, for paths outside a worktree.
+ * @param warn Called with each mistake in a file, once.
  */
 export function policyReader(
   own: string | undefined,
@@ -128,7 +128,7 @@ export function policyReader(
   };
 }
 
-/** Reads a file of configuration; undefined if there is none. */
+/** Reads a configuration file; returns undefined if there is none. */
 export function readPolicyFile(
   { path, within }: PolicyFile,
 ): PolicySaid | undefined {
@@ -147,7 +147,7 @@ export function readPolicyFile(
   try {
     given = JSON.parse(text);
   } catch {
-    // The parser's own words quote the text.
+    // The parser's message quotes the text.
     return unusable("it is not JSON");
   }
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -165,7 +165,7 @@ export function readPolicyFile(
 
 const WEAKEST = "Without another file's word onOverlap is at least warn.";
 
-/** What each setting may be, and that in words. */
+/** The valid values of each setting, and their words. */
 const ALLOWED: ReadonlyMap<
   string,
   { has(value: unknown): boolean; readonly words: string }
@@ -186,7 +186,7 @@ const ALLOWED: ReadonlyMap<
   }],
 ]);
 
-/** A word that is shown as it is: what is no word may be a secret. */
+/** A word that may be shown; any other value may be a secret. */
 const WORD = /^[A-Za-z][\w-]{0,31}$/;
 
 function troubleOf(key: string, value: unknown): string {

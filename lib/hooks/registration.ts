@@ -1,22 +1,21 @@
 /**
- * Which session of the bus a hook's caller is.
+ * Finds or registers the session of a hook's caller.
  *
  * ```text
- *  its name or id ─▶ known, and its process is the caller's ─▶ it is that
- *        └─ else, or it starts ─▶ the agent's process is found ─▶ registered
+ *  its name or id ─▶ known, and its process is the caller's ─▶ that session
+ *        └─ otherwise, or at a start ─▶ the agent's process is found ─▶ registered
  * ```
  *
- * - A name from `MBUS_SESSION` comes before the agent's own id: the agent's shell
- *   has the variable, too.
+ * - A name from `MBUS_SESSION` takes precedence over the agent's own id, because
+ *   the agent's shell has the variable, too.
  * - The registered pid is the agent's own, never the hook's or its shell's. An
- *   agent that is not recognised lives by its signs of life, and is known by the
- *   process that ran its hook.
+ *   unrecognised agent lives by its heartbeat, and the process that ran its hook
+ *   identifies it.
  * - A thread below the shared daemon of Codex has its window's process.
  * - Another living process with the same id (a session that was resumed twice)
- *   is `id~2`, and found again by its process.
- * - What the session works on is looked up when it starts and at each prompt: a
- *   shell that wanders does not move its session. Looking it up costs more than
- *   all else that a hook does.
+ *   is `id~2`, and its process identifies it.
+ * - The project and branch are read at the start and at each prompt only, because
+ *   reading them is slow. So a shell that changes folder does not move its session.
  *
  * @module
  */
@@ -39,19 +38,19 @@ import type { BelowDaemon } from "./codex_daemon.ts";
 
 const INCARNATIONS_MAX = 100;
 
-/** What a hook's caller is known by. */
+/** The process of a hook's caller. */
 interface CallerProcess {
   /** The agent's own process, if it is recognised. */
   readonly process?: KeeperProcess;
-  /** What its session lives by, or is known by, beside that. */
+  /** A further process that keeps the session alive, or identifies it. */
   readonly keeper?: Keeper;
 }
 
 /**
- * The session that an event is of, put on the bus if it is not there yet;
- * undefined where something comes late from one that is over.
+ * Returns the session of an event, and registers it if it is new. Returns
+ * undefined for a late event of an ended session.
  *
- * @param below The thread that calls, if it is one below a daemon of Codex.
+ * @param below The calling thread, if it runs below a daemon of Codex.
  */
 export async function sessionOf(
   event: HookEvent,
@@ -83,7 +82,7 @@ function callerProcess(
     return { process: below.process, keeper: { codex: below.thread } };
   }
   const nearest = nearestAgent();
-  // An agent that another agent started is not that one's process.
+  // An agent that another agent started has a process of its own.
   if (nearest?.vendor === agent) {
     const { pid, startTime, keeper } = windowProcess(nearest);
     return { process: { pid, startTime }, ...(keeper && { keeper }) };
@@ -94,7 +93,7 @@ function callerProcess(
     : { keeper: { caller } };
 }
 
-/** The session of this process, among all that have the id. */
+/** Returns this process's session among all with the id. */
 async function knownSession(
   id: string,
   agent: AgentName,
@@ -112,8 +111,8 @@ async function knownSession(
 }
 
 /**
- * Whether a session's process is that of the hook's caller. That a pid and its
- * start are those of another host by chance is left out of account.
+ * Whether a session's process is that of the hook's caller. Ignores that another
+ * host may have the same pid and start time by chance.
  */
 function isCallers(session: Session, below: BelowDaemon | undefined): boolean {
   const { pid = 0, processStart = "", keeper } = session;
@@ -154,15 +153,14 @@ async function register(
     keeper,
     replaces: replacedBy(before, keeper),
     ...place,
-    // A session that goes on is told of another branch by its row.
+    // The row keeps the old branch, so that the session is told of the new one.
     branch: goesOn ? before.branch : place.branch,
   });
 }
 
 /**
- * The process that hands its session on to the caller: a thread of Codex may
- * come to another window, and a shell or script may start an agent under a name
- * that it used itself.
+ * Returns the session that the caller replaces. A thread of Codex may move to
+ * another window. A shell or script may start an agent under its own name.
  */
 function replacedBy(
   before: Session | undefined,
@@ -179,7 +177,7 @@ function placeOf(event: HookEvent): Project {
   return projectOf(event.cwd || Deno.cwd());
 }
 
-/** Another branch of the same worktree is news (`branches.ts`), and no move. */
+/** Another branch of the same worktree is a change, not a move. */
 function hasMoved(session: Session, place: Project): boolean {
   return session.worktree !== place.worktree ||
     session.project !== place.project;
@@ -187,16 +185,16 @@ function hasMoved(session: Session, place: Project): boolean {
 
 /**
  * Whether the session's worktree is on another branch than its row says. A
- * detached head is a branch without a name: commits that move it are no change.
+ * detached HEAD is a branch without a name, so a commit on it changes nothing.
  */
 export function hasOtherBranch({ worktree, branch }: Session): boolean {
   const head = worktree === undefined ? undefined : headAt(worktree);
   return head !== undefined && head.branch !== branch;
 }
 
-/** An agent's id in the letters that an id may have. */
+/** Replaces the characters that the bus does not allow in an id. */
 function sessionId(id: string): string {
-  // Compiling Unicode classes takes a third of a millisecond: seldom needed.
+  // Compiling Unicode classes is slow and seldom needed.
   return /^[\w.\-/:~@+]{1,128}$/.test(id) ? id : replaceInvisible(id, () => "_")
     .replace(/[^\p{L}\p{N}._\-/:~@+]/gu, "_").slice(0, 128);
 }

@@ -1,6 +1,6 @@
 /**
- * Answering a hook, the whole way: the session is put on the bus, its case is
- * decided, and what the model was told is written down after the answer.
+ * The slow path of a hook: registers the session, decides, and notes what the
+ * model was told after the response.
  *
  * @module
  */
@@ -21,35 +21,35 @@ import { LIMITS } from "./edit_lock.ts";
 import { policyReader } from "./policy.ts";
 import { sessionOf } from "./registration.ts";
 
-/** How long a hook waits for a busy database in all, in milliseconds. */
+/** Maximum wait of a hook for a busy database in all, in milliseconds. */
 export const BUSY_TOTAL_MS = 200;
 
-/** One call that is to be answered. */
+/** One call of a hook. */
 export interface Call {
-  /** The agent that called. */
+  /** The calling agent. */
   readonly agent: Agent;
-  /** What it says. */
+  /** The event. */
   readonly event: HookEvent;
-  /** The thread that calls, if it is one below a daemon of Codex. */
+  /** The calling thread, if it runs below a daemon of Codex. */
   readonly below: BelowDaemon | undefined;
   /**
    * The agent whose settings wire the hook.
-   * @default {the agent that called}
+   * @default {the calling agent}
    */
   readonly wiring?: AgentName;
   /** The bus folder, if not the default one. */
   readonly home: string | undefined;
-  /** The bus, if it is open already. */
+  /** The database, if it is open already. */
   readonly db: Database | undefined;
-  /** Whether the process ends right after. */
+  /** Whether the process ends after the response. */
   readonly ends: boolean;
-  /** Where trouble is left. */
+  /** The log of errors. */
   readonly log: HookLog;
-  /** Writes the answer. */
+  /** Writes the response. */
   readonly write: (output: string) => void;
 }
 
-/** Answers a call of a session. */
+/** Responds to a call of a session. */
 export async function respondToCall(call: Call): Promise<void> {
   const { agent, event, wiring, log, write } = call;
   const store = await openBus(call);
@@ -91,7 +91,7 @@ export async function respondToCall(call: Call): Promise<void> {
   }
 }
 
-/** Whether a folder that the agent names is not there. */
+/** Whether the agent's folder does not exist. */
 function isGone(folder: string): boolean {
   if (folder === "") return false;
   try {
@@ -102,7 +102,7 @@ function isGone(folder: string): boolean {
   }
 }
 
-/** What of a decision the agent would show its model at this event. */
+/** Returns which text the agent would show its model at this event. */
 function tells(agent: Agent, event: HookEvent): HookContext["tells"] {
   const shown = (decision: { context?: string; continueWith?: string }) =>
     agent.render(event, { verdict: "allow", ...decision }).carried;

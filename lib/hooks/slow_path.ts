@@ -1,8 +1,8 @@
 /**
- * All that a hook loads where its fast path (fast_path.ts) declines.
+ * The modules of a hook's slow path, as one part.
  *
- * It is one part, because each part that is loaded by itself splits what it
- * shares with others off into files of its own, and each file costs a tenth of a millisecond.
+ * A part that is loaded by itself splits shared modules off into further files,
+ * and each file makes a hook slower.
  *
  * @module
  */

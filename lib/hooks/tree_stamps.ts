@@ -1,17 +1,16 @@
 /**
- * What the files of a folder were when it was looked at: the size and the time
- * of each, up to a bound.
+ * Stamps of all files in a folder: the size and time of each, up to a bound.
  *
- * A tree is walked breadth first, `node_modules` last, so that the bound meets
- * what is deep or installed. Links are not followed. What is called `.git` is
- * left out, because git's own commands write there all the time.
+ * The walk is breadth first, with `node_modules` last, so that the bound cuts off
+ * deep and installed files. It follows no link. It skips `.git`, because git's
+ * own commands write there all the time.
  *
  * @module
  */
 
 import { entryStamp, tryStat } from "./file_stamp.ts";
 
-/** The files of one folder, with all below it. */
+/** Stamps of the files of one folder and all below it. */
 export interface TreeStamps {
   /** The folder. */
   readonly root: string;
@@ -21,11 +20,11 @@ export interface TreeStamps {
   readonly isWhole: boolean;
 }
 
-/** Files and folders that are looked at, in all trees of one look. */
+/** Maximum number of files and folders in all trees of one snapshot. */
 export const ENTRIES_MAX = 5_000;
 
 /**
- * Looks at folders with all below them; of those that lie within each other, at
+ * Stamps folders with all below them. A folder inside another one is stamped with
  * the outer one.
  */
 export function stampTrees(roots: readonly string[]): TreeStamps[] {
@@ -44,7 +43,7 @@ export function stampTrees(roots: readonly string[]): TreeStamps[] {
   });
 }
 
-/** What a folder's path and a name in it make. */
+/** Returns the path of a name in a folder. */
 export function below(folder: string, name = ""): string {
   return folder.endsWith("/") ? folder + name : `${folder}/${name}`;
 }
@@ -61,7 +60,7 @@ class Walk {
     this.#root = root;
     this.#max = max;
     const last: string[] = [];
-    // Each list grows while it is walked.
+    // Each list grows while the loop runs over it.
     for (const folders of [[""], last]) {
       for (const folder of folders) this.#folder(folder, folders, last);
     }

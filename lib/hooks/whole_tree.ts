@@ -1,19 +1,19 @@
 /**
- * Commands of git that change a whole worktree, such as `git switch`: they
+ * Judges git commands that change a whole worktree, such as `git switch`: they
  * concern every session that works in it.
  *
- * Before one runs, the session is denied, as for an overlapping edit, if
+ * The session is denied before the command, as for an overlapping edit, if
  *
- * - another session that lives holds a lock in the worktree, or has changed a
- *   file there in the last 10 minutes: once, until there is
- *   news, and as long as it lasts if the lock is exclusive;
+ * - another living session holds a lock in the worktree, or has changed a file
+ *   there in the last 10 minutes. It is denied once until there is new work, or
+ *   as long as an exclusive lock lasts;
  * - another session holds `@git/head` or `@git/index` of the worktree.
  *
- * News is a lock that was taken, or a change that was made, after this agent was
- * told of the worktree last. A session that only reads denies nothing.
+ * New work is a lock taken, or a change made, after this agent was last told of
+ * the worktree. A session that only reads causes no denial.
  *
- * Worktrees are told apart: a linked one below the root of another has its own
- * HEAD and files.
+ * A linked worktree below the root of another one has its own HEAD and files, so
+ * the two are separate.
  *
  * @module
  */
@@ -39,14 +39,14 @@ import { asking, describe, word } from "./deny_message.ts";
 export interface TreeCommand {
   /** The command as shown to the model. */
   readonly command: string;
-  /** The absolute path of the folder that it runs in. */
+  /** Absolute path of the folder that it runs in. */
   readonly folder: string;
 }
 
-/** How long a change counts as work that goes on, in milliseconds. */
+/** Time for which a change counts as current work, in milliseconds. */
 const WORK_MS = 10 * 60 * 1000;
 
-// More changes than a thousand sessions make in that time.
+// More than a thousand sessions change in that time.
 const TOUCHES_MAX = 10_000;
 
 const SESSIONS_SHOWN_MAX = 10;
@@ -56,17 +56,17 @@ const COMMAND_CHARS_MAX = 80;
 /** Named locks on the parts of a repository that these commands change. */
 const NAMES = ["@git/head", "@git/index"] as const;
 
-/** The work of another session in a worktree. */
+/** Another session's work in a worktree. */
 interface Work {
   readonly session: string;
   readonly vendor: string;
   readonly holds: Hold[];
   readonly files: Set<string>;
-  /** The latest news of it, in milliseconds since 1970. */
+  /** Time of its latest lock or change, in milliseconds since 1970. */
   newsAtMs: number;
 }
 
-/** Judges commands before they run; undefined if nothing stands against them. */
+/** Returns the denial of commands before they run; undefined if they pass. */
 export async function beforeWholeTree(
   hook: HookContext,
   commands: readonly TreeCommand[],
@@ -82,7 +82,7 @@ export async function beforeWholeTree(
     if (works.length === 0) continue;
     const key = `tree:${event.agentId ?? ""}:${worktree}`;
     const toldMs = await readNote<number>(hook, key) ?? 0;
-    // Work that ended is no news: the fact that was told stands for the rest.
+    // Ended work is not new: the fact that was told stands for the rest.
     const newsMs = Math.max(toldMs, ...works.map(({ newsAtMs }) => newsAtMs));
     facts.push(factOf(hook, worktree, command, works, newsMs));
     if (newsMs === toldMs) continue;
@@ -102,12 +102,12 @@ export async function beforeWholeTree(
   });
 }
 
-/** The root of the worktree that a folder is in, as rows of sessions name it. */
+/** Returns the root of a folder's worktree, spelled as in session rows. */
 export function worktreeAt(folder: string): string | undefined {
   return canonicalPath(folder, "/").worktree;
 }
 
-/** Returns the work of other sessions in a worktree, one entry a session. */
+/** Returns other sessions' work in a worktree, one entry a session. */
 async function worksIn(hook: HookContext, worktree: string): Promise<Work[]> {
   const { store, session, actingFor, nowMs } = hook;
   const targets = [
@@ -142,7 +142,7 @@ async function worksIn(hook: HookContext, worktree: string): Promise<Work[]> {
     const isThere = repositoryOf(parentOf(path))?.worktree === worktree;
     if (!isOther(id) || !isThere) continue;
     const work = workOf(id, vendor);
-    // A held file was told with its hold, however often it changes.
+    // The hold of the file was told, and its changes add no fact.
     if (work.files.has(path)) continue;
     work.files.add(path);
     work.newsAtMs = Math.max(work.newsAtMs, touchedAtMs);
@@ -169,7 +169,7 @@ function factOf(
     ? "inform"
     : "soft";
   const more = works.length - SESSIONS_SHOWN_MAX;
-  // A text that is told later is stored until then; commands are never stored.
+  // A deferred text is stored until it is told; commands are never stored.
   const cause = force === "inform"
     ? "Your command of git changes"
     : `\`${shown(command)}\` changes`;
@@ -195,7 +195,7 @@ function isExclusive({ holds }: Work): boolean {
   return holds.some(({ type }) => type === "exclusive");
 }
 
-/** Returns the advice while another session's work refuses the command. */
+/** Returns the advice while another session's work denies the command. */
 function remedyFor({ session, holds }: Work): string {
   const exclusive = holds.find(({ type }) => type === "exclusive");
   const wait = exclusive === undefined

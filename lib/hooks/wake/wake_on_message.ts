@@ -1,17 +1,17 @@
 /**
- * Waking an idle agent: `mbus hook claude wake`, where a person chose it.
+ * Wakes an idle agent: `mbus hook claude wake`, where a person installed it.
  *
- * Claude Code runs a hook with `asyncRewake` in the background, and goes on with
- * what it said on standard error if it ends with 2. So this one waits, from the end
- * of a turn, for a direct message.
+ * Claude Code runs a hook with `asyncRewake` in the background. If the hook exits
+ * with 2, Claude Code goes on with the text on standard error. So this hook waits
+ * for a direct message from the end of a turn on.
  *
  * ```text
- *  turn over ─▶ idle ─▶ a message comes ─▶ told, 2
- *     └── at work again, ended, or another one waits ─▶ 0
+ *  turn over ─▶ idle ─▶ a message comes ─▶ told, exit code 2
+ *     └── active again, ended, or another waker started ─▶ exit code 0
  * ```
  *
- * It looks once a second. An idle agent can wait so long, and nothing of it stays
- * behind that a crash would leave.
+ * It polls once a second: an idle agent can wait that long, and a crash leaves
+ * nothing behind.
  *
  * @module
  */
@@ -29,26 +29,26 @@ import { withPendingContext } from "../pending_context.ts";
 import { policyReader } from "../policy.ts";
 import { sessionOf } from "../registration.ts";
 
-/** What a hook that wakes ends with. */
+/** Exit code of a hook that wakes its agent. */
 const WOKEN = 2;
 const NOT_WOKEN = 0;
 
 const LOOK_MS = 1_000;
-// Nobody waits for it; but a bus that is busy for so long is none.
+// No caller waits for it, so it waits longer for a busy database than a hook.
 const BUSY_TOTAL_MS = 60_000;
-// The hook that ends the turn runs at the same time, and says so a little later.
+// The hook that ends the turn runs in parallel, and marks the session idle later.
 const IDLE_AFTER_LOOKS_MAX = 5;
 
-/** How to wait. */
+/** Options of the wait. */
 export interface WakeOptions {
   /** The bus folder, if not the default one. */
   readonly home?: string;
-  /** Reads what the agent says: the text of one JSON value. */
+  /** Reads the agent's input: the text of one JSON value. */
   readonly read: () => string | Promise<string>;
-  /** Says what wakes it; throws if that is not taken. */
+  /** Writes the text that wakes the agent; throws if it is not accepted. */
   readonly say: (text: string) => void;
   /**
-   * How long to wait between two looks, in milliseconds.
+   * Time between two polls, in milliseconds.
    * @default {1000}
    */
   readonly lookMs?: number;
@@ -66,7 +66,7 @@ export async function waitForMessage(
       agent.parse(input, (key) => Deno.env.get(key)),
     );
     const isOurs = (callingAgent(input) ?? agent.name) === agent.name;
-    // Nobody is left to wake but the session itself.
+    // Only a session as a whole can be woken, not a subagent.
     if (!isOurs || event.kind !== "stop" || event.agentId !== undefined) {
       return NOT_WOKEN;
     }

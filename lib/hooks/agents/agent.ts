@@ -1,22 +1,21 @@
 /**
- * What every coding agent has in common, as the decision core sees it.
+ * The contract between a coding agent's hooks and the decision core.
  *
- * An agent calls `mbus hook AGENT` at points of its work and reads the answer
- * from standard output. Each has its own field names, event names and answer
- * form. An {@linkcode Agent} turns its agent's input into one
- * {@linkcode HookEvent} and one {@linkcode Decision} back into its agent's
- * answer. It holds no state and touches nothing: no file, no clock, no database.
+ * An agent runs `mbus hook AGENT` at points of its work and reads the response
+ * from standard output. Agents differ in field names, event names and the form of
+ * the response. An {@linkcode Agent} turns its agent's input into a
+ * {@linkcode HookEvent}, and a {@linkcode Decision} into its agent's response. It
+ * has no state and does no I/O.
  *
- * What it keeps true:
- * - `parse` never throws. What it cannot read becomes an event of kind
- *   `other`, with whatever could be read.
- * - No prompt, file content or tool result is in an event. A shell command is:
- *   the writes are read off it. It must not be stored.
- * - `render` always gives an answer in the agent's form, for exit code 0, and
- *   says which parts of the decision the agent will really show its model.
+ * Invariants:
+ * - `parse` never throws. Input that it cannot read becomes an event of kind
+ *   `other`, with all fields that it could read.
+ * - No event contains a prompt, file content or tool result. It contains a shell
+ *   command, because the writes are read off it. The command must not be stored.
+ * - `render` always returns a response in the agent's form, for exit code 0. It
+ *   says which parts of the decision the agent shows its model.
  *
- * The hook path must start fast, so this file and what it imports use the
- * language and nothing else. Editing configuration is in `config/`.
+ * A hook must start fast, so this file and its imports use the language only.
  *
  * @module
  */
@@ -46,25 +45,25 @@ export const AGENT_NAMES: readonly AgentName[] = [
   "droid",
 ];
 
-/** What stands for an event on the command line of the hook that wakes. */
+/** Stands for an event on the command line of the hook that wakes an agent. */
 export const WAKE = "wake";
 
 /** Reads one environment variable, as `Deno.env.get` does. */
 export type ReadVariable = (name: string) => string | undefined;
 
-/** What a tool does, as far as the bus cares. */
+/** Effect of a tool, as far as the bus is concerned. */
 export type ToolKind = "edit" | "shell" | "read" | "other";
 
 /** One tool call of a model. */
 export interface ToolCall {
   /** The tool's name, as the agent calls it. */
   readonly name: string;
-  /** The agent's id of this call, where it tells one. */
+  /** The agent's id of this call, if the agent gives one. */
   readonly callId?: string;
-  /** What the tool does. */
+  /** The tool's effect. */
   readonly kind: ToolKind;
   /**
-   * The paths the tool names, as given: not resolved, and out of `file:` URIs.
+   * The paths that the call names, as given: unresolved, and without `file:`.
    * Empty for a shell tool, and for a tool that is known to touch no file.
    */
   readonly paths: readonly string[];
@@ -81,7 +80,7 @@ export interface ToolCall {
   readonly isCut?: boolean;
 }
 
-/** Why a session started. */
+/** Reason for a session's start. */
 export type SessionSource =
   | "startup"
   | "resume"
@@ -90,43 +89,43 @@ export type SessionSource =
   | "fork"
   | "unknown";
 
-/** What all events carry. */
+/** Fields of all events. */
 export interface EventBase {
-  /** The agent that called. */
+  /** The calling agent. */
   readonly agent: AgentName;
   /** The agent's own name of the event, or empty. */
   readonly event: string;
-  /** The session's id, or empty if the agent told none. */
+  /** The session's id, or empty if the input has none. */
   readonly sessionId: string;
   /** The subagent's id, if a subagent of the session acts. */
   readonly agentId?: string;
-  /** The working directory, or empty if the agent told none. */
+  /** The working directory, or empty if the input has none. */
   readonly cwd: string;
-  /** The model's name, where the agent tells it. */
+  /** The model's name, if the input has one. */
   readonly model?: string;
-  /** The program, if it reads another form of answer than the agent's own. */
+  /** The host program, if it reads another form of response than the agent. */
   readonly host?: "vscode";
 }
 
 /** A session started, or went on after a pause. */
 export interface SessionStartEvent extends EventBase {
-  /** What kind of event it is. */
+  /** The kind of event. */
   readonly kind: "session-start";
-  /** Why. */
+  /** Reason for the start. */
   readonly source: SessionSource;
 }
 
 /** A prompt is about to go to the model. */
 export interface PromptEvent extends EventBase {
-  /** What kind of event it is. */
+  /** The kind of event. */
   readonly kind: "prompt";
-  /** The agent repeats itself or our own text: no person asked anything. */
+  /** Whether the prompt is the agent's or our own text, not a person's. */
   readonly isRepeatPrompt: boolean;
 }
 
 /** A tool is about to run. */
 export interface BeforeToolEvent extends EventBase {
-  /** What kind of event it is. */
+  /** The kind of event. */
   readonly kind: "before-tool";
   /** The call. */
   readonly tool: ToolCall;
@@ -134,37 +133,37 @@ export interface BeforeToolEvent extends EventBase {
 
 /** A tool has run. */
 export interface AfterToolEvent extends EventBase {
-  /** What kind of event it is. */
+  /** The kind of event. */
   readonly kind: "after-tool";
   /** The call. */
   readonly tool: ToolCall;
-  /** Whether it did what it should, where the agent tells. */
+  /** Whether the tool succeeded, if the agent says so. */
   readonly succeeded?: boolean;
 }
 
 /** The model has finished its turn; with an `agentId`, a subagent has. */
 export interface StopEvent extends EventBase {
-  /** What kind of event it is. */
+  /** The kind of event. */
   readonly kind: "stop";
-  /** A hook has already held this turn back once. */
+  /** Whether a hook has already held this turn once. */
   readonly wasContinued: boolean;
 }
 
-/** The session is over. */
+/** The session has ended. */
 export interface SessionEndEvent extends EventBase {
-  /** What kind of event it is. */
+  /** The kind of event. */
   readonly kind: "session-end";
-  /** The agent's word for why, or `unknown`. */
+  /** The agent's word for the reason, or `unknown`. */
   readonly reason: string;
 }
 
-/** Anything else, and anything that could not be read. */
+/** Any other event, and input that could not be read. */
 export interface OtherEvent extends EventBase {
-  /** What kind of event it is. */
+  /** The kind of event. */
   readonly kind: "other";
 }
 
-/** One call of a hook, in the words of the bus. */
+/** One call of a hook, in the terms of the bus. */
 export type HookEvent =
   | SessionStartEvent
   | PromptEvent
@@ -177,46 +176,46 @@ export type HookEvent =
 /** The kinds of events. */
 export type HookKind = HookEvent["kind"];
 
-/** Let the agent go on. */
+/** Lets the agent go on. */
 export interface AllowDecision {
   /** The agent goes on. */
   readonly verdict: "allow";
-  /** Framed text to put before the model. */
+  /** Framed text for the model. */
   readonly context?: string;
   /** Framed text that holds a stopping agent for one more turn. */
   readonly continueWith?: string;
 }
 
-/** Stop the tool; it has not run. Only of use before a tool. */
+/** Stops a tool before it runs; has no effect on other events. */
 export interface DenyDecision {
   /** The tool does not run. */
   readonly verdict: "deny";
-  /** What the model is told. */
+  /** Reason for the model. */
   readonly reason: string;
-  /** Framed text to put before the model as well. */
+  /** Further framed text for the model. */
   readonly context?: string;
-  /** Short sentence for the person, where the agent has a field for it. */
+  /** Short sentence for the person, if the agent has a field for it. */
   readonly notice?: string;
 }
 
-/** What the decision core answers an event with. */
+/** The decision core's result for an event. */
 export type Decision = AllowDecision | DenyDecision;
 
-/** Which parts of a decision an answer brings before the model. */
+/** The parts of a decision that a response brings to the model. */
 export interface Carried {
-  /** The tool is stopped and the model reads why. */
+  /** Whether the tool is stopped and the model reads the reason. */
   readonly reason: boolean;
-  /** The model reads the context. */
+  /** Whether the model reads the context. */
   readonly context: boolean;
-  /** The agent goes on with the text. */
+  /** Whether the agent goes on with the text. */
   readonly continueWith: boolean;
 }
 
-/** An answer to an agent. */
+/** A response to an agent. */
 export interface Rendered {
-  /** What to print on standard output, whole; exit with 0 after it. */
+  /** Text for standard output; the exit code after it is 0. */
   readonly output: string;
-  /** What of the decision it carries. */
+  /** The parts of the decision that the response carries. */
   readonly carried: Carried;
 }
 
@@ -224,23 +223,23 @@ export interface Rendered {
 export interface Agent {
   /** The agent's name, which is also its vendor string on the bus. */
   readonly name: AgentName;
-  /** The answer that changes nothing, good for every event. */
+  /** The response that changes nothing, valid for every event. */
   readonly neutral: string;
   /**
-   * Reads what the agent wrote on standard input.
+   * Reads the agent's input.
    *
-   * @param input The parsed JSON, or anything else.
-   * @param env Reads an environment variable, for what the input leaves out.
-   * @param event The event's name if the command line told it.
+   * @param input The parsed JSON, or any other value.
+   * @param env Reads an environment variable, for fields that the input lacks.
+   * @param event The event's name, if the command line contains it.
    * @returns The event; of kind `other` if it could not be recognised.
    */
   parse(input: unknown, env: ReadVariable, event?: string): HookEvent;
   /**
    * Writes a decision in the agent's form.
    *
-   * @param event The event that is answered.
-   * @param decision What was decided.
-   * @returns The answer and what it carries.
+   * @param event The event.
+   * @param decision The decision.
+   * @returns The response, and the parts that it carries.
    */
   render(event: HookEvent, decision: Decision): Rendered;
 }

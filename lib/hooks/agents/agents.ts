@@ -1,8 +1,8 @@
 /**
  * The agents by name.
  *
- * A hook serves one agent and must start fast, and yet all are loaded: one file
- * more to find costs more than nine short contracts that are not run.
+ * A hook serves one agent, but all are loaded: finding a further file costs more
+ * than loading nine short contracts.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export const AGENTS: Readonly<Record<AgentName, Agent>> = {
 };
 
 /**
- * Says whether a text names an agent.
+ * Whether a text names an agent.
  *
  * @param name Any text.
  * @returns Whether it is one of {@linkcode AGENT_NAMES}.

@@ -1,12 +1,12 @@
 /**
  * Claude Code: reads its hook input, writes its hook output.
  *
- * - Subagents share the session's id and are told apart by `agent_id`.
- * - `PostToolUse` fires only for a tool that did what it should,
- *   `PostToolUseFailure` for the others.
- * - Context given before a tool is read beside the tool's result.
+ * - Subagents share the session's id and differ in `agent_id`.
+ * - `PostToolUse` fires only for a tool that succeeded, `PostToolUseFailure` for
+ *   one that failed.
+ * - The model reads context given before a tool beside the tool's result.
  * - Copilot and Cursor also run the hooks of Claude's settings, with input of
- *   their own: see `host.ts`.
+ *   their own: see `detect_caller.ts`.
  *
  * Read at 2.1.330.
  *

@@ -1,13 +1,13 @@
 /**
  * Codex CLI: reads its hook input, writes its hook output.
  *
- * - A field it does not know makes the hook fail and loses a refusal, so the
- *   answer has the documented fields and no other. Context beside a refusal
- *   rides in the reason.
- * - Edits are `apply_patch`, its argument the patch text. The same patch as a
+ * - An unknown field in the response makes the hook fail and loses a denial. So
+ *   the response has only documented fields, and context beside a denial is
+ *   appended to the reason.
+ * - Edits are `apply_patch`, with the patch text as argument. The same patch as a
  *   heredoc in a shell command comes as `Bash` and gets no event after it.
- * - Subagents share the session's id and are told apart by `agent_id`.
- * - The result of `apply_patch` starts with its exit code; that of a shell
+ * - Subagents share the session's id and differ in `agent_id`.
+ * - The result of `apply_patch` starts with its exit code; the result of a shell
  *   command is its bare output.
  *
  * Read at 0.169.0.
@@ -26,7 +26,7 @@ import { type ClaudeForm, renderClaudeForm } from "./response.ts";
 import { type Payload, payloadOf, textField } from "./payload.ts";
 import { type FieldTable, parseFields } from "./input_fields.ts";
 
-/** Where the daemon of a Codex leaves its pid, below the Codex's folder. */
+/** Path of the daemon's pid file, below the folder of its Codex. */
 export const DAEMON_FILE = "app-server-daemon/daemon.pid";
 
 const FIELDS: FieldTable = {
@@ -69,16 +69,16 @@ export const codex: Agent = {
 };
 
 /**
- * The folder of the Codex that sent an input: its transcripts lie in it.
+ * Returns the folder of the Codex that sent an input: its transcripts lie there.
  *
- * @param input The parsed JSON, or anything else.
+ * @param input The parsed JSON, or any other value.
  */
 export function codexHomeOf(input: unknown): string | undefined {
   const path = textField(payloadOf(input), "transcript_path") ?? "";
   return /^(\/.+)\/sessions\/\d{4}\//.exec(path)?.[1];
 }
 
-/** Whether a Codex has, or had, a daemon that its windows share. */
+/** Whether a Codex has, or had, a shared daemon. */
 export function hasDaemon(home: string): boolean {
   try {
     return Deno.statSync(`${home}/${DAEMON_FILE}`).isFile;

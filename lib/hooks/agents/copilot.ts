@@ -1,18 +1,17 @@
 /**
  * GitHub Copilot CLI: reads its hook input, writes its hook output.
  *
- * - Under camel-case event names its input does not say which event it is: the
- *   command line does (`mbus hook copilot preToolUse`), else it is read off the
- *   fields. Under Pascal-case names, which it uses for hooks of Claude's
- *   settings, the input is snake case and names the event.
- * - A non-zero exit before a tool denies, so the answer is always JSON and 0.
- *   The answer is flat: no `hookSpecificOutput`.
+ * - Under camel-case event names the input does not contain the event. The command
+ *   line may contain it (`mbus hook copilot preToolUse`); otherwise the fields
+ *   tell it. Hooks of Claude's settings get Pascal-case names. Their input is in
+ *   snake case and names the event.
+ * - A non-zero exit before a tool denies, so the response is always JSON and 0.
+ *   The response is flat: it has no `hookSpecificOutput`.
  * - A subagent has a session id of its own and names its parent session in
- *   `parentAgentId`: it becomes an agent of that session.
- * - After a tool that failed nothing reaches the model.
- * - VS Code runs the same hooks, whatever their matchers. It names the event in
- *   `hookEventName` and reads answers in Claude's form, as its documentation
- *   says.
+ *   `parentAgentId`. It becomes an agent of that session.
+ * - After a tool that failed, no text reaches the model.
+ * - VS Code runs the same hooks and ignores their matchers. It names the event in
+ *   `hookEventName` and, by its documentation, reads responses in Claude's form.
  *
  * Read at 1.0.102.
  *
@@ -66,7 +65,7 @@ const FIELDS: FieldTable = {
       "apply_patch",
       "Edit",
       "Write",
-      // Of VS Code, which runs the same hooks.
+      // Tools of VS Code, which runs the same hooks.
       "create_file",
       "replace_string_in_file",
       "multi_replace_string_in_file",
@@ -136,7 +135,7 @@ export const copilot: Agent = {
   },
 };
 
-/** Each event has a field that no other has. */
+/** Recognises an event by a field that no other event has. */
 function eventOf(payload: Payload): string | undefined {
   if ("toolResult" in payload) return "postToolUse";
   if ("toolName" in payload) {

@@ -1,12 +1,12 @@
 /**
  * Cursor: reads its hook input, writes its hook output.
  *
- * Its contract is known only at second hand, so more spellings are read than
- * any one version uses, and context is given only where its documentation
- * names the field: at a session's start and after a tool.
- * - Nothing on standard output counts as a failure: the neutral answer is `{}`.
- * - The session is `conversation_id`; `session_id` where that is missing.
- * - The folder may be missing; the first workspace root stands in.
+ * The contract comes from documentation, not from captured input. So more
+ * spellings are read than any one version uses. Context is given only where the
+ * documentation names the field: at a session's start and after a tool.
+ * - Empty standard output counts as a failure: the neutral response is `{}`.
+ * - The session is `conversation_id`, or `session_id` where that is missing.
+ * - The folder may be missing; then the first workspace root is taken.
  *
  * @module
  */
@@ -63,7 +63,7 @@ const FIELDS: FieldTable = {
 const NEUTRAL = "{}";
 const CONTEXT_KINDS: readonly HookKind[] = ["session-start", "after-tool"];
 
-/** Events that are one tool's own and carry its arguments unwrapped. */
+/** Events of one tool, which carry its arguments unwrapped. */
 const TOOL_EVENTS: readonly string[] = [
   "afterFileEdit",
   "beforeShellExecution",

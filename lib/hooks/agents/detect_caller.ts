@@ -1,16 +1,16 @@
 /**
- * Which agent really calls: read off its input.
+ * Detects the calling agent by its input.
  *
- * Copilot and Cursor also run the hooks that stand in Claude's settings, with
- * input and answers of their own. Answered in Claude's form, a refusal would be
- * lost. So the input is looked at for what only one agent sends. What is not
- * clear stays with the agent that the command line names.
+ * Copilot and Cursor also run the hooks in Claude's settings, with input and
+ * responses of their own. A denial in Claude's form would be lost. So the input
+ * is searched for marks that only one agent sends. Unclear input belongs to the
+ * agent that the command line names.
  *
- * The marks, each seen in recorded inputs but Cursor's, which is documented:
- * `cursor_version`; Droid's words in `permission_mode`; kimi-code's `client_type`; camel-case `sessionId` with a
- * `timestamp` for Copilot; Gemini's own event names; `turn_id` with `model` for
- * Codex; `timestamp` with `permission_mode` for Qwen; a `timestamp` without
- * `permission_mode` under Claude's event names for Copilot again.
+ * The marks come from captured inputs; Cursor's comes from its documentation:
+ * `cursor_version`; Droid's words in `permission_mode`; kimi-code's `client_type`;
+ * camel-case `sessionId` with a `timestamp` for Copilot; Gemini's own event names;
+ * `turn_id` with `model` for Codex; `timestamp` with `permission_mode` for Qwen; a
+ * `timestamp` without `permission_mode` under Claude's event names for Copilot.
  *
  * @module
  */
@@ -18,7 +18,7 @@
 import type { AgentName } from "./agent.ts";
 import { nameField, type Payload, payloadOf } from "./payload.ts";
 
-/** Droid's words for what its `permission_mode` says; no other has them. */
+/** Droid's values of `permission_mode`; no other agent has them. */
 const DROID_MODES: readonly string[] = [
   "off",
   "spec",
@@ -39,10 +39,10 @@ const GEMINI_EVENTS: readonly string[] = [
 ];
 
 /**
- * Says which agent sent an input.
+ * Returns the agent that sent an input.
  *
- * @param input The parsed JSON, or anything else.
- * @returns The agent, or `undefined` if the input does not give it away.
+ * @param input The parsed JSON, or any other value.
+ * @returns The agent, or `undefined` if the input has no mark.
  */
 export function callingAgent(input: unknown): AgentName | undefined {
   const payload = payloadOf(input);
@@ -60,7 +60,7 @@ export function callingAgent(input: unknown): AgentName | undefined {
   return isSharedWithGemini(payload, event) ? undefined : "copilot";
 }
 
-/** Start and end are called the same in both; only Gemini has a transcript. */
+/** Both agents name start and end alike; only Gemini sends a transcript. */
 function isSharedWithGemini(payload: Payload, event: string): boolean {
   return "transcript_path" in payload && event !== "Stop";
 }

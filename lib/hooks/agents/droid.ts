@@ -1,13 +1,13 @@
 /**
  * Droid, Factory's CLI: reads its hook input, writes its hook output.
  *
- * Claude's event names, fields and answer. What differs:
- * - Before a tool its model reads only a refusal's reason. A `systemMessage`
+ * Claude's event names, fields and response, with these differences:
+ * - Before a tool the model reads only a denial's reason. A `systemMessage`
  *   beside it goes to a log, so the person is not told.
- * - A call has no id, and a tool that failed or was refused gets no event.
- * - A subagent is a session and a process of its own, which names its parent
- *   only when it starts.
- * - A stop may be held any number of times: `stop_hook_active` ends it.
+ * - A call has no id, and a tool that failed or was denied gets no event.
+ * - A subagent has a session and a process of its own. It names its parent only
+ *   at its start.
+ * - A hook may hold a stop any number of times: `stop_hook_active` ends it.
  * - `droid exec` announces no prompt.
  *
  * Read at 0.215.0.

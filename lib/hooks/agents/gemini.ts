@@ -1,10 +1,10 @@
 /**
  * Gemini CLI: reads its hook input, writes its hook output.
  *
- * - Nothing on standard output makes it take standard error for the answer,
- *   so the neutral answer is `{}`.
- * - Before a tool the model reads only a refusal's reason; context waits for
- *   the tool's end.
+ * - If standard output is empty, Gemini reads standard error as the response. So
+ *   the neutral response is `{}`.
+ * - Before a tool the model reads only a denial's reason; context waits for the
+ *   tool's end.
  * - Subagents share the session's id and cannot be told apart.
  * - A turn held at its end comes back as a prompt that is our own text.
  *

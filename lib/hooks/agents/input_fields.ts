@@ -1,14 +1,14 @@
 /**
- * The input form that most agents share, read by a table.
+ * Reads the input form that most agents share, by a table.
  *
- * All agents but opencode send one flat JSON object whose fields mean the same
- * under a few spellings, snake case or camel case. An agent's {@linkcode FieldTable}
- * says what its events and tools are called and where the environment fills in
- * what the input leaves out; what is odd about an agent stays in its own file.
+ * All agents but opencode send one flat JSON object. Its fields mean the same
+ * under a few spellings, in snake case or camel case. A {@linkcode FieldTable}
+ * names an agent's events and tools, and the variables for missing fields. Other
+ * peculiarities stay in the agent's own file.
  *
- * A prompt is looked at once and forgotten: it is a repeat if it is empty, is
- * an agent's own notification, or starts with our frame (agents that are held
- * at a stop feed the reason back as a prompt).
+ * A prompt is read once and not kept. It is a repeat if it is empty, is an
+ * agent's own notification, or starts with our frame: an agent that is held at a
+ * stop feeds the reason back as a prompt.
  *
  * @module
  */
@@ -32,11 +32,11 @@ import {
 } from "./payload.ts";
 import { readTool, type ToolNames } from "./tool.ts";
 
-/** How an agent's input is to be read. */
+/** How to read an agent's input. */
 export interface FieldTable {
   /** The agent. */
   readonly agent: AgentName;
-  /** Its events that matter, by their names; all others are `other`. */
+  /** The kinds of its events by name; all other events are `other`. */
   readonly events: Readonly<Record<string, HookKind>>;
   /** Its tools. */
   readonly tools: ToolNames;
@@ -46,7 +46,7 @@ export interface FieldTable {
   readonly folderVariables?: readonly string[];
   /** Variables that hold the model's name. */
   readonly modelVariables?: readonly string[];
-  /** Says whether a tool that has run did what it should. */
+  /** Returns whether a tool succeeded; undefined if unknown. */
   readonly succeeded?: (payload: Payload, event: string) => boolean | undefined;
 }
 
@@ -65,7 +65,7 @@ const PROMPT_CHARS_READ = 4096;
  * Reads an input of the common form.
  *
  * @param table The agent's table.
- * @param input The parsed JSON, or anything else.
+ * @param input The parsed JSON, or any other value.
  * @param env Reads an environment variable.
  * @param event The event's name if it is known from elsewhere.
  * @returns The event.
@@ -116,10 +116,10 @@ export function parseFields(
 }
 
 /**
- * Says whether a prompt is nobody's: empty, a notification, or our own text.
+ * Whether a prompt is not a person's: empty, a notification, or our own text.
  *
  * @param prompt A string or a list of parts with a `text` each.
- * @returns Whether no person asked anything.
+ * @returns Whether no person wrote the prompt.
  */
 export function isRepeat(prompt: unknown): boolean {
   const start = promptStart(prompt).trimStart();
@@ -128,10 +128,10 @@ export function isRepeat(prompt: unknown): boolean {
 }
 
 /**
- * Reads why a session started.
+ * Reads the reason for a session's start.
  *
  * @param payload The input.
- * @returns The source, `unknown` if it is missing or new to us.
+ * @returns The reason, `unknown` if it is missing or not known.
  */
 export function sourceOf(payload: Payload): SessionSource {
   const source = textField(payload, "source") ?? "";
@@ -178,7 +178,7 @@ function promptStart(prompt: unknown): string {
   const texts = prompt.slice(0, 16).map((part) =>
     textField(payloadOf(part), "text") ?? ""
   );
-  // A part without text (an image) is somebody's prompt all the same.
+  // A part without text, such as an image, is a person's prompt, too.
   if (prompt.length > 0 && texts.every((text) => text === "")) return "?";
   return texts.join("\n").slice(0, PROMPT_CHARS_READ);
 }

@@ -1,16 +1,16 @@
 /**
- * Kimi, both kimi-code and the older kimi-cli: input and output of its hooks.
+ * Kimi, both kimi-code and the older kimi-cli: reads and writes its hooks' texts.
  *
- * - Only two things reach the model: the reason of a refusal, and what a
- *   prompt's hook prints as plain text (kimi-code; kimi-cli drops it too). So
- *   the neutral answer is nothing at all: `{}` after a prompt would be noise.
- * - Its old way to refuse is exit code 2. A `permissionDecision` of `deny` is
- *   honoured by both programs with exit code 0, also at a stop, where
- *   `decision: "block"` is not.
- * - The two name their tools differently; no name means two things.
- * - Subagents share the session's id; `SubagentStop` names only the kind of
- *   agent, so it is no stop that could free anything.
- * - A refusal is followed by `PostToolUseFailure`.
+ * - Only two texts reach the model: the reason of a denial, and plain output of
+ *   a prompt's hook (kimi-cli drops the latter). So the neutral response is
+ *   empty: `{}` after a prompt would reach the model.
+ * - The old way to deny is exit code 2. Both programs honour a
+ *   `permissionDecision` of `deny` with exit code 0, also at a stop. There they
+ *   ignore `decision: "block"`.
+ * - The two programs name their tools differently; no name means two things.
+ * - Subagents share the session's id. `SubagentStop` names only the kind of
+ *   agent, so it frees nothing.
+ * - A denial is followed by `PostToolUseFailure`.
  *
  * Read at kimi-code 2.1.0 and kimi-cli 1.49.0.
  *

@@ -1,19 +1,19 @@
 /**
- * opencode: reads what our plugin sends, writes what it acts on.
+ * opencode: reads the input of our plugin, writes the response to it.
  *
- * opencode runs plugins in its own process, so `mbus install opencode` writes a
- * plugin (`install/agents/opencode_plugin.ts`) that hands each event on to
- * `mbus hook opencode` in opencode's own words:
+ * opencode runs plugins in its own process. So `mbus install opencode` writes a
+ * plugin (`install/agents/opencode_plugin.ts`) that passes each event to
+ * `mbus hook opencode` in opencode's own form:
  * - `{ ev: "tool.execute.before", input: { tool, sessionID, callID }, output: { args } }`
  * - `{ ev: "tool.execute.after", input: { …, args }, output: { metadata } }`
  * - `{ ev: "chat.message", input: { sessionID }, output: { message } }`
  * - `{ ev: "event", type: "session.created", properties }` and other bus events
  *
- * and reads back one object: `deny` makes it throw the reason at the model,
- * `notice` is shown to the person beside it,
- * `context` goes behind the tool's output or the prompt, `continueWith` goes to
- * the idle session as a prompt. A subagent has a session of its own; its
- * parent's id, which the plugin remembers, makes it an agent of that session.
+ * The response is one object. `deny` makes the plugin throw the reason at the
+ * model, and `notice` is shown to the person beside it. `context` goes behind the
+ * tool's output or the prompt. `continueWith` becomes a prompt of the idle
+ * session. A subagent has a session of its own. The plugin sends its parent's id,
+ * which makes it an agent of the parent session.
  *
  * Read at 1.18.33.
  *
@@ -53,7 +53,7 @@ const TOOLS: ToolNames = {
 const NEUTRAL = "{}";
 const CONTEXT_KINDS: readonly HookKind[] = ["prompt", "after-tool"];
 
-/** opencode's hook contract, as our plugin speaks it. */
+/** opencode's hook contract, as our plugin sends it. */
 export const opencode: Agent = {
   name: "opencode",
   neutral: NEUTRAL,
@@ -62,7 +62,7 @@ export const opencode: Agent = {
     const base = baseOf(payload, event);
     switch (base.event) {
       case "session.created":
-        // A subagent's session: its parent started long ago.
+        // A subagent's session: the parent session started earlier.
         return base.agentId === undefined
           ? { ...base, kind: "session-start", source: "startup" }
           : { ...base, kind: "other" };
@@ -141,14 +141,14 @@ function toolOf(payload: Payload): ReturnType<typeof readTool> {
   );
 }
 
-/** The plugin sends no prompt but says whether it starts with our frame. */
+/** The plugin sends no prompt; it says whether one starts with our frame. */
 function isRepeated(payload: Payload): boolean {
   if (payload.isRepeatPrompt === true) return true;
   const parts = objectField(payload, "output").parts;
   return Array.isArray(parts) && isRepeat(parts);
 }
 
-/** A shell command's exit code is in the metadata; nothing else tells. */
+/** Reads a shell command's exit code; other tools report no failure. */
 function hasSucceeded(payload: Payload): boolean {
   const metadata = objectField(objectField(payload, "output"), "metadata");
   return typeof metadata.exit !== "number" || metadata.exit === 0;

@@ -1,17 +1,15 @@
 /**
- * The paths in an `apply_patch` text, the patch form of Codex and opencode.
+ * Reads the paths of an `apply_patch` text, the patch form of Codex and opencode.
  *
- * Such a text names its files on header lines (`*** Add File: `,
- * `*** Update File: `, `*** Delete File: `, and `*** Move to: ` below an
- * update). Codex takes off the blanks around a line before it looks for a
- * header, within a hunk too, so a header may be indented. Added and removed
- * lines start with `+` and `-`: a patch of a file that itself holds such lines
- * names no path too many but for its context. Paths come as given, absolute or
- * relative, each once, in order. A header outside `*** Begin Patch` is read as
- * well: too many paths only ask too often, too few lose an edit.
+ * Header lines name the files: `*** Add File: `, `*** Update File: `,
+ * `*** Delete File: `, and `*** Move to: ` below an update. Codex trims each line
+ * before it looks for a header, in a hunk too, so a header may be indented. Added
+ * and removed lines start with `+` and `-`, so only context lines of a patch can
+ * look like headers by mistake. Paths are returned as given, absolute or
+ * relative, each once, in order. A header outside `*** Begin Patch` counts, too:
+ * an extra path only costs a check, a missing one loses an edit.
  *
- * Unified diffs, as `git apply` and `patch` take them, are read by
- * {@linkcode diffPaths}.
+ * {@linkcode diffPaths} reads unified diffs, as `git apply` and `patch` do.
  *
  * @module
  */
@@ -29,10 +27,10 @@ const PATHS_MAX = 10_000;
 const LINE_CHARS_MAX = 8192;
 
 /**
- * Says whether a text is, or holds, a patch of this form.
+ * Whether a text is, or contains, a patch of this form.
  *
  * @param text Any text.
- * @returns Whether a header of such a patch is in it.
+ * @returns Whether it has a header of such a patch.
  */
 export function isPatch(text: string): boolean {
   return text.includes("*** Begin Patch") ||
@@ -40,7 +38,7 @@ export function isPatch(text: string): boolean {
 }
 
 /**
- * Lists the files a patch touches.
+ * Lists the files that a patch touches.
  *
  * @example
  * ```ts
@@ -52,7 +50,7 @@ export function isPatch(text: string): boolean {
  * ```
  *
  * @param text The patch, with any line ends.
- * @param pathsMax How many paths to list at most.
+ * @param pathsMax Maximum number of paths.
  * @returns The paths as given, each once.
  */
 export function patchPaths(text: string, pathsMax = PATHS_MAX): string[] {
@@ -65,18 +63,18 @@ export function patchPaths(text: string, pathsMax = PATHS_MAX): string[] {
     const header = HEADERS.find((each) => text.startsWith(each, at));
     if (header === undefined || !isIndent(text, at)) continue;
     const from = at + header.length;
-    // A longer line holds no path.
+    // A line past the limit has no valid path.
     const [given] = text.slice(from, from + LINE_CHARS_MAX).split(/[\r\n]/, 1);
     const path = given.trim();
     if (isPath(path)) paths.add(path);
-    // Codex takes one blank off the path, opencode all.
+    // Codex trims one blank of the path, opencode all.
     const blank = given.slice(1).trimEnd();
     if (given.startsWith("  ") && isPath(blank)) paths.add(blank);
   }
   return [...paths].slice(0, pathsMax);
 }
 
-/** Whether nothing but blanks is before `at` in its line. */
+/** Whether only blanks stand before `at` in its line. */
 function isIndent(text: string, at: number): boolean {
   for (let before = at - 1; before >= 0; before--) {
     const char = text[before];
@@ -88,11 +86,11 @@ function isIndent(text: string, at: number): boolean {
 }
 
 /**
- * Lists the files a unified diff touches. It may be indented as a whole, as
- * `patch` takes it.
+ * Lists the files that a unified diff touches. The whole diff may be indented,
+ * as `patch` allows.
  *
  * @param text The diff.
- * @param strip How many leading folders to take off each path.
+ * @param strip Number of leading folders to remove from each path.
  * @returns At most 10,000 paths, each once.
  */
 export function diffPaths(text: string, strip: number): string[] {

@@ -1,11 +1,11 @@
 /**
- * One untrusted JSON object, read field by field.
+ * Reads one untrusted JSON object field by field.
  *
- * Agents differ in spelling (`session_id`, `sessionId`), versions of one agent
- * differ in types, and a broken one sends anything. So a field is asked for by
- * all names it goes by, and is there only if it has the type that is wanted
- * and a size that is sane: names and ids up to 1,024 characters, paths up to
- * 4,096, without NUL. What is not there is `undefined`; nothing throws.
+ * Agents differ in spelling (`session_id`, `sessionId`), and their versions in
+ * types; a broken one sends any value. So a field is read under all its names. It
+ * counts only with the expected type and a valid size: names and ids up to 1,024
+ * characters, paths up to 4,096, without NUL. Other fields are `undefined`; no
+ * function throws.
  *
  * @module
  */
@@ -18,10 +18,10 @@ const PATH_CHARS_MAX = 4096;
 const EMPTY: Payload = Object.freeze({});
 
 /**
- * Takes a value as an object.
+ * Returns a value as an object.
  *
- * @param value Anything.
- * @returns The value if it is an object, else an empty one.
+ * @param value Any value.
+ * @returns The value if it is an object, otherwise an empty one.
  */
 export function payloadOf(value: unknown): Payload {
   return typeof value === "object" && value !== null && !Array.isArray(value)
@@ -33,7 +33,7 @@ export function payloadOf(value: unknown): Payload {
  * Reads a string of any length.
  *
  * @param payload The object.
- * @param names The field's names, the first that is there wins.
+ * @param names The field's names; the first one present is read.
  * @returns The string, which may be empty.
  */
 export function textField(
@@ -50,7 +50,7 @@ export function textField(
  * Reads a name or an id: not empty, without control characters.
  *
  * @param payload The object.
- * @param names The field's names, the first that is there wins.
+ * @param names The field's names; the first one present is read.
  * @returns The name, cut to 1,024 characters.
  */
 export function nameField(
@@ -67,7 +67,7 @@ export function nameField(
  * Reads an object.
  *
  * @param payload The object that holds it.
- * @param names The field's names, the first that is there wins.
+ * @param names The field's names; the first one present is read.
  * @returns The object, empty if there is none.
  */
 export function objectField(
@@ -82,7 +82,7 @@ export function objectField(
 }
 
 /**
- * Says whether a field is `true`.
+ * Whether a field is `true`.
  *
  * @param payload The object.
  * @param names The field's names.
@@ -95,20 +95,20 @@ export function isTrue(payload: Payload, ...names: readonly string[]): boolean {
 }
 
 /**
- * Says whether a value can be a path.
+ * Whether a value can be a path.
  *
- * @param value Anything.
- * @returns Whether it is a string of sane size without NUL.
+ * @param value Any value.
+ * @returns Whether it is a string of valid size without NUL.
  */
 export function isPath(value: unknown): value is string {
   return typeof value === "string" && value !== "" &&
     value.length <= PATH_CHARS_MAX && !value.includes("\0");
 }
 
-/** An id ends up in tables and on terminals: no control characters in it. */
+/** Ids go to tables and terminals, so control characters are replaced. */
 function cleanName(value: string): string {
   const name = value.slice(0, NAME_CHARS_MAX);
-  // Looked at by hand, as a pattern costs more to compile than to do without.
+  // A loop, because compiling a pattern costs more.
   for (let at = 0; at < name.length; at++) {
     const code = name.charCodeAt(at);
     if (code < 0x20 || code === 0x7f) return withoutControls(name);

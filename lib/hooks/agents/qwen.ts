@@ -1,13 +1,13 @@
 /**
  * Qwen Code: reads its hook input, writes its hook output.
  *
- * Claude's event names and answer, Gemini's tools and timeouts. What differs:
- * - Before a tool the model reads only a refusal's reason. Context would need
- *   an `allow`, which skips the question to the person.
- * - `UserPromptSubmit` also fires with an empty prompt after every tool, and
- *   with our own text after a stop that was held.
- * - It shares Gemini's reading of standard error if standard output is empty,
- *   so the neutral answer is `{}`.
+ * Claude's event names and response, Gemini's tools and timeouts. Differences:
+ * - Before a tool the model reads only a denial's reason. Context would need an
+ *   `allow`, which skips the question to the person.
+ * - `UserPromptSubmit` also fires with an empty prompt after every tool, and with
+ *   our own text after a stop that was held.
+ * - Like Gemini, Qwen reads standard error if standard output is empty. So the
+ *   neutral response is `{}`.
  *
  * Read at 0.24.4.
  *

@@ -1,15 +1,15 @@
 /**
- * The answers that agents read, and what each part of a decision comes to.
+ * Builds the responses that agents read from the parts of a decision.
  *
- * Most agents took over Claude Code's answer: `hookSpecificOutput` with the
- * event's name, a permission decision before a tool, `additionalContext` where
- * the event takes it, and `decision: "block"` at a stop. They differ in where
- * context reaches the model. A refusal's reason reaches it everywhere, so where
- * the event has no field for context beside a refusal, the context rides in the
- * reason and is carried too.
+ * Most agents have Claude Code's response: `hookSpecificOutput` with the event's
+ * name, a permission decision before a tool, `additionalContext` where the event
+ * takes it, and `decision: "block"` at a stop. They differ in the events at which
+ * context reaches the model. The reason of a denial reaches it everywhere. So
+ * where an event has no field for context beside a denial, the context is
+ * appended to the reason.
  *
- * An `allow` is never spelled out: in several agents it would skip the
- * question to the person whether the tool may run.
+ * An `allow` is never written: several agents would then skip the question to the
+ * person whether the tool may run.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import type {
   Rendered,
 } from "./agent.ts";
 
-/** Nothing of the decision reaches the model. */
+/** No part of the decision reaches the model. */
 export const NOTHING_CARRIED: Carried = Object.freeze({
   reason: false,
   context: false,
@@ -32,22 +32,22 @@ export const NOTHING_CARRIED: Carried = Object.freeze({
 
 /** Where an agent of Claude's form shows context to its model. */
 export interface ClaudeForm {
-  /** The answer that changes nothing. */
+  /** The response that changes nothing. */
   readonly neutral: string;
   /** Kinds of events whose `additionalContext` the model reads. */
   readonly contextKinds: readonly HookKind[];
-  /** Whether a refusal may have `additionalContext` beside its reason. */
+  /** Whether a denial may have `additionalContext` beside its reason. */
   readonly contextBesideReason: boolean;
-  /** Whether the agent shows the person the `systemMessage` of a refusal. */
+  /** Whether the agent shows the person the `systemMessage` of a denial. */
   readonly showsNotice: boolean;
 }
 
 /**
- * Writes an answer that carries something.
+ * Makes a response that carries text.
  *
- * @param value What to print as JSON.
- * @param carried What it carries; what is left out is not carried.
- * @returns The answer.
+ * @param value The value to print as JSON.
+ * @param carried The parts that it carries; absent parts are not carried.
+ * @returns The response.
  */
 export function answer(value: unknown, carried: Partial<Carried>): Rendered {
   return {
@@ -57,20 +57,20 @@ export function answer(value: unknown, carried: Partial<Carried>): Rendered {
 }
 
 /**
- * Writes the answer that changes nothing.
+ * Makes the response that changes nothing.
  *
  * @param neutral The agent's neutral text.
- * @returns The answer.
+ * @returns The response.
  */
 export function neutralAnswer(neutral: string): Rendered {
   return { output: neutral, carried: NOTHING_CARRIED };
 }
 
 /**
- * Puts a refusal's context behind its reason, for agents with one field.
+ * Appends a denial's context to its reason, for agents with one field.
  *
- * @param decision The refusal.
- * @returns The text to give as the reason.
+ * @param decision The denial.
+ * @returns The text of the reason.
  */
 export function reasonWithContext(decision: DenyDecision): string {
   return decision.context
@@ -79,10 +79,10 @@ export function reasonWithContext(decision: DenyDecision): string {
 }
 
 /**
- * Makes the member of a refusal that the agent shows the person.
+ * Makes the member of a denial that the agent shows the person.
  *
- * @param decision The refusal.
- * @param name What the agent calls the member.
+ * @param decision The denial.
+ * @param name The agent's name of the member.
  * @returns An object with it, empty if there is nothing to show.
  */
 export function noticeMember(
@@ -93,7 +93,7 @@ export function noticeMember(
 }
 
 /**
- * Says whether there is text that holds a stopping agent.
+ * Returns the text that holds a stopping agent.
  *
  * @param event The event.
  * @param decision The decision.
@@ -110,10 +110,10 @@ export function continuation(
 /**
  * Writes a decision in Claude's form.
  *
- * @param form What is particular about the agent.
+ * @param form The agent's variant of the form.
  * @param event The event.
  * @param decision The decision.
- * @returns The answer.
+ * @returns The response.
  */
 export function renderClaudeForm(
   form: ClaudeForm,

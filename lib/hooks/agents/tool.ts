@@ -1,18 +1,17 @@
 /**
- * What a tool call touches, read off its name and arguments.
+ * Reads the effect of a tool call off its name and arguments.
  *
- * Each agent says which of its tools edit, run a shell or read; of any other the
- * words of its name tell (`tool_words.ts`). Where the paths stand is much the
- * same everywhere, under a few spellings (`file_path`, `path`, `filePath`,
- * `uri`, …), so it is read here for all: a path field, a list of paths, objects
- * with a path each, or the text of a patch. File contents in the arguments are
- * looked through for nothing else and are not kept.
+ * Each agent lists its tools that edit, run a shell or read. The words of the
+ * name classify any other tool (`tool_words.ts`). All agents spell paths alike,
+ * under a few names (`file_path`, `path`, `filePath`, `uri`, …). So one reader
+ * serves all: a path field, a list of paths, objects with a path each, or the
+ * text of a patch. File contents in the arguments are not kept.
  *
- * A tool that is not known to change files keeps the paths that it names, for a
- * look at them after it ran. One that works on a repository elsewhere names no
- * file of this machine.
+ * A tool of unknown effect keeps the paths that it names, so that these files are
+ * compared after it ran. A tool that works on a remote repository names no file
+ * of this machine.
  *
- * Bounds: 10,000 paths, 256 KiB of command. A call beyond them says `isCut`.
+ * Bounds: 10,000 paths, 256 KiB of command. A call beyond them has `isCut`.
  *
  * @module
  */
@@ -22,7 +21,7 @@ import { isPatch, patchPaths } from "./patch.ts";
 import { isPath, type Payload, payloadOf } from "./payload.ts";
 import { type ToolWords, toolWords } from "./tool_words.ts";
 
-/** Which of an agent's tools do what. Of others the words of the name tell. */
+/** An agent's tools by effect. The words of the name classify other tools. */
 export interface ToolNames {
   /** Tools that change files. */
   readonly edit: readonly string[];
@@ -30,7 +29,7 @@ export interface ToolNames {
   readonly shell: readonly string[];
   /** Tools that read files. */
   readonly read: readonly string[];
-  /** Those of `shell` whose command always goes on after the call. */
+  /** Tools of `shell` whose command always goes on after the call. */
   readonly background?: readonly string[];
 }
 
@@ -68,9 +67,9 @@ const BACKGROUND_FIELDS: readonly string[] = [
   ...["run_in_background", "runInBackground", "is_background", "isBackground"],
   ...["background", "detach", "fireAndForget"],
 ];
-/** Fields that name a repository on a server, as GitHub's and GitLab's tools. */
+/** Fields that name a remote repository, in the tools of GitHub and GitLab. */
 const REMOTE_FIELDS: readonly string[] = ["repo", "project_id", "projectId"];
-/** The fields of arguments that are read, and no other. */
+/** All fields of arguments that are read. */
 export const READ_FIELDS: readonly string[] = [
   ...PATH_FIELDS,
   ...TARGET_FIELDS,
@@ -92,7 +91,7 @@ const COMMAND_CHARS_MAX = 262_144;
  * @param name The tool's name.
  * @param args Its arguments: an object, the JSON text of one, or a patch.
  * @param callId The agent's id of the call.
- * @param tools Which tools of this agent do what.
+ * @param tools The agent's tools by effect.
  * @returns The call.
  */
 export function readTool(
@@ -139,7 +138,7 @@ function knownKind(
   if (tools.read.includes(name)) return "read";
 }
 
-/** What a call does; `words` are those of an unknown tool that has paths. */
+/** Returns a call's effect; `words` are those of an unknown tool with paths. */
 function kindOf(
   known: ToolKind | undefined,
   words: ToolWords | undefined,
@@ -147,12 +146,12 @@ function kindOf(
 ): ToolKind {
   const edits = known === "edit" || words === "edit" || words === "move" ||
     words === "copy";
-  // One editor for everything says in its command what it does.
+  // One editor tool for all effects names the effect in its command.
   if (edits) return input.command === "view" ? "read" : "edit";
   return known === "read" || words === "read" ? "read" : "other";
 }
 
-/** Arguments come as an object, as its JSON text, or as a bare patch. */
+/** Reads arguments: an object, the JSON text of one, or a bare patch. */
 function argumentsOf(args: unknown): Payload {
   if (typeof args !== "string") return payloadOf(args);
   try {
@@ -165,7 +164,7 @@ function argumentsOf(args: unknown): Payload {
 /** The paths that a call names, each once, up to the bound. */
 class Touched {
   readonly #paths = new Set<string>();
-  /** Whether the call names more than the bound. */
+  /** Whether the call names more paths than the bound. */
   isCut = false;
 
   /** The paths, in order. */
@@ -173,7 +172,7 @@ class Touched {
     return [...this.#paths];
   }
 
-  /** Adds all that the arguments name, at the top or one level below. */
+  /** Adds all paths in the arguments, at the top or one level below. */
   addAll(input: Payload, words: ToolWords | undefined): void {
     this.#addFields(input, words);
     for (const value of Object.values(input)) {
@@ -223,7 +222,7 @@ class Touched {
   }
 }
 
-/** The path of a `file:` URI; of another URI none; a path as it is. */
+/** Returns the path of a `file:` URI, undefined for other URIs. */
 function fileOf(text: string): string | undefined {
   if (!text.includes("://")) return text;
   if (!/^[a-z][a-z\d+.-]+:\/\//i.test(text)) return text;
@@ -236,7 +235,7 @@ function fileOf(text: string): string | undefined {
   }
 }
 
-/** What a shell tool's arguments say beside the command. */
+/** Reads a shell tool's arguments besides the command. */
 function shellOf(
   input: Payload,
   command: string | undefined,
@@ -257,7 +256,7 @@ function shellOf(
   };
 }
 
-/** A command is a string, or an argument vector that may wrap one. */
+/** Returns the command: a string, or the words of an argument vector. */
 function commandOf(input: Payload): string | undefined {
   for (const field of COMMAND_FIELDS) {
     const value = input[field];

@@ -1,15 +1,15 @@
 /**
- * What a tool does whose name is in no list: read off the words of its name.
+ * Classifies an unlisted tool by the words of its name.
  *
- * Tools of MCP servers and of newer versions of an agent are called anything:
- * `mcp__serena__replace_content`, `replace_string_in_file`, `searchFiles`. A
- * word that changes something makes an edit, even beside one that only looks
- * (`find_and_replace`). Of a server's tool the server's name does not count.
+ * Tools of MCP servers and of newer agents have any name:
+ * `mcp__serena__replace_content`, `replace_string_in_file`, `searchFiles`. A word
+ * for a change makes an edit, even beside a word for a search
+ * (`find_and_replace`). The name of a tool's server does not count.
  *
  * @module
  */
 
-/** What the words of a tool's name say. */
+/** The effect that the words of a tool's name tell. `look` touches no file. */
 export type ToolWords = "edit" | "move" | "copy" | "shell" | "read" | "look";
 
 const MOVES = ["move", "rename"];
@@ -27,14 +27,14 @@ const LOOKS = [
   ...["get", "list", "ls", "find", "search", "glob", "grep", "fetch", "query"],
   ...["describe", "info", "tree", "stat", "status", "lsp", "lints"],
 ];
-// A folder that is made changes no file, as with `mkdir` in a shell.
+// Making a folder changes no file, as with `mkdir` in a shell.
 const FOLDERS = ["directory", "folder", "dir"];
 
 /**
- * Reads what a tool does off its name.
+ * Classifies a tool by its name.
  *
  * @param name The tool's name.
- * @returns What it does, `undefined` if no word tells. `look` touches no file.
+ * @returns Its effect, `undefined` if no word tells it.
  */
 export function toolWords(name: string): ToolWords | undefined {
   const words = wordsOf(name);

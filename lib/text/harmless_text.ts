@@ -1,10 +1,10 @@
 /**
- * The characters that are not seen, and the forms that a model could take for
- * its agent's or for ours: one table and one rule for all text of others.
+ * Invisible characters, and text that a model could take for its agent's or for
+ * ours: one table and one rule for all text of peers.
  *
  * The frame, denials, names, the terminal and JSON share them. Invisible
  * characters are dropped, escaped or refused first. Tags and our mark are
- * searched for afterwards, so that no hidden character can stand within one.
+ * searched for afterwards, so that no invisible character can hide in one.
  *
  * | text for | invisible characters | tags, our mark |
  * | --- | --- | --- |
@@ -13,20 +13,18 @@
  * | a program, as JSON | escaped: `\u200b` | escaped: `\u003c`, `\u005b` |
  * | ids and names | refused | cannot occur |
  *
- * Emoji and several scripts are written with joiners and with the choice
- * between text and emoji. Text of messages keeps these where they have a use:
- * one behind a character that is not of Latin, Greek or Cyrillic, two in the
- * middle of an emoji. Ids and names have none.
+ * Emoji and several scripts need joiners and variation selectors. Text of messages
+ * keeps one behind a character that is not Latin, Greek or Cyrillic, and two
+ * inside an emoji. Ids and names have none.
  *
  * @module
  */
 
 /**
- * Pairs of inclusive ends, sorted: Unicode's `Default_Ignorable_Code_Point`,
- * its categories `Cc` and `Cf`, line and paragraph separators, and two blanks
- * that have no other use here (U+2800, U+1D159). A test compares the table with
- * the runtime's Unicode data. Compiling these classes takes a third of a
- * millisecond, which a hook cannot spend.
+ * Pairs of inclusive ends, sorted: Unicode's `Default_Ignorable_Code_Point`, the
+ * categories `Cc` and `Cf`, line and paragraph separators, and two blanks (U+2800,
+ * U+1D159). A test compares the table with the runtime's Unicode data. Compiling
+ * these classes would take too long for a hook.
  */
 // deno-fmt-ignore
 const INVISIBLE: readonly number[] = [
@@ -40,7 +38,7 @@ const INVISIBLE: readonly number[] = [
   0xe0000, 0xe0fff,
 ];
 
-/** Whether a code point is a control, or shows nothing of its own. */
+/** Whether a code point is a control character, or invisible by itself. */
 export function isInvisible(code: number): boolean {
   if (code >= 0x20 && code < 0x7f) return false;
   let low = 0;
@@ -53,7 +51,7 @@ export function isInvisible(code: number): boolean {
   return 2 * low < INVISIBLE.length && INVISIBLE[2 * low] <= code;
 }
 
-/** Whether a text has a code point that {@linkcode isInvisible} knows. */
+/** Whether a text contains a code point that {@linkcode isInvisible} finds. */
 export function hasInvisible(text: string): boolean {
   for (const character of text) {
     if (isInvisible(character.codePointAt(0)!)) return true;
@@ -62,8 +60,8 @@ export function hasInvisible(text: string): boolean {
 }
 
 /**
- * The text with another one for each character that is not seen, and for each
- * half of a surrogate pair. Joiners that have a use stay.
+ * Replaces each invisible character and each lone surrogate of a text. Joiners
+ * that have a use stay.
  */
 export function replaceInvisible(
   text: string,
@@ -71,8 +69,8 @@ export function replaceInvisible(
 ): string {
   if (/^[ -~]*$/.test(text)) return text;
   const shown: string[] = [];
-  // The last character that is seen, if a joiner may follow; a selector may not
-  // follow another.
+  // The last visible character, if a joiner may follow. A selector may not follow
+  // another one.
   let joinable = 0;
   let isSelected = false;
   for (const character of text) {
@@ -95,7 +93,7 @@ export function replaceInvisible(
   return shown.join("");
 }
 
-// Behind Latin, Greek and Cyrillic letters and ASCII no joiner has a use.
+// Joiners have no use behind ASCII and Latin, Greek and Cyrillic letters.
 const JOINABLE_MIN = 0x590;
 
 function isJoiner(code: number): boolean {
@@ -104,15 +102,15 @@ function isJoiner(code: number): boolean {
 }
 
 /**
- * Takes out of a text what opens a tag and what looks like our frame's mark.
+ * Replaces each `<` that opens a tag and each `[` of our frame's mark.
  *
  * A `<` stays before a blank, a digit, the end of a line and `= < > -`: there it
- * compares, shifts or points. Before all else, also before characters that this
- * table does not know, it becomes `‹`.
+ * compares, shifts or points. Before any other character, even an unknown one, it
+ * becomes `‹`.
  *
  * @param text Text whose invisible characters are dropped or escaped.
- * @param tag What stands for a `<` that opens a tag.
- * @param bracket What stands for the `[` of our mark.
+ * @param tag Replacement of a `<` that opens a tag.
+ * @param bracket Replacement of the `[` of our mark.
  */
 export function withoutTags(text: string, tag = "‹", bracket = "("): string {
   const untagged = text.includes("<")

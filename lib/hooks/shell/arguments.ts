@@ -1,37 +1,37 @@
 /**
- * A program's arguments, taken apart into options and operands.
+ * Splits a program's arguments into options and operands.
  *
- * Follows the common rules: `--` ends the options, short options may stand
- * together (`-pi`), an option's value is attached or the next argument, long
- * options take `=value`. Which options have a value is the program's own
- * matter and is told. Options may stand after operands, as GNU allows.
+ * Follows the common rules: `--` ends the options, short options may be combined
+ * (`-pi`), an option's value is attached or the next argument, long options take
+ * `=value`. The caller says which options have a value. Options may follow
+ * operands, as in GNU programs.
  *
  * @module
  */
 
 import type { Word } from "./word.ts";
 
-/** Which options of a program have a value. */
+/** The options of a program that have a value. */
 export interface OptionsTaken {
   /** Short options with a value, attached or next. */
   readonly short?: string;
-  /** Short options whose value, if any, is attached: `-i.bak`. */
+  /** Short options with an optional attached value: `-i.bak`. */
   readonly attached?: string;
   /** Long options with a value, without dashes. */
   readonly long?: readonly string[];
 }
 
-/** Arguments taken apart. */
+/** Arguments split into options and operands. */
 export class Arguments {
-  /** What is no option, in order. */
+  /** Arguments that are not options, in order. */
   readonly operands: readonly Word[];
   readonly #options = new Map<string, Word | undefined>();
 
   /**
-   * Takes arguments apart.
+   * Splits arguments.
    *
    * @param words The arguments, without the program's name.
-   * @param taken Which options have a value.
+   * @param taken The options that have a value.
    */
   constructor(words: readonly Word[], taken: OptionsTaken = {}) {
     const operands: Word[] = [];
@@ -45,7 +45,7 @@ export class Arguments {
     this.operands = operands;
   }
 
-  /** The names of the options that are given. */
+  /** The names of the given options. */
   get names(): Iterable<string> {
     return this.#options.keys();
   }
@@ -55,7 +55,7 @@ export class Arguments {
     return names.some((name) => this.#options.has(name));
   }
 
-  /** The value of the first of the options that has one. */
+  /** Returns the value of the first of the options that has one. */
   value(...names: readonly string[]): Word | undefined {
     for (const name of names) {
       const value = this.#options.get(name);
@@ -63,7 +63,7 @@ export class Arguments {
     }
   }
 
-  /** Keeps one argument's options; says whether it took the next as value. */
+  /** Keeps one argument's options; returns whether the next one is a value. */
   #read(word: Word, next: Word | undefined, taken: OptionsTaken): boolean {
     if (word.text.startsWith("--")) {
       const [name, ...rest] = word.text.slice(2).split("=");
@@ -94,21 +94,21 @@ export class Arguments {
 }
 
 /**
- * Says whether an argument is an option.
+ * Whether an argument is an option.
  *
  * @param word The argument.
- * @returns Whether it starts with a dash and is more than one.
+ * @returns Whether it starts with a dash and is longer than one.
  */
 export function isOption(word: Word): boolean {
   return word.text.length > 1 && word.text.startsWith("-");
 }
 
 /**
- * Steps over the options of a program that runs another.
+ * Skips the options of a program that runs another.
  *
  * @param words The arguments.
  * @param short Its short options that have a value.
- * @returns What follows: the other program and its arguments.
+ * @returns The other program and its arguments.
  */
 export function afterOptions(
   words: readonly Word[],

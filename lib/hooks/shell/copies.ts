@@ -1,7 +1,7 @@
 /**
- * Programs that put files elsewhere: `cp`, `mv`, `ln`, `install`, `rsync`,
+ * Programs that copy, move or link files: `cp`, `mv`, `ln`, `install`, `rsync`,
  * `scp`. Their last operand is a file, or a folder that takes the names of the
- * others; which of the two is seen on disk.
+ * others; the disk decides.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { plainWord, type Word } from "./word.ts";
 
 const HERE = plainWord(".");
 
-/** Sources, then a file or a folder; with `-t`, the folder comes first. */
+/** Reads sources, then a file or folder; with `-t`, the folder comes first. */
 function put(args: Arguments, recorder: Recorder): void {
   const folder = args.value("t", "target-directory");
   if (folder !== undefined) {
@@ -37,7 +37,7 @@ function copy(words: readonly Word[], recorder: Recorder): void {
   put(new Arguments(words, { short: PUT_SHORT, long: PUT_LONG }), recorder);
 }
 
-/** `mv`: its sources are gone afterwards. */
+/** `mv` also removes its sources. */
 function move(words: readonly Word[], recorder: Recorder): void {
   const args = new Arguments(words, { short: PUT_SHORT, long: PUT_LONG });
   const isInto = args.value("t", "target-directory") !== undefined;
@@ -46,7 +46,7 @@ function move(words: readonly Word[], recorder: Recorder): void {
   put(args, recorder);
 }
 
-/** `ln`: one operand alone is linked to from the working folder. */
+/** `ln` with one operand makes a link in the working folder. */
 function link(words: readonly Word[], recorder: Recorder): void {
   const args = new Arguments(words, { short: PUT_SHORT, long: PUT_LONG });
   const [source, target] = args.operands;
@@ -58,7 +58,7 @@ function link(words: readonly Word[], recorder: Recorder): void {
   } else put(args, recorder);
 }
 
-/** `install`: with `-d`, its operands are folders to make. */
+/** `install -d` makes its operands as folders. */
 function install(words: readonly Word[], recorder: Recorder): void {
   const args = new Arguments(words, {
     short: `${PUT_SHORT}mgo`,
@@ -77,7 +77,7 @@ const RSYNC_LONG =
   "address backup-dir block-size bwlimit checksum-choice chmod chown compare-dest compress-choice compress-level contimeout copy-as copy-dest debug exclude exclude-from files-from filter groupmap iconv include include-from info link-dest log-file log-file-format max-alloc max-delete max-size min-size modify-window out-format partial-dir password-file port protocol read-batch remote-option rsh rsync-path skip-compress sockopts stop-after stop-at suffix temp-dir timeout usermap write-batch"
     .split(" ");
 
-/** `rsync`: a folder with a slash at its end stands for what is in it. */
+/** `rsync` copies the content of a folder with a slash at its end. */
 function rsync(words: readonly Word[], recorder: Recorder): void {
   const args = new Arguments(words, { short: "efBTM", long: RSYNC_LONG });
   if (args.has("n", "dry-run", "list-only")) return;
@@ -112,12 +112,12 @@ function scp(words: readonly Word[], recorder: Recorder): void {
   }
 }
 
-/** `host:path` is on another machine. */
+/** Whether a path such as `host:path` is on another machine. */
 function isRemote({ text }: Word): boolean {
   return /^[^/]+:/.test(text);
 }
 
-/** A source without its host: what its copy is called. */
+/** Returns a source without its host: its copy has that name. */
 function named(source: Word): Word {
   return isRemote(source)
     ? { ...source, text: source.text.replace(/^[^/]+?:+/, "") }

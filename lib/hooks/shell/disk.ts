@@ -1,9 +1,9 @@
 /**
- * The file system as a command finds it: what a name in it means depends on
- * what is there. `mv a b` writes `b/a` if `b` is a folder, else `b`.
+ * The file system as a command finds it, because the meaning of a name depends on
+ * it. `mv a b` writes `b/a` if `b` is a folder, otherwise `b`.
  *
- * Looks only; a path at which nothing may be looked is taken for empty, as the
- * command will find nothing there either.
+ * Only reads. A path that may not be read counts as empty, because the command
+ * finds nothing there either.
  *
  * @module
  */
@@ -12,38 +12,38 @@ import { readSmallFile } from "../../path/small_file.ts";
 import { GitRefs } from "./git_refs.ts";
 
 const TEXT_BYTES_MAX = 256 * 1024;
-// Of all files that one command names: each is looked through for paths.
+// Limit for all files of one command, because each is searched for paths.
 const TEXTS_BYTES_MAX = 1024 * 1024;
 
-/** What the reader of commands asks of a repository of git's. */
+/** A git repository, as the reader of commands needs it. */
 export interface ShellRepository {
-  /** The root of the working tree, an absolute path. */
+  /** Root of the worktree, an absolute path. */
   readonly root: string;
-  /** Whether a name is a revision; undefined if that cannot be told. */
+  /** Whether a name is a revision; undefined if unknown. */
   isRevision(name: string): boolean | undefined;
-  /** Whether `git switch NAME` would make the branch from a remote's. */
+  /** Whether `git switch NAME` would make the branch from a remote branch. */
   isRemoteBranch(name: string): boolean;
 }
 
-/** What the reader of commands asks of the file system. */
+/** A file system, as the reader of commands needs it. */
 export interface ShellDisk {
-  /** Whether a folder is there, or a link to one. */
+  /** Whether the path is a folder, or a link to one. */
   isFolder(path: string): boolean;
-  /** Whether anything is there; a link counts, wherever it leads. */
+  /** Whether the path exists; a link counts, even a broken one. */
   isThere(path: string): boolean;
-  /** Whether a link is there. */
+  /** Whether the path is a link. */
   isLink(path: string): boolean;
-  /** The names in a folder; undefined if there are more than so many. */
+  /** The names in a folder; undefined if there are more than `max`. */
   namesIn(path: string, max: number): readonly string[] | undefined;
-  /** The text of a file; undefined if it is no regular one, or too large. */
+  /** The text of a file; undefined if it is not a regular one, or too large. */
   textOf(path: string): string | undefined;
-  /** Whether one folder is another, or has it in it. */
+  /** Whether one folder is the other, or contains it. */
   isAbove(path: string, other: string): boolean;
-  /** The repository that a folder is in. */
+  /** The repository that contains a folder. */
   repositoryAt(path: string): ShellRepository | undefined;
 }
 
-/** A file system on which nothing is. */
+/** An empty file system. */
 export const EMPTY_DISK: ShellDisk = Object.freeze({
   isFolder: () => false,
   isThere: () => false,
@@ -57,7 +57,7 @@ export const EMPTY_DISK: ShellDisk = Object.freeze({
 /**
  * Returns the file system as seen from a folder.
  *
- * @param folder The absolute path that relative ones start from.
+ * @param folder The absolute path at which relative ones start.
  * @returns The file system.
  */
 export function diskAt(folder: string): ShellDisk {
@@ -86,7 +86,7 @@ export function diskAt(folder: string): ShellDisk {
   };
 }
 
-/** Asks once for each path. */
+/** Caches the answer for each path. */
 function once<Answer>(
   ask: (path: string) => Answer,
 ): (path: string) => Answer {
@@ -100,17 +100,17 @@ function once<Answer>(
   };
 }
 
-/** Returns the path, a relative one joined to the folder. */
+/** Returns the path; joins a relative one to the folder. */
 export function placedIn(folder: string, path: string): string {
   return isAbsolutePath(path) ? path : `${folder.replace(/\/+$/, "")}/${path}`;
 }
 
-/** Says whether a path starts from a root: `/`, or a drive of Windows. */
+/** Whether a path starts at a root: `/`, or a drive of Windows. */
 export function isAbsolutePath(path: string): boolean {
   return /^(?:\/|[A-Za-z]:[\\/])/.test(path);
 }
 
-/** Says whether a regular file is at a path, or a link to one. */
+/** Whether a path is a regular file, or a link to one. */
 export function isRegularFile(path: string): boolean {
   return tryStat(Deno.statSync, path)?.isFile ?? false;
 }
@@ -146,7 +146,7 @@ function namesIn(path: string, max: number): string[] | undefined {
   return names.sort();
 }
 
-/** Only of a regular file: to read another one may take for ever. */
+/** Reads a regular file only, because reading another one may block forever. */
 function textIn(path: string): string | undefined {
   try {
     return readSmallFile(path, { bytesMax: TEXT_BYTES_MAX });

@@ -1,15 +1,14 @@
 /**
- * What a shell makes of a word with braces and wildcards: the words that the
- * program will see.
+ * Expands a word with braces and wildcards to the words that the program sees.
  *
- * Braces are a matter of text. Wildcards are looked up on disk, and a word that
- * matches nothing stays as it is written, as in bash: with brackets alone it is
- * a name (`app/[id]/page.tsx`), with `*` or `?` it stays a glob, for what will
- * be there when the command comes to it. So does one with `**`, which means
- * different things in different shells.
+ * Braces depend on the text alone. Wildcards are looked up on disk. As in bash, a
+ * word without a match stays as it is. With brackets alone it is a name
+ * (`app/[id]/page.tsx`). With `*` or `?` it stays a glob, because files may exist
+ * when the command runs. A word with `**` stays a glob, too, because shells differ
+ * in its meaning.
  *
- * Bounds, for one command: 1,000 words, 10,000 names in folders, 50,000 names
- * compared, 64 braces in a word of 4,096 characters. Past one, a word stays a
+ * Bounds for one command: 1,000 words, 10,000 names in folders, 50,000 names
+ * compared, 64 braces in a word of 4,096 characters. Past a bound, a word stays a
  * glob. Patterns are those of shells, without classes such as `[:alpha:]`.
  *
  * @module
@@ -24,7 +23,7 @@ const COMPARED_MAX = 50_000;
 const BRACES_MAX = 64;
 const CHARS_MAX = 4096;
 
-/** What one character may be; undefined for any number of any characters. */
+/** Matches one character; undefined matches any number of any characters. */
 type Step = ((char: string) => boolean) | undefined;
 
 /** Expands the words of one command. */
@@ -35,7 +34,7 @@ export class Expansion {
   #compared = COMPARED_MAX;
   readonly #folders = new Map<string, readonly string[] | undefined>();
 
-  /** Looks at this file system. */
+  /** Uses this file system. */
   constructor(disk: ShellDisk) {
     this.#disk = disk;
   }
@@ -44,9 +43,9 @@ export class Expansion {
    * Returns the words that a word becomes.
    *
    * @param word The word.
-   * @param folder The folder of the command, relative to the shell's;
-   * undefined if it is not known.
-   * @returns The words; the word itself if it is not to be expanded.
+   * @param folder The command's folder, relative to the shell's; undefined if
+   * unknown.
+   * @returns The words; the word itself if it has nothing to expand.
    */
   expand(word: Word, folder: string | undefined): readonly Word[] {
     const { pattern, isKnown, isGlob } = word;
@@ -71,7 +70,7 @@ export class Expansion {
     return words;
   }
 
-  /** The paths that a pattern matches; undefined past a bound. */
+  /** Returns the paths that a pattern matches; undefined past a bound. */
   #pathsOf(pattern: string, folder: string): string[] | undefined {
     const parts = pattern.split(/\/+/);
     let found = [""];
@@ -130,7 +129,7 @@ function unescaped(pattern: string): string {
   return pattern.replace(/\\(.)/gs, "$1");
 }
 
-/** One name's pattern; undefined if it holds `**` or a class in a class. */
+/** Parses one name's pattern; undefined for `**` or a class in a class. */
 function stepsOf(part: string): Step[] | undefined {
   const chars = Array.from(part);
   const steps: Step[] = [];
@@ -156,11 +155,11 @@ function stepsOf(part: string): Step[] | undefined {
   return steps;
 }
 
-/** Where a class that starts here ends; -1 if it is none. */
+/** Returns the end of a class that starts at `start`; -1 if there is none. */
 function classEnd(chars: readonly string[], start: number): number {
   let at = start + 1;
   if (chars[at] === "!" || chars[at] === "^") at++;
-  // A bracket that comes first stands for itself.
+  // A bracket that comes first is a literal.
   for (at++; at < chars.length; at++) {
     if (chars[at] === "\\") at++;
     else if (chars[at] === "]") return at;
@@ -183,7 +182,7 @@ function classOf(set: readonly string[]): Step {
     ranges.some(([low, high]) => low <= char && char <= high) !== isNegated;
 }
 
-/** Goes back to the last star only: earlier ones have taken enough. */
+/** Backtracks to the last star only: earlier ones have matched enough. */
 function isMatch(steps: readonly Step[], name: string): boolean {
   const chars = Array.from(name);
   let [at, next, star, mark] = [0, 0, -1, 0];
@@ -203,12 +202,12 @@ function isMatch(steps: readonly Step[], name: string): boolean {
   return steps.slice(next).every((step) => step === undefined);
 }
 
-/** The patterns without braces; undefined if there are too many. */
+/** Returns the patterns without braces; undefined if there are too many. */
 function bracesIn(pattern: string, max: number): string[] | undefined {
   if (pattern.length > CHARS_MAX) return undefined;
   if (pattern.split("{").length > BRACES_MAX) return undefined;
   const done: string[] = [];
-  // What is still to be expanded, the next one last; `at`: nothing before it.
+  // A stack; no brace with choices stands before `at`.
   const open = [{ text: pattern, at: 0 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { text, at } = next;
@@ -233,14 +232,14 @@ function bracesIn(pattern: string, max: number): string[] | undefined {
   return done;
 }
 
-/** The first `{…}` that has choices, at or behind a place. */
+/** Finds the first `{…}` with choices at or behind a position. */
 function findBrace(
   text: string,
   from: number,
 ): { start: number; end: number; choices: string[] } | undefined {
   for (let start = from; start < text.length; start++) {
     if (text[start] === "\\") start++;
-    // What `find -exec` and `xargs` put a name in the place of.
+    // `find -exec` and `xargs` put a name in this place.
     else if (start === 0 && text.startsWith("{}")) continue;
     else if (text[start] === "{") {
       const found = choicesAt(text, start);
@@ -268,12 +267,12 @@ function choicesAt(
       const last = text.slice(from, at);
       const all = choices.length > 0 ? [...choices, last] : sequenceOf(last);
       if (all !== undefined) return { end: at + 1, choices: all };
-      // Without a choice it closes nothing, and stands for itself.
+      // Without choices the braces are literal.
     }
   }
 }
 
-/** `1..3` and `a..c`, with an increment if one is given. */
+/** Expands `1..3` and `a..c`, with an optional increment. */
 function sequenceOf(text: string): string[] | undefined {
   const match =
     /^(?:(-?\d{1,9})\.\.(-?\d{1,9})|([A-Za-z])\.\.([A-Za-z]))(?:\.\.-?(\d{1,9}))?$/
@@ -284,7 +283,7 @@ function sequenceOf(text: string): string[] | undefined {
     ? [Number(low), Number(high)]
     : [first.charCodeAt(0), last.charCodeAt(0)];
   const step = Math.max(1, Number(by ?? 1));
-  // One too many says enough.
+  // One more than the bound is enough to detect the excess.
   const count = Math.min(
     Math.floor(Math.abs(to - from) / step),
     WORDS_MAX,

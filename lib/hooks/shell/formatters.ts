@@ -1,10 +1,10 @@
 /**
- * Programs that rewrite the files they name: formatters, linters that mend,
- * editors that run a script; and the runners that start programs of a project
- * (`npx`, `uv run`).
+ * Programs that rewrite the files they name: formatters, linters with fixes,
+ * editors that run a script, and runners of a project's programs (`npx`,
+ * `uv run`).
  *
- * Only files are read off. What a formatter changes in a folder, or in all of
- * the project, is found after it ran.
+ * Only named files are read off. The changes of a formatter to a folder or a
+ * whole project are found after it ran.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import { afterOptions, Arguments } from "./arguments.ts";
 import type { Input, Program, Recorder } from "./recorder.ts";
 import type { Word } from "./word.ts";
 
-/** How a formatter is told to write. */
+/** The arguments with which a formatter writes. */
 export interface Rewriting {
-  /** Options without one of which it writes nothing. */
+  /** Options one of which it needs to write. */
   readonly when?: readonly string[];
-  /** Options with one of which it writes nothing. */
+  /** Options that keep it from writing. */
   readonly unless?: readonly string[];
-  /** Its commands that write; they stand before the files. */
+  /** Its subcommands that write; they precede the files. */
   readonly commands?: readonly string[];
-  /** How many operands come before the files. */
+  /** The number of operands before the files. */
   readonly skip?: number;
   /** Short options with a value. */
   readonly short?: string;
@@ -31,7 +31,7 @@ export interface Rewriting {
 
 const CHECKING = ["check", "diff", "dry-run"];
 
-/** A program that rewrites the files that are its operands. */
+/** Makes a program that rewrites the files among its operands. */
 export function rewrites(rewriting: Rewriting): Program {
   const { when, unless = CHECKING, commands, skip = 0 } = rewriting;
   return (words, recorder) => {
@@ -69,7 +69,7 @@ function editor(isScripted: boolean): Program {
   };
 }
 
-/** `gzip` and its like replace a file by another one. */
+/** Programs like `gzip`, which replace a file by another one. */
 function compresses(suffix: string, isUnpacking: boolean): Program {
   return (words, recorder) => {
     const args = new Arguments(words, { short: "ST" });
@@ -86,7 +86,7 @@ function compresses(suffix: string, isUnpacking: boolean): Program {
   };
 }
 
-/** Runs a program: at once, or behind a command that says so. */
+/** Runs a program: its first operand, or the one behind a subcommand. */
 function runner(short: string, commands?: readonly string[]): Program {
   return (words, recorder, input) => {
     let rest = afterOptions(words, short);

@@ -1,19 +1,18 @@
 /**
- * Which files a `git` command writes in the working tree.
+ * Reads off the files that a `git` command writes in the worktree.
  *
- * Read off: the paths of `checkout`, `restore`, `rm`, `mv`, `clean`,
- * `stash push`, `checkout-index` and `worktree remove`, and of the diff that
- * `apply` gets. A name is told from a revision as git does it: it is a path if
- * it stands behind `--`, or if no revision of that name is there (`git_refs.ts`).
- * `--pathspec-from-file` is followed; pathspecs with wildcards become globs,
- * with magic (`:/`, `:(top)`) they start from the root of the working tree.
+ * Read: the paths of `checkout`, `restore`, `rm`, `mv`, `clean`, `stash push`,
+ * `checkout-index` and `worktree remove`, and the paths in the diff of `apply`. A
+ * name is a path, as in git, if it follows `--` or if no revision has that name
+ * (`git_refs.ts`). `--pathspec-from-file` is followed. Pathspecs with wildcards
+ * become globs; with magic (`:/`, `:(top)`) they start at the worktree's root.
  *
- * Commands that change the working tree as a whole are told as such
- * (`Recorder.tree`): what they will write depends on the history. So are those
- * that only move to another branch, as other sessions work on that branch, too.
+ * Commands that change the whole worktree are recorded as such (`Recorder.tree`),
+ * because their writes depend on the history. So are commands that only change
+ * the branch, because other sessions work on the same branch.
  *
- * Not read: aliases, and what hooks of git do. What changes only the index or
- * the history writes no file.
+ * Not read: aliases and git's hooks. A change of only the index or the history
+ * writes no file.
  *
  * @module
  */
@@ -23,7 +22,7 @@ import { Arguments, isOption } from "./arguments.ts";
 import type { Input, Recorder } from "./recorder.ts";
 import type { Word } from "./word.ts";
 
-/** Commands that may change any file, and the uses of them that do not. */
+/** Commands that may change any file, and arguments with which they do not. */
 const WHOLE_TREE: ReadonlyMap<string, RegExp> = new Map([
   ["am", /^--(quit|show-current-patch)/],
   ["bisect", /^(log|view|visualize|terms|help)$/],
@@ -40,12 +39,12 @@ const WHOLE_TREE: ReadonlyMap<string, RegExp> = new Map([
   ["switch", /^$/],
 ]);
 
-/** One `git` command: its arguments, and where they go. */
+/** One `git` command and its recorder. */
 interface GitCall {
   readonly words: readonly Word[];
   readonly recorder: Recorder;
   readonly input: Input;
-  /** Says that any file of the working tree may change. */
+  /** Records that any file of the worktree may change. */
   tree(): void;
 }
 
@@ -53,8 +52,8 @@ interface GitCall {
  * Reads a `git` command.
  *
  * @param words The arguments.
- * @param recorder Takes down what it writes.
- * @param input What it reads on its input, if that is known.
+ * @param recorder Records the writes.
+ * @param input Its input, if that is known.
  */
 export function git(
   words: readonly Word[],
@@ -116,7 +115,7 @@ function checkout({ words, recorder, input, tree }: GitCall): void {
   const isRevision = recorder.isRevision(first);
   if (dashes >= 0) return tree();
   if (others.length > 0) {
-    // Where both are possible, the first one is judged as a path as well.
+    // If the first word may be both, it is judged as a path as well.
     const specs = isRevision === true ? others : args.operands;
     return writeSpecs(specs, recorder, tree);
   }
@@ -159,7 +158,7 @@ function rename({ words, recorder }: GitCall): void {
   }
 }
 
-/** Without `-f` it refuses to do anything, unless it is configured not to. */
+/** Without `-f` git refuses to clean, unless it is configured otherwise. */
 function clean({ words, recorder, tree }: GitCall): void {
   const args = new Arguments(words, { short: "e", long: ["exclude"] });
   if (args.has("n", "dry-run")) return;
@@ -167,7 +166,7 @@ function clean({ words, recorder, tree }: GitCall): void {
   else if (args.has("f", "force", "i", "interactive")) tree();
 }
 
-/** `stash list`, `show` and `drop` leave the working tree alone. */
+/** `stash list`, `show` and `drop` leave the worktree alone. */
 function stash({ words, recorder, input, tree }: GitCall): void {
   const [first, ...rest] = words;
   const command = first === undefined || isOption(first) ? "push" : first.text;
@@ -182,7 +181,7 @@ function stash({ words, recorder, input, tree }: GitCall): void {
   else tree();
 }
 
-/** With paths, it resets the index alone. */
+/** With paths, `reset` changes the index alone. */
 function reset({ words, tree }: GitCall): void {
   if (new Arguments(words).has("hard", "merge", "keep")) tree();
 }
@@ -226,7 +225,7 @@ function symbolicRef({ words, tree }: GitCall): void {
   if (operands.length > 1 && operands[0].text === "HEAD") tree();
 }
 
-/** `worktree remove` and `move` take a folder away. */
+/** `worktree remove` and `move` remove a folder. */
 function worktree({ words, recorder }: GitCall): void {
   const [command, folder, target] = new Arguments(words).operands;
   if (folder === undefined) return;
@@ -252,7 +251,7 @@ const COMMANDS: ReadonlyMap<string, (call: GitCall) => void> = new Map([
   ["worktree", worktree],
 ]);
 
-/** The pathspecs of `--pathspec-from-file`; undefined if it is not given. */
+/** Returns the pathspecs of `--pathspec-from-file`; undefined if not given. */
 function pathspecsIn(
   args: Arguments,
   recorder: Recorder,
@@ -269,8 +268,8 @@ function pathspecsIn(
 }
 
 /**
- * Writes what pathspecs stand for. One for all of the tree is no write of a
- * folder: a lock on that would last longer than the command.
+ * Records the writes of pathspecs. A pathspec for the whole tree is not a write of
+ * its folder: a lock on the folder would outlast the command.
  */
 function writeSpecs(
   specs: readonly Word[],
@@ -293,7 +292,7 @@ function writeSpecs(
   }
 }
 
-/** A pathspec's wildcards are git's: they match slashes, and quotes are past. */
+/** Makes the glob of a pathspec: git's wildcards match slashes, too. */
 function specWord(
   word: Word,
   marks: ReadonlySet<string>,

@@ -1,15 +1,13 @@
 /**
- * Whether git would take a name for a revision, found by reading files:
- * starting git would cost more than everything else a hook does.
+ * Whether git would take a name for a revision, found by reading files: starting
+ * git would cost more than the rest of a hook.
  *
- * Looked up as git does: the pseudo refs of the worktree, then below `refs/`,
- * `refs/tags/`, `refs/heads/` and `refs/remotes/`, as files and in
- * `packed-refs`. Operators behind a name (`~2`, `^{}`, `@{1}`, `...`) are cut
- * off first.
+ * The order is git's: the pseudo refs of the worktree, then below `refs/`,
+ * `refs/tags/`, `refs/heads/` and `refs/remotes/`, as files and in `packed-refs`.
+ * Operators behind a name (`~2`, `^{}`, `@{1}`, `...`) are removed first.
  *
- * Not told: whether an abbreviated object id names an object, refs in reftables,
- * what stands in a `packed-refs` of more than 4 MiB, and any name after the 50th
- * that is asked for. That is `undefined`.
+ * Unknown (`undefined`): whether an abbreviated object id names an object, refs in
+ * reftables, a `packed-refs` of more than 4 MiB, and names after the 50th.
  *
  * @module
  */
@@ -24,9 +22,9 @@ const NAMES_MAX = 50;
 const REMOTES_MAX = 100;
 const PLACES = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"];
 
-/** The refs of one repository, each place read at most once. */
+/** The refs of one repository, each file read at most once. */
 export class GitRefs {
-  /** The root of the working tree. */
+  /** Root of the worktree. */
   readonly root: string;
   readonly #gitFolder: string;
   readonly #common: string;
@@ -41,8 +39,8 @@ export class GitRefs {
   }
 
   /**
-   * The refs of the repository that a folder is in; undefined without one, and
-   * for a text that cannot be a folder.
+   * Returns the refs of the repository that contains a folder; undefined without
+   * one, and for a text that cannot be a folder.
    */
   static of(folder: string): GitRefs | undefined {
     try {
@@ -58,10 +56,10 @@ export class GitRefs {
     }
   }
 
-  /** Whether a name is a revision; undefined if that cannot be told. */
+  /** Whether a name is a revision; undefined if unknown. */
   isRevision(name: string): boolean | undefined {
     if (name === "-" || name.includes("@{")) return true;
-    // Magic of a pathspec, or a search for a commit by its message.
+    // Pathspec magic, or a search for a commit by its message.
     if (name.startsWith(":")) return false;
     const base = baseOf(name);
     if (base === "" || base === "@") return true;
@@ -83,7 +81,7 @@ export class GitRefs {
     return isTold ? false : undefined;
   }
 
-  /** Whether `git switch NAME` would make the branch from a remote's. */
+  /** Whether `git switch NAME` would make the branch from a remote branch. */
   isRemoteBranch(name: string): boolean {
     if (!canBeRef(name)) return false;
     if (!this.#remote.has(name)) {
@@ -108,7 +106,7 @@ export class GitRefs {
   }
 
   #isRef(ref: string): boolean {
-    // Beside the refs lie other files: only names in capitals are refs there.
+    // Other files lie beside the refs: only names in capitals are refs there.
     if (!ref.startsWith("refs/") && !/^[A-Z_]+$/.test(ref)) return false;
     return isFile(joined(this.#gitFolder, ref)) ||
       isFile(joined(this.#common, ref)) ||
@@ -120,7 +118,7 @@ export class GitRefs {
   }
 }
 
-/** A revision without what follows the ref in it. */
+/** Returns a revision's ref, without operators. */
 function baseOf(name: string): string {
   const end = name.search(/[~^:]|\.\.\./);
   return end < 0 ? name : name.slice(0, end);

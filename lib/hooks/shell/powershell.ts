@@ -1,5 +1,5 @@
 /**
- * PowerShell: its text in pieces, and its commands that write or show files.
+ * PowerShell: its tokens, and its commands that write or show files.
  *
  * Read: `Set-Content`, `Add-Content`, `Clear-Content`, `Out-File`, `Tee-Object`,
  * `New-Item`, `Remove-Item`, `Copy-Item`, `Move-Item`, `Rename-Item`,
@@ -7,10 +7,10 @@
  * aliases, `[IO.File]::Write…`, redirections, and other programs as in any
  * shell. `Set-Location` is followed.
  *
- * Not read: variables other than `$HOME`, what stands in `"$(…)"`, functions,
- * and other calls of .NET. Blocks and parentheses only separate commands.
+ * Not read: variables other than `$HOME`, the content of `"$(…)"`, functions, and
+ * other calls of .NET. Blocks and parentheses only separate commands.
  *
- * One pass over the text, linear.
+ * The lexer takes one pass, linear in the text.
  *
  * @module
  */
@@ -23,11 +23,11 @@ const ENDS = new Set(" \t\r\n;|&(){},<>");
 const FILE_CALL = /^\[(?:System\.)?IO\.File\]::(\w+)$/i;
 
 /**
- * Takes PowerShell's text to pieces.
+ * Splits PowerShell's text into tokens.
  *
  * @param text The text.
  * @param home The home directory, for `~` and `$HOME`.
- * @returns The pieces.
+ * @returns The tokens.
  */
 export function lexPowerShell(text: string, home?: string): readonly Token[] {
   return new PowerShellLexer(text.replaceAll("\r\n", "\n"), home).read();
@@ -63,7 +63,7 @@ class PowerShellLexer {
     return this.#text.startsWith(text, this.#at);
   }
 
-  /** Steps behind the next text; to the end if there is none. */
+  /** Moves behind the next `text`, or to the end if there is none. */
   #skipPast(text: string): void {
     const end = this.#text.indexOf(text, this.#at);
     this.#at = end < 0 ? this.#text.length : end + text.length;
@@ -84,7 +84,7 @@ class PowerShellLexer {
   #operator(): boolean {
     const operator = OPERATORS.find((each) => this.#sees(each));
     if (operator === undefined) {
-      // The call operator runs what comes next; at the end it does not wait.
+      // `&` before a command calls it; at the end it runs it in the background.
       if (this.#char() !== "&") return false;
       this.#at++;
       return true;
@@ -173,7 +173,7 @@ class PowerShellLexer {
         this.#at++;
       }
     }
-    // A comma, or what can start nothing here: one word by itself.
+    // A comma, or a character that starts no token: one word by itself.
     if (this.#at === start) text = this.#text[this.#at++];
     return { ...plainWord(text), isKnown, isQuoted };
   }
@@ -204,7 +204,7 @@ class PowerShellLexer {
     return { text, isKnown };
   }
 
-  /** The value of a variable; undefined if it is not known. */
+  /** Returns the value of a variable; undefined if unknown. */
   #variable(): string | undefined {
     const start = ++this.#at;
     if (this.#sees("{")) {
@@ -222,7 +222,7 @@ function slashed(text: string): string {
   return text.replaceAll("\\", "/");
 }
 
-/** Parameters that have a value. Any beginning of one stands for it. */
+/** Parameters that have a value. A unique beginning stands for a parameter. */
 const VALUED = [
   ...["path", "literalpath", "filepath", "destination", "newname", "name"],
   ...["value", "encoding", "filter", "include", "exclude", "inputobject"],
@@ -236,7 +236,7 @@ const SWITCHES = [
   ...["notypeinformation", "simplematch", "casesensitive", "allmatches"],
 ];
 
-/** A command's arguments: each is a list, as commas make one. */
+/** A command's arguments; commas make one argument a list. */
 class Parameters {
   readonly positional: (readonly Word[])[] = [];
   readonly #named = new Map<string, readonly Word[]>();
@@ -276,11 +276,11 @@ class Parameters {
     return this.#named.has(name);
   }
 
-  /** The values of a parameter, by name or else by position. */
+  /** Returns the values of a parameter, by name, otherwise by position. */
   values(names: readonly string[], position?: number): readonly Word[] {
     const name = names.find((each) => this.#named.has(each));
     if (name !== undefined) return this.#named.get(name) ?? [];
-    // Those that are named leave their positions to the others.
+    // Named parameters take no position.
     return position === undefined ? [] : this.positional[position] ?? [];
   }
 }
@@ -292,7 +292,7 @@ function fullName(given: string): string {
 
 const PATH = ["path", "literalpath", "filepath"];
 
-/** Paths, with wildcards as PowerShell has them: in quotes, too. */
+/** Returns paths. PowerShell's wildcards work in quotes, too. */
 function pathsOf(parameters: Parameters, position = 0): readonly Word[] {
   return parameters.values(PATH, position).map((word) =>
     pathWord(word, parameters.has("literalpath"))
@@ -310,7 +310,7 @@ function pathWord(word: Word, isLiteral = false): Word {
   };
 }
 
-/** A command that does to its paths what a program of POSIX does. */
+/** Makes a command that treats its paths like a POSIX program. */
 function like(program: string, position = 0): Program {
   return (words, recorder) => {
     const parameters = new Parameters(words);
@@ -379,7 +379,7 @@ function invoke(words: readonly Word[], recorder: Recorder): void {
   if (script !== undefined) recorder.script(script, "powershell");
 }
 
-/** `pwsh -Command …`: all that follows is the script. */
+/** `pwsh -Command …`: all further words are the script. */
 export function powerShell(
   words: readonly Word[],
   recorder: Recorder,
@@ -401,7 +401,7 @@ export function powerShell(
   }
 }
 
-/** `[IO.File]::WriteAllText(path, …)` and its like. */
+/** Calls such as `[IO.File]::WriteAllText(path, …)`. */
 function fileCall(method: string): Program | undefined {
   const writes = /^(write|append|create|delete|open(write)?$)/i.test(method);
   const isPair = /^(copy|move|replace)$/i.test(method);
@@ -450,11 +450,11 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
 }));
 
 /**
- * Returns the command of PowerShell that has a name.
+ * Returns the PowerShell command of a name.
  *
- * @param name The name, in letters of either case.
- * @param hasAliases Whether PowerShell runs: only then aliases are its own.
- * @returns The command; undefined if it is another program.
+ * @param name The name, in either case.
+ * @param hasAliases Whether PowerShell runs the command: only then aliases count.
+ * @returns The command; undefined for another program.
  */
 export function cmdlet(name: string, hasAliases: boolean): Program | undefined {
   const call = FILE_CALL.exec(name);

@@ -1,13 +1,12 @@
 /**
- * Which files the usual programs write, read off their arguments.
+ * Reads off the files that the usual programs write.
  *
- * One small function for each program. It tells a recorder the
- * operands that are written, or that something is written nobody knows where
- * (`lost`): an archive unpacked, a diff from elsewhere applied, a script in
- * another language run. Programs that are not in the table are taken to write
- * nothing that can be read off their command line.
+ * One small function for each program tells a recorder the operands that are
+ * written. It calls `lost` if the path is unknown: an archive is unpacked, a diff
+ * from elsewhere applied, a script in another language run. Other programs count
+ * as writing nothing that their command line tells.
  *
- * Folders made (`mkdir`) and attributes changed (`chmod`) are no writes.
+ * Making a folder (`mkdir`) and changing attributes (`chmod`) are not writes.
  *
  * @module
  */
@@ -22,7 +21,7 @@ import { readAll, READERS } from "./readers.ts";
 import type { Input, Program, Recorder } from "./recorder.ts";
 import type { Word } from "./word.ts";
 
-/** A word whose value nobody knows. */
+/** A word of unknown value. */
 export const UNKNOWN_WORD: Word = Object.freeze({
   kind: "word",
   text: "",
@@ -48,7 +47,7 @@ function sed(words: readonly Word[], recorder: Recorder, input: Input): void {
     long: ["expression", "file", "line-length"],
   });
   const isWritten = args.has("i", "I", "in-place");
-  // BSD's -i takes its suffix as the next argument, often an empty one.
+  // The -i of BSD takes its suffix as the next argument, often an empty one.
   const operands = args.operands.filter((word) =>
     word.text !== "" || !word.isKnown
   );
@@ -102,7 +101,7 @@ function evaluate(words: readonly Word[], recorder: Recorder): void {
   else recorder.script(words.map((word) => word.text).join(" "));
 }
 
-/** A program of another language given on the spot: it may write anywhere. */
+/** An interpreter that gets code on the command line may write anywhere. */
 function interpreter(flags: readonly string[]): Program {
   return (words, recorder, input) => {
     const isInline = words.some((word) => flags.includes(word.text));
@@ -112,7 +111,7 @@ function interpreter(flags: readonly string[]): Program {
   };
 }
 
-/** `python -m black` runs a program, as its name alone does. */
+/** `python -m black` runs the program `black`. */
 function python(
   words: readonly Word[],
   recorder: Recorder,
@@ -124,7 +123,7 @@ function python(
   else PYTHON(words, recorder, input);
 }
 
-/** `deno fmt` formats; with code on the spot it may write anything. */
+/** `deno fmt` formats; `deno eval` may write anywhere. */
 function deno(words: readonly Word[], recorder: Recorder, input: Input): void {
   if (words[0]?.text === "fmt") DENO_FMT(words, recorder, input);
   else SCRIPT(words, recorder, input);
@@ -147,7 +146,7 @@ function scripted(short: string, operands: number): Program {
   };
 }
 
-/** A program that runs another: its options, then so many operands. */
+/** A program that runs another one behind its options and `operands`. */
 function prefix(short: string, operands = 0): Program {
   return (words, recorder, input) =>
     recorder.command(afterOptions(words, short).slice(operands), input);
@@ -165,7 +164,7 @@ function env(words: readonly Word[], recorder: Recorder, input: Input): void {
   target.command(start < 0 ? [] : rest.slice(start), input);
 }
 
-/** `command -v` only looks. */
+/** `command -v` only looks up a program. */
 function command(
   words: readonly Word[],
   recorder: Recorder,
@@ -174,7 +173,7 @@ function command(
   if (!/^-[vV]/.test(words[0]?.text ?? "")) prefix("")(words, recorder, input);
 }
 
-/** `xargs` adds operands that nobody knows. */
+/** `xargs` adds operands of unknown value. */
 function xargs(words: readonly Word[], recorder: Recorder): void {
   const rest = afterOptions(words, "adEeIiLlnPs");
   if (rest.length > 0) recorder.command([...rest, UNKNOWN_WORD]);
@@ -204,7 +203,7 @@ function applyPatch(
   else recorder.paths(paths);
 }
 
-/** `patch`: the file it names, or the paths of a diff that is told. */
+/** `patch`: the file that it names, or the paths of a known diff. */
 function patch(
   words: readonly Word[],
   recorder: Recorder,
@@ -228,7 +227,7 @@ function patch(
   else target.paths(paths);
 }
 
-/** Programs that write the file an option names, else elsewhere or nothing. */
+/** Programs that write an option's file, otherwise elsewhere or nothing. */
 function output(
   short: string,
   long: readonly string[],
@@ -268,7 +267,7 @@ const DENO_FMT = rewrites({
 const PYTHON = interpreter(["-c"]);
 const SCRIPT = interpreter(["-e", "--eval", "-p", "eval"]);
 
-/** The programs that are known, by name. */
+/** The known programs, by name. */
 export const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ...COPIES,
   ...READERS,

@@ -1,6 +1,6 @@
 /**
- * Programs that show what is in the files they name. To their caller that is
- * a read, as by a read tool.
+ * Programs that show the content of the files they name. For the caller that is a
+ * read, as by a read tool.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { Arguments } from "./arguments.ts";
 import type { Input, Program, Recorder } from "./recorder.ts";
 import type { Word } from "./word.ts";
 
-/** Reads files, or without any the input. */
+/** Records reads of files; without files, a read of the input. */
 export function readAll(
   files: readonly Word[],
   recorder: Recorder,
@@ -21,7 +21,7 @@ export function readAll(
   for (const file of shown) recorder.reads(file);
 }
 
-/** A program that shows the files it names: which options have a value. */
+/** Makes a program that shows files; the given options have a value. */
 function reader(short = "", long: readonly string[] = []): Program {
   return (words, recorder, input) => {
     const { operands } = new Arguments(words, { short, long });
@@ -29,14 +29,14 @@ function reader(short = "", long: readonly string[] = []): Program {
   };
 }
 
-/** A program that shows parts of files: what it looks for comes first. */
+/** Makes a program that shows parts of files; the pattern comes first. */
 function searcher(
   { short, long, given, unseen = [] }: {
     readonly short: string;
     readonly long: readonly string[];
-    /** Options that say what to look for. */
+    /** Options that contain the pattern. */
     readonly given: readonly string[];
-    /** Options with which nothing of the files is shown. */
+    /** Options that keep the content from being shown. */
     readonly unseen?: readonly string[];
   },
 ): Program {
@@ -85,7 +85,7 @@ const JQ = searcher({
   given: ["f", "from-file"],
 });
 
-/** `awk -i inplace` writes what else it would show. */
+/** `awk -i inplace` writes its files instead of showing them. */
 function awk(words: readonly Word[], recorder: Recorder, input: Input): void {
   const isInPlace = words.some(({ text }, at) =>
     text === "-iinplace" || text === "inplace" && words[at - 1]?.text === "-i"

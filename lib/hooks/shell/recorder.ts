@@ -1,68 +1,68 @@
 /**
- * What a program's reader tells: which files a command writes.
+ * Records the files that a command writes.
  *
- * The seam between `shell.ts`, which knows where a command runs and keeps the
- * writes, and the programs, which know what their arguments mean.
+ * The seam between `shell.ts`, which knows a command's folder and keeps the
+ * writes, and the programs, which know the meaning of their arguments.
  *
  * @module
  */
 
 import type { Word } from "./word.ts";
 
-/** Whose text a script is: that of sh and its like, or PowerShell's. */
+/** Syntax of a script: that of POSIX shells, or PowerShell's. */
 export type ShellSyntax = "posix" | "powershell";
 
-/** What a command gets on its input. */
+/** Input of a command. */
 export interface Input {
-  /** Its text; undefined if that is not known. */
+  /** The text; undefined if unknown. */
   text(): string | undefined;
-  /** The file that it comes from, if it is one. */
+  /** The file that the input comes from, if it is one. */
   readonly file?: Word;
 }
 
-/** Takes down what a command writes. */
+/** Records the effects of a command. */
 export interface Recorder {
-  /** Writes this file. */
+  /** Records a write of this file. */
   file(word: Word): void;
-  /** Shows what is in this file. */
+  /** Records that this file's content is shown. */
   reads(word: Word): void;
-  /** Writes a file of the source's name in this folder. */
+  /** Records a write of a file with the source's name in this folder. */
   into(folder: Word, source: Word): void;
-  /** Writes this file, or one of the source's name if it is a folder. */
+  /** Records a write of this file, or of one with the source's name in it. */
   onto(target: Word, source: Word): void;
-  /** Whether this is a folder, as its text says or as it is on disk. */
+  /** Whether this is a folder, by its text or on disk. */
   isFolder(word: Word): boolean;
-  /** Whether anything is at this path; a link counts. */
+  /** Whether this path exists; a link counts. */
   isThere(word: Word): boolean;
-  /** Whether a link is at this path. */
+  /** Whether this path is a link. */
   isLink(word: Word): boolean;
-  /** Whether this folder has all of the working tree in it. */
+  /** Whether this folder contains the whole worktree. */
   isWholeTree(word: Word): boolean;
-  /** Whether git takes this for a revision; undefined if it cannot be told. */
+  /** Whether git takes this for a revision; undefined if unknown. */
   isRevision(word: Word): boolean | undefined;
-  /** Whether `git switch` would make this branch from a remote's. */
+  /** Whether `git switch` would make this branch from a remote branch. */
   isRemoteBranch(word: Word): boolean;
-  /** The text of this file; undefined if it is none, too large or not known. */
+  /** The text of this file; undefined if missing, too large or unknown. */
   textOf(word: Word): string | undefined;
-  /** Makes this folder: what is put onto it afterwards goes into it. */
+  /** Records a new folder: later writes onto it go into it. */
   makes(folder: Word): void;
-  /** Writes these paths, relative to the command's folder. */
+  /** Records writes of these paths, relative to the command's folder. */
   paths(paths: readonly string[]): void;
-  /** Writes something that cannot be told. */
+  /** Records a write of unknown path. */
   lost(): void;
-  /** Runs a command of git that may write any file of its working tree. */
+  /** Records a git command that may write any file of its worktree. */
   tree(command: string): void;
-  /** Runs another command, on this input. */
+  /** Reads another command, with this input. */
   command(words: readonly Word[], input?: Input): void;
-  /** Runs the text of a word, or of a here-document, as a script. */
+  /** Reads the text of a word, or of a here-document, as a script. */
   script(source: Word | string | undefined, syntax?: ShellSyntax): void;
-  /** The same, with another working folder. */
+  /** Returns a recorder with another working folder. */
   within(folder: Word): Recorder;
-  /** The same at the root of the working tree. */
+  /** Returns a recorder at the root of the worktree. */
   atTop(): Recorder;
 }
 
-/** A program: its arguments, the recorder, and its input. */
+/** Reads a program's arguments and input, and tells the recorder. */
 export type Program = (
   words: readonly Word[],
   recorder: Recorder,

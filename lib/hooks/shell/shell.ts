@@ -1,10 +1,10 @@
 /**
- * The files that a shell command writes and shows, read off its text.
+ * Reads off the files that a shell command writes and shows.
  *
- * A model that writes through its shell shows us one string. This reads from it
- * the paths that it will write, so that they are checked as an edit's are. It
- * runs nothing, never throws, and takes time linear in the text. It looks at the
- * file system where a name means what is there: see `disk.ts`.
+ * A model's shell call is one string. This reads the written paths from it, so
+ * that they are checked like an edit's. It runs nothing, never throws, and takes
+ * time linear in the text. It reads the file system where a name's meaning
+ * depends on it: see `disk.ts`.
  *
  * | read | in |
  * | --- | --- |
@@ -15,25 +15,22 @@
  * | programs that run others: `sudo`, `env`, `xargs`, `find -exec`, `timeout`, `bash -c`, `eval` | `programs.ts` |
  * | formatters and editors on named files; `npx`, `uv run` | `formatters.ts` |
  * | paths of `git` commands; those that may write any file | `git.ts` |
- * | `cat`, `head`, `tail`, `sed -n`, `rg`, `grep`, `awk` and their like: files shown | `readers.ts` |
+ * | `cat`, `head`, `tail`, `sed -n`, `rg`, `grep`, `awk` and similar: files shown | `readers.ts` |
  * | PowerShell | `powershell.ts` |
  *
- * `cd` is followed and taken to succeed; that of a subshell or a pipeline ends
- * with it. Words and redirections that only zsh or fish has are known.
+ * `cd` is followed and assumed to succeed; in a subshell or pipeline it ends with
+ * it. Words and redirections of zsh and fish are read, too.
  *
- * Not read: variables other than `$HOME` (the word becomes unknown, and
- * `unknown` is set if it is written to); what programs and scripts do by
- * themselves (builds, `make`, formatters of a folder); commands inside `${…}`
- * and inside a here-document's body; `cmd.exe`; aliases of shells and of git. A
- * glob that matches nothing is given as it stands. Where something is written
- * but its path cannot be told, `unknown` is set; so it is for a script of
- * another language given on the spot (`python -c`).
+ * Not read: variables other than `$HOME`; effects inside programs and scripts
+ * (builds, `make`, formatters of a folder); commands inside `${…}` and inside a
+ * here-document's body; `cmd.exe`; aliases of shells and of git. A glob without a
+ * match is returned as it is. `unknown` is set if a written path is unknown, and
+ * for code of another language on the command line (`python -c`).
  *
- * A file is shown if the command's output is: not that of `$(cat f)` or
- * `cat f > g`.
+ * A file is shown if the command's output is: not by `$(cat f)` or `cat f > g`.
  *
- * Bounds: 256 Ki characters, 10,000 writes, 32 reads, 8 scripts within each other;
- * past one of writing, `unknown` is set.
+ * Bounds: 256 Ki characters, 10,000 writes, 32 reads, 8 nested scripts. Past a
+ * bound of writing, `unknown` is set.
  *
  * @module
  */
@@ -56,46 +53,46 @@ import type { Redirect, Token, Word } from "./word.ts";
 /** One file or folder that a command writes. */
 export interface ShellWrite {
   /**
-   * The path as it stands in the command, without quotes; with the source's
-   * name where it is put into a folder.
+   * The path as in the command, without quotes; for a write into a folder, with
+   * the source's name.
    */
   readonly path: string;
   /**
-   * The folder it is relative to, if the command changed folder before; itself
+   * The folder of a relative path, if the command changed folder before; itself
    * relative to the shell's.
    */
   readonly base?: string;
-  /** The path is a glob. */
+  /** Whether the path is a glob. */
   readonly isGlob?: true;
 }
 
 /** One file that a command shows. */
 export type ShellRead = Pick<ShellWrite, "path" | "base">;
 
-/** A command of git that may write any file of its working tree. */
+/** A git command that may write any file of its worktree. */
 export interface WholeTreeCommand {
   /** The command, without quotes: `git switch main`. */
   readonly command: string;
   /**
-   * The folder that it runs in, relative to the shell's; absent if that is the
-   * shell's own.
+   * The folder that it runs in, relative to the shell's; absent for the shell's
+   * own.
    */
   readonly folder?: string;
 }
 
-/** What a command writes. */
+/** The effects of a command. */
 export interface ShellWrites {
-  /** What can be read off, in order, each once. */
+  /** The known writes, in order, each once. */
   readonly writes: readonly ShellWrite[];
-  /** The files that are read by their names, in order, each once. */
+  /** The files that are shown, in order, each once. */
   readonly reads: readonly ShellRead[];
-  /** The commands of git that may write any file of a working tree. */
+  /** The git commands that may write any file of a worktree. */
   readonly wholeTree: readonly WholeTreeCommand[];
-  /** Something is written that cannot be read off. */
+  /** Whether a written path is unknown. */
   readonly unknown: boolean;
   /** Whether a bound left out some of the writes, or the command's end. */
   readonly isCut?: boolean;
-  /** Whether something that it starts may go on when it has ended. */
+  /** Whether a process may go on when the command has ended. */
   readonly goesOn?: boolean;
 }
 
@@ -104,7 +101,7 @@ export interface ShellWritesOptions {
   /**
    * The home directory, for `~/` and `$HOME`.
    *
-   * @default {undefined} They are unknown.
+   * @default {undefined} Both are unknown.
    */
   readonly home?: string;
   /**
@@ -114,9 +111,9 @@ export interface ShellWritesOptions {
    */
   readonly syntax?: ShellSyntax;
   /**
-   * The file system that the command works on, as seen from its folder.
+   * The file system of the command, as seen from its folder.
    *
-   * @default {EMPTY_DISK} Nothing is there.
+   * @default {EMPTY_DISK} An empty one.
    */
   readonly disk?: ShellDisk;
 }
@@ -152,8 +149,8 @@ const NOWHERE: Site = Object.freeze({ isKnown: false });
  * ```
  *
  * @param command The command, as the model gave it.
- * @param options Where home is.
- * @returns The writes.
+ * @param options The home directory, the syntax and the disk.
+ * @returns The effects.
  */
 export function shellWrites(
   command: string,
@@ -165,13 +162,13 @@ export function shellWrites(
   return reading.result();
 }
 
-/** Programs that leave something running which they start. */
+/** Programs that start a process which outlives them. */
 const LEAVING: ReadonlySet<string> = new Set([
   ...["tmux", "screen", "at", "batch", "coproc", "daemonize", "setsid"],
   ...["systemd-run", "start-stop-daemon", "start-job", "start-process"],
 ]);
 
-/** The reading of one command, with all that is within it. */
+/** Reads one command, with all nested ones. */
 class Reading {
   readonly #home: string | undefined;
   readonly #disk: ShellDisk;
@@ -208,7 +205,7 @@ class Reading {
     this.#isLost = true;
   }
 
-  /** Notes that a bound left out some of the command. */
+  /** Records that a bound cut off part of the command. */
   cut(): void {
     this.#isCut = true;
     this.lose();
@@ -231,7 +228,7 @@ class Reading {
     return tokens;
   }
 
-  /** A list of commands; each `cd` holds for those after it. */
+  /** Reads a list of commands; each `cd` holds for the commands after it. */
   #list(tokens: readonly Token[], start: Site): void {
     const outer: Site[] = [];
     let site = start;
@@ -239,7 +236,7 @@ class Reading {
     let redirects: Redirect[] = [];
     let before = "";
     const end = (operator: string): void => {
-      // PowerShell's operator of calls stands before its command.
+      // PowerShell's call operator stands before its command.
       if (operator === "&" && words.length > 0) this.#goesOn = true;
       const after = this.#simple(words, redirects, site);
       const isApart = before.startsWith("|") && before !== "||" ||
@@ -261,7 +258,7 @@ class Reading {
     end("");
   }
 
-  /** One command: says where the shell is after it. */
+  /** Reads one command; returns the shell's folder after it. */
   #simple(
     words: readonly Word[],
     redirects: readonly Redirect[],
@@ -293,14 +290,14 @@ class Reading {
       LOCATION_NAMES.has(name.toLowerCase());
   }
 
-  /** The commands within a word: their output is not shown. */
+  /** Reads the commands within a word, whose output is not shown. */
   #nested(word: Word, site: Site): void {
     for (const tokens of word.nested) {
       this.#unseen(() => this.#list(tokens, site));
     }
   }
 
-  /** Reads commands whose output the model will not see. */
+  /** Reads commands whose output the model does not see. */
   #unseen(read: () => void): void {
     const isSeen = this.#isSeen;
     this.#isSeen = false;
@@ -334,7 +331,7 @@ class Reading {
     );
   }
 
-  /** What a command gets on its input. */
+  /** Returns a command's input. */
   #input(redirects: readonly Redirect[], site: Site): Input {
     const last = redirects.findLast(({ text }) => text.startsWith("<"));
     const target = last?.target;
@@ -368,7 +365,7 @@ class Reading {
       this.#expansion.expand(word, folderOf(site))
     );
     const outer = this.#syntax;
-    // What a command of PowerShell stands for is a program of POSIX.
+    // PowerShell's commands are read as POSIX programs.
     this.#syntax = "posix";
     program(args, this.#recorder(site), input);
     this.#syntax = outer;
@@ -439,7 +436,7 @@ class Reading {
 
   #onto(target: Word, source: Word, site: Site): void {
     if (this.#isFolder(target, site)) this.#into(target, source, site);
-    // A folder becomes a folder: all below it is written.
+    // A copied folder writes all below its target.
     else if (this.#isFolder(source, site)) {
       this.#file({ ...target, text: `${target.text}/` }, site);
     } else this.#file(target, site);
@@ -478,7 +475,7 @@ class Reading {
     });
   }
 
-  /** Where a word leads to, relative to the shell's folder. */
+  /** Returns the path of a word, relative to the shell's folder. */
   #placed(word: Word, site: Site): string | undefined {
     if (!word.isKnown || word.isGlob) return undefined;
     const { folder, isKnown } = joined(site, word.text);
@@ -486,7 +483,7 @@ class Reading {
   }
 
   #file(word: Word, site: Site): void {
-    // What the command behind `>(…)` writes has been read with the word.
+    // The command in `>(…)` was read with the word.
     if (word.isProcess) return;
     if (!word.isKnown) return this.lose();
     if (DEVICES.test(word.text) || word.text === "-") return;
@@ -516,7 +513,7 @@ class Reading {
   }
 }
 
-/** A path with the folder it is relative to; undefined if that is unknown. */
+/** Adds the folder of a relative path; undefined if that is unknown. */
 function basedAt<Path extends ShellRead>(
   site: Site,
   path: Path,
@@ -526,12 +523,12 @@ function basedAt<Path extends ShellRead>(
   return site.folder === undefined ? path : { ...path, base: site.folder };
 }
 
-/** A site's folder, relative to the shell's; undefined if it is unknown. */
+/** Returns a site's folder, relative to the shell's; undefined if unknown. */
 function folderOf({ folder = ".", isKnown }: Site): string | undefined {
   return isKnown ? folder : undefined;
 }
 
-/** Whether a redirection takes a command's output from the model's eyes. */
+/** Whether a redirection hides a command's output from the model. */
 function takesOutput({ text, descriptor, target }: Redirect): boolean {
   if (!WRITING.test(text) || text === "<>" || target === undefined) {
     return false;
@@ -540,7 +537,7 @@ function takesOutput({ text, descriptor, target }: Redirect): boolean {
   return descriptor === "" || descriptor === "1";
 }
 
-/** Reserved words and assignments stand before a command's name. */
+/** Whether a word may precede a command's name: reserved, or an assignment. */
 function isBeforeCommand(word: Word): boolean {
   if (/^\w+\+?=/.test(word.text)) return true;
   return !word.isQuoted && RESERVED_BEFORE_COMMAND.has(word.text);
@@ -555,7 +552,7 @@ function joined(site: Site, folder: string): Site {
   return isPath(base) ? { folder: base, isKnown: true } : NOWHERE;
 }
 
-/** The last part of a path; of a glob, the glob. */
+/** Returns the last part of a path; for a glob, the last part of the glob. */
 function nameOf(word: Word): string | undefined {
   if (!word.isKnown) return undefined;
   const name = word.text.replace(/\/+$/, "").split("/").at(-1);

@@ -1,36 +1,35 @@
 /**
- * One word of a shell command, and the pieces a command line is made of.
+ * One word of a shell command, and the tokens of a command line.
  *
  * Reads a word with its quoting and expansions: single, double, `$'…'` and
- * backslash quoting, `$name`, `${…}`, `$((…))`, `~/`. A word whose value
- * depends on anything but `$HOME` is not known. The commands within a word
- * (`$(…)`, backquotes, `<(…)`) are read by whoever reads lists of commands, who
- * is handed in as {@linkcode ReadCommands}.
+ * backslash quoting, `$name`, `${…}`, `$((…))`, `~/`. A word whose value depends
+ * on more than `$HOME` is unknown. {@linkcode ReadCommands} reads the commands
+ * within a word: `$(…)`, backquotes, `<(…)`.
  *
  * @module
  */
 
 /** A word of a command. */
 export interface Word {
-  /** A word. */
+  /** The kind of token. */
   readonly kind: "word";
-  /** Its value as far as it is known, without quotes. */
+  /** The known part of its value, without quotes. */
   readonly text: string;
-  /** Whether the value is known: no expansion in it. */
+  /** Whether the value is known: it has no expansion. */
   readonly isKnown: boolean;
   /** Whether it has unquoted `*`, `?`, `[…]` or `{…}`. */
   readonly isGlob: boolean;
-  /** A glob with a backslash before each quoted character that means nothing. */
+  /** The glob, with a backslash before each literal special character. */
   readonly pattern?: string;
-  /** Whether any of it was quoted: then it is no reserved word. */
+  /** Whether a part of it was quoted; then it is not a reserved word. */
   readonly isQuoted: boolean;
-  /** Whether it is `<(…)` or `>(…)`: no file of anybody's. */
+  /** Whether it is `<(…)` or `>(…)`, which is not a file. */
   readonly isProcess: boolean;
   /** Commands within it. */
   readonly nested: readonly (readonly Token[])[];
 }
 
-/** A word whose text after all expansion is known. */
+/** Makes a word of known text. */
 export function plainWord(text: string): Word {
   return {
     kind: "word",
@@ -43,36 +42,36 @@ export function plainWord(text: string): Word {
   };
 }
 
-/** What stands between commands: `;`, `&`, `&&`, `|`, `(`, `)`, newline, … */
+/** A token between commands: `;`, `&`, `&&`, `|`, `(`, `)`, newline, … */
 export interface Operator {
-  /** An operator. */
+  /** The kind of token. */
   readonly kind: "operator";
-  /** Its text. */
+  /** The operator's text. */
   readonly text: string;
 }
 
 /** A redirection. */
 export interface Redirect {
-  /** A redirection. */
+  /** The kind of token. */
   readonly kind: "redirect";
   /** The number of the descriptor before it, or empty. */
   readonly descriptor: string;
   /** `>`, `>>`, `>|`, `&>`, `<`, `<<`, `<>`, `>&`, … without descriptor. */
   readonly text: string;
-  /** What it goes to or comes from; a here-document's delimiter. */
+  /** Its source or target; for a here-document, the delimiter. */
   readonly target?: Word;
   /** A here-document's body. */
   body?: string;
 }
 
-/** A piece of a command line. */
+/** A token of a command line. */
 export type Token = Word | Operator | Redirect;
 
-/** A text and how far it is read. */
+/** A text and a reading position. */
 export class Source {
   /** The text. */
   readonly text: string;
-  /** Where reading goes on. */
+  /** The reading position. */
   at = 0;
 
   /** Starts at the text's beginning. */
@@ -80,7 +79,7 @@ export class Source {
     this.text = text;
   }
 
-  /** Whether something is left. */
+  /** Whether text is left. */
   get hasMore(): boolean {
     return this.at < this.text.length;
   }
@@ -90,12 +89,12 @@ export class Source {
     return this.text[this.at] ?? "";
   }
 
-  /** Whether this comes next. */
+  /** Whether `text` comes next. */
   sees(text: string): boolean {
     return this.text.startsWith(text, this.at);
   }
 
-  /** Steps over arithmetic to its `))`. */
+  /** Moves behind the `))` of arithmetic. */
   skipArithmetic(): void {
     let open = 2;
     while (this.hasMore && open > 0) {
@@ -108,13 +107,13 @@ export class Source {
 
 /** Reads the commands within a word. */
 export interface ReadCommands {
-  /** Reads to the `)` that closes them, and over it. */
+  /** Reads to the closing `)`, and over it. */
   inParentheses(): readonly Token[];
-  /** Reads the text that stood in backquotes. */
+  /** Reads the text of a pair of backquotes. */
   inBackquotes(text: string): readonly Token[];
 }
 
-/** What ends a word if it is not quoted. */
+/** Characters that end an unquoted word. */
 export const WORD_ENDS: ReadonlySet<string> = new Set(" \t\n;|&()<>");
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -138,7 +137,7 @@ class WordParts {
   isProcess = false;
   readonly nested: (readonly Token[])[] = [];
 
-  /** Adds text in which no character means anything. */
+  /** Adds text in which every character is literal. */
   addQuoted(text: string): void {
     this.text += text;
     this.#pattern += QUOTED.test(text)
@@ -146,7 +145,7 @@ class WordParts {
       : text;
   }
 
-  /** Adds a character as it stands. */
+  /** Adds an unquoted character. */
   addPlain(char: string): void {
     if ("*?[{".includes(char)) this.isGlob = true;
     this.text += char;
@@ -174,9 +173,9 @@ export class WordReader {
   readonly #home: string | undefined;
 
   /**
-   * Reads from this source.
+   * Reads from a source.
    *
-   * @param source Where to read.
+   * @param source The source.
    * @param commands Reads the commands within words.
    * @param home The home directory, for `~/` and `$HOME`.
    */
@@ -186,7 +185,7 @@ export class WordReader {
     this.#home = home;
   }
 
-  /** Reads the word that starts here. */
+  /** Reads the word at the reading position. */
   read(): Word {
     const word = new WordParts();
     const start = this.#source.at;
@@ -204,7 +203,7 @@ export class WordReader {
         this.#readPart(word, char, this.#source.at === start);
       }
     }
-    // Nothing that starts a word here: step over it, or it is met for ever.
+    // No word starts here: skip the character, to avoid an endless loop.
     if (this.#source.at === start) this.#source.at++;
     return word.finish();
   }
@@ -301,7 +300,7 @@ export class WordReader {
     if (name === "HOME") return this.#addHome(word);
     const char = this.#source.char;
     if (name === "" && (char === "" || !"?!#@*$-".includes(char))) {
-      // A dollar that expands nothing stands for itself.
+      // A dollar without a name is literal.
       word.addQuoted("$");
       return;
     }
@@ -337,7 +336,7 @@ export class WordReader {
       }
       const next = this.#source.text[this.#source.at++] ?? "";
       const value = ESCAPES[next];
-      // Numeric escapes are rare in paths: such a word is not known.
+      // Numeric escapes are rare in paths, so such a word is unknown.
       if (value === undefined) word.isKnown = false;
       else word.addQuoted(value);
     }
@@ -362,7 +361,7 @@ export class WordReader {
     word.nested.push(this.#commands.inParentheses());
   }
 
-  /** Steps over a quoted text. */
+  /** Skips a quoted text. */
   skipQuoted(): void {
     this.#readPart(new WordParts(), this.#source.char, false);
   }

@@ -1,21 +1,19 @@
 /**
- * A POSIX shell's text as words, operators and redirections.
+ * Splits a POSIX shell's text into words, operators and redirections.
  *
- * This is the lexical half of reading a command: what separates commands, where
- * their input and output go, here-documents. It runs nothing.
+ * The lexical half of reading a command: the separators of commands, the targets
+ * of their input and output, here-documents. It runs nothing.
  *
- * Read: words (see `word.ts`); comments; line continuation; the commands
- * within `$(…)`, backquotes and `<(…)`, kept with their word; here-documents,
- * whose bodies are kept with their redirection and are not commands (a `$(…)`
- * in a body is not looked at); `[[ … ]]` and `((…))`, in which `<` and `>`
- * compare.
+ * Read: words (see `word.ts`); comments; line continuation; the commands within
+ * `$(…)`, backquotes and `<(…)`, kept with their word; here-documents, whose
+ * bodies are kept with their redirection (a `$(…)` in a body is not read);
+ * `[[ … ]]` and `((…))`, in which `<` and `>` compare.
  *
- * Not read: aliases, `case` patterns as such (they pass for commands of no
- * effect), brace expansion (kept as a glob), history.
+ * Not read: aliases, `case` patterns (they count as commands without effect),
+ * brace expansion (kept as a glob), history.
  *
- * One pass over the text: linear, except that the text in backquotes is read
- * again, once for each level. Nesting is bounded; past the bound the rest is
- * given up and `isWhole` is false.
+ * One pass, linear in the text, but text in backquotes is read again once for each
+ * level. Past a bound on nesting, the rest is skipped and `isWhole` is false.
  *
  * @module
  */
@@ -30,9 +28,9 @@ import {
   WordReader,
 } from "./word.ts";
 
-/** A command line in pieces. */
+/** The tokens of a command line. */
 export interface Lexed {
-  /** The pieces, in order. */
+  /** The tokens, in order. */
   readonly tokens: readonly Token[];
   /** Whether all of the text was read. */
   readonly isWhole: boolean;
@@ -49,7 +47,7 @@ export const RESERVED_BEFORE_COMMAND: ReadonlySet<string> = new Set([
   "do",
   "{",
   "!",
-  // Those of fish, which are no commands elsewhere.
+  // Reserved words of fish, which are not commands in other shells.
   "and",
   "or",
   "not",
@@ -57,7 +55,7 @@ export const RESERVED_BEFORE_COMMAND: ReadonlySet<string> = new Set([
 ]);
 
 const DEPTH_MAX = 16;
-// Longer ones first: the first that is seen is taken.
+// Longer ones first, because the first match is taken.
 const OPERATORS: readonly string[] = [
   ";;&",
   "&&",
@@ -72,7 +70,7 @@ const OPERATORS: readonly string[] = [
   ")",
   "\n",
 ];
-// Those with an exclamation mark and those ending in a bar are zsh's, `>?` fish's.
+// Those with an exclamation mark or a final bar are zsh's, `>?` is fish's.
 const REDIRECTS: readonly string[] = [
   "&>>|",
   "&>>!",
@@ -99,11 +97,11 @@ const REDIRECTS: readonly string[] = [
 ];
 
 /**
- * Takes a command line to pieces.
+ * Splits a command line into tokens.
  *
  * @param text The command line.
  * @param home The home directory, for `~/` and `$HOME`.
- * @returns The pieces.
+ * @returns The tokens.
  */
 export function lexShell(text: string, home?: string): Lexed {
   return new Lexer(text.replaceAll("\r\n", "\n"), home, 0).read();
@@ -232,7 +230,7 @@ class Lexer implements ReadCommands {
     return this.#source.sees("<(") || this.#source.sees(">(");
   }
 
-  /** After a line's end stand the bodies of its here-documents. */
+  /** Reads the here-documents after a line's end. */
   #bodies(): void {
     for (const redirect of this.#pending) redirect.body = this.#body(redirect);
     this.#pending = [];
@@ -254,7 +252,7 @@ class Lexer implements ReadCommands {
     return lines.join("\n");
   }
 
-  /** Steps over a test to its `]]`: `<` and `>` compare in it. */
+  /** Skips a test to its `]]`, because `<` and `>` compare in it. */
   #skipTest(): void {
     const source = this.#source;
     while (source.hasMore && !source.sees("]]")) {

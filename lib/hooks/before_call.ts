@@ -184,9 +184,9 @@ async function leftOutNotes(
       hook,
       news.map(({ session, path, kind }) => ({
         session,
-        facts: `Not all files of ${plainPath(path)} (a ${kind}), which ` +
-          `${plainName(session)} holds, are looked at after your commands: ` +
-          `there are more than ${ENTRIES_MAX}.`,
+        facts: `Only part of ${plainPath(path)} (a ${kind}), which ` +
+          `${plainName(session)} holds, is checked after your commands: it ` +
+          `has more than ${ENTRIES_MAX} entries.`,
       })),
     ),
   ]);

@@ -184,7 +184,7 @@ function sentenceOf(
   const files = rest <= 0 ? shown : `${shown} and ${rest} more files`;
   const cut = more === 0
     ? ""
-    : ` ${more} more files changed that were not looked at.`;
+    : ` ${more} more files changed and were not checked.`;
   const held = paths.length === 1 || hold.kind !== "file"
     ? hold
     : { ...hold, since: undefined };

@@ -60,7 +60,7 @@ export function adviceOn(facts: readonly Fact[]): Advice {
   const more = facts.length > 1 ? `, and ${facts.length - 1} more` : "";
   return {
     retry: "Read the file again; if your edit is still right, retry: the " +
-      "retry passes unless there is news of the file.",
+      "retry passes unless there is a new conflict on the file.",
     notice: first === undefined
       ? ""
       : `mbus stopped an edit of ${plainPath(first.path)}: ` +

@@ -139,7 +139,7 @@ export function targetsOf(
 export const TOO_LARGE: HookResult = {
   decision: {
     verdict: "deny",
-    reason: `[message-bus] This call is too large to be judged: more than ` +
+    reason: `[message-bus] This call is too large to check: more than ` +
       `${PATHS_MAX} files, or a command of more than 256 Ki characters. Split ` +
       `it into smaller calls.`,
   },

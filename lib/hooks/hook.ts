@@ -154,7 +154,7 @@ function parsed(text: string): unknown {
   } catch {
     // The parser's message quotes the text, which may be a prompt.
     throw new SyntaxError(
-      `Cannot read the hook's input: it is no JSON (${text.length} characters).`,
+      `Cannot read the hook's input: it is not JSON (${text.length} characters).`,
     );
   }
 }

@@ -309,7 +309,7 @@ function conflictText(
       return branchText(partsOf(message), when);
     case "denied":
       if (tree === true) {
-        return `wanted to run a command of git that changes all of ${file} ` +
+        return `wanted to run a git command that changes all of ${file} ` +
           `${when} and was stopped, because you work there.`;
       }
       return `wanted to edit ${file} ${when} and was stopped, because you held it; release it with "mbus unlock" when ` +
@@ -338,5 +338,5 @@ function branchText(
     ? `changed by an unknown process, found ${when}`
     : `changed by ${by} ${when}`;
   return `The branch of ${path} is now ${named(branch)} (was ${named(was)}), ` +
-    `${cause}: look at git status before you edit or commit.`;
+    `${cause}: check git status before you edit or commit.`;
 }

@@ -134,7 +134,9 @@ export function readPolicyFile(
 ): PolicySaid | undefined {
   const unusable = (why: string): PolicySaid => ({
     given: {},
-    troubles: [`Cannot use ${path}: ${why}; it is left out. ${WEAKEST}`],
+    troubles: [
+      `Cannot use ${path}: ${why}, and is ignored. Correct it. ${WEAKEST}`,
+    ],
   });
   let text: string | undefined;
   try {
@@ -163,7 +165,8 @@ export function readPolicyFile(
   return { given: known, troubles };
 }
 
-const WEAKEST = "Without another file's word onOverlap is at least warn.";
+const WEAKEST = "Until then, onOverlap is at least warn, unless this file or " +
+  "the project's sets it.";
 
 /** The valid values of each setting, and their words. */
 const ALLOWED: ReadonlyMap<
@@ -190,10 +193,10 @@ const ALLOWED: ReadonlyMap<
 const WORD = /^[A-Za-z][\w-]{0,31}$/;
 
 function troubleOf(key: string, value: unknown): string {
-  const name = WORD.test(key) ? key : "a key of it";
+  const name = WORD.test(key) ? key : "a key in it";
   const allowed = ALLOWED.get(key);
   if (allowed === undefined) {
-    return `${name} is not a setting; write ${
+    return `${name} is not a setting. Write ${
       [...ALLOWED.keys()].join(", ")
     }. ${WEAKEST}`;
   }
@@ -202,7 +205,7 @@ function troubleOf(key: string, value: unknown): string {
     : typeof value === "object"
     ? "another kind of value"
     : JSON.stringify(value);
-  return `${name} is ${said}; write ${allowed.words}. ${WEAKEST}`;
+  return `${name} is ${said}. Write ${allowed.words}. ${WEAKEST}`;
 }
 
 function userFile(): string | undefined {

@@ -62,7 +62,7 @@ export async function respondToCall(call: Call): Promise<void> {
     if (isGone(event.cwd)) {
       log.add(
         `The working folder ${event.cwd} of session ${session.id} is gone: ` +
-          `relative paths are taken as they were there.`,
+          `relative paths are still resolved against it.`,
       );
     }
     const result = await decide({

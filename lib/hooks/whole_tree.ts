@@ -94,8 +94,8 @@ export async function beforeWholeTree(
   return await denyUntold(hook, facts, {
     retry:
       "Wait until they are done, ask them, or use a worktree of your own " +
-      "(git worktree add). If it has to be now, retry: the retry passes unless " +
-      "there is news of their work.",
+      "(git worktree add). If it must run now, retry: the retry passes unless " +
+      "they change or lock another file there.",
     notice: `mbus stopped a git command that changes all of ` +
       `${plainPath(first.path)}: ${plainName(first.session)} is working there` +
       (more > 0 ? `, and ${more} more.` : "."),
@@ -171,7 +171,7 @@ function factOf(
   const more = works.length - SESSIONS_SHOWN_MAX;
   // A deferred text is stored until it is told; commands are never stored.
   const cause = force === "inform"
-    ? "Your command of git changes"
+    ? "Your git command changes"
     : `\`${shown(command)}\` changes`;
   const text = `${cause} the whole worktree ` +
     `${plainPath(worktree)}${onBranch(worktree)}, where ` +

@@ -256,7 +256,7 @@ const SILENT: Readonly<Record<string, Conduct | undefined>> = {
     say(connection, "HTTP/1.1 404 Not Found\r\n\r\n"),
   "garbage": (connection) => say(connection, new Uint8Array(2000).fill(7)),
   "an upgrade and silence": (connection) => say(connection, UPGRADE),
-  "what is no JSON": (connection) => say(connection, UPGRADE, frame("{")),
+  "text that is not JSON": (connection) => say(connection, UPGRADE, frame("{")),
   "a frame that is too long": (connection) =>
     say(
       connection,

@@ -57,7 +57,7 @@ Deno.test("a branch switch under another session's edits is denied once, and nam
         `${scene.project} (branch main), where ann (claude) is working on ` +
         `a, b, c, d, e and 2 more (the latest 2 min ago).\n` +
         `Wait until they are done, ask them, or use a worktree of your own ` +
-        `(git worktree add). If it has to be now, retry: the retry passes`,
+        `(git worktree add). If it must run now, retry: the retry passes`,
     ),
     reason,
   );
@@ -69,7 +69,7 @@ Deno.test("a branch switch under another session's edits is denied once, and nam
   const told = contextOf(await scene.after("ann", ["x"], {}, "read"));
   assert.match(
     told,
-    /\| wanted to run a command of git that changes all of \S+\/project \d+ s ago and was stopped, because you work there\.\n/,
+    /\| wanted to run a git command that changes all of \S+\/project \d+ s ago and was stopped, because you work there\.\n/,
   );
   assert.equal(contextOf(await scene.after("ann", ["x"], {}, "read")), "");
 });
@@ -211,7 +211,7 @@ Deno.test("the policy decides what another's work does", async () => {
   const { verdict } = await scene.beforeShell("eve", "git stash", inform);
   assert.equal(verdict, "allow");
   const told = contextOf(await scene.after("eve", ["x"], {}, "read"));
-  assert.match(told, /\| Your command of git changes the whole worktree/);
+  assert.match(told, /\| Your git command changes the whole worktree/);
   const actingFor = await scene.beforeShell("joe", "git stash", {
     actingFor: ["ann"],
   });
@@ -260,7 +260,7 @@ Deno.test("each session of the worktree is told of a branch change at its next s
   assert.ok(
     ann.includes(
       `| The branch of ${scene.project} is now next (was main), changed by bob ` +
-        `2 min ago: look at git status before you edit or commit.\n`,
+        `2 min ago: check git status before you edit or commit.\n`,
     ),
     ann,
   );

@@ -111,7 +111,7 @@ for (const agent of AGENT_NAMES) {
     }
     const logged = place.logged();
     assert.equal(logged.length, texts.length);
-    for (const line of logged) assert.match(line, /it is no JSON \(\d+ char/);
+    for (const line of logged) assert.match(line, /it is not JSON \(\d+ char/);
     assert.ok(!logged.join().includes("SECRET"));
   });
 

@@ -59,16 +59,16 @@ const BLOCK = '{"onOverlap":"block"}';
 
 /** A file with a mistake in it, and what is said of it. */
 const MISTAKES: readonly (readonly [string, RegExp])[] = [
-  ['{"onOverlap":"blok"}', /onOverlap is "blok"; write warn, inform or block/],
-  ['{"onOverlap":null}', /onOverlap is another kind of value; write warn/],
-  ['{"onoverlap":"block"}', /onoverlap is not a setting; write onOverlap, /],
-  ['{"__proto__":1}', /a key of it is not a setting/],
-  ['{"holdAtStop":"yes"}', /holdAtStop is "yes"; write true or false/],
-  ['{"contextBytesMax":1e9}', /contextBytesMax is 1000000000; write a number/],
-  ['{"pass word":"s3cr3t"}', /a key of it is not a setting/],
+  ['{"onOverlap":"blok"}', /onOverlap is "blok". Write warn, inform or block/],
+  ['{"onOverlap":null}', /onOverlap is another kind of value. Write warn/],
+  ['{"onoverlap":"block"}', /onoverlap is not a setting. Write onOverlap, /],
+  ['{"__proto__":1}', /a key in it is not a setting/],
+  ['{"holdAtStop":"yes"}', /holdAtStop is "yes". Write true or false/],
+  ['{"contextBytesMax":1e9}', /contextBytesMax is 1000000000. Write a number/],
+  ['{"pass word":"s3cr3t"}', /a key in it is not a setting/],
   ['{"onOverlap":"s3cr3t text"}', /onOverlap is another text/],
-  ["[]", /it is not a JSON object; it is left out/],
-  ["s3cr3t", /it is not JSON; it is left out/],
+  ["[]", /it is not a JSON object, and is ignored\. Correct/],
+  ["s3cr3t", /it is not JSON, and is ignored\. Correct/],
 ];
 
 for (const [text, told] of MISTAKES) {

@@ -63,7 +63,7 @@ Deno.test("a branch switch is denied, told to the others, and shown", async () =
   assert.deepEqual(await branches(repository), { ann: "next", bob: "next" });
   const told = await answer(repository, { point: "prompt", session: "ann" });
   assert.match(told, /is now next \(was main\), changed by bob \d+ s ago/);
-  assert.match(told, /wanted to run a command of git that changes all of/);
+  assert.match(told, /wanted to run a git command that changes all of/);
   assert.equal(
     await answer(repository, { point: "prompt", session: "ann" }),
     "",

@@ -1,6 +1,6 @@
 /**
- * Bells as files: whoever rings may leave a bell to another who rings at the same time,
- * and none stays untouched.
+ * The files of bells: a publisher may skip a bell that another publisher touches at the
+ * same time, and no bell stays untouched.
  */
 
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import type { Ringing, Rung } from "./peers/ringer.ts";
 
 const RINGER = new URL("./peers/ringer.ts", import.meta.url).pathname;
 
-// So many that ringing them takes far longer than one rings without a look.
+// Touching so many bells takes far longer than the time before the first check.
 const BELLS = 5_000;
 const BELL_NAMES = Array.from({ length: BELLS }, (_, i) => `1-${i}`);
 
@@ -40,19 +40,19 @@ function touchTimes(folder: string): number[] {
   );
 }
 
-Deno.test("whoever rings while others do leaves them some bells, and none is left out", async () => {
+Deno.test("ring() skips bells that other publishers touch, and leaves none untouched", async () => {
   await withBells(async (folder) => {
     const rings = 10;
     const ringers = [1, 2, 3].map(() => new Peer({ script: RINGER }));
     const ringAll = (ringing: Ringing) =>
       Promise.all(ringers.map((each) => each.call<Rung>("ring", ringing)));
-    // All of them stand before any begins.
+    // All processes are ready before the first begins.
     await ringAll({ folder, rings: 0 });
     const rung = await ringAll({ folder, rings });
     await Promise.all(ringers.map((each) => each.end()));
     for (const { untouched } of rung) {
-      // Each other ringer may have been held up between its look at the clock and its
-      // touch, which then turned back the time of a bell that had been touched.
+      // Each other process may have paused between reading the clock and its touch, which
+      // then set back the mtime of a touched bell.
       assert.ok(untouched < ringers.length, `${untouched} untouched`);
     }
     if (Deno.build.os === "linux") {
@@ -63,7 +63,7 @@ Deno.test("whoever rings while others do leaves them some bells, and none is lef
   });
 });
 
-Deno.test("bells that were touched before are rung, as are those of a clock that was set back", async () => {
+Deno.test("ring() touches bells with an earlier or a future mtime", async () => {
   await withBells((folder) => {
     for (const hours of [-1, 1]) {
       touchAll(folder, Date.now() / 1_000 + hours * 3_600);
@@ -78,7 +78,7 @@ Deno.test("bells that were touched before are rung, as are those of a clock that
   });
 });
 
-Deno.test("a bell that is gone keeps no other from being rung", async () => {
+Deno.test("ring() touches the other bells if one is missing", async () => {
   await withBells((folder) => {
     touchAll(folder, 1);
     const gone = BELL_NAMES.filter((_, i) => i % 2 === 0);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BusyError } from "../mod.ts";
 import { Home, numbers, within } from "./fixture.ts";
 
-Deno.test("publishing waits for another writer, and timers go on", async () => {
+Deno.test("publish() waits for another writer without blocking timers", async () => {
   await using home = new Home();
   const bus = await home.open({ busyTimeoutMs: 60_000 });
   await bus.sessions.register();
@@ -16,7 +16,7 @@ Deno.test("publishing waits for another writer, and timers go on", async () => {
   const publishing = bus.publish("a", 1).then(() => published = true);
   while (ticks < 20) await new Promise((resolve) => setTimeout(resolve, 1));
   assert.equal(published, false);
-  // Reading waits for nobody.
+  // A read does not wait for a writer.
   assert.equal((await bus.poll("a")).messages.length, 0);
   await other.call("sql", { path, sql: "COMMIT" });
   await within("the publish", publishing);
@@ -24,7 +24,7 @@ Deno.test("publishing waits for another writer, and timers go on", async () => {
   assert.equal((await bus.poll("a")).messages.length, 1);
 });
 
-Deno.test("after the timeout every write says how long it tried", async () => {
+Deno.test("every write rejects with BusyError and the time waited after its timeout", async () => {
   await using home = new Home();
   const bus = await home.open({ busyTimeoutMs: 40 });
   await bus.sessions.register();
@@ -60,7 +60,7 @@ Deno.test("after the timeout every write says how long it tried", async () => {
   await bus.publish("a", "works again");
 });
 
-Deno.test("time in which a process does not run counts to its timeout", async () => {
+Deno.test("a busy timeout includes time in which the process is stopped", async () => {
   await using home = new Home();
   await home.open();
   const peer = await home.start({ busyTimeoutMs: 1_000 });
@@ -75,7 +75,7 @@ Deno.test("time in which a process does not run counts to its timeout", async ()
   other.exec("COMMIT");
 });
 
-Deno.test("a busy timeout of 0 tries once", async () => {
+Deno.test("a write with a busy timeout of 0 tries once", async () => {
   await using home = new Home();
   const bus = await home.open({ busyTimeoutMs: 0 });
   await bus.sessions.register();
@@ -87,7 +87,7 @@ Deno.test("a busy timeout of 0 tries once", async () => {
   assert.deepEqual((await bus.poll("a")).messages.map((m) => m.payload), [2]);
 });
 
-Deno.test("ten processes that write flat out all get through", async () => {
+Deno.test("ten processes that write without a pause all finish", async () => {
   await using home = new Home();
   const bus = await home.open();
   const peers = await Promise.all(numbers(0, 10).map(() => home.start()));
@@ -103,7 +103,7 @@ Deno.test("ten processes that write flat out all get through", async () => {
   );
   const { messages } = await bus.poll("a", { limit: 10_000 });
   assert.equal(messages.length, 1_500);
-  // Acknowledged once each, and in the order of each one's calls.
+  // Each message is acknowledged once, in the order of its process's calls.
   assert.deepEqual(
     messages.map(({ id }) => id),
     ids.flat().sort((a, b) => Number(a) - Number(b)),

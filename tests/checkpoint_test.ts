@@ -4,7 +4,7 @@ import { Home, until, within } from "./fixture.ts";
 
 const MIB = 1024 * 1024;
 
-/** Publishes 64 MiB, by a thousand messages. */
+/** Publishes 64 MiB in a thousand messages. Returns the largest size of the WAL. */
 async function publishMuch(home: Home): Promise<number> {
   const bus = await home.open({ channelMessagesMax: 20 });
   const filling = "x".repeat(60_000);
@@ -17,7 +17,7 @@ async function publishMuch(home: Home): Promise<number> {
   return largest;
 }
 
-Deno.test("the log stays short though somebody always reads from it", async () => {
+Deno.test("the WAL stays small while a reader is always active", async () => {
   await using home = new Home();
   await (await home.open()).publish("a", 1);
   const script = new URL("./peers/reader_turns.ts", import.meta.url).pathname;
@@ -32,29 +32,29 @@ Deno.test("the log stays short though somebody always reads from it", async () =
   await reader.stdin.close();
   await lines.cancel();
   assert.ok((await reader.status).success);
-  // What is published until somebody looks comes on top.
+  // Messages published before the next size check come on top.
   assert.ok(largest < WAL_TRUNCATE_BYTES + 16 * MIB, `${largest / MIB} MiB`);
 });
 
-Deno.test("the log is folded in behind the commits, not by one of them", async () => {
+Deno.test("the WAL is checkpointed in the background, not within a commit", async () => {
   await using home = new Home();
   const bus = await home.open();
   const other = home.foreign();
-  // How many pages of the log there are, and are folded in; without doing it.
-  const look = other.prepare("PRAGMA wal_checkpoint(NOOP)");
+  // Returns the pages of the WAL, without a checkpoint.
+  const status = other.prepare("PRAGMA wal_checkpoint(NOOP)");
   let pages = 0;
   for (let i = 0; pages < 880; i++) {
     await bus.publish("a", i);
-    const { log, checkpointed } = look.get()!;
-    // Not one commit has waited for the disk.
+    const { log, checkpointed } = status.get()!;
+    // No commit has run a checkpoint.
     assert.equal(checkpointed, 0);
     pages = Number(log);
   }
-  // Nor does the next one, for the flush with which it begins anew.
-  await until("it to begin anew", () => Number(look.get()!.log) < 100);
+  // The background checkpoint also resets the WAL, so no other commit does.
+  await until("the reset", () => Number(status.get()!.log) < 100);
 });
 
-Deno.test("a reader that stands still holds up nobody, and the log is cut off when it goes on", async () => {
+Deno.test("a stopped reader delays no writer, and the WAL is truncated after it goes on", async () => {
   await using home = new Home();
   await (await home.open()).publish("a", 1);
   const reader = await home.start();
@@ -65,7 +65,7 @@ Deno.test("a reader that stands still holds up nobody, and the log is cut off wh
   await reader.call("sql", { path, sql: "COMMIT" });
   const bus = await home.open({
     channelMessagesMax: 20,
-    // By now it is tried again.
+    // After the backoff.
     now: () => Date.now() + 60_000,
   });
   await bus.purge();

@@ -4,7 +4,7 @@ import { Home } from "./fixture.ts";
 
 const LIB = new URL("../lib/", import.meta.url);
 
-Deno.test("what would cost SQLite its locks is not watched", async () => {
+Deno.test("watchPath() refuses a path whose watch would drop SQLite's locks", async () => {
   await using home = new Home();
   await home.open();
   const folder = home.database.replace(/\/[^/]+$/, "");
@@ -23,7 +23,7 @@ Deno.test("what would cost SQLite its locks is not watched", async () => {
   }
 });
 
-Deno.test("every watch begins in one place", async () => {
+Deno.test("only file_watch.ts begins file watches", async () => {
   const others: string[] = [];
   const look = async (folder: URL): Promise<void> => {
     for await (const { name, isDirectory } of Deno.readDir(folder)) {

@@ -1,6 +1,6 @@
 /**
- * A fresh bus for one test: its folder, buses and processes, all given back
- * at the end.
+ * A fresh bus for one test, with its folder, buses and processes, which end with the
+ * test.
  *
  * @module
  */
@@ -18,38 +18,38 @@ import { Peer, type PeerOptions } from "./peer.ts";
 
 export { until, within } from "./waiting.ts";
 
-/** A time for tests to begin at, near the real one as foreign rows use that. */
+/** A clock for tests. It starts at the real time, because external rows use that. */
 export class Clock {
-  /** What it shows, in milliseconds since 1970. */
+  /** The time, in milliseconds since 1970. */
   nowMs: number = Date.now();
 
-  /** For the `now` option. */
+  /** Returns the time, for the `now` option. */
   readonly now = (): number => this.nowMs;
 
-  /** Lets time pass. */
+  /** Advances the time. */
   advance(ms: number): void {
     this.nowMs += ms;
   }
 }
 
-/** A fresh bus folder, and whoever came to use it. */
+/** A fresh bus folder, with its buses and processes. */
 export class Home implements AsyncDisposable {
   /** The bus folder. */
   readonly path: string;
-  /** What buses in this process have warned of. */
+  /** The warnings of the buses in this process. */
   readonly warnings: string[] = [];
   readonly #root: string;
   readonly #buses: MessageBus[] = [];
   readonly #databases: DatabaseSync[] = [];
   readonly #peers: Peer[] = [];
 
-  /** Makes one; `name` is the folder's, which opening makes. */
+  /** Names the bus folder, which the first open makes. */
   constructor(name = "bus") {
     this.#root = Deno.makeTempDirSync({ prefix: "mbus-test-" });
     this.path = `${this.#root}/${name}`;
   }
 
-  /** The folder around it, for files of the test's own. */
+  /** The parent of the bus folder, for other files of the test. */
   get root(): string {
     return this.#root;
   }
@@ -88,7 +88,7 @@ export class Home implements AsyncDisposable {
     return peer;
   }
 
-  /** Opens the database as another program does: no foreign keys, no rings. */
+  /** Opens the database as another program does: without foreign keys and rings. */
   foreign(): DatabaseSync {
     const database = new DatabaseSync(this.database, {
       enableForeignKeyConstraints: false,
@@ -122,22 +122,22 @@ export async function take<T>(
   return taken;
 }
 
-/** What messages carry. */
+/** Returns the payloads of messages. */
 export function payloadsOf(messages: readonly Message[]): Json[] {
   return messages.map(({ payload }) => payload);
 }
 
-/** What the sqlite3 shell says to SQL; it waits for other writers as we do. */
+/** Runs SQL in the sqlite3 shell, which waits for other writers. Returns its output. */
 export function shell(path: string, sql: string): Promise<string> {
   return run("sqlite3", ["-cmd", ".timeout 5000", path, sql]);
 }
 
-/** The whole numbers from `first`, `count` of them. */
+/** Returns `count` integers from `first` on. */
 export function numbers(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first + i);
 }
 
-/** Whether a program is there. */
+/** Returns whether a program is installed. */
 export function hasProgram(name: string): boolean {
   try {
     return new Deno.Command(name, {
@@ -150,7 +150,7 @@ export function hasProgram(name: string): boolean {
   }
 }
 
-/** Whether this user may mount things in a namespace of their own. */
+/** Whether this user may mount file systems in a namespace of its own. */
 export const canMount: boolean = Deno.build.os === "linux" &&
   hasProgram("unshare") &&
   new Deno.Command("unshare", {
@@ -159,7 +159,7 @@ export const canMount: boolean = Deno.build.os === "linux" &&
     stderr: "null",
   }).outputSync().success;
 
-/** Runs a program to its end; fails with what it says on stderr. */
+/** Runs a program. Returns its stdout, or throws its stderr if it fails. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -182,15 +182,15 @@ export async function run(
   return text.decode(stdout);
 }
 
-/** What limits the file watches of a process in a user namespace. */
+/** The limits of file watches in a user namespace. */
 export const WATCH_LIMITS = {
-  /** Watchers, of which the runtime needs one for all watches of a process. */
+  /** Maximum number of watchers. The runtime needs one per process. */
   instances: "/proc/sys/user/max_inotify_instances",
-  /** Files that are watched. */
+  /** Maximum number of watched files. */
   files: "/proc/sys/user/max_inotify_watches",
 } as const;
 
-/** The beginning of a command whose process has a limit of its own. */
+/** Returns the prefix of a command whose process has a limit of its own. */
 export function watchesAtMost(
   count: number,
   of: keyof typeof WATCH_LIMITS,

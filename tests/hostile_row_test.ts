@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Message } from "../mod.ts";
 import { hasProgram, Home, shell, take, within } from "./fixture.ts";
 
-Deno.test("an unreadable date or TTL becomes now and the channel's default", async () => {
+Deno.test("an invalid date or TTL becomes now or the channel's default", async () => {
   await using home = new Home();
   const bus = await home.open();
   const dates = [
@@ -54,7 +54,7 @@ Deno.test("an unreadable date or TTL becomes now and the channel's default", asy
   }
 });
 
-/** What the schema refuses, and what it takes without harm. */
+/** Statements that the schema refuses, and statements that it accepts without harm. */
 const HOSTILE: Record<"refused" | "harmless", readonly string[]> = {
   refused: [
     ...[
@@ -149,7 +149,7 @@ const HOSTILE: Record<"refused" | "harmless", readonly string[]> = {
 for (const program of ["node:sqlite", "sqlite3"]) {
   const missing = program === "sqlite3" && !hasProgram(program);
   Deno.test({
-    name: `no row of ${program} harms anybody${
+    name: `readers and publishers go on after hostile rows of ${program}${
       missing ? " (ignored: needs sqlite3)" : ""
     }`,
     ignore: missing,
@@ -177,7 +177,7 @@ for (const program of ["node:sqlite", "sqlite3"]) {
         await perform(sql);
         await bus.poll(null, { limit: 1_000 });
       }
-      // Readers go on, in order and with all of it, and so do publishers.
+      // Readers get all messages in order, and publishers go on.
       await bus.publish("a", "last");
       const seen: Message[] = [];
       while (seen.at(-1)?.payload !== "last") {
@@ -197,7 +197,7 @@ for (const program of ["node:sqlite", "sqlite3"]) {
       JSON.stringify(listed);
       JSON.stringify(await bus.locks.list({ allProjects: true }));
       await bus.stats();
-      // Purging comes to its end, with every channel brought under its cap.
+      // The purge ends, with every channel under its cap.
       await within("the purge", bus.purge());
       await within("the durable reader", take(durable, 5));
       const check = "PRAGMA integrity_check";
@@ -212,7 +212,7 @@ for (const program of ["node:sqlite", "sqlite3"]) {
   });
 }
 
-Deno.test("a foreign lock over somebody's exclusive one is refused", async () => {
+Deno.test("an external lock over another session's exclusive lock is refused", async () => {
   await using home = new Home();
   await home.open();
   const other = home.foreign();
@@ -226,14 +226,14 @@ Deno.test("a foreign lock over somebody's exclusive one is refused", async () =>
   assert.throws(() => insert("z", "advisory"), /holds this path exclusively/);
 });
 
-Deno.test("a purge ends with channels that cannot be read back", async () => {
+Deno.test("purge() ends with channel names that are not UTF-8", async () => {
   await using home = new Home();
   const bus = await home.open({ channelMessagesMax: 3 });
   const insert = home.foreign().prepare(
     `INSERT INTO inter_session_messages(sender_id, channel, payload)
      VALUES ('x', CAST(? AS TEXT), '1')`,
   );
-  // No UTF-8: what is read is not what was written.
+  // Invalid UTF-8: the text that is read differs from the bytes that were written.
   const odd = [[0x61, 0xff], [0xff], [0xc3], [0xf0, 0x9f]];
   for (const bytes of odd) {
     for (let i = 0; i < 5; i++) insert.run(new Uint8Array(bytes));

@@ -5,7 +5,7 @@ import { locateBus } from "../lib/sqlite/location.ts";
 import { SCHEMA, type Schema } from "../lib/sqlite/schema.ts";
 import { Home, numbers, take } from "./fixture.ts";
 
-/** The schema that comes next, with what its migration does. */
+/** Returns the next schema version, with the statements of its migration. */
 function nextSchema(
   compatibleFrom: number,
   ...statements: readonly string[]
@@ -17,7 +17,7 @@ function nextSchema(
   };
 }
 
-/** Opens a bus as a program does that knows another schema. */
+/** Opens a bus as a program with another schema does. */
 function openWith(home: Home, schema: Schema): Connection {
   return Connection.open(locateBus(home.path), {
     busyTimeoutMs: 5_000,
@@ -38,7 +38,7 @@ function versionsOf(connection: Connection): unknown {
   return [version, compatible_from];
 }
 
-Deno.test("a file is migrated while sessions run, and they go on", async () => {
+Deno.test("sessions go on while another program migrates their file", async () => {
   await using home = new Home();
   const bus = await home.open();
   const peer = await home.start();
@@ -49,19 +49,19 @@ Deno.test("a file is migrated while sessions run, and they go on", async () => {
   const newer = openWith(home, next);
   assert.deepEqual(versionsOf(newer), [SCHEMA.version + 1, SCHEMA.version]);
   assert.equal(newer.sql("SELECT mood FROM moods").get()!.mood, "calm");
-  // Statements that were prepared before, and sessions that come now.
+  // With statements that were prepared before, and with new sessions.
   await peer.call("flood", { channel: "a", first: 5, count: 5 });
   const late = await home.open();
   await late.publish("a", 10);
   const seen = await take(reader, 11);
   assert.deepEqual(seen.map(({ payload }) => payload), numbers(0, 11));
   await reader.ack(seen[10]);
-  // Once is enough.
+  // A second open migrates nothing.
   openWith(home, next).close();
   newer.close();
 });
 
-Deno.test("a migration that old programs cannot follow refuses them", async () => {
+Deno.test("an incompatible migration refuses older programs", async () => {
   await using home = new Home();
   const bus = await home.open();
   const { id } = await bus.publish("a", 1);
@@ -78,7 +78,7 @@ Deno.test("a migration that old programs cannot follow refuses them", async () =
   newer.close();
 });
 
-Deno.test("a migration that cannot write says who is in its way", async () => {
+Deno.test("a migration throws BusyError while another program holds the write lock", async () => {
   await using home = new Home();
   await (await home.open()).publish("a", 1);
   const other = home.foreign();
@@ -95,7 +95,7 @@ Deno.test("a migration that cannot write says who is in its way", async () => {
   other.exec("COMMIT");
 });
 
-Deno.test("a migration that fails leaves the file as it was", async () => {
+Deno.test("a failed migration leaves the file unchanged", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.publish("a", 1);
@@ -111,12 +111,12 @@ Deno.test("a migration that fails leaves the file as it was", async () => {
   same.close();
 });
 
-Deno.test("a new file is made by all migrations, in one go", async () => {
+Deno.test("a new file is made by all migrations in one transaction", async () => {
   await using home = new Home();
   const next = nextSchema(SCHEMA.version, ...MOODS);
   const broken = nextSchema(2, "INSERT INTO nowhere VALUES (1)");
   assert.throws(() => openWith(home, broken));
-  // What the failure left is an empty file, which the next one finishes.
+  // The failure left an empty file, which the next opener completes.
   const newer = openWith(home, next);
   assert.deepEqual(versionsOf(newer), [SCHEMA.version + 1, SCHEMA.version]);
   const bus = await home.open();

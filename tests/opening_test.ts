@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { Home, numbers } from "./fixture.ts";
 
-/** What a refused opening's error must say. */
+/** Returns a check of the error of a refused open. */
 function refusal(fault: string, words: RegExp) {
   return (error: unknown): true => {
     assert.ok(error instanceof StoreError, String(error));
@@ -16,14 +16,14 @@ function refusal(fault: string, words: RegExp) {
   };
 }
 
-/** Puts a file where the database would be. */
+/** Writes a file at the database's path. */
 function place(home: Home, bytes: Uint8Array): void {
   Deno.mkdirSync(`${home.path}/db`, { recursive: true, mode: 0o700 });
   Deno.chmodSync(home.path, 0o700);
   Deno.writeFileSync(home.database, bytes);
 }
 
-/** Whatever is in the database's folder but the shared index. */
+/** Returns the hashes of the files in the database's folder, without the shared index. */
 function contents(home: Home): Record<string, string> {
   const files: Record<string, string> = {};
   for (const { name } of Deno.readDirSync(`${home.path}/db`)) {
@@ -70,7 +70,7 @@ Deno.test("an empty file becomes a bus", async () => {
   assert.equal((await bus.poll("a")).messages.length, 1);
 });
 
-Deno.test("a file that is no database is refused and left alone", async () => {
+Deno.test("open() refuses a file that is not a database, and leaves it unchanged", async () => {
   await using home = new Home();
   place(home, new TextEncoder().encode("my only copy\n".repeat(1_000)));
   const before = contents(home);
@@ -83,15 +83,15 @@ Deno.test("a file that is no database is refused and left alone", async () => {
   assert.deepEqual(contents(home), before);
 });
 
-for (const journal of ["delete", "wal", "wal with a log"]) {
-  Deno.test(`another program's database (${journal}) is refused and left alone`, async () => {
+for (const journal of ["delete", "wal", "wal with commits"]) {
+  Deno.test(`open() refuses another program's database (${journal}), and leaves it unchanged`, async () => {
     await using home = new Home();
     const path = `${home.root}/other.db`;
     const other = new DatabaseSync(path);
     other.exec(`PRAGMA journal_mode=${journal.split(" ")[0]};
       CREATE TABLE cookies(a); INSERT INTO cookies VALUES (1)`);
-    if (journal !== "wal with a log") other.close();
-    // As after a crash: what is committed is not folded in yet.
+    if (journal !== "wal with commits") other.close();
+    // As after a crash, with commits that are not checkpointed.
     place(home, Deno.readFileSync(path));
     if (other.isOpen) {
       Deno.copyFileSync(`${path}-wal`, `${home.database}-wal`);
@@ -108,7 +108,7 @@ for (const journal of ["delete", "wal", "wal with a log"]) {
   });
 }
 
-Deno.test("a damaged file is refused and left alone", async () => {
+Deno.test("open() refuses a damaged file, and leaves it unchanged", async () => {
   await using home = new Home();
   const first = await home.open();
   await first.publishMany(
@@ -123,7 +123,7 @@ Deno.test("a damaged file is refused and left alone", async () => {
   assert.deepEqual(contents(home), before);
 });
 
-Deno.test("damage is told to who reads", async () => {
+Deno.test("poll() and a subscription reject when they read damaged pages", async () => {
   await using home = new Home();
   const bus = await home.open({ pollIntervalMs: 10 });
   await bus.publishMany(
@@ -132,7 +132,7 @@ Deno.test("damage is told to who reads", async () => {
   await bus.close();
   const pages = Deno.statSync(home.database).size / 4096;
   const bytes = Deno.readFileSync(home.database);
-  // The schema is sound, the messages are not.
+  // The messages are damaged, but not the schema.
   bytes.fill(0xa5, 4096 * (pages - 20));
   Deno.writeFileSync(home.database, bytes);
   const again = await home.open();
@@ -149,7 +149,7 @@ Deno.test("damage is told to who reads", async () => {
   );
 });
 
-Deno.test("a newer schema is refused, and at the next write of an open bus", async () => {
+Deno.test("open() and the writes of an open bus refuse a newer schema", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.publish("a", 1);
@@ -174,14 +174,14 @@ Deno.test("a newer schema is refused, and at the next write of an open bus", asy
   );
   assert.equal(count.get()!.n, 1);
 
-  // A newer program that others can still work with disturbs nobody.
+  // A newer schema that is compatible is not refused.
   database.exec("UPDATE _schema_version SET compatible_from = 1");
   await bus.publish("a", 2);
   const again = await home.open();
   assert.equal((await again.poll("a")).messages.length, 2);
 });
 
-Deno.test("nothing is acknowledged where the version is missing", async () => {
+Deno.test("writes reject while the schema's version is missing", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.publish("a", 1);
@@ -198,7 +198,7 @@ Deno.test("nothing is acknowledged where the version is missing", async () => {
   );
 });
 
-Deno.test("a second SQLite library in a process is refused", async () => {
+Deno.test("open() refuses a second SQLite library in a process", async () => {
   await using home = new Home();
   await home.open();
   await assert.rejects(
@@ -219,7 +219,7 @@ Deno.test("two buses in one process see each other", async () => {
   assert.equal((await reader.next()).value!.payload, 2);
 });
 
-Deno.test("a signal closes the bus, and none opens it", async () => {
+Deno.test("an aborted signal closes the bus, or keeps it from opening", async () => {
   await using home = new Home();
   const reason = new Error("no");
   await assert.rejects(

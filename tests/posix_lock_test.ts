@@ -5,7 +5,7 @@ import { canTrace, checkTrace, lockedBy, tracing } from "./posix_trace.ts";
 
 const isLinux = Deno.build.os === "linux";
 
-/** Reads, writes and watches for foreign rows, all in one process. */
+/** Starts a process that reads, writes and watches for external writes. */
 async function startBusy(
   home: Home,
   prefix?: readonly string[],
@@ -18,12 +18,12 @@ async function startBusy(
     durable: "d",
     ack: true,
   });
-  const duties = home.foreign().prepare("SELECT count(*) AS n FROM duties");
-  await until("the duty", () => duties.get()!.n === 1);
+  const leases = home.foreign().prepare("SELECT count(*) AS n FROM duties");
+  await until("the leader lease", () => leases.get()!.n === 1);
   return busy;
 }
 
-/** Traffic of every kind, with others that come and go meanwhile. */
+/** Makes traffic of every kind, while other processes open and close the file. */
 async function makeTraffic(
   home: Home,
   busy: Peer,
@@ -51,7 +51,7 @@ async function makeTraffic(
 }
 
 Deno.test({
-  name: `busy with every watch, a process keeps SQLite's locks${
+  name: `a process with all kinds of watches keeps SQLite's locks${
     isLinux ? "" : " (ignored: needs /proc)"
   }`,
   ignore: !isLinux,
@@ -69,13 +69,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: `nothing but SQLite opens the database, and nothing watches it${
+  name: `only SQLite opens the database, and no file watch includes it${
     canTrace ? "" : " (ignored: needs strace)"
   }`,
   ignore: !canTrace,
   async fn() {
     await using home = new Home();
-    // Made before, as making it opens it once, before SQLite does.
+    // Making the database opens it once before SQLite does, so that is not traced.
     await (await home.open()).close();
     const trace = `${home.root}/trace`;
     const busy = await startBusy(home, tracing(trace));

@@ -1,6 +1,6 @@
 /**
- * A file that others control is read only if it is regular, small and where it
- * has to be; what is in it is in no error.
+ * A file that other users control is read only if it is regular, small and inside its
+ * folder. Its contents are not in the error.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { hasProgram } from "./fixture.ts";
 
 const SECRET = "s3cr3t";
 
-/** A folder for one test, with what a file can be in place of a file. */
+/** A folder for one test, with entries of every kind. */
 class Place implements AsyncDisposable {
   readonly path: string = Deno.realPathSync(
     Deno.makeTempDirSync({ prefix: "mbus-small-" }),
@@ -47,7 +47,7 @@ class Place implements AsyncDisposable {
 }
 
 Deno.test({
-  name: "readSmallFile() reads what is regular, small and within",
+  name: "readSmallFile() reads regular, small files inside the folder",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using place = new Place();
@@ -80,16 +80,16 @@ Deno.test({
       });
     }
     assert.throws(() => read("loop"));
-    // A link of the user's own may lead anywhere, but not to a device.
+    // Without `within` a link may lead anywhere, but not to a device.
     assert.equal(readSmallFile(`${within}/outside`), SECRET);
     assert.throws(() => readSmallFile(`${within}/zero`), SmallFileError);
-    // A file of the kernel's has no size, and some of them wait.
+    // A file of the kernel has no size, and reading it may block.
     assert.equal(readSmallFile("/proc/self/status") || "", "");
   },
 });
 
 Deno.test({
-  name: "the stamp of a file of the kernel's is that of an empty file",
+  name: "stampOf() stamps a file of the kernel as an empty file",
   ignore: Deno.build.os !== "linux",
   fn() {
     const empty = Deno.makeTempFileSync();

@@ -12,14 +12,14 @@ import {
   within,
 } from "./fixture.ts";
 
-// So far apart that what comes in a test has not come by polling.
+// So long that no message of a test arrives by polling.
 const NO_POLL = { pollIntervalMs: 60_000 };
 
 const unlessLimited = canLimitWatches
   ? ""
   : " (ignored: needs unshare and user namespaces)";
 
-Deno.test("no wake-up is lost between reading and waiting", async () => {
+Deno.test("a reader misses no wake-up between reading and waiting", async () => {
   await using home = new Home();
   const bus = await home.open(NO_POLL);
   const peer = await home.start(NO_POLL);
@@ -34,7 +34,7 @@ Deno.test("no wake-up is lost between reading and waiting", async () => {
   }
 });
 
-Deno.test("several processes are pushed to at once", async () => {
+Deno.test("several processes are pushed the same messages", async () => {
   await using home = new Home();
   const bus = await home.open(NO_POLL);
   const peers = await Promise.all(numbers(0, 3).map(() => home.start(NO_POLL)));
@@ -54,7 +54,7 @@ Deno.test("several processes are pushed to at once", async () => {
   }
 });
 
-Deno.test("only the bells of those who want a message are rung", async () => {
+Deno.test("publish() touches only the bells of interested processes", async () => {
   await using home = new Home();
   const bus = await home.open(NO_POLL);
   const [a, b, elsewhere] = await Promise.all([
@@ -82,14 +82,14 @@ Deno.test("only the bells of those who want a message are rung", async () => {
   assert.equal(bellOf(elsewhere.pid), before[2]);
 });
 
-Deno.test("a commit between two watches of a process does not take the bell away", async () => {
+Deno.test("a process keeps its bell if it opens a watch while it closes its last one", async () => {
   await using home = new Home();
   const bus = await home.open(NO_POLL);
   const peer = await home.start(NO_POLL);
   const first = bus.subscribe("state", { from: "start" });
   await first.ready;
   const other = home.foreign();
-  // Keeps the first watch's end waiting until the second one has begun.
+  // Delays the end of the first watch until the second one has begun.
   other.exec("BEGIN IMMEDIATE");
   await first.close();
   const second = bus.subscribe("state", { from: "start" });
@@ -103,7 +103,7 @@ Deno.test("a commit between two watches of a process does not take the bell away
   assert.equal(second.mode, "push");
 });
 
-Deno.test("a bell that was deleted is made anew", async () => {
+Deno.test("a process makes its bell again after it was deleted", async () => {
   await using home = new Home();
   const bus = await home.open({ pollIntervalMs: 10 });
   const peer = await home.start(NO_POLL);
@@ -119,7 +119,7 @@ Deno.test("a bell that was deleted is made anew", async () => {
   assert.deepEqual(home.warnings, []);
 });
 
-Deno.test("what a crash left unrung is found by the safety poll", async () => {
+Deno.test("the safety poll finds a message whose writer crashed before its ring", async () => {
   await using home = new Home();
   const bus = await home.open({ pollIntervalMs: 10 });
   const states = bus.subscribe("state");
@@ -130,7 +130,7 @@ Deno.test("what a crash left unrung is found by the safety poll", async () => {
   assert.equal((await take(states, 1))[0].payload, 1);
 });
 
-Deno.test("notify poll makes no bell and still delivers", async () => {
+Deno.test('a bus with notify "poll" makes no bell and delivers messages', async () => {
   await using home = new Home();
   const bus = await home.open({ notify: "poll", pollIntervalMs: 10 });
   const peer = await home.start();
@@ -140,13 +140,13 @@ Deno.test("notify poll makes no bell and still delivers", async () => {
   assert.deepEqual([...Deno.readDirSync(`${home.path}/bells`)], []);
   await peer.call("publish", { channel: "state", payload: 1 });
   assert.equal((await take(states, 1))[0].payload, 1);
-  // One's own comes without waiting for the poll, too.
+  // A message of the same process arrives without a poll.
   await bus.publish("state", 2);
   assert.equal((await take(states, 1))[0].payload, 2);
 });
 
 Deno.test({
-  name: `where no watch can be had it is polled, said once${unlessLimited}`,
+  name: `a process without file watches polls, and warns once${unlessLimited}`,
   ignore: !canLimitWatches,
   async fn() {
     await using home = new Home();
@@ -164,7 +164,7 @@ Deno.test({
     const warnings = peer.seen<string>("warning");
     assert.equal(warnings.length, 1, warnings.join("\n"));
     assert.match(warnings[0], /polling every 10 ms/);
-    // It goes back to pushing once it can.
+    // The process watches again as soon as it can.
     await peer.call("write", { path: WATCH_LIMITS.instances, text: "10" });
     await until(
       "push",
@@ -174,7 +174,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a bell is watched where the log cannot be${unlessLimited}`,
+  name: `a process watches its bell if it cannot watch the WAL${unlessLimited}`,
   ignore: !canLimitWatches,
   async fn() {
     await using home = new Home();
@@ -190,20 +190,21 @@ Deno.test({
     }
     await until("the warning", () => poor.seen("warning").length > 0);
     assert.equal(await poor.call("mode", "s"), "push");
-    // Others' rows are found all the same, and whoever can watch for them may.
+    // The safety poll finds external rows, and another process can take the lease.
     home.foreign().exec(`INSERT INTO inter_session_messages
       (sender_id, channel, payload) VALUES ('x', 'a', '"foreign"')`);
     assert.equal((await poor.wait<Message>("s", 21))[20].payload, "foreign");
     const rich = bus.subscribe("a");
     await rich.ready;
-    await until("the duty", () => dutyHolders(home).includes(Deno.pid));
+    await until("the leader", () => leaders(home).includes(Deno.pid));
     const warnings = poor.seen<string>("warning");
     assert.equal(warnings.length, 1, warnings.join("\n"));
   },
 });
 
 Deno.test({
-  name: `notify watch refuses to poll${unlessLimited}`,
+  name:
+    `a bus with notify "watch" rejects without file watches${unlessLimited}`,
   ignore: !canLimitWatches,
   async fn() {
     await using home = new Home();
@@ -227,12 +228,12 @@ Deno.test({
   },
 });
 
-function dutyHolders(home: Home): number[] {
+function leaders(home: Home): number[] {
   return home.foreign().prepare("SELECT pid FROM duties").all()
     .map(({ pid }) => Number(pid));
 }
 
-Deno.test("one process watches for foreign rows, and another when it is killed", async () => {
+Deno.test("one process leads the watch for external writes, and another after it ends", async () => {
   await using home = new Home();
   const peers = await Promise.all(
     numbers(0, 3).map(() => home.start({ pollIntervalMs: 50 })),
@@ -242,27 +243,27 @@ Deno.test("one process watches for foreign rows, and another when it is killed",
   }
   let last = -1;
   while (peers.length > 0) {
-    await until("a holder", () => {
-      const holders = dutyHolders(home);
-      return holders.length === 1 && holders[0] !== last;
+    await until("a leader", () => {
+      const pids = leaders(home);
+      return pids.length === 1 && pids[0] !== last;
     });
-    [last] = dutyHolders(home);
-    await until("its watch", () => watchesLog(home, last));
-    const holder = peers.find(({ pid }) => pid === last)!;
-    peers.splice(peers.indexOf(holder), 1);
-    for (const { pid } of peers) assert.ok(!watchesLog(home, pid));
-    // Ending in order hands it on as being killed does.
-    if (peers.length === 2) await holder.kill();
-    else await holder.end();
+    [last] = leaders(home);
+    await until("its watch", () => watchesWal(home, last));
+    const leader = peers.find(({ pid }) => pid === last)!;
+    peers.splice(peers.indexOf(leader), 1);
+    for (const { pid } of peers) assert.ok(!watchesWal(home, pid));
+    // Another process leads after a close as after a kill.
+    if (peers.length === 2) await leader.kill();
+    else await leader.end();
   }
-  assert.deepEqual(dutyHolders(home), []);
+  assert.deepEqual(leaders(home), []);
 });
 
-/** Whether a process has an inotify watch on the database's log. */
-function watchesLog(home: Home, pid: number): boolean {
-  if (Deno.build.os !== "linux") return dutyHolders(home).includes(pid);
-  const log = Deno.statSync(`${home.database}-wal`).ino!;
-  const needle = ` ino:${log.toString(16)} `;
+/** Returns whether a process has an inotify watch on the WAL. */
+function watchesWal(home: Home, pid: number): boolean {
+  if (Deno.build.os !== "linux") return leaders(home).includes(pid);
+  const inode = Deno.statSync(`${home.database}-wal`).ino!;
+  const needle = ` ino:${inode.toString(16)} `;
   return [...Deno.readDirSync(`/proc/${pid}/fdinfo`)].some(({ name }) => {
     try {
       return Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`)
@@ -273,7 +274,7 @@ function watchesLog(home: Home, pid: number): boolean {
   });
 }
 
-Deno.test("purging removes the bells of processes that died", async () => {
+Deno.test("purge() removes the bells of dead processes", async () => {
   await using home = new Home();
   const bus = await home.open();
   const dead = await home.start();
@@ -291,7 +292,7 @@ Deno.test("purging removes the bells of processes that died", async () => {
   assert.deepEqual(interests.all().map(({ bell }) => bell), bells());
 });
 
-Deno.test("purging removes old bells of other hosts and lost files, and nothing else", async () => {
+Deno.test("purge() removes only old bells of other hosts and files without a row", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
@@ -322,7 +323,7 @@ Deno.test("purging removes old bells of other hosts and lost files, and nothing 
   Deno.statSync(`${home.path}/outside`);
 });
 
-Deno.test("a bell that was taken for a lost one is made anew, with its rows", async () => {
+Deno.test("a process makes its bell and rows again after a purge removed them", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
@@ -342,7 +343,7 @@ Deno.test("a bell that was taken for a lost one is made anew, with its rows", as
   assert.equal(await peer.call("mode", "s"), "push");
 });
 
-Deno.test("what did not ring is found right after what did", async () => {
+Deno.test("a reader that was woken also finds a message without a ring", async () => {
   await using home = new Home();
   const reader = (await home.open()).subscribe("a");
   await reader.ready;
@@ -354,11 +355,11 @@ Deno.test("what did not ring is found right after what did", async () => {
       (sender_id, channel, payload, expires_at, rung)
       VALUES ('x', 'a', '"silent"', ${Date.now() + 60_000}, 1)`);
   }
-  const heard = (await take(reader, 6)).map(({ payload }) => payload);
-  assert.deepEqual(heard, Array(3).fill(["rings", "silent"]).flat());
+  const payloads = (await take(reader, 6)).map(({ payload }) => payload);
+  assert.deepEqual(payloads, Array(3).fill(["rings", "silent"]).flat());
 });
 
-Deno.test("a bell that cannot be rung refuses no message", async () => {
+Deno.test("publish() succeeds and warns once if a bell cannot be touched", async () => {
   await using home = new Home();
   const bus = await home.open();
   const reader = bus.subscribe("a");
@@ -373,7 +374,7 @@ Deno.test("a bell that cannot be rung refuses no message", async () => {
   assert.equal(home.warnings.length, 1, home.warnings.join("\n"));
 });
 
-Deno.test("a bus that never watched closes without waiting for writers", async () => {
+Deno.test("close() does not wait for writers if the bus never watched", async () => {
   await using home = new Home();
   const bus = await home.open({ busyTimeoutMs: 600_000 });
   const other = home.foreign();

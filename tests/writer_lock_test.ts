@@ -11,7 +11,7 @@ Deno.test("a write waits for the writer lock", async () => {
   assert.equal(other.tryAcquire(), true);
   let published = false;
   const publishing = bus.publish("a", 1).then(() => published = true);
-  // It has tried by now: all up to its first pause takes no timer.
+  // The write has tried by now, because it uses no timer before its first pause.
   for (let step = 0; step < 20; step++) await Promise.resolve();
   assert.equal(published, false);
   // A read takes no lock.
@@ -21,21 +21,21 @@ Deno.test("a write waits for the writer lock", async () => {
   other.close();
 });
 
-Deno.test("a write goes on without a writer lock that its holder keeps", async () => {
+Deno.test("a write goes on without the writer lock after a holder keeps it too long", async () => {
   await using home = new Home();
   const bus = await home.open({ busyTimeoutMs: 60_000 });
   await bus.sessions.register();
   const stuck = new WriterLock(locateBus(home.path).writerLockPath);
   assert.equal(stuck.tryAcquire(), true);
   await within("the publish", bus.publish("a", 1));
-  // A write that may not wait does not.
+  // A write with a timeout of 0 does not wait.
   const hasty = await home.open({ busyTimeoutMs: 0 });
   await hasty.publish("a", 2);
   assert.deepEqual(payloadsOf((await bus.poll("a")).messages), [1, 2]);
   stuck.close();
 });
 
-Deno.test("a process that dies releases the writer lock", async () => {
+Deno.test("the writer lock of a process is released when it dies", async () => {
   await using home = new Home();
   const bus = await home.open({ busyTimeoutMs: 60_000 });
   await bus.sessions.register();
@@ -59,7 +59,7 @@ Deno.test("a process that dies releases the writer lock", async () => {
   lock.close();
 });
 
-Deno.test("a bus writes without a writer lock where there can be none", {
+Deno.test("a bus writes without a writer lock if its file cannot be opened", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using home = new Home();

@@ -1,7 +1,7 @@
 /**
  * A session that floods the bus meets its limits, and the others do their work:
  * nothing of theirs is lost, and no more of its own is kept or told than may be.
- * (Sizes of payloads: payload_test; of messages of a channel: keeping_test; of
+ * (Sizes of payloads: payload_test; of messages of a channel: retention_test; of
  * locks: locks_test.)
  */
 

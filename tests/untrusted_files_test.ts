@@ -1,6 +1,6 @@
 /**
- * What another user of the machine has put where we look is not read: it may be
- * a pipe that keeps its reader waiting.
+ * Files that another user of the machine made are not read, because one may be a pipe
+ * that blocks its reader.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const canBeOthers = Deno.build.os === "linux" && Deno.uid() === 0 &&
 const unlessOthers = canBeOthers ? "" : " (ignored: needs root and setpriv)";
 const OTHER = 65_534;
 
-/** Runs a shell's commands as another user. */
+/** Runs shell commands as another user. */
 async function asOther(script: string): Promise<void> {
   const ids = [`--reuid=${OTHER}`, `--regid=${OTHER}`, "--clear-groups"];
   const { success, stderr } = await new Deno.Command("setpriv", {
@@ -36,7 +36,7 @@ const ADDRESS = {
   schema: "s",
 };
 
-/** Runs code with the relay's folder in a process of its own, which may hang. */
+/** Runs code with the relay's folder in a process of its own, because it may block. */
 async function withRelayFolder(
   temporary: string,
   code: string,
@@ -63,7 +63,7 @@ async function withRelayFolder(
 }
 
 Deno.test({
-  name: `another user's relay folder is not read${unlessOthers}`,
+  name: `a relay does not read another user's folder${unlessOthers}`,
   ignore: !canBeOthers,
   async fn() {
     const temporary = Deno.makeTempDirSync({ prefix: "mbus-tmp-" });
@@ -86,7 +86,7 @@ Deno.test({
         /Cannot run the relay: \S+ belongs to another user/,
       );
 
-      // Nothing is created where another user's link leads.
+      // No files are created behind another user's link.
       await asOther(`rm -r '${temporary}/message-bus-0'
         ln -s '${temporary}/ours' '${temporary}/message-bus-0'`);
       Deno.mkdirSync(`${temporary}/ours`, { mode: 0o700 });
@@ -99,8 +99,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "a pipe in the relay's folder is not read, even in the user's own folder",
+  name: "a relay does not read a pipe, also in the user's own folder",
   ignore: Deno.build.os === "windows",
   async fn() {
     const temporary = Deno.makeTempDirSync({ prefix: "mbus-tmp-" });
@@ -123,7 +122,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `doctor reads nothing in a folder that it refuses${unlessOthers}`,
+  name: `doctor reads no files in a folder that it refuses${unlessOthers}`,
   ignore: !canBeOthers,
   async fn() {
     await using mbus = new Mbus();
@@ -144,7 +143,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a hook log that is a pipe is told by doctor, and stops no hook",
+  name: "doctor reports a hook log that is a pipe, and hooks go on",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using mbus = new Mbus();

@@ -10,7 +10,7 @@ import {
   within,
 } from "./fixture.ts";
 
-// So far apart that what comes in a test has not come by polling.
+// So long that no message of a test arrives by polling.
 const NO_POLL = { pollIntervalMs: 60_000 };
 
 const PYTHON = `
@@ -26,7 +26,7 @@ connection.close()
 const PLAIN = `INSERT INTO inter_session_messages(sender_id, channel, payload)
   VALUES ('shell', 'state', '{"from":"shell"}')`;
 
-/** A reader who is pushed foreign rows, as its process has the duty for it. */
+/** Returns a reader in the process that holds the leader lease. */
 async function pushedReader(
   home: Home,
   bus: MessageBus,
@@ -34,8 +34,8 @@ async function pushedReader(
   const reader = bus.subscribe("state");
   await reader.ready;
   assert.equal(reader.mode, "push");
-  const duties = home.foreign().prepare("SELECT count(*) AS n FROM duties");
-  await until("the duty", () => duties.get()!.n === 1);
+  const leases = home.foreign().prepare("SELECT count(*) AS n FROM duties");
+  await until("the leader lease", () => leases.get()!.n === 1);
   return reader;
 }
 
@@ -58,7 +58,7 @@ for (
 ) {
   const missing = !hasProgram(program);
   Deno.test({
-    name: `a row that ${program} inserts is pushed${
+    name: `a reader is pushed a row that ${program} inserts${
       missing ? ` (ignored: needs ${program})` : ""
     }`,
     ignore: missing,
@@ -82,7 +82,7 @@ for (
   });
 }
 
-Deno.test("a foreign row is pushed after any commit before it", async () => {
+Deno.test("a reader is pushed each external row right after the one before", async () => {
   await using home = new Home();
   const bus = await home.open(NO_POLL);
   const reader = await pushedReader(home, bus);
@@ -101,12 +101,12 @@ Deno.test("a foreign row is pushed after any commit before it", async () => {
     ).get()!.n === 0);
 });
 
-Deno.test("many foreign rows at once are all pushed", async () => {
+Deno.test("a reader is pushed external rows after thousands in one commit", async () => {
   await using home = new Home();
   const bus = await home.open(NO_POLL);
   const reader = await pushedReader(home, bus);
   const coming = take(reader, 1);
-  // It has read that there is nothing, and waits.
+  // The reader has read and waits.
   await new Promise((resolve) => setTimeout(resolve, 0));
   home.foreign().exec(`WITH RECURSIVE n(i) AS
       (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
@@ -116,7 +116,7 @@ Deno.test("many foreign rows at once are all pushed", async () => {
   assert.equal(message.payload, 2500);
 });
 
-Deno.test("a foreign row takes its sender's project", async () => {
+Deno.test("an external row gets the project of its sender", async () => {
   await using home = new Home();
   const bus = await home.open({ project: "/mine", session: "me" });
   const other = await home.open({ project: "/other" });
@@ -130,7 +130,7 @@ Deno.test("a foreign row takes its sender's project", async () => {
   assert.deepEqual(messages.map(({ payload }) => payload), [2]);
 });
 
-Deno.test("a foreign row's own TTL and creation time are honoured", async () => {
+Deno.test("an external row keeps its own TTL and creation time", async () => {
   await using home = new Home();
   const bus = await home.open();
   const createdAt = new Date(Date.now() - 10_000).toISOString();
@@ -142,7 +142,7 @@ Deno.test("a foreign row's own TTL and creation time are honoured", async () => 
     ('x', 'a', '4', '${createdAt.replace("T", " ").replace("Z", "")}', 60),
     ('x', 'a', '5', '${createdAt.replace("Z", "+00:00")}', 60)`);
   const { messages } = await bus.poll("a");
-  // The second expired before it came.
+  // The second row has expired before its insert.
   assert.deepEqual(messages.map(({ payload }) => payload), [1, 3, 4, 5]);
   for (const { payload, expiresAt, ...message } of messages) {
     const lag = Date.parse(message.createdAt) - Date.parse(createdAt);
@@ -164,7 +164,7 @@ Deno.test({
     const bus = await home.open();
     await bus.publish("a", { n: 1 });
     const sql = (text: string) => shell(home.database, text);
-    // Alone, it creates and deletes the log; with us, it shares it.
+    // Alone, the shell makes and deletes the WAL. Beside a bus, it shares it.
     for (const alone of [false, true]) {
       if (alone) await bus.close();
       await sql(PLAIN);
@@ -177,7 +177,7 @@ Deno.test({
     }
     const again = await home.open();
     assert.equal((await again.poll("state")).messages.length, 2);
-    // What the shell's dump says is a whole database, too.
+    // The shell's dump is a complete database, too.
     const copy = `${home.root}/copy.db`;
     const dump = await sql(".dump");
     await run("sqlite3", [copy], dump);

@@ -8,7 +8,7 @@ const many = (channel: string, first: number, count: number) =>
 const payloads = async (bus: MessageBus, channel: string) =>
   (await bus.poll(channel, { limit: 10_000 })).messages.map((m) => m.payload);
 
-/** How many rows there are, delivered or not. */
+/** Returns the number of stored messages, expired or not. */
 function rows(home: Home): number {
   return Number(
     home.foreign().prepare("SELECT count(*) AS n FROM inter_session_messages")
@@ -16,7 +16,7 @@ function rows(home: Home): number {
   );
 }
 
-Deno.test("an expired message is never delivered, purged or not", async () => {
+Deno.test("an expired message is never delivered, before and after a purge", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
@@ -34,7 +34,7 @@ Deno.test("an expired message is never delivered, purged or not", async () => {
   await using reader = bus.subscribe(["state", "a"], { from: "start" });
   assert.equal((await reader.next()).value!.payload, 2);
   assert.equal((await bus.purge()).expired, 2);
-  // The one that stands, and the news that its session has fallen silent.
+  // One unexpired message, and the event that its session is silent.
   assert.equal(rows(home), 2);
 });
 
@@ -46,7 +46,7 @@ Deno.test("a channel keeps its newest messages up to the cap", async () => {
   await bus.purge();
   assert.deepEqual(await payloads(bus, "a"), numbers(150, 100));
   assert.deepEqual(await payloads(bus, "b"), numbers(0, 100));
-  // The count goes on right after deletions of both kinds.
+  // The count is right after deletions of both kinds.
   await bus.publishMany(many("a", 250, 5));
   await bus.publishMany(many("b", 100, 1));
   await bus.purge();
@@ -88,7 +88,7 @@ Deno.test("a purge of many channels brings each under its cap", async () => {
   assert.equal((await bus.purge()).overCap, 0);
 });
 
-Deno.test("a channel that is over leaves nothing behind", async () => {
+Deno.test("a channel whose messages have expired leaves no rows", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
@@ -98,7 +98,7 @@ Deno.test("a channel that is over leaves nothing behind", async () => {
   await bus.purge();
   clock.advance(3_600_000);
   await bus.purge();
-  // By then the session has fallen silent, which is said there.
+  // The session is silent by then, which is published on that channel.
   const tally = home.foreign().prepare(
     "SELECT channel FROM channel_tally WHERE channel <> 'heartbeat'",
   );
@@ -115,7 +115,7 @@ Deno.test("a step of the purge is bounded", async () => {
   await durable.ready;
   await bus.publishMany(many("a", 0, 1_000));
   await bus.publish("a", "late", { ttlSeconds: 86_400 });
-  // What publishing purges in passing is through by then.
+  // The purge that publishing started has finished by then.
   await new Promise((resolve) => setTimeout(resolve, 0));
   clock.advance(3_600_000);
   const count = home.foreign().prepare(
@@ -125,7 +125,7 @@ Deno.test("a step of the purge is bounded", async () => {
   let largest = 0;
   const watching = (async () => {
     let last = kept();
-    // A step is synchronous: between any two of them this takes its turn.
+    // A step is synchronous, so this runs between any two steps.
     for (let turns = 0; turns < 5_000 && last > 1; turns++) {
       await Promise.resolve();
       const now = kept();
@@ -139,7 +139,7 @@ Deno.test("a step of the purge is bounded", async () => {
   assert.ok(largest > 0 && largest <= 200, `${largest} at once`);
 });
 
-Deno.test("publishers purge by themselves", async () => {
+Deno.test("publishers purge expired messages", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
@@ -153,15 +153,15 @@ Deno.test("publishers purge by themselves", async () => {
     );
     clock.advance(2_000);
   }
-  // 2,000 are over; what is left is bounded by a step's share.
+  // Of 2,000 expired messages at most those of one step are left.
   assert.ok(rows(home) <= 200, `${rows(home)} rows`);
 });
 
-Deno.test("publishers purge after who was rung has read, unless they go on and on", async () => {
+Deno.test("publishers purge after the woken readers, or after enough further messages", async () => {
   await using home = new Home();
   const bus = await home.open({ channelMessagesMax: 10 });
   const kept = async () => (await payloads(bus, "a")).length;
-  // Nothing but what is awaited comes between these.
+  // No timer runs between these.
   for (const i of numbers(0, 100)) await bus.publish("a", i);
   for (const _ of numbers(0, 100)) await null;
   assert.equal(await kept(), 100);
@@ -170,7 +170,7 @@ Deno.test("publishers purge after who was rung has read, unless they go on and o
   assert.ok(await kept() < 100, `${await kept()} are kept`);
 });
 
-Deno.test("short-lived publishers purge, too", async () => {
+Deno.test("publishers that close after one message purge, too", async () => {
   await using home = new Home();
   const clock = new Clock();
   for (let i = 0; i < 60; i++) {
@@ -182,7 +182,7 @@ Deno.test("short-lived publishers purge, too", async () => {
   assert.ok(rows(home) <= 16, `${rows(home)} rows`);
 });
 
-Deno.test("a clock that was wrong does not stop the purging", async () => {
+Deno.test("publishers purge after a clock was set back by a year", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ahead = await home.open({
@@ -199,7 +199,7 @@ Deno.test("a clock that was wrong does not stop the purging", async () => {
   assert.ok(rows(home) <= 16, `${rows(home)} rows`);
 });
 
-Deno.test("the file shrinks when its messages are gone", async () => {
+Deno.test("the file shrinks after its messages are purged", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({
@@ -220,7 +220,7 @@ Deno.test("the file shrinks when its messages are gone", async () => {
   assert.equal(walBytes, 0);
 });
 
-Deno.test("ended sessions are kept for a day, and silent unknown ones", async () => {
+Deno.test("a purge keeps ended sessions and silent unknown ones for a day", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now, session: "here" });
@@ -240,7 +240,7 @@ Deno.test("ended sessions are kept for a day, and silent unknown ones", async ()
   assert.deepEqual(await ids(), ["foreign", "gone", "here", "quiet"]);
   clock.advance(2 * 3_600_000);
   await bus.purge();
-  // A message still refers to one of them.
+  // The other one is kept because a message refers to it.
   assert.deepEqual(await ids(), ["gone", "here"]);
 });
 
@@ -259,7 +259,7 @@ for (
         })
       ),
     );
-    // What sessions say: mostly how they stand, now and then a task.
+    // Mostly states, and now and then a task.
     const kinds = ["state", "state", "state", "state", "heartbeat", "state"];
     const channels = [...kinds, "file_conflict", "state", "task_broadcast"];
     let largest = 0;

@@ -94,7 +94,7 @@ Deno.test("what is not on the bus is refused by name", async () => {
       "state",
       `--after=${cursor}`,
     ]);
-    assert.match(String(error.message), /is no message id; pass the "id"/);
+    assert.match(String(error.message), /is not a message id\. Pass the "id"/);
   }
   const from = await refused(mbus, 2, ["tail", "--from=soon"]);
   assert.match(String(from.message), /"soon"/);
@@ -131,7 +131,7 @@ Deno.test("a place that cannot hold a bus exits 3 and stays as it was", async ()
 
   const text = "this is a diary, not a database, and it must not be lost";
   const diary = fill("diary", text.repeat(40));
-  assert.match(await at(diary.home, "not-a-database"), /move that file away/);
+  assert.match(await at(diary.home, "not-a-database"), /Move that file away/);
   assert.equal(Deno.readTextFileSync(diary.path), text.repeat(40));
 
   await mbus.done(["send", "state", "1"]);
@@ -171,7 +171,7 @@ Deno.test(
     db.close();
     const newer = await refused(mbus, 3, ["send", "state", "1"]);
     assert.deepEqual(
-      [newer.fault, /upgrade mbus/.test(String(newer.message))],
+      [newer.fault, /Upgrade mbus/.test(String(newer.message))],
       ["newer", true],
     );
 

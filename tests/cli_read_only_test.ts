@@ -42,7 +42,7 @@ async function readsAndRefuses(mbus: Mbus): Promise<void> {
     assert.deepEqual([code, stdout], [3, ""], args.join(" "));
     assert.match(
       stderr,
-      /^mbus: Cannot .* may only be read from here; if this is an agent's sandbox, make the bus folder writable in it \(for Codex: add it to sandbox_workspace_write\.writable_roots\).*\n$/,
+      /^mbus: Cannot .* may only be read from here\. If this is an agent's sandbox, make the bus folder writable in it \(for Codex: add it to sandbox_workspace_write\.writable_roots\).*\n$/,
     );
   }
   const doctor = await mbus.run(["doctor", "--json"], SANDBOX);
@@ -88,5 +88,5 @@ Deno.test("a read-only place without a bus says what stands in the way", {
   Deno.mkdirSync(mbus.home, { mode: 0o700 });
   const { code, stderr } = await mbus.run(["sessions"], SANDBOX);
   assert.equal(code, 3);
-  assert.match(stderr, /^mbus: Cannot [^\n]+; [^\n]+\.\n$/);
+  assert.match(stderr, /^mbus: Cannot [^\n]+\. [A-Z][^\n]+\.\n$/);
 });

@@ -67,7 +67,7 @@ Deno.test("the environment selects the bus folder", async () => {
   const lost = home.spawn({ env: { ...base, HOME: "" } });
   await assert.rejects(lost.call("open", {}), {
     type: "InvalidInputError",
-    message: /set MBUS_HOME/,
+    message: /Set MBUS_HOME/,
   });
 });
 

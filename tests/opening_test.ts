@@ -10,7 +10,7 @@ function refusal(fault: string, words: RegExp) {
     assert.ok(error instanceof StoreError, String(error));
     assert.equal(error.fault, fault);
     assert.equal(error.kind, "store");
-    assert.match(error.message, /^Cannot [^\n]+; [^\n]+\.$/);
+    assert.match(error.message, /^Cannot [^\n]+\. [A-Z][^\n]+\.$/);
     assert.match(error.message, words);
     return true;
   };
@@ -77,7 +77,7 @@ Deno.test("open() refuses a file that is not a database, and leaves it unchanged
   for (const readOnly of [false, true]) {
     await assert.rejects(
       home.open({ readOnly }),
-      refusal("not-a-database", /move that file away/),
+      refusal("not-a-database", /Move that file away/),
     );
   }
   assert.deepEqual(contents(home), before);
@@ -154,7 +154,7 @@ Deno.test("open() and the writes of an open bus refuse a newer schema", async ()
   const bus = await home.open();
   await bus.publish("a", 1);
   const database = home.foreign();
-  const newer = refusal("newer", /version 99 .* upgrade mbus/);
+  const newer = refusal("newer", /version 99 .* Upgrade mbus/);
   database.exec(
     "UPDATE _schema_version SET compatible_from = 99, version = 99",
   );

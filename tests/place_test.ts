@@ -215,7 +215,7 @@ Deno.test({
       error: { type: string; message: string; fields: { fault: string } };
     }>("fill", { channel: "a", payload: "x".repeat(5_000), most: 5_000 });
     assert.equal(error.fields.fault, "full", error.message);
-    assert.match(error.message, /no space is left .*; free some/);
+    assert.match(error.message, /no space is left .*\. Free some/);
     const kept = await peer.call<Message[]>("poll", {
       channels: ["a"],
       limit: 10_000,

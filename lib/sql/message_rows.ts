@@ -24,8 +24,8 @@ export function parseCursor(text: string): string {
   }
   throw new InvalidInputError(
     "cursor",
-    `Cannot read after ${JSON.stringify(text)}: that is not a message id; ` +
-      `pass the "id" of a message or the "cursor" of a poll.`,
+    `Cannot read after ${JSON.stringify(text)}: that is not a message id. ` +
+      `Pass the "id" of a message or the "cursor" of a poll.`,
   );
 }
 
@@ -39,8 +39,8 @@ export function assertCursorInRange(end: string, cursor: string): void {
   if (Number(cursor) <= Number(end)) return;
   throw new InvalidInputError(
     "cursor",
-    `Cannot read after message ${cursor}: the last one on this bus is ${end}; ` +
-      `pass the id of a message of this bus, "start" or "now".`,
+    `Cannot read after message ${cursor}: the last one on this bus is ${end}. ` +
+      `Pass the id of a message of this bus, "start" or "now".`,
   );
 }
 

@@ -579,7 +579,7 @@ function openAs(
           "missing",
           path,
           `Cannot open the bus: ${path} has no tables yet and may only be read ` +
-            `from here; run "mbus init" where it may be written.`,
+            `from here. Run "mbus init" where it may be written.`,
         );
       }
       checkVersion(location, options, db.prepare(READ_VERSION));
@@ -646,8 +646,8 @@ function identify(db: Database, path: string): "bus" | "empty" {
   throw new StoreError(
     "foreign",
     path,
-    `Cannot open the bus: ${path} is another program's database; ` +
-      `move it away or choose another folder with MBUS_HOME.`,
+    `Cannot open the bus: ${path} is another program's database. ` +
+      `Move it away or choose another folder with MBUS_HOME.`,
   );
 }
 
@@ -717,7 +717,7 @@ function checkVersion(
       "corrupt",
       location.databasePath,
       `Cannot use ${location.databasePath}: the version of its schema is ` +
-        `missing; another program deleted it, move the file away.`,
+        `missing, because another program deleted it. Move the file away.`,
     );
   }
   const needs = Number(row.compatible_from);
@@ -726,7 +726,7 @@ function checkVersion(
     "newer",
     location.databasePath,
     `Cannot use ${location.databasePath}: it was made for version ${needs} of ` +
-      `the schema and this program knows ${version}; upgrade mbus.`,
+      `the schema and this program knows ${version}. Upgrade mbus.`,
   );
 }
 

@@ -73,8 +73,8 @@ export function requestedDriver(option?: SqliteDriver): SqliteDriver {
   if (asked !== "node" && asked !== "ffi") {
     throw new InvalidInputError(
       "driver",
-      `Cannot open the bus: there is no SQLite driver "${asked}"; ` +
-        `MBUS_SQLITE_DRIVER is "node" or "ffi".`,
+      `Cannot open the bus: there is no SQLite driver "${asked}". ` +
+        `Set MBUS_SQLITE_DRIVER to "node" or "ffi".`,
     );
   }
   return asked;
@@ -133,7 +133,7 @@ function assertSameDriver(driver: SqliteDriver): void {
       driver,
       `Cannot open the bus with the "${driver}" driver: this process has ` +
         `opened one with "${chosen}", and two SQLite libraries in one process ` +
-        `drop each other's file locks; use one driver in a process.`,
+        `drop each other's file locks. Use one driver in a process.`,
     );
   }
 }
@@ -199,7 +199,7 @@ async function loadFfi(): Promise<FfiLibrary> {
       "driver",
       "@db/sqlite",
       `Cannot load the "ffi" driver: @db/sqlite or its native library is not ` +
-        `available here; use the default driver ("node").`,
+        `available here. Use the default driver ("node").`,
       { cause: error },
     );
   }

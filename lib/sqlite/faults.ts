@@ -80,7 +80,7 @@ export function faultOf(error: unknown): SqliteFault | undefined {
 export function storeError(act: string, path: string, error: unknown): unknown {
   const fault = faultOf(error);
   const make = (fault: StoreFault, state: string, remedy: string) =>
-    new StoreError(fault, path, `Cannot ${act}: ${state}; ${remedy}.`, {
+    new StoreError(fault, path, `Cannot ${act}: ${state}. ${remedy}.`, {
       cause: error,
     });
   switch (fault) {
@@ -92,32 +92,32 @@ export function storeError(act: string, path: string, error: unknown): unknown {
       return make(
         fault,
         `${path} is not an SQLite database`,
-        `move that file away or choose another folder with MBUS_HOME`,
+        `Move that file away or choose another folder with MBUS_HOME`,
       );
     case "corrupt":
       return make(
         fault,
         `${path} is damaged`,
-        `end the programs that use it, keep a copy of its folder, and ` +
+        `End the programs that use it, keep a copy of its folder, and ` +
           `restore it with "sqlite3 messaging.db .recover" or move it away`,
       );
     case "full":
       return make(
         fault,
         `no space is left for ${path}`,
-        `free some and try again`,
+        `Free some and try again`,
       );
     case "io":
       return make(
         fault,
         `the disk that holds ${path} fails`,
-        `look at the system's log, at the disk's health and at your quota`,
+        `Check the system's log, the disk's health and your quota`,
       );
     case "schema":
       return make(
         "foreign",
         `${path} lacks tables of a bus`,
-        `move that file away or choose another folder with MBUS_HOME`,
+        `Move that file away or choose another folder with MBUS_HOME`,
       );
     default:
       return error;
@@ -133,7 +133,7 @@ export function unreachableError(
   return new StoreError(
     "permission",
     path,
-    `Cannot ${act}: ${path} cannot be opened; check that its folder exists ` +
+    `Cannot ${act}: ${path} cannot be opened. Check that its folder exists ` +
       `and that you may read and write it.`,
     { cause },
   );
@@ -149,7 +149,7 @@ export function descriptorsError(
     "descriptors",
     path,
     `Cannot ${act}: ${path} cannot be opened, because too many files are open ` +
-      `already; close some, or raise the limit ("ulimit -n").`,
+      `already. Close some, or raise the limit ("ulimit -n").`,
     { cause },
   );
 }
@@ -160,7 +160,7 @@ export function movedError(act: string, path: string): StoreError {
     "moved",
     path,
     `Cannot ${act}: ${path} was moved, deleted or replaced while it was open ` +
-      `here; put it back, or open the bus again.`,
+      `here. Put it back, or open the bus again.`,
   );
 }
 
@@ -173,9 +173,9 @@ export function readOnlyError(
   return new StoreError(
     "read-only",
     path,
-    `Cannot ${act}: ${path} may only be read from here; if this is an agent's ` +
+    `Cannot ${act}: ${path} may only be read from here. If this is an agent's ` +
       `sandbox, make the bus folder writable in it (for Codex: add it to ` +
-      `sandbox_workspace_write.writable_roots), or check the folder's permissions.`,
+      `sandbox_workspace_write.writable_roots), otherwise check the folder's permissions.`,
     { cause },
   );
 }

@@ -69,8 +69,8 @@ function defaultHome(): string {
   if (user === undefined) {
     throw new InvalidInputError(
       "home",
-      `Cannot find the bus: neither MBUS_HOME nor HOME is set; ` +
-        `set MBUS_HOME to a folder of your own.`,
+      `Cannot find the bus: neither MBUS_HOME nor HOME is set. ` +
+        `Set MBUS_HOME to a folder of your own.`,
     );
   }
   if (Deno.build.os === "darwin") {
@@ -83,7 +83,8 @@ function absolute(path: string): string {
   if (path === "" || path.includes("\0")) {
     throw new InvalidInputError(
       "home",
-      `Cannot use ${JSON.stringify(path)} as the bus folder: it is not a path.`,
+      `Cannot use ${JSON.stringify(path)} as the bus folder: it is not a ` +
+        `path. Choose another with MBUS_HOME or --home.`,
     );
   }
   const rooted = Deno.build.os === "windows"
@@ -194,8 +195,8 @@ export function assertPrivateFolder(folder: string): void {
     throw new StoreError(
       "permission",
       folder,
-      `Cannot use ${folder} for the bus: it is not a folder; ` +
-        `move it away or choose another with MBUS_HOME.`,
+      `Cannot use ${folder} for the bus: it is not a folder. ` +
+        `Move it away or choose another with MBUS_HOME.`,
     );
   }
   if (Deno.build.os === "windows") return;
@@ -205,7 +206,7 @@ export function assertPrivateFolder(folder: string): void {
       "ownership",
       folder,
       `Cannot use the bus in ${folder}: it belongs to another user (uid ` +
-        `${owner}, you are ${Deno.uid()}); run as that user or choose a folder ` +
+        `${owner}, you are ${Deno.uid()}). Run as that user or choose a folder ` +
         `of your own with MBUS_HOME.`,
     );
   }
@@ -213,7 +214,7 @@ export function assertPrivateFolder(folder: string): void {
     throw new StoreError(
       "permission",
       folder,
-      `Cannot use the bus in ${folder}: other users may write to that folder; run ` +
+      `Cannot use the bus in ${folder}: other users may write to that folder. Run ` +
         `"chmod go-w '${folder}'" or choose another with MBUS_HOME.`,
     );
   }
@@ -233,8 +234,8 @@ function cannotMake(path: string, error: unknown): StoreError {
   return new StoreError(
     fault,
     path,
-    `Cannot make ${path} for the bus: ${state}; ` +
-      `choose a folder of your own with MBUS_HOME or --home.`,
+    `Cannot make ${path} for the bus: ${state}. ` +
+      `Choose a folder of your own with MBUS_HOME or --home.`,
     { cause: error },
   );
 }
@@ -286,7 +287,7 @@ function assertLocalFileSystem(folder: string): void {
     "network-file-system",
     folder,
     `Cannot keep the bus in ${folder}: it is on a network or shared file ` +
-      `system (${type}), where SQLite's locks do not work; choose a folder on ` +
+      `system (${type}), where SQLite's locks do not work. Choose a folder on ` +
       `a local disk with MBUS_HOME.`,
   );
 }

@@ -236,7 +236,7 @@ export class WakeUps {
       `Cannot watch for messages: a file watch is unavailable in ${bellsFolder} ` +
         `(${
           (error as Error).message
-        }); end programs that watch many files, or ` +
+        }). End programs that watch many files, or ` +
         `open the bus with notify "auto" to poll instead.`,
       { cause: error },
     );

@@ -25,7 +25,8 @@ export function watchPath(path: string): Deno.FsWatcher {
   const real = realPath(path);
   if (LOCKED.test(real) || exists(`${real}/${DATABASE}`)) {
     throw new Error(
-      `Cannot watch ${path}: that would drop SQLite's locks on ${DATABASE}`,
+      `Cannot watch ${path}: that would drop SQLite's locks on ${DATABASE}. ` +
+        `Watch only files in the folder of the bells.`,
     );
   }
   return Deno.watchFs(path, { recursive: false });

@@ -39,7 +39,7 @@ export function storeAddress(options: StoreLocator): StoreAddress {
     `Cannot open the bus: there is no store for "${
       url?.protocol ?? "?"
     }" URLs ` +
-      `of this form; pass sqlite:///absolute/bus/folder or ` +
+      `of this form. Pass sqlite:///absolute/bus/folder or ` +
       `postgres://user:password@host:5432/database.`,
   );
 }
@@ -54,7 +54,7 @@ export function sqliteHome(options: StoreLocator): string | undefined {
   if (address.kind === "sqlite") return address.home;
   throw new InvalidInputError(
     "url",
-    `Cannot use the bus folder: MBUS_URL names a server, which has none; unset ` +
+    `Cannot use the bus folder: MBUS_URL names a server, which has none. Unset ` +
       `it or pass --home.`,
   );
 }

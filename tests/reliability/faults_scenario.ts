@@ -134,7 +134,7 @@ export class Worker {
 /** Fails unless an error is one that callers catch, with what to do. */
 export function assertTyped({ type, message }: Omit<Refusal, "act">): void {
   assert.match(type, /^(StoreError|BusyError)$/, message);
-  assert.match(message, /^Cannot [^\n]+; [^\n]+\.$/);
+  assert.match(message, /^Cannot [^\n]+\. [A-Z][^\n]+\.$/);
 }
 
 /** Fails unless all refusals are of these faults, and there is one. */

@@ -186,7 +186,7 @@ for (const hasLog of [false, true]) {
     for (const args of WAYS) {
       const { code, stdout, stderr } = await mbus.run(args);
       assert.deepEqual([code, stdout], [3, ""], args.join(" "));
-      assert.match(stderr, /made for version \d+ of .*upgrade mbus\.\n$/);
+      assert.match(stderr, /made for version \d+ of .*Upgrade mbus\.\n$/);
       assert.deepEqual(bytesOf(mbus.home), before, args.join(" "));
     }
     const doctor = await mbus.run(["doctor"]);

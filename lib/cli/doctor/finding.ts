@@ -34,14 +34,11 @@ export function fail(check: string, message: string, remedy: string): Finding {
   return { check, status: "fail", message, remedy };
 }
 
-/** The finding of a sentence that ends with its remedy, as errors have it. */
+/** Returns the finding of an error, whose message ends with its remedy. */
 export function failBy(check: string, error: unknown): Finding {
   const message = error instanceof Error ? error.message : String(error);
-  const at = message.lastIndexOf("; ");
-  if (at === -1) return { check, status: "fail", message };
-  return fail(
-    check,
-    message.slice(0, at),
-    message.slice(at + 2).replace(/\.$/, ""),
-  );
+  const parts = message.match(/^(.+)(?:\. (?=[A-Z])|; )(.+?)\.?$/s);
+  if (parts === null) return { check, status: "fail", message };
+  const [, state, remedy] = parts;
+  return fail(check, state, remedy[0].toLowerCase() + remedy.slice(1));
 }

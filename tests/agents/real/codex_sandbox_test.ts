@@ -26,7 +26,7 @@ async function writesWithItsRoot(codex: Program): Promise<void> {
   assert.equal(without.code, 3, without.stderr);
   assert.match(
     without.stderr,
-    /^mbus: Cannot .* may only be read from here; .*writable_roots\).*\n$/m,
+    /^mbus: Cannot .* may only be read from here\. .*writable_roots\).*\n$/m,
   );
   // Reading it is not forbidden.
   assert.equal((await inSandbox(codex, home, ["poll", "state"])).code, 0);

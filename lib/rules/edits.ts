@@ -26,7 +26,7 @@ import type {
 } from "../model/edit.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
 import { askerOf, isDead, processOf } from "./life.ts";
-import { hosted, lockCount } from "./locks.ts";
+import { hosted, locksLeft } from "./locks.ts";
 import { LockTable } from "./lock_table.ts";
 import { editRequest, isSame } from "./precedence.ts";
 import type { Records, TouchRecord } from "./records.ts";
@@ -169,13 +169,14 @@ function* takeLocks(
     else table.prolong(own, edit.leaseMs);
   }
   if (fresh.length === 0) return;
-  const left = Math.max(0, locksMax - lockCount(records, edit.session));
+  const { session } = edit;
+  const left = yield* locksLeft(records, session, locksMax, fresh.length);
   const taken = fresh.slice(0, left);
   yield [
     ...nearAll(edit, "repository"),
     { kind: "tokens", count: taken.length },
   ];
-  const asker = askerOf(records.sessions.get(edit.session)!);
+  const asker = askerOf(records.sessions.get(session)!);
   for (const request of taken) {
     // Refused if a session waits to hold it exclusively. Then the edit has no
     // lock, which is fine, because an advisory one blocks nothing.

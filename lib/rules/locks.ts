@@ -57,12 +57,34 @@ export function* assertBelowLimit(
     { kind: "waiters-of", session },
     { kind: "tokens", count: 1 },
   ];
-  if (lockCount(records, session) < locksMax) return;
+  if ((yield* locksLeft(records, session, locksMax, 1)) > 0) return;
   throw new LimitError(act, "locks", "locksMax", locksMax);
 }
 
-/** Returns how many locks a session holds and waits for; they must be loaded. */
-export function lockCount(records: Records, session: string): number {
+/**
+ * Returns how many more locks a session may have, held or waited for. The number
+ * is exact, or at least `wanted`.
+ */
+export function* locksLeft(
+  records: Records,
+  session: string,
+  locksMax: number,
+  wanted: number,
+): Plan<number> {
+  let left = 0;
+  // Counting takes the longer the more a session holds.
+  for (const exact of [false, true]) {
+    yield [
+      { kind: "hold-count", session, exact },
+      { kind: "waiters-of", session },
+    ];
+    left = Math.max(0, locksMax - lockCount(records, session));
+    if (left >= wanted) break;
+  }
+  return left;
+}
+
+function lockCount(records: Records, session: string): number {
   let count = records.holdCount(session);
   for (const { request, token } of records.waiters.values()) {
     if (request.session === session && token === undefined) count++;

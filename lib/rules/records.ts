@@ -482,9 +482,10 @@ export class Records {
     return this.#listed.get(query) ?? [];
   }
 
-  /** Tells the number of a session's stored holds. */
+  /** Tells the number of a session's stored holds, or a greater one. */
   loadHoldCount(session: string, count: number): void {
-    if (!this.#holdCounts.has(session)) this.#holdCounts.set(session, count);
+    const known = this.#holdCounts.get(session) ?? Infinity;
+    this.#holdCounts.set(session, Math.min(known, count));
   }
 
   /** Tells that an equal message was said lately. */
@@ -502,7 +503,10 @@ export class Records {
     return this.#registered;
   }
 
-  /** Returns how many holds a session has by now; it must have been asked for. */
+  /**
+   * Returns how many holds a session has by now, or more unless the exact number
+   * was asked for.
+   */
   holdCount(session: string): number {
     const stored = this.#holdCounts.get(session);
     if (stored === undefined) {

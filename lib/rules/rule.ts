@@ -122,8 +122,15 @@ export type HoldQuery =
     readonly folders: readonly string[];
     readonly limit: number;
   }
-  /** The number of holds of a session, for {@linkcode Records.holdCount}. */
-  | { readonly kind: "hold-count"; readonly session: string };
+  /**
+   * The number of holds of a session, for {@linkcode Records.holdCount}. Unless
+   * `exact`, a greater number may stand for it, but none for 0.
+   */
+  | {
+    readonly kind: "hold-count";
+    readonly session: string;
+    readonly exact?: boolean;
+  };
 
 /** Waiters, each with its session. */
 export type WaiterQuery =

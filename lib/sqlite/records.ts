@@ -231,11 +231,12 @@ class Work {
       case "files-of-others":
         return this.#filesOfOthers(query);
       case "hold-count": {
-        if (!this.#isNew(`count ${query.session}`)) return;
+        const { session, exact = false } = query;
+        if (!this.#isNew(`count ${exact} ${session}`)) return;
         const row = this.#connection.sql(
-          "SELECT count(*) AS holds FROM file_locks WHERE session_id = ?",
-        ).get(query.session);
-        return records.loadHoldCount(query.session, Number(row!.holds));
+          exact ? HOLDS_COUNTED : HOLDS_BOUNDED,
+        ).get(session);
+        return records.loadHoldCount(session, Number(row!.holds));
       }
       case "waiters":
       case "waiters-near":
@@ -639,6 +640,14 @@ const HOLDS_OF_OTHERS = [
   holdsOfOthers("l.kind <> 'file'"),
   holdsOfOthers("l.kind = 'file'"),
 ];
+
+const HOLDS_COUNTED =
+  "SELECT count(*) AS holds FROM file_locks WHERE session_id = ?1";
+
+// Tokens of holds differ, and the index of sessions has them in order.
+const HOLDS_BOUNDED = `SELECT coalesce(
+    (SELECT max(token) FROM file_locks WHERE session_id = ?1) -
+    (SELECT min(token) FROM file_locks WHERE session_id = ?1) + 1, 0) AS holds`;
 
 const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
     w.lock_type, w.kind, w.extent, w.prefix, w.repo_extent, w.repo_prefix,

@@ -236,22 +236,22 @@ const REFUSED: readonly (readonly [
   [
     "is not UTF-8",
     (path) => Deno.writeFileSync(path, new Uint8Array([123, 0xff, 125])),
-    /^mbus: Cannot edit ".*": it is not UTF-8; convert it, then try again\.$/m,
+    /^mbus: Cannot edit ".*": it is not UTF-8\. Convert it, then try again\.$/m,
   ],
   [
     "is a folder",
     (path) => Deno.mkdirSync(path),
-    /^mbus: Cannot read ".*": it is no file; move it away/m,
+    /^mbus: Cannot read ".*": it is not a file\. Move it away/m,
   ],
   [
     "is a link that leads nowhere",
     (path) => Deno.symlinkSync("/nowhere/at/all", path),
-    /^mbus: Cannot read ".*": it is a link that leads nowhere; remove it/m,
+    /^mbus: Cannot read ".*": it is a link that leads nowhere\. Remove it/m,
   ],
   [
     "is write-protected",
     (path) => Deno.writeTextFileSync(path, SAMPLE, { mode: 0o444 }),
-    /^mbus: Cannot write ".*": it is write-protected; make it writable/m,
+    /^mbus: Cannot write ".*": it is write-protected\. Make it writable/m,
   ],
 ];
 
@@ -303,7 +303,7 @@ Deno.test("a folder that may only be read is told, and nothing is left in it", {
   assert.deepEqual(told.map(({ done }) => done), ["failed", "installed"]);
   assert.match(
     stderr,
-    /"Cannot write \\".*settings\.json\\": the system refuses it \(.*\); make the file and its folder yours to write, then try again\."/,
+    /"Cannot write \\".*settings\.json\\": the system denies it \(.*\)\. Get permission to write the file and its folder, then try again\."/,
   );
   await home.done(["uninstall", "gemini"]);
   assert.deepEqual(home.listing(), before);

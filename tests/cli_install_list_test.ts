@@ -110,7 +110,7 @@ Deno.test("what cannot be meant is refused before anything is done", async () =>
   const cases: [string[], number, RegExp][] = [
     [[], 2, /no agent is named; write "mbus install AGENT…" with some of/],
     [["claude", "codx"], 2, /"codx" is no agent .*did you mean "codex"\?/],
-    [["kimi", "--project"], 1, /it has hooks for the user only; leave --pro/],
+    [["kimi", "--project"], 1, /it has hooks for the user only. Omit --pro/],
   ];
   for (const [args, code, message] of cases) {
     const ended = await home.run(["install", ...args]);
@@ -121,7 +121,7 @@ Deno.test("what cannot be meant is refused before anything is done", async () =>
     env: { HOME: undefined },
   });
   assert.equal(homeless.code, 2);
-  assert.match(homeless.stderr, /HOME is not set; set it to your home folder/);
+  assert.match(homeless.stderr, /HOME is not set\. Set it to your home folder/);
   assert.deepEqual(home.listing(), {});
 });
 

@@ -56,7 +56,7 @@ Deno.test("installing and uninstalling twice does nothing the second time", asyn
   assert.deepEqual(new Set(gone.map(({ done }) => done)), new Set(["absent"]));
   assert.equal(
     await home.done(["uninstall", "claude"]),
-    `claude: nothing to do: ${home.path("claude")} is without the hooks.\n`,
+    `claude: nothing to do: ${home.path("claude")} does not have the hooks.\n`,
   );
   assert.deepEqual(home.listing(), bare);
 });
@@ -85,7 +85,7 @@ Deno.test("people are shown the change as a unified diff", async () => {
       "-const TIMEOUT_MS = 9;",
       "+const TIMEOUT_MS = 2000;",
       ...lines.slice(at + 1, at + 4).map((line) => ` ${line}`),
-      `opencode: brought the hooks in ${path} up to date; what it said before ` +
+      `opencode: brought the hooks in ${path} up to date; its old text ` +
       `is in ${path.replace(/[^/]*$/, "")}${backup}.`,
       "",
     ].join("\n"),

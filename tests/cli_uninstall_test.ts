@@ -142,8 +142,8 @@ Deno.test("a purge needs a yes, --all, and no living session", async () => {
   const before = home.listing();
   const refusals: [string[], number, RegExp][] = [
     [["--all", "--purge"], 1, /1 living session is on it \(living\)/],
-    [["--all", "--purge", "--yes"], 1, /end them, or write --force\.$/m],
-    [["--all", "--purge", "--force"], 2, /for good; write --yes if/],
+    [["--all", "--purge", "--yes"], 1, /End them, or write --force\.$/m],
+    [["--all", "--purge", "--force"], 2, /needs consent\. Write --yes/],
     [["--purge", "--yes", "claude"], 2, /--purge needs --all/],
     [["--all", "--force"], 2, /--force is for --purge/],
     [["--all", "--purge", "--yes", "--user"], 2, /for both scopes/],
@@ -203,7 +203,7 @@ Deno.test("a purge takes only what is ours, and follows no link", {
   Deno.symlinkSync(elsewhere, link);
   const { code, stderr } = await home.run([...purge, "--home", link]);
   assert.equal(code, 1);
-  assert.match(stderr, /is a link; purge what it leads to with --home/);
+  assert.match(stderr, /is a link\. Purge its target with --home/);
   const other = `${home.folder}/other`;
   Deno.mkdirSync(other);
   Deno.symlinkSync(elsewhere, `${other}/db`);
@@ -228,7 +228,7 @@ Deno.test(
     write(path, read(path)! + "}");
     const { code, stdout, stderr } = await home.run(purge);
     assert.equal(code, 1);
-    assert.match(stderr, /The bus and mbus itself were left: not everything/);
+    assert.match(stderr, /The bus and mbus itself were kept, because a part/);
     assert.doesNotMatch(stdout, /"part":"(bus|launcher)"/);
     assert.ok(Deno.statSync(home.database).isFile);
 

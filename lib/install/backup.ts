@@ -1,12 +1,13 @@
 /**
- * Backups: what a file said before it was changed, kept beside it.
+ * Backups: the text of a file before a change, kept beside it.
  *
- * They are called `‹file›.mbus-backup-‹time›`, have the file's mode and owner,
- * and lie where the agent looks, not where a link leads. No text is kept twice.
+ * A backup's name is `‹file›.mbus-backup-‹time›`. It has the file's mode and
+ * owner, and lies at the agent's path, not at a link's target. The same text is
+ * kept once.
  *
- * A backup is of no more use, and removed, when taking out what is ours from
- * it gives what the file says now: it then tells nothing that is not there.
- * Any other holds text of the person and stays.
+ * A backup is removed if its text without our parts equals the file's present
+ * text, because it then contains no further information. Any other backup contains
+ * text of the person and stays.
  *
  * @module
  */
@@ -25,10 +26,10 @@ const SUFFIX = /^\d{8}T\d{6}Z(-\d+)?$/;
 const SAME_SECOND_MAX = 1000;
 
 /**
- * Keeps what a file said.
+ * Keeps the text of a file.
  *
  * @param path The file's path, as the agent knows it.
- * @param file What was read there.
+ * @param file The file as it was read.
  * @returns The backup's path.
  */
 export function keepBackup(path: string, file: TextFile): string {
@@ -40,10 +41,12 @@ export function keepBackup(path: string, file: TextFile): string {
     const backup = `${path}${MARK}${time}${i === 1 ? "" : `-${i}`}`;
     if (createTextFile(backup, file.text, file.info, how)) return backup;
   }
-  throw new Error(`no name is left for a backup of ${path}`);
+  throw new Error(
+    `Cannot back up "${path}": each name for this second is taken.`,
+  );
 }
 
-/** The backups of a file, the oldest first. */
+/** Returns the backups of a file, the oldest first. */
 export function backupsOf(path: string): string[] {
   const start = path.slice(folderOf(path).length).replace(/^\//, "") + MARK;
   try {
@@ -54,17 +57,17 @@ export function backupsOf(path: string): string[] {
       )
       .map(({ name }) => `${folderOf(path)}/${name}`).sort();
   } catch {
-    // No such folder, or none that may be looked into: then none of ours.
+    // The folder is missing or unreadable, so it has no backups of ours.
     return [];
   }
 }
 
 /**
- * Removes the backups of a file that are of no more use.
+ * Removes the backups of a file that contain no further information.
  *
  * @param path The file's path, as the agent knows it.
- * @param bare Takes what is ours out of a text.
- * @returns Those that were removed, and those that stay.
+ * @param bare Removes our parts from a text.
+ * @returns The removed and the kept backups.
  */
 export function removeBackups(
   path: string,
@@ -91,7 +94,7 @@ function tellsNoMore(
     const text = readTextFile(backup)?.text;
     return text !== undefined && bare(text) === now;
   } catch {
-    // It cannot be read or edited: a person decides about it.
+    // It cannot be read or edited, so a person decides about it.
     return false;
   }
 }

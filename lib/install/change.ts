@@ -1,5 +1,5 @@
 /**
- * Carrying one change through to the file.
+ * Makes one change to a file.
  *
  * ```text
  * read ─▶ edit ─▶ the same? nothing to do
@@ -8,8 +8,8 @@
  *                                   └─ no: back up, replace
  * ```
  *
- * Whoever is asked sees what will be written before, a script what was written
- * after, also if another wrote in between.
+ * A person sees the change before it is written, a script after. This holds even
+ * if another process writes in between.
  *
  * @module
  */
@@ -17,11 +17,11 @@
 import type { Act, Done, Outcome } from "./outcome.ts";
 import { keepBackup } from "./backup.ts";
 import { unifiedDiff } from "./diff.ts";
-import { type Part, standingOf } from "./part.ts";
+import { type Part, statusOf } from "./part.ts";
 import { RefusalError } from "../cli/refusal.ts";
 import {
   isLink,
-  outOf,
+  pathOutside,
   readTextFile,
   removeEmptyFolders,
   replaceTextFile,
@@ -31,64 +31,68 @@ import type { ConfigPlace } from "./agents/config.ts";
 
 const TRIES_MAX = 20;
 
-/** How changes are carried through. */
-export interface Manner {
-  /** Whether nothing is written. */
+/** How to make changes. */
+export interface ChangeOptions {
+  /** Whether to write nothing. */
   readonly isDryRun: boolean;
-  /** Shows a change and asks whether to make it; without, none is asked. */
+  /** Shows a change and asks whether to make it; absent to make it unasked. */
   readonly ask?: (outcome: Outcome) => boolean;
-  /** Where home and the project are. */
+  /** The home directory and the project. */
   readonly place: ConfigPlace;
 }
 
 /**
- * Puts a part in or takes it out.
+ * Installs or removes a part.
  *
  * @throws {ConfigError} If the file cannot be edited.
- * @throws {RefusalError} If it cannot be read or written.
+ * @throws {RefusalError} If the file cannot be read or written.
  */
-export function carryOut(part: Part, act: Act, manner: Manner): Outcome {
+export function changePart(
+  part: Part,
+  act: Act,
+  changeOptions: ChangeOptions,
+): Outcome {
   for (let i = 0; i < TRIES_MAX; i++) {
     const before = readTextFile(part.path);
     const after = edited(part, act, before?.text);
     if (after === before?.text) {
       return outcomeOf(part, act === "put" ? "unchanged" : "absent");
     }
-    assertStaysInProject(part, manner.place);
+    assertStaysInProject(part, changeOptions.place);
     const done = doneBy(part, act, before?.text);
     const diff = unifiedDiff(part.path, before?.text, after);
     const target = before !== undefined && isLink(part.path)
       ? { target: before.path }
       : {};
     const outcome = { ...outcomeOf(part, done), ...target, diff };
-    if (manner.isDryRun) return { ...outcome, dryRun: true };
-    if (manner.ask?.(outcome) === false) {
+    if (changeOptions.isDryRun) return { ...outcome, dryRun: true };
+    if (changeOptions.ask?.(outcome) === false) {
       return outcomeOf(part, "declined");
     }
-    const backup = write(part, before, after, act, manner.place);
+    const backup = write(part, before, after, act, changeOptions.place);
     if (backup !== undefined) {
       return backup === "" ? outcome : { ...outcome, backup };
     }
   }
   throw new RefusalError(
-    `Cannot edit "${part.path}": others keep changing it; try again.`,
+    `Cannot edit "${part.path}": other processes keep changing it. Try again.`,
   );
 }
 
-/** What others put into a project must not lead us to a person's own files. */
+/** Throws if a project's path leads out of it, for example to a user's file. */
 function assertStaysInProject(
   { path, scope }: Part,
   { project }: ConfigPlace,
 ): void {
-  const real = scope === "project" ? outOf(project, path) : undefined;
+  const real = scope === "project" ? pathOutside(project, path) : undefined;
   if (real === undefined) return;
   throw new RefusalError(
-    `Cannot edit "${path}": it leads out of the project, to "${real}"; ` +
-      "put a file or folder of the project in its place, then try again.",
+    `Cannot edit "${path}": it leads out of the project, to "${real}". ` +
+      "Put a file or folder of the project in its place, then try again.",
   );
 }
 
-/** What would be done, of which nothing is done. */
+/** Returns the change that installing would make, and makes none. */
 export function offer(part: Part): Outcome {
   const text = readTextFile(part.path)?.text;
   const after = part.put(text);
@@ -97,7 +101,7 @@ export function offer(part: Part): Outcome {
   return { ...outcomeOf(part, "offered"), diff };
 }
 
-/** What became of a part. */
+/** Makes the outcome of a part. */
 export function outcomeOf(part: Part, done: Done): Outcome {
   const { agent, scope, kind, program, path } = part;
   return {
@@ -121,10 +125,10 @@ function edited(
 
 function doneBy(part: Part, act: Act, text: string | undefined): Done {
   if (act === "take") return "removed";
-  return standingOf(part, text) === "absent" ? "installed" : "updated";
+  return statusOf(part, text) === "absent" ? "installed" : "updated";
 }
 
-/** The backup's path, empty for none; undefined if the file has changed. */
+/** Returns the backup's path, empty for none; undefined if the file changed. */
 function write(
   part: Part,
   before: TextFile | undefined,
@@ -137,7 +141,7 @@ function write(
   if (act === "put") part.prepare?.();
   const isPrivate = scope === "user";
   const isWritten = replaceTextFile(path, before, after, { isPrivate }, () => {
-    // What is taken out can be put in again, which gives the same.
+    // Removed parts need no backup: installing them again gives the same text.
     if (act === "put" && before !== undefined) {
       backup = keepBackup(path, before);
     }

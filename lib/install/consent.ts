@@ -1,9 +1,9 @@
 /**
- * Whether a person is asked before a file is changed.
+ * Decides whether to ask a person before a file is changed.
  *
- * Who sits at a terminal sees each change and says yes or no. A script cannot
- * answer: what it calls is done, and shown. `--yes` makes a terminal a script,
- * `--dry-run` makes both look only.
+ * At a terminal, a person sees each change and says yes or no. A script cannot
+ * answer, so its changes are made and printed. `--yes` treats a terminal like a
+ * script. `--dry-run` changes nothing in either case.
  *
  * @module
  */
@@ -11,11 +11,11 @@
 import type { ConfigPlace } from "./agents/config.ts";
 import { printLine } from "../cli/output/output.ts";
 import { visible } from "../cli/output/visible_text.ts";
-import type { Manner } from "./change.ts";
+import type { ChangeOptions } from "./change.ts";
 import { printDiff } from "./diff.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** What the options say about asking. */
+/** The options that concern consent. */
 export interface ConsentOptions {
   readonly "dry-run": boolean;
   readonly json: boolean;
@@ -28,8 +28,11 @@ export function canAsk(options: Omit<ConsentOptions, "dry-run">): boolean {
     Deno.stdout.isTerminal();
 }
 
-/** How changes are carried through by what the options say. */
-export function consent(options: ConsentOptions, place: ConfigPlace): Manner {
+/** Returns how to make changes under these options. */
+export function consent(
+  options: ConsentOptions,
+  place: ConfigPlace,
+): ChangeOptions {
   const isDryRun = options["dry-run"];
   return !isDryRun && canAsk(options)
     ? { isDryRun, place, ask }

@@ -1,5 +1,5 @@
 /**
- * What a change does to a file, as a unified diff.
+ * The change of a file as a unified diff.
  *
  * @module
  */
@@ -40,7 +40,7 @@ export function unifiedDiff(
 /** Prints a diff for people. */
 export function printDiff(diff: string): void {
   for (const [i, line] of diff.replace(/\n$/, "").split("\n").entries()) {
-    // A tab does no harm, and is what the file says.
+    // Tabs are harmless, and part of the file's text.
     const shown = line.split("\t").map(visibleCode).join("\t");
     printCode(paint(i < 2 ? "bold" : paintOf(line), shown));
   }

@@ -1,5 +1,5 @@
 /**
- * Which agents are found on this machine, and how our parts stand with them.
+ * Finds the agents of this machine, and the state of our parts in their files.
  *
  * JSON, a line for each agent: `{ agent, program, folder, parts: [{ part,
  * scope, program?, path, status, message? }] }`. `program` is the file on the
@@ -24,31 +24,31 @@ import {
   hookParts,
   type Part,
   partsOf,
-  type Standing,
-  standingOf,
+  type PartStatus,
+  statusOf,
 } from "./part.ts";
 import { busFolder, placeOfProcess } from "./place.ts";
 import { readTextFile } from "./text_file.ts";
 
-/** How a part stands in its file. */
+/** The state of a part in its file. */
 export interface FoundPart extends Pick<Part, "scope" | "program" | "path"> {
-  /** Which part it is. */
+  /** The kind of part. */
   readonly part: Part["kind"];
-  /** How it stands. */
-  readonly status: Standing | "unreadable";
-  /** Why it cannot be read. */
+  /** The state. */
+  readonly status: PartStatus | "unreadable";
+  /** Reason why the file cannot be read. */
   readonly message?: string;
 }
 
-/** What is found of an agent. */
+/** An agent, as found on this machine. */
 export interface FoundAgent {
   /** The agent. */
   readonly agent: AgentName;
-  /** Its program on the PATH. */
+  /** Path of its program on the PATH. */
   readonly program: string | null;
-  /** The folder of its configuration. */
+  /** Folder of its configuration. */
   readonly folder: string | null;
-  /** How our parts stand. */
+  /** The states of our parts. */
   readonly parts: readonly FoundPart[];
 }
 
@@ -66,7 +66,7 @@ const PROGRAMS: Readonly<Record<AgentName, readonly string[]>> = {
 
 const SCOPES: readonly ConfigScope[] = ["user", "project"];
 
-/** Prints which of these agents are found. */
+/** Prints these agents, as found on this machine. */
 export function printFound(
   agents: readonly AgentName[],
   options: { readonly home: string | undefined; readonly json: boolean },
@@ -78,12 +78,12 @@ export function printFound(
   else tableLines(COLUMNS, found.flatMap(rows)).forEach(printLine);
 }
 
-/** The program of an agent on the PATH. */
+/** Returns the path of an agent's program on the PATH. */
 export function programOf(agent: AgentName): string | undefined {
   return onPath(PROGRAMS[agent]);
 }
 
-/** The first of these programs that is on the PATH. */
+/** Returns the path of the first of these programs on the PATH. */
 export function onPath(names: readonly string[]): string | undefined {
   const isWindows = Deno.build.os === "windows";
   const endings = isWindows ? [".exe", ".cmd", ".ps1"] : [""];
@@ -98,12 +98,12 @@ export function onPath(names: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** The agent's own folder, of the path of a file of its configuration. */
+/** Returns an agent's own folder, from the path of a configuration file. */
 export function folderOfAgent(path: string): string {
   return path.replace(/(\/(hooks|plugins))?\/[^/]+$/, "");
 }
 
-/** Whether there is such a folder. */
+/** Whether a path is a folder. */
 export function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
@@ -138,9 +138,9 @@ function findPart(part: Part): FoundPart {
   };
   try {
     const text = readTextFile(path)?.text;
-    // What could not be installed into is told here, not when it is tried.
+    // Shows now that the file cannot be edited, not only at an installation.
     if (text !== undefined) part.put(text);
-    return { ...where, status: standingOf(part, text) };
+    return { ...where, status: statusOf(part, text) };
   } catch (error) {
     const isTold = error instanceof ConfigError ||
       error instanceof MessageBusError;
@@ -172,7 +172,7 @@ const PAINTS: Readonly<Record<FoundPart["status"], Paint>> = {
   unreadable: "red",
 };
 
-/** A row for each program of an agent. */
+/** Returns a row for each program of an agent. */
 function rows({ agent, program, folder, parts }: FoundAgent): Cell[][] {
   const hooks = parts.filter(({ part }) => part === "hooks");
   const programs = new Set(hooks.map((part) => part.program));

@@ -1,8 +1,8 @@
 /**
- * What `mbus install` does: for each agent its hooks, then what goes with them.
+ * `mbus install`: for each agent its hooks, then the other parts.
  *
- * Each agent is for itself: where one fails, the others are done. An agent
- * that does not get its hooks gets nothing else.
+ * Agents are independent: if one fails, the others are installed. An agent
+ * without hooks gets no other part.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { ConfigPlace, ConfigScope } from "./agents/config.ts";
 import { AGENT_CONFIGS } from "./agents/configs.ts";
 import type { GlobalValues } from "../cli/arguments.ts";
 import { EXIT } from "../cli/command.ts";
-import { carryOut, type Manner, offer, outcomeOf } from "./change.ts";
+import { type ChangeOptions, changePart, offer, outcomeOf } from "./change.ts";
 import { consent, type ConsentOptions } from "./consent.ts";
 import { folderOfAgent, isFolder, onPath, programOf } from "./found.ts";
 import {
@@ -33,7 +33,7 @@ import {
 import { busFolder, placeOfProcess, scopesOf } from "./place.ts";
 import { readTextFile } from "./text_file.ts";
 
-/** What the command line says. */
+/** The options of the command line. */
 export interface InstallOptions
   extends ConsentOptions, Pick<GlobalValues, "home" | "json"> {
   readonly user: boolean;
@@ -44,11 +44,11 @@ export interface InstallOptions
   readonly "unload-at-once": boolean;
 }
 
-/** How one call installs. */
+/** One call of `mbus install`. */
 interface Call {
   readonly options: InstallOptions;
   readonly place: ConfigPlace;
-  readonly manner: Manner;
+  readonly changeOptions: ChangeOptions;
 }
 
 /** Installs; returns the exit code. */
@@ -57,12 +57,12 @@ export function installAgents(
   options: InstallOptions,
 ): number {
   const place = placeOfProcess();
-  const call: Call = { options, place, manner: consent(options, place) };
+  const call: Call = { options, place, changeOptions: consent(options, place) };
   let failures = 0;
   let changes = 0;
   for (const scope of scopesOf(options, ["user"])) {
     for (const agent of agents) {
-      // The folders that are made now would make it look as if it were here.
+      // Checked first, because installing makes the agent's folder.
       if (!isHere(agent, place)) {
         printRemark(`${agent} itself is not on your PATH.`, options.json);
       }
@@ -104,7 +104,7 @@ function installAgent(
   return outcomes;
 }
 
-/** Of several programs those that are here, or named; the first if none is. */
+/** Returns the parts of present or named programs; the first if none is. */
 function chosen(parts: readonly Part[]): readonly Part[] {
   if (parts.every(({ program }) => program === undefined)) return parts;
   const here = parts.filter(({ path, isNamed = false }) =>
@@ -113,10 +113,14 @@ function chosen(parts: readonly Part[]): readonly Part[] {
   return here.length > 0 ? here : parts.slice(0, 1);
 }
 
-function put(part: Part, call: Call, manner = call.manner): Outcome {
+function put(
+  part: Part,
+  call: Call,
+  changeOptions = call.changeOptions,
+): Outcome {
   let outcome: Outcome;
   try {
-    outcome = carryOut(part, "put", manner);
+    outcome = changePart(part, "put", changeOptions);
   } catch (error) {
     outcome = failed(outcomeOf(part, "failed"), error);
   }
@@ -126,33 +130,33 @@ function put(part: Part, call: Call, manner = call.manner): Outcome {
   if (isTold) {
     outcome = { ...outcome, message: afterInstall.replace(/\.$/, "") };
   }
-  return tell(outcome, call, manner.ask !== undefined);
+  return tell(outcome, call, changeOptions.ask !== undefined);
 }
 
-/** What is only put in on a person's word: an option, or an answer. */
+/** A part that needs a person's consent: an option, or an answer. */
 interface Offer {
   /** The option. */
   readonly option: "writable-root" | "unload-at-once";
-  /** What it is good for. */
+  /** The reason for the part. */
   readonly why: string;
 }
 
 function putOffered(part: Part, { option, why }: Offer, call: Call): Outcome {
-  const { options, manner } = call;
+  const { options, changeOptions } = call;
   try {
     const text = readTextFile(part.path)?.text;
-    const message = text === undefined ? undefined : part.uselessIn?.(text);
+    const message = text === undefined ? undefined : part.reasonAgainst?.(text);
     if (message !== undefined) {
       return tell({ ...outcomeOf(part, "skipped"), message }, call);
     }
     const outcome = offer(part);
     if (outcome.done === "unchanged") return tell(outcome, call);
     if (options[option]) return put(part, call);
-    const { ask } = manner;
+    const { ask } = changeOptions;
     if (ask !== undefined) {
       const withWhy = (outcome: Outcome): boolean =>
         ask({ ...outcome, message: why });
-      return put(part, call, { ...manner, ask: withWhy });
+      return put(part, call, { ...changeOptions, ask: withWhy });
     }
     return tell(
       { ...outcome, message: `${why}; --${option} puts it in` },
@@ -171,9 +175,8 @@ const SANDBOX: Offer = {
 
 const UNLOAD: Offer = {
   option: "unload-at-once",
-  why:
-    "without it, Codex's daemon tells only a minute later that a window was " +
-    "closed; with it, background terminals of a closed window end at once",
+  why: "without it, Codex's daemon reports a closed window a minute late; " +
+    "with it, background terminals of a closed window end at once",
 };
 
 function putGuide(
@@ -188,12 +191,12 @@ function putGuide(
     scope,
     part: "guide",
     done: "skipped",
-    message: "it keeps a person's rules in the program; paste there what " +
-      '"mbus install --print-guide" prints',
+    message: "it keeps a person's rules in the program; paste the output of " +
+      '"mbus install --print-guide" there',
   }, call);
 }
 
-/** No hooks for a scope: no matter, if the other one is meant, too. */
+/** Makes the outcome of a scope without hooks; no failure if both are given. */
 function withoutHooks(
   agent: AgentName,
   scope: ConfigScope,
@@ -207,8 +210,8 @@ function withoutHooks(
   return {
     ...outcome,
     done: "failed",
-    message: `Cannot install ${agent} for a ${scope}: ${state}; leave ` +
-      `--${scope} out.`,
+    message: `Cannot install ${agent} for a ${scope}: ${state}. Omit ` +
+      `--${scope}.`,
   };
 }
 
@@ -218,7 +221,7 @@ function tell(outcome: Outcome, { options }: Call, wasShown = false): Outcome {
   return outcome;
 }
 
-/** Whether an agent is on this machine, as far as can be seen. */
+/** Whether an agent seems to be on this machine. */
 function isHere(agent: AgentName, place: ConfigPlace): boolean {
   return programOf(agent) !== undefined ||
     hookParts(agent, "user", place).some(({ path }) =>

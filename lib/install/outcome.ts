@@ -1,18 +1,19 @@
 /**
- * What became of one part, told to people and to programs.
+ * The outcome of one part, for people and for programs.
  *
  * JSON, a line each: `{ agent, scope, part, program?, path?, target?, done,
  * dryRun?, diff?, backup?, message?, line?, column? }`. `part` is `hooks`,
- * `sandbox` or `guide`, `target` what `path` is a link to; `done` is
+ * `sandbox`, `unload` or `guide`. `target` is the target of `path` if that is a
+ * link. `done` is
  *
- * | done | means |
+ * | done | meaning |
  * | --- | --- |
- * | `installed`, `updated`, `removed` | the file was changed as `diff` says; with `dryRun` it would be |
+ * | `installed`, `updated`, `removed` | `diff` was written; with `dryRun` it would be |
  * | `unchanged`, `absent` | there was nothing to do |
  * | `offered` | `diff` was not written: that needs a person's yes or an option |
  * | `declined` | the person said no |
- * | `skipped` | it would do no good, or others need it; `message` says why |
- * | `failed` | `message` says why, with `line` and `column` if it has a place |
+ * | `skipped` | the part has no effect, or others need it; `message` says why |
+ * | `failed` | `message` says why, with `line` and `column` if it has a position |
  *
  * @module
  */
@@ -27,10 +28,10 @@ import { visible, visibleJson } from "../cli/output/visible_text.ts";
 import { printDiff } from "./diff.ts";
 import type { PartKind } from "./part.ts";
 
-/** Putting in or taking out. */
+/** Installing or removing. */
 export type Act = "put" | "take";
 
-/** What was done. */
+/** The result. */
 export type Done =
   | "installed"
   | "updated"
@@ -42,40 +43,40 @@ export type Done =
   | "skipped"
   | "failed";
 
-/** What became of one part. */
+/** The outcome of one part. */
 export interface Outcome {
-  /** Whose part it is. */
+  /** The agent. */
   readonly agent: AgentName;
-  /** For whom it is. */
+  /** The scope. */
   readonly scope: ConfigScope;
-  /** Which part it is. */
+  /** The kind of part. */
   readonly part: PartKind;
-  /** Which program reads it, if the agent's name stands for more than one. */
+  /** The program that reads it, if the agent has several. */
   readonly program?: string;
-  /** The file; not there if the agent has none. */
+  /** The file's path; absent if the agent has none. */
   readonly path?: string;
-  /** What the file leads to, if it is a link. */
+  /** The file's target, if it is a link. */
   readonly target?: string;
-  /** What was done. */
+  /** The result. */
   readonly done: Done;
   /** Whether nothing was written. */
   readonly dryRun?: true;
   /** The change, as a unified diff. */
   readonly diff?: string;
-  /** Where the text from before is. */
+  /** Path of the backup of the old text. */
   readonly backup?: string;
-  /** Why, or what to do now. */
+  /** The reason, or the next step. */
   readonly message?: string;
-  /** The line of a trouble, from 1. */
+  /** The line of a fault, from 1. */
   readonly line?: number;
-  /** The column of a trouble, from 1. */
+  /** The column of a fault, from 1. */
   readonly column?: number;
 }
 
 const NOUNS: Readonly<Record<PartKind, string>> = {
   hooks: "the hooks",
   sandbox: "the bus folder as a writable root",
-  unload: "the end of threads with their windows",
+  unload: "the setting that unloads threads with their windows",
   guide: "the guide",
 };
 
@@ -84,7 +85,7 @@ export function isChange({ done }: Outcome): boolean {
   return done === "installed" || done === "updated" || done === "removed";
 }
 
-/** Prints an outcome; `wasShown` if its diff has been seen. */
+/** Prints an outcome; `wasShown` if its diff was printed before. */
 export function printOutcome(
   outcome: Outcome,
   json: boolean,
@@ -92,11 +93,11 @@ export function printOutcome(
 ): void {
   if (json) return printJson(outcome);
   if (outcome.diff !== undefined && !wasShown) printDiff(outcome.diff);
-  // What failed is told on standard error.
+  // Failures go to standard error.
   if (outcome.done !== "failed") printLine(visible(sentence(outcome)));
 }
 
-/** What became of a part, in a sentence. */
+/** Words the outcome of a part. */
 function sentence(outcome: Outcome): string {
   const { agent, program, part, target, done, dryRun, message } = outcome;
   const path = target === undefined
@@ -110,7 +111,7 @@ function sentence(outcome: Outcome): string {
     } ${noun} in ${path} up to date`,
     removed: `${dryRun ? "would take" : "took"} ${noun} out of ${path}`,
     unchanged: `nothing to do: ${path} has ${noun}`,
-    absent: `nothing to do: ${path} is without ${noun}`,
+    absent: `nothing to do: ${path} does not have ${noun}`,
     offered: `did not put ${noun} into ${path}`,
     declined: `left ${path} as it is`,
     skipped: path === undefined ? `no place for ${noun}` : `left ${path}`,
@@ -118,14 +119,14 @@ function sentence(outcome: Outcome): string {
   }[done];
   const kept = outcome.backup === undefined
     ? ""
-    : `; what it said before is in ${outcome.backup}`;
+    : `; its old text is in ${outcome.backup}`;
   const why = message === undefined
     ? ""
     : `${isChange(outcome) ? ". " : ": "}${message}`;
   return `${program ?? agent}: ${state}${kept}${why}.`;
 }
 
-/** Tells of a failure on standard error; rethrows a fault of the program. */
+/** Makes the outcome of an expected error; rethrows any other error. */
 export function failed(outcome: Outcome, error: unknown): Outcome {
   const told = error instanceof ConfigError
     ? new RefusalError(error.message, { cause: error })
@@ -144,7 +145,7 @@ export function printRemark(text: string, json: boolean): void {
   );
 }
 
-/** Prints why a part failed on standard error. */
+/** Prints the reason of a failure on standard error. */
 export function printFailure(outcome: Outcome, json: boolean): void {
   const failure = toFailure(new RefusalError(outcome.message ?? ""));
   printToStderr(

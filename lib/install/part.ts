@@ -1,20 +1,19 @@
 /**
- * The parts that make up an installation: an agent's hooks, its sandbox's
- * leave to write to the bus, the end of its threads with their windows, the guide
- * for its model.
+ * The parts of an installation: an agent's hooks, write access to the bus in its
+ * sandbox, the unloading of its threads with their windows, and the guide.
  *
- * Each is a piece of one file that can be put in and taken out. Two parts may
- * share a file: they are put in in order and taken out in the reverse one.
+ * Each part is a piece of one file that can be installed and removed. Parts that
+ * share a file are installed in order and removed in reverse.
  *
  * @module
  */
 
 import { AGENT_NAMES, type AgentName } from "../hooks/agents/agent.ts";
 import {
+  addUnloadDelay,
   addWritableRoot,
+  removeUnloadDelay,
   removeWritableRoot,
-  unloadAtOnce,
-  unloadLater,
   usesPermissionProfiles,
 } from "./agents/codex.ts";
 import type {
@@ -26,43 +25,43 @@ import { AGENT_CONFIGS } from "./agents/configs.ts";
 import { addGuide, guidePath, removeGuide } from "./agents/guide.ts";
 import { locateBus, prepareLocation } from "../sqlite/location.ts";
 
-/** What a part is. */
+/** The kind of part. */
 export type PartKind = "hooks" | "sandbox" | "unload" | "guide";
 
-/** How a part stands in a text. */
-export type Standing = "current" | "outdated" | "absent";
+/** The state of a part in a text. */
+export type PartStatus = "current" | "outdated" | "absent";
 
 /** One part of an installation. */
 export interface Part {
-  /** Whose it is. */
+  /** The agent. */
   readonly agent: AgentName;
-  /** For whom it is. */
+  /** The scope. */
   readonly scope: ConfigScope;
-  /** What it is. */
+  /** The kind of part. */
   readonly kind: PartKind;
-  /** Which program reads it, if the agent's name stands for more than one. */
+  /** The program that reads it, if the agent has several. */
   readonly program?: string;
-  /** Whether the person has named its folder. */
+  /** Whether a variable of the person names its folder. */
   readonly isNamed?: boolean;
-  /** Its file. */
+  /** The file's path. */
   readonly path: string;
-  /** Puts it into a text, or brings it up to date. */
+  /** Adds it to a text, or updates it. */
   put(text: string | undefined): string;
-  /** Takes it out of a text. */
+  /** Removes it from a text. */
   take(text: string): string | undefined;
-  /** Why it would do no good, if so. */
-  uselessIn?(text: string): string | undefined;
-  /** Makes what it speaks of. */
+  /** Returns the reason why it has no effect in a text, if it has none. */
+  reasonAgainst?(text: string): string | undefined;
+  /** Makes the folder that the part names. */
   prepare?(): void;
 }
 
-/** How a part stands in a text. */
-export function standingOf(part: Part, text: string | undefined): Standing {
+/** Returns the state of a part in a text. */
+export function statusOf(part: Part, text: string | undefined): PartStatus {
   if (text === undefined || part.take(text) === text) return "absent";
   return part.put(text) === text ? "current" : "outdated";
 }
 
-/** An agent's hooks: a part for each file. */
+/** Returns an agent's hooks: a part for each file. */
 export function hookParts(
   agent: AgentName,
   scope: ConfigScope,
@@ -78,7 +77,7 @@ export function hookParts(
     path: file.path,
     put: (text) => file.install(text),
     take: (text) =>
-      // What never heard of us is not ours to read, and may be broken.
+      // A file without our hooks is not parsed, and may be invalid.
       file.format === "plugin" || text.includes(`mbus hook ${agent}`)
         ? file.uninstall(text)
         : text,
@@ -86,8 +85,8 @@ export function hookParts(
 }
 
 /**
- * The leave to write to the bus folder: only a person's Codex has one, as that
- * folder is the person's.
+ * Returns the part for write access to the bus folder. Only the user's Codex has
+ * one, because that folder is the user's.
  */
 export function sandboxPart(
   agent: AgentName,
@@ -109,18 +108,18 @@ export function sandboxPart(
       text.includes("writable_roots")
         ? removeWritableRoot(text, bus, path)
         : text,
-    uselessIn: (text) =>
+    reasonAgainst: (text) =>
       usesPermissionProfiles(text, path)
-        ? "it goes by permission profiles, beside which writable_roots has no " +
-          "effect; let the profile write to the bus: " +
+        ? "it uses permission profiles, so writable_roots has no effect; let " +
+          "the profile write to the bus: " +
           `[permissions.‹profile›.filesystem] "${bus}" = "write"`
         : undefined,
-    // A sandbox can only let in what is there.
+    // A sandbox can only admit an existing folder.
     prepare: () => prepareLocation(locateBus(bus)),
   };
 }
 
-/** The end of a Codex's threads with their windows: in a person's file only. */
+/** Returns the part that unloads Codex's threads; only for the user's file. */
 export function unloadPart(
   agent: AgentName,
   scope: ConfigScope,
@@ -133,15 +132,15 @@ export function unloadPart(
     scope,
     kind: "unload",
     path,
-    put: (text) => unloadAtOnce(text, path),
+    put: (text) => addUnloadDelay(text, path),
     take: (text) =>
       text.includes("thread_unload_delay_secs")
-        ? unloadLater(text, path)
+        ? removeUnloadDelay(text, path)
         : text,
   };
 }
 
-/** The guide for an agent's model; undefined where it has no file for that. */
+/** Returns the part for the guide; undefined if the agent has no file. */
 export function guidePart(
   agent: AgentName,
   scope: ConfigScope,
@@ -159,14 +158,14 @@ export function guidePart(
   };
 }
 
-/** The agents that read the same file as this guide. */
+/** Returns the agents that read the same file as this guide. */
 export function readersOf(guide: Part, place: ConfigPlace): AgentName[] {
   return AGENT_NAMES.filter((name) =>
     guidePath(name, guide.scope, place) === guide.path
   );
 }
 
-/** All parts of an agent, in the order in which they are put in. */
+/** Returns all parts of an agent, in the order of installation. */
 export function partsOf(
   agent: AgentName,
   scope: ConfigScope,

@@ -1,6 +1,6 @@
 /**
- * Where installing looks: the home folder, the project of this folder, and
- * the bus folder.
+ * The folders of an installation: the home folder, the current project, and the
+ * bus folder.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { projectOf } from "../path/project.ts";
 import { readSmallFile } from "../path/small_file.ts";
 import { locateBus } from "../sqlite/location.ts";
 
-/** What the options say about scopes. */
+/** The options that concern scopes. */
 export interface ScopeOptions {
   readonly user: boolean;
   readonly project: boolean;
 }
 
-/** The scopes that are meant; where none is said, those of `otherwise`. */
+/** Returns the given scopes; without any, those of `otherwise`. */
 export function scopesOf(
   { user, project }: ScopeOptions,
   otherwise: readonly ConfigScope[],
@@ -30,16 +30,16 @@ export function scopesOf(
 }
 
 /**
- * The place of this process.
+ * Returns the place of this process.
  *
- * @throws {InvalidInputError} If there is no home folder.
+ * @throws {InvalidInputError} If `HOME` is not set.
  */
 export function placeOfProcess(): ConfigPlace {
   const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE");
   if (!home) {
     throw new InvalidInputError(
       "home",
-      "Cannot find the agents' configuration: HOME is not set; set it to your " +
+      "Cannot find the agents' configuration: HOME is not set. Set it to your " +
         "home folder.",
     );
   }
@@ -61,19 +61,19 @@ function isThere(path: string): boolean {
     Deno.lstatSync(path);
     return true;
   } catch {
-    // It is not there, or not for us to look at: then reading it says so.
+    // Missing or not permitted: then reading the file reports it.
     return false;
   }
 }
 
-/** What Qwen Code takes a variable for that is not set: it reads `.env` first. */
+/** Reads an unset variable from `.env` files, as Qwen Code does. */
 function saidInHome(home: string, name: string): string | undefined {
   for (const file of [`${home}/.qwen/.env`, `${home}/.env`]) {
     let text: string | undefined;
     try {
       text = readSmallFile(file);
     } catch {
-      // Qwen Code passes by what it cannot read.
+      // Qwen Code skips a file that it cannot read.
     }
     const said = text?.matchAll(
       /^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[=:][ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^\n#]*))/gm,
@@ -85,7 +85,7 @@ function saidInHome(home: string, name: string): string | undefined {
   }
 }
 
-/** The bus folder, links followed; undefined if the bus is in none. */
+/** Returns the bus folder, links followed; undefined if the bus has none. */
 export function busFolder(home: string | undefined): string | undefined {
   let folder: string;
   try {
@@ -97,7 +97,7 @@ export function busFolder(home: string | undefined): string | undefined {
   try {
     return Deno.realPathSync(folder);
   } catch {
-    // It is not made yet.
+    // The folder does not exist yet.
     return folder;
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Purging: the bus folder and `mbus` itself are removed, for good.
+ * Purging: removes the bus folder and `mbus` itself for good.
  *
- * - Only with a person's yes, and not under the feet of living sessions: what
- *   they hold and what was sent to them would be gone without a word.
- * - Only files that are ours by name; what else is there stays, and is named.
- * - No link is followed: what lies behind it may be anything.
- * - Nothing in `db/` is opened once the sessions were looked up, only unlinked.
+ * - It needs a person's consent, and no living session: the session's locks and
+ *   messages would be lost without notice.
+ * - Only files with our names are removed; other files stay and are listed.
+ * - No link is followed, because it may lead anywhere.
+ * - After the sessions were listed, files in `db/` are unlinked and not opened.
  *
  * @module
  */
@@ -26,17 +26,17 @@ import { processContext } from "../cli/process_context.ts";
 import { visible } from "../cli/output/visible_text.ts";
 import { canAsk } from "./consent.ts";
 import { onPath } from "./found.ts";
-import type { Remains } from "./remains.ts";
+import type { Leftover } from "./leftovers.ts";
 import { folderOf, removeEmptyFolders, removeFile } from "./text_file.ts";
 
-/** What is ours in the bus folder, by the folder it is in. */
+/** The names of our files, by folder below the bus folder. */
 const OURS: readonly (readonly [string, RegExp])[] = [
   ["/db", /^messaging\.db(-wal|-shm|-journal)?$/],
   ["/bells", /^\d+-[0-9a-f]{8}$/],
   ["", /^(turn|hooks\.log(\.1)?)$/],
 ];
 
-/** What the command line says about purging. */
+/** The options that concern purging. */
 interface PurgeOptions extends GlobalValues {
   readonly "dry-run": boolean;
   readonly force: boolean;
@@ -44,16 +44,16 @@ interface PurgeOptions extends GlobalValues {
 }
 
 /**
- * Makes sure that the bus may be purged.
+ * Throws unless the bus may be purged.
  *
- * @throws {UsageError} If nobody has said so, or can be asked.
- * @throws {RefusalError} If it may not be, or the person says no.
+ * @throws {UsageError} If consent is missing and no person can be asked.
+ * @throws {RefusalError} If a session is living, or the person says no.
  */
-export async function agreeToPurge(options: PurgeOptions): Promise<void> {
+export async function assertMayPurge(options: PurgeOptions): Promise<void> {
   const { home } = locateBus(sqliteHome({ home: options.home }));
   if (isLink(home)) {
     throw new RefusalError(
-      `Cannot purge the bus: ${home} is a link; purge what it leads to with ` +
+      `Cannot purge the bus: ${home} is a link. Purge its target with ` +
         `--home, then remove the link.`,
     );
   }
@@ -62,13 +62,13 @@ export async function agreeToPurge(options: PurgeOptions): Promise<void> {
   if (!canAsk(options)) {
     throw new UsageError(
       "yes",
-      `Cannot run "uninstall": --purge removes ${home} and all that is in it ` +
-        "for good; write --yes if that is what you want.",
+      `Cannot run "uninstall": --purge removes ${home} with all its content ` +
+        "for good, and needs consent. Write --yes to confirm.",
     );
   }
   const question = `Remove ${visible(home)} and mbus itself for good?`;
   if (!confirm(question)) {
-    throw new RefusalError("Nothing was done: you said no to purging.");
+    throw new RefusalError("Nothing was done: you declined to purge.");
   }
 }
 
@@ -83,8 +83,10 @@ async function assertNotInUse(
   } catch (error) {
     if (!(error instanceof MessageBusError)) throw error;
     throw new RefusalError(
-      `Cannot purge the bus: who is on it cannot be found out, as mbus ` +
-        `${error.message.replace(/^C/, "c")} If nobody is, write --force.`,
+      `Cannot purge the bus: its sessions are unknown, because mbus ` +
+        `${
+          error.message.replace(/^C/, "c")
+        } If no session is active, write --force.`,
       { cause: error },
     );
   }
@@ -93,11 +95,11 @@ async function assertNotInUse(
   throw new RefusalError(
     `Cannot purge the bus: ${living.length} living session${
       living.length === 1 ? " is" : "s are"
-    } on it (${names}); end them, or write --force.`,
+    } on it (${names}). End them, or write --force.`,
   );
 }
 
-/** The sessions of others that live, or that may and gave a sign lately. */
+/** Returns other sessions that live, or may live with a recent heartbeat. */
 async function livingSessions(options: PurgeOptions): Promise<Session[]> {
   await using opened = await openBusFor(options);
   const { lifeOf } = processContext(undefined, []);
@@ -111,12 +113,12 @@ async function livingSessions(options: PurgeOptions): Promise<Session[]> {
   });
 }
 
-/** Removes what is ours in the bus folder, and the folders if nothing else is. */
+/** Removes our files in the bus folder, and its folders if they are empty. */
 export function purgeBus(
   home: string | undefined,
   root: string,
   isDryRun: boolean,
-): Remains[] {
+): Leftover[] {
   const folder = locateBus(sqliteHome({ home })).home;
   const path = folder;
   if (!exists(folder)) return [];
@@ -131,13 +133,15 @@ export function purgeBus(
       part: "bus",
       path,
       done: "failed",
-      message: `Cannot remove ${folder}: the system refuses it (${message}); ` +
-        "remove it yourself.",
+      message: `Cannot remove ${folder}: the system denies it (${message}). ` +
+        "Remove it yourself.",
     }];
   }
   const rest = exists(folder) ? namesIn(folder, folder) : [];
   if (rest.length > 0) {
-    const message = `this in it is not of mbus: ${rest.join(", ")}`;
+    const message = `it contains files that are not from mbus: ${
+      rest.join(", ")
+    }`;
     return [{ part: "bus", path, done: "kept", message }];
   }
   removeEmptyFolders(folder, root);
@@ -145,10 +149,10 @@ export function purgeBus(
 }
 
 /** Removes the `mbus` of `deno task install`, if it is ours. */
-export function purgeLauncher(root: string, isDryRun: boolean): Remains[] {
+export function purgeLauncher(root: string, isDryRun: boolean): Leftover[] {
   const places = installPaths();
   const { launcher, data } = places;
-  const told: Remains[] = [];
+  const told: Leftover[] = [];
   const part = "launcher";
   if (launcherOwner(launcher) === "foreign") {
     const message = "it is another program's";
@@ -174,7 +178,7 @@ export function purgeLauncher(root: string, isDryRun: boolean): Remains[] {
   return told;
 }
 
-/** Removes the files with such names from a folder that is one. */
+/** Removes the files with such names from a folder. */
 function clear(folder: string, names: RegExp): void {
   if (!isFolder(folder)) return;
   for (const { name, isFile } of [...Deno.readDirSync(folder)]) {
@@ -188,7 +192,7 @@ function removeIfEmpty(folder: string): void {
   }
 }
 
-/** What is in a folder, from its top. */
+/** Lists the content of a folder, relative to `top`. */
 function namesIn(folder: string, top: string): string[] {
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
     const path = `${folder}/${name}`;
@@ -211,7 +215,7 @@ function isLink(path: string): boolean {
   return infoOf(path)?.isSymlink === true;
 }
 
-/** What is there, no link followed. */
+/** Returns the entry at a path without following a link. */
 function infoOf(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);

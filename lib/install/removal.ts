@@ -1,9 +1,9 @@
 /**
- * What `mbus uninstall` does: the parts of each agent, in the reverse of the
- * order in which they were put in, then what remains.
+ * `mbus uninstall`: the parts of each agent in reverse order of installation, then
+ * the leftovers.
  *
- * Each agent is for itself. What everything else rests on goes last: a bus is
- * purged only when no agent is left that would make it anew.
+ * Agents are independent. The bus goes last: it is purged only if no agent is left
+ * that would make it again.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { ConfigPlace, ConfigScope } from "./agents/config.ts";
 import type { GlobalValues } from "../cli/arguments.ts";
 import { EXIT } from "../cli/command.ts";
 import { printLine } from "../cli/output/output.ts";
-import { carryOut, type Manner, outcomeOf } from "./change.ts";
+import { type ChangeOptions, changePart, outcomeOf } from "./change.ts";
 import { consent, type ConsentOptions } from "./consent.ts";
 import {
   failed,
@@ -23,24 +23,18 @@ import {
   printOutcome,
   printRemark,
 } from "./outcome.ts";
-import {
-  hookParts,
-  type Part,
-  partsOf,
-  readersOf,
-  standingOf,
-} from "./part.ts";
+import { hookParts, type Part, partsOf, readersOf, statusOf } from "./part.ts";
 import { busFolder, placeOfProcess, scopesOf } from "./place.ts";
-import { agreeToPurge, purgeBus, purgeLauncher } from "./purge.ts";
+import { assertMayPurge, purgeBus, purgeLauncher } from "./purge.ts";
 import {
-  backupsLeft,
-  guardLeft,
-  type Remains,
-  tellRemains,
-} from "./remains.ts";
+  type Leftover,
+  printLeftover,
+  removeBackupsOf,
+  removeGuard,
+} from "./leftovers.ts";
 import { readTextFile } from "./text_file.ts";
 
-/** What the command line says. */
+/** The options of the command line. */
 export interface UninstallOptions extends ConsentOptions, GlobalValues {
   readonly user: boolean;
   readonly project: boolean;
@@ -49,13 +43,13 @@ export interface UninstallOptions extends ConsentOptions, GlobalValues {
   readonly force: boolean;
 }
 
-/** How one call uninstalls. */
+/** One call of `mbus uninstall`. */
 interface Call {
   readonly agents: readonly AgentName[];
   readonly options: UninstallOptions;
   readonly place: ConfigPlace;
   readonly bus: string | undefined;
-  readonly manner: Manner;
+  readonly changeOptions: ChangeOptions;
 }
 
 /** Uninstalls; returns the exit code. */
@@ -64,25 +58,25 @@ export async function uninstallAgents(
   options: UninstallOptions,
 ): Promise<number> {
   const place = placeOfProcess();
-  if (options.purge) await agreeToPurge(options);
+  if (options.purge) await assertMayPurge(options);
   const bus = busFolder(options.home);
-  const manner = consent(options, place);
-  const call: Call = { agents, options, place, bus, manner };
+  const changeOptions = consent(options, place);
+  const call: Call = { agents, options, place, bus, changeOptions };
   const both = options.all ? ["user", "project"] as const : ["user"] as const;
   const outcomes: Outcome[] = [];
-  const remains: Remains[] = [];
+  const remains: Leftover[] = [];
   for (const scope of scopesOf(options, both)) {
     for (const agent of agents) {
-      const taken = takeOut(agent, scope, call);
+      const taken = removeParts(agent, scope, call);
       outcomes.push(...taken);
       remains.push(...backups(agent, scope, call, taken.every(isOver)));
     }
   }
   if (options.all) remains.push(...await guard(call));
-  const isWhole =
+  const isComplete =
     !outcomes.some(({ done }) => done === "failed" || done === "declined") &&
     !remains.some(({ done }) => done === "failed");
-  if (options.purge) remains.push(...purge(isWhole, call));
+  if (options.purge) remains.push(...purge(isComplete, call));
   const isNothing = !outcomes.some(isChange) &&
     !remains.some(({ done }) => done === "removed");
   if (options.all && isNothing && !options.json) printLine("Nothing to do.");
@@ -95,33 +89,35 @@ function isOver({ done }: Outcome): boolean {
   return done !== "failed" && done !== "declined";
 }
 
-function takeOut(
+function removeParts(
   agent: AgentName,
   scope: ConfigScope,
   call: Call,
 ): Outcome[] {
-  const { place, bus, options, manner } = call;
+  const { place, bus, options, changeOptions } = call;
   return partsOf(agent, scope, place, bus).reverse().map((part) => {
     let outcome: Outcome;
     try {
       const reader = part.kind === "guide"
         ? otherReader(part, call)
         : undefined;
-      outcome = reader === undefined ? carryOut(part, "take", manner) : {
-        ...outcomeOf(part, "skipped"),
-        message: `${reader} reads the guide there, too`,
-      };
+      outcome = reader === undefined
+        ? changePart(part, "take", changeOptions)
+        : {
+          ...outcomeOf(part, "skipped"),
+          message: `${reader} reads the guide there, too`,
+        };
     } catch (error) {
       outcome = failed(outcomeOf(part, "failed"), error);
     }
-    tell(outcome, options, manner.ask !== undefined);
+    tell(outcome, options, changeOptions.ask !== undefined);
     return outcome;
   });
 }
 
-/** Another agent that has our hooks and reads this guide, if it is there. */
+/** Returns another agent with our hooks that reads this guide, if it exists. */
 function otherReader(guide: Part, call: Call): AgentName | undefined {
-  if (standingOf(guide, readTextFile(guide.path)?.text) === "absent") {
+  if (statusOf(guide, readTextFile(guide.path)?.text) === "absent") {
     return undefined;
   }
   return readersOf(guide, call.place).find((name) =>
@@ -132,14 +128,14 @@ function otherReader(guide: Part, call: Call): AgentName | undefined {
 
 function isInstalled(part: Part): boolean {
   try {
-    return standingOf(part, readTextFile(part.path)?.text) !== "absent";
+    return statusOf(part, readTextFile(part.path)?.text) !== "absent";
   } catch {
-    // It has something of ours that cannot be read.
+    // A file of ours that cannot be read counts as installed.
     return true;
   }
 }
 
-/** Who names one agent is told of each part, who wants all of those there are. */
+/** Prints an outcome; with `--all`, absent parts are left out. */
 function tell(
   outcome: Outcome,
   { json, all }: UninstallOptions,
@@ -156,24 +152,24 @@ function backups(
   scope: ConfigScope,
   { options, place, bus }: Call,
   isOut: boolean,
-): Remains[] {
+): Leftover[] {
   if (options["dry-run"]) return [];
   const parts = partsOf(agent, scope, place, bus);
   const root = scope === "user" ? place.home : place.project;
-  return backupsLeft(parts, root, options.purge && isOut)
-    .map((each) => tellRemains(each, options.json));
+  return removeBackupsOf(parts, root, options.purge && isOut)
+    .map((each) => printLeftover(each, options.json));
 }
 
-async function guard({ options }: Call): Promise<Remains[]> {
-  return (await guardLeft(options["dry-run"]))
-    .map((each) => tellRemains(each, options.json));
+async function guard({ options }: Call): Promise<Leftover[]> {
+  return (await removeGuard(options["dry-run"]))
+    .map((each) => printLeftover(each, options.json));
 }
 
-function purge(isWhole: boolean, { options, place }: Call): Remains[] {
-  if (!isWhole) {
+function purge(isComplete: boolean, { options, place }: Call): Leftover[] {
+  if (!isComplete) {
     printRemark(
-      "The bus and mbus itself were left: not everything that uses them is " +
-        "out; see above, then call this again.",
+      "The bus and mbus itself were kept, because a part above that uses " +
+        "them was not removed. Remove it, then run this again.",
       options.json,
     );
     return [];
@@ -182,5 +178,5 @@ function purge(isWhole: boolean, { options, place }: Call): Remains[] {
   return [
     ...purgeBus(options.home, place.home, isDryRun),
     ...purgeLauncher(place.home, isDryRun),
-  ].map((each) => tellRemains(each, options.json));
+  ].map((each) => printLeftover(each, options.json));
 }

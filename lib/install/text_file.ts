@@ -1,14 +1,14 @@
 /**
- * A person's text file, read whole and replaced in one step.
+ * Reads a person's text file as a whole and replaces it atomically.
  *
- * What it keeps true:
- * - Nobody ever sees half a file: the new text is written beside the old one
- *   and takes its name.
- * - Mode and owner stay. A symbolic link stays, what it leads to is replaced.
- * - What changed since it was read is not overwritten: the caller looks again.
- *   Processes of ours take turns by a lock on the folder, which the system
- *   gives back however they end.
- * - What is not UTF-8, no file, or protected against writing is left alone.
+ * Invariants:
+ * - No reader ever sees half a file: the new text is written beside the old file
+ *   and renamed onto it.
+ * - Mode and owner stay. A symbolic link stays, and its target is replaced.
+ * - A file that changed since it was read is not overwritten: the caller reads it
+ *   again. An advisory lock on the folder serialises our processes. The system
+ *   releases it when a process ends.
+ * - A path that is not a UTF-8 file, or that is write-protected, is left alone.
  *
  * A hard link's other names keep the old text.
  *
@@ -21,17 +21,17 @@ const BYTES_MAX = 16 * 1024 * 1024;
 
 /** A file, as it was read. */
 export interface TextFile {
-  /** Where it really is, links followed. */
+  /** The real path, links followed. */
   readonly path: string;
-  /** Its text, a byte order mark included. */
+  /** The text, with a byte order mark if there is one. */
   readonly text: string;
-  /** Its mode and owner. */
+  /** The mode and owner. */
   readonly info: Deno.FileInfo;
 }
 
-/** How a file and its folders are made where there are none. */
+/** How to make a missing file and its folders. */
 export interface NewFile {
-  /** Whether nobody else may read them. */
+  /** Whether only the owner may read them. */
   readonly isPrivate: boolean;
 }
 
@@ -39,31 +39,38 @@ export interface NewFile {
  * Reads a file.
  *
  * @returns The file; undefined if there is none.
- * @throws {RefusalError} If it is no text file that can be read.
+ * @throws {RefusalError} If it is not a readable text file.
  */
 export function readTextFile(path: string): TextFile | undefined {
-  return saying("read", path, () => {
+  return withSystemErrors("read", path, () => {
     const real = realPath(path);
     if (real === undefined) return undefined;
     const info = Deno.statSync(real);
-    if (!info.isFile) refuse("read", path, "it is no file", "move it away");
+    if (!info.isFile) {
+      throwRefusal("read", path, "it is not a file", "Move it away");
+    }
     if (info.size > BYTES_MAX) {
-      refuse("read", path, "it is too large for a configuration", "look at it");
+      throwRefusal(
+        "read",
+        path,
+        "it is too large for a configuration",
+        "Make it smaller",
+      );
     }
     return { path: real, text: decoded(path, Deno.readFileSync(real)), info };
   });
 }
 
 /**
- * Puts a text in a file's place, or removes the file.
+ * Replaces the text of a file, or removes the file.
  *
- * @param path Its path, of which links are followed.
- * @param before What was read there, undefined if nothing was.
- * @param after The new text, undefined for none.
- * @param how What to make where there is nothing.
- * @param keep Is called before anything changes.
- * @returns Whether it was done; if not, another has changed the file since.
- * @throws {RefusalError} If the system does not let it.
+ * @param path Its path; links are followed.
+ * @param before The file as it was read, undefined if there was none.
+ * @param after The new text, undefined to remove the file.
+ * @param how How to make a missing file.
+ * @param keep Called before any change.
+ * @returns Whether it was done; false if the file has changed since.
+ * @throws {RefusalError} If the system denies it.
  */
 export function replaceTextFile(
   path: string,
@@ -73,7 +80,7 @@ export function replaceTextFile(
   keep: () => void = (): void => {},
 ): boolean {
   const target = before?.path ?? path;
-  return saying("write", path, () => {
+  return withSystemErrors("write", path, () => {
     if (after !== undefined && before === undefined) makeFolder(target, how);
     const lock = lockFolder(folderOf(target));
     if (lock === undefined) return false;
@@ -83,7 +90,12 @@ export function replaceTextFile(
         return false;
       }
       if (isProtected(now)) {
-        refuse("write", path, "it is write-protected", "make it writable");
+        throwRefusal(
+          "write",
+          path,
+          "it is write-protected",
+          "Make it writable",
+        );
       }
       keep();
       if (after === undefined) remove(path, target);
@@ -95,7 +107,7 @@ export function replaceTextFile(
   });
 }
 
-/** Removes the folders that are left empty above a path, below `root`. */
+/** Removes empty folders above a path, below `root`. */
 export function removeEmptyFolders(path: string, root: string): void {
   for (
     let folder = folderOf(path);
@@ -103,20 +115,20 @@ export function removeEmptyFolders(path: string, root: string): void {
     folder = folderOf(folder)
   ) {
     try {
-      // A link is the person's, whatever it leads to.
+      // A link belongs to the person, even one to an empty folder.
       if (!Deno.lstatSync(folder).isDirectory) return;
       Deno.removeSync(folder);
     } catch {
-      // Something is in it, or it is not ours to remove.
+      // The folder is not empty, or not ours to remove.
       return;
     }
   }
 }
 
 /**
- * Makes a file that no other has made.
+ * Makes a new file.
  *
- * @returns Whether it was made; if not, there is one of that name.
+ * @returns Whether it was made; false if the name exists.
  */
 export function createTextFile(
   path: string,
@@ -129,7 +141,7 @@ export function createTextFile(
     : like.mode & 0o7777;
   let file: Deno.FsFile;
   try {
-    // Nobody reads it before it has its owner and mode.
+    // No other user can read it before it has its owner and mode.
     const first = like === undefined ? mode : mode & 0o600;
     file = Deno.openSync(path, { write: true, createNew: true, mode: first });
   } catch (error) {
@@ -141,7 +153,7 @@ export function createTextFile(
     let bytes = new TextEncoder().encode(text);
     while (bytes.length > 0) bytes = bytes.subarray(file.writeSync(bytes));
     file.syncSync();
-    takeOver(path, like, mode);
+    copyOwner(path, like, mode);
   } catch (error) {
     Deno.removeSync(path);
     throw error;
@@ -149,7 +161,7 @@ export function createTextFile(
   return true;
 }
 
-/** Removes a file; it may be gone already. */
+/** Removes a file, which may be missing. */
 export function removeFile(path: string): void {
   try {
     Deno.removeSync(path);
@@ -159,11 +171,11 @@ export function removeFile(path: string): void {
 }
 
 /**
- * Where a path leads that is not below a folder, links followed; undefined if
- * it stays below. What is not made yet is where its folder is.
+ * Returns the real path of a path that leads out of a folder; undefined if it
+ * stays inside. A missing path counts as its nearest existing folder.
  */
-export function outOf(folder: string, path: string): string | undefined {
-  return saying("read", path, () => {
+export function pathOutside(folder: string, path: string): string | undefined {
+  return withSystemErrors("read", path, () => {
     const root = Deno.realPathSync(folder);
     let existing = path;
     while (!exists(existing)) existing = folderOf(existing);
@@ -174,20 +186,20 @@ export function outOf(folder: string, path: string): string | undefined {
   });
 }
 
-/** The folder a path is in. */
+/** Returns the folder of a path. */
 export function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
-/** Owner first, as changing it takes special bits of the mode away. */
-function takeOver(
+/** Sets the owner first, because that clears special bits of the mode. */
+function copyOwner(
   path: string,
   like: Deno.FileInfo | undefined,
   mode: number,
 ): void {
   if (Deno.build.os === "windows") return;
   const own = Deno.statSync(path);
-  // A root that acts for somebody leaves nothing in their folders as its own.
+  // A root user that acts for a person leaves no root-owned file in their folder.
   const owner = like ??
     (Deno.uid() === 0 ? Deno.statSync(folderOf(path)) : own);
   if (owner.uid !== own.uid || owner.gid !== own.gid) {
@@ -202,7 +214,12 @@ function realPath(path: string): string | undefined {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     if (isLink(path)) {
-      refuse("read", path, "it is a link that leads nowhere", "remove it");
+      throwRefusal(
+        "read",
+        path,
+        "it is a link that leads nowhere",
+        "Remove it",
+      );
     }
     return undefined;
   }
@@ -222,7 +239,7 @@ function decoded(path: string, bytes: Uint8Array): string {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
       .decode(bytes);
   } catch {
-    return refuse("edit", path, "it is not UTF-8", "convert it");
+    return throwRefusal("edit", path, "it is not UTF-8", "Convert it");
   }
 }
 
@@ -243,7 +260,7 @@ function makeFolder(path: string, how: NewFile): void {
       if (error instanceof Deno.errors.AlreadyExists) continue;
       throw error;
     }
-    takeOver(each, undefined, 0);
+    copyOwner(each, undefined, 0);
   }
 }
 
@@ -257,9 +274,9 @@ function exists(path: string): boolean {
   }
 }
 
-/** Holds a folder until closed; undefined if it is gone. */
+/** Locks a folder until closed; undefined if it is missing. */
 function lockFolder(folder: string): { close(): void } | undefined {
-  // Windows opens no folders; there only the look before the write is left.
+  // Windows opens no folders; there only the comparison before the write is left.
   if (Deno.build.os === "windows") return { close: (): void => {} };
   let file: Deno.FsFile;
   try {
@@ -271,7 +288,7 @@ function lockFolder(folder: string): { close(): void } | undefined {
   try {
     file.lockSync(true);
   } catch {
-    // A file system without locks: the look before the write is left.
+    // Without locks on the file system, the comparison before the write is left.
   }
   return file;
 }
@@ -284,7 +301,7 @@ function replace(
 ): void {
   const fresh = `${target}.mbus-new-${Deno.pid}`;
   if (!createTextFile(fresh, text, before?.info, how)) {
-    // Left by a process of this number that was killed.
+    // A killed process of the same pid left it.
     Deno.removeSync(fresh);
     createTextFile(fresh, text, before?.info, how);
   }
@@ -296,34 +313,38 @@ function replace(
   }
 }
 
-/** Removes a file, and the link by which it was found. */
+/** Removes a file, and the link that leads to it. */
 function remove(path: string, target: string): void {
   Deno.removeSync(target);
   if (isLink(path)) Deno.removeSync(path);
 }
 
-/** Turns what the system refuses into a sentence. */
-function saying<Result>(act: string, path: string, work: () => Result): Result {
+/** Turns an error of the system into a sentence. */
+function withSystemErrors<Result>(
+  act: string,
+  path: string,
+  work: () => Result,
+): Result {
   try {
     return work();
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (error instanceof RefusalError || code === undefined) throw error;
     throw new RefusalError(
-      `Cannot ${act} "${path}": the system refuses it (${message}); make the ` +
-        `file and its folder yours to ${act}, then try again.`,
+      `Cannot ${act} "${path}": the system denies it (${message}). Get ` +
+        `permission to ${act} the file and its folder, then try again.`,
       { cause: error },
     );
   }
 }
 
-function refuse(
+function throwRefusal(
   act: string,
   path: string,
   state: string,
   remedy: string,
 ): never {
   throw new RefusalError(
-    `Cannot ${act} "${path}": ${state}; ${remedy}, then try again.`,
+    `Cannot ${act} "${path}": ${state}. ${remedy}, then try again.`,
   );
 }

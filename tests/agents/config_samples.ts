@@ -77,13 +77,17 @@ export const BROKEN_JSON: readonly (readonly [string, string, RegExp])[] = [
   ["blanks", "\n\n", /not valid JSON/],
   ["half an object", '{\n  "a": 1,\n  "b', /not valid JSON.*line 3, column 3/],
   ["a missing comma", '{\n  "a": 1\n  "b": 2\n}', /line 3, column 3/],
-  ["a list", "[]", /no JSON object/],
-  ["a text", '"x"', /no JSON object/],
-  ["hooks as a list", '{\n  "hooks": []\n}', /"hooks" is no object.*line 2/],
-  ["hooks as nothing", '{ "hooks": null }', /"hooks" is no object/],
-  ["an event as an object", '{ "hooks": { "%E": {} } }', /is no array/],
-  ["hooks twice", '{ "hooks": {}, "hooks": {} }', /"hooks" is there twice/],
-  ["an event twice", '{ "hooks": { "%E": [], "%E": [] } }', /is there twice/],
+  ["a list", "[]", /not a JSON object/],
+  ["a text", '"x"', /not a JSON object/],
+  [
+    "hooks as a list",
+    '{\n  "hooks": []\n}',
+    /"hooks" is not an object.*line 2/,
+  ],
+  ["hooks as nothing", '{ "hooks": null }', /"hooks" is not an object/],
+  ["an event as an object", '{ "hooks": { "%E": {} } }', /is not an array/],
+  ["hooks twice", '{ "hooks": {}, "hooks": {} }', /"hooks" occurs twice/],
+  ["an event twice", '{ "hooks": { "%E": [], "%E": [] } }', /occurs twice/],
 ];
 
 /** TOML files. */

@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { EXIT } from "../../lib/cli/command.ts";
 import { AGENT_NAMES } from "../../lib/hooks/agents/agent.ts";
 import {
   addGuide,
@@ -12,7 +13,9 @@ import {
   guidePath,
   removeGuide,
 } from "../../lib/install/agents/guide.ts";
+import { Mbus } from "../cli/mbus.ts";
 
+const PEER = { MBUS_SESSION: "peer" };
 const TEXTS: readonly (readonly [string, string | undefined])[] = [
   ["no file", undefined],
   ["nothing", ""],
@@ -38,10 +41,12 @@ for (const [what, text] of TEXTS) {
 }
 
 Deno.test("an older guide is replaced, and what was added behind it stays", () => {
-  const old = addGuide("# Mine\n").replace("who is here", "who was here");
+  const old = addGuide("# Mine\n").replace("sessions here", "sessions there");
   const text = `${old}\n# More\n`;
   const added = addGuide(text);
-  assert.ok(added.includes("who is here") && !added.includes("who was here"));
+  assert.ok(
+    added.includes("sessions here") && !added.includes("sessions there"),
+  );
   assert.equal(removeGuide(added), "# Mine\n\n# More\n");
 });
 
@@ -80,4 +85,27 @@ Deno.test("each agent reads the guide where it looks for instructions", () => {
     "/p/AGENTS.md",
     "/p/AGENTS.md",
   ]);
+});
+
+Deno.test("the guide's commands are called as it shows them", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["register", "--vendor", "pi"], { env: PEER });
+  await mbus.done(["task", "post", "guide", "--id", "T-1"]);
+  const values: Readonly<Record<string, string>> = {
+    SESSION: "peer",
+    PATH: "a.ts",
+    ID: "T-1",
+  };
+  const examples = [...GUIDE.matchAll(/`mbus ([^`]+)`/g)];
+  assert.ok(examples.length >= 8);
+  for (const [, example] of examples) {
+    const args = [...example.matchAll(/'([^']*)'|(\S+)/g)]
+      .map(([, quoted, word]) => quoted ?? values[word] ?? word);
+    const isAsk = args[0] === "ask";
+    // No session answers, so the wait ends at once.
+    const { code, stderr } = await mbus.run(
+      isAsk ? [...args, "--timeout", "1ms"] : args,
+    );
+    assert.equal(code, isAsk ? EXIT.refused : EXIT.done, example + stderr);
+  }
 });

@@ -7,11 +7,11 @@
 import assert from "node:assert/strict";
 import { parse } from "smol-toml";
 import {
+  addUnloadDelay,
   addWritableRoot,
   codexConfig,
+  removeUnloadDelay,
   removeWritableRoot,
-  unloadAtOnce,
-  unloadLater,
 } from "../../lib/install/agents/codex.ts";
 import {
   ConfigError,
@@ -184,7 +184,7 @@ Deno.test("codex: refuses a sandbox that is an inline table", () => {
   const text = "sandbox_workspace_write = { network_access = true }\n";
   assert.throws(
     () => addWritableRoot(text, FOLDER, PATH),
-    /Cannot edit ".*": no room in "sandbox_workspace_write" at line 1/,
+    /Cannot edit ".*": "sandbox_workspace_write" is not a table at line 1/,
   );
   assert.throws(() => addWritableRoot("a =", FOLDER, PATH), ConfigError);
 });
@@ -209,16 +209,16 @@ for (
   ] as const
 ) {
   Deno.test(`codex: the end of threads with windows comes and goes in ${what}`, () => {
-    const put = unloadAtOnce(text, "config.toml");
+    const put = addUnloadDelay(text, "config.toml");
     assert.match(put.replace("\ufeff", ""), UNLOADS);
     assert.equal(
       (parse(put.replace("\ufeff", "")) as Record<string, unknown>)
         .thread_unload_delay_secs,
       0,
     );
-    assert.equal(unloadAtOnce(put, "config.toml"), put);
+    assert.equal(addUnloadDelay(put, "config.toml"), put);
     assert.equal(
-      unloadLater(put, "config.toml"),
+      removeUnloadDelay(put, "config.toml"),
       text === "" ? undefined : text,
     );
   });
@@ -232,7 +232,7 @@ Deno.test("codex: a delay of the person's own is neither changed nor taken out",
       "thread_unload_delay_secs = 0 # mine\n",
     ]
   ) {
-    assert.equal(unloadAtOnce(text, "config.toml"), text);
-    assert.equal(unloadLater(text, "config.toml"), text);
+    assert.equal(addUnloadDelay(text, "config.toml"), text);
+    assert.equal(removeUnloadDelay(text, "config.toml"), text);
   }
 });

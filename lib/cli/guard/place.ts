@@ -15,7 +15,7 @@
  */
 
 import { git } from "../git.ts";
-import { folderOf, outOf } from "../../install/text_file.ts";
+import { folderOf, pathOutside } from "../../install/text_file.ts";
 import { RefusalError } from "../refusal.ts";
 import { visible } from "../output/visible_text.ts";
 
@@ -55,8 +55,9 @@ export async function hookPlace(act: string): Promise<HookPlace> {
     .replace(/(?<=.)\/+$/, "");
   const folder = isAbsolute(given) ? given : `${top}/${given}`;
   const setting = await settingOf(top, act);
-  const leads = outOf(top, folder);
-  const shared = leads !== undefined && outOf(common, folder) !== undefined;
+  const leads = pathOutside(top, folder);
+  const shared = leads !== undefined &&
+    pathOutside(common, folder) !== undefined;
   // A repository brings its links along, but not its configuration.
   const isLinked = setting !== undefined && !isAbsolute(setting.path) &&
     !setting.path.split("/").includes("..");
@@ -69,7 +70,9 @@ export async function hookPlace(act: string): Promise<HookPlace> {
     `${common}/hooks`,
     ...roots.flatMap((root) =>
       [...relative, HUSKY].map((path) => `${root}/${path}`)
-        .filter((path) => isFolder(path) && outOf(root, path) === undefined)
+        .filter((path) =>
+          isFolder(path) && pathOutside(root, path) === undefined
+        )
     ),
   ];
   return {

@@ -1,13 +1,13 @@
 /**
- * Where Claude Code's hooks are configured: `settings.json`, in seconds.
+ * Claude Code's configuration of hooks: `settings.json`, timeouts in seconds.
  *
- * `CLAUDE_CONFIG_DIR` moves the person's folder. A matcher of names and `|` is
- * a list of whole names. A shell command that failed may have written before:
- * it has an event of its own.
+ * `CLAUDE_CONFIG_DIR` moves the user's folder. A matcher of names and `|` is a
+ * list of whole names. A failed shell command has an event of its own, because it
+ * may have written before it failed.
  *
- * A hook with `asyncRewake` runs in the background and, if it ends with 2, wakes
- * the agent with what it said: one that waits for messages goes in behind the one
- * of a turn's end where a person asks for it.
+ * A hook with `asyncRewake` runs in the background. If it exits with 2, its output
+ * wakes the agent. Where a person asks for it, such a hook waits for messages. It
+ * stands behind the hook at the end of a turn.
  *
  * @module
  */
@@ -38,7 +38,7 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionEnd"],
 ];
 
-// How long an idle Claude Code can be woken after a turn.
+// Time for which an idle Claude Code can be woken after a turn.
 const WAKE_SECONDS = 12 * 60 * 60;
 
 /** Claude Code's configuration. */

@@ -1,18 +1,18 @@
 /**
- * Where Codex's hooks are configured: `config.toml`, in seconds.
- * `CODEX_HOME` moves the person's folder.
+ * Codex's configuration of hooks: `config.toml`, timeouts in seconds.
+ * `CODEX_HOME` moves the user's folder.
  *
- * Codex asks the person to approve each hook and forgets the approval when the
- * hook changes: so its text is always the same, and nothing is approved here.
- * A matcher is a regular expression that may match anywhere, so it is anchored.
+ * Codex asks the person to approve each hook, and forgets the approval when the
+ * hook changes. So a hook's text is constant, and no hook is approved here. A
+ * matcher is a regular expression that may match anywhere, so it is anchored.
  *
- * Its sandbox lets the model's shell write only below the working folder. So
- * that `mbus` works there, the bus's folder can be added to the sandbox's
- * `writable_roots`; what is added carries a comment, or is found by its value.
+ * Codex's sandbox lets the model's shell write only below the working folder. The
+ * bus folder can be added to the sandbox's `writable_roots`, so that `mbus` works
+ * there. An added entry has a comment, or is recognised by its value.
  *
- * Its daemon unloads a thread a minute after the thread's window closed, and tells
- * no program before. With a delay of 0 all programs see the end of a session at
- * once, also those that cannot ask the daemon.
+ * The daemon unloads a thread a minute after its window closed, and tells no
+ * program before. With a delay of 0, all programs see the end of a session at
+ * once, even those that cannot ask the daemon.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import {
   TIMEOUT_SECONDS,
 } from "./config.ts";
 import { homeOf } from "./homes.ts";
-import { type Edit, putIn, type Span, takeOut } from "./sequence.ts";
+import { type Edit, insertItems, removeItems, type Span } from "./sequence.ts";
 import { type TomlStatement, tomlString, TomlText, tomlValue } from "./toml.ts";
 import { type TomlHook, tomlHooksFile } from "./toml_hooks.ts";
 
@@ -94,8 +94,8 @@ function hookOf(event: string, matcher?: string): TomlHook {
  * @param text The text of `config.toml`, `undefined` if there is no file.
  * @param folder The folder, absolute.
  * @param path The file's path, for messages.
- * @returns The new text; the same if the folder is in already.
- * @throws {ConfigError} If the text cannot be read or has no room for it.
+ * @returns The new text; the same if the folder is present.
+ * @throws {ConfigError} If the text cannot be read or edited.
  */
 export function addWritableRoot(
   text: string | undefined,
@@ -110,10 +110,12 @@ export function addWritableRoot(
   const roots = rootsOf(toml);
   if (roots?.value !== undefined) {
     const array = toml.array(roots.value);
-    if (array === undefined) return refuse(toml, roots);
+    if (array === undefined) return throwNoTable(toml, roots);
     const isIn = array.items.some((each) => isFolder(toml, each, folder));
     if (isIn) return text;
-    return toml.edited(putIn(toml.text, array, [item], toml.gapOf(array)));
+    return toml.edited(
+      insertItems(toml.text, array, [item], toml.gapOf(array)),
+    );
   }
   const table = toml.statements.find(({ kind, path: at }) =>
     kind === "table" && at.length === 1 && at[0] === SANDBOX
@@ -125,18 +127,18 @@ export function addWritableRoot(
     return toml.edited([{ start: table.end, end: table.end, text: line }]);
   }
   const other = toml.statements.find(({ path: at }) => at[0] === SANDBOX);
-  if (other !== undefined) return refuse(toml, other);
+  if (other !== undefined) return throwNoTable(toml, other);
   return toml.appended(`${header}${toml.eol}${pair}${toml.eol}`);
 }
 
 /**
- * Takes back what {@linkcode addWritableRoot} added. If hooks were installed
- * too, take back in the reverse order.
+ * Reverts {@linkcode addWritableRoot}. If hooks were installed too, revert in
+ * reverse order.
  *
  * @param text The text of `config.toml`.
  * @param folder The folder, absolute.
  * @param path The file's path, for messages.
- * @returns The new text, `undefined` if nothing else was in the file.
+ * @returns The new text, `undefined` if the file had no other content.
  * @throws {ConfigError} If the text cannot be read.
  */
 export function removeWritableRoot(
@@ -158,36 +160,39 @@ export function removeWritableRoot(
     return result === "" && start === 0 ? undefined : result;
   }
   if (isAlone && isMarked(toml, roots)) return toml.edited([line(toml, roots)]);
-  return toml.edited(takeOut(array, new Set([at])));
+  return toml.edited(removeItems(array, new Set([at])));
 }
 
 /**
- * Has Codex unload a thread as soon as its window closed. A delay that the person
- * chose stays as it is.
+ * Makes Codex unload a thread as soon as its window closes. Keeps a delay that
+ * the person chose.
  *
  * @param text The text of `config.toml`, `undefined` if there is no file.
  * @param path The file's path, for messages.
- * @returns The new text; the same if there is a delay already.
+ * @returns The new text; the same if there is a delay.
  * @throws {ConfigError} If the text cannot be read.
  */
-export function unloadAtOnce(text: string | undefined, path: string): string {
+export function addUnloadDelay(text: string | undefined, path: string): string {
   const pair = `${UNLOAD_DELAY} = 0 ${UNLOAD_MARK}`;
   if (text === undefined) return `${pair}\n`;
   const toml = read(text, path);
   if (delayOf(toml) !== undefined) return text;
-  // Behind a table's header it would belong to that table.
+  // At the top, because behind a table's header it would belong to that table.
   return toml.edited([{ start: 0, end: 0, text: `${pair}${toml.eol}` }]);
 }
 
 /**
- * Takes back what {@linkcode unloadAtOnce} added.
+ * Reverts {@linkcode addUnloadDelay}.
  *
  * @param text The text of `config.toml`.
  * @param path The file's path, for messages.
- * @returns The new text, `undefined` if nothing else was in the file.
+ * @returns The new text, `undefined` if the file had no other content.
  * @throws {ConfigError} If the text cannot be read.
  */
-export function unloadLater(text: string, path: string): string | undefined {
+export function removeUnloadDelay(
+  text: string,
+  path: string,
+): string | undefined {
   const toml = read(text, path);
   const pair = delayOf(toml);
   if (pair === undefined || !isMarked(toml, pair, UNLOAD_MARK)) return text;
@@ -202,12 +207,12 @@ function delayOf(toml: TomlText): TomlStatement | undefined {
 }
 
 /**
- * Says whether Codex goes by permission profiles, beside which it does not
- * heed `writable_roots`.
+ * Whether Codex uses permission profiles, with which it ignores
+ * `writable_roots`.
  *
  * @param text The text of `config.toml`.
  * @param path The file's path, for messages.
- * @returns Whether a profile is chosen and no `sandbox_mode` overrules it.
+ * @returns Whether a profile is chosen and no `sandbox_mode` overrides it.
  * @throws {ConfigError} If the text cannot be read.
  */
 export function usesPermissionProfiles(text: string, path: string): boolean {
@@ -219,7 +224,7 @@ export function usesPermissionProfiles(text: string, path: string): boolean {
   return has("default_permissions") && !has("sandbox_mode");
 }
 
-/** We made the table if its header carries our mark; it may have grown. */
+/** Whether we made the table: its header has our mark. It may have grown. */
 function isMadeTable(toml: TomlText, index: number): boolean {
   const header = toml.statements[index - 1];
   const next = toml.statements.slice(index + 1).find(({ kind }) =>
@@ -237,7 +242,7 @@ function isMarked(
   return toml.slice(statement).trimEnd().endsWith(mark);
 }
 
-/** A line of ours: behind a header without a line end it brought one. */
+/** Removes a line of ours, with the line end that it added to a header. */
 function line(toml: TomlText, pair: TomlStatement): Edit {
   return toml.slice(pair).endsWith("\n")
     ? { start: pair.start, end: pair.end, text: "" }
@@ -263,9 +268,9 @@ function isFolder(
   return tomlValue(toml.slice(span)) === folder;
 }
 
-function refuse(toml: TomlText, statement: TomlStatement): never {
+function throwNoTable(toml: TomlText, statement: TomlStatement): never {
   return toml.fail(
-    `no room in "${SANDBOX}"`,
+    `"${SANDBOX}" is not a table`,
     `Write it as a table [${SANDBOX}], then try again.`,
     statement.start,
   );

@@ -1,19 +1,19 @@
 /**
- * An agent's configuration, as far as our hooks are in it.
+ * An agent's configuration files that contain our hooks.
  *
- * An {@linkcode AgentConfig} knows where its agent looks for hooks and gives,
- * for each such place, a {@linkcode ConfigFile}: pure functions from text to
- * text. Nothing here reads or writes a file; whoever does shows the difference,
- * asks, keeps a backup, and removes a file whose text becomes `undefined`.
+ * An {@linkcode AgentConfig} knows where its agent looks for hooks. It makes a
+ * {@linkcode ConfigFile} for each such place: pure functions from text to text,
+ * without I/O. The caller shows the difference, asks, keeps a backup, and removes
+ * a file whose text becomes `undefined`.
  *
- * What every file keeps true:
- * - What is not ours stays byte for byte: comments, order, indentation,
+ * Invariants of every file:
+ * - Text that is not ours stays byte for byte: comments, order, indentation,
  *   trailing commas, line ends, byte order mark, a missing last line end.
  * - `uninstall(install(text)) === text`, also for `undefined`: no file.
  * - `install(install(text)) === install(text)`.
- * - What cannot be read is refused with a {@linkcode ConfigError}, unchanged.
+ * - An unreadable text causes a {@linkcode ConfigError} and stays unchanged.
  *
- * This half is loaded only to install; the hook path never imports it.
+ * Hooks never import this folder.
  *
  * @module
  */
@@ -24,75 +24,75 @@ import type {
   ReadVariable,
 } from "../../hooks/agents/agent.ts";
 
-/** How long a hook may take, in seconds. */
+/** Maximum duration of a hook, in seconds. */
 export const TIMEOUT_SECONDS = 2;
 
-/** For whom hooks are installed: this person, or everybody in a project. */
+/** Scope of an installation: this user, or all users of a project. */
 export type ConfigScope = "user" | "project";
 
 /** The form of a configuration file. */
 export type ConfigFormat = "json" | "toml" | "plugin";
 
-/** Where to look for configuration. */
+/** The folders and variables that locate configuration files. */
 export interface ConfigPlace {
   /** The home directory, absolute. */
   readonly home: string;
   /** The project's root, absolute. */
   readonly project: string;
   /**
-   * The folder in which agents are started, absolute: a relative value of theirs
-   * starts there.
+   * The folder in which agents are started, absolute. Relative values of their
+   * variables start there.
    * @default {project}
    */
   readonly folder?: string;
   /** Reads an environment variable. */
   readonly env: ReadVariable;
-  /** Whether there is such a file; by default none is. */
+  /** Whether a file exists; by default none does. */
   readonly exists?: (path: string) => boolean;
 }
 
-/** What of ours goes in beyond what always does. */
+/** Optional parts of the hooks. */
 export interface ConfigOptions {
   /**
-   * Whether messages wake an idle agent, where it has a way for that. What was put
-   * in so stays until it is taken out.
+   * Whether messages wake an idle agent, if the agent can be woken. Once
+   * installed, this stays until it is uninstalled.
    * @default {false}
    */
   readonly wake?: boolean;
 }
 
-/** One file that can hold our hooks. */
+/** One file that can contain our hooks. */
 export interface ConfigFile {
-  /** Its path, absolute. */
+  /** The path, absolute. */
   readonly path: string;
-  /** Its form. */
+  /** The form. */
   readonly format: ConfigFormat;
-  /** Which program reads it, if the agent's name stands for more than one. */
+  /** The program that reads it, if the agent has several. */
   readonly program?: string;
   /**
-   * Whether the person has named its folder by a variable, so that it counts
-   * before it is there.
+   * Whether a variable of the person names its folder, so that it counts before it
+   * exists.
    * @default {false}
    */
   readonly isNamed?: boolean;
   /**
-   * Puts our hooks in, or brings them up to date.
+   * Adds our hooks, or updates them.
    *
    * @param text The file's text, `undefined` if there is no file.
    * @returns The new text; the same if nothing changes.
-   * @throws {ConfigError} If the text cannot be read or has no room for them.
+   * @throws {ConfigError} If the text cannot be read or edited.
    */
   install(text: string | undefined): string;
   /**
-   * Takes our hooks out.
+   * Removes our hooks.
    *
    * @param text The file's text.
-   * @returns The new text, `undefined` if the file was ours alone.
+   * @returns The new text, `undefined` if the file had no other content.
    * @throws {ConfigError} If the text cannot be read.
    */
   uninstall(text: string): string | undefined;
   /**
-   * Says whether our hooks are in, as this version installs them.
+   * Compares the text with the hooks of this version.
    *
    * @param text The file's text, `undefined` if there is no file.
    * @returns `current`, `outdated` or `absent`.
@@ -100,19 +100,19 @@ export interface ConfigFile {
   status(text: string | undefined): "current" | "outdated" | "absent";
 }
 
-/** Where one agent's hooks are configured. */
+/** The configuration of one agent's hooks. */
 export interface AgentConfig {
   /** The agent. */
   readonly name: AgentName;
-  /** What a person has to do after installing, if anything. */
+  /** The person's next step after installing, if there is one. */
   readonly afterInstall?: string;
   /**
    * Lists the files to install into.
    *
-   * @param scope For whom.
-   * @param place Where home and the project are.
-   * @param options What goes in beyond what always does.
-   * @returns The files; none if the agent has no such scope.
+   * @param scope The scope.
+   * @param place The home directory and the project.
+   * @param options Optional parts of the hooks.
+   * @returns The files; none if the agent does not have the scope.
    */
   files(
     scope: ConfigScope,
@@ -121,25 +121,25 @@ export interface AgentConfig {
   ): ConfigFile[];
 }
 
-/** A configuration file could not be edited. */
+/** Thrown if a configuration file cannot be edited. */
 export class ConfigError extends Error {
   /** The class's name. */
   override readonly name = "ConfigError";
-  /** The file. */
+  /** The file's path. */
   readonly path: string;
-  /** Its form. */
+  /** The file's form. */
   readonly format: ConfigFormat;
-  /** The line of the trouble, from 1; 0 if it has no place. */
+  /** The line of the fault, from 1; 0 if it has no position. */
   readonly line: number;
-  /** The column of the trouble, from 1; 0 if it has no place. */
+  /** The column of the fault, from 1; 0 if it has no position. */
   readonly column: number;
 
   /**
-   * Says what stood in the way and what to do.
+   * Makes the message from the fault and its remedy.
    *
    * @param file The file's path and form.
-   * @param trouble What stood in the way.
-   * @param advice What to do.
+   * @param trouble The fault.
+   * @param advice The remedy.
    * @param at Line and column, from 1.
    */
   constructor(
@@ -160,7 +160,7 @@ export class ConfigError extends Error {
 }
 
 /**
- * Finds the line and column of an offset.
+ * Returns the line and column of an offset.
  *
  * @param text The text.
  * @param offset The offset in it.
@@ -175,7 +175,7 @@ export function positionOf(
 }
 
 /**
- * Says whether a command is one of ours for this agent.
+ * Whether a command is one of ours for this agent.
  *
  * @param command The command, of any type.
  * @param agent The agent.
@@ -186,12 +186,12 @@ export function isOurCommand(command: unknown, agent: AgentName): boolean {
     new RegExp(`\\bmbus hook ${agent}\\b`).test(command);
 }
 
-/** Agents that let a tool go on whose hook cannot be started or is killed. */
+/** Agents whose tools proceed if a hook cannot be started or is killed. */
 const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi", "droid"];
 
 /**
- * The file, in the folder `message-bus` of the user's data, by which
- * `deno task install` says what runs `mbus hook` without a shell of its own.
+ * Name of a file in the folder `message-bus` of the user's data. With it,
+ * `deno task install` says how to run `mbus hook` without the launcher's shell.
  */
 export const HOOK_FRAGMENT = "hook.sh";
 
@@ -200,31 +200,31 @@ const ZSH_READS = '[ -z "$ZSH_VERSION" ] || setopt posixbuiltins; ';
 /**
  * Makes the shell command that an agent runs at a hook.
  *
- * It runs `mbus hook`, or what {@linkcode HOOK_FRAGMENT} puts in its place: the
- * same program without the launcher's shell, a millisecond sooner. If neither is
- * there the agent gets its neutral answer and exit code 0, as a missing program
- * must not stop an edit. What the agent writes is read to its end also then, so
- * that it does not meet a closed pipe; in the background, because an agent may
- * leave the pipe open. Only what a POSIX shell has built in is used, so it works
- * with an empty PATH.
+ * The command runs `mbus hook`, or the program that {@linkcode HOOK_FRAGMENT}
+ * puts in its place without the launcher's shell. If neither exists, the agent
+ * gets its neutral response and exit code 0, because a missing program must not
+ * stop an edit. The agent's input is then read to its end, so that the agent does
+ * not write to a closed pipe. This happens in the background, because an agent
+ * may leave the pipe open. The command uses only builtins of a POSIX shell, so it
+ * works with an empty PATH.
  *
- * - By `command`, as a shell that cannot read what `.` names ends otherwise, and
- *   some with exit code 2. The slash before it makes a relative folder one that
- *   is not there: a project must not bring a file to run. What is read lies in the
- *   user's own data, as does the program that it names.
- * - Where an `mbus` that fails to start would stop the tool, or leave an answer
- *   that is none, the shell stays to say the neutral one. Elsewhere `mbus` takes
- *   its place, which is half a millisecond sooner: Claude Code, Codex and kimi go
- *   on at every exit code but 2, and Droid at every one but 2 and 3.
- * - A person's shell may be zsh, whose `command` knows no builtins unless told.
- * - Codex starts hooks with the person's own shell, which may be none of POSIX: for
- *   it the command names `/bin/sh`.
- * - Gemini CLI ends only the shell when the time is up, and then waits until nobody
- *   holds its output any more: so the shell ends `mbus` in its turn.
+ * - The fragment is read by `command .`: a shell that cannot read a file named by
+ *   `.` exits otherwise, some with exit code 2. The slash before the path makes a
+ *   relative folder a missing one, because a project must not provide a file to
+ *   run. The fragment lies in the user's own data, as does its program.
+ * - In some agents a failing `mbus` would stop the tool, or leave an invalid
+ *   response. There the shell stays and prints the neutral response. Otherwise
+ *   `exec` saves a process: Claude Code, Codex and kimi proceed at every exit code
+ *   but 2, Droid at every one but 2 and 3.
+ * - The user's shell may be zsh, whose `command` finds no builtins by default.
+ * - Codex starts hooks with the user's own shell, which may not be a POSIX one. So
+ *   its command names `/bin/sh`.
+ * - Gemini CLI kills only the shell at the timeout, and then waits until no process
+ *   has its output open. So the shell kills `mbus` itself.
  *
  * @param agent The agent.
- * @param event The event, for agents whose input does not tell it.
- * @returns The command, always the same for the same arguments.
+ * @param event The event, for agents whose input does not contain it.
+ * @returns The command, constant for the same arguments.
  */
 export function hookCommand(
   agent: Pick<Agent, "name" | "neutral">,
@@ -239,7 +239,7 @@ export function hookCommand(
     : agent.name === "gemini"
     ? `${ENDED_WITH_SHELL} || ${neutral}`
     : `"$@" || ${neutral}`;
-  // Codex names a shell that is not zsh.
+  // Codex's command names a shell that is not zsh.
   const zsh = agent.name === "codex" ? "" : ZSH_READS;
   const command = `set -- ${hook}; ${zsh}command . ${FRAGMENT} 2>/dev/null; ` +
     `if command -v "$1" >/dev/null 2>&1; ` +
@@ -250,7 +250,7 @@ export function hookCommand(
 const FRAGMENT =
   `"/${"${XDG_DATA_HOME:-$HOME/.local/share}"}/message-bus/${HOOK_FRAGMENT}"`;
 
-// A program in the background loses its input, unless that is handed on.
+// A background program loses its standard input, so descriptor 3 passes it on.
 const DRAIN = "exec 3<&0; " +
   "while read -r _; do :; done <&3 3<&- >/dev/null 2>&1 &";
 const ENDED_WITH_SHELL =

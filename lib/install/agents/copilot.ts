@@ -1,10 +1,10 @@
 /**
- * Where GitHub Copilot CLI's hooks are configured: a file of our own in its
- * folder of hooks, in seconds. `COPILOT_HOME` moves the person's folder.
+ * GitHub Copilot CLI's configuration of hooks: a file of our own in its hooks
+ * folder, timeouts in seconds. `COPILOT_HOME` moves the user's folder.
  *
- * In such a folder a bad entry drops only itself; inside its settings it would
- * take all hooks with it. The input does not name the event, so the command
- * does. A matcher has to match the whole name.
+ * In this folder an invalid entry drops only itself; in the settings it would
+ * drop all hooks. The input does not name the event, so the command does. A
+ * matcher must match the whole name.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import {
 import { homeOf } from "./homes.ts";
 import { type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
-// A tool of a server is called after it: `server-tool`.
+// The name of an MCP tool is `server-tool`.
 const SHELLS = "bash|powershell|[^-]+-.+";
 const EDITS = `edit|create|str_replace_editor|apply_patch|${SHELLS}`;
 const MATCHERS: readonly (readonly [string, string?])[] = [
@@ -55,7 +55,7 @@ function hooks(): JsonHook[] {
     event,
     entry: {
       type: "command",
-      // The text is for a POSIX shell: `command` would hand it to others too.
+      // A POSIX shell's text; Copilot would give `command` to other shells, too.
       bash: hookCommand(copilot, event),
       ...(matcher === undefined ? {} : { matcher }),
       timeoutSec: TIMEOUT_SECONDS,

@@ -1,9 +1,9 @@
 /**
- * Where Cursor's hooks are configured: `hooks.json`, in seconds. The editor reads
- * it in `~/.cursor`; `CURSOR_CONFIG_DIR` moves the folder of the command line.
+ * Cursor's configuration of hooks: `hooks.json`, timeouts in seconds. The editor
+ * reads it in `~/.cursor`; `CURSOR_CONFIG_DIR` moves the command line's folder.
  *
- * One event name that it does not know voids the whole file, so only those that
- * every known version has are used.
+ * One unknown event name voids the whole file. So only events of every known
+ * version are used.
  *
  * @module
  */

@@ -1,13 +1,13 @@
 /**
- * Where Droid reads its hooks.
+ * Droid's configuration of hooks.
  *
- * `~/.factory/settings.json` and `.factory/settings.json` in a project hold them
- * under `hooks`. A `hooks.json` beside it holds nothing else, with the events at
- * its top, and for an event that is in it the settings are not read: where there
- * is one, ours go there, and out of the settings.
+ * `~/.factory/settings.json`, and `.factory/settings.json` in a project, contain
+ * them under `hooks`. A `hooks.json` beside it contains only events, at its top.
+ * For an event in `hooks.json`, Droid ignores the settings. So if `hooks.json`
+ * exists, our hooks go there and are removed from the settings.
  *
- * The timeout is in seconds; a matcher is a regular expression that may match
- * anywhere. `FACTORY_HOME_OVERRIDE` stands in for the home folder.
+ * Timeouts are in seconds. A matcher is a regular expression that may match
+ * anywhere. `FACTORY_HOME_OVERRIDE` replaces the home folder.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
 import { homeOf } from "./homes.ts";
 import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
-// A server's tool is called after it, as `server___tool` or `mcp_server_tool`.
+// The name of an MCP tool is `server___tool` or `mcp_server_tool`.
 const EDITS = "Create|Edit|MultiEdit|ApplyPatch|Execute|mcp_.*|.+___.+";
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionStart"],
@@ -50,7 +50,7 @@ export const droidConfig: AgentConfig = {
   },
 };
 
-/** A file in which our hooks have no effect any more: they only go out. */
+/** Makes a file from which our hooks are only removed: it has no effect. */
 function emptied(settings: ConfigFile): ConfigFile {
   return {
     ...settings,

@@ -1,8 +1,8 @@
 /**
- * Where Gemini CLI's hooks are configured: `settings.json`, in milliseconds.
+ * Gemini CLI's configuration of hooks: `settings.json`, timeouts in milliseconds.
  *
- * `GEMINI_CLI_HOME` stands for the home directory. A matcher is a regular
- * expression that may match anywhere, so it is anchored.
+ * `GEMINI_CLI_HOME` replaces the home directory. A matcher is a regular expression
+ * that may match anywhere, so it is anchored.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The folder in which an agent keeps what is a person's, as the agent finds it.
+ * The folder of a user's files of an agent, as the agent finds it.
  *
  * | program | variable | without it |
  * | --- | --- | --- |
@@ -15,18 +15,18 @@
  * | opencode | `OPENCODE_CONFIG_DIR`, `XDG_CONFIG_HOME` with `/opencode` | `~/.config/opencode` |
  * | Droid | `FACTORY_HOME_OVERRIDE`, with `/.factory` below it | `~/.factory` |
  *
- * All of them start a relative value from the folder that they are started in.
- * Only Qwen Code takes `~` for the home directory; for the others it is a name
- * like another. (Read in claude-code 2.1.330, codex 0.169.0, gemini-cli 0.61.0,
- * kimi-code 2.1.0, qwen-code 0.24.4, opencode 1.18.33 and droid 0.215.0. Copilot's
- * and Cursor's variables are as their documentation has them.)
+ * A relative value starts in the folder in which the agent is started. Only Qwen
+ * Code expands `~`; for the others it is an ordinary name. (Read in claude-code
+ * 2.1.330, codex 0.169.0, gemini-cli 0.61.0, kimi-code 2.1.0, qwen-code 0.24.4,
+ * opencode 1.18.33 and droid 0.215.0. Copilot's and Cursor's variables come from
+ * their documentation.)
  *
  * @module
  */
 
 import type { ConfigPlace } from "./config.ts";
 
-/** A program of which a person's folder is known. */
+/** A program with a folder of a user's files. */
 export type HomeOwner =
   | "claude"
   | "codex"
@@ -40,7 +40,7 @@ export type HomeOwner =
   | "opencode"
   | "droid";
 
-/** Returns the folder of a program's files that are a person's. */
+/** Returns the folder of a program's files of a user. */
 export function homeOf(owner: HomeOwner, place: ConfigPlace): string {
   const { home } = place;
   const at = (variable: string) => folderIn(place, variable);
@@ -77,7 +77,7 @@ export function isHomeNamed(owner: HomeOwner, place: ConfigPlace): boolean {
   return homeOf(owner, place) !== homeOf(owner, usual);
 }
 
-/** The folder that a variable names; undefined if it names none. */
+/** Returns the folder that a variable names; undefined if it names none. */
 function folderIn(
   { home, project, folder = project, env }: ConfigPlace,
   variable: string,
@@ -92,7 +92,7 @@ function folderIn(
   return tidied(isAbsolute ? named : `${folder}/${named}`);
 }
 
-/** A path without `.`, `..` and a slash at its end. */
+/** Removes `.`, `..` and a final slash from a path. */
 function tidied(path: string): string {
   const names: string[] = [];
   for (const name of path.split("/")) {

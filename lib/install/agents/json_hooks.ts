@@ -1,15 +1,15 @@
 /**
  * Our hooks in a JSON configuration: `hooks`, an object of lists by event.
  *
- * All agents with JSON have this form. In a list stand groups with a matcher
- * and a list of commands (Claude's form), or the commands themselves (flat).
- * A command is ours if it calls `mbus hook` for this agent.
+ * All agents with JSON have this form. A list contains groups with a matcher and a
+ * list of commands (Claude's form), or the commands themselves (flat). A command
+ * is ours if it calls `mbus hook` for this agent.
  *
- * Taking out must know what putting in made. What we make opens with a blank or
- * a line end before its first item; into what stood empty we put the first item
- * right behind the bracket. So an emptied list or object goes if it opens with
- * a blank, and stays if not. Members that a new file needs besides (`version`)
- * stand behind `hooks`, and go with it.
+ * Uninstalling must recognise what installing made. A container that we make has a
+ * blank or line end before its first item. Into an empty container of the user we
+ * put the first item right behind the bracket. So an emptied container is removed
+ * if a blank follows its bracket, and kept otherwise. Members that a new file
+ * needs (`version`) stand behind `hooks`, and are removed with it.
  *
  * @module
  */
@@ -18,36 +18,36 @@ import { getNodeValue, type Node } from "jsonc-parser";
 import type { AgentName } from "../../hooks/agents/agent.ts";
 import { type ConfigFile, isOurCommand } from "./config.ts";
 import { type Json, type JsonContainer, JsonText } from "./jsonc.ts";
-import { type Edit, takeOut } from "./sequence.ts";
+import { type Edit, removeItems } from "./sequence.ts";
 
 /** One of our hooks. */
 export interface JsonHook {
   /** The agent's event. */
   readonly event: string;
-  /** What goes into that event's list. */
+  /** The entry in that event's list. */
   readonly entry: Json;
 }
 
-/** What an agent's JSON configuration holds of ours. */
+/** Our hooks in an agent's JSON configuration. */
 export interface JsonHooks {
   /** The file's path. */
   readonly path: string;
   /** The agent. */
   readonly agent: AgentName;
-  /** What goes in. */
+  /** The hooks. */
   readonly hooks: readonly JsonHook[];
-  /** Whether the lists are the file's own members, not those of `hooks`. */
+  /** Whether the lists are members of the file's root, not of `hooks`. */
   readonly atRoot?: boolean;
-  /** Members that must stand beside `hooks`. */
+  /** Members that a new file needs beside `hooks`. */
   readonly beside?: Readonly<Record<string, Json>>;
 }
 
 /**
- * Makes a group with a command, as Claude and its followers have it.
+ * Makes a group with a command, in Claude's form.
  *
- * @param command The command and its timeout, in the agent's unit, and more.
- * @param matcher Which tools, by the agent's rules; all without.
- * @param more More commands of the group.
+ * @param command The command, with its timeout in the agent's unit.
+ * @param matcher The tools, by the agent's rules; absent for all.
+ * @param more Further commands of the group.
  * @returns The group.
  */
 export function groupOf(
@@ -61,7 +61,7 @@ export function groupOf(
 }
 
 /**
- * Makes the file of an agent whose hooks stand in JSON.
+ * Makes the file of an agent with a JSON configuration.
  *
  * @param spec The path and the hooks.
  * @returns The file.
@@ -105,7 +105,7 @@ function install(spec: JsonHooks, text: string | undefined): string {
   return missing.length === 0 ? result : addLists(spec, result, missing);
 }
 
-/** Adds the lists of events that have none, with `hooks` if need be. */
+/** Adds lists for events without one, and `hooks` if it is missing. */
 function addLists(
   spec: JsonHooks,
   text: string,
@@ -144,21 +144,21 @@ function uninstall(spec: JsonHooks, text: string): string | undefined {
     if (gone.size === 0) continue;
     if (gone.size === list.items.length && isMade(json, list)) {
       goneLists.add(index);
-    } else edits.push(...takeOut(list, gone));
+    } else edits.push(...removeItems(list, gone));
   }
   const isAll = goneLists.size > 0 && goneLists.size === inner.keys.length;
   if (!isAll || !isMade(json, inner)) {
-    edits.push(...takeOut(inner, goneLists));
+    edits.push(...removeItems(inner, goneLists));
     return edits.length === 0 ? text : json.edited(edits);
   }
   if (spec.atRoot) {
-    const rest = json.edited(takeOut(inner, goneLists));
+    const rest = json.edited(removeItems(inner, goneLists));
     return /^\{\s*\}\s*$/.test(rest) ? undefined : rest;
   }
   return withoutHooks(spec, json);
 }
 
-/** Takes out `hooks`, which is all ours, and what came with it. */
+/** Removes `hooks`, which is all ours, and the members added with it. */
 function withoutHooks(spec: JsonHooks, json: JsonText): string | undefined {
   const { root } = json;
   const index = root.keys.indexOf("hooks");
@@ -172,12 +172,12 @@ function withoutHooks(spec: JsonHooks, json: JsonText): string | undefined {
     gone.add(next);
   }
   const isAll = gone.size === root.keys.length;
-  const text = json.edited(takeOut(root, gone));
+  const text = json.edited(removeItems(root, gone));
   const isBare = /^\{\s*\}\s*$/.test(text);
   return isAll && isBare && isMade(json, root) ? undefined : text;
 }
 
-/** Which items of an event's list are ours, wholly or in part. */
+/** Finds the items of an event's list that are ours, in whole or in part. */
 function ours(
   spec: JsonHooks,
   json: JsonText,
@@ -194,9 +194,9 @@ function ours(
       isOurs(spec, getNodeValue(command)) ? [at] : []
     );
     if (own.length === 0) continue;
-    // Somebody's own command in our group stays, and so does the group.
+    // A user's own command in our group stays, and so does the group.
     if (own.length === commands.values.length) gone.add(index);
-    else within.push(...takeOut(commands, new Set(own)));
+    else within.push(...removeItems(commands, new Set(own)));
   }
   return { gone, within };
 }
@@ -214,14 +214,14 @@ function commandsOf(json: JsonText, group: Node): JsonContainer | undefined {
   return node?.type === "array" ? json.container(node) : undefined;
 }
 
-/** What holds the lists, if it is there. */
+/** Returns the container of the lists, if it exists. */
 function hooksOf(spec: JsonHooks, json: JsonText): JsonContainer | undefined {
   if (spec.atRoot) return json.root;
   const hooks = json.member(json.root, "hooks", "object");
   return hooks === undefined ? undefined : json.container(hooks);
 }
 
-/** The lists of hooks, by event. */
+/** Returns the lists of hooks, by event. */
 function lists(spec: JsonHooks, json: JsonText): Map<string, JsonContainer> {
   const inner = hooksOf(spec, json);
   if (inner === undefined) return new Map();
@@ -238,7 +238,7 @@ function listOf(
   return json.container(node);
 }
 
-/** All entries that are ours, wholly or in part, with their events. */
+/** Returns all entries that are ours, wholly or in part, with their events. */
 function found(
   spec: JsonHooks,
   json: JsonText,
@@ -267,7 +267,7 @@ function isCurrent(spec: JsonHooks, json: JsonText): boolean {
     );
 }
 
-/** We open what we make with a blank or a line end, and comment nothing. */
+/** Whether we made a container: a blank follows its bracket, and no comment. */
 function isMade(json: JsonText, container: JsonContainer): boolean {
   return container.comments.length === 0 &&
     /\s/.test(json.text[container.open] ?? "");

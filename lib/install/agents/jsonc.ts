@@ -1,9 +1,9 @@
 /**
- * A JSON text with comments, edited without touching anything else.
+ * Edits a JSON text with comments, and keeps all other bytes.
  *
- * Reads with `jsonc-parser`, which accepts comments and trailing commas and
- * says where everything stands; the edits are made by `sequence.ts`. What is
- * written takes over the text's line ends and indentation.
+ * `jsonc-parser` reads it, because it accepts comments and trailing commas and
+ * reports positions. `sequence.ts` makes the edits. New text has the line ends and
+ * the indentation of the old one.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { ConfigError, type ConfigFile, positionOf } from "./config.ts";
 import {
   applyEdits,
   type Edit,
-  putIn,
+  insertItems,
   type Sequence,
   type Span,
 } from "./sequence.ts";
@@ -33,19 +33,19 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
-/** A JSON object or array with what is needed to edit it. */
+/** A JSON object or array, with the positions that an edit needs. */
 export interface JsonContainer extends Sequence {
-  /** Where it stands, with its brackets. */
+  /** Position in the text, with the brackets. */
   readonly span: Span;
-  /** Its items' keys, for an object. */
+  /** The keys of an object's items. */
   readonly keys: readonly string[];
-  /** Its items' values. */
+  /** The values of the items. */
   readonly values: readonly Node[];
 }
 
 const BOM = "\ufeff";
 
-/** A JSON text, read. */
+/** A JSON text, parsed. */
 export class JsonText {
   /** The text, without byte order mark. */
   readonly text: string;
@@ -57,11 +57,11 @@ export class JsonText {
   readonly #comments: Span[] = [];
 
   /**
-   * Reads a text.
+   * Parses a text.
    *
    * @param text The text.
-   * @param file The file it is from.
-   * @throws {ConfigError} If it is not JSON, or its root is no object.
+   * @param file The file that it comes from.
+   * @throws {ConfigError} If it is not JSON, or its root is not an object.
    */
   constructor(text: string, file: Pick<ConfigFile, "path" | "format">) {
     this.#file = file;
@@ -77,20 +77,20 @@ export class JsonText {
       this.fail(`not valid JSON (${code})`, error?.offset ?? 0);
     }
     this.#scan();
-    if (node.type !== "object") this.fail("no JSON object", node.offset);
+    if (node.type !== "object") this.fail("not a JSON object", node.offset);
     this.root = this.container(node);
   }
 
-  /** Makes edits. */
+  /** Applies edits. */
   edited(edits: readonly Edit[]): string {
     return this.#mark + applyEdits(this.text, edits);
   }
 
   /**
-   * Refuses the text.
+   * Throws the error of a text that cannot be edited.
    *
-   * @param trouble What stands in the way.
-   * @param offset Where.
+   * @param trouble The fault.
+   * @param offset Position of the fault.
    */
   fail(trouble: string, offset: number): never {
     throw new ConfigError(
@@ -102,10 +102,10 @@ export class JsonText {
   }
 
   /**
-   * Looks at an object or array.
+   * Returns an object or array with its positions.
    *
    * @param node The node.
-   * @returns Its items.
+   * @returns The container.
    */
   container(node: Node): JsonContainer {
     const children = node.children ?? [];
@@ -133,9 +133,9 @@ export class JsonText {
    *
    * @param container The object.
    * @param key The member's key.
-   * @param type The type its value must have.
+   * @param type The type that its value must have.
    * @returns The value, `undefined` if there is none.
-   * @throws {ConfigError} If it is of another type or there twice.
+   * @throws {ConfigError} If it has another type or occurs twice.
    */
   member(
     container: JsonContainer,
@@ -146,14 +146,16 @@ export class JsonText {
     if (index < 0) return undefined;
     const node = container.values[index];
     if (container.keys.lastIndexOf(key) !== index) {
-      this.fail(`"${key}" is there twice`, container.items[index].start);
+      this.fail(`"${key}" occurs twice`, container.items[index].start);
     }
-    if (node.type !== type) this.fail(`"${key}" is no ${type}`, node.offset);
+    if (node.type !== type) {
+      this.fail(`"${key}" is not an ${type}`, node.offset);
+    }
     return node;
   }
 
   /**
-   * Puts members into an object, or elements into an array.
+   * Inserts members into an object, or elements into an array.
    *
    * @param container The object or array.
    * @param items The members as pairs, or the elements.
@@ -169,7 +171,7 @@ export class JsonText {
         ? this.#written(item.element, gap, indent)
         : `${JSON.stringify(item[0])}: ${this.#written(item[1], gap, indent)}`
     );
-    return putIn(this.text, container, texts, gap);
+    return insertItems(this.text, container, texts, gap);
   }
 
   #scan(): void {
@@ -184,7 +186,7 @@ export class JsonText {
     }, { allowTrailingComma: true });
   }
 
-  /** What goes between items here, and how deep they are indented. */
+  /** Returns the text between items, and their indentation. */
   #gapOf(container: JsonContainer): { gap: string; indent: string } {
     const eol = this.text.includes("\r\n") ? "\r\n" : "\n";
     const last = container.items.at(-1);
@@ -199,7 +201,7 @@ export class JsonText {
     return isOwnLine ? { gap: eol + indent, indent } : { gap: " ", indent: "" };
   }
 
-  /** One step of indentation: that of the first indented line. */
+  /** Returns one step of indentation: that of the first indented line. */
   #unit(): string {
     return /\n([ \t]+)["[{]/.exec(this.text)?.[1] ?? "  ";
   }

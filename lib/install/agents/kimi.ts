@@ -1,11 +1,11 @@
 /**
- * Where Kimi's hooks are configured: `config.toml`, in seconds; one for
- * kimi-code (`KIMI_CODE_HOME` moves it), one for the older kimi-cli
+ * Kimi's configuration of hooks: `config.toml`, timeouts in seconds. kimi-code has
+ * one file (`KIMI_CODE_HOME` moves it), the older kimi-cli another
  * (`KIMI_SHARE_DIR`). Neither has hooks for a project.
  *
- * A hook has four keys and no other: a fifth makes the configuration fail to
- * load. A matcher is a regular expression that may match anywhere, so it is
- * anchored; it names the tools of both programs.
+ * A hook has four keys: with a fifth, the configuration fails to load. A matcher
+ * is a regular expression that may match anywhere, so it is anchored. It names the
+ * tools of both programs.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
- * Where opencode's hooks are configured: a plugin file of our own.
+ * opencode's configuration of hooks: a plugin file of our own.
  *
- * The person's folder is `OPENCODE_CONFIG_DIR`, else `opencode` below
- * `XDG_CONFIG_HOME`. A file of that name which does not start with our mark is
- * somebody else's: it is neither replaced nor removed.
+ * The user's folder is `OPENCODE_CONFIG_DIR`, otherwise `opencode` below
+ * `XDG_CONFIG_HOME`. A file of that name without our mark is another author's: it
+ * is neither replaced nor removed.
  *
  * @module
  */

@@ -1,14 +1,14 @@
 /**
  * The text of our opencode plugin.
  *
- * opencode loads it into its own process, which may be Bun or Node, so it uses
- * only what both have, opens no database, and spawns `mbus hook opencode` for
- * each event that matters, with a limit on the time. Without `mbus`, or past
- * the limit, opencode goes on. One default export serves both generations:
- * `server` is called by 1.x, `setup` by 2.x.
+ * opencode loads the plugin into its own process, Bun or Node, so it uses only
+ * what both have. It opens no database. For each relevant event it spawns
+ * `mbus hook opencode`, with a timeout. Without `mbus`, or after the timeout,
+ * opencode goes on. One default export serves both generations: 1.x calls
+ * `server`, 2.x calls `setup`.
  *
- * What it sends and what comes back is described in `../opencode.ts`. It sends
- * no prompt and no file content but a patch's text, in which the paths are.
+ * `hooks/agents/opencode.ts` describes its messages. It sends no prompt and no
+ * file content except a patch's text, which contains the paths.
  *
  * @module
  */
@@ -17,18 +17,18 @@ import { FRAME_MARK } from "../../hooks/frame.ts";
 import { READ_FIELDS } from "../../hooks/agents/tool.ts";
 import { TIMEOUT_SECONDS } from "./config.ts";
 
-/** The plugin's first line, by which it is known as ours. */
+/** The plugin's first line, which marks it as ours. */
 export const PLUGIN_MARK =
   "// message-bus: written by `mbus install opencode`; edits here get lost.";
 
 /**
- * Writes the plugin.
+ * Makes the plugin.
  *
  * @returns The text of a JavaScript module.
  */
 export function opencodePlugin(): string {
   return `${PLUGIN_MARK}
-// Hands opencode's events to \`mbus hook opencode\` and acts on the answer.
+// Passes opencode's events to \`mbus hook opencode\` and acts on the response.
 import { spawn } from "node:child_process";
 
 const TIMEOUT_MS = ${TIMEOUT_SECONDS * 1000};
@@ -130,7 +130,7 @@ function isOwnText(parts) {
   return parts.some((part) => String(part?.text ?? "").includes(FRAME_MARK));
 }
 
-// Without its terminal interface opencode shows nothing, which is no failure.
+// Without its terminal interface opencode shows nothing: not a failure.
 async function show(client, message) {
   try {
     await client?.tui?.showToast?.({ body: { message, variant: "warning" } });

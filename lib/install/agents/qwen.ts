@@ -1,8 +1,8 @@
 /**
- * Where Qwen Code's hooks are configured: `settings.json`, in milliseconds.
- * `QWEN_HOME` moves the person's folder.
+ * Qwen Code's configuration of hooks: `settings.json`, timeouts in milliseconds.
+ * `QWEN_HOME` moves the user's folder.
  *
- * Claude's form and events with Gemini's tools. A matcher is a regular
+ * It has Claude's form and events with Gemini's tools. A matcher is a regular
  * expression that may match anywhere, so it is anchored.
  *
  * @module

@@ -1,37 +1,37 @@
 /**
- * Items between brackets, with commas: put in and taken out by text alone.
+ * Inserts and removes items between brackets, with commas, by text alone.
  *
- * JSON objects and arrays and TOML arrays are edited the same way. Both ways
- * are made for each other: taking out what was put in gives back every byte.
+ * JSON objects and arrays and TOML arrays are edited alike. The two operations are
+ * inverse: removing inserted items restores every byte.
  *
- * - Into an empty sequence items go right behind the opening bracket, with no
- *   space. What stood between the brackets stays behind them.
- * - Behind existing items they go right on, or on lines of their own: then below
- *   a comment that ends the last item's line. The comma they need goes where the last item
- *   ends; if a comma trails there already, ours trails instead.
- * - A run of items is taken out with the blanks before it, and with the comma
- *   behind it, or if there is none the comma before it.
+ * - Into an empty sequence, items go right behind the opening bracket, without a
+ *   space. The text between the brackets stays behind them.
+ * - Behind existing items, they go on the same line or on lines of their own. A
+ *   new line starts below a comment at the end of the last item's line. The comma
+ *   goes behind the last item; if a trailing comma exists, ours trails instead.
+ * - A run of items is removed with the blanks before it and the comma behind it.
+ *   Without a comma behind it, the comma before it is removed.
  *
  * @module
  */
 
-/** A piece of text: from, and up to but without. */
+/** A range of a text; the end is exclusive. */
 export interface Span {
-  /** Where it starts. */
+  /** The start. */
   readonly start: number;
-  /** Where it ends, without. */
+  /** The end, exclusive. */
   readonly end: number;
 }
 
-/** A change of a text: this span becomes that. */
+/** A change of a text: a range and its new text. */
 export interface Edit extends Span {
-  /** What stands there afterwards. */
+  /** The new text. */
   readonly text: string;
 }
 
 /** Items between brackets. */
 export interface Sequence {
-  /** Where the inside starts, behind the opening bracket. */
+  /** Start of the inside, behind the opening bracket. */
   readonly open: number;
   /** The items, in order. */
   readonly items: readonly Span[];
@@ -42,15 +42,15 @@ export interface Sequence {
 }
 
 /**
- * Puts items in at the end.
+ * Inserts items at the end.
  *
  * @param text The text.
  * @param sequence The sequence in it.
  * @param items The items' texts.
- * @param gap What goes between items: blanks, or a line end and indentation.
+ * @param gap The text between items: blanks, or a line end and indentation.
  * @returns The edits.
  */
-export function putIn(
+export function insertItems(
   text: string,
   sequence: Sequence,
   items: readonly string[],
@@ -69,13 +69,13 @@ export function putIn(
 }
 
 /**
- * Takes items out.
+ * Removes items.
  *
  * @param sequence The sequence.
- * @param indexes Which items.
+ * @param indexes The items' indexes.
  * @returns The edits.
  */
-export function takeOut(
+export function removeItems(
   sequence: Sequence,
   indexes: ReadonlySet<number>,
 ): Edit[] {
@@ -105,10 +105,10 @@ export function takeOut(
 }
 
 /**
- * Makes edits in a text.
+ * Applies edits to a text.
  *
  * @param text The text.
- * @param edits The edits; they do not overlap. Those at one place keep order.
+ * @param edits The edits, without overlap. Edits at one position keep their order.
  * @returns The new text.
  */
 export function applyEdits(text: string, edits: readonly Edit[]): string {
@@ -127,8 +127,8 @@ function insert(at: number, text: string): Edit {
 }
 
 /**
- * Where items go behind a place. On a new line: below the comments that end
- * this one. On the same line: before them, or they would be commented out.
+ * Returns the position for items behind `from`. On a new line, they go below the
+ * comments at the end of this one. On the same line, they go before them.
  */
 function placeBehind(
   text: string,
@@ -146,7 +146,7 @@ function placeBehind(
   return at;
 }
 
-/** The end of what stands before an item: bracket, item, comma or comment. */
+/** Returns the end of the bracket, item, comma or comment before an item. */
 function previousEnd(sequence: Sequence, index: number): number {
   const { start } = sequence.items[index];
   let end = sequence.open;

@@ -1,10 +1,9 @@
 /**
- * A TOML text, taken to statements and edited without touching anything else.
+ * Splits a TOML text into statements and edits it, and keeps all other bytes.
  *
- * Whether it is TOML at all is decided by `smol-toml`, before and after each
- * edit. Where things stand no library tells, so the text, known to be valid, is
- * taken to statements here: headers, pairs, comments, blank lines, with their
- * full key paths, and the items of an array.
+ * `smol-toml` validates the text before and after each edit, but reports no
+ * positions. So the valid text is split here: headers, pairs, comments, blank
+ * lines, with their full key paths, and the items of an array.
  *
  * @module
  */
@@ -15,32 +14,32 @@ import { applyEdits, type Edit, type Sequence, type Span } from "./sequence.ts";
 
 /** A statement of a TOML text. */
 export interface TomlStatement extends Span {
-  /** What it is. */
+  /** The kind of statement. */
   readonly kind: "blank" | "comment" | "table" | "array-table" | "pair";
-  /** The full path: of a header, or of a pair with its table's. */
+  /** The full path of a header, or of a pair with its table's. */
   readonly path: readonly string[];
-  /** Where a pair's value stands. */
+  /** Position of a pair's value. */
   readonly value?: Span;
 }
 
 const BOM = "\ufeff";
 
-/** A TOML text, read. */
+/** A TOML text, parsed. */
 export class TomlText {
   /** The text, without byte order mark. */
   readonly text: string;
-  /** Its statements; their spans cover the text. */
+  /** The statements; their ranges cover the text. */
   readonly statements: readonly TomlStatement[];
-  /** Its line end. */
+  /** The line end. */
   readonly eol: "\n" | "\r\n";
   readonly #file: Pick<ConfigFile, "path" | "format">;
   readonly #mark: string;
 
   /**
-   * Reads a text.
+   * Parses a text.
    *
    * @param text The text.
-   * @param file The file it is from.
+   * @param file The file that it comes from.
    * @throws {ConfigError} If it is not TOML.
    */
   constructor(text: string, file: Pick<ConfigFile, "path" | "format">) {
@@ -67,7 +66,7 @@ export class TomlText {
   }
 
   /**
-   * Makes edits.
+   * Applies edits.
    *
    * @param edits The edits.
    * @returns The new text.
@@ -77,10 +76,10 @@ export class TomlText {
   }
 
   /**
-   * Adds text at the end, behind a line end: that of the last line if it has
-   * none, else an empty line. Taking out one line end before it is the reverse.
+   * Appends text behind a line end. It ends the last line, or makes an empty line.
+   * Removing one line end before the text is the inverse.
    *
-   * @param added The text to add.
+   * @param added The text to append.
    * @returns The new text.
    */
   appended(added: string): string {
@@ -88,7 +87,7 @@ export class TomlText {
   }
 
   /**
-   * The edit that takes lines out, with the line end before them.
+   * Makes the edit that removes lines, with the line end before them.
    *
    * @param span The lines.
    * @returns The edit.
@@ -101,10 +100,10 @@ export class TomlText {
   }
 
   /**
-   * The items of an array that is a pair's value.
+   * Returns the items of an array that is a pair's value.
    *
-   * @param value Where the value stands.
-   * @returns The items, `undefined` if the value is no array.
+   * @param value Position of the value.
+   * @returns The items, `undefined` if the value is not an array.
    */
   array(value: Span): Sequence | undefined {
     return this.text[value.start] === "["
@@ -113,7 +112,7 @@ export class TomlText {
   }
 
   /**
-   * What goes between items of an array: a line end and indentation, if its
+   * Returns the text between items of an array: a line end and indentation if the
    * last item has a line of its own.
    *
    * @param array The array.
@@ -126,17 +125,17 @@ export class TomlText {
     return /^[ \t]+$/.test(indent) ? this.eol + indent : " ";
   }
 
-  /** What stands in a span. */
+  /** Returns the text of a range. */
   slice(span: Span): string {
     return this.text.slice(span.start, span.end);
   }
 
   /**
-   * Refuses the text.
+   * Throws the error of a text that cannot be edited.
    *
-   * @param trouble What stands in the way.
-   * @param advice What to do.
-   * @param offset Where.
+   * @param trouble The fault.
+   * @param advice The remedy.
+   * @param offset Position of the fault.
    */
   fail(trouble: string, advice: string, offset: number): never {
     throw new ConfigError(
@@ -149,10 +148,10 @@ export class TomlText {
 }
 
 /**
- * Reads a value that stands by itself.
+ * Parses a single value.
  *
  * @param text The text of a TOML value.
- * @returns What it is, `undefined` if it is not one.
+ * @returns The value, `undefined` if the text is not one.
  */
 export function tomlValue(text: string): unknown {
   try {
@@ -163,10 +162,10 @@ export function tomlValue(text: string): unknown {
 }
 
 /**
- * Writes a string on one line: literal if it can be, else with escapes.
+ * Writes a string on one line: literal if possible, otherwise with escapes.
  *
  * @param text The string.
- * @returns It in quotes.
+ * @returns The string in quotes.
  */
 export function tomlString(text: string): string {
   // deno-lint-ignore no-control-regex
@@ -188,7 +187,7 @@ function statementsOf(text: string): TomlStatement[] {
   return statements;
 }
 
-/** Steps through a text that is known to be valid TOML. */
+/** Walks through a text that is known to be valid TOML. */
 class Cursor {
   readonly #text: string;
   #at: number;
@@ -247,7 +246,7 @@ class Cursor {
     return { open, items, commas, comments };
   }
 
-  /** A dotted key, bare or quoted. */
+  /** Reads a dotted key, bare or quoted. */
   #key(): string[] {
     const path: string[] = [];
     for (;;) {
@@ -268,7 +267,7 @@ class Cursor {
     }
   }
 
-  /** Steps over a value; `[` and `{` with all that is in them. */
+  /** Skips a value; `[` and `{` with their content. */
   #value(): Span {
     const start = this.#at;
     const char = this.#text[start];
@@ -277,7 +276,7 @@ class Cursor {
     else if (char === "{") this.#inlineTable();
     else {
       while (!/^[,\]}#\r\n]?$/.test(this.#text[this.#at] ?? "")) this.#at++;
-      // Blanks behind a number or date are not its own.
+      // Blanks behind a number or date do not belong to it.
       while (/^[ \t]$/.test(this.#text[this.#at - 1])) this.#at--;
     }
     return { start, end: this.#at };
@@ -309,7 +308,7 @@ class Cursor {
       this.#at += quote === '"' && this.#text[this.#at] === "\\" ? 2 : 1;
     }
     this.#at += end.length;
-    // Up to two quotes may stand before the closing three.
+    // The string may end with up to two quotes before the closing three.
     while (isLong && this.#text[this.#at] === quote) this.#at++;
   }
 

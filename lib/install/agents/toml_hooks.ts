@@ -1,44 +1,44 @@
 /**
  * Our hooks in a TOML configuration.
  *
- * They go to the end as blocks of `[[…]]` tables, the first under a comment
- * that says whose they are. Where a list is written as an array already
- * (`hooks = [ … ]`), a header cannot add to it: there they go into the array.
- * A block or an item is ours if its command calls `mbus hook` for this agent.
+ * They are appended as blocks of `[[…]]` tables, the first one under a comment
+ * that names us. A header cannot add to a list that is written as an array
+ * (`hooks = [ … ]`), so there the hooks go into the array. A block or an item is
+ * ours if its command calls `mbus hook` for this agent.
  *
- * Agents write into their configuration too, and put new tables before or
- * between ours. So there is no closing mark: each block is found by itself and
- * ends with its last pair.
+ * Agents write into their configuration too, and put new tables before or between
+ * ours. So there is no closing mark: each block is found by itself and ends with
+ * its last pair.
  *
  * @module
  */
 
 import type { AgentName } from "../../hooks/agents/agent.ts";
 import { type ConfigFile, isOurCommand } from "./config.ts";
-import { type Edit, putIn, takeOut } from "./sequence.ts";
+import { type Edit, insertItems, removeItems } from "./sequence.ts";
 import { type TomlStatement, TomlText, tomlValue } from "./toml.ts";
 
 /** One of our hooks. */
 export interface TomlHook {
-  /** The list it belongs to, as a path. */
+  /** Path of the list that contains it. */
   readonly list: readonly string[];
-  /** It as tables, from its header on, without the last line end. */
+  /** The hook as lines of tables, without the last line end. */
   readonly block: readonly string[];
-  /** It as an inline table. */
+  /** The hook as an inline table. */
   readonly inline: string;
 }
 
-/** What an agent's TOML configuration holds of ours. */
+/** Our hooks in an agent's TOML configuration. */
 export interface TomlHooks {
   /** The file's path. */
   readonly path: string;
   /** The agent. */
   readonly agent: AgentName;
-  /** Which program reads it, if the name stands for more than one. */
+  /** The program that reads it, if the agent has several. */
   readonly program?: string;
-  /** Where the lists stand: hooks are below this path. */
+  /** Path of the lists: hooks are below it. */
   readonly root: readonly string[];
-  /** What goes in. */
+  /** The hooks. */
   readonly hooks: readonly TomlHook[];
 }
 
@@ -47,14 +47,14 @@ interface Block {
   readonly start: number;
   readonly end: number;
   readonly text: string;
-  /** A command of ours in a group of somebody's: lines amid its lines. */
+  /** Set for a command of ours in a user's group: lines between its lines. */
   readonly isPart?: true;
 }
 
 const ADVICE = "Write the hooks in it as [[…]] tables, then try again.";
 
 /**
- * Makes the file of an agent whose hooks stand in TOML.
+ * Makes the file of an agent with a TOML configuration.
  *
  * @param spec The path and the hooks.
  * @returns The file.
@@ -101,7 +101,7 @@ function install(spec: TomlHooks, text: string | undefined): string {
     if (array === undefined || own.length === 0) continue;
     const gap = toml.gapOf(array);
     edits.push(
-      ...putIn(toml.text, array, own.map(({ inline }) => inline), gap),
+      ...insertItems(toml.text, array, own.map(({ inline }) => inline), gap),
     );
     for (const hook of own) listed.add(hook);
   }
@@ -131,16 +131,16 @@ function uninstall(spec: TomlHooks, text: string): string | undefined {
     ...found.map((block) =>
       block.isPart ? { ...block, text: "" } : toml.removal(block)
     ),
-    ...arrays.flatMap(({ array, gone }) => takeOut(array, gone)),
+    ...arrays.flatMap(({ array, gone }) => removeItems(array, gone)),
   ];
   if (edits.length === 0) return text;
   const result = toml.edited(edits);
-  // A file of ours starts with our block; to one that stood empty a line end
-  // was added first.
+  // A file that we made starts with our block. To an empty file of the user, a
+  // line end was added first.
   return result === "" && found.at(0)?.start === 0 ? undefined : result;
 }
 
-/** Our hooks that are written as tables. */
+/** Returns our hooks that are written as tables. */
 function blocksOf(spec: TomlHooks, toml: TomlText): Block[] {
   const found: Block[] = [];
   const { statements } = toml;
@@ -157,7 +157,7 @@ function blocksOf(spec: TomlHooks, toml: TomlText): Block[] {
   return found;
 }
 
-/** A group's own part: all of it, or only our commands in it. */
+/** Returns our part of a group: all of it, or only our commands in it. */
 function ownBlocks(
   spec: TomlHooks,
   toml: TomlText,
@@ -182,7 +182,7 @@ function ownBlocks(
   return [isMarked ? { ...block, start: above.start } : block];
 }
 
-/** A block ends with its last pair: what follows is somebody else's. */
+/** Makes a block that ends with its last pair: further lines are the user's. */
 function blockOf(toml: TomlText, part: readonly TomlStatement[]): Block {
   const last = part.findLast(({ kind }) =>
     kind !== "blank" && kind !== "comment"
@@ -192,7 +192,7 @@ function blockOf(toml: TomlText, part: readonly TomlStatement[]): Block {
   return { start, end, text: toml.slice({ start, end }) };
 }
 
-/** Cuts a group before each header in it. */
+/** Splits a group before each header in it. */
 function splitAt(group: readonly TomlStatement[]): TomlStatement[][] {
   const parts: TomlStatement[][] = [];
   for (const statement of group) {
@@ -207,7 +207,7 @@ function isList(spec: TomlHooks, statement: TomlStatement): boolean {
     spec.hooks.some(({ list }) => isSame(list, statement.path));
 }
 
-/** What stands below a header, tables within its own included. */
+/** Whether a statement is below a header, in its nested tables, too. */
 function belongs(statement: TomlStatement, header: TomlStatement): boolean {
   if (!statement.kind.endsWith("table")) return true;
   return statement.path.length > header.path.length &&
@@ -227,7 +227,7 @@ function isOurPair(
     isOurCommand(tomlValue(toml.slice(statement.value)), spec.agent);
 }
 
-/** Lists below the root that are written as arrays. */
+/** Returns lists below the root that are written as arrays. */
 function arrayStatements(spec: TomlHooks, toml: TomlText): TomlStatement[] {
   return toml.statements.filter((statement) =>
     statement.kind === "pair" &&
@@ -260,7 +260,7 @@ function isOurItem(spec: TomlHooks, item: unknown): boolean {
     item.hooks.every((each) => isOurItem(spec, each));
 }
 
-/** `hooks = { … }` is closed: no header and no array can add to it. */
+/** Throws for `hooks = { … }`: no header and no array can add to it. */
 function assertNoInlineRoot(spec: TomlHooks, toml: TomlText): void {
   const inline = toml.statements.find(({ kind, path, value }) =>
     kind === "pair" && isSame(path, spec.root) && value !== undefined &&

@@ -8,7 +8,7 @@
  */
 
 import assert from "node:assert/strict";
-import { unloadAtOnce } from "../../../lib/install/agents/codex.ts";
+import { addUnloadDelay } from "../../../lib/install/agents/codex.ts";
 import { openBus, type Session } from "../../../mod.ts";
 import { until } from "../../fixture.ts";
 import { CodexWindows, kill, type Window } from "./codex_windows.ts";
@@ -198,7 +198,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
     async () => {
       const config = `${windows.codexHome}/config.toml`;
       const text = await Deno.readTextFile(config);
-      await Deno.writeTextFile(config, unloadAtOnce(text, config));
+      await Deno.writeTextFile(config, addUnloadDelay(text, config));
       const [idle, busy] = [await open(busA), await open(busA)];
       await windows.type(idle, `RUN=${mbus} lock g.md --exclusive`);
       await holdsSoon(a, "g.md");

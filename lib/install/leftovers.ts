@@ -1,6 +1,6 @@
 /**
- * What remains when no agent has our hooks any more: backups, the git guard,
- * and with `--purge` the bus and `mbus` itself.
+ * The leftovers after all hooks are removed: backups, the git guard, and with
+ * `--purge` the bus and `mbus` itself.
  *
  * JSON, a line each: `{ part, path, done, dryRun?, message? }`. `part` is
  * `backup`, `guard`, `bus` or `launcher`; `done` is `removed`, `kept` (a
@@ -27,22 +27,22 @@ import { backupsOf, removeBackups } from "./backup.ts";
 import type { Part } from "./part.ts";
 import { removeEmptyFolders, removeFile } from "./text_file.ts";
 
-/** Something that is not part of an agent's configuration. */
-export interface Remains {
-  /** What it is. */
+/** A leftover that is not part of an agent's configuration. */
+export interface Leftover {
+  /** The kind. */
   readonly part: "backup" | "guard" | "bus" | "launcher";
-  /** Where it is. */
+  /** The path. */
   readonly path: string;
-  /** What became of it. */
+  /** The result. */
   readonly done: "removed" | "kept" | "failed";
   /** Whether nothing was done. */
   readonly dryRun?: true;
-  /** Why. */
+  /** The reason. */
   readonly message?: string;
 }
 
-/** Tells what became of something. */
-export function tellRemains(remains: Remains, json: boolean): Remains {
+/** Prints the result for a leftover. */
+export function printLeftover(remains: Leftover, json: boolean): Leftover {
   const { part, path, done, dryRun, message } = remains;
   const why = message === undefined ? "" : `: ${message}`;
   if (done === "failed") {
@@ -60,14 +60,14 @@ export function tellRemains(remains: Remains, json: boolean): Remains {
 }
 
 /**
- * Removes the backups of some parts' files: all of them, or those that tell no
- * more than the file does.
+ * Removes the backups of some parts' files: all of them, or only those that
+ * contain no further information.
  */
-export function backupsLeft(
+export function removeBackupsOf(
   parts: readonly Part[],
   root: string,
   all: boolean,
-): Remains[] {
+): Leftover[] {
   return [...new Set(parts.map(({ path }) => path))].flatMap((path) => {
     const ours = parts.filter((part) => part.path === path).reverse();
     try {
@@ -78,12 +78,12 @@ export function backupsLeft(
       return [
         ...removed.map((backup) => told(backup, "removed")),
         ...kept.map((backup) =>
-          told(backup, "kept", "it is not what the file says now")
+          told(backup, "kept", "its text differs from the file")
         ),
       ];
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
-      // Why the file cannot be read was told with the part.
+      // The part's outcome has reported why the file cannot be read.
       return backupsOf(path).map((backup) =>
         told(backup, "kept", "its file cannot be read")
       );
@@ -95,7 +95,7 @@ function told(
   path: string,
   done: "removed" | "kept",
   message?: string,
-): Remains {
+): Leftover {
   return { part: "backup", path, done, ...(message && { message }) };
 }
 
@@ -111,8 +111,8 @@ function bareOf(text: string, parts: readonly Part[]): string | undefined {
   );
 }
 
-/** Takes the git guard out of the repository of this folder. */
-export async function guardLeft(isDryRun: boolean): Promise<Remains[]> {
+/** Removes the git guard from the repository of this folder. */
+export async function removeGuard(isDryRun: boolean): Promise<Leftover[]> {
   if (repositoryOf(Deno.realPathSync(Deno.cwd())) === undefined) return [];
   let folder = "its hooks";
   try {
@@ -129,7 +129,11 @@ export async function guardLeft(isDryRun: boolean): Promise<Remains[]> {
   }
 }
 
-function guardIn(folder: string, hook: HookName, isDryRun: boolean): Remains[] {
+function guardIn(
+  folder: string,
+  hook: HookName,
+  isDryRun: boolean,
+): Leftover[] {
   const path = `${folder}/${hook}`;
   if (isDryRun) {
     return hasGuard(folder, hook)
@@ -142,6 +146,6 @@ function guardIn(folder: string, hook: HookName, isDryRun: boolean): Remains[] {
     part: "guard",
     path,
     done,
-    ...(chained !== undefined && { message: "the hook from before is back" }),
+    ...(chained !== undefined && { message: "the previous hook is restored" }),
   }];
 }

@@ -1,6 +1,6 @@
 /**
- * Messages that the bus itself publishes: of a session, a conflict or a task, in
- * the transaction that brings it about.
+ * Messages of the bus itself about a session, a conflict or a task. They are
+ * published in the transaction of the change.
  *
  * @module
  */

@@ -12,7 +12,7 @@ import type { Moment, Plan } from "./rule.ts";
 import { updateSession } from "./sessions.ts";
 import { endClaim, postTask } from "./tasks.ts";
 
-/** Performs the steps of a batch, each on what the ones before have changed. */
+/** Performs the steps of a batch in order; each sees the changes of earlier ones. */
 export function* together(
   records: Records,
   at: Moment,

@@ -6,9 +6,9 @@
  *   "by": "claude-7f3a", "sessions": ["codex-12ab"] }
  * ```
  *
- * `branch` and `was` are absent on a detached head, and `by` if it is not known
- * whose process has changed it. Each session of the worktree is named, except
- * the one that has changed it.
+ * `branch` and `was` are absent on a detached head. `by` is the session that
+ * changed the branch; absent if unknown. `sessions` are all others of the
+ * worktree.
  *
  * @module
  */
@@ -21,19 +21,19 @@ import type { Records } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { requireActive } from "./sessions.ts";
 
-/** Lifetime of the announcement, in seconds: a session may be idle for long. */
+/** TTL of the announcement, in seconds, because a session may idle for hours. */
 const TTL_SECONDS = 24 * 60 * 60;
 
-/** Sessions that one message names, so that its payload stays small. */
+/** Largest number of sessions in one message, so that its payload stays small. */
 const SESSIONS_MAX = 200;
 
-/** A session whose record had another branch. */
+/** Session whose record had another branch. */
 interface MovedSession {
-  /** Its id. */
+  /** Id of the session. */
   readonly id: string;
-  /** The branch in its record; absent on a detached head. */
+  /** Branch in its record; absent on a detached head. */
   readonly was?: string;
-  /** The project in its record. */
+  /** Project in its record. */
   readonly project?: string;
 }
 
@@ -67,9 +67,9 @@ function branchMessages(
 
 /**
  * Records the branch of a worktree with the sessions that run there, and announces
- * it to those whose record had another one.
+ * it to sessions whose record had another one.
  *
- * @returns Whether any had.
+ * @returns Whether the record of any session changed.
  */
 export function* moveBranch(
   records: Records,
@@ -84,7 +84,7 @@ export function* moveBranch(
     const session = records.sessions.get(id)!;
     const { branch: was, project, host = null } = session;
     if (was === (branch ?? undefined)) continue;
-    // The same worktree on another machine is another one.
+    // The same path on another machine is another worktree.
     if (!mayShareDisk(host, at.self.host)) continue;
     const { branch: _was, ...rest } = session;
     records.sessions.set(id, branch === null ? rest : { ...rest, branch });

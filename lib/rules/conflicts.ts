@@ -1,20 +1,20 @@
 /**
- * Messages on the `file_conflict` channel, said in the transaction that brings
- * the conflict about.
+ * Messages on the `file_conflict` channel, published in the transaction that
+ * causes the conflict.
  *
  * | event | when |
  * | --- | --- |
  * | `overlap` | two sessions hold the same file on disk |
  * | `merge-risk` | two sessions hold the same file in two worktrees |
  * | `same-session` | two agents of one session hold the same file |
- * | `wanted` | a session asked for exclusive what others hold |
+ * | `wanted` | a session requested an exclusive lock that others block |
  * | `taken-over` | a session ended another's overdue hold |
  *
- * Hooks of agents publish two more: `denied`, when an edit was stopped
+ * Hooks of agents publish two more: `denied`, when an edit was denied
  * (hooks/denied.ts), and `overwritten`, when a command changed a file that
  * another session works on (hooks/change_notices.ts).
  *
- * A message names every session concerned, so that each finds itself in it.
+ * A message lists every session concerned, so that each finds its own id.
  *
  * @module
  */
@@ -30,8 +30,8 @@ export function conflictMessages(
   overlaps: readonly LockOverlap[],
 ): NewMessage[] {
   return overlaps.flatMap(({ risk, hold: other }) => {
-    // Both are told, even if each works on a project of its own. A session
-    // without a project sees all.
+    // Two messages if the sessions have different projects. A session without
+    // a project reads every message.
     const projects = new Set([
       held.project ?? other.project,
       other.project ?? held.project,

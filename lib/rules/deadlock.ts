@@ -12,7 +12,7 @@
 import type { DeadlockStep } from "../model/errors.ts";
 import type { Blocker } from "../model/lock.ts";
 
-/** A wait of one session: the path, and the sessions that block it. */
+/** Wait of one session: the path, and the sessions that block it. */
 export interface Waiting {
   readonly path: string;
   readonly blockers: readonly Pick<Blocker, "session">[];

@@ -1,6 +1,6 @@
 /**
- * Deliveries of direct messages: a state only moves forward, and never further
- * than what is proven.
+ * Deliveries of direct messages. A state only moves forward, and never beyond
+ * what is proven.
  *
  * ```text
  *  queued ─▶ noticed ─▶ injected ─▶ acked
@@ -15,7 +15,7 @@ import type { DeliveryRecord, Records } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { assertActive } from "./sessions.ts";
 
-/** A delivery is kept this long after its message, in milliseconds. */
+/** Retention of a delivery after its message is deleted, in milliseconds. */
 export const DELIVERY_KEPT_MS = 24 * 60 * 60 * 1000;
 
 const ORDER: readonly DeliveryState[] = [
@@ -25,7 +25,7 @@ const ORDER: readonly DeliveryState[] = [
   "acked",
 ];
 
-/** Moves deliveries to a session forward, if they are not further already. */
+/** Moves deliveries to a session forward; a later state stays. */
 export function* moveDeliveries(
   records: Records,
   at: Moment,
@@ -37,7 +37,7 @@ export function* moveDeliveries(
   yield* move(records, at, session, messages, state);
 }
 
-/** As {@linkcode moveDeliveries}, of a session that may act. */
+/** Moves deliveries forward, of a session that is known to be active. */
 export function* move(
   records: Records,
   at: Moment,
@@ -52,14 +52,14 @@ export function* move(
       delivery === undefined || delivery.to !== session ||
       ORDER.indexOf(delivery.state) < 0 ||
       ORDER.indexOf(delivery.state) >= ORDER.indexOf(state) ||
-      // A message that expired unread is too late to be read.
+      // A message that expired unread can no longer be read.
       delivery.state !== "injected" && isOver(delivery, at)
     ) continue;
     change(records, at, delivery, state);
   }
 }
 
-/** Returns the delivery of a direct message; undefined if it is long gone. */
+/** Returns the delivery of a direct message; undefined after its retention. */
 export function* deliveryOf(
   records: Records,
   at: Moment,
@@ -104,7 +104,7 @@ function* expiredState(
   records: Records,
   { state, to }: DeliveryRecord,
 ): Plan<DeliveryState> {
-  // A message that the model was given, or acknowledged, has arrived.
+  // A message that was shown to the model, or acknowledged, has arrived.
   if (state === "injected" || state === "acked") return state;
   yield [{ kind: "session", id: to }];
   const { status = "terminated" } = records.sessions.get(to) ?? {};

@@ -1,15 +1,15 @@
 /**
  * Durable names: a stored cursor with one leased reader at a time.
  *
- * - The cursor is what was acknowledged. It only grows, and only its reader,
- *   known by its fencing token, moves it.
- * - The lease holds while its reader renews it, and no longer than its process
- *   lives, if that can be judged from here.
+ * - The cursor is the last acknowledged message. It only grows, and only the
+ *   reader with the fencing token moves it.
+ * - The lease holds while its reader renews it. It ends with the reader's process
+ *   if this host can see that process.
  * - Releasing gives the lease a new token, so that a late renewal cannot take it
  *   back.
- * - `lost` counts messages that expired, or fell to the cap, unacknowledged. They
- *   are counted by the decision that removes them (purge.ts).
- * - A name that is unused for seven days is forgotten.
+ * - `lost` counts messages that TTL or cap removed unacknowledged. The decision
+ *   that removes them counts them (purge.ts).
+ * - A name that is unused for seven days is deleted.
  *
  * @module
  */
@@ -30,17 +30,17 @@ import {
 import type { HostedProcess } from "../model/process.ts";
 import type { Moment, Plan } from "./rule.ts";
 
-/** Lease of a reader unless renewed, in milliseconds. */
+/** Lease duration of a reader, in milliseconds. */
 export const READER_LEASE_MS = 30_000;
 
-/** An unused name is kept this long, in milliseconds. */
+/** Retention of an unused name, in milliseconds. */
 export const NAME_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
- * Takes a name for this process.
+ * Leases a name to this process.
  *
- * @param released Tokens of leases that this process has given up.
- * @throws {DurableNameInUseError} If another process reads under it.
+ * @param released Tokens of leases that this process has released.
+ * @throws {DurableNameInUseError} If another living process reads under the name.
  * @throws {InvalidInputError} If `from` lies beyond the last message.
  */
 export function* takeDurable(
@@ -98,7 +98,7 @@ function assertPublished(records: Records, cursor: string): void {
   }
 }
 
-/** Moves what was acknowledged, if a cursor is given, and renews the lease. */
+/** Renews the lease, and moves the cursor to `cursor` if given. */
 export function* advanceDurable(
   records: Records,
   at: Moment,
@@ -108,7 +108,7 @@ export function* advanceDurable(
   const record = yield* requireRead(records, "acknowledge", reader);
   if (cursor !== undefined) {
     yield [{ kind: "end" }];
-    // It would pass over messages that are still to come.
+    // A cursor beyond the end would skip future messages.
     if (isBeyond(cursor, records.end)) {
       throw new InvalidInputError(
         "message",
@@ -129,7 +129,7 @@ export function* advanceDurable(
   return { ...reader, cursor: advanced.cursor, lost: advanced.lost };
 }
 
-/** Gives the lease back, if it is still this reader's. */
+/** Releases the lease, if the reader still holds it. */
 export function* releaseDurable(
   records: Records,
   at: Moment,
@@ -145,7 +145,7 @@ export function* releaseDurable(
   records.durables.set(key, {
     ...record,
     told: reader.told ?? record.told,
-    // A renewal that comes late has the old one.
+    // A late renewal has the old token.
     token: at.nextToken(),
     usedAtMs: at.nowMs,
     leaseExpiresMs: 0,
@@ -155,7 +155,7 @@ export function* releaseDurable(
 /**
  * Returns how many messages the reader's name has lost.
  *
- * @throws {LeaseLostError} If another reader has the name by now.
+ * @throws {LeaseLostError} If another reader has leased the name.
  */
 export function* lostBy(
   records: Records,
@@ -176,7 +176,7 @@ function* requireRead(
   throw new LeaseLostError(act, `durable name "${name}"`);
 }
 
-/** Forgets the names that were not used for long. */
+/** Deletes names that are unused for {@linkcode NAME_KEPT_MS}. */
 export function* forgetUnused(records: Records, at: Moment): Plan<void> {
   yield [{ kind: "durables" }];
   for (const record of [...records.durables.values()]) {
@@ -187,14 +187,14 @@ export function* forgetUnused(records: Records, at: Moment): Plan<void> {
   }
 }
 
-/** Counts what names lose by the removal of messages. */
+/** Adds removed messages to the lost ones of each name that wanted them. */
 export function* countLost(
   records: Records,
-  doomed: readonly MessageHead[],
+  removed: readonly MessageHead[],
 ): Plan<void> {
   yield [{ kind: "durables" }];
   for (const record of [...records.durables.values()]) {
-    const lost = doomed.filter((message) =>
+    const lost = removed.filter((message) =>
       isBeyond(message.id, record.cursor) && wants(record, message)
     ).length;
     if (lost === 0) {
@@ -217,7 +217,7 @@ function wants(
     (message.to === null || message.to === session);
 }
 
-/** Whether a cursor lies behind another in the order of messages. */
+/** Returns whether a cursor comes after another in the order of messages. */
 function isBeyond(cursor: string, other: string): boolean {
   return BigInt(cursor) > BigInt(other);
 }

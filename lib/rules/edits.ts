@@ -1,6 +1,6 @@
 /**
- * An edit's locks, in one decision: a hook that asks and takes step by step
- * would pay for each step, and others could come in between.
+ * Locks of an edit, in one decision. A hook that asked and acquired in several
+ * steps would pay for each, and other sessions could act in between.
  *
  * ```text
  *  each target: holds of others? changes by others? ──▶ some: returned, nothing taken
@@ -33,7 +33,7 @@ import type { Records, TouchRecord } from "./records.ts";
 import type { Moment, Plan, RecordQuery } from "./rule.ts";
 import { requireActive, updateSession } from "./sessions.ts";
 
-/** Takes an edit's locks, or returns what conflicts with it. */
+/** Takes an edit's locks, or returns its conflicts. */
 export function* guardEdit(
   records: Records,
   at: Moment,
@@ -79,7 +79,7 @@ export function* guardEdit(
     status: "active",
     activeFiles: obstacles.length > 0 ? undefined : activeFiles,
   });
-  // Taking a lock decides its overlaps again, whatever that costs.
+  // Taking a lock decides its overlaps again, without a budget.
   if (obstacles.length === 0 && !budget.isSpent) {
     yield* takeLocks(records, table, request, locksMax);
   }
@@ -153,7 +153,7 @@ function latestFirst(touches: readonly TouchRecord[]): FileTouch[] {
     .map(({ session, touchedAtMs }) => ({ session, touchedAtMs }));
 }
 
-/** Takes as many locks as the session may have; every target has been judged. */
+/** Takes as many locks as the limit allows; no target has a conflict. */
 function* takeLocks(
   records: Records,
   table: LockTable,
@@ -178,8 +178,8 @@ function* takeLocks(
   ];
   const asker = askerOf(records.sessions.get(session)!);
   for (const request of taken) {
-    // Refused if a session waits to hold it exclusively. Then the edit has no
-    // lock, which is fine, because an advisory one blocks nothing.
+    // A session that waits for an exclusive lock blocks this one. The edit then
+    // has no lock, which is harmless, because an advisory lock blocks no edit.
     yield* table.acquire(request, asker, function* () {});
   }
 }
@@ -218,8 +218,8 @@ export function* touchesBelow(
 }
 
 /**
- * Returns what other sessions hold on this disk, and the files that they show as
- * active and do not hold; judges none of them.
+ * Returns the holds of other sessions on this disk, and the files that they show
+ * as active without a hold. Checks no process.
  */
 export function* othersFiles(
   records: Records,

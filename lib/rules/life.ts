@@ -1,7 +1,7 @@
 /**
- * Judging processes: which lives, which is proven dead, which cannot be told.
+ * Liveness of processes: alive, proven dead, or unknown.
  *
- * Only a process of this host can be judged, by pid and start time. Sessions of
+ * Only a process of this host can be checked, by pid and start time. Sessions of
  * other hosts live by their leases alone.
  *
  * @module
@@ -25,7 +25,7 @@ export function processOf(session: Session): HostedProcess | undefined {
   };
 }
 
-/** Returns what a hold or a waiter shows of its session. */
+/** Returns the part of a session that a hold or a waiter shows. */
 export function askerOf(session: Session): Asker {
   const { vendor, task } = session;
   return {
@@ -35,8 +35,8 @@ export function askerOf(session: Session): Asker {
   };
 }
 
-/** Returns whether this host can judge a process. */
-export function canJudge(
+/** Returns whether this host can check a process. */
+export function canCheckLiveness(
   process: HostedProcess | undefined,
   at: Moment,
 ): process is HostedProcess {
@@ -49,10 +49,10 @@ export function isDead(
   process: HostedProcess | undefined,
   at: Moment,
 ): boolean {
-  return canJudge(process, at) && at.life(process) === "dead";
+  return canCheckLiveness(process, at) && at.life(process) === "dead";
 }
 
-/** Returns whether a session's process lives, as far as this host can tell. */
+/** Returns the liveness of a session's process, as far as this host can check. */
 export function lifeOf(session: Session, at: Moment): Life {
   const process = processOf(session);
   return process === undefined ? "unknown" : at.life(process);

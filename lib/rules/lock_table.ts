@@ -53,7 +53,7 @@ import {
   wantedMessage,
 } from "./conflicts.ts";
 import { findCycle, type Waiting } from "./deadlock.ts";
-import { canJudge, isDead } from "./life.ts";
+import { canCheckLiveness, isDead } from "./life.ts";
 import {
   belongsToOther,
   blockerOf,
@@ -377,7 +377,8 @@ export class LockTable {
       : this.#waiter(waiter)?.process;
     return blockerOf(
       hold,
-      yetToPickUp ?? (canJudge(process, this.#at) ? process : undefined),
+      yetToPickUp ??
+        (canCheckLiveness(process, this.#at) ? process : undefined),
     );
   }
 
@@ -397,7 +398,10 @@ export class LockTable {
       }
     }
     if (Date.parse(hold.expiresAt) > this.#at.nowMs) return true;
-    if (canJudge(process, this.#at) && this.#at.life(process) !== "unknown") {
+    if (
+      canCheckLiveness(process, this.#at) &&
+      this.#at.life(process) !== "unknown"
+    ) {
       return true;
     }
     this.#remove(record);

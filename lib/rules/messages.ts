@@ -1,6 +1,6 @@
 /**
- * Publishing: a sender that may act, an addressee that exists, and the message
- * that an answer acknowledges.
+ * Publishing: checks the sender, resolves the addressee, and acknowledges the
+ * message that an answer refers to.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { assertActive, resolveSession } from "./sessions.ts";
  *
  * @returns The result; its id is set by the commit.
  * @throws {SessionEndedError} If the sender has ended.
- * @throws {UnknownSessionError} If the addressee is not there.
+ * @throws {UnknownSessionError} If the addressee is not on the bus.
  */
 export function* publish(
   records: Records,

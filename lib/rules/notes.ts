@@ -1,6 +1,6 @@
 /**
- * What a session keeps for itself between one-shot processes: texts by key, and
- * which files it changed when.
+ * Notes that a session keeps between one-shot processes, by key, and the times of
+ * its changes of files.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { noteKey, type Records, touchKey } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { requireActive, updateSession } from "./sessions.ts";
 
-/** Notes and touches are kept this long, in milliseconds. */
+/** Retention of notes and touches, in milliseconds. */
 export const NOTE_KEPT_MS = 24 * 60 * 60 * 1000;
 
 /** Records an activity of a session, unless a note is not as expected. */
@@ -21,8 +21,8 @@ export function* noteActivity(
   { change = {}, notes = new Map(), touched = [], expects }: Activity,
 ): Plan<boolean> {
   if (expects !== undefined) {
-    // The session is loaded first: of two processes that expect the same note,
-    // the second looks at it after the first has written it.
+    // Loads the session first. Of two processes that expect the same note, the
+    // second then reads it after the first has written it.
     yield* requireActive(records, at, "note an activity", session);
     const { key, value } = expects;
     yield [{ kind: "note", session, key }];

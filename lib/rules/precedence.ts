@@ -14,13 +14,13 @@ import type {
 } from "../model/lock.ts";
 import type { EditRequest } from "../model/edit.ts";
 
-/** Lease of a waiter's place unless its process checks it, in milliseconds. */
+/** Lease duration of a waiter's place, in milliseconds. */
 export const WAIT_LEASE_MS = 30_000;
 
-/** Time during which the same `wanted` is not said again, in milliseconds. */
+/** Interval between equal `wanted` messages, in milliseconds. */
 export const WANTED_AGAIN_MS = 30_000;
 
-/** Returns whether a session is one that can block a request. */
+/** Returns whether a session can block a request. */
 export function belongsToOther(
   request: Pick<LockRequest, "session" | "actingFor">,
   session: string,
@@ -28,7 +28,7 @@ export function belongsToOther(
   return session !== request.session && !request.actingFor.includes(session);
 }
 
-/** Returns whether a hold or waiter of this type and a request exclude each other. */
+/** Returns whether a request conflicts with a hold or waiter of this type. */
 export function conflicts(
   request: Pick<LockRequest, "type">,
   type: LockType,
@@ -36,7 +36,7 @@ export function conflicts(
   return request.type === "exclusive" || type === "exclusive";
 }
 
-/** Returns whether a session's own hold already is what it asks for. */
+/** Returns whether a session's own hold satisfies its request. */
 export function satisfies(own: Hold, request: LockRequest): boolean {
   return request.type === "advisory" || own.type === "exclusive";
 }
@@ -61,7 +61,7 @@ export function isCovered(
 export function isSame(request: LockRequest, hold: Hold): boolean {
   const { target, session, agent } = request;
   return hold.path === target.path && hold.kind === target.kind &&
-    // A glob that was called one is another than what may be a name.
+    // A glob and a file name with glob characters can have the same path.
     (hold.kind !== "glob" || hold.pathSets.disk === target.disk.text) &&
     hold.session === session && (hold.agent ?? "") === agent;
 }
@@ -84,13 +84,13 @@ export function shouldAnnounce(
   where: "disk" | "repository",
 ): boolean {
   return other.token !== held.token &&
-    // A session's own agents meet on the file on disk only.
+    // Agents of one session overlap only on disk.
     (where === "disk" || other.session !== held.session) &&
     (other.session !== held.session || other.agent !== held.agent) &&
     !request.actingFor.includes(other.session);
 }
 
-/** Returns a request of no session, which every waiter for a target precedes. */
+/** Returns a request of no session, which conflicts with every hold on a target. */
 export function wildcardRequest(target: LockTarget): LockRequest {
   return {
     session: "",

@@ -1,18 +1,18 @@
 /**
- * Where a store finds the holds that may overlap a path.
+ * Prefixes at which a store looks for holds that may overlap a path.
  *
- * It finds them by literal prefix, in a number of look-ups that follows
- * from the depth of the path and not from the number of locks:
+ * The number of look-ups depends on the depth of the path, not on the number of
+ * locks:
  *
- * - at the same prefix, and below it (a range of the index);
- * - at each prefix above it, where only folders and globs reach down.
+ * - one range of the index: the same prefix, and prefixes below it;
+ * - each prefix above it, where only folders and globs can overlap.
  *
- * Whether they do overlap is decided by lock_overlap.ts.
+ * lock_overlap.ts decides whether they overlap.
  *
  * @module
  */
 
-/** Returns the prefixes above one, at which a lock may stand that reaches it. */
+/** Returns the prefixes above one, whose locks may overlap it. */
 export function prefixesAbove(prefix: string): string[] {
   const above = [];
   for (

@@ -1,10 +1,10 @@
 /**
- * The purge: what has expired goes, a bounded step at a time, by any process that
- * has published for a while.
+ * The purge: deletes expired records in bounded steps. Any publishing process
+ * takes a step now and then.
  *
- * A message goes when its TTL is over, or when its channel keeps more than its cap
- * (the oldest first). What durable names lose by it is counted in the same
- * decision, and deliveries of direct messages are settled.
+ * A message is deleted when its TTL has ended, or when its channel exceeds the cap
+ * (the oldest first). The same decision counts the losses of durable names and
+ * settles deliveries of direct messages.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { MessageQuery, Moment, Plan } from "./rule.ts";
 import { announceSilent, reapSome, SILENCE_NOTE } from "./sessions.ts";
 import { ENDED_TASK_KEPT_MS } from "./tasks.ts";
 
-/** Messages that one step removes at most. */
+/** Largest number of messages that one step deletes. */
 export const STEP_MESSAGES_MAX = 200;
 
 const STEP_SESSIONS_MAX = 20;
@@ -28,24 +28,24 @@ const STEP_TASKS_MAX = 20;
 const STEP_ROWS_MAX = 200;
 
 /**
- * A whole step is due this long after the last one of any process, in
- * milliseconds, because short-lived publishers never publish enough for one.
+ * Time between whole steps of any process, in milliseconds. It bounds the wait
+ * because short-lived publishers never publish enough for a step.
  */
 export const PURGE_AFTER_MS = 10_000;
 
-/** A session's record is kept this long after its end, in milliseconds. */
+/** Retention of a session's record after its end, in milliseconds. */
 export const SESSION_KEPT_MS = 24 * 60 * 60 * 1000;
 
 /** Returns whether a whole step is due. */
 export function* isPurgeDue(records: Records, at: Moment): Plan<boolean> {
   yield [{ kind: "mark", name: "purged-at" }];
   const purgedAtMs = records.marks.get("purged-at") ?? 0;
-  // In either direction, because the clock may have been set back.
+  // Absolute, because the clock may have been set back.
   return Math.abs(at.nowMs - purgedAtMs) >= PURGE_AFTER_MS;
 }
 
 /**
- * Removes expired messages, and messages over their channel's cap.
+ * Deletes expired messages, and messages over their channel's cap.
  *
  * This part of a step must keep up with publishing.
  */
@@ -57,7 +57,7 @@ export function* purgeMessages(
   yield [{ kind: "messages-expired", limit: STEP_MESSAGES_MAX }];
   const expired = messagesListed(records, "messages-expired");
   const limit = STEP_MESSAGES_MAX - expired.length;
-  // Removed first, because expired ones do not count towards the cap.
+  // Expired messages go first, because they do not count towards the cap.
   yield* drop(records, at, expired);
   if (limit > 0) yield [{ kind: "messages-over-cap", cap, limit }];
   const overCap = messagesListed(records, "messages-over-cap");
@@ -70,16 +70,16 @@ export function* purgeMessages(
   };
 }
 
-/** Removes messages after a cursor that have expired; returns how many. */
+/** Deletes expired messages after a cursor; returns their number. */
 export function* purgeExpiredAfter(
   records: Records,
   at: Moment,
   after: string,
 ): Plan<number> {
   yield [{ kind: "messages-expired", after, limit: STEP_MESSAGES_MAX }];
-  const doomed = messagesListed(records, "messages-expired");
-  yield* drop(records, at, doomed);
-  return doomed.length;
+  const removed = messagesListed(records, "messages-expired");
+  yield* drop(records, at, removed);
+  return removed.length;
 }
 
 function messagesListed(
@@ -93,20 +93,20 @@ function messagesListed(
 function* drop(
   records: Records,
   at: Moment,
-  doomed: readonly MessageHead[],
+  removed: readonly MessageHead[],
 ): Plan<void> {
-  if (doomed.length === 0) return;
-  yield* countLost(records, doomed);
-  const direct = doomed.filter(({ to }) => to !== null);
+  if (removed.length === 0) return;
+  yield* countLost(records, removed);
+  const direct = removed.filter(({ to }) => to !== null);
   yield* settleDeliveries(records, at, direct.map(({ id }) => id));
-  for (const { id } of doomed) records.messages.delete(id);
+  for (const { id } of removed) records.messages.delete(id);
 }
 
 /**
  * Takes a whole step.
  *
  * @param after Id of the session after which to look for dead ones.
- * @returns What it did, and where the next step is to look for dead sessions.
+ * @returns The result, and the `after` of the next step.
  */
 export function* purge(
   records: Records,
@@ -155,7 +155,7 @@ function* dropTasks(records: Records, at: Moment): Plan<void> {
   for (const key of records.listed("tasks-ended")) records.tasks.delete(key);
 }
 
-/** Deletes notes, except those of silences that go on. */
+/** Deletes notes, except notes of silences that continue. */
 function* dropUnchanged(
   records: Records,
   at: Moment,
@@ -171,7 +171,7 @@ function* dropUnchanged(
   }
 }
 
-/** Whether a note tells of a silence that a session still keeps. */
+/** Returns whether a note is of a silence that continues. */
 function isSilentSince(
   session: Session | undefined,
   { key, value }: NoteRecord,

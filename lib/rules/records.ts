@@ -1,11 +1,11 @@
 /**
- * The records that a rule sees: what the store loaded, with this decision's own
- * changes on top.
+ * Records as a rule sees them: the loaded rows, with this decision's own changes
+ * on top.
  *
- * A record that was changed stays as changed when it is loaded again, and a
- * removed one stays away. Counts are answered through the changes. So rules
- * compose: the second of a batch sees what the first has decided. The store
- * writes the difference, one write for each record, all or nothing.
+ * Loading a record again keeps its change or removal, and counts include the
+ * changes. So rules compose: the second rule of a batch sees the changes of the
+ * first. The store writes the difference, one write for each record, all or
+ * nothing.
  *
  * @module
  */
@@ -29,27 +29,27 @@ import type { Appended, ChangeTopic, NewMessage } from "../model/message.ts";
 import type { Task } from "../model/task.ts";
 import { prefixesAbove, rangeBelow } from "./prefixes.ts";
 
-/** A hold, with what judging it needs. */
+/** Hold, with the facts that decide whether it stands. */
 export interface HoldRecord {
   /** The hold. */
   readonly hold: Hold;
   /** Literal beginning of its paths on disk, case folded. */
   readonly prefix: string;
-  /** The same in its repository; absent outside of one. */
+  /** Literal beginning in its repository; absent outside of one. */
   readonly repositoryPrefix?: string;
-  /** Its session's process; absent if the session names none. */
+  /** Process of its session; absent if the session has none. */
   readonly process?: HostedProcess;
-  /** Host whose disk it is on; `null` if its session names none. */
+  /** Host of the disk; `null` if its session has none. */
   readonly host: string | null;
-  /** Number of the waiter that has yet to pick it up. */
+  /** Number of the waiter that has not picked it up yet. */
   readonly waiter?: number;
 }
 
-/** A session that waits for a lock. */
+/** Session that waits for a lock. */
 export interface WaiterRecord {
-  /** Its number: an earlier waiter has a smaller one. */
+  /** Place in the queue: an earlier waiter has a smaller number. */
   readonly number: number;
-  /** The request that it waits for. */
+  /** Request that it waits for. */
   readonly request: LockRequest;
   /** Vendor, task and process of its session. */
   readonly asker: Asker;
@@ -57,49 +57,49 @@ export interface WaiterRecord {
   readonly sinceMs: number;
   /** End of its lease in the queue, in milliseconds since 1970. */
   readonly expiresMs: number;
-  /** The process that waits. */
+  /** Waiting process. */
   readonly process: HostedProcess;
-  /** Token of the hold that it was granted. */
+  /** Token of the granted hold; absent while it waits. */
   readonly token?: number;
 }
 
-/** What a hold or a waiter shows of its session. */
+/** Part of a session that a hold or a waiter shows. */
 export interface Asker {
   /** Vendor of the agent. */
   readonly vendor: string;
   /** Task that the session is on. */
   readonly task?: string;
-  /** Its process; absent if the session names none. */
+  /** Process of the session; absent if it has none. */
   readonly process?: HostedProcess;
 }
 
-/** A task, with its place in the order of posting. */
+/** Task, with its place in the order of posting. */
 export interface TaskRecord {
-  /** The task. */
+  /** Task. */
   readonly task: Task;
   /** Place in the order of posting; absent while it is not committed. */
   readonly order?: number;
 }
 
-/** The delivery of a direct message. */
+/** Delivery of a direct message. */
 export interface DeliveryRecord {
   /** Id of the message. */
   readonly message: string;
-  /** Session that sent it. */
+  /** Id of the sender. */
   readonly sender: string;
-  /** Session that it is for. */
+  /** Id of the recipient. */
   readonly to: string;
-  /** The furthest state that is proven. */
+  /** Latest proven state. */
   readonly state: Delivery["state"];
   /** Time of the last change, in milliseconds since 1970. */
   readonly changedAtMs: number;
-  /** Expiry of the message, in milliseconds since 1970; `null` if it is gone. */
+  /** Expiry of the message, in milliseconds since 1970; `null` once deleted. */
   readonly expiresAtMs: number | null;
 }
 
-/** A durable name. */
+/** Durable name. */
 export interface DurableRecord {
-  /** The name. */
+  /** Name. */
   readonly name: string;
   /** Project that it belongs to; `null` for none. */
   readonly project: string | null;
@@ -107,106 +107,106 @@ export interface DurableRecord {
   readonly channels: readonly string[] | null;
   /** Session whose direct messages are read under it; `null` for none. */
   readonly session: string | null;
-  /** Everything up to this cursor is acknowledged. */
+  /** Cursor of the last acknowledged message. */
   readonly cursor: string;
-  /** Messages that expired unacknowledged, ever. */
+  /** Number of messages that were removed unacknowledged, ever. */
   readonly lost: number;
-  /** Of these, how many a reader was told of. */
+  /** Number of lost messages that a reader has reported. */
   readonly told: number;
   /** Fencing token of the reader's lease. */
   readonly token: number;
-  /** Last use, in milliseconds since 1970. */
+  /** Time of the last use, in milliseconds since 1970. */
   readonly usedAtMs: number;
   /** End of the lease, in milliseconds since 1970. */
   readonly leaseExpiresMs: number;
-  /** The process that reads. */
+  /** Reading process. */
   readonly reader: HostedProcess;
 }
 
-/** A text that a session keeps. */
+/** Note that a session keeps for itself. */
 export interface NoteRecord {
-  /** The session. */
+  /** Id of the session. */
   readonly session: string;
-  /** Its key. */
+  /** Key of the note. */
   readonly key: string;
-  /** The text. */
+  /** Text of the note. */
   readonly value: string;
   /** Time of the last change, in milliseconds since 1970. */
   readonly changedAtMs: number;
 }
 
-/** A change of a file by a session. */
+/** Change of a file by a session. */
 export interface TouchRecord {
   /** Absolute path of the file. */
   readonly path: string;
-  /** The session. */
+  /** Id of the session. */
   readonly session: string;
-  /** Host whose disk it is on; `null` if its session names none. */
+  /** Host of the disk; `null` if its session has none. */
   readonly host: string | null;
   /** Time of the change, in milliseconds since 1970. */
   readonly touchedAtMs: number;
 }
 
-/** A number of the bus itself: the time of the last purge, in milliseconds. */
+/** Number of the bus itself: the time of the last purge, in milliseconds. */
 export type Mark = "purged-at";
 
-/** What a purge knows of a message. */
+/** Message without its payload, for the purge. */
 export interface MessageHead {
-  /** Its id. */
+  /** Id of the message. */
   readonly id: string;
-  /** Its channel. */
+  /** Name of the channel. */
   readonly channel: string;
-  /** Its project; `null` for every project. */
+  /** Project; `null` for every project. */
   readonly project: string | null;
-  /** Session that it is for; `null` for all. */
+  /** Id of the recipient; `null` for all sessions. */
   readonly to: string | null;
-  /** Its expiry, in milliseconds since 1970. */
+  /** Expiry, in milliseconds since 1970. */
   readonly expiresAtMs: number;
 }
 
-/** Type of the record of each kind. */
+/** Types of records, by kind. */
 export interface RecordTypes {
-  /** A session. */
+  /** Session. */
   readonly session: Session;
-  /** A hold. */
+  /** Hold. */
   readonly hold: HoldRecord;
-  /** A waiter. */
+  /** Waiter. */
   readonly waiter: WaiterRecord;
-  /** A task. */
+  /** Task. */
   readonly task: TaskRecord;
-  /** The delivery of a direct message. */
+  /** Delivery of a direct message. */
   readonly delivery: DeliveryRecord;
-  /** A durable name. */
+  /** Durable name. */
   readonly durable: DurableRecord;
-  /** A text that a session keeps. */
+  /** Note that a session keeps for itself. */
   readonly note: NoteRecord;
-  /** A change of a file. */
+  /** Change of a file. */
   readonly touch: TouchRecord;
-  /** A message that a purge may remove. */
+  /** Message that a purge may delete. */
   readonly message: MessageHead;
-  /** A number of the bus. */
+  /** Number of the bus. */
   readonly mark: number;
 }
 
-/** A kind of record. */
+/** Kind of a record. */
 export type RecordKind = keyof RecordTypes;
 
-/** A change of one record; without `to` it is removed. */
+/** Change of one record; without `to` it is removed. */
 export type RecordChange = {
   [Kind in RecordKind]: {
     readonly kind: Kind;
     readonly key: string;
-    /** The record as loaded; absent if it is new, or a touch that was not. */
+    /** Record as loaded; absent if it is new, or a touch that was not loaded. */
     readonly from?: RecordTypes[Kind];
     readonly to?: RecordTypes[Kind];
   };
 }[RecordKind];
 
-/** A wake-up for the watchers of a topic. */
+/** Wake-up for the watchers of a topic. */
 export interface TopicWake {
-  /** The topic. */
+  /** Topic. */
   readonly topic: ChangeTopic;
-  /** Session whose watchers are woken; `null` for all. */
+  /** Id of the session whose watchers are woken; `null` for all sessions. */
   readonly session: string | null;
 }
 
@@ -215,12 +215,12 @@ export class RecordSet<R> {
   readonly #loaded = new Map<string, R>();
   readonly #changed = new Map<string, R | undefined>();
 
-  /** Adds a record that the store loaded. */
+  /** Adds a loaded record; loading it again changes nothing. */
   load(key: string, record: R): void {
     if (!this.#loaded.has(key)) this.#loaded.set(key, record);
   }
 
-  /** Returns the record as it is by now. */
+  /** Returns a record with this decision's change. */
   get(key: string): R | undefined {
     return this.#changed.has(key)
       ? this.#changed.get(key)
@@ -237,7 +237,7 @@ export class RecordSet<R> {
     this.#changed.set(key, undefined);
   }
 
-  /** Iterates over the records as they are by now, in the order of loading. */
+  /** Iterates over the records with their changes, in the order of loading. */
   *values(): Generator<R, void, void> {
     for (const [key, record] of this.#loaded) {
       if (!this.#changed.has(key)) yield record;
@@ -251,7 +251,7 @@ export class RecordSet<R> {
     }
   }
 
-  /** Iterates over what differs from what was loaded. */
+  /** Iterates over the differences from the loaded records. */
   *changes(): Generator<
     { readonly key: string; readonly from?: R; readonly to?: R },
     void,
@@ -264,47 +264,47 @@ export class RecordSet<R> {
   }
 }
 
-/** Holds, which are also found by what they overlap. */
+/** Holds, which are also found by overlap. */
 export class HoldSet extends RecordSet<HoldRecord> {
   readonly #byPrefix = {
     disk: new Map<string, Set<string>>(),
     repository: new Map<string, Set<string>>(),
   };
-  // The paths of a hold never change, so each is read, and an overlap decided, once.
+  // Paths of a hold never change, so each is parsed, and each overlap decided, once.
   readonly #overlaps = new WeakMap<PathSet, Map<string, boolean>>();
   readonly #pathSets = new Map<number, ParsedPathSets | undefined>();
   readonly #targets = new WeakMap<LockTarget, ParsedPathSets>();
-  // Holds by session that this decision added, less those that it removed.
+  // By session: holds that this decision added, minus holds that it removed.
   readonly #added = new Map<string, number>();
   readonly #entryKind: EntryKind;
 
-  /** Makes an empty set; `entryKind` tells what exists at a path. */
+  /** Makes an empty set; `entryKind` returns the kind of entry at a path. */
   constructor(entryKind: EntryKind) {
     super();
     this.#entryKind = entryKind;
   }
 
-  /** As of {@linkcode RecordSet}; it is found by its prefixes, too. */
+  /** Adds a loaded hold, and indexes its prefixes. */
   override load(key: string, record: HoldRecord): void {
     this.#index(key, record);
     super.load(key, record);
   }
 
-  /** As of {@linkcode RecordSet}; it is found by its prefixes, too. */
+  /** Adds or replaces a hold, and indexes its prefixes. */
   override set(key: string, record: HoldRecord): void {
     this.#index(key, record);
     if (this.get(key) === undefined) this.#count(record, 1);
     super.set(key, record);
   }
 
-  /** As of {@linkcode RecordSet}. */
+  /** Removes a hold. */
   override delete(key: string): void {
     const before = this.get(key);
     if (before !== undefined) this.#count(before, -1);
     super.delete(key);
   }
 
-  /** Returns how many holds of a session were added, less those removed. */
+  /** Returns the number of added minus removed holds of a session. */
   added(session: string): number {
     return this.#added.get(session) ?? 0;
   }
@@ -317,8 +317,8 @@ export class HoldSet extends RecordSet<HoldRecord> {
   /**
    * Returns the holds that overlap a target, oldest first.
    *
-   * @param budget Bounds what deciding it may cost: once that is spent, a hold
-   * that may overlap counts as one that does.
+   * @param budget Bounds the cost of deciding overlaps. Once it is spent, a hold
+   * that may overlap counts as overlapping.
    */
   near(
     target: LockTarget,
@@ -412,7 +412,7 @@ export class HoldSet extends RecordSet<HoldRecord> {
       } else {
         const covered = () => this.#pathSetsOf(hold, budget);
         overlap = budget.overlap(wanted, covered, compare);
-        // It may be decided exactly with another budget.
+        // Not remembered, because another budget may decide it exactly.
         if (budget.isSpent) return overlap;
       }
       decided.set(key, overlap);
@@ -431,13 +431,13 @@ function addTo(
   else keys.add(key);
 }
 
-/** What was loaded and changed for one decision. */
+/** Records that were loaded and changed for one decision. */
 export class Records {
   /** Sessions, by id. */
   readonly sessions: RecordSet<Session> = new RecordSet();
   /** Holds, by token. */
   readonly holds: HoldSet;
-  /** Tells what existed at a path when the decision began. */
+  /** Kinds of entries at paths when the decision began. */
   readonly entryKind: EntryKind;
   /** Waiters, by number. */
   readonly waiters: RecordSet<WaiterRecord> = new RecordSet();
@@ -455,9 +455,9 @@ export class Records {
   readonly messages: RecordSet<MessageHead> = new RecordSet();
   /** Numbers of the bus, by name. */
   readonly marks: RecordSet<number> = new RecordSet();
-  /** Cursor after all that is committed; it must have been asked for. */
+  /** Cursor after the last committed message; only after an `end` query. */
   end: string = "0";
-  /** Whether more messages are over their channel's cap than were loaded. */
+  /** Whether more messages exceed their channel's cap than were loaded. */
   hasMoreOverCap: boolean = false;
   readonly #listed = new Map<string, readonly string[]>();
   readonly #holdCounts = new Map<string, number>();
@@ -466,13 +466,13 @@ export class Records {
   readonly #wakes: TopicWake[] = [];
   readonly #registered: Session[] = [];
 
-  /** Makes empty records; `entryKind` tells what exists at a path. */
+  /** Makes empty records; `entryKind` returns the kind of entry at a path. */
   constructor(entryKind: EntryKind) {
     this.entryKind = entryKind;
     this.holds = new HoldSet(entryKind);
   }
 
-  /** Tells the keys of the records that a list query found, in its order. */
+  /** Loads the keys of the records that a list query found, in its order. */
   loadListed(query: string, keys: readonly string[]): void {
     this.#listed.set(query, keys);
   }
@@ -482,18 +482,18 @@ export class Records {
     return this.#listed.get(query) ?? [];
   }
 
-  /** Tells the number of a session's stored holds, or a greater one. */
+  /** Loads the number of a session's stored holds, or a greater one. */
   loadHoldCount(session: string, count: number): void {
     const known = this.#holdCounts.get(session) ?? Infinity;
     this.#holdCounts.set(session, Math.min(known, count));
   }
 
-  /** Tells that an equal message was said lately. */
+  /** Loads that an equal message was published recently. */
   loadSaid(message: NewMessage): void {
     this.#said.add(saidKey(message));
   }
 
-  /** Makes this store act as a session that the decision registers. */
+  /** Notes that the store of this process registers a session. */
   register(session: Session): void {
     this.#registered.push(session);
   }
@@ -504,8 +504,8 @@ export class Records {
   }
 
   /**
-   * Returns how many holds a session has by now, or more unless the exact number
-   * was asked for.
+   * Returns the number of a session's holds, after a `hold-count` query. The number
+   * may be greater unless the query was `exact`.
    */
   holdCount(session: string): number {
     const stored = this.#holdCounts.get(session);
@@ -515,7 +515,7 @@ export class Records {
     return stored + this.holds.added(session);
   }
 
-  /** Returns whether an equal message was said lately, or by this decision. */
+  /** Returns whether an equal message was published recently or by this decision. */
   wasSaid(message: NewMessage): boolean {
     const key = saidKey(message);
     return this.#said.has(key) ||
@@ -525,8 +525,8 @@ export class Records {
   /**
    * Appends a message with the commit.
    *
-   * @param to Session that it is for, if that is told to the sender.
-   * @returns The result; its id is set by the commit.
+   * @param to Recipient, if the result reports it to the sender.
+   * @returns The result; the commit sets its id.
    */
   say(
     message: NewMessage,
@@ -547,17 +547,17 @@ export class Records {
     return this.#messages;
   }
 
-  /** Topics whose watchers are to be woken. */
+  /** Topics whose watchers the commit wakes. */
   get wakes(): readonly TopicWake[] {
     return this.#wakes;
   }
 
-  /** Whether the decision changes or says anything. */
+  /** Whether the decision changes a record or publishes a message. */
   get isChanged(): boolean {
     return this.#messages.length > 0 || !this.changes().next().done;
   }
 
-  /** Iterates over what is to be written. */
+  /** Iterates over the changes to write. */
   *changes(): Generator<RecordChange, void, void> {
     for (const kind of KINDS) {
       for (const change of this[SET_OF[kind]].changes()) {
@@ -567,15 +567,15 @@ export class Records {
   }
 }
 
-/** A message of a decision, and its result. */
+/** Message of a decision, and its result. */
 export interface SaidMessage {
-  /** The message. */
+  /** Message. */
   readonly message: NewMessage;
-  /** Gets its id when the decision is committed. */
+  /** Result, whose id the commit sets. */
   readonly appended: { id: string };
 }
 
-/** Name of the set of each kind of record. */
+/** Names of the sets, by kind of record. */
 export const SET_OF = {
   session: "sessions",
   hold: "holds",
@@ -589,7 +589,7 @@ export const SET_OF = {
   mark: "marks",
 } as const;
 
-// Sessions first: other records refer to them.
+// Sessions first, because other records refer to them.
 const KINDS = Object.keys(SET_OF) as RecordKind[];
 
 function saidKey({ channel, sender, payloadText }: NewMessage): string {

@@ -1,19 +1,19 @@
 /**
- * The form of every decision: a pure function of records and a moment.
+ * Form of every decision: a pure function of records and a moment.
  *
  * A rule is a generator. It yields queries for the records that its next step
  * needs, because the records to look at next often follow from those just seen:
  * a freed lock names its waiters, a waiter names its session. After each yield
  * {@linkcode Records} shows the answer. `yield*` composes rules.
  *
- * What every rule keeps true:
+ * Invariants of every rule:
  *
- * - It does no I/O and reads no clock: the time, process lives and new tokens
+ * - It does no I/O and reads no clock. Time, liveness of processes and new tokens
  *   come from {@linkcode Moment}.
- * - It may be started again from its beginning, on fresh records.
- * - What it throws refuses the operation, and then nothing is changed.
+ * - It may be restarted from its beginning, on fresh records.
+ * - An error that it throws ends the operation, and nothing is changed.
  * - A record is loaded together with the records that refer to it (a hold with
- *   its waiter, a session with its holds) before either is judged.
+ *   its waiter, a session with its holds) before either is decided on.
  *
  * @module
  */
@@ -27,27 +27,27 @@ import type { TaskFilter } from "../model/task.ts";
 import type { Mark, Records } from "./records.ts";
 import type { HostedProcess } from "../model/process.ts";
 
-/** A rule under way: yields queries, returns its result. */
+/** Running rule: yields queries, returns its result. */
 export type Plan<T> = Generator<readonly RecordQuery[], T, void>;
 
-/** A decision: may read and change `records`, and returns its result. */
+/** Decision that may read and change `records`, and returns its result. */
 export type Decide<T> = (records: Records, at: Moment) => Plan<T>;
 
-/** The moment at which a rule decides. */
+/** Moment at which a rule decides. */
 export interface Moment {
   /** Time of the decision, in milliseconds since 1970. */
   readonly nowMs: number;
   /** This process, as records name it. */
   readonly self: HostedProcess;
-  /** Returns whether a process lives; looked up once per moment. */
+  /** Returns the liveness of a process; checked once per moment. */
   life(process: HostedProcess): Life;
-  /** Returns the next fencing token or waiter number. They only grow. */
+  /** Returns the next fencing token or waiter number; both only grow. */
   nextToken(): number;
   /** Processes in which this store registered sessions, by session id. */
   readonly incarnations: ReadonlyMap<string, Incarnation>;
 }
 
-/** Part of the records that a rule wants to see. */
+/** Query for the records that a rule needs next. */
 export type RecordQuery =
   | SessionQuery
   | HoldQuery
@@ -61,40 +61,40 @@ export type RecordQuery =
   | MarkQuery
   | TokenQuery;
 
-/** Sessions: one by id, one with its later incarnations, or a list. */
+/** Query for sessions: one by id, all incarnations of one, or a list. */
 export type SessionQuery =
   | { readonly kind: "session"; readonly id: string }
   /** Sessions with the id `id`, `id~2` and so on. */
   | { readonly kind: "incarnations"; readonly id: string }
-  /** Sessions that run, and sessions whose id begins with the text. */
+  /** Running sessions, and sessions whose id begins with the text. */
   | { readonly kind: "sessions-named"; readonly text: string }
   | {
     readonly kind: "sessions";
     readonly project: string | null;
     readonly ended: boolean;
   }
-  /** Sessions that run in a worktree of this disk. */
+  /** Running sessions of a worktree on this disk. */
   | { readonly kind: "sessions-in"; readonly worktree: string }
-  /** Sessions that run, in the order of their ids. */
+  /** Running sessions, in the order of their ids. */
   | {
     readonly kind: "sessions-after";
     readonly id: string;
     readonly limit: number;
   }
-  /** Sessions that are over since a time and that no record refers to. */
+  /** Sessions that ended before a time and that no record refers to. */
   | {
     readonly kind: "sessions-over";
     readonly beforeMs: number;
     readonly limit: number;
   }
-  /** Silent sessions whose silence was not announced. */
+  /** Sessions without a recent heartbeat that are not announced as silent. */
   | {
     readonly kind: "sessions-silent";
     readonly beforeMs: number;
     readonly limit: number;
   };
 
-/** Holds, each with its session's process. */
+/** Query for holds, each with its session's process. */
 export type HoldQuery =
   /** Holds that may overlap the target. */
   | {
@@ -111,9 +111,9 @@ export type HoldQuery =
     readonly token?: number;
   }
   /**
-   * The holds that other sessions have, in a project or reaching into folders:
-   * those of several files first, then the latest; and the sessions with active
-   * files, those of the project first.
+   * Holds of other sessions in a project, or overlapping folders: folders and
+   * globs first, then the latest. Also sessions with active files, those of the
+   * project first.
    */
   | {
     readonly kind: "files-of-others";
@@ -123,8 +123,8 @@ export type HoldQuery =
     readonly limit: number;
   }
   /**
-   * The number of holds of a session, for {@linkcode Records.holdCount}. Unless
-   * `exact`, a greater number may stand for it, but none for 0.
+   * Number of holds of a session, for {@linkcode Records.holdCount}. Unless
+   * `exact`, a store may answer a greater number, but 0 is always exact.
    */
   | {
     readonly kind: "hold-count";
@@ -132,21 +132,21 @@ export type HoldQuery =
     readonly exact?: boolean;
   };
 
-/** Waiters, each with its session. */
+/** Query for waiters, each with its session. */
 export type WaiterQuery =
   | { readonly kind: "waiters" }
   | { readonly kind: "waiters-near"; readonly target: LockTarget }
   | { readonly kind: "waiter"; readonly number: number }
   | { readonly kind: "waiters-of"; readonly session: string };
 
-/** Tasks, each with the ids that it depends on. */
+/** Query for tasks, each with the ids that it depends on. */
 export type TaskRecordQuery =
   | {
     readonly kind: "task";
     readonly project: string | null;
     readonly id: string;
   }
-  /** The first tasks that can be claimed, in order. */
+  /** First tasks that can be claimed, in order. */
   | {
     readonly kind: "tasks-free";
     readonly project: string | null;
@@ -155,7 +155,7 @@ export type TaskRecordQuery =
   }
   | { readonly kind: "tasks-of"; readonly session: string }
   | { readonly kind: "tasks-overdue" }
-  /** Claimed tasks, for judging their holders. */
+  /** Claimed tasks, for checking their holders. */
   | { readonly kind: "tasks-claimed" }
   /** Tasks that depend on this one. */
   | {
@@ -171,17 +171,17 @@ export type TaskRecordQuery =
     readonly limit: number;
   };
 
-/** Deliveries of direct messages, each with its message's expiry. */
+/** Query for deliveries, each with its message's expiry. */
 export type DeliveryQuery =
   | { readonly kind: "delivery"; readonly message: string }
-  /** Deliveries older than a time whose message is gone. */
+  /** Deliveries older than a time whose message is deleted. */
   | {
     readonly kind: "deliveries-settled";
     readonly beforeMs: number;
     readonly limit: number;
   };
 
-/** Durable names. */
+/** Query for durable names. */
 export type DurableQuery =
   | {
     readonly kind: "durable";
@@ -189,10 +189,10 @@ export type DurableQuery =
     readonly name: string;
   }
   | { readonly kind: "durables" }
-  /** The cursor after all that is committed, for {@linkcode Records.end}. */
+  /** Cursor after the last committed message, for {@linkcode Records.end}. */
   | { readonly kind: "end" };
 
-/** Notes of sessions. */
+/** Query for notes of sessions. */
 export type NoteQuery =
   | { readonly kind: "note"; readonly session: string; readonly key: string }
   | {
@@ -201,7 +201,7 @@ export type NoteQuery =
     readonly limit: number;
   };
 
-/** Changes of files. */
+/** Query for changes of files. */
 export type TouchQuery =
   | {
     readonly kind: "touches";
@@ -209,8 +209,8 @@ export type TouchQuery =
     readonly sinceMs: number;
   }
   /**
-   * Latest changes below a folder by sessions that run, other than one, each with
-   * its session.
+   * Latest changes below a folder by other running sessions, each with its
+   * session.
    */
   | {
     readonly kind: "touches-below";
@@ -225,7 +225,7 @@ export type TouchQuery =
     readonly limit: number;
   };
 
-/** Heads of messages. */
+/** Query for messages without payload. */
 export type MessageQuery =
   /** Messages past their expiry. */
   | {
@@ -233,31 +233,31 @@ export type MessageQuery =
     readonly after?: string;
     readonly limit: number;
   }
-  /** Oldest messages of channels that keep more than the cap. */
+  /** Oldest messages of channels that exceed the cap. */
   | {
     readonly kind: "messages-over-cap";
     readonly cap: number;
     readonly limit: number;
   }
-  /** Whether an equal message was said after a time. */
+  /** Whether an equal message was published after a time. */
   | {
     readonly kind: "said";
     readonly message: NewMessage;
     readonly sinceMs: number;
   };
 
-/** A number of the bus itself. */
+/** Query for a number of the bus itself. */
 export interface MarkQuery {
-  /** What it is. */
+  /** Kind of the query. */
   readonly kind: "mark";
-  /** Which number. */
+  /** Name of the number. */
   readonly name: Mark;
 }
 
-/** New tokens that the next step may take at most, for stores that fetch them. */
+/** Request for new tokens, for stores that fetch them ahead. */
 export interface TokenQuery {
-  /** What it is. */
+  /** Kind of the query. */
   readonly kind: "tokens";
-  /** How many at most. */
+  /** Largest number that the next step takes. */
   readonly count: number;
 }

@@ -1,6 +1,6 @@
 /**
- * The end of a session, apart from its locks: the record, the announcement, and
- * its tasks, which are open again.
+ * End of a session, apart from its locks: its record, the announcement, and its
+ * requeued tasks.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import type { NewMessage } from "../model/message.ts";
 import { announcement } from "./announcement.ts";
 import type { Records } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
-import { reopenTasksOf } from "./task_changes.ts";
+import { requeueTasksOf } from "./task_changes.ts";
 
-/** Marks a session as ended, if it has not ended yet, and reopens its tasks. */
+/** Marks a session as ended unless it has ended, and requeues its tasks. */
 export function* markEnded(
   records: Records,
   at: Moment,
@@ -35,11 +35,11 @@ export function* markEnded(
     records.sessions.set(id, ended);
     records.say(sessionEvent(ended, event));
   }
-  // Nothing stays with a session that has ended, even if it had ended before.
-  yield* reopenTasksOf(records, at, id);
+  // An ended session keeps no task, even if it had ended before.
+  yield* requeueTasksOf(records, at, id);
 }
 
-/** Returns the message about a session's coming, changing or going. */
+/** Returns the message about a session's registration, change or end. */
 export function sessionEvent(session: Session, event: string): NewMessage {
   return announcement("heartbeat", session.id, session.project, {
     event,

@@ -1,17 +1,16 @@
 /**
- * Sessions: registering, changing, ending, and finding the dead.
+ * Sessions: registering, changing, ending and reaping.
  *
  * A record is one incarnation of a session at a time. A process that registers
  * under an id that another living process has becomes `id~2`, `id~3` and so on. A
  * record whose process is dead, or whose session ended, is taken over, so that a
  * resumed session keeps its id.
  *
- * Only a process of this host can be judged, by pid and start time. Sessions of
+ * Only a process of this host can be checked, by pid and start time. Sessions of
  * other hosts live by their leases alone.
  *
- * Reaping is whole or not at all, in the decision that found the dead: the
- * session has ended, its locks are free, its tasks are open again, it waits for
- * nothing, and its end is announced.
+ * Reaping is atomic: one decision ends the session, releases its locks and waits,
+ * requeues its tasks, and announces its end.
  *
  * @module
  */
@@ -37,13 +36,13 @@ import { sessionEvent } from "./session_end.ts";
 
 const INCARNATIONS_MAX = 100;
 
-// Each look may read /proc, while all writers wait.
+// Each check may read /proc while all writers wait.
 const REAPED_MAX = 16;
 
-// Sessions announced as silent by one step.
+// Largest number of sessions that one step announces as silent.
 const SILENT_MAX = 20;
 
-/** Key of the note that keeps which silence was announced. */
+/** Key of the note about the announced silence. */
 export const SILENCE_NOTE = "@stale";
 
 /** Iterates over the ids of a session's incarnations, in order. */
@@ -53,8 +52,8 @@ export function* incarnationIds(id: string): Generator<string, void, void> {
 }
 
 /**
- * Loads a session, and asserts that it may act: it runs, in the process in which
- * this store registered it.
+ * Loads a session. Throws if it has ended, or runs in another process than the
+ * one in which this store registered it.
  *
  * @returns The session; undefined if it never was on the bus.
  * @throws {SessionEndedError} If it has ended, or another process has its id.
@@ -69,7 +68,7 @@ export function* assertActive(
   const session = records.sessions.get(id);
   const own = at.incarnations.get(id);
   if (session === undefined) {
-    // A session that this store did not register may join by what it does.
+    // A session that this store has not registered may join by its first act.
     if (own === undefined) return undefined;
     throw new SessionEndedError(act, id);
   }
@@ -81,7 +80,7 @@ export function* assertActive(
   return session;
 }
 
-/** As {@linkcode assertActive}, for what only a session on the bus may do. */
+/** Loads a session that must be on the bus and {@linkcode assertActive active}. */
 export function* requireActive(
   records: Records,
   at: Moment,
@@ -93,7 +92,7 @@ export function* requireActive(
   return session;
 }
 
-/** Registers a session, and announces it unless it was there. */
+/** Registers a session, and announces it unless it was registered. */
 export function* registerSession(
   records: Records,
   at: Moment,
@@ -104,7 +103,7 @@ export function* registerSession(
     const session = records.sessions.get(id);
     if (session === undefined || session.status === "terminated") break;
     if (!isDead(processOf(session), at)) continue;
-    // The holds of the dead one were not this one's.
+    // The new incarnation does not inherit the holds of the dead one.
     yield* endSession(records, at, id, "died");
     break;
   }
@@ -142,7 +141,7 @@ function freeId(records: Records, at: Moment, start: SessionStart): string {
   let free: string | undefined;
   for (const id of incarnationIds(start.id)) {
     const session = records.sessions.get(id);
-    // It keeps its own, even if an earlier one is free by now.
+    // A process keeps its own id, even if an earlier one is free.
     if (session !== undefined && isOwn(session, at, start)) return id;
     if (session === undefined || !isOthers(session, at, start)) free ??= id;
   }
@@ -154,13 +153,13 @@ function freeId(records: Records, at: Moment, start: SessionStart): string {
   );
 }
 
-/** Whether a session runs in the process that registers. */
+/** Returns whether a session runs in the registering process. */
 function isOwn(session: Session, at: Moment, start: SessionStart): boolean {
   return session.status !== "terminated" && session.pid !== undefined &&
     session.host === at.self.host && isSameProcess(session, start);
 }
 
-/** Whether another process that may live has the id. */
+/** Returns whether another process that may live has the id. */
 function isOthers(session: Session, at: Moment, start: SessionStart): boolean {
   if (
     session.status === "terminated" || session.pid === undefined ||
@@ -168,18 +167,18 @@ function isOthers(session: Session, at: Moment, start: SessionStart): boolean {
     session.host === at.self.host && isReplaced(session, start)
   ) return false;
   const life = lifeOf(session, at);
-  // A process that cannot be judged, as in a sandbox, lives by its heartbeat.
+  // A process that cannot be checked, as in a sandbox, lives by its heartbeat.
   return life === "alive" || life === "unknown" &&
       Date.parse(session.heartbeatAt) > at.nowMs - STALE_AFTER_MS;
 }
 
-/** Whether the session's own process hands its id on to the new session. */
+/** Returns whether the session's process hands its id on to the new session. */
 function isReplaced(session: Session, { replaces }: SessionStart): boolean {
   return replaces !== undefined && isSameProcess(session, replaces);
 }
 
 /**
- * Changes what a session says of itself, with its heartbeat.
+ * Changes the statements of a session about itself, and its heartbeat.
  *
  * @throws {UnknownSessionError} If it is not on the bus.
  * @throws {SessionEndedError} If it has ended, or another process has its id.
@@ -213,7 +212,7 @@ export function* updateSession(
   return session;
 }
 
-/** Ends a session, if it has not ended yet; frees what it holds, and grants it. */
+/** Ends a session unless it has ended, releases its holds and serves waiters. */
 export function* endSession(
   records: Records,
   at: Moment,
@@ -234,7 +233,7 @@ export function* endSession(
   yield* table.grantWaiters();
 }
 
-/** Returns the sessions of a list, and reaps the dead among them. */
+/** Returns the sessions that match a filter, and reaps dead ones. */
 export function* listSessions(
   records: Records,
   at: Moment,
@@ -247,7 +246,7 @@ export function* listSessions(
     .filter(({ status }) => filter.ended || status !== "terminated");
 }
 
-/** Returns the incarnations of a session that run, and reaps the dead among them. */
+/** Returns the running incarnations of a session, and reaps dead ones. */
 export function* listIncarnations(
   records: Records,
   at: Moment,
@@ -276,7 +275,7 @@ function* reapAmong(
   yield* table.grantWaiters();
 }
 
-/** Reaps the dead among some sessions; returns the id after which to go on. */
+/** Reaps dead sessions among some; returns the `after` of the next call. */
 export function* reapSome(
   records: Records,
   at: Moment,
@@ -289,8 +288,8 @@ export function* reapSome(
 }
 
 /**
- * Announces sessions that gave no heartbeat for a while, each once per silence.
- * Foreign writers never give one, and are passed over.
+ * Announces sessions without a recent heartbeat, each once per silence. Skips
+ * sessions of other programs, which never send one.
  */
 export function* announceSilent(records: Records, at: Moment): Plan<void> {
   const beforeMs = at.nowMs - STALE_AFTER_MS;
@@ -302,7 +301,7 @@ export function* announceSilent(records: Records, at: Moment): Plan<void> {
     key: SILENCE_NOTE,
   }));
   for (const session of silent) {
-    // A dead one is reaped by the next process that looks at it.
+    // A dead session is reaped instead.
     if (lifeOf(session, at) === "dead") continue;
     records.say(sessionEvent(session, "stale"));
     records.notes.set(noteKey(session.id, SILENCE_NOTE), {
@@ -315,10 +314,10 @@ export function* announceSilent(records: Records, at: Moment): Plan<void> {
 }
 
 /**
- * Returns the session that a text means: its id, a beginning of it that no other
- * has, or its short name. Running sessions come before ended ones.
+ * Returns the session of a text: its id, a unique beginning of the id, or its short
+ * name. Running sessions come before ended ones.
  *
- * @throws {UnknownSessionError} If it means none, or several.
+ * @throws {UnknownSessionError} If no session or several sessions match.
  */
 export function* resolveSession(
   records: Records,
@@ -333,9 +332,9 @@ export function* resolveSession(
     session.id.startsWith(text) || shortName(session) === text
   );
   const running = named.filter(({ status }) => status !== "terminated");
-  const meant = running.length > 0 ? running : named;
-  if (text !== "" && meant.length === 1) return meant[0];
-  throw new UnknownSessionError(act, text, meant.map(({ id }) => id));
+  const matching = running.length > 0 ? running : named;
+  if (text !== "" && matching.length === 1) return matching[0];
+  throw new UnknownSessionError(act, text, matching.map(({ id }) => id));
 }
 
 function sessionsListed(

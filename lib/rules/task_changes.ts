@@ -1,5 +1,5 @@
 /**
- * Changes of a task that several rules make: opening it again, and announcing it.
+ * Changes of a task that several rules share: requeueing and announcing.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { announcement } from "./announcement.ts";
 import { type Records, taskKey, type TaskRecord } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 
-/** What can happen to a task. */
+/** Event of a task, as announced. */
 export type TaskEvent =
   | "posted"
   | "claimed"
@@ -18,8 +18,8 @@ export type TaskEvent =
   | "released"
   | "returned";
 
-/** Opens again what a session has claimed. */
-export function* reopenTasksOf(
+/** Requeues the tasks that a session has claimed. */
+export function* requeueTasksOf(
   records: Records,
   at: Moment,
   session: string,
@@ -28,12 +28,12 @@ export function* reopenTasksOf(
   for (const record of [...records.tasks.values()]) {
     const { status, session: holder } = record.task;
     if (status !== "claimed" || holder !== session) continue;
-    reopenTask(records, at, record, "returned");
+    requeueTask(records, at, record, "returned");
   }
 }
 
-/** Opens a claimed task again; `event` says why. */
-export function reopenTask(
+/** Requeues a claimed task; `event` is the reason. */
+export function requeueTask(
   records: Records,
   at: Moment,
   { task, order }: TaskRecord,
@@ -46,25 +46,25 @@ export function reopenTask(
     leaseExpiresAt: _lease,
     ...rest
   } = task;
-  const reopened: Task = {
+  const requeued: Task = {
     ...rest,
     status: "open",
     changedAt: new Date(at.nowMs).toISOString(),
   };
-  setTask(records, { task: reopened, order });
-  // The message names the session that had it.
-  sayTask(records, event, { ...reopened, session }, session!);
-  return reopened;
+  setTask(records, { task: requeued, order });
+  // The message names the former holder.
+  announceTask(records, event, { ...requeued, session }, session!);
+  return requeued;
 }
 
-/** Puts a task among the records. */
+/** Sets the record of a task. */
 export function setTask(records: Records, record: TaskRecord): void {
   const { project, id } = record.task;
   records.tasks.set(taskKey(project, id), record);
 }
 
-/** Says on `task_broadcast` what happened to a task. */
-export function sayTask(
+/** Announces an event of a task on `task_broadcast`. */
+export function announceTask(
   records: Records,
   event: TaskEvent,
   task: Task,

@@ -1,5 +1,5 @@
 /**
- * Tasks: posting, claiming, and giving back.
+ * Tasks: posting, claiming and releasing.
  *
  * ```text
  *  post ─▶ open ─▶ claimed ─▶ done
@@ -7,9 +7,9 @@
  *           └─────────┘  released; holder dead or lease expired
  * ```
  *
- * A task can be claimed once every task that it depends on is done. A claim of a
- * dead session, or past its lease, is opened again by the next decision that
- * claims or lists. So a task has one holder at a time.
+ * A task can be claimed once every task that it depends on is done. A task whose
+ * holder is dead, or whose lease has expired, is requeued by the next decision
+ * that claims or lists. So a task has one holder at a time.
  *
  * @module
  */
@@ -34,15 +34,15 @@ import { LockTable } from "./lock_table.ts";
 import { type Records, taskKey, type TaskRecord } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { assertActive } from "./sessions.ts";
-import { reopenTask, sayTask, setTask } from "./task_changes.ts";
+import { announceTask, requeueTask, setTask } from "./task_changes.ts";
 
-/** A task that ended is kept this long for its result, in milliseconds. */
+/** Retention of an ended task and its result, in milliseconds. */
 export const ENDED_TASK_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 
 /**
  * Posts a task.
  *
- * @throws {TaskStateError} If another task has its id.
+ * @throws {TaskStateError} If another task of the project has its id.
  * @throws {InvalidInputError} If it depends on a task that is not posted.
  */
 export function* postTask(
@@ -76,14 +76,14 @@ export function* postTask(
     ...(project !== null && { project }),
   };
   setTask(records, { task });
-  sayTask(records, "posted", task, posting.session);
+  announceTask(records, "posted", task, posting.session);
   return task;
 }
 
 /**
  * Claims a task by its id.
  *
- * @throws {TaskStateError} If there is none, or it is not free.
+ * @throws {TaskStateError} If no task has the id, or it cannot be claimed now.
  */
 export function* claimTask(
   records: Records,
@@ -93,7 +93,7 @@ export function* claimTask(
 ): Plan<Claim> {
   const { session, project } = claimer;
   yield* assertActive(records, at, `claim task "${id}"`, session);
-  yield* reopenOverdue(records, at);
+  yield* requeueOverdue(records, at);
   yield [{ kind: "task", project, id }];
   const found = taskOf(records, project, id);
   if (found?.task.status === "claimed") {
@@ -103,7 +103,7 @@ export function* claimTask(
   return yield* claim(records, at, free, claimer);
 }
 
-/** Claims the free task that comes first, if there is one. */
+/** Claims the first task that can be claimed, if there is one. */
 export function* claimNextTask(
   records: Records,
   at: Moment,
@@ -111,10 +111,10 @@ export function* claimNextTask(
   claimer: Claimer,
 ): Plan<Claim | undefined> {
   yield* assertActive(records, at, "claim a task", claimer.session);
-  yield* reopenOverdue(records, at);
+  yield* requeueOverdue(records, at);
   let next = yield* nextFree(records, filter, claimer);
   if (next === undefined) {
-    // Only now is it worth judging the processes of all holders.
+    // Checks the holders' processes only here, because that is expensive.
     yield [{ kind: "tasks-claimed" }];
     yield* reapHolders(records, at, [...records.tasks.values()]);
     next = yield* nextFree(records, filter, claimer);
@@ -129,7 +129,7 @@ function* nextFree(
   filter: TaskFilter,
   { project }: Claimer,
 ): Plan<TaskRecord | undefined> {
-  // A task that this decision took is still free in the store.
+  // A task that this decision claimed is still open in the store.
   let taken = 0;
   for (const { from } of records.tasks.changes()) {
     if (from?.task.status === "open") taken++;
@@ -143,7 +143,7 @@ function* nextFree(
   ).sort(inOrder)[0];
 }
 
-/** The order in which tasks are claimed. */
+/** Compares tasks by the order in which they are claimed. */
 function inOrder(a: TaskRecord, b: TaskRecord): number {
   const { order: one = Infinity } = a;
   const { order: other = Infinity } = b;
@@ -169,14 +169,14 @@ function* claim(
     attempts: task.attempts + 1,
   };
   setTask(records, { task: claimed, order });
-  sayTask(records, "claimed", claimed, claimer.session);
+  announceTask(records, "claimed", claimed, claimer.session);
   return claimed;
 }
 
 /**
- * Prolongs a claim.
+ * Renews a claim.
  *
- * @throws {NotHeldError} If it is not held under this token any more.
+ * @throws {NotHeldError} If it is no longer held under this token.
  */
 export function* renewClaim(
   records: Records,
@@ -194,9 +194,9 @@ export function* renewClaim(
 }
 
 /**
- * Ends a claim: done, failed, or open again.
+ * Ends a claim: the task is done, failed or requeued.
  *
- * @throws {NotHeldError} If it is not held under this token any more.
+ * @throws {NotHeldError} If it is no longer held under this token.
  */
 export function* endClaim(
   records: Records,
@@ -210,7 +210,9 @@ export function* endClaim(
     ? "complete"
     : "fail";
   const record = yield* requireClaim(records, at, act, held);
-  if (end.status === "open") return reopenTask(records, at, record, "released");
+  if (end.status === "open") {
+    return requeueTask(records, at, record, "released");
+  }
   const { token: _token, leaseExpiresAt: _lease, ...rest } = record.task;
   const task: Task = {
     ...rest,
@@ -220,7 +222,7 @@ export function* endClaim(
   };
   setTask(records, { task, order: record.order });
   if (end.status === "done") yield* freeDependents(records, task);
-  sayTask(
+  announceTask(
     records,
     end.status === "done" ? "completed" : "failed",
     task,
@@ -229,7 +231,7 @@ export function* endClaim(
   return task;
 }
 
-/** Tells the tasks that depend on one that it is done. */
+/** Counts a done task off the tasks that depend on it. */
 function* freeDependents(records: Records, done: Task): Plan<void> {
   const { id, project = null } = done;
   yield [{ kind: "tasks-after", project, id }];
@@ -243,10 +245,12 @@ function* freeDependents(records: Records, done: Task): Plan<void> {
   }
 }
 
-function* reopenOverdue(records: Records, at: Moment): Plan<void> {
+function* requeueOverdue(records: Records, at: Moment): Plan<void> {
   yield [{ kind: "tasks-overdue" }];
   for (const record of [...records.tasks.values()]) {
-    if (isOverdue(record.task, at)) reopenTask(records, at, record, "returned");
+    if (isOverdue(record.task, at)) {
+      requeueTask(records, at, record, "returned");
+    }
   }
 }
 
@@ -254,7 +258,7 @@ function isOverdue({ status, leaseExpiresAt = "" }: Task, at: Moment): boolean {
   return status === "claimed" && Date.parse(leaseExpiresAt) <= at.nowMs;
 }
 
-/** Reaps the sessions that hold some claimed tasks, if they are dead. */
+/** Reaps the dead sessions among the holders of claimed tasks. */
 function* reapHolders(
   records: Records,
   at: Moment,
@@ -275,17 +279,17 @@ function* reapHolders(
   yield* table.grantWaiters();
 }
 
-/** Returns the tasks of a list, in the order in which they are claimed. */
+/** Returns the matching tasks, in the order in which they are claimed. */
 export function* listTasks(
   records: Records,
   at: Moment,
   query: TaskQuery,
 ): Plan<readonly Task[]> {
-  yield* reopenOverdue(records, at);
+  yield* requeueOverdue(records, at);
   yield [{ kind: "tasks-claimed" }];
   yield* reapHolders(records, at, [...records.tasks.values()]);
   yield [{ kind: "tasks", query }];
-  // A task that this decision reopened may fit by now, or fit no more.
+  // Filters again, because this decision may have requeued some.
   return [...records.tasks.values()].filter(({ task }) =>
     (!query.exactProject || task.project === (query.project ?? undefined)) &&
     (query.status === undefined || task.status === query.status) &&
@@ -350,7 +354,7 @@ function postedError(id: string): TaskStateError {
 }
 
 function dependencyError(id: string, other: string): InvalidInputError {
-  // So no cycle can come about: a task names only those before it.
+  // A task depends only on earlier ones, so no cycle is possible.
   return new InvalidInputError(
     "dependsOn",
     `Cannot post task "${id}": it depends on "${other}", which is not posted. ` +

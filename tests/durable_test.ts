@@ -38,14 +38,15 @@ Deno.test("a durable name is stored across processes", async () => {
   await using home = new Home();
   const reader = await home.start();
   const writer = await home.start();
-  const subscribing = { name: "s", channels: "a", durable: "d", ack: true };
+  const subscribing = { name: "s", channels: "a", durable: "d" };
   await reader.call("subscribe", subscribing);
   await writer.call("flood", { channel: "a", first: 0, count: 10 });
-  await reader.wait("s", 10);
+  const read = await reader.wait<Message>("s", 10);
+  await reader.call("ack", { name: "s", message: read[9] });
   await reader.end();
   await writer.call("flood", { channel: "a", first: 10, count: 10 });
   const follower = await home.start();
-  await follower.call("subscribe", { ...subscribing, ack: false });
+  await follower.call("subscribe", subscribing);
   const seen = await follower.wait<Message>("s", 10);
   assert.deepEqual(payloadsOf(seen), numbers(10, 10));
 });

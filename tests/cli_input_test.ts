@@ -37,7 +37,7 @@ Deno.test("wrong usage exits 2 and says what was meant", async () => {
     [["--jsn", "stats"], /did you mean "--json"\?/],
     [["register"], /--vendor is missing/],
     [["tail", "--timeout", "soon"], /not a duration above 0; write 500ms/],
-    [["poll", "state", "--limit", "20000"], /pass 1 to 10000/],
+    [["poll", "state", "--limit", "20000"], /Pass 1 to 10000/],
   ];
   await Promise.all(cases.map(async ([args, text]) => {
     const error = await refused(mbus, 2, args);
@@ -61,7 +61,11 @@ Deno.test("a message that will not do is refused whole", async () => {
     [["state", "-"], "payload", /65538 bytes, the limit is 65536/, large],
     [["state", "-"], "payload", /nested deeper than 64/, deep],
     [["state", "1e999"], "payload", /holds Infinity/],
-    [["two words", "1"], "channel", /"two words": a name is 1 to 128/],
+    [
+      ["two words", "1"],
+      "channel",
+      /"two words": it is not valid. Use 1 to 128/,
+    ],
     [["a\nb", "1"], "channel", /without spaces/],
     [["", "1"], "channel", /without spaces/],
     [["x".repeat(129), "1"], "channel", /1 to 128/],

@@ -1,9 +1,9 @@
 /**
- * A batch: several things that happen together or not at all.
+ * Batch: several operations in one transaction, all or none.
  *
- * The builder only records, and the store runs what was recorded in one call.
- * So no code of the caller runs inside a transaction, which would hold the
- * machine's only write lock for as long as that code cares to wait.
+ * The builder only records operations, and the store runs them in one call. No code
+ * of the caller runs inside the transaction, because it would hold the machine's
+ * only write lock while it waits.
  *
  * @module
  */
@@ -18,19 +18,19 @@ import { endOf, toPosting } from "./tasks.ts";
 import type { Claim, NewTask, Task } from "../model/task.ts";
 import type { PublishOptions } from "../model/publication.ts";
 
-/** What came of a batch. */
+/** Result of a batch. */
 export interface BatchResult {
-  /** What became of its messages, in order. */
+  /** Published messages, in order. */
   readonly published: readonly Appended[];
-  /** The tasks that it posted or ended, in order, as they were after it. */
+  /** Posted and ended tasks, in order, as after the batch. */
   readonly tasks: readonly Task[];
 }
 
-/** Records what is to happen together. */
+/** Recorder of the operations of a batch. */
 export class Batch {
-  /** What was recorded, in order. */
+  /** Recorded operations, in order. */
   readonly operations: Operation[] = [];
-  /** The locks that it gives back. */
+  /** Locks that the batch releases. */
   readonly released: Lock[] = [];
   readonly #self: SessionSelf;
   readonly #toMessage: (
@@ -39,7 +39,7 @@ export class Batch {
     options: PublishOptions,
   ) => NewMessage;
 
-  /** Made by the bus: call {@linkcode MessageBus.batch}. */
+  /** Called by {@linkcode MessageBus.batch}. */
   constructor(
     self: SessionSelf,
     toMessage: (
@@ -52,7 +52,7 @@ export class Batch {
     this.#toMessage = toMessage;
   }
 
-  /** What was recorded, done by a session: the bus's own, by now registered. */
+  /** Returns the recorded operations as acts of a registered session. */
   operationsOf(session: string): readonly Operation[] {
     return this.operations.map((operation) => {
       switch (operation.kind) {
@@ -77,7 +77,7 @@ export class Batch {
     this.operations.push({ kind: "append", message });
   }
 
-  /** Gives a lock back. */
+  /** Releases a lock. */
   release(lock: Lock): void {
     this.operations.push({ kind: "release-lock", hold: lock.hold });
     this.released.push(lock);
@@ -101,12 +101,12 @@ export class Batch {
     this.operations.push({ kind: "end-claim", claim, end });
   }
 
-  /** Gives a claimed task back undone. */
+  /** Releases a claimed task undone. */
   giveBack(claim: Claim): void {
     this.operations.push({ kind: "end-claim", claim, end: { status: "open" } });
   }
 
-  /** Changes what the session says of itself. */
+  /** Changes facts of the bus's own session. */
   update(change: SessionChange): void {
     this.operations.push({ kind: "update-session", id: this.#self.id, change });
   }

@@ -1,18 +1,18 @@
 /**
- * The bus: what people hold.
+ * The bus, as `openBus()` returns it.
  *
- * It turns calls into operations of a store and knows nothing of where the
- * rows live. What it keeps true itself:
+ * The bus turns calls into operations of a store, whichever store it is. Its own
+ * invariants:
  *
- * - **Nothing is stored of what is refused.** A message is checked whole
- *   before anything is written.
- * - **Publishes of one tick share a transaction**, in the order of the calls,
- *   each for itself: one that is refused rejects only its own promise. While
- *   a transaction is under way the next ones gather behind it.
- * - **The session is registered before it first publishes**, and ended when
- *   the bus is closed if its process is this one.
- * - **Closing ends everything**: what was published goes out first, then
- *   subscriptions end, then the store gives its resources back.
+ * - **An invalid message is never stored.** A message is checked completely before
+ *   anything is written.
+ * - **Publishes of one tick share a transaction**, in the order of the calls. An
+ *   error rejects only the promise of its own message. Publishes during a
+ *   transaction wait for the next one.
+ * - **The session is registered before it first publishes.** Closing the bus ends
+ *   it if its process is this one.
+ * - **Closing ends everything**: first pending publishes are committed, then
+ *   subscriptions end, then the store is closed.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import type {
   PublishOptions,
 } from "../model/publication.ts";
 import type { Operations } from "./operations.ts";
-import { Answer } from "./reply_wait.ts";
+import { ReplyWait } from "./reply_wait.ts";
 import { Batch, type BatchResult } from "./batch.ts";
 import { Changes } from "./changes.ts";
 import { assertChannel, ttlOf } from "../model/channels.ts";
@@ -58,15 +58,15 @@ import type {
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
 import { Tasks } from "./tasks.ts";
 
-/** How to ask a session. */
+/** Options of asking a session. */
 export interface AskOptions {
   /**
-   * How long to wait for the answer, in milliseconds.
+   * Time to wait for the answer, in milliseconds.
    * @default {30000}
    */
   readonly timeoutMs?: number;
   /**
-   * The channel that the question is put on.
+   * Channel of the question.
    * @default {"ask"}
    */
   readonly channel?: string;
@@ -74,20 +74,20 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Which messages to poll. */
+/** Options of polling. */
 export interface PollOptions {
   /**
-   * Only what comes after this cursor: a message's id or a page's cursor.
-   * @default {from the oldest that is kept}
+   * Cursor after which to read: a message's id or a page's cursor.
+   * @default {before the oldest kept message}
    */
   readonly after?: string;
   /**
-   * How many messages at the most, 1 to 10,000.
+   * Maximum number of messages, 1 to 10,000.
    * @default {100}
    */
   readonly limit?: number;
   /**
-   * Whether messages of every project are read, not only one's own.
+   * Whether to read messages of every project, not only of the bus's own.
    * @default {false}
    */
   readonly allProjects?: boolean;
@@ -95,13 +95,13 @@ export interface PollOptions {
 
 const CHANNELS_MAX = 100;
 
-// The longest that a timer can wait: what is later comes at once.
+// Longest delay of a timer; a longer one fires at once.
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const PAGE_MESSAGES_MAX = 10_000;
 const PUBLISH_MANY_MAX = 10_000;
 
-// What one flush takes, so that no transaction holds the write lock for long.
+// Bounds a flush, so that no transaction holds the write lock for long.
 const FLUSH_MESSAGES_MAX = 1_000;
 
 interface Pending {
@@ -110,18 +110,18 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** What has a transaction of its own, in its turn among the publishes. */
-interface Turn {
+/** Work with a transaction of its own, in order among the publishes. */
+interface OwnTransaction {
   readonly run: () => Promise<void>;
 }
 
-/** A bus, as one session holds it. */
+/** Bus, as one session uses it. */
 export class MessageBus implements AsyncDisposable {
-  /** Who is on the bus, and what the bus's own session says of itself. */
+  /** Sessions on the bus, and the bus's own session. */
   readonly sessions: Sessions;
-  /** Whose file this is. */
+  /** Locks on paths and named resources. */
   readonly locks: Locks;
-  /** Who does what. */
+  /** Tasks and claims. */
   readonly tasks: Tasks;
   readonly #operations: Operations;
   readonly #self: SessionSelf;
@@ -130,15 +130,15 @@ export class MessageBus implements AsyncDisposable {
   readonly #subscriptions = new Set<Subscription>();
   readonly #ended = new AbortController();
   readonly #closeOnAbort = (): void => void this.close();
-  readonly #pending: (Pending | Turn)[] = [];
+  readonly #pending: (Pending | OwnTransaction)[] = [];
   #flushing: Promise<void> | undefined;
   #registering: Promise<unknown> | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
 
   /**
-   * Made by {@linkcode openBus}. With `registered` the session is on the bus
-   * already: it is only joined, and its row is left as it is.
+   * Called by {@linkcode openBus}. With `registered` the session is on the bus
+   * already: the bus joins it and leaves its row unchanged.
    */
   constructor(
     operations: Operations,
@@ -168,35 +168,35 @@ export class MessageBus implements AsyncDisposable {
     options.signal?.addEventListener("abort", this.#closeOnAbort);
   }
 
-  /** The id of the bus's own session. */
+  /** Id of the bus's own session. */
   get session(): string {
     return this.#self.id;
   }
 
-  /** What the bus's session works on; `null` for every project. */
+  /** Project of the bus's session; `null` for every project. */
   get project(): string | null {
     return this.#self.start.project;
   }
 
-  /** Where the rows live, without credentials. */
+  /** File or server of the store, without credentials. */
   get location(): string {
     return this.#operations.location;
   }
 
-  /** What the store beneath can do. */
+  /** Capabilities of the store. */
   get capabilities(): StoreCapabilities {
     return this.#operations.capabilities;
   }
 
   /**
-   * Publishes a message on a channel. Resolves once it is committed: it then
-   * survives the death of this process.
+   * Publishes a message on a channel. Resolves after the commit, from when on the
+   * message survives the death of this process.
    *
-   * @param channel The channel's name.
-   * @param payload Any JSON value, up to 64 KiB unless configured otherwise.
-   * @throws {InvalidInputError} If channel, payload or TTL will not do.
+   * @param channel Name of the channel.
+   * @param payload Any JSON value, by default up to 64 KiB.
+   * @throws {InvalidInputError} If channel, payload or TTL is invalid.
    * @throws {RateLimitError} If this process publishes too fast.
-   * @throws {BusyError} If other writers held the store for too long.
+   * @throws {BusyError} If other writers hold the store beyond the busy timeout.
    *
    * @example
    * ```ts
@@ -215,7 +215,7 @@ export class MessageBus implements AsyncDisposable {
     options: PublishOptions = {},
   ): Promise<Published> {
     return new Promise((resolve, reject) => {
-      // What throws in here rejects the promise.
+      // An error thrown here rejects the promise.
       this.#assertOpen("publish");
       const message = this.#toMessage(channel, payload, options);
       this.#rateLimit.take(1);
@@ -226,7 +226,7 @@ export class MessageBus implements AsyncDisposable {
   /**
    * Publishes several messages in one transaction, all or none.
    *
-   * @throws {InvalidInputError} If one will not do; then none is stored.
+   * @throws {InvalidInputError} If one message is invalid; then none is stored.
    *
    * @example
    * ```ts
@@ -249,15 +249,15 @@ export class MessageBus implements AsyncDisposable {
     if (publications.length > PUBLISH_MANY_MAX) {
       throw new InvalidInputError(
         "publications",
-        `Cannot publish ${publications.length} messages at once: the most is ` +
-          `${PUBLISH_MANY_MAX}; publish them in parts.`,
+        `Cannot publish ${publications.length} messages at once: the limit is ` +
+          `${PUBLISH_MANY_MAX}. Publish them in parts.`,
       );
     }
     const messages = publications.map((publication) =>
       this.#toMessage(publication.channel, publication.payload, publication)
     );
     this.#rateLimit.take(messages.length);
-    return await this.#inTurn(async () => {
+    return await this.#inOrder(async () => {
       await this.#register("publish");
       const appended = await this.#operations.append(this.#signed(messages), {
         atomic: true,
@@ -267,11 +267,11 @@ export class MessageBus implements AsyncDisposable {
   }
 
   /**
-   * The kept messages of some channels after a cursor, oldest first.
+   * Returns kept messages of some channels after a cursor, oldest first.
    *
    * @param channels One channel, several, or `null` for all.
-   * @throws {InvalidInputError} If a channel or the cursor is none, or the
-   * cursor lies beyond everything that was ever published.
+   * @throws {InvalidInputError} If a channel or the cursor is invalid, or the cursor
+   * lies beyond the last message.
    *
    * @example
    * ```ts
@@ -295,7 +295,8 @@ export class MessageBus implements AsyncDisposable {
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MESSAGES_MAX) {
       throw new InvalidInputError(
         "limit",
-        `Cannot poll ${limit} messages: pass 1 to ${PAGE_MESSAGES_MAX}.`,
+        `Cannot poll ${limit} messages: the limit is out of range. Pass 1 to ` +
+          `${PAGE_MESSAGES_MAX}.`,
       );
     }
     return await this.#operations.read(
@@ -308,13 +309,13 @@ export class MessageBus implements AsyncDisposable {
   }
 
   /**
-   * The messages of some channels from now on, one by one as they come; from
-   * elsewhere, or under a durable name, as the options say. Ends with `break`,
-   * its `close`, its `signal` or the bus.
+   * Iterates over messages of some channels as they come. By default it begins
+   * with the next message; `options` set another start or a durable name. Ends
+   * with `break`, its `close`, its `signal` or the bus.
    *
    * @param channels One channel, several, or `null` for all.
-   * @throws {InvalidInputError} If a channel, the cursor or the name is none, or
-   * the cursor lies beyond everything that was ever published.
+   * @throws {InvalidInputError} If a channel, the cursor or the name is invalid, or
+   * the cursor lies beyond the last message.
    *
    * @example
    * ```ts
@@ -348,8 +349,8 @@ export class MessageBus implements AsyncDisposable {
   }
 
   /**
-   * The direct messages for the bus's session: those that it has not
-   * acknowledged, then those that come.
+   * Returns the inbox of the bus's session: its unacknowledged direct messages,
+   * and new ones as they come.
    *
    * @example
    * ```ts
@@ -381,15 +382,15 @@ export class MessageBus implements AsyncDisposable {
   }
 
   /**
-   * How far a direct message is proven to have come; undefined if the id is of
-   * no direct message, or of one long gone.
+   * Returns the delivery of a direct message: its proven progress. Undefined if
+   * the id is not of a direct message, or its delivery is no longer kept.
    */
   async delivery(id: string): Promise<Delivery | undefined> {
     this.#assertOpen("look up a delivery");
     return await this.#operations.delivery(this.#operations.parseCursor(id));
   }
 
-  /** How far it has come, now and at each change, until nothing can follow. */
+  /** Iterates over the delivery of a direct message, now and at each change. */
   async *watchDelivery(
     id: string,
     options: { readonly signal?: AbortSignal } = {},
@@ -412,7 +413,7 @@ export class MessageBus implements AsyncDisposable {
         if (["acked", "expired", "undeliverable"].includes(delivery.state)) {
           return;
         }
-        // Nobody rings when time passes.
+        // No bell rings at the expiry.
         expiry ??= this.#atExpiry(delivery, changes.wake);
         if (!await changes.next()) return;
       }
@@ -428,19 +429,20 @@ export class MessageBus implements AsyncDisposable {
   ): ReturnType<typeof setTimeout> | undefined {
     if (expiresAt === undefined) return undefined;
     const leftMs = Date.parse(expiresAt) - this.#options.now();
-    // A longer one would come at once.
+    // A longer timer would fire at once.
     return leftMs > TIMER_MS_MAX
       ? undefined
       : setTimeout(wake, Math.max(0, leftMs) + 1);
   }
 
   /**
-   * Asks a session and waits for its answer: a reply to the message that asks.
+   * Asks a session, and waits for its reply.
    *
-   * @param to The session: its id, a beginning of it, or its short name.
-   * @throws {UnknownSessionError} If it is not there.
-   * @throws {AskTimeoutError} If it does not answer in time.
-   * @throws {AskUnansweredError} If it has ended, or ends before it answers.
+   * @param to Session: its id, a unique beginning of it, or its short name.
+   * @throws {UnknownSessionError} If the session is not on the bus.
+   * @throws {AskTimeoutError} If the session does not answer in time.
+   * @throws {AskUnansweredError} If the session has ended, or ends before it
+   * answers.
    *
    * @example
    * ```ts
@@ -471,20 +473,20 @@ export class MessageBus implements AsyncDisposable {
     const { timeoutMs = 30_000, channel = "ask", signal } = options;
     const startedAt = performance.now();
     await this.#register(`ask "${to}"`);
-    const answer = new Answer(this.#operations, this.#self, signal);
+    const wait = new ReplyWait(this.#operations, this.#self, signal);
     try {
-      await answer.watch();
+      await wait.watch();
       const question = await this.publish(channel, payload, { to });
-      return await answer.to(question, startedAt, timeoutMs);
+      return await wait.replyTo(question, startedAt, timeoutMs);
     } finally {
-      answer.close();
+      wait.close();
     }
   }
 
   /**
-   * Answers a direct message, and acknowledges it: both or neither.
+   * Answers a direct message and acknowledges it, both or neither.
    *
-   * @param message The message, as the inbox gave it.
+   * @param message Message of the inbox.
    */
   async reply(
     message: Pick<Message, "id" | "sender" | "channel">,
@@ -499,13 +501,13 @@ export class MessageBus implements AsyncDisposable {
   }
 
   /**
-   * Does several things in one transaction: all of them, or none. The builder
-   * only records what is to be done.
+   * Performs several operations in one transaction, all or none.
    *
-   * @throws {InvalidInputError} If the builder returns a promise, or the store
-   * can't do it.
-   * @throws {NotHeldError} If a lock or claim is not held any more; then nothing
-   * of the batch has happened.
+   * @param build Records the operations; it must not be asynchronous.
+   * @throws {InvalidInputError} If `build` returns a value, or the store has no
+   * atomic batches.
+   * @throws {NotHeldError} If a lock or claim is no longer held; then no operation
+   * has an effect.
    *
    * @example
    * ```ts
@@ -526,12 +528,12 @@ export class MessageBus implements AsyncDisposable {
    * ```
    */
   async batch(build: (batch: Batch) => void): Promise<BatchResult> {
-    this.#assertOpen("do a batch");
+    this.#assertOpen("run a batch");
     if (!this.#operations.capabilities.atomicBatches) {
       throw new InvalidInputError(
         "batch",
-        "Cannot do a batch: this store can't do several things at once; do " +
-          "them one by one.",
+        "Cannot run a batch: this store has no atomic batches. Run the " +
+          "operations one by one.",
       );
     }
     const batch = new Batch(
@@ -540,18 +542,18 @@ export class MessageBus implements AsyncDisposable {
     );
     const returned: unknown = build(batch);
     if (returned !== undefined) {
-      // What it does after this is nobody's.
+      // Its later errors concern no caller.
       if (returned instanceof Promise) returned.catch(() => {});
       throw new InvalidInputError(
         "build",
-        "Cannot do a batch: its builder returned a value, as an async function " +
-          "does; let it only record, and await before or after.",
+        "Cannot run a batch: its builder returned a value, as an async function " +
+          "does. Only record in it, and await before or after.",
       );
     }
     const messages = batch.operations.filter(({ kind }) => kind === "append");
     this.#rateLimit.take(messages.length);
-    const results = await this.#inTurn(async () => {
-      await this.#register("do a batch");
+    const results = await this.#inOrder(async () => {
+      await this.#register("run a batch");
       return await this.#operations.batch(batch.operationsOf(this.session));
     });
     batch.released.forEach(markReleased);
@@ -564,8 +566,7 @@ export class MessageBus implements AsyncDisposable {
   }
 
   /**
-   * Deletes what is over: a bus does this by itself, a little at a time. Here
-   * it is done to the end.
+   * Deletes everything expired at once. A bus does this by itself in small steps.
    */
   async purge(): Promise<Purged> {
     this.#assertOpen("purge");
@@ -576,31 +577,31 @@ export class MessageBus implements AsyncDisposable {
       overCap += step.overCap;
       sessions += step.sessions;
       if (!step.more) return { expired, overCap, sessions, more: false };
-      // Between the steps others may write.
+      // Lets other writers in between the steps.
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 
-  /** How much the bus holds. */
+  /** Returns numbers of rows and sizes of the bus. */
   async stats(): Promise<Stats> {
     this.#assertOpen("read statistics");
     return await this.#operations.stats();
   }
 
-  /** Ends everything; closing twice is fine. */
+  /** Closes the bus: commits pending publishes and ends subscriptions and waits. */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;
   }
 
-  /** Ends everything, at the end of an `await using` block. */
+  /** Closes the bus at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#closeOnAbort);
-    // The first call of it loads the runtime's timers, which takes 3 ms.
+    // Only if needed, because the first call loads the runtime's timers.
     if (this.#heartbeat !== undefined) clearInterval(this.#heartbeat);
     try {
       await this.#flushing;
@@ -610,7 +611,7 @@ export class MessageBus implements AsyncDisposable {
         await this.#operations.endSession(this.#self.id, this.#self.process);
       }
     } catch (error) {
-      // Where the store is gone, so is all that there was to give back.
+      // With a moved database there is nothing left to release.
       if (!isMoved(error)) throw error;
     } finally {
       await this.#operations.close();
@@ -630,8 +631,8 @@ export class MessageBus implements AsyncDisposable {
       if (names.length === 0 || names.length > CHANNELS_MAX) {
         throw new InvalidInputError(
           "channels",
-          `Cannot read ${names.length} channels: name 1 to ${CHANNELS_MAX}, ` +
-            `or pass null for all.`,
+          `Cannot read ${names.length} channels: the number is out of range. ` +
+            `Pass 1 to ${CHANNELS_MAX}, or null for all.`,
         );
       }
       names.forEach(assertChannel);
@@ -640,7 +641,7 @@ export class MessageBus implements AsyncDisposable {
     return {
       channels: names === null ? null : [...new Set(names)],
       project: allProjects ? null : this.project,
-      // Until it is registered, its id may be another's.
+      // Before registration, the id may belong to another session.
       get session(): string | null {
         return self.owned ? self.id : null;
       },
@@ -676,19 +677,19 @@ export class MessageBus implements AsyncDisposable {
     if (id !== this.#operations.startCursor) return id;
     throw new InvalidInputError(
       "replyTo",
-      `Cannot reply to message ${id}: it is before all messages; pass the id ` +
-        `of one.`,
+      `Cannot reply to message ${id}: it is before all messages. Pass the id ` +
+        `of a message.`,
     );
   }
 
-  #enqueue(pending: Pending | Turn): void {
+  #enqueue(pending: Pending | OwnTransaction): void {
     this.#pending.push(pending);
     // All publishes of this tick come before the first step of the flush.
     this.#flushing ??= Promise.resolve().then(() => this.#flush());
   }
 
-  /** Does `work` after all that was called before, and before what comes after. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work` after all earlier publishes, and before all later ones. */
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#enqueue({ run: () => work().then(resolve, reject) });
     });
@@ -705,7 +706,7 @@ export class MessageBus implements AsyncDisposable {
     this.#flushing = undefined;
   }
 
-  /** The publishes up to the next turn, as many as one transaction takes. */
+  /** Takes pending publishes for one transaction. */
   #takePublishes(): Pending[] {
     const end = this.#pending.findIndex((pending, i) =>
       "run" in pending || i === FLUSH_MESSAGES_MAX
@@ -733,7 +734,7 @@ export class MessageBus implements AsyncDisposable {
     }
   }
 
-  /** The messages under the id that the session has by now. */
+  /** Returns the messages with the present id of the session as sender. */
   #signed(messages: readonly NewMessage[]): readonly NewMessage[] {
     const sender = this.#self.id;
     return messages.map((message) =>
@@ -741,7 +742,7 @@ export class MessageBus implements AsyncDisposable {
     );
   }
 
-  /** Has the session on the bus before it does something there. */
+  /** Registers the session unless it is registered. */
   async #register(act: string): Promise<void> {
     if (this.#self.owned) return;
     if (this.#self.ended) throw new SessionEndedError(act, this.session);
@@ -751,14 +752,14 @@ export class MessageBus implements AsyncDisposable {
   }
 
   #startHeartbeat(): void {
-    // A session of another process says by what it does that it lives.
+    // A session of another process gets its heartbeats from its own acts.
     if (this.#self.start.pid !== Deno.pid || this.#closing !== undefined) {
       return;
     }
     this.#heartbeat ??= setInterval(() => {
       this.sessions.heartbeat().catch((error) => {
         if (this.#closing !== undefined) return;
-        // Direct messages to its id are no longer for this process.
+        // Direct messages to the id are no longer for this process.
         if (error instanceof SessionEndedError) {
           this.#self.owned = false;
           this.#self.ended = true;

@@ -1,18 +1,17 @@
 /**
- * Wake-ups as something to wait for: those that come while nobody waits are
- * kept, several as one.
+ * Wake-ups as a promise. Wake-ups between two waits are coalesced into one.
  *
  * @module
  */
 
-/** Wake-ups as something to wait for. */
+/** Wake-ups as a promise. */
 export class Changes {
   readonly #signal: AbortSignal | undefined;
   readonly #closing: AbortSignal;
   #woken = false;
   #waiting: PromiseWithResolvers<void> | undefined;
 
-  /** Makes one that ends with the bus, by `closing`, and with `signal`. */
+  /** Makes one that ends with `closing` (the bus) and `signal`. */
   constructor(closing: AbortSignal, signal?: AbortSignal) {
     this.#closing = closing;
     this.#signal = signal;
@@ -20,15 +19,14 @@ export class Changes {
     signal?.addEventListener("abort", this.wake);
   }
 
-  /** There may be something new. */
+  /** Ends the present or the next wait. */
   readonly wake = (): void => {
     this.#woken = true;
     this.#waiting?.resolve();
   };
 
   /**
-   * Waits until there may be something new since the last call; false if the
-   * bus was closed.
+   * Waits for a wake-up since the last call; returns false once the bus is closed.
    *
    * @throws The signal's reason, once it is aborted.
    */
@@ -44,7 +42,7 @@ export class Changes {
     return !this.#closing.aborted;
   }
 
-  /** Takes its listeners off the signals. */
+  /** Removes its listeners from the signals. */
   close(): void {
     this.#closing.removeEventListener("abort", this.wake);
     this.#signal?.removeEventListener("abort", this.wake);

@@ -1,14 +1,14 @@
 /**
- * The watch by which a session learns that a lock it waits for is its own.
+ * Watch by which a session learns of a granted lock.
  *
  * ```text
- *  none ──first wait──▶ standing ──last wait is over──▶ lingering ──a moment──▶ none
- *                          ◀────────────next wait──────────┘
+ *  none ──first wait──▶ watching ──last wait ends──▶ lingering ──2 s──▶ none
+ *                          ◀──────────next wait─────────┘
  * ```
  *
- * All waits of a session share it. It stays for a moment after the last of them:
- * who waits for one lock after another would else begin a watch each time, which
- * takes longer than a lock is held for, and writes to the store at both ends. It
+ * All waits of a session share one watch. It lingers after the last wait, because
+ * a session often waits for one lock after another. Starting a watch takes longer
+ * than a typical hold, and its start and end both write to the store. The watch
  * ends with the bus.
  *
  * @module
@@ -17,33 +17,33 @@
 import type { Operations } from "./operations.ts";
 import type { Watch } from "../store/store.ts";
 
-// Longer than it takes an agent to go on with the next file.
+// Longer than an agent's pause before the next file.
 const LINGER_MS = 2_000;
 
-/** The watch for one session's grants. */
+/** Watch for one session's grants. */
 export class GrantWatch {
   readonly #operations: Operations;
   readonly #closing: AbortSignal;
   readonly #wakes = new Set<() => void>();
-  #standing:
+  #active:
     | { readonly session: string; readonly watch: Promise<Watch> }
     | undefined;
   #lingering: ReturnType<typeof setTimeout> | undefined;
 
-  /** Makes one that watches nothing yet, and ends with `closing`. */
+  /** Makes an inactive watch that ends with `closing`. */
   constructor(operations: Operations, closing: AbortSignal) {
     this.#operations = operations;
     this.#closing = closing;
   }
 
-  /** Calls `wake` at each grant to `session`, from now on until it is disposed. */
+  /** Calls `wake` at each grant to `session` until the result is disposed. */
   async join(session: string, wake: () => void): Promise<Disposable> {
     clearTimeout(this.#lingering);
     this.#wakes.add(wake);
     try {
       await this.#watchFor(session);
     } catch (error) {
-      this.#standing = undefined;
+      this.#active = undefined;
       this.#leave(wake);
       throw error;
     }
@@ -51,15 +51,15 @@ export class GrantWatch {
   }
 
   async #watchFor(session: string): Promise<void> {
-    // A session that was taken over goes on under another id.
-    if (this.#standing?.session !== session) {
+    // The session's id changes if another process takes it over.
+    if (this.#active?.session !== session) {
       this.#end();
       this.#closing.addEventListener("abort", this.#end);
       const wakeAll = () => this.#wakes.forEach((wake) => wake());
       const watch = this.#operations.watchChanges("grants", session, wakeAll);
-      this.#standing = { session, watch };
+      this.#active = { session, watch };
     }
-    await this.#standing!.watch;
+    await this.#active!.watch;
   }
 
   #leave(wake: () => void): void {
@@ -72,9 +72,9 @@ export class GrantWatch {
   readonly #end = (): void => {
     clearTimeout(this.#lingering);
     this.#closing.removeEventListener("abort", this.#end);
-    const standing = this.#standing;
-    this.#standing = undefined;
-    // What could not begin has told who waits.
-    standing?.watch.then((watch) => watch.close(), () => {});
+    const active = this.#active;
+    this.#active = undefined;
+    // An error of the start was thrown to each waiter.
+    active?.watch.then((watch) => watch.close(), () => {});
   };
 }

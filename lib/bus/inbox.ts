@@ -1,6 +1,5 @@
 /**
- * The inbox: direct messages for one's own session, and what became of those
- * one has sent.
+ * Inbox: direct messages for the bus's own session.
  *
  * ```text
  *  queued ─▶ noticed ─▶ injected ─▶ acked
@@ -8,9 +7,9 @@
  *     └─────────┴─▶ expired, or undeliverable if the addressee has ended
  * ```
  *
- * A state is never later than what is proven: `noticed` says that the session's
- * program has read it, `injected` that it was put before the model, `acked` that
- * the session said so itself.
+ * A state is never later than what is proven. `noticed`: the session's program has
+ * read the message. `injected`: the message was shown to the model. `acked`: the
+ * session acknowledged it.
  *
  * @module
  */
@@ -21,22 +20,22 @@ import { Changes } from "./changes.ts";
 import type { SessionSelf } from "./sessions.ts";
 import type { Message } from "../model/message.ts";
 
-/** How to read the inbox. */
+/** Options of the inbox. */
 export interface InboxOptions {
-  /** Ends the waiting: who waits gets its reason. */
+  /** Ends the iteration, which then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 const PAGE_MESSAGES = 100;
 
-/** Direct messages that are not acknowledged yet, and those that come. */
+/** Direct messages that are not acknowledged, and new ones as they come. */
 export class Inbox implements AsyncIterable<Message> {
   readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #register: (act: string) => Promise<void>;
   readonly #options: InboxOptions;
 
-  /** Made by the bus: call {@linkcode MessageBus.inbox}. */
+  /** Called by {@linkcode MessageBus.inbox}. */
   constructor(
     operations: Operations,
     self: SessionSelf,
@@ -50,31 +49,32 @@ export class Inbox implements AsyncIterable<Message> {
   }
 
   /**
-   * Those that are there now, oldest first, at most 100; they count as noticed.
+   * Returns at most 100 unacknowledged messages, oldest first, and marks them as
+   * noticed.
    *
-   * @param after Only those after this message.
+   * @param after Id of a message; only messages after it are returned.
    */
   async pending(
     after: string = this.#operations.startCursor,
   ): Promise<readonly Message[]> {
-    // Until it is registered, its id may be another's.
+    // Before registration, the id may belong to another session.
     await this.#register("read the inbox");
     const messages = await this.#peek(after);
     await this.#move(messages, "noticed");
     return messages;
   }
 
-  /** Says that the session has dealt with a message. */
+  /** Acknowledges a message: the session has dealt with it. */
   async ack(message: Message | string): Promise<void> {
     await this.#move([message], "acked");
   }
 
-  /** Says that a message was put before the model. */
+  /** Marks a message as shown to the model. */
   async injected(message: Message | string): Promise<void> {
     await this.#move([message], "injected");
   }
 
-  /** Those that are there, then those that come, each once. */
+  /** Iterates over unacknowledged messages, then new ones, each once. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
     await this.#register("read the inbox");
     const changes = new Changes(this.#self.closing, this.#options.signal);
@@ -98,7 +98,7 @@ export class Inbox implements AsyncIterable<Message> {
     }
   }
 
-  /** Notices a message; false if the bus is closed, and its session over. */
+  /** Marks a message as noticed; returns false once the bus is closed. */
   async #notice(message: Message): Promise<boolean> {
     try {
       await this.#move([message], "noticed");

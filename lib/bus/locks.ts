@@ -56,7 +56,7 @@ import {
   PATTERN_MODES,
   type PatternMode,
 } from "../path/lock_target.ts";
-import { endLeft, type MaybeLeft } from "./left_sessions.ts";
+import { endClosedWindows, type WindowedSession } from "./closed_windows.ts";
 import type { LockTarget } from "../model/lock.ts";
 import { assertNoNul } from "./options.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
@@ -287,7 +287,12 @@ export class Locks {
       case "held":
         return outcome;
       case "refused":
-        if (await endLeft(this.#operations, holdersAmong(outcome.blockers))) {
+        if (
+          await endClosedWindows(
+            this.#operations,
+            holdersAmong(outcome.blockers),
+          )
+        ) {
           return await this.#obtain(request, options);
         }
         throw new LockHeldError(request.target.path, outcome.blockers, 0);
@@ -676,7 +681,7 @@ class LockWait {
       if (died) changes.wake();
       if (performance.now() - askedAt < LEFT_LOOK_MS) return;
       askedAt = performance.now();
-      endLeft(this.#operations, holdersAmong(blockers)).then(
+      endClosedWindows(this.#operations, holdersAmong(blockers)).then(
         (ended) => ended && changes.wake(),
         // Busy, or closed by now: asked again as long as this waits.
         () => {},
@@ -696,7 +701,7 @@ class LockWait {
   }
 }
 
-function holdersAmong(blockers: readonly Blocker[]): MaybeLeft[] {
+function holdersAmong(blockers: readonly Blocker[]): WindowedSession[] {
   return blockers.filter(({ state }) => state === "holds")
     .map(({ session, process }) => ({ id: session, process }));
 }

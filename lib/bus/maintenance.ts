@@ -1,9 +1,9 @@
 /**
- * Maintenance: the purge, a step at a time, by every process that publishes.
+ * Maintenance: the purge in bounded steps, by every process that publishes.
  *
- * There is no cron and no daemon. A process that has published a while takes a
- * step that removes more than it published. A process that publishes little takes
- * a whole step if none was taken for a while.
+ * There is no cron and no daemon. After a number of messages a process takes a step
+ * that deletes more messages than it published. A process that publishes little
+ * takes a whole step if no process has taken one recently.
  *
  * @module
  */
@@ -18,41 +18,41 @@ import {
 import type { Store } from "../store/store.ts";
 import type { Purged } from "../model/message.ts";
 
-// After so many messages of this process a step is due, which removes up to
-// STEP_MESSAGES_MAX: messages go faster than they come.
+// Messages of this process between two steps. A step deletes up to
+// STEP_MESSAGES_MAX, so messages are deleted faster than they are published.
 const PURGE_AFTER_MESSAGES = STEP_MESSAGES_MAX / 2;
 
-// A reader that was woken by a message has read it by then. A process that
-// publishes without a pause leaves no time for that: so many more are waited for.
+// Delay of a step, so that woken readers read before it holds the write lock. A
+// process that publishes without a pause begins the step at the larger number.
 const PURGE_WAIT_MS = 2;
-const PURGE_AFTER_MOST = PURGE_AFTER_MESSAGES + 10;
+const PURGE_AFTER_MESSAGES_MAX = PURGE_AFTER_MESSAGES + 10;
 
-/** How a store is maintained. */
+/** Options of maintenance. */
 export interface MaintenanceOptions {
-  /** Messages that are kept on a channel. */
+  /** Largest number of messages kept on a channel. */
   readonly cap: number;
-  /** Is told of what does not stop the bus. */
+  /** Receives warnings about failures that do not stop the bus. */
   readonly warn: (message: string) => void;
-  /** Whether this process ends soon: then it takes no step by itself. */
+  /** Whether this process ends soon, and so takes no step by itself. */
   readonly isOneShot: boolean;
 }
 
 type Scope = "messages" | "all";
 
-/** The maintenance of one store by one process. */
+/** Maintenance of one store by one process. */
 export class Maintenance {
   readonly #store: Store;
   readonly #cap: number;
   readonly #warn: (message: string) => void;
-  // Sessions up to this one were judged by the steps so far.
-  #judged = "";
+  // Id of the last session that a step has checked.
+  #checked = "";
   #sincePurge = 0;
-  #askedAtMs = -Infinity;
+  #checkedAtMs = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #purging: Promise<void> | undefined;
   #isClosed = false;
 
-  /** Makes one for a store; a one-shot process takes no step by itself. */
+  /** Makes the maintenance of a store. */
   constructor(store: Store, { cap, warn, isOneShot }: MaintenanceOptions) {
     this.#store = store;
     this.#cap = cap;
@@ -60,14 +60,14 @@ export class Maintenance {
     this.#isClosed = isOneShot;
   }
 
-  /** Is told that this process has published; takes a step if one is due. */
+  /** Counts published messages, and begins a step if one is due. */
   published(messages: number): void {
     this.#sincePurge += messages;
     if (this.#isClosed || this.#purging !== undefined) return;
-    if (this.#sincePurge >= PURGE_AFTER_MOST) return this.#begin();
+    if (this.#sincePurge >= PURGE_AFTER_MESSAGES_MAX) return this.#begin();
     if (this.#timer !== undefined) return;
-    const isOver = this.#isAskedLongAgo();
-    if (!isOver && this.#sincePurge < PURGE_AFTER_MESSAGES) return;
+    const isDue = this.#isCheckDue();
+    if (!isDue && this.#sincePurge < PURGE_AFTER_MESSAGES) return;
     this.#timer = setTimeout(() => this.#begin(), PURGE_WAIT_MS);
   }
 
@@ -80,7 +80,7 @@ export class Maintenance {
       .finally(() => this.#purging = undefined);
   }
 
-  /** Takes a whole step if none was taken for a while. */
+  /** Takes a whole step if no process has taken one recently. */
   async stepIfDue(): Promise<void> {
     if (await this.#isOverdue()) await this.step("all");
   }
@@ -92,7 +92,7 @@ export class Maintenance {
     return { ...purged, more: purged.more || more };
   }
 
-  /** Ends it; a step that runs, or is due, is waited for. */
+  /** Ends maintenance, and waits for a running or scheduled step. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#timer !== undefined) this.#begin();
@@ -110,15 +110,15 @@ export class Maintenance {
     const { after, ...purged } = await this.#store.update({
       act: "purge",
       guards: ["messages", "durables", "locks", "sessions", "tasks"],
-      decide: (records, at) => purge(records, at, this.#cap, this.#judged),
+      decide: (records, at) => purge(records, at, this.#cap, this.#checked),
     });
-    this.#judged = after;
+    this.#checked = after;
     return purged;
   }
 
-  /** Takes a step for each share of what was published, so that none is left. */
+  /** Takes a step for each {@linkcode PURGE_AFTER_MESSAGES} published messages. */
   async #steps(): Promise<void> {
-    // All but messages expires as time passes, not with what is published.
+    // Only messages grow with publishing; other records expire with time.
     let scope: Scope = await this.#isOverdue() ? "all" : "messages";
     if (scope === "messages" && this.#sincePurge < PURGE_AFTER_MESSAGES) return;
     do {
@@ -130,15 +130,15 @@ export class Maintenance {
     this.#sincePurge = Math.max(this.#sincePurge, 0);
   }
 
-  #isAskedLongAgo(): boolean {
-    // In either direction, because the clock may have been set back.
-    return Math.abs(this.#store.now() - this.#askedAtMs) >= PURGE_AFTER_MS;
+  #isCheckDue(): boolean {
+    // Absolute, because the clock may have been set back.
+    return Math.abs(this.#store.now() - this.#checkedAtMs) >= PURGE_AFTER_MS;
   }
 
-  /** Whether no process has purged for a while; looked up once in that while. */
+  /** Returns whether no process has purged recently; reads that rarely. */
   async #isOverdue(): Promise<boolean> {
-    if (!this.#isAskedLongAgo()) return false;
-    this.#askedAtMs = this.#store.now();
+    if (!this.#isCheckDue()) return false;
+    this.#checkedAtMs = this.#store.now();
     const rule = { act: "purge", guards: [], decide: isPurgeDue };
     return (await this.#store.look(rule))?.result ?? false;
   }

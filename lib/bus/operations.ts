@@ -1,9 +1,9 @@
 /**
- * The operations of a bus, each as one call: a rule, run on a store.
+ * Operations of a bus: each runs a rule on a store.
  *
  * A store knows nothing of locks, sessions or tasks. It keeps a log and records,
- * and runs rules (rules/rule.ts). Here each operation gets its name, the guards
- * that keep it apart from others, and the limits that it observes.
+ * and runs rules (rules/rule.ts). This file gives each operation its name, its
+ * guards against concurrent operations, and its limits.
  *
  * @module
  */
@@ -102,29 +102,29 @@ import type {
   TaskPosting,
 } from "../model/task.ts";
 
-/** Limits that operations observe. */
+/** Limits of operations. */
 export interface Limits {
-  /** Locks that a session may hold and wait for. */
+  /** Largest number of locks that a session holds and waits for. */
   readonly locksMax: number;
-  /** Messages that are kept on a channel. */
+  /** Largest number of messages kept on a channel. */
   readonly channelMessagesMax: number;
 }
 
-/** The operations of a bus over a store. */
+/** Operations of a bus on a store. */
 export class Operations implements AsyncDisposable {
-  /** The store. */
+  /** Store of the bus. */
   readonly store: Store;
   readonly #limits: Limits;
   readonly #maintenance: Maintenance;
-  // Tokens of durable leases that are being released.
+  // Tokens of durable leases whose release is under way.
   readonly #released = new Set<number>();
 
   /**
    * Makes the operations of a store.
    *
-   * @param warn Is told of what does not stop the bus.
-   * @param isOneShot Whether this process ends after a few of them: then
-   * maintenance is left to others, unless it is asked for.
+   * @param warn Receives warnings about failures that do not stop the bus.
+   * @param isOneShot Whether this process ends soon. It then takes maintenance
+   * steps only on request.
    */
   constructor(
     store: Store,
@@ -141,17 +141,17 @@ export class Operations implements AsyncDisposable {
     });
   }
 
-  /** What the store can do. */
+  /** Capabilities of the store. */
   get capabilities(): StoreCapabilities {
     return this.store.capabilities;
   }
 
-  /** Where the store is, without credentials. */
+  /** File or server of the store, without credentials. */
   get location(): string {
     return this.store.location;
   }
 
-  /** The cursor before everything that is kept. */
+  /** Cursor before the oldest message. */
   get startCursor(): string {
     return this.store.parseCursor("start");
   }
@@ -162,10 +162,10 @@ export class Operations implements AsyncDisposable {
   }
 
   /**
-   * Publishes a message of a session, which is registered by it if it is not on
-   * the bus yet, or else gives its heartbeat, all at once.
+   * Publishes a message of a session in one transaction with its registration, or
+   * with its heartbeat if it is joined.
    */
-  async speak(
+  async publishAs(
     sender: SessionStart | { readonly joined: string },
     message: Omit<NewMessage, "sender">,
   ): Promise<Appended & { readonly sender: string }> {
@@ -183,12 +183,12 @@ export class Operations implements AsyncDisposable {
     return { ...appended, sender: id };
   }
 
-  /** Takes a step of the purge if none was taken for a while. */
+  /** Takes a purge step if no process has taken one recently. */
   async purgeIfDue(): Promise<void> {
     await this.#maintenance.stepIfDue();
   }
 
-  /** Appends messages, and takes a step of the purge now and then. */
+  /** Appends messages, and takes purge steps as needed. */
   async append(
     messages: readonly NewMessage[],
     options: { readonly atomic: boolean },
@@ -198,7 +198,7 @@ export class Operations implements AsyncDisposable {
     return results;
   }
 
-  /** Reads the living messages after a cursor. */
+  /** Reads unexpired messages after a cursor. */
   read(
     interest: Interest,
     cursor: string,
@@ -207,12 +207,12 @@ export class Operations implements AsyncDisposable {
     return this.store.read(interest, cursor, limit);
   }
 
-  /** Returns the cursor after everything that is committed. */
+  /** Returns the cursor after the last committed message. */
   async endCursor(): Promise<string> {
     return await this.store.endCursor();
   }
 
-  /** Returns the cursor that a text means. */
+  /** Returns the cursor of a text. */
   parseCursor(text: string): string {
     return this.store.parseCursor(text);
   }
@@ -222,7 +222,7 @@ export class Operations implements AsyncDisposable {
     return await this.store.watch(interest, wake);
   }
 
-  /** Calls `wake` when a topic may have changed; for one session, if given. */
+  /** Calls `wake` when a topic may have changed, for one session if given. */
   async watchChanges(
     topic: ChangeTopic,
     session: string | null,
@@ -231,18 +231,18 @@ export class Operations implements AsyncDisposable {
     return await this.store.watch({ topic, session }, wake);
   }
 
-  /** Takes a durable name for one reader, making it at `from` if it is new. */
+  /** Leases a durable name to a reader; a new name begins at `from`. */
   async takeDurable(
     name: string,
     interest: Interest,
     from: string,
   ): Promise<DurableReader> {
     const act = `subscribe as "${name}"`;
-    // A message that expired before a name was made is not lost to it.
+    // A message that expires before the name exists is not lost to it.
     await this.#purgeExpiredAfter(act, from, interest);
     return await this.#update(
       act,
-      // The names that are unused for long go with it.
+      // All durable names, because the rule deletes unused ones.
       ["durables"],
       (records, at) =>
         takeDurable(records, at, name, interest, from, this.#released),
@@ -250,8 +250,8 @@ export class Operations implements AsyncDisposable {
   }
 
   /**
-   * Reads the living messages after a cursor that a durable name wants. Those that
-   * expired there are counted as lost first.
+   * Reads unexpired messages of a durable name after a cursor. Counts expired ones
+   * as lost first.
    */
   async readDurable(
     reader: DurableReader,
@@ -275,7 +275,7 @@ export class Operations implements AsyncDisposable {
     }
   }
 
-  /** Sets what was acknowledged, and renews the lease of a durable reader. */
+  /** Acknowledges up to a cursor, and renews the lease of a durable reader. */
   async advanceDurable(
     reader: DurableReader,
     cursor?: string,
@@ -287,9 +287,9 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Gives the lease of a durable reader back. */
+  /** Releases the lease of a durable reader. */
   async releaseDurable(reader: DurableReader): Promise<void> {
-    // If the store fails now, this process may still take the name again.
+    // If the release fails, this process can still lease the name again.
     this.#released.add(reader.token);
     await this.#update(
       `end reading as "${reader.name}"`,
@@ -329,19 +329,19 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Changes what a session says of itself, with its heartbeat. */
+  /** Changes facts of a session, with its heartbeat. */
   async updateSession(id: string, change: SessionChange): Promise<Session> {
     const session = await this.#update(
       `update session "${id}"`,
       [`session:${id}`],
       (records, at) => updateSession(records, at, id, change),
     );
-    // Its heartbeat keeps the bus in order while no process publishes.
+    // Heartbeats also drive maintenance while no process publishes.
     this.#maintenance.published(0);
     return session;
   }
 
-  /** Ends a session; with `process` only the incarnation that has it. */
+  /** Ends a session; with `process` only that incarnation. */
   async endSession(id: string, process?: Incarnation): Promise<void> {
     await this.#update(
       `end session "${id}"`,
@@ -368,7 +368,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Returns the incarnations of a session that run. */
+  /** Returns the running incarnations of a session. */
   async incarnations(id: string): Promise<readonly Session[]> {
     return await this.#look(
       "list sessions",
@@ -386,7 +386,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Returns how a waiter fares, and keeps its place in the queue. */
+  /** Returns the state of a waiter, and keeps its place in the queue. */
   async checkWaiter(waiter: string, session: string): Promise<LockOutcome> {
     return await this.#look(
       "wait for a lock",
@@ -395,7 +395,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Takes a waiter out of the queue; a grant that it had goes back. */
+  /** Removes a waiter from the queue; a granted lock is released. */
   async leaveQueue(waiter: string): Promise<void> {
     await this.#update(
       "leave a queue",
@@ -404,7 +404,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Prolongs a hold. */
+  /** Renews a hold. */
   async renewLock(hold: Hold, leaseMs: number): Promise<Hold> {
     return await this.#update(
       `renew "${hold.path}"`,
@@ -413,7 +413,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Releases a hold once, or entirely, and grants it to its waiters. */
+  /** Releases a hold once, or entirely, and serves waiters. */
   async releaseLock(
     hold: Hold,
     options: { readonly entirely?: boolean; readonly before?: Hold } = {},
@@ -425,7 +425,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Returns the locks that are held, oldest first. */
+  /** Returns holds, oldest first. */
   async locks(query: LockQuery): Promise<readonly Hold[]> {
     return await this.#look(
       "list locks",
@@ -433,7 +433,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Returns the waiters for what overlaps a target on disk, earliest first. */
+  /** Returns waiters whose target overlaps one on disk, earliest first. */
   async lockWaiters(target: LockTarget): Promise<readonly Blocker[]> {
     return await this.#look(
       "list waiters",
@@ -441,7 +441,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Returns what other sessions work on, at most so many files. */
+  /** Returns files that other sessions work on, at most `limit`. */
   async othersFiles(
     session: string,
     scope: FileScope,
@@ -471,7 +471,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Claims the free task that comes first, if there is one. */
+  /** Claims the first task that can be claimed, if there is one. */
   async claimNextTask(
     filter: TaskFilter,
     claimer: Claimer,
@@ -483,7 +483,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Prolongs a claim. */
+  /** Renews a claim. */
   async renewTask(claim: Claim, leaseMs: number): Promise<Claim> {
     return await this.#update(
       `renew task "${claim.id}"`,
@@ -492,7 +492,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Ends a claim: done, failed, or open again. */
+  /** Ends a claim: the task is done, failed or requeued. */
   async endClaim(claim: Claim, end: ClaimEnd): Promise<Task> {
     return await this.#update(
       `end task "${claim.id}"`,
@@ -511,7 +511,7 @@ export class Operations implements AsyncDisposable {
 
   /**
    * Returns unacknowledged direct messages for a session after a cursor, in order;
-   * with `untold` only those that no model was given.
+   * with `untold` only messages that were not shown to a model.
    */
   async pendingFor(
     session: string,
@@ -532,7 +532,7 @@ export class Operations implements AsyncDisposable {
     return messages;
   }
 
-  /** Returns the answer to a message that the session sent, if it has come. */
+  /** Returns the answer to a message of the session; undefined if none came. */
   async answerTo(session: string, id: string): Promise<Message | undefined> {
     const { messages } = await this.store.read(
       { channels: null, project: null, session, replyTo: id },
@@ -542,7 +542,7 @@ export class Operations implements AsyncDisposable {
     return messages[0];
   }
 
-  /** Moves deliveries to a session forward, if they are not further already. */
+  /** Moves deliveries to a session forward; a later state stays. */
   async moveDeliveries(
     session: string,
     ids: readonly string[],
@@ -555,7 +555,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Returns what became of a direct message. */
+  /** Returns the delivery of a direct message. */
   async delivery(id: string): Promise<Delivery | undefined> {
     return await this.#look(
       "look up a delivery",
@@ -583,7 +583,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Takes an edit's locks, or returns what conflicts with it. */
+  /** Takes an edit's locks, or returns its conflicts. */
   async guardEdit(request: EditRequest): Promise<readonly EditObstacle[]> {
     const { locksMax } = this.#limits;
     return await this.#update(
@@ -604,7 +604,7 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Returns changes below a folder by other sessions that run, latest first. */
+  /** Returns changes below a folder by other running sessions, latest first. */
   async touchesBelow(query: FolderQuery): Promise<readonly FolderTouch[]> {
     return await this.#look(
       "look up changes",
@@ -621,34 +621,34 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Does several things, all or nothing. */
+  /** Runs several operations, all or none. */
   async batch(
     operations: readonly Operation[],
   ): Promise<readonly OperationResult[]> {
     return await this.#update(
-      "do a batch",
+      "run a batch",
       SHARED,
       (records, at) => together(records, at, operations),
     );
   }
 
-  /** Takes one step of the purge. */
+  /** Takes one whole purge step. */
   async purge(): Promise<Purged> {
     return await this.#maintenance.step("all");
   }
 
-  /** Returns how much is stored. */
+  /** Returns numbers of rows and sizes. */
   async stats(): Promise<Stats> {
     return await this.store.stats();
   }
 
-  /** Ends maintenance and closes the store; closing twice is fine. */
+  /** Ends maintenance and closes the store. */
   async close(): Promise<void> {
     await this.#maintenance.close();
     await this.store.close();
   }
 
-  /** Closes it. */
+  /** Closes the store at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -661,7 +661,7 @@ export class Operations implements AsyncDisposable {
     return await this.store.update({ act, guards, decide });
   }
 
-  /** Runs a rule that seldom changes something, such as a dead session. */
+  /** Runs a rule that rarely changes records, such as by reaping a session. */
   async #look<T>(
     act: string,
     decide: Decide<T>,
@@ -675,7 +675,7 @@ export class Operations implements AsyncDisposable {
 
 const LOCKS: readonly Guard[] = ["locks"];
 
-// A session that ends gives back its locks and its tasks, of any project.
+// An ending session releases its locks and its tasks, of any project.
 const SHARED: readonly Guard[] = ["locks", "sessions", "tasks"];
 
 function tasksOf(project: string | null | undefined): readonly Guard[] {

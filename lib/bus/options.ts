@@ -1,5 +1,5 @@
 /**
- * How to open a bus: every option with its unit and default, resolved once.
+ * Options of opening a bus: units, defaults and checks.
  *
  * @module
  */
@@ -8,136 +8,136 @@ import type { Store } from "../store/store.ts";
 import { InvalidInputError } from "../model/errors.ts";
 import { hasInvisible } from "../text/harmless_text.ts";
 
-/** The largest payload if no option says otherwise, in bytes of JSON. */
+/** Default limit of a payload, in bytes of JSON. */
 export const PAYLOAD_BYTES_MAX: number = 64 * 1024;
 
-/** How to open a bus. */
+/** Options of opening a bus. */
 export interface OpenBusOptions {
   /**
-   * The store itself, in place of a URL: for stores of other programs. The bus
-   * closes it. What tells which store to open, and how, must not be given with it.
-   * @default {the one of the URL}
+   * Store of another program, in place of a URL. The bus closes it. Options that
+   * choose and open a store must not be given with it.
+   * @default {the store of `url`}
    */
   readonly store?: Store;
   /**
-   * The store: `sqlite:///absolute/bus/folder`, or
-   * `postgres://user:password@host:5432/database` (docs/postgres.md lists
-   * the parts of the URL, and says when to choose a server).
-   * @default {`$MBUS_URL`, else SQLite in the bus folder}
+   * URL of the store: `sqlite:///absolute/bus/folder`, or
+   * `postgres://user:password@host:5432/database`. docs/postgres.md lists the
+   * parts of the URL, and says when to choose a server.
+   * @default {`$MBUS_URL`, or SQLite in the bus folder}
    */
   readonly url?: string;
   /**
-   * The bus folder.
-   * @default {`$MBUS_HOME`, else `$CODITECT_HOME/message-bus`, else the platform's folder for state}
+   * Absolute path of the bus folder.
+   * @default {`$MBUS_HOME`, or `$CODITECT_HOME/message-bus`, or the platform's folder for state}
    */
   readonly home?: string;
   /**
-   * The id of one's own session.
-   * @default {`$MBUS_SESSION`, else a new one made of the vendor and a random part}
+   * Id of the bus's own session.
+   * @default {`$MBUS_SESSION`, or a new id of the vendor and a random part}
    */
   readonly session?: string;
   /**
-   * Who makes the agent, such as `claude` or `codex`.
+   * Vendor of the agent, such as `claude` or `codex`.
    * @default {"script"}
    */
   readonly vendor?: string;
-  /** The model, such as `gpt-5.5`. */
+  /** Model, such as `gpt-5.5`. */
   readonly model?: string;
-  /** The task that the session is on. */
+  /** Task of the session. */
   readonly task?: string;
-  /** The terminal that the session runs in, such as `/dev/pts/3`. */
+  /** Terminal of the session, such as `/dev/pts/3`. */
   readonly tty?: string;
   /**
-   * The process that lives as long as the session.
+   * Id of the process that lives as long as the session.
    * @default {this process}
    */
   readonly pid?: number;
   /**
-   * What the session works on; `null` for every project.
-   * @default {the git repository of the working folder, else that folder}
+   * Project of the session; `null` for every project.
+   * @default {the git repository of the working folder, or that folder}
    */
   readonly project?: string | null;
   /**
-   * The SQLite library: `node`, built in, or `ffi`, which is `@db/sqlite`.
-   * @default {`$MBUS_SQLITE_DRIVER`, else "node"}
+   * SQLite library: `node` is built in, `ffi` is `@db/sqlite`.
+   * @default {`$MBUS_SQLITE_DRIVER`, or "node"}
    */
   readonly driver?: "node" | "ffi";
   /**
-   * How readers are woken: `auto` is pushed to and falls back to polling,
-   * `watch` throws instead, `poll` only polls.
+   * Wake-up of readers: `auto` watches and falls back to polling, `watch` throws
+   * instead of falling back, `poll` only polls.
    * @default {"auto"}
    */
   readonly notify?: "auto" | "watch" | "poll";
   /**
-   * How often to look for what did not ring, in milliseconds, 1 to 60,000.
+   * Interval of the safety poll, in milliseconds, 1 to 60,000.
    * @default {250 in SQLite, 2000 in PostgreSQL}
    */
   readonly pollIntervalMs?: number;
   /**
    * Wall time that a write waits for other writers, in milliseconds, 0 to 600,000.
-   * With a server: the time that an operation is tried, at least a second.
+   * With a server: the time that an operation is retried, at least a second.
    * @default {5000}
    */
   readonly busyTimeoutMs?: number;
   /**
-   * How long all operations together wait for other writers, opening included,
-   * in milliseconds: for processes that live for one call.
+   * Wall time that all operations together wait for other writers, opening
+   * included, in milliseconds; for one-shot processes.
    * @default {Infinity}
    */
   readonly busyTotalMs?: number;
   /**
-   * How a commit reaches the disk: `normal` survives the death of any
-   * process, `full` also a power cut, at about ten times the time.
+   * Durability of a commit: `normal` survives the death of any process, `full`
+   * also a power cut, and is about ten times slower.
    * @default {"normal"}
    */
   readonly synchronous?: "normal" | "full";
   /**
-   * Whether nothing may be written.
+   * Whether the bus is opened for reading only.
    * @default {false}
    */
   readonly readOnly?: boolean;
   /**
-   * The largest payload, in bytes of JSON, up to 1 MiB.
+   * Limit of a payload, in bytes of JSON, up to 1 MiB.
    * @default {65536}
    */
   readonly payloadBytesMax?: number;
   /**
-   * Messages kept on a channel; the oldest go first.
+   * Limit of messages kept on a channel; the oldest are deleted first.
    * @default {10000}
    */
   readonly channelMessagesMax?: number;
   /**
-   * Messages this process may publish in a second, with bursts of ten times
-   * as many: a guard against runaway loops.
+   * Limit of messages that this process publishes in a second, with bursts of ten
+   * times as many; stops runaway loops.
    * @default {1000}
    */
   readonly publishesPerSecondMax?: number;
   /**
-   * Locks a session may hold and wait for at a time, 1 to 1,000,000: a guard
-   * against runaway loops.
+   * Limit of locks that a session holds and waits for at a time, 1 to 1,000,000;
+   * stops runaway loops.
    * @default {1000}
    */
   readonly locksMax?: number;
   /**
-   * How often the session says that it lives, in milliseconds.
+   * Interval of the session's heartbeat, in milliseconds.
    * @default {10000}
    */
   readonly heartbeatIntervalMs?: number;
   /**
-   * Is told once of what does not stop the bus, such as a fall-back to polling.
+   * Receives each warning once, such as the fall back to polling.
    * @default {console.error}
    */
   readonly warn?: (message: string) => void;
   /**
-   * The clock, in milliseconds since 1970, for tests.
+   * Clock, in milliseconds since 1970, for tests.
    * @default {Date.now}
    */
   readonly now?: () => number;
-  /** Closes the bus when it is aborted. */
+  /** Signal that closes the bus when aborted. */
   readonly signal?: AbortSignal;
 }
 
-/** The options that a bus and its stores share, with every default filled in. */
+/** Options that a bus and its stores share, with every default filled in. */
 export type ResolvedOptions =
   & OpenBusOptions
   & Required<
@@ -157,9 +157,9 @@ export type ResolvedOptions =
   >;
 
 /**
- * The options with every default filled in.
+ * Returns options with every default filled in.
  *
- * @throws {InvalidInputError} If one is out of its range.
+ * @throws {InvalidInputError} If an option is invalid.
  */
 export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
   if (options.store !== undefined) assertNoStoreOptions(options);
@@ -206,7 +206,7 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
   return resolved;
 }
 
-// What only a store that is opened here can heed.
+// Options for a store that the bus opens itself.
 const STORE_OPTIONS = [
   "url",
   "home",
@@ -225,28 +225,28 @@ function assertNoStoreOptions(options: OpenBusOptions): void {
     throw new InvalidInputError(
       field,
       `Cannot open the bus: ${field} is for a store that it opens, and a store ` +
-        `is given; pass one of the two.`,
+        `is given. Pass only one of the two.`,
     );
   }
 }
 
 /**
- * Refuses a text that some store or program would take to end early: at a NUL.
+ * Throws for a text with a NUL, where some stores and programs cut a text.
  *
- * @throws {InvalidInputError} If `value` is a text with one.
+ * @throws {InvalidInputError} If `value` is a text with a NUL.
  */
 export function assertNoNul(field: string, value: unknown): void {
   if (typeof value !== "string" || !value.includes("\0")) return;
   throw new InvalidInputError(
     field,
-    `Cannot use ${JSON.stringify(value)} as ${field}: it holds a NUL ` +
-      `character; leave it out.`,
+    `Cannot use ${JSON.stringify(value)} as ${field}: it contains a NUL ` +
+      `character. Leave it out.`,
   );
 }
 
 /**
- * The name of a project that was chosen, or the usual one, as every store keeps it: half
- * of a surrogate pair is no text to any of them.
+ * Returns the chosen name of a project, or the usual one. Replaces half surrogate
+ * pairs, because no store keeps them.
  */
 export function projectNameOf(
   chosen: string | null | undefined,
@@ -258,27 +258,27 @@ export function projectNameOf(
 function assertInRange(
   field: string,
   value: number,
-  least: number,
-  most: number,
+  min: number,
+  max: number,
 ): void {
-  if (typeof value === "number" && value >= least && value <= most) return;
+  if (typeof value === "number" && value >= min && value <= max) return;
   throw new InvalidInputError(
     field,
-    `Cannot open the bus: ${field} is ${value}; pass a number from ${least} to ${most}.`,
+    `Cannot open the bus: ${field} is ${value}. Pass a number from ${min} to ${max}.`,
   );
 }
 
 function assertInteger(
   field: string,
   value: number,
-  least: number,
-  most: number,
+  min: number,
+  max: number,
 ): void {
-  assertInRange(field, value, least, most);
+  assertInRange(field, value, min, max);
   if (Number.isInteger(value)) return;
   throw new InvalidInputError(
     field,
-    `Cannot open the bus: ${field} is ${value}; pass a whole number.`,
+    `Cannot open the bus: ${field} is ${value}. Pass a whole number.`,
   );
 }
 
@@ -290,22 +290,22 @@ function assertOneOf(
   if (choices.includes(value)) return;
   throw new InvalidInputError(
     field,
-    `Cannot open the bus: ${field} is ${JSON.stringify(value)}; pass one of ` +
+    `Cannot open the bus: ${field} is ${JSON.stringify(value)}. Pass one of ` +
       `${choices.join(", ")}.`,
   );
 }
 
 /**
- * Refuses what can't be the id of a session or the name of a vendor or a
- * durable reader: it must survive a shell, a table and a URL.
+ * Throws if a value cannot be a session's id, a vendor or a durable name. A name
+ * must survive a shell, a table and a URL.
  *
- * @throws {InvalidInputError} If `value` is given and is none.
+ * @throws {InvalidInputError} If `value` is given and is not a valid name.
  */
 export function assertName(
   field: string,
   value: string | undefined,
 ): void {
-  // Compiling Unicode classes takes a third of a millisecond: seldom needed.
+  // The plain pattern spares most names the compiling of Unicode classes.
   if (value === undefined || /^[\w.\-/:~@+]{1,128}$/.test(value)) return;
   if (
     /^[\p{L}\p{N}._\-/:~@+]{1,128}$/u.test(value) && !hasInvisible(value)
@@ -314,7 +314,8 @@ export function assertName(
     field,
     `Cannot use ${
       JSON.stringify(value)
-    } as a ${field}: it is 1 to 128 letters, ` +
-      `digits and . _ - / : ~ @ + without spaces or invisible characters.`,
+    } as a ${field}: it is not valid. Use 1 to ` +
+      `128 letters, digits and . _ - / : ~ @ + without spaces or invisible ` +
+      `characters.`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * A token bucket against runaway loops: it fills at a steady rate, holds ten
- * seconds' worth, and each message takes one out.
+ * Token bucket against runaway loops. It holds the tokens of ten seconds, and each
+ * message takes one.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { RateLimitError } from "../model/errors.ts";
 
 const BURST_SECONDS = 10;
 
-/** A bucket of one process. */
+/** Token bucket of one process. */
 export class RateLimit {
   readonly #perSecond: number;
   #tokens: number;
@@ -24,7 +24,7 @@ export class RateLimit {
   /**
    * Takes `count` tokens, all or none.
    *
-   * @throws {RateLimitError} If there are not as many.
+   * @throws {RateLimitError} If fewer tokens are left.
    */
   take(count: number): void {
     if (this.#tokens < count) this.#fill();
@@ -40,9 +40,9 @@ export class RateLimit {
 
   #fill(): void {
     const now = performance.now();
-    const came = (now - this.#filledAtMs) * this.#perSecond / 1000;
+    const added = (now - this.#filledAtMs) * this.#perSecond / 1000;
     this.#tokens = Math.min(
-      this.#tokens + came,
+      this.#tokens + added,
       this.#perSecond * BURST_SECONDS,
     );
     this.#filledAtMs = now;

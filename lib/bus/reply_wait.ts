@@ -1,9 +1,9 @@
 /**
- * Waiting for the answer to a question, for as long as somebody may give it.
+ * Waiting for the reply to a question.
  *
- * Any message wakes it: the answer, and also the news that the session which
- * was asked has ended. As one that was killed tells nobody, its process is
- * looked at now and then.
+ * Any message wakes the wait: the reply, or the announcement that the asked session
+ * has ended. A killed session announces nothing, so its process is checked
+ * periodically.
  *
  * @module
  */
@@ -21,24 +21,24 @@ import type { Session } from "../model/session.ts";
 import type { Watch } from "../store/store.ts";
 import type { Appended, Message } from "../model/message.ts";
 
-/** How often to look whether the session that was asked still lives. */
-const LOOK_MS = 250;
+/** Interval of checks whether the asked session lives, in milliseconds. */
+const CHECK_MS = 250;
 
-/** The answer to one question. */
-export class Answer {
+/** Wait for the reply to one question. */
+export class ReplyWait {
   readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #changes: Changes;
   #watch: Watch | undefined;
 
-  /** Made before the question is put. */
+  /** Makes a wait, before the question is published. */
   constructor(operations: Operations, self: SessionSelf, signal?: AbortSignal) {
     this.#operations = operations;
     this.#self = self;
     this.#changes = new Changes(self.closing, signal);
   }
 
-  /** Begins to watch: no answer that is given later is missed. */
+  /** Starts watching; no reply after this is missed. */
   async watch(): Promise<void> {
     this.#watch = await this.#operations.watch(
       { channels: null, project: null, session: this.#self.id },
@@ -47,12 +47,12 @@ export class Answer {
   }
 
   /**
-   * The answer to a question that was put at `startedAt`.
+   * Returns the reply to a question that was published at `startedAt`.
    *
-   * @throws {AskTimeoutError} If none comes within `timeoutMs` of that.
-   * @throws {AskUnansweredError} If the session ends before.
+   * @throws {AskTimeoutError} If no reply comes within `timeoutMs` of `startedAt`.
+   * @throws {AskUnansweredError} If the session ends without a reply.
    */
-  async to(
+  async replyTo(
     question: Pick<Appended, "id" | "to">,
     startedAt: number,
     timeoutMs: number,
@@ -60,19 +60,19 @@ export class Answer {
     const { id } = question;
     const to = question.to!;
     let asked = await this.#operations.session(to);
-    const look = setInterval(() => {
+    const check = setInterval(() => {
       if (asked !== undefined && isDead(asked)) this.#changes.wake();
-    }, LOOK_MS);
+    }, CHECK_MS);
     const timer = setTimeout(
       this.#changes.wake,
       Math.max(0, startedAt + timeoutMs - performance.now()),
     );
     try {
       for (;;) {
-        // In this order: its last words may be the answer.
+        // Checked before reading, because a session may reply and then end.
         const ended = asked === undefined || asked.status === "terminated" ||
           isDead(asked);
-        // Whoever reads the inbox meanwhile may have acknowledged it already.
+        // Also finds a reply that a reader of the inbox has acknowledged.
         const answer = await this.#operations.answerTo(this.#self.id, id);
         if (answer !== undefined) {
           await this.#operations.moveDeliveries(
@@ -89,7 +89,7 @@ export class Answer {
         asked = await this.#operations.session(to);
       }
     } finally {
-      clearInterval(look);
+      clearInterval(check);
       clearTimeout(timer);
     }
   }

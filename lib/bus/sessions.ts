@@ -1,10 +1,10 @@
 /**
- * Sessions: who is on the bus.
+ * Sessions on the bus.
  *
- * A session is one running agent, person or script. Its row is written when
- * it comes, touched by whatever it does, and marked when it ends; the
- * `heartbeat` channel carries only these changes. *Stale* is a word for
- * display: an agent that thinks for a minute writes nothing and is not dead.
+ * A session is one running agent, person or script. Registration writes its row,
+ * each act updates the heartbeat, and the end marks the row. The `heartbeat`
+ * channel carries only registrations, changes and ends. *Stale* is for display
+ * only: an agent that thinks for a minute writes nothing and is not dead.
  *
  * @module
  */
@@ -16,46 +16,46 @@ import {
   SessionEndedError,
   UnknownSessionError,
 } from "../model/errors.ts";
-import { endLeft, type MaybeLeft } from "./left_sessions.ts";
+import { endClosedWindows, type WindowedSession } from "./closed_windows.ts";
 import { assertNoNul } from "./options.ts";
 
-/** Which sessions to list. */
+/** Options of listing sessions. */
 export interface SessionListOptions {
   /**
-   * Whether sessions of every project are listed, not only one's own.
+   * Whether to list sessions of every project, not only of the bus's own.
    * @default {false}
    */
   readonly allProjects?: boolean;
   /**
-   * Whether those that ended are listed, too.
+   * Whether to list ended sessions too.
    * @default {false}
    */
   readonly ended?: boolean;
 }
 
-/** The bus's own session, as far as {@linkcode Sessions} needs it. */
+/** State of the bus's own session. */
 export interface SessionSelf {
-  /** Its id, once it is registered; else the one it would take. */
+  /** Id of the session; before registration the wanted id. */
   id: string;
-  /** Whether this bus has registered it, and so ends it. */
+  /** Whether this bus has registered the session, and so ends it. */
   owned: boolean;
-  /** Whether it was ended here: then nothing is done in its name. */
+  /** Whether the session was ended here, and so may not act. */
   ended: boolean;
-  /** The process that it was registered with; no other's is ended here. */
+  /** Process of the registration; only its incarnation is ended here. */
   process?: Pick<Session, "pid" | "processStart">;
-  /** What is known of it. */
+  /** Facts for the registration. */
   readonly start: SessionStart;
-  /** Is aborted when the bus is closed: it ends whatever waits. */
+  /** Signal that is aborted when the bus closes, which ends every wait. */
   readonly closing: AbortSignal;
 }
 
-/** The sessions on a bus, and what the bus's own one says of itself. */
+/** Sessions on a bus, and the bus's own session. */
 export class Sessions {
   readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #onRegistered: () => void;
 
-  /** Made by the bus: take {@linkcode MessageBus.sessions}. */
+  /** Called by the bus; use {@linkcode MessageBus.sessions}. */
   constructor(
     operations: Operations,
     self: SessionSelf,
@@ -67,10 +67,10 @@ export class Sessions {
   }
 
   /**
-   * Registers the bus's own session, or says anew who it is. A bus does this by
-   * itself before it first publishes; it ends what it registered when it is
-   * closed. Where another living process has the same id, the session gets the
-   * id `id~2` (and so on), and the bus publishes under that.
+   * Registers the bus's own session, or registers it again with new facts. A bus
+   * registers by itself before it first publishes. Closing it ends the session. If
+   * another living process has the id, the session gets the id `id~2` and so on,
+   * and the bus publishes under that.
    *
    * @example
    * ```ts
@@ -101,18 +101,19 @@ export class Sessions {
     return session;
   }
 
-  /** Says that the session lives; one small write that wakes nobody. */
+  /** Updates the session's heartbeat; wakes no reader. */
   async heartbeat(): Promise<void> {
-    // By then its id may be another's.
+    // Without registration, the id may belong to another session.
     if (!this.#self.owned) return;
     await this.#operations.updateSession(this.#self.id, {});
   }
 
   /**
-   * Says what the session does now; any change is also a heartbeat.
+   * Changes the session's status, task, active files or other facts. Any change is
+   * also a heartbeat.
    *
-   * @throws {UnknownSessionError} If it is not registered.
-   * @throws {SessionEndedError} If it was ended.
+   * @throws {UnknownSessionError} If the session is not registered.
+   * @throws {SessionEndedError} If the session has ended.
    */
   async update(change: SessionChange): Promise<Session> {
     const { id, owned, ended } = this.#self;
@@ -126,7 +127,7 @@ export class Sessions {
         throw new InvalidInputError(
           "activeFiles",
           `Cannot update session "${this.#self.id}": an active file is ` +
-            `${JSON.stringify(file)}; pass paths.`,
+            `${JSON.stringify(file)}. Pass paths.`,
         );
       }
     }
@@ -134,9 +135,9 @@ export class Sessions {
   }
 
   /**
-   * Ends the session, or another by its id; ending one twice is fine. What it
-   * holds is free at once. The bus does nothing more in the name of its own
-   * session until that is registered again.
+   * Ends the bus's own session, or another one by its id. Releases its locks and
+   * tasks. Ending an ended session has no effect. The bus's own session cannot act
+   * until it is registered again.
    */
   async end(id?: string): Promise<void> {
     const self = this.#self;
@@ -150,7 +151,7 @@ export class Sessions {
     }
   }
 
-  /** The sessions on the bus, those that registered first first. */
+  /** Returns the sessions on the bus, in the order of registration. */
   async list(options: SessionListOptions = {}): Promise<readonly Session[]> {
     const list = () =>
       this.#operations.sessions({
@@ -159,13 +160,13 @@ export class Sessions {
       });
     const found = await list();
     const running = found.filter(({ status }) => status !== "terminated");
-    return await endLeft(this.#operations, running.map(maybeLeft))
+    return await endClosedWindows(this.#operations, running.map(toWindowed))
       ? await list()
       : found;
   }
 }
 
-function maybeLeft(session: Session): MaybeLeft {
+function toWindowed(session: Session): WindowedSession {
   const { id, pid, processStart, host, keeper, status } = session;
   return pid === undefined || host === undefined ? { id } : {
     id,

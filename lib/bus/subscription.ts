@@ -1,23 +1,22 @@
 /**
- * Subscriptions: messages one by one, from a cursor on.
+ * Subscriptions: an iteration of messages after a cursor.
  *
  * ```text
  *   starting ──▶ reading ──▶ waiting ──▶ reading … ──▶ ended
  *               (a page)    (a wake-up)              (break, close, signal, error)
  * ```
  *
- * - **Pull, not push.** A page is read when the last one was taken, so a slow
- *   reader holds at most a page in memory and nothing is dropped: it simply
- *   reads later.
- * - **No wake-up is missed**: the watch stands before the first read, and a
- *   wake-up that comes during a read makes it read once more.
- * - **Ephemeral**: it begins now, or at a given cursor, and each message comes
- *   once. **Durable**: it begins where its name was acknowledged, and each
- *   message comes at least once, until it is acknowledged. One reader at a
- *   time has the name, by a lease that is renewed while the subscription
- *   stands; one that lost it is told by the error of its next step. What it
- *   read ahead more than a second ago it reads again first: it may have been
- *   stopped since, and another reader have acknowledged it.
+ * - **Pull, not push.** The next page is read after the last one is consumed. A
+ *   slow reader holds at most one page in memory, and no message is dropped.
+ * - **No wake-up is missed.** The watch starts before the first read, and a wake-up
+ *   during a read causes another read.
+ * - **Ephemeral**: begins now or at a given cursor, and delivers each message once.
+ * - **Durable**: begins after the last acknowledged message of its name, and
+ *   delivers each message at least once until it is acknowledged. One reader at a
+ *   time leases the name and renews the lease. A reader that lost the lease gets an
+ *   error at its next step.
+ * - A durable reader reads a page again after a second. It may have been stopped
+ *   meanwhile, and another reader may have acknowledged the messages.
  *
  * @module
  */
@@ -32,76 +31,76 @@ import type { Watch, WatchMode } from "../store/store.ts";
 import type { DurableReader } from "../model/durable.ts";
 import type { Interest, Message, Page } from "../model/message.ts";
 
-/** How to subscribe. */
+/** Options of subscribing. */
 export interface SubscribeOptions {
   /**
-   * Where to begin: `now`, `start` (the oldest that is kept), or after a
-   * cursor. A durable name that exists begins where it was acknowledged.
+   * Start: `now`, `start` (the oldest kept message), or a cursor after which to
+   * begin. An existing durable name begins after its last acknowledged message.
    * @default {"now"}
    */
   readonly from?: string;
   /**
-   * The name to read under. Its cursor is stored: messages come at least once
-   * until they are acknowledged with {@linkcode Subscription.ack}. A name that
-   * is unused for seven days is forgotten.
+   * Durable name, whose cursor is stored. Messages come at least once until they
+   * are acknowledged with {@linkcode Subscription.ack}. A name that is unused for
+   * seven days is deleted.
    */
   readonly durable?: string;
   /**
-   * Is told how many further messages the durable name has lost: TTL or cap
-   * took them before they were acknowledged. What one reader was told of, the
-   * next one is not told again, unless the first was killed right then.
+   * Receives the number of newly lost messages of the durable name: TTL or cap
+   * deleted them before they were acknowledged. The next reader does not receive
+   * them again, unless this one is killed right then.
    */
   readonly onLost?: (count: number) => void;
   /**
-   * Whether messages of every project are read, not only one's own.
+   * Whether to read messages of every project, not only of the bus's own.
    * @default {false}
    */
   readonly allProjects?: boolean;
-  /** Ends the subscription when aborted: who waits gets its reason. */
+  /** Ends the subscription when aborted; a waiting `next` throws its reason. */
   readonly signal?: AbortSignal;
 }
 
-/** What a subscription needs of the bus that made it. */
+/** Callbacks of a subscription to its bus. */
 export interface SubscriptionHooks {
-  /** Is told when it has ended and given everything back. */
+  /** Called after the subscription has ended and released everything. */
   readonly onClose: (subscription: Subscription) => void;
 }
 
-// Enough to spread the cost of a read, few enough to hold in memory.
+// Spreads the cost of a read, and bounds memory.
 const PAGE_MESSAGES = 256;
 
-// How long a durable reader hands on what it read ahead without looking whether
-// it still has the name: far less than it takes to lose it.
+// Time for which a durable reader delivers a page without checking its lease; far
+// shorter than the lease.
 const PAGE_TRUSTED_MS = 1_000;
 
-/** Who asked for a message, and is to be answered. */
-type Asking = Pick<
+/** Pending call of `next`. */
+type PendingNext = Pick<
   PromiseWithResolvers<IteratorResult<Message, undefined>>,
   "resolve" | "reject"
 >;
 
 /**
- * Takes the first one. Nearly always it is the only one, and `shift` would call the
- * runtime for it.
+ * Removes and returns the first element. `pop` is faster than `shift` for the usual
+ * single element.
  */
 function takeFirst<T>(queue: T[]): T {
   return queue.length === 1 ? queue.pop()! : queue.shift()!;
 }
 
-/** Messages one by one, as an async iteration. */
+/** Async iteration of messages. */
 export class Subscription
   implements AsyncIterableIterator<Message>, AsyncDisposable {
-  /** Resolves when it stands: what is published later is delivered. */
+  /** Resolves once later messages are certain to be delivered. */
   readonly ready: Promise<void>;
   readonly #operations: Operations;
   readonly #interest: Interest;
   readonly #options: SubscribeOptions;
   readonly #hooks: SubscriptionHooks;
-  #stands = false;
+  #isReady = false;
   #page: readonly Message[] = [];
-  // How many of the page were taken.
+  // Number of messages of the page that were delivered.
   #taken = 0;
-  // Whether the page was read for who asks right now.
+  // Whether the page was read for the present call of `next`.
   #isFresh = false;
   #readAtMs = 0;
   #cursor = "";
@@ -109,15 +108,15 @@ export class Subscription
   #more = true;
   #woken = true;
   #isReading = false;
-  // Those who asked for a message and have no answer yet, the first one first.
-  readonly #asking: Asking[] = [];
+  // Pending calls of `next`, the earliest first.
+  readonly #pending: PendingNext[] = [];
   #watch: Watch | undefined;
   #reader: DurableReader | undefined;
   #renewal: ReturnType<typeof setInterval> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Made by {@linkcode MessageBus.subscribe}. */
+  /** Called by {@linkcode MessageBus.subscribe}. */
   constructor(
     operations: Operations,
     interest: Interest,
@@ -128,56 +127,56 @@ export class Subscription
     this.#interest = interest;
     this.#options = options;
     this.#hooks = hooks;
-    // Not before it is made: what fails at once closes it.
+    // Deferred, because an immediate failure closes the subscription.
     this.ready = Promise.resolve().then(() => this.#start());
-    // Whoever iterates is told; whoever only looks at `ready` is told there.
+    // The iteration throws the error too, so `ready` may stay unhandled.
     this.ready.catch(() => {});
   }
 
-  /** The cursor after the last message delivered. */
+  /** Cursor after the last delivered message. */
   get cursor(): string {
     return this.#delivered;
   }
 
-  /** How it is woken: pushed to, or by polling. */
+  /** Kind of wake-up: by push or by polling. */
   get mode(): WatchMode {
     return this.#watch?.mode ?? "poll";
   }
 
   /**
-   * Messages that TTL or cap took from the durable name before they were
-   * acknowledged, since the name exists; 0 without a name.
+   * Number of messages that the durable name has lost since it exists: TTL or cap
+   * deleted them unacknowledged. 0 without a name.
    */
   get lost(): number {
     return this.#reader?.lost ?? 0;
   }
 
   /**
-   * The next message; waits until there is one.
+   * Returns the next message; waits for one if necessary.
    *
-   * @throws {LeaseLostError} If another reader took the durable name over.
+   * @throws {LeaseLostError} If another reader has leased the durable name.
    */
   next(): Promise<IteratorResult<Message, undefined>> {
     return new Promise((resolve, reject) => {
-      this.#asking.push({ resolve, reject });
-      this.#answer();
+      this.#pending.push({ resolve, reject });
+      this.#settle();
     });
   }
 
   /**
-   * Acknowledges a message and all before it: they will not come again under
-   * the durable name.
+   * Acknowledges a message and all earlier ones, which are then not delivered again
+   * under the durable name.
    *
-   * @param message A delivered message, or its id.
+   * @param message Delivered message, or its id.
    * @throws {InvalidInputError} If the subscription has no durable name.
-   * @throws {LeaseLostError} If another reader took the name over.
+   * @throws {LeaseLostError} If another reader has leased the name.
    */
   async ack(message: Message | string): Promise<void> {
     if (this.#options.durable === undefined) {
       throw new InvalidInputError(
         "durable",
-        "Cannot acknowledge: this subscription has no durable name; " +
-          'subscribe with { durable: "…" }.',
+        "Cannot acknowledge: this subscription has no durable name. " +
+          'Subscribe with { durable: "…" }.',
       );
     }
     if (this.#closing !== undefined) throw new ClosedError("acknowledge");
@@ -186,28 +185,28 @@ export class Subscription
       ? this.#operations.parseCursor(message)
       : message.id;
     const { lost } = await this.#operations.advanceDurable(this.#reader!, id);
-    this.#tellLost(lost);
+    this.#reportLost(lost);
   }
 
-  /** Ends it; who waits for a message gets the end. Closing twice is fine. */
+  /** Ends the subscription, and with it each pending `next`. */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
-    this.#answer();
+    this.#settle();
     await this.#closing;
   }
 
-  /** Ends it, as `break` does. */
+  /** Ends the subscription, as `break` does. */
   async return(): Promise<IteratorResult<Message, undefined>> {
     await this.close();
     return { done: true, value: undefined };
   }
 
-  /** Itself: it is iterated once. */
+  /** Returns the subscription itself, which can be iterated once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  /** Ends it, at the end of an `await using` block. */
+  /** Ends the subscription at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -228,61 +227,61 @@ export class Subscription
         : this.#operations.parseCursor(from);
       this.#watch = await this.#operations.watch(this.#interest, this.#wake);
       if (this.#closing !== undefined) return;
-      if (durable !== undefined) this.#cursor = await this.#take(begin);
+      if (durable !== undefined) this.#cursor = await this.#lease(begin);
       else {
-        // One that is another bus's is refused now, not at the first message.
+        // A cursor of another bus fails here, not at the first message.
         if (from !== "now") {
           await this.#operations.read(this.#interest, begin, 1);
         }
         this.#cursor = begin;
       }
       this.#delivered = this.#cursor;
-      this.#stands = true;
-      this.#answer();
+      this.#isReady = true;
+      this.#settle();
     } catch (error) {
       this.#fail(error);
       throw error;
     }
   }
 
-  async #take(begin: string): Promise<string> {
+  async #lease(begin: string): Promise<string> {
     const reader = await this.#operations.takeDurable(
       this.#options.durable!,
       this.#interest,
       begin,
     );
     this.#reader = reader;
-    this.#tellLost(reader.lost);
+    this.#reportLost(reader.lost);
     this.#renewal = setInterval(() => {
       this.#operations.advanceDurable(this.#reader!)
-        .then(({ lost }) => this.#tellLost(lost))
+        .then(({ lost }) => this.#reportLost(lost))
         .catch((error) => {
-          // A store that is busy or fails for now takes no lease away: another
-          // reader does, and the next renewal tells of it.
-          const passes = error instanceof MessageBusError &&
+          // A failing store does not end the lease; only another reader does,
+          // and then a later renewal throws.
+          const isTransient = error instanceof MessageBusError &&
             error.kind === "store";
-          if (!passes) this.#fail(error);
+          if (!isTransient) this.#fail(error);
         });
     }, reader.leaseMs / 3);
     return reader.cursor;
   }
 
   /**
-   * Answers those who asked, as far as there is something to say. Called whenever
-   * there may be; what can be read at once is answered at once.
+   * Settles pending calls of `next` as far as possible. Called after each change of
+   * state; a page that the store returns synchronously settles them at once.
    */
-  #answer(): void {
-    while (this.#asking.length > 0 && !this.#isReading) {
+  #settle(): void {
+    while (this.#pending.length > 0 && !this.#isReading) {
       if (this.#failure !== undefined) {
-        takeFirst(this.#asking).reject(this.#failure.error);
+        takeFirst(this.#pending).reject(this.#failure.error);
       } else if (this.#closing !== undefined) {
-        takeFirst(this.#asking).resolve({ done: true, value: undefined });
-      } else if (!this.#stands) {
+        takeFirst(this.#pending).resolve({ done: true, value: undefined });
+      } else if (!this.#isReady) {
         return;
       } else if (this.#taken < this.#page.length) {
         const value = this.#nextOfPage();
         if (value !== undefined) {
-          takeFirst(this.#asking).resolve({ done: false, value });
+          takeFirst(this.#pending).resolve({ done: false, value });
         }
       } else if (this.#more || this.#woken) {
         this.#readPage();
@@ -292,31 +291,30 @@ export class Subscription
     }
   }
 
-  /** The next message of the page; undefined where it is to be read again. */
+  /** Takes the next message of the page; undefined if the page must be read again. */
   #nextOfPage(): Message | undefined {
     const message = this.#page[this.#taken];
-    if (!this.#isFresh && this.#isDoubtful(message)) {
+    if (!this.#isFresh && this.#mayBeStale(message)) {
       this.#rewind();
       return undefined;
     }
     this.#isFresh = false;
     this.#delivered = message.id;
-    // What was delivered is not kept while one waits for more.
+    // A delivered page is not kept in memory.
     if (++this.#taken === this.#page.length) this.#drop();
     return message;
   }
 
-  /** Whether it may have expired, or been acknowledged, since it was read. */
-  #isDoubtful(message: Message): boolean {
+  /** Returns whether a message may have expired, or been acknowledged, since. */
+  #mayBeStale(message: Message): boolean {
     return Date.parse(message.expiresAt) <= this.#operations.now() ||
       this.#reader !== undefined &&
         performance.now() - this.#readAtMs > PAGE_TRUSTED_MS;
   }
 
   /**
-   * Drops the page that was read ahead, to read it again. The store leaves out
-   * what has expired since, counts it for a durable name, and refuses a reader
-   * that lost its name.
+   * Drops the page, to read it again. The store then skips expired messages, counts
+   * them for a durable name, and throws if the reader has lost its lease.
    */
   #rewind(): void {
     this.#drop();
@@ -336,7 +334,7 @@ export class Subscription
         ? this.#operations.read(this.#interest, this.#cursor, PAGE_MESSAGES)
         : this.#readDurablePage(this.#reader);
       if (reading instanceof Promise) this.#awaitPage(reading);
-      else this.#turnTo(reading);
+      else this.#usePage(reading);
     } catch (error) {
       this.#fail(error);
     }
@@ -345,20 +343,20 @@ export class Subscription
   async #awaitPage(reading: Promise<Page>): Promise<void> {
     this.#isReading = true;
     try {
-      this.#turnTo(await reading);
+      this.#usePage(await reading);
     } catch (error) {
       this.#fail(error);
     } finally {
       this.#isReading = false;
-      this.#answer();
+      this.#settle();
     }
   }
 
-  #turnTo({ messages, cursor }: Page): void {
+  #usePage({ messages, cursor }: Page): void {
     this.#page = messages;
     this.#taken = 0;
     this.#isFresh = true;
-    // After it, or who needs longer than that for a page got nowhere.
+    // Taken after the read, because a read may take longer than that time.
     if (this.#reader !== undefined) this.#readAtMs = performance.now();
     this.#cursor = cursor;
     this.#more = messages.length === PAGE_MESSAGES;
@@ -371,44 +369,44 @@ export class Subscription
       this.#cursor,
       PAGE_MESSAGES,
     );
-    this.#tellLost(page.lost);
+    this.#reportLost(page.lost);
     return page;
   }
 
-  #tellLost(lost: number): void {
+  #reportLost(lost: number): void {
     const reader = this.#reader!;
     const { told: before = 0 } = reader;
     const { onLost } = this.#options;
-    // Answers may overtake each other; the count only grows.
+    // Results may overtake each other, and the count only grows.
     if (lost < reader.lost) return;
-    const untold = lost - before;
+    const unreported = lost - before;
     const told = onLost === undefined ? before : lost;
     this.#reader = { ...reader, lost, told };
-    if (untold > 0) onLost?.(untold);
+    if (unreported > 0) onLost?.(unreported);
   }
 
   readonly #wake = (): void => {
     this.#woken = true;
-    this.#answer();
+    this.#settle();
   };
 
   readonly #abort = (): void => {
     this.#fail(this.#options.signal!.reason);
   };
 
-  /** Ends it with an error for who waits, or asks next. */
+  /** Ends the subscription with an error for the pending or next `next`. */
   #fail(error: unknown): void {
     if (this.#closing !== undefined) return;
     this.#failure ??= { error };
-    this.#answer();
+    this.#settle();
     this.close().catch(() => {
-      // Who iterates gets the first error, which led here.
+      // The iteration throws the first error, which led here.
     });
   }
 
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    // What it is about to take is given back, too.
+    // Waits for the start, so that a lease it takes is released too.
     await this.ready.catch(() => {});
     clearInterval(this.#renewal);
     this.#watch?.close();

@@ -1,19 +1,19 @@
 /**
- * Tasks: who does what, exactly one each.
+ * Tasks, each with at most one holder.
  *
- * A task is posted once, under an id of its project, and claimed by whoever is
- * first: a claim is a lease with a fencing token, and there is one at a time.
+ * A task is posted once, under an id of its project. The first session that claims
+ * it holds it by a lease with a fencing token.
  *
  * ```text
  *  post ─▶ open ─▶ claimed ─▶ done
  *           ▲         │  └──▶ failed
- *           └─────────┘  released; holder dead or lease over
+ *           └─────────┘  released; holder dead or lease expired
  * ```
  *
  * - A task that depends on others can be claimed when all of them are done.
- * - A task whose holder died or whose lease ran out is open again at the next
- *   look; `attempts` counts how often it was claimed.
- * - Every change is broadcast on `task_broadcast` in its own transaction.
+ * - A task whose holder is dead, or whose lease has expired, is requeued by the
+ *   next list or claim. `attempts` counts its claims.
+ * - Every change is published on `task_broadcast` in the same transaction.
  *
  * @module
  */
@@ -36,43 +36,43 @@ import { encodePayload, type Json } from "../model/json.ts";
 import { assertNoNul } from "./options.ts";
 import type { SessionSelf } from "./sessions.ts";
 
-/** How long a task is claimed unless renewed: 30 minutes. */
+/** Default lease duration of a claim: 30 minutes, in milliseconds. */
 export const DEFAULT_TASK_LEASE_MS = 30 * 60 * 1000;
 
-/** The longest lease of a claim: a day. */
+/** Longest lease duration of a claim: a day, in milliseconds. */
 export const TASK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
 
 const DEPENDENCIES_MAX = 100;
 
-/** Which tasks to list. */
+/** Options of listing tasks. */
 export interface TaskListOptions extends TaskFilter {
-  /** Only those that stand so. */
+  /** Only tasks with this status. */
   readonly status?: TaskStatus;
   /**
-   * Whether tasks of every project are listed, not only one's own.
+   * Whether to list tasks of every project, not only of the bus's own.
    * @default {false}
    */
   readonly allProjects?: boolean;
 }
 
-/** How to claim a task. */
+/** Options of claiming a task. */
 export interface ClaimOptions {
   /**
-   * How long it is claimed unless renewed, in milliseconds, up to a day.
+   * Lease duration, in milliseconds, up to a day.
    * @default {1800000}
    */
   readonly leaseMs?: number;
-  /** The part of the session that claims it, such as a subagent's id. */
+  /** Part of the session that claims it, such as a subagent's id. */
   readonly agent?: string;
 }
 
-/** The tasks on a bus. */
+/** Tasks on a bus. */
 export class Tasks {
   readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #register: (act: string) => Promise<void>;
 
-  /** Made by the bus: take {@linkcode MessageBus.tasks}. */
+  /** Called by the bus; use {@linkcode MessageBus.tasks}. */
   constructor(
     operations: Operations,
     self: SessionSelf,
@@ -84,10 +84,10 @@ export class Tasks {
   }
 
   /**
-   * Posts a task for whoever is free.
+   * Posts a task that any session of the project may claim.
    *
-   * @throws {InvalidInputError} If it will not do, or depends on an unknown one.
-   * @throws {TaskStateError} If there is one with its id.
+   * @throws {InvalidInputError} If it is invalid, or depends on an unknown task.
+   * @throws {TaskStateError} If another task of the project has its id.
    *
    * @example
    * ```ts
@@ -117,8 +117,8 @@ export class Tasks {
   /**
    * Claims a task.
    *
-   * @throws {TaskStateError} If there is none of that id, or it is claimed, not
-   * ready or ended.
+   * @throws {TaskStateError} If no task has that id, or it is claimed, ended or
+   * waits for others.
    */
   async claim(id: string, options: ClaimOptions = {}): Promise<Claim> {
     assertTaskId(id);
@@ -126,8 +126,8 @@ export class Tasks {
   }
 
   /**
-   * Claims the open task that comes first: the highest priority, then the
-   * oldest. Returns undefined if none is free.
+   * Claims the first open task: the highest priority, then the oldest. Returns
+   * undefined if no task can be claimed.
    */
   async claimNext(
     options: ClaimOptions & { readonly filter?: TaskFilter } = {},
@@ -139,9 +139,9 @@ export class Tasks {
   }
 
   /**
-   * Claims it for longer, from now.
+   * Renews a claim, for `leaseMs` milliseconds from now.
    *
-   * @throws {NotHeldError} If it is not claimed under this token any more.
+   * @throws {NotHeldError} If it is no longer claimed under this token.
    */
   async renew(
     claim: Claim,
@@ -152,33 +152,33 @@ export class Tasks {
   }
 
   /**
-   * Ends it as done, with what came of it.
+   * Ends a claim: the task is done, with a result.
    *
-   * @throws {NotHeldError} If it is not claimed under this token any more.
+   * @throws {NotHeldError} If it is no longer claimed under this token.
    */
   async complete(claim: Claim, result: Json = null): Promise<Task> {
     return await this.#operations.endClaim(claim, endOf("done", result));
   }
 
   /**
-   * Ends it as failed, with the reason.
+   * Ends a claim: the task has failed, for a reason.
    *
-   * @throws {NotHeldError} If it is not claimed under this token any more.
+   * @throws {NotHeldError} If it is no longer claimed under this token.
    */
   async fail(claim: Claim, reason: Json = null): Promise<Task> {
     return await this.#operations.endClaim(claim, endOf("failed", reason));
   }
 
   /**
-   * Gives it back undone, for another to claim.
+   * Releases a claim, so that another session can claim the task.
    *
-   * @throws {NotHeldError} If it is not claimed under this token any more.
+   * @throws {NotHeldError} If it is no longer claimed under this token.
    */
   async release(claim: Claim): Promise<Task> {
     return await this.#operations.endClaim(claim, { status: "open" });
   }
 
-  /** The task with this id in the bus's project, if there is one. */
+  /** Returns the task with this id in the bus's project; undefined if none. */
   async get(id: string): Promise<Task | undefined> {
     const [task] = await this.#operations.tasks({
       project: this.#self.start.project,
@@ -188,7 +188,7 @@ export class Tasks {
     return task;
   }
 
-  /** The tasks, in the order in which they are claimed. */
+  /** Returns tasks, in the order in which they are claimed. */
   async list(options: TaskListOptions = {}): Promise<readonly Task[]> {
     return await this.#operations.tasks({
       ...options,
@@ -197,7 +197,7 @@ export class Tasks {
     });
   }
 
-  /** The list of tasks, now and again whenever it may have changed. */
+  /** Iterates over the list of tasks: now, and after each possible change. */
   async *watch(
     options: TaskListOptions & { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<readonly Task[], void, void> {
@@ -231,7 +231,7 @@ export class Tasks {
   }
 }
 
-/** How a claim ends with a result. */
+/** Returns the end of a claim with a result. */
 export function endOf(status: "done" | "failed", result: Json): ClaimEnd {
   return {
     status,
@@ -239,7 +239,7 @@ export function endOf(status: "done" | "failed", result: Json): ClaimEnd {
   };
 }
 
-/** What the store is told of a task that is to be posted by a session. */
+/** Returns the posting of a task by a session. */
 export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
   const {
     id = crypto.randomUUID().slice(0, 8),
@@ -257,7 +257,7 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
     typeof title !== "string" || title.trim() === "" || title.length > 500
       ? ["title", "its title is empty or longer than 500 characters"]
       : !Number.isSafeInteger(priority)
-      ? ["priority", `its priority ${priority} is no whole number`]
+      ? ["priority", `its priority ${priority} is not a whole number`]
       : dependsOn.length > DEPENDENCIES_MAX
       ? ["dependsOn", `it depends on more than ${DEPENDENCIES_MAX} tasks`]
       : dependsOn.includes(id)
@@ -266,7 +266,7 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
   if (flaw !== undefined) {
     throw new InvalidInputError(
       flaw[0],
-      `Cannot post task "${id}": ${flaw[1]}; mend that and post it again.`,
+      `Cannot post task "${id}": ${flaw[1]}. Correct that and post it again.`,
     );
   }
   return {
@@ -288,8 +288,10 @@ function assertTaskId(id: string): void {
   ) return;
   throw new InvalidInputError(
     "task",
-    `Cannot use ${JSON.stringify(id)} as the id of a task: it is 1 to 128 ` +
-      `letters, digits and . _ - / : # without spaces.`,
+    `Cannot use ${
+      JSON.stringify(id)
+    } as the id of a task: it is not valid. Use ` +
+      `1 to 128 letters, digits and . _ - / : # without spaces.`,
   );
 }
 
@@ -297,7 +299,8 @@ function assertLease(leaseMs: number): void {
   if (leaseMs > 0 && leaseMs <= TASK_LEASE_MS_MAX) return;
   throw new InvalidInputError(
     "leaseMs",
-    `Cannot claim a task for ${leaseMs} ms: pass more than 0 and at most ` +
+    `Cannot claim a task for ${leaseMs} ms: the lease is out of range. Pass more ` +
+      `than 0 and at most ` +
       `${TASK_LEASE_MS_MAX} (a day).`,
   );
 }

@@ -45,8 +45,8 @@ export function assertChannel(name: string): void {
       "channel",
       `Cannot use channel ${
         JSON.stringify(name)
-      }: a name is 1 to 128 letters, ` +
-        `digits and . _ - / : without spaces. Try "state" or "build.results".`,
+      }: it is not valid. Use 1 to 128 letters, ` +
+        `digits and . _ - / : without spaces, such as "state".`,
     );
   }
   if (checked.size < CHECKED_MAX) checked.add(name);

@@ -90,7 +90,7 @@ function actsOf(
     "append of a direct message": () => ann.append(1, { to: "bob" }),
     "append of an answer": () =>
       ann.append(1, { to: "bob", replyTo: question }),
-    speak: () => store.speak({ joined: "ann" }, ann.message(1)),
+    publishAs: () => store.publishAs({ joined: "ann" }, ann.message(1)),
     updateSession: () => store.updateSession("ann", { task: "T-1" }),
     acquireLock: () => ann.ask("/free"),
     "acquireLock of what is held": () => ann.ask("/b", { wait: true }),

@@ -130,8 +130,8 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
     rule: "durable names get each",
     defects: [{
       file: "lib/bus/subscription.ts",
-      text: "this.#tellLost(page.lost);",
-      by: `this.#tellLost(page.lost);
+      text: "this.#reportLost(page.lost);",
+      by: `this.#reportLost(page.lost);
            await this.#operations.advanceDurable(reader, page.cursor);`,
     }],
   },

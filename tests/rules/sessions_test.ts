@@ -334,7 +334,7 @@ const ACTS: Readonly<Record<string, (world: World) => unknown>> = {
         isOwn: false,
       })
     ),
-  "do a batch": (world) =>
+  "run a batch": (world) =>
     world.run((records, at) =>
       together(records, at, [{ kind: "update-session", id: "ann", change: {} }])
     ),

@@ -77,7 +77,7 @@ const send: Command = defineCommand({
     const identity = await identityIn(operations, options.session);
     const place = placeOf(identity);
     const project = options["all-projects"] ? null : place.project;
-    const { id, sender, to, notRunning } = await operations.speak(
+    const { id, sender, to, notRunning } = await operations.publishAs(
       identity.joined === undefined
         ? startOf(identity, place)
         : { joined: identity.joined.id },

@@ -1,6 +1,6 @@
 /**
- * Sessions that lost their window: whether their turn goes on is asked of the
- * daemon that runs it, which no store can do within a transaction.
+ * Sessions of Codex whose window is closed. Their turn may go on in the daemon. The
+ * daemon is asked here, because no store can do that within a transaction.
  *
  * @module
  */
@@ -9,25 +9,25 @@ import { processAlive } from "../process/host.ts";
 import type { HostedProcess } from "../model/process.ts";
 import type { Operations } from "./operations.ts";
 
-/** A session, and the process by which it is judged. */
-export interface MaybeLeft {
-  /** Its id. */
+/** Session and its process. */
+export interface WindowedSession {
+  /** Id of the session. */
   readonly id: string;
-  /** Its process; absent if it has none. */
+  /** Process of the session; absent if it has none. */
   readonly process?: HostedProcess;
 }
 
 /**
- * Ends those among some sessions whose window died and whose turn is over; returns
- * whether one was ended.
+ * Ends sessions whose window is closed and whose turn has ended; returns whether
+ * any session was ended.
  */
-export async function endLeft(
+export async function endClosedWindows(
   operations: Pick<Operations, "endSession">,
-  sessions: readonly MaybeLeft[],
+  sessions: readonly WindowedSession[],
 ): Promise<boolean> {
   let ended = false;
   for (const { id, process } of sessions) {
-    if (process === undefined || !isLeft(process)) continue;
+    if (process === undefined || !isWindowClosed(process)) continue;
     const { isTurnOver } = await import("../hooks/codex_turn.ts");
     if (!await isTurnOver(process.keeper!.codex!)) continue;
     const { pid, startTime: processStart } = process;
@@ -37,8 +37,8 @@ export async function endLeft(
   return ended;
 }
 
-/** Whether only its daemon knows if a session whose window died goes on. */
-export function isLeft(process: HostedProcess): boolean {
+/** Returns whether the window is closed, so that only the daemon knows the turn. */
+export function isWindowClosed(process: HostedProcess): boolean {
   const { keeper, ...window } = process;
   return keeper?.codex !== undefined &&
     processAlive(process, process.host) === "unknown" &&

@@ -11,8 +11,8 @@
  * reader   row, watch ──▶ read by cursor ──▶ wait ◀── event ──▶ read by cursor
  * ```
  *
- * - **A ring is a hint.** A woken reader reads by cursor, so a ring may come
- *   twice, late or without a message, and several rings coalesce.
+ * - **A ring is a hint.** A woken reader reads by cursor. So a ring may come twice,
+ *   late or without a message, and several rings coalesce.
  * - **No message is missed.** The row and the watch exist before the first read.
  *   So that read finds a message, or its writer finds the row. The safety poll
  *   finds a message whose writer crashed between its commit and its ring.
@@ -99,12 +99,12 @@ export function bellsFor(
 }
 
 /** Returns whether an interest includes messages, not only record changes. */
-export function isOfMessages({ channels }: Interest): boolean {
+export function includesMessages({ channels }: Interest): boolean {
   return channels === null || !channels.every(isTopic);
 }
 
 /** Returns whether an interest includes one of the messages. */
-export function wantsAny(
+export function includesAny(
   interest: Interest,
   messages: readonly Addressed[],
 ): boolean {

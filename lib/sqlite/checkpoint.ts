@@ -12,9 +12,8 @@
  * **Truncation.** With many readers, some reader is always active, so the WAL never
  * resets and grows by all that is written. So publishers and purges check its size.
  * If it is large, one process runs a TRUNCATE checkpoint, which holds the write lock
- * and waits for the readers. A new reader does not need the WAL. A read takes less
- * than a millisecond, so a longer one belongs to a process that waits for a processor
- * or is stopped.
+ * and waits for the readers. A new reader does not need the WAL. A read is short, so
+ * a long one belongs to a process that waits for a processor or is stopped.
  *
  * - For the former, the larger the WAL, the longer the wait.
  * - For the latter, writers must not suffer: after a failed attempt no process tries

@@ -89,9 +89,9 @@ export interface ConnectionOptions {
   readonly schema?: Schema;
 }
 
-// While the file is opened, SQLite itself waits, because several first openers meet
-// locks inside a single statement, which our retries cannot interrupt. Only processes
-// that make or migrate the file wait.
+// While the file is opened, SQLite itself waits, because first openers meet locks inside
+// a single statement, where our retries cannot act. Only processes that make or migrate
+// the file wait.
 const OPEN_TIMEOUT_MS = 20_000;
 
 // Before 3.51.3, a checkpoint of SQLite can corrupt a busy file, and other programs may
@@ -209,8 +209,8 @@ export class Connection {
   /**
    * Returns a prepared statement; each text is prepared once.
    *
-   * A bound LIMIT is written `LIMIT 0 + ?`, because SQLite's planner prepares the
-   * statement again for each value of a plain `LIMIT ?`.
+   * A bound LIMIT is written `LIMIT 0 + ?`. SQLite prepares the statement again for
+   * each value of a plain `LIMIT ?`.
    */
   sql(text: string): Statement {
     let statement = this.#statements.get(text);
@@ -250,8 +250,8 @@ export class Connection {
    * @param act The operation, for the messages of errors.
    * @param work Called again for each attempt; its changes are rolled back if it
    * throws.
-   * @param committed Called right after the commit, before the file is checked, so
-   * that the readers it wakes do not wait for the check.
+   * @param committed Called after the commit and before the check of the file, so
+   * that woken readers do not wait for it.
    * @throws {BusyError} If the database is busy until the timeout.
    * @throws {StoreError} If SQLite fails, the file was moved or may only be read.
    */
@@ -414,8 +414,8 @@ export class Connection {
       return;
     }
     this.#checkedAt = -Infinity;
-    // A file that was replaced is closed, because SQLite finds the WAL and the shared
-    // index by the path, so both files would share them.
+    // A replaced file is closed, because SQLite finds the WAL and the shared index by
+    // the path. Both files would share them.
     if (file !== NO_FILE && this.isOpen) {
       this.#replaced = true;
       this.#statements.clear();

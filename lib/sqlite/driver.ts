@@ -2,10 +2,12 @@
  * The drivers. Only this file imports an SQLite library.
  *
  * There are two libraries: `node:sqlite`, the default, which is built into the
- * runtime, and `@db/sqlite` over FFI. **A process uses only one of them.** Two copies
- * of SQLite in one process do not know each other's POSIX locks, and closing a file
- * in one drops the locks of the other. That loses acknowledged rows, although
- * `integrity_check` passes. So the first open fixes the driver of the process.
+ * runtime, and `@db/sqlite` over FFI.
+ *
+ * **A process uses only one of them.** Two copies of SQLite in one process do not know
+ * each other's POSIX locks. Closing a file in one drops the locks of the other, which
+ * loses acknowledged rows, although `integrity_check` passes. So the first open fixes
+ * the driver of the process.
  *
  * @module
  */

@@ -6,7 +6,7 @@
  * leader lease, and touches the bells of the processes that are interested.
  *
  * Watching that one file is safe, unlike its folder or the database. A file watcher
- * opens and closes a changed file, which drops this process's POSIX locks on it, and
+ * opens and closes a changed file, which drops this process's POSIX locks on it.
  * SQLite takes no locks on the `-wal`.
  *
  * A watch reports the writes of a commit. The commit becomes visible only through the

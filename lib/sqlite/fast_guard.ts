@@ -10,8 +10,8 @@
  *
  * - A file is stale if another session or agent changed it after the agent read it.
  *   The notes of that are those of `hooks/edits.ts`.
- * - A new lock takes its path set from the lock of a file in the same folder, which is
- *   in the same worktree and spells the folder's name the same.
+ * - A new lock takes its path set from a lock in the same folder. That has the same
+ *   worktree, and spells the folder's name the same.
  * - The fast path wakes no process. So it takes no lock while a session waits for one
  *   or watches the locks.
  *
@@ -69,9 +69,9 @@ const NEIGHBOUR = `SELECT extent, prefix, repo_extent, repo_prefix, worktree,
     AND instr(substr(file_path, length(?3) + 1), '/') = 0
   LIMIT 1`;
 
-// For the session ?1, the path ?2 and the agent ?5: no row of another program is
-// incomplete, the schema is compatible, and no other session or agent has changed the
-// file after the agent read it.
+// For the session ?1, the path ?2 and the agent ?5. The schema is compatible, and no row
+// of another program is incomplete. No other session or agent has changed the file after
+// the agent read it.
 const READ_AT = `(SELECT json_extract(value, '$.atMs') FROM session_notes
   WHERE session_id = ?1 AND key = 'read:' || ?5 || ':' || ?2)`;
 const IS_ORDINARY = `NOT EXISTS (SELECT 1 FROM file_locks WHERE prefix IS NULL)

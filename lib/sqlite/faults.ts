@@ -1,8 +1,8 @@
 /**
  * The faults of SQLite's errors, and the errors of a bus, each with a remedy.
  *
- * A fault is determined by the result code, or by the message if an error has no
- * code, as the errors of `exec()` and of the FFI library.
+ * A fault is determined by the result code. The errors of `exec()` and of the FFI
+ * library have no code, so their messages are compared.
  *
  * @module
  */

@@ -9,8 +9,7 @@
  * ```
  *
  * **Only SQLite opens the files in `db/`, and no watch includes them.** Closing any
- * descriptor of a file drops all POSIX locks that the process holds on it, SQLite's
- * too. A file watcher opens and closes each changed file. So the bells are in a
+ * descriptor of a file drops all POSIX locks of the process on it. A file watcher opens and closes each changed file. So the bells are in a
  * folder of their own. The one exception is a watch on `messaging.db-wal`, because
  * SQLite takes no locks on it (external_writes.ts).
  *

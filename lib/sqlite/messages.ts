@@ -35,8 +35,7 @@ const ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, 1)";
 const INSERT = insertOf(ROW);
 
 // For use without a transaction. The sender is NULL, which violates NOT NULL, if the
-// schema is incompatible, or the session has ended or belongs to another process.
-// (INSERT … SELECT … WHERE would use a temporary table.) Another program may have
+// schema is incompatible, or the session has ended or has another process. (INSERT … SELECT … WHERE would use a temporary table.) Another program may have
 // written an impossible pid, which is not compared.
 const INSERT_ALONE = insertOf(`((SELECT ?1 WHERE ${WHILE_COMPATIBLE}
   AND CASE WHEN ?10 THEN
@@ -287,8 +286,8 @@ function makeScanSql(channels: number): string {
   // The + keeps the planner from the channel's index. Comparisons instead of IN, because
   // SQLite builds an index for IN at each read.
   const names = namesOf(channels).map((name) => `+channel = ${name}`);
-  // The channel is compared first, because the other columns follow the payload in a
-  // row, and SQLite would pass over the payload of each unwanted message.
+  // The channel is compared first. The other columns follow the payload in a row, so
+  // SQLite would read past the payload of each unwanted message.
   const wanted = channels === 0
     ? WANTED
     : `(${names.join(" OR ")}) AND ${WANTED}`;

@@ -57,7 +57,7 @@ export interface Decided<T> {
 export function look<T>(tx: Transaction, rule: Decide<T>): Seen<T> | undefined {
   const work = new Work(tx);
   const result = work.run(rule);
-  return tx.connection.readOnly || !work.wantsToWrite ? { result } : undefined;
+  return tx.connection.readOnly || !work.needsWrite ? { result } : undefined;
 }
 
 let self: HostedProcess | undefined;
@@ -79,7 +79,7 @@ class Work {
   readonly #answered = new Set<string>();
   #firstToken = 0;
   #lastToken = 0;
-  #meetsForeign = false;
+  #hasIncomplete = false;
 
   constructor(tx: Transaction) {
     this.#tx = tx;
@@ -88,8 +88,8 @@ class Work {
   }
 
   /** Whether the rule has changes, or met incomplete rows of other programs. */
-  get wantsToWrite(): boolean {
-    return this.#meetsForeign || this.#records.isChanged;
+  get needsWrite(): boolean {
+    return this.#hasIncomplete || this.#records.isChanged;
   }
 
   get registered(): readonly Session[] {
@@ -548,7 +548,7 @@ class Work {
   #overCap(query: RecordQuery & { readonly kind: "messages-over-cap" }): void {
     const { cap, limit } = query;
     const { round } = this.#tx;
-    const doomed: Row[] = [];
+    const oldest: Row[] = [];
     this.#records.hasMoreOverCap = true;
     for (let checked = 0; checked < STEP_CHANNELS_MAX; checked++) {
       const channel = nextChannel(this.#connection, round.channel);
@@ -564,15 +564,15 @@ class Work {
           `SELECT ${HEAD} FROM inter_session_messages
            WHERE channel = CAST(? AS TEXT) ORDER BY id LIMIT 0 + ?`,
         ).all(channel, over + removed.size);
-        doomed.push(
+        oldest.push(
           ...rows.filter(({ id }) => !removed.has(String(id))).slice(0, over),
         );
       }
       // The next step continues with this channel.
-      if (doomed.length >= limit) break;
+      if (oldest.length >= limit) break;
       round.channel = channel;
     }
-    this.#messages(query, doomed.slice(0, limit));
+    this.#messages(query, oldest.slice(0, limit));
   }
 
   /** Returns the ids of the channel's messages that this rule has removed. */
@@ -592,7 +592,7 @@ class Work {
       "SELECT token, file_path FROM file_locks WHERE prefix IS NULL",
     ).all();
     if (rows.length === 0) return;
-    this.#meetsForeign = true;
+    this.#hasIncomplete = true;
     if (this.#tx.readOnly) return;
     for (const row of rows) {
       this.#connection.sql(

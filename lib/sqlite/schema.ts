@@ -15,9 +15,9 @@
  * - `expires_at` is a valid time in milliseconds. An invalid date or TTL becomes now
  *   plus the channel's default. A date in the future or before 2020 becomes now.
  * - SQLite assigns consecutive ids. Writers are serialized, so the order of ids is the
- *   order of commits, and an id is a safe cursor. An explicit id is refused, because
- *   it could exhaust the ids (2⁶³−1), lie before the cursors of readers, or not fit a
- *   JavaScript number.
+ *   order of commits, and an id is a safe cursor. An explicit id is refused. It could
+ *   exhaust the ids (2⁶³−1), precede the cursors of readers, or not fit a JavaScript
+ *   number.
  * - An impossible `pid` is absent.
  * - A payload with a NUL is a blob, because text would end there for readers.
  * - An insert over another session's exclusive lock is refused.

@@ -17,11 +17,11 @@ import type { Connection } from "./connection.ts";
 /** The progress of a process's purge, whose steps each check a few more rows. */
 export interface PurgeRound {
   /**
-   * The last channel whose count was brought up to date, in bytes, because a
-   * foreign program's channel may not be readable as text.
+   * The last channel whose count was updated. As bytes, because the channel of another
+   * program may not be valid UTF-8.
    */
   channel: Uint8Array;
-  /** The last bell whose process was judged. */
+  /** The last bell whose process was checked. */
   bell: string;
 }
 

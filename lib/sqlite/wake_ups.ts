@@ -31,10 +31,10 @@ import type { Interest } from "../model/message.ts";
 import {
   addBell,
   addInterest,
-  isOfMessages,
+  includesAny,
+  includesMessages,
   removeBell,
   removeInterest,
-  wantsAny,
 } from "./bells.ts";
 import { pause } from "./busy.ts";
 import type { Connection } from "./connection.ts";
@@ -141,7 +141,7 @@ export class WakeUps {
     }
     // Own watches are last, because they read at once, within this call.
     for (const watcher of this.#watchers.values()) {
-      if (wantsAny(watcher.interest, messages)) watcher.wake();
+      if (includesAny(watcher.interest, messages)) watcher.wake();
     }
   }
 
@@ -153,7 +153,7 @@ export class WakeUps {
   }
 
   /** Whether this process has a bell. Otherwise it only polls. */
-  get #wantsBell(): boolean {
+  get #usesBell(): boolean {
     return this.#options.notify !== "poll" && !this.#connection.readOnly;
   }
 
@@ -165,7 +165,7 @@ export class WakeUps {
     this.#bell = newBellName();
     this.#dataVersion = this.#connection.dataVersion();
     this.#pollEvery(this.#options.pollIntervalMs);
-    if (!this.#wantsBell) return;
+    if (!this.#usesBell) return;
     try {
       this.#watchBell();
     } catch (error) {
@@ -194,7 +194,7 @@ export class WakeUps {
   #watchExternalWrites(): void {
     if (this.#bellWatch === undefined) return;
     const readers = [...this.#watchers.values()]
-      .some(({ interest }) => isOfMessages(interest));
+      .some(({ interest }) => includesMessages(interest));
     if (readers) this.#externalWrites.start(this.#bell);
   }
 
@@ -271,7 +271,7 @@ export class WakeUps {
         this.#lookForCommits();
         this.#repairBell();
       }
-      if (this.#wantsBell) this.#externalWrites.poll();
+      if (this.#usesBell) this.#externalWrites.poll();
       // A warning's callback may have stopped and restarted the poll.
       if (this.#timer !== timer) return;
       const nextMs = leftMs > 0 ? leftMs : pollIntervalMs;
@@ -294,7 +294,7 @@ export class WakeUps {
   }
 
   #repairBell(): void {
-    if (!this.#wantsBell) return;
+    if (!this.#usesBell) return;
     try {
       if (!this.#hasBell()) {
         this.#watchBell();
@@ -377,7 +377,7 @@ export class WakeUps {
 
   /** Changes rows of this bell, after all earlier changes. */
   #change(act: string, work: (tx: Transaction) => void): Promise<void> {
-    if (!this.#wantsBell) return Promise.resolve();
+    if (!this.#usesBell) return Promise.resolve();
     const change = this.#rows.then(() => this.#options.write(act, work));
     this.#rows = change.catch(() => {});
     return change;

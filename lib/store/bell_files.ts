@@ -20,9 +20,9 @@ const CHECK_AFTER_MS = 2;
  * Touches each bell, after a commit. A missing bell is skipped.
  *
  * With many readers this takes tens of milliseconds, during which other publishers touch
- * the same bells. After 2 ms each bell is checked first, and skipped if its mtime is
- * later than our start, because that reader was woken after our commit. Publishers start
- * at a random bell so that they skip different ones.
+ * the same bells. After 2 ms each bell is checked first and skipped if its mtime is later
+ * than our start, because that reader was woken after our commit. Publishers start at a
+ * random bell so that they skip different ones.
  */
 export function ring(folder: string, bells: Iterable<string>): void {
   const names = [...bells];

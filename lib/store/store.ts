@@ -15,9 +15,9 @@
  * - **An expired message is never read**, whether or not it has been purged.
  * - **A wake-up is a hint.** It may come late, twice or without a reason. A woken
  *   reader reads again by cursor.
- * - **A session belongs to one process at a time.** This store refuses operations of
- *   a session that it registered with a `SessionEndedError` once that session has ended
- *   or another process has registered its id.
+ * - **A session belongs to one process at a time.** Operations of a session that this
+ *   store registered reject with `SessionEndedError` once the session has ended or
+ *   another process has registered its id.
  * - **A refused operation changes nothing.** An operation that throws has stored
  *   nothing.
  *

@@ -277,7 +277,7 @@ const NO_CHECKPOINT: Defect[] = [{
 }];
 
 Deno.test({
-  name: `found by load: the log is never folded in${unlessLinux}`,
+  name: `found by load: the WAL is never checkpointed${unlessLinux}`,
   ignore: !LINUX,
   fn: () =>
     withDefects(NO_CHECKPOINT, async (library) => {

@@ -2,7 +2,7 @@ import { testDefects } from "./seeded_defect.ts";
 
 testDefects([
   {
-    name: "a newer file's log is folded in by who cannot use it",
+    name: "a program checkpoints the WAL of a newer file",
     file: "lib/sqlite/fast_open.ts",
     text:
       "if (db !== undefined) closeWithoutCheckpoint(db, location.databasePath);",

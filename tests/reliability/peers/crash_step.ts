@@ -51,7 +51,7 @@ async function publish(count: number, bytes = 0): Promise<void> {
 const steps: Record<CrashStep, () => Promise<unknown>> = {
   "first open": () => publish(1),
   commit: () => publish(3),
-  // More pages than the log may have before it is folded in.
+  // More pages than the WAL has before a checkpoint.
   checkpoint: () => publish(60, 20_000),
   async purge() {
     await using bus = await open();

@@ -3,7 +3,7 @@ import { contents, existsIn, Repository } from "./cli/repository.ts";
 
 const AS_HOLDER = { env: { MBUS_SESSION: "holder" } };
 
-Deno.test("hooks that were there run first, and come back as they were", async () => {
+Deno.test("existing hooks run first, and are restored on removal", async () => {
   await using repository = await Repository.make();
   const hooks = `${repository.root}/.git/hooks`;
   await Deno.mkdir(hooks, { recursive: true });
@@ -11,7 +11,7 @@ Deno.test("hooks that were there run first, and come back as they were", async (
     await Deno.remove(`${hooks}/${name}`);
   }
   const log = `${repository.folder}/log`;
-  // Not one's own line ends, nor one at the end.
+  // With an invalid byte, and without a final line end.
   await repository.script(
     `${hooks}/pre-commit`,
     `#!/bin/sh\necho "commit $#" >> '${log}' #\xff\nexit \${STOP:-0}`,
@@ -66,7 +66,7 @@ Deno.test("hooks that were there run first, and come back as they were", async (
   assert.deepEqual(await contents(hooks), before);
 });
 
-Deno.test("the folder that git really uses has the hooks", async () => {
+Deno.test("the guard goes to the folder that git uses", async () => {
   await using repository = await Repository.make();
   await Deno.mkdir(`${repository.root}/deep/er`, { recursive: true });
   const cwd = `${repository.root}/deep/er`;
@@ -96,7 +96,7 @@ Deno.test("the folder that git really uses has the hooks", async () => {
   }
 });
 
-Deno.test("a hook that was put over the guard stays, and so does the one from before", async () => {
+Deno.test("a hook that replaced the guard stays, and so does the earlier one", async () => {
   await using repository = await Repository.make();
   const hooks = `${repository.root}/.git/hooks`;
   await Deno.mkdir(hooks, { recursive: true });
@@ -129,7 +129,7 @@ Deno.test("a hook that was put over the guard stays, and so does the one from be
   await repository.done(["guard", "remove"]);
   assert.equal(await text("pre-commit"), "two\n");
 
-  // Interrupted between the two steps, either goes on.
+  // An interruption between the two steps is repaired by either command.
   await repository.done(["guard", "install"]);
   await Deno.remove(`${hooks}/pre-commit`);
   await repository.done(["guard", "install"]);
@@ -138,7 +138,7 @@ Deno.test("a hook that was put over the guard stays, and so does the one from be
   assert.equal((await contents(hooks))["pre-commit"], "755 #!/bin/sh\n# two\n");
 });
 
-Deno.test("status tells which hook git runs, wherever its folder is set", async () => {
+Deno.test("status names the hook that git runs, with any setting of its folder", async () => {
   await using repository = await Repository.make();
   const { PATH } = repository.environment();
   const global = `${repository.folder}/global`;
@@ -180,7 +180,7 @@ Deno.test("status tells which hook git runs, wherever its folder is set", async 
   await repository.done(["guard", "install"]);
   assert.equal((await status()).runs, true);
 
-  // Of the user, then of the repository: the nearer one holds.
+  // The user's setting, then the repository's: the nearer one counts.
   await Deno.writeTextFile(
     env.GIT_CONFIG_GLOBAL,
     `[core]\n\thooksPath = ${global}\n`,
@@ -234,7 +234,7 @@ Deno.test("status tells which hook git runs, wherever its folder is set", async 
   );
 });
 
-Deno.test("no link and no device of a repository leads the guard astray", async () => {
+Deno.test("no link and no device of a repository misleads the guard", async () => {
   await using repository = await Repository.make();
   const outside = `${repository.folder}/outside`;
   await Deno.mkdir(outside);
@@ -255,7 +255,7 @@ Deno.test("no link and no device of a repository leads the guard astray", async 
   }
   assert.deepEqual(await contents(outside), { theirs: "644 as it was" });
 
-  // A pipe and a device where hooks are: nothing waits for them.
+  // A pipe and a device in the folder of hooks: no command blocks on them.
   await new Deno.Command("mkfifo", {
     args: [`${repository.root}/.husky/pre-commit`],
   }).output();

@@ -1,5 +1,5 @@
 /**
- * The guard beside programs that manage git's hooks, as these really are.
+ * The guard beside the real programs that manage git's hooks.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { existsIn, Repository } from "./cli/repository.ts";
 
 const AS_HOLDER = { env: { MBUS_SESSION: "holder" } };
 
-/** A commit of a file that another session holds exclusively. */
+/** Commits a file that another session holds exclusively. */
 async function commitLocked(
   repository: Repository,
 ): Promise<{ isRefused: boolean; ownRuns: number }> {
@@ -80,7 +80,7 @@ for (const program of HOOK_PROGRAMS) {
       });
       assert.equal(await isOn(repository), true);
 
-      // Installed again, as with each installation of packages.
+      // Installed again, as by each installation of packages.
       await program.install(repository);
       const { isRefused, ownRuns } = await commitLocked(repository);
       assert.equal(ownRuns, 1);
@@ -137,7 +137,8 @@ for (const program of HOOK_PROGRAMS) {
 }
 
 Deno.test({
-  name: "remove takes the guard out where husky came after, and doctor told",
+  name:
+    "remove takes the guard out where husky came later, and doctor reports it",
   ignore: !husky.isHere,
   async fn() {
     await using repository = await Repository.make();
@@ -170,7 +171,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the guard that husky's own hook calls is one that git runs",
+  name: "the guard in husky's own hook counts as one that git runs",
   ignore: !husky.isHere,
   async fn() {
     await using repository = await Repository.make();

@@ -31,7 +31,7 @@ Deno.test("a file that another session holds exclusively is not committed", asyn
   );
   assert.equal("pathSets" in found.hold, false);
 
-  // Its holder may, and so may everybody once it is dead.
+  // Its holder may commit it, and every session once the holder is dead.
   assert.deepEqual(await holder.run("mbus guard check 2>&1"), {
     code: 0,
     lines: [],
@@ -68,11 +68,11 @@ Deno.test("the holder commits, also within its own with-lock", async () => {
   assert.equal(await repository.commits(), 3);
 });
 
-Deno.test("advisory locks, and locks in other worktrees, are only warned of", async () => {
+Deno.test("advisory locks, and locks in other worktrees, only cause a warning", async () => {
   await using repository = await Repository.make();
   const other = `${repository.folder}/other`;
   await repository.git("worktree", "add", "-q", other);
-  // One repository, one folder of hooks.
+  // Worktrees of one repository share one folder of hooks.
   await repository.done(["guard", "install"], { cwd: other });
   await repository.done(["lock", "src/a.ts"], AS_HOLDER);
   await repository.done(["lock", "src/b.ts", "--exclusive"], {
@@ -106,7 +106,7 @@ Deno.test("advisory locks, and locks in other worktrees, are only warned of", as
   assert.match(there.stderr, /^mbus: Cannot commit src\/b\.ts: /);
 });
 
-Deno.test("both names of a renamed file count, and what is not staged does not", async () => {
+Deno.test("both names of a renamed file count, and unstaged files do not", async () => {
   await using repository = await Repository.make();
   await repository.write("old.ts", "a\nb\nc\nd\n");
   await repository.write("keep.ts", "1");
@@ -192,7 +192,7 @@ Deno.test("commits that change a locked file are not pushed", async () => {
   );
 });
 
-Deno.test("of a merge counts what it decided, not what it brings", async () => {
+Deno.test("a merge is checked for its resolved files, not for the merged commits", async () => {
   await using repository = await Repository.make();
   const remote = `${repository.folder}/remote.git`;
   await repository.git("init", "-q", "--bare", remote);
@@ -218,14 +218,14 @@ Deno.test("of a merge counts what it decided, not what it brings", async () => {
   assert.match(refused.stderr, /^mbus: Cannot push both\.ts: [^\n]*\n/);
 });
 
-Deno.test("what keeps the guard from checking stops nobody", async () => {
+Deno.test("a guard that cannot check blocks no commit", async () => {
   await using repository = await Repository.make();
   await repository.done(["guard", "install"]);
   await repository.done(["lock", "a.ts", "--exclusive"], AS_HOLDER);
   await repository.write("a.ts", "1");
   const commit = ["commit", "-q", "--allow-empty", "-m", "n"];
   assert.equal((await repository.tryGit(commit)).code, 1);
-  // No mbus; a bus that is none; a session that can be none.
+  // No mbus; an invalid bus; an invalid session.
   const without = await repository.tryGit(commit, {
     env: {
       PATH: Deno.env.get("PATH")!.split(":")
@@ -260,7 +260,7 @@ Deno.test("what keeps the guard from checking stops nobody", async () => {
   }
 });
 
-Deno.test("thousands of staged files are checked in one look", async () => {
+Deno.test("thousands of staged files are checked in one query", async () => {
   await using repository = await Repository.make();
   const count = 3_000;
   await Deno.mkdir(`${repository.root}/many`);

@@ -1,6 +1,6 @@
 /**
- * How `mbus install` treats people's files: modes, owners, links, backups, and
- * those that it cannot read or write.
+ * `mbus install` and people's files: modes, owners, links, backups, and files that
+ * cannot be read or written.
  *
  * @module
  */
@@ -36,26 +36,30 @@ Deno.test("a file keeps its mode, and its backup has it, too", {
   }
 });
 
-Deno.test("a file keeps its owner, and what root makes is of the folder's", {
-  ignore: !IS_ROOT,
-}, async () => {
-  await using home = new AgentsHome();
-  const path = home.path("claude");
-  write(path, SAMPLE);
-  Deno.chownSync(home.user, 1234, 1235);
-  Deno.chownSync(path, 4321, 5321);
-  const told = await home.told(["install", "claude", "codex"]);
-  const { backup } = told[0];
-  const owners = [path, backup!, home.path("codex")].map((each) => {
-    const { uid, gid } = Deno.statSync(each);
-    return [uid, gid];
-  });
-  assert.deepEqual(owners, [[4321, 5321], [4321, 5321], [1234, 1235]]);
-  const folder = Deno.statSync(home.path("codex").replace(/\/[^/]*$/, ""));
-  assert.deepEqual([folder.uid, folder.gid], [1234, 1235]);
-});
+Deno.test(
+  "a file keeps its owner, and files made by root get the folder's owner",
+  {
+    ignore: !IS_ROOT,
+  },
+  async () => {
+    await using home = new AgentsHome();
+    const path = home.path("claude");
+    write(path, SAMPLE);
+    Deno.chownSync(home.user, 1234, 1235);
+    Deno.chownSync(path, 4321, 5321);
+    const told = await home.told(["install", "claude", "codex"]);
+    const { backup } = told[0];
+    const owners = [path, backup!, home.path("codex")].map((each) => {
+      const { uid, gid } = Deno.statSync(each);
+      return [uid, gid];
+    });
+    assert.deepEqual(owners, [[4321, 5321], [4321, 5321], [1234, 1235]]);
+    const folder = Deno.statSync(home.path("codex").replace(/\/[^/]*$/, ""));
+    assert.deepEqual([folder.uid, folder.gid], [1234, 1235]);
+  },
+);
 
-Deno.test("a project's files are made as the person's umask says", {
+Deno.test("a project's files are made with the person's umask", {
   ignore: IS_WINDOWS,
 }, async () => {
   await using home = new AgentsHome();
@@ -68,7 +72,7 @@ Deno.test("a project's files are made as the person's umask says", {
   assert.equal(Deno.statSync(folder).mode! & 0o7777, 0o750);
 });
 
-Deno.test("of a link, what it leads to is changed, and the link stays", {
+Deno.test("the target of a link is changed, and the link stays", {
   ignore: IS_WINDOWS,
 }, async () => {
   await using home = new AgentsHome();
@@ -105,7 +109,7 @@ Deno.test("of a link, what it leads to is changed, and the link stays", {
   assert.ok(Deno.lstatSync(`${home.user}/.codex`).isSymlink);
 });
 
-Deno.test("what a project holds leads to no file outside of it", {
+Deno.test("no path of a project leads to a file outside of it", {
   ignore: IS_WINDOWS,
 }, async () => {
   await using home = new AgentsHome();
@@ -141,7 +145,7 @@ Deno.test("what a project holds leads to no file outside of it", {
   assert.deepEqual(home.listing(), before);
 });
 
-Deno.test("a text that differs is backed up once, and kept if it differs yet", async () => {
+Deno.test("a changed text is backed up once, and the backup stays while it differs", async () => {
   await using home = new AgentsHome();
   const path = home.path("claude");
   write(path, SAMPLE);
@@ -150,7 +154,7 @@ Deno.test("a text that differs is backed up once, and kept if it differs yet", a
   const ours = read(path)!;
   assert.equal((await install()).backup, undefined, "nothing was changed");
 
-  // The same text again needs no second backup.
+  // The same text needs no second backup.
   Deno.writeTextFileSync(path, SAMPLE);
   assert.equal((await install()).backup, backup);
 
@@ -169,7 +173,7 @@ Deno.test("a text that differs is backed up once, and kept if it differs yet", a
   );
   assert.equal(read(backup!), SAMPLE);
 
-  // As it was when it was backed up: the backups tell no more.
+  // The file is as it was backed up: the backups contain no further text.
   write(path, SAMPLE);
   await home.done(["uninstall", "claude"]);
   assert.deepEqual([read(backup!), read(older)], [undefined, undefined]);
@@ -180,7 +184,7 @@ const BROKEN_ROUNDS = Math.max(BROKEN_JSON.length, BROKEN_TOML.length);
 for (let i = 0; i < BROKEN_ROUNDS; i++) {
   const [what, json, why] = BROKEN_JSON[i % BROKEN_JSON.length];
   const [whatElse, toml] = BROKEN_TOML[i % BROKEN_TOML.length];
-  Deno.test(`files that cannot be read are left alone: ${what}, in TOML ${whatElse}`, async () => {
+  Deno.test(`unreadable files are left alone: ${what}, in TOML ${whatElse}`, async () => {
     await using home = new AgentsHome();
     const agents = ["claude", "gemini", "codex"] as const;
     for (const agent of agents) {
@@ -222,7 +226,7 @@ for (let i = 0; i < BROKEN_ROUNDS; i++) {
     }
     await home.done(["uninstall", "qwen"]);
     assert.deepEqual(home.listing(), before);
-    // What never had anything of ours need not be read.
+    // A file that never had our hooks need not be read.
     await home.done(["uninstall", "--all"]);
     assert.deepEqual(home.listing(), before);
   });
@@ -256,7 +260,7 @@ const REFUSED: readonly (readonly [
 ];
 
 for (const [what, make, message] of REFUSED) {
-  Deno.test(`a file that ${what} is left alone, in words`, {
+  Deno.test(`a file that ${what} is left alone, with an error`, {
     ignore: IS_WINDOWS,
   }, async () => {
     await using home = new AgentsHome();
@@ -273,8 +277,8 @@ for (const [what, make, message] of REFUSED) {
   });
 }
 
-Deno.test("a folder that may only be read is told, and nothing is left in it", {
-  // Root may write everywhere but on a read-only mount of its own.
+Deno.test("a read-only folder is reported, and nothing is left in it", {
+  // Root can write everywhere except on a read-only mount of its own.
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using home = new AgentsHome();
@@ -309,7 +313,7 @@ Deno.test("a folder that may only be read is told, and nothing is left in it", {
   assert.deepEqual(home.listing(), before);
 });
 
-Deno.test("installs at once are all done, and nothing of the person is lost", async () => {
+Deno.test("parallel installs all succeed, and lose no text of the person", async () => {
   await using home = new AgentsHome();
   const [, toml] = TOML_SAMPLES.find(([what]) => what === "CRLF")!;
   write(home.path("codex"), toml);

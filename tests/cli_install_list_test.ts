@@ -1,6 +1,6 @@
 /**
- * `mbus install` says which agents there are, what stands in its way, and asks
- * whoever sits at a terminal.
+ * `mbus install` lists the agents, names its obstacles, and asks the person at a
+ * terminal.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { GUIDE } from "../lib/install/agents/guide.ts";
 import { AgentsHome, read, write } from "./cli/agents_home.ts";
 import { ROOT } from "./cli/mbus.ts";
 
-/** A folder with programs of these names. */
+/** Makes a folder with programs of these names. */
 function programs(home: AgentsHome, ...names: string[]): string {
   const folder = `${home.folder}/programs`;
   for (const name of names) {
@@ -21,66 +21,70 @@ function programs(home: AgentsHome, ...names: string[]): string {
   return folder;
 }
 
-Deno.test("--list says which agents are here and how they stand", {
-  ignore: Deno.build.os === "windows",
-}, async () => {
-  await using home = new AgentsHome();
-  const path = programs(home, "claude", "cursor-agent");
-  write(`${path}/gemini`, "a file that is no program");
-  const env = { env: { PATH: path } };
-  Deno.mkdirSync(`${home.user}/.qwen`);
-  await home.done(["install", "claude", "codex", "--guide"]);
-  await home.done(["install", "cursor", "--project"]);
-  const cursor = home.path("cursor", "project");
-  write(cursor, read(cursor)!.replace('"timeout": 2', '"timeout": 3'));
-  write(home.path("copilot"), "{");
+Deno.test(
+  "--list prints the agents that are found and the state of their hooks",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using home = new AgentsHome();
+    const path = programs(home, "claude", "cursor-agent");
+    write(`${path}/gemini`, "a file that is no program");
+    const env = { env: { PATH: path } };
+    Deno.mkdirSync(`${home.user}/.qwen`);
+    await home.done(["install", "claude", "codex", "--guide"]);
+    await home.done(["install", "cursor", "--project"]);
+    const cursor = home.path("cursor", "project");
+    write(cursor, read(cursor)!.replace('"timeout": 2', '"timeout": 3'));
+    write(home.path("copilot"), "{");
 
-  const found = await home.json(["install", "--list"], env);
-  assert.deepEqual(found.map(({ agent }) => agent), AGENT_NAMES);
-  assert.deepEqual(
-    found.map(({ program, folder }) => program ?? folder),
-    [
-      `${path}/claude`,
-      `${home.user}/.codex`,
-      null,
-      null,
-      `${home.user}/.qwen`,
-      `${home.user}/.copilot`,
-      `${path}/cursor-agent`,
-      null,
-      null,
-    ],
-  );
-  const parts = found.flatMap(({ agent, parts }) =>
-    (parts as Record<string, string>[])
-      .filter(({ status }) => status !== "absent")
-      .map(({ part, scope, status }) => `${agent} ${part} ${scope} ${status}`)
-  );
-  assert.deepEqual(parts, [
-    "claude hooks user current",
-    "claude guide user current",
-    "codex hooks user current",
-    "codex guide user current",
-    "copilot hooks user unreadable",
-    "cursor hooks project outdated",
-  ]);
-  const table = (await home.done(["install", "--list"], env)).split("\n")
-    .map((line) => line.split(/ {2,}/));
-  assert.deepEqual(table.slice(0, 5), [
-    ["AGENT", "USER", "PROJECT", "FOUND"],
-    ["claude", "current", "absent", `${path}/claude`],
-    ["codex", "current", "absent", `${home.user}/.codex`],
-    ["gemini", "absent", "absent", "-"],
-    ["kimi-code", "absent", "-", "-"],
-  ]);
-  assert.equal(
-    (await home.json(["install", "qwen", "--list"], env)).length,
-    1,
-    "only those that are named",
-  );
-});
+    const found = await home.json(["install", "--list"], env);
+    assert.deepEqual(found.map(({ agent }) => agent), AGENT_NAMES);
+    assert.deepEqual(
+      found.map(({ program, folder }) => program ?? folder),
+      [
+        `${path}/claude`,
+        `${home.user}/.codex`,
+        null,
+        null,
+        `${home.user}/.qwen`,
+        `${home.user}/.copilot`,
+        `${path}/cursor-agent`,
+        null,
+        null,
+      ],
+    );
+    const parts = found.flatMap(({ agent, parts }) =>
+      (parts as Record<string, string>[])
+        .filter(({ status }) => status !== "absent")
+        .map(({ part, scope, status }) => `${agent} ${part} ${scope} ${status}`)
+    );
+    assert.deepEqual(parts, [
+      "claude hooks user current",
+      "claude guide user current",
+      "codex hooks user current",
+      "codex guide user current",
+      "copilot hooks user unreadable",
+      "cursor hooks project outdated",
+    ]);
+    const table = (await home.done(["install", "--list"], env)).split("\n")
+      .map((line) => line.split(/ {2,}/));
+    assert.deepEqual(table.slice(0, 5), [
+      ["AGENT", "USER", "PROJECT", "FOUND"],
+      ["claude", "current", "absent", `${path}/claude`],
+      ["codex", "current", "absent", `${home.user}/.codex`],
+      ["gemini", "absent", "absent", "-"],
+      ["kimi-code", "absent", "-", "-"],
+    ]);
+    assert.equal(
+      (await home.json(["install", "qwen", "--list"], env)).length,
+      1,
+      "only those that are named",
+    );
+  },
+);
 
-Deno.test("it remarks on what is not on the PATH", {
+Deno.test("install remarks on programs that are not on the PATH", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using home = new AgentsHome();
@@ -95,7 +99,7 @@ Deno.test("it remarks on what is not on the PATH", {
   assert.equal(await install("claude", "mbus"), "");
 });
 
-Deno.test("--print-guide prints what --guide puts in", async () => {
+Deno.test("--print-guide prints the text that --guide installs", async () => {
   await using home = new AgentsHome();
   const printed = await home.done(["install", "--print-guide"]);
   assert.equal(printed, GUIDE);
@@ -105,7 +109,7 @@ Deno.test("--print-guide prints what --guide puts in", async () => {
   assert.ok(read(`${home.user}/.gemini/GEMINI.md`)!.includes(printed));
 });
 
-Deno.test("what cannot be meant is refused before anything is done", async () => {
+Deno.test("invalid combinations of arguments are refused before any change", async () => {
   await using home = new AgentsHome();
   const cases: [string[], number, RegExp][] = [
     [[], 2, /no agent is named; write "mbus install AGENT…" with some of/],
@@ -125,7 +129,7 @@ Deno.test("what cannot be meant is refused before anything is done", async () =>
   assert.deepEqual(home.listing(), {});
 });
 
-Deno.test("where Codex goes by profiles, a writable root is not put in", async () => {
+Deno.test("a writable root is not installed where Codex uses permission profiles", async () => {
   await using home = new AgentsHome();
   const path = home.path("codex");
   const put = async (text: string) => {
@@ -143,7 +147,7 @@ Deno.test("where Codex goes by profiles, a writable root is not put in", async (
   assert.ok(Deno.statSync(home.home).isDirectory, "a root has to be there");
 });
 
-Deno.test("a writable root is offered, and put in on a word only", async () => {
+Deno.test("a writable root is offered, and installed only on request", async () => {
   await using home = new AgentsHome();
   const path = home.path("codex");
   const offered = await home.done(["install", "codex", "--yes"]);
@@ -163,7 +167,7 @@ Deno.test("a writable root is offered, and put in on a word only", async () => {
   assert.match(read(path)!, /^writable_roots/m);
 });
 
-Deno.test("the end of threads with windows is offered, never over a person's own", async () => {
+Deno.test("the unload delay is offered, and never replaces a person's own", async () => {
   await using home = new AgentsHome();
   const path = home.path("codex");
   const offered = await home.done(["install", "codex", "--yes"]);
@@ -185,7 +189,7 @@ Deno.test("the end of threads with windows is offered, never over a person's own
   assert.equal(read(path), own);
 });
 
-Deno.test("without its packages it says so, and other commands do not care", async () => {
+Deno.test("install without its packages names the fault, and other commands run", async () => {
   await using home = new AgentsHome();
   const env = { env: { DENO_DIR: `${home.folder}/nothing-fetched` } };
   for (const args of [["install", "claude"], ["uninstall", "--all"]]) {
@@ -246,7 +250,7 @@ Deno.test("at a terminal each change is shown in colours and asked for", {
   assert.match(no, /codex: left .*config\.toml as it is\./);
   assert.deepEqual(home.listing(), {});
 
-  // The hooks, yes; the sandbox's writable root and the end of threads, no.
+  // Yes to the hooks; no to the sandbox's writable root and the unload delay.
   const both = await atTerminal(home, "install codex", "y\nn\nn\n");
   assert.match(both, /so its model can send nothing;.*\.\nChange /);
   assert.match(read(path)!, /mbus hook codex/);

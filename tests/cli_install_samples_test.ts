@@ -1,6 +1,6 @@
 /**
- * `mbus install` and `uninstall` give back every configuration sample, byte for
- * byte, and their diffs say exactly what they do.
+ * `mbus install` and `uninstall` restore every configuration sample byte for byte,
+ * and their diffs equal the changes.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 
 const ALL = [...AGENT_NAMES, "--user", "--project"];
 
-/** The diffs say exactly what was done to the files since. */
+/** Asserts that the diffs equal the changes of the files. */
 function assertDiffs(before: Record<string, string>, told: Told[]): void {
   const paths = new Set(told.flatMap(({ path }) => path ?? []));
   for (const path of paths) {
@@ -36,7 +36,7 @@ const ROUNDS = Math.max(JSON_SAMPLES.length, TOML_SAMPLES.length);
 for (let i = 0; i < ROUNDS; i++) {
   const [what, json] = JSON_SAMPLES[i % JSON_SAMPLES.length];
   const [whatElse, toml] = TOML_SAMPLES[i % TOML_SAMPLES.length];
-  Deno.test(`all agents' hooks come and go in ${what}, in TOML with ${whatElse}`, async () => {
+  Deno.test(`all agents' hooks are installed and removed in ${what}, in TOML with ${whatElse}`, async () => {
     await using home = new AgentsHome();
     writeSamples(home, json, toml);
     const before = home.listing();

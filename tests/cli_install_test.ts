@@ -1,5 +1,5 @@
 /**
- * `mbus install` and `uninstall` put hooks into files and take them out again.
+ * `mbus install` and `uninstall` put hooks into files and remove them again.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
 
 const ALL = [...AGENT_NAMES, "--user", "--project"];
 
-Deno.test("what is new in an empty home is gone again, folders and all", async () => {
+Deno.test("uninstall removes all new files and folders from an empty home", async () => {
   await using home = new AgentsHome();
   await home.done(["install", ...ALL, "--guide"]);
   for (const [path, text] of Object.entries(listingOf(home.user))) {
@@ -26,7 +26,7 @@ Deno.test("what is new in an empty home is gone again, folders and all", async (
   assert.deepEqual(home.listing(), {});
 });
 
-Deno.test("installing and uninstalling twice does nothing the second time", async () => {
+Deno.test("a second install or uninstall does nothing", async () => {
   await using home = new AgentsHome();
   writeSamples(home, '{\n  "a": 1\n}\n', "a = 1\n");
   const users = [
@@ -93,14 +93,14 @@ Deno.test("people are shown the change as a unified diff", async () => {
   assert.equal(read(`${path.replace(/[^/]*$/, "")}${backup}`), before);
 });
 
-Deno.test("what a file holds cannot act on the terminal", async () => {
+Deno.test("a file's text cannot act on the terminal", async () => {
   await using home = new AgentsHome();
   write(home.path("claude"), '{\r\n\t"a": "\u202e\u009b2J"\r\n}\r\n');
   const shown = await home.done(["install", "claude"]);
   assert.match(shown, /^-\t"a": "\\u202e\\x9b2J"\\r$/m);
 });
 
-Deno.test("a dry run shows all and changes nothing", async () => {
+Deno.test("a dry run shows all changes and makes none", async () => {
   await using home = new AgentsHome();
   writeSamples(home, '{\n  "a": 1\n}\n', "a = 1\n");
   const dry = [
@@ -129,7 +129,7 @@ Deno.test("a dry run shows all and changes nothing", async () => {
   assert.deepEqual(home.listing(), installed);
 });
 
-Deno.test("the hooks of the programs that are here, of those that share a name", async () => {
+Deno.test("hooks are installed for the present programs among those that share a name", async () => {
   await using home = new AgentsHome();
   const [code, cli] = home.files("kimi").map(({ path }) => path);
   await home.done(["install", "kimi"]);
@@ -146,7 +146,7 @@ Deno.test("the hooks of the programs that are here, of those that share a name",
   ]);
 });
 
-Deno.test("an installed command answers, also without mbus and a PATH", {
+Deno.test("an installed command responds, also without mbus and a PATH", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using home = new AgentsHome();

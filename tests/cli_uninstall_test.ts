@@ -1,6 +1,5 @@
 /**
- * `mbus uninstall`: what the person changed stays, and in the end nothing of
- * ours does.
+ * `mbus uninstall`: a person's changes stay, and all our parts are removed.
  *
  * @module
  */
@@ -12,10 +11,10 @@ import { ROOT } from "./cli/mbus.ts";
 import { openBus } from "../mod.ts";
 import { run } from "./fixture.ts";
 
-/** The bus where a person has it: in the home folder. */
+/** The bus at its usual place: in the home folder. */
 const OWN_BUS = { env: { MBUS_HOME: undefined } } as const;
 
-Deno.test("what a person changed after installing stays", async () => {
+Deno.test("a person's changes after installing stay", async () => {
   await using home = new AgentsHome();
   const json = home.path("claude");
   const toml = home.path("codex");
@@ -32,7 +31,7 @@ Deno.test("what a person changed after installing stays", async () => {
   assert.equal(read(toml), "a = 2 # two\n\n[more]\nb = 1\n");
 });
 
-Deno.test("a guide that another agent reads, too, stays until that is out", async () => {
+Deno.test("a guide that another agent reads stays until that agent is uninstalled", async () => {
   await using home = new AgentsHome();
   const guide = `${home.project}/AGENTS.md`;
   write(guide, "# Mine");
@@ -72,7 +71,7 @@ Deno.test("--all finds every agent in both scopes, and the git guard", async () 
     ["pre-commit", "pre-merge-commit", "pre-applypatch", "pre-push"]
       .map((name) => `${home.project}/.git/hooks/${name}`),
   );
-  // Of a file that several agents read, the first takes the guide out.
+  // The first of several agents that read a file removes the guide.
   const removed = (all: typeof told) =>
     new Set(
       all.filter(({ part, done }) => part !== "backup" && done === "removed")
@@ -114,7 +113,7 @@ Deno.test("--all --purge leaves an empty home", {
   );
   await launch("send", "state", "1");
   await launch("end");
-  // A backup that tells more than the file does goes, too.
+  // A backup with further text is removed, too.
   const claude = home.path("claude");
   write(claude, '{ "a": 1 }');
   await launch("install", "claude");
@@ -175,7 +174,7 @@ Deno.test("a purge needs a yes, --all, and no living session", async () => {
   assert.throws(() => Deno.statSync(home.home), Deno.errors.NotFound);
 });
 
-Deno.test("a purge takes only what is ours, and follows no link", {
+Deno.test("a purge removes only our files, and follows no link", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using home = new AgentsHome();
@@ -213,7 +212,7 @@ Deno.test("a purge takes only what is ours, and follows no link", {
 });
 
 Deno.test(
-  "another program's mbus is left, and so is a bus while hooks remain",
+  "another program's mbus stays, and so does a bus while hooks remain",
   {
     ignore: Deno.build.os === "windows",
   },

@@ -1,6 +1,6 @@
 /**
- * What users typed when protection failed: each script is one report, and exits
- * with 0 while it holds. The scripts use the command as a user does, from a
+ * Users' reports of failed protection: each script is one report, and exits with 0
+ * while the protection works. The scripts use the command as a user does, from a
  * shell, with a bus and a repository of their own.
  */
 

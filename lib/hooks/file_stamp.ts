@@ -2,7 +2,7 @@
  * Stamps of files: enough to tell whether a file changed.
  *
  * Time and size tell most changes. A hash of small files recognises a rewrite
- * with the same content, which is no change for an agent that has read the file.
+ * with the same content, which an agent that has read the file may ignore.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
- * A process that is taken for an agent, and runs its hooks as the real program
- * does: `mbus hook` below a shell below it.
+ * Runs an agent's hooks as the real program does: `mbus hook` below a shell below
+ * a process that is recognised as the agent.
  *
- * It is a shell under the name by which that agent's process is known. What the
- * real programs do is in `real/`.
+ * The process is a shell with the process name of that agent. `real/` tests the
+ * real programs.
  *
  * @module
  */
@@ -13,23 +13,23 @@ import type { AgentName } from "../../lib/hooks/agents/agent.ts";
 import { type Mbus, ROOT } from "../cli/mbus.ts";
 import { eventAt, type HookCall, inputOf } from "./calls.ts";
 
-/** What became of the calls. */
+/** The result of the calls. */
 export interface AgentRun {
   /** The pid of the agent's process, which has ended. */
   readonly pid: number;
-  /** When that process started, in clock ticks since boot. */
+  /** Start of that process, in clock ticks since boot. */
   readonly processStart: string;
-  /** The terminal it ran on; empty if on none. */
+  /** The terminal of the process; empty without one. */
   readonly terminal: string;
-  /** What each hook answered. */
+  /** The response of each hook. */
   readonly answers: readonly string[];
-  /** The sessions as they stood before the process ended. */
+  /** The sessions before the process ended. */
   readonly sessions: readonly Record<string, unknown>[];
 }
 
 /**
- * Runs hooks one after the other in one process of an agent, on a terminal of its
- * own if asked.
+ * Runs hooks in sequence in one process of an agent, on a terminal of its own if
+ * asked.
  */
 export async function runAsAgent(
   mbus: Mbus,
@@ -45,7 +45,7 @@ export async function runAsAgent(
     const event = isCall && agent === "copilot"
       ? eventAt(agent, (call as HookCall).point)
       : "";
-    // As agents do: by a shell of its own, which may stay.
+    // Agents run a hook in a shell of its own, which may stay alive.
     return `/bin/sh -c '"$@"; exit $?' sh "$@" hook ${agent} ${event} ` +
       `< ${folder}/${n}.in > ${folder}/${n}.out`;
   });
@@ -100,7 +100,7 @@ export async function runAsAgent(
   };
 }
 
-/** The shell under the name of the agent's process. */
+/** Makes a shell with the name of the agent's process. */
 function asAgent(agent: AgentName, folder: string): string {
   switch (agent) {
     case "claude":
@@ -125,14 +125,14 @@ function copyOfShell(path: string): string {
   return path;
 }
 
-/** The program's path: of some agents it is what they are known by. */
+/** Returns the program's path, by which some agents are recognised. */
 function scriptOf(agent: AgentName, folder: string): string {
   if (agent !== "gemini" && agent !== "qwen") return `${folder}/program`;
   Deno.linkSync(`${folder}/program`, `${folder}/${agent}`);
   return `${folder}/${agent}`;
 }
 
-/** The same command on a terminal, which util-linux's `script` makes. */
+/** Returns the same command on a terminal, made by util-linux's `script`. */
 function onTerminal(command: readonly string[]): string[] {
   const text = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
     .join(" ");

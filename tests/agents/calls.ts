@@ -1,6 +1,6 @@
 /**
- * What each agent writes to its hooks, made to measure: the fields of its recorded
- * inputs (of Cursor's documentation) that a hook reads.
+ * The inputs that each agent writes to its hooks, with the fields that a hook
+ * reads. They follow recorded inputs, or Cursor's documentation.
  *
  * @module
  */
@@ -25,29 +25,29 @@ export type Point = typeof POINTS[number];
 
 /** One call. */
 export interface HookCall {
-  /** When it comes. */
+  /** The point of the call. */
   readonly point: Point;
   /** The session's id. */
   readonly session: string;
   /** The working directory. */
   readonly cwd: string;
-  /** The file that is edited or read. */
+  /** The edited or read file. */
   readonly path?: string;
   /** The shell's command. */
   readonly command?: string;
   /** The agent's id of the call. */
   readonly callId?: string;
-  /** Why a session starts; `startup` if it is not said. */
+  /** Reason for the session's start; `startup` by default. */
   readonly source?: string;
-  /** The subagent that acts. */
+  /** The acting subagent. */
   readonly agentId?: string;
-  /** Whether a hook has held this turn back before. */
+  /** Whether a hook has held this turn before. */
   readonly held?: boolean;
 }
 
-/** How an agent spells what a hook reads. */
+/** An agent's names for the fields that a hook reads. */
 interface Spelling {
-  /** Its events by point; one that it does not have is missing. */
+  /** Its events by point; a missing one does not exist. */
   readonly events: Readonly<Partial<Record<Point, string>>>;
   /** The names of its tools. */
   readonly tools: {
@@ -55,9 +55,9 @@ interface Spelling {
     readonly shell: string;
     readonly read: string;
   };
-  /** What its edit tool is given. */
+  /** The input of its edit tool. */
   readonly edit: (path: string) => unknown;
-  /** What else is in every input. */
+  /** Further fields of every input. */
   readonly always?: Readonly<Record<string, unknown>>;
 }
 
@@ -171,22 +171,22 @@ const SPELLINGS: Readonly<Record<AgentName, Spelling>> = {
   },
 };
 
-/** The agent's own name of a point. */
+/** Returns the agent's own name of a point. */
 export function eventAt(agent: AgentName, point: Point): string {
   const event = SPELLINGS[agent].events[point];
   if (event === undefined) throw new Error(`${agent} has no ${point}.`);
   return event;
 }
 
-/** The names of the agent's tools. */
+/** Returns the names of the agent's tools. */
 export function toolNamesOf(agent: AgentName): Spelling["tools"] {
   return SPELLINGS[agent].tools;
 }
 
 /**
- * What an agent writes to its hook at a call.
+ * Returns the input that an agent writes to its hook at a call.
  *
- * @param tool The tool that is called, by default the point's own.
+ * @param tool The called tool, by default the point's own.
  */
 export function inputOf(
   agent: AgentName,
@@ -214,7 +214,7 @@ export function inputOf(
   };
 }
 
-/** A tool and what it is given. */
+/** A tool and its input. */
 export interface Tool {
   /** The agent's name of the tool. */
   readonly name: string;

@@ -1,6 +1,6 @@
 /**
- * Claude Code: recorded inputs and the events they stand for; decisions and the
- * answers its contract asks for.
+ * Claude Code: recorded inputs and their events; decisions and the responses of
+ * its contract.
  *
  * @module
  */
@@ -301,7 +301,7 @@ const ANSWERS: readonly Answer[] = [
 testGoldens(claude, FOLDER, GOLDENS);
 testAnswers(claude, FOLDER, ANSWERS);
 
-Deno.test("claude: fills in from the environment what the input leaves out", () => {
+Deno.test("claude: parse() takes missing fields from the environment", () => {
   const event = claude.parse({ hook_event_name: "Stop" }, (name) =>
     ({
       CLAUDE_CODE_SESSION_ID: "s1",
@@ -311,7 +311,7 @@ Deno.test("claude: fills in from the environment what the input leaves out", () 
   assert.equal(event.cwd, "/p");
 });
 
-Deno.test("claude: a tool that failed has not succeeded", () => {
+Deno.test("claude: parse() reports a failed tool as not succeeded", () => {
   const event = claude.parse({
     hook_event_name: "PostToolUseFailure",
     tool_name: "Bash",
@@ -322,7 +322,7 @@ Deno.test("claude: a tool that failed has not succeeded", () => {
   assert.equal(event.succeeded, false);
 });
 
-Deno.test("claude: a task's notification and our own text are no prompts", () => {
+Deno.test("claude: parse() reads a task's notification and our own text as repeats", () => {
   for (
     const prompt of [
       "<task-notification>\n<task-id>x",
@@ -340,7 +340,7 @@ Deno.test("claude: a task's notification and our own text are no prompts", () =>
   }
 });
 
-Deno.test("claude: reads several edits and a notebook", () => {
+Deno.test("claude: parse() reads several edits and a notebook", () => {
   for (
     const [tool_name, tool_input, paths] of [
       ["MultiEdit", { file_path: "a", edits: [{ old_string: "x" }] }, ["a"]],

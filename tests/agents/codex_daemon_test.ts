@@ -1,6 +1,6 @@
 /**
- * Below the daemon of a Codex: what is found, and that whatever is missing,
- * strange or silent leaves a session as it would be without one.
+ * Below the daemon of a Codex: the daemon, window and turn are found. A missing,
+ * invalid or silent daemon leaves a session as it is without one.
  *
  * @module
  */
@@ -43,7 +43,7 @@ const SHELL: ProcessEntry = {
   arguments: ["sh", "-c", "mbus hook codex"],
 };
 
-/** A folder of a Codex with what its daemon left there, as it was seen. */
+/** Makes a Codex folder with the files of its daemon, as captured. */
 function withHome(pidFile: string | undefined, use: (home: string) => void) {
   const home = Deno.makeTempDirSync({ prefix: "mbus-codex-" });
   try {
@@ -63,12 +63,12 @@ const PID_FILE = JSON.stringify({
   processIdentity: { bootId: "cf22c504", startTicks: 128186 },
 });
 
-Deno.test("the daemon is found among the processes that started us", () => {
+Deno.test("daemonAbove() finds the daemon among the ancestors", () => {
   withHome(PID_FILE, (home) => {
     const daemon = { pid: 3537, startTime: "128186" };
     assert.deepEqual(daemonAbove(home, [SHELL, DAEMON]), daemon);
     assert.equal(daemonAbove(home, [SHELL]), undefined);
-    // Its pid, used again.
+    // Another process with the same pid.
     const other = { ...DAEMON, startTime: "999999" };
     assert.equal(daemonAbove(home, [SHELL, other]), undefined);
   });
@@ -80,7 +80,7 @@ Deno.test("the daemon is found among the processes that started us", () => {
   });
 });
 
-Deno.test("a file of a daemon that is missing or strange names none", () => {
+Deno.test("daemonAbove() ignores a missing or invalid daemon file", () => {
   const texts = [undefined, "", "{", "null", "[]", "7", '{"pid":"3537"}', "{}"];
   for (const text of texts) {
     withHome(text, (home) => {
@@ -89,7 +89,7 @@ Deno.test("a file of a daemon that is missing or strange names none", () => {
   }
 });
 
-Deno.test("the folder of a Codex is read off its transcript", () => {
+Deno.test("codexHomeOf() reads the folder of a Codex off its transcript", () => {
   const of = (transcript_path: unknown) => codexHomeOf({ transcript_path });
   const day = "sessions/2026/12/01/rollout.jsonl";
   assert.equal(of(`/home/dev/.codex/${day}`), "/home/dev/.codex");
@@ -106,16 +106,16 @@ const TABLE =
    2: 00000000:1FBB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 46200 1 0000000000000000 100 0 0 10 0
 `;
 
-Deno.test("a window's port leads to the socket that listens there", () => {
+Deno.test("listenerOn() finds the socket that listens on a window's port", () => {
   assert.equal(listenerOn(0x8135, TABLE), "46151");
-  // A connection, another address, none, and no table.
+  // A connection, another address, no entry, and no table.
   assert.equal(listenerOn(0xc0de, TABLE), undefined);
   assert.equal(listenerOn(0x1fbb, TABLE), undefined);
   assert.equal(listenerOn(0x8136, TABLE), undefined);
   assert.equal(listenerOn(0x8135, ""), undefined);
 });
 
-Deno.test("the port is that of the window's own tools", () => {
+Deno.test("portIn() returns the port of the window's own tools", () => {
   const servers = (...data: unknown[]) => portIn({ result: { data } });
   const own = { name: "codex_tui", httpOrigin: "http://127.0.0.1:33077" };
   assert.equal(servers({ name: "docs", httpOrigin: "x" }, own), 33077);
@@ -136,7 +136,7 @@ Deno.test("the port is that of the window's own tools", () => {
   }
 });
 
-Deno.test("a turn is over unless the daemon says that it goes on", () => {
+Deno.test("isOver() returns true unless the daemon says that the turn goes on", () => {
   const read = (status: unknown) => isOver({ result: { thread: { status } } });
   assert.equal(read({ type: "active", activeFlags: [] }), false);
   assert.equal(read({ type: "idle" }), true);
@@ -145,7 +145,7 @@ Deno.test("a turn is over unless the daemon says that it goes on", () => {
   assert.equal(read(waits), true);
   const gone = { refusal: `{"message":"thread not loaded: ${THREAD}"}` };
   assert.equal(isOver(gone), true);
-  // What says nothing that is known leaves it to the lease.
+  // An unknown answer leaves the decision to the lease.
   for (
     const answer of [
       undefined,
@@ -161,10 +161,10 @@ Deno.test("a turn is over unless the daemon says that it goes on", () => {
   assert.equal(read({ type: "new" }), false);
 });
 
-/** What a daemon does with a connection, in place of the real one's protocol. */
+/** A daemon's side of a connection, in place of the real protocol. */
 type Conduct = (connection: Deno.UnixConn) => Promise<void>;
 
-/** Runs a socket where a daemon's would be. */
+/** Runs a socket at the daemon's path. */
 async function withSocket(
   conduct: Conduct | undefined,
   use: (home: string) => Promise<void>,
@@ -177,7 +177,7 @@ async function withSocket(
   const serving = (async () => {
     for await (const connection of listener ?? []) {
       connections.push(connection);
-      // A client that has gone away ends what is said to it.
+      // A client that has disconnected ends the write to it.
       conduct?.(connection).catch(() => {});
     }
   })();
@@ -191,7 +191,7 @@ async function withSocket(
   }
 }
 
-/** Closes a connection that the other side's conduct may have closed. */
+/** Closes a connection that the other side may have closed. */
 function closeOnce(connection: Deno.UnixConn): void {
   try {
     connection.close();
@@ -214,7 +214,7 @@ async function say(
   }
 }
 
-/** A frame as a server sends it: not masked. */
+/** Makes a frame as a server sends it: unmasked. */
 function frame(text: string, first = 0x81): Uint8Array {
   const data = new TextEncoder().encode(text);
   const { length } = data;
@@ -224,7 +224,7 @@ function frame(text: string, first = 0x81): Uint8Array {
   return new Uint8Array([...head, ...data]);
 }
 
-Deno.test("an answer is found among notifications, pings and frames", async () => {
+Deno.test("askDaemon() finds the answer among notifications, pings and frames", async () => {
   const result = { text: "x".repeat(500) };
   const text = JSON.stringify({ id: 2, result });
   await withSocket(
@@ -267,7 +267,7 @@ const SILENT: Readonly<Record<string, Conduct | undefined>> = {
 };
 
 for (const [name, conduct] of Object.entries(SILENT)) {
-  Deno.test(`${name} is no answer, and no window`, () =>
+  Deno.test(`askDaemon() returns undefined for ${name}`, () =>
     withSocket(conduct, async (home) => {
       assert.equal(await askDaemon(home, "thread/read", {}), undefined);
       const daemon = { pid: Deno.pid, startTime: "1" };
@@ -276,19 +276,19 @@ for (const [name, conduct] of Object.entries(SILENT)) {
     }));
 }
 
-Deno.test("a daemon that hangs is waited for as long as it was said", async () => {
+Deno.test("askDaemon() waits the given time for a daemon that hangs", async () => {
   assert.equal(ANSWER_MS_MAX, 200);
   await withSocket(() => new Promise(() => {}), async (home) => {
     let ticks = 0;
     const clock = setInterval(() => ticks++, 10);
     assert.equal(await askDaemon(home, "thread/read", {}, 50), undefined);
     clearInterval(clock);
-    // By the same clock: not at once, as if nothing had been there.
+    // The same clock shows that it did not return at once.
     assert.ok(ticks > 0);
   });
 });
 
-Deno.test("a socket that may not be used is no answer", () =>
+Deno.test("askDaemon() returns undefined for a socket that it may not use", () =>
   withSocket(() => new Promise(() => {}), async (home) => {
     const module =
       new URL("../../lib/hooks/codex_socket.ts", import.meta.url).href;
@@ -298,7 +298,7 @@ Deno.test("a socket that may not be used is no answer", () =>
       `import { askDaemon } from "${module}";
        console.log(await askDaemon("${home}", "thread/read", {}));`,
     );
-    // As with another user's, or from within a sandbox: connecting is refused.
+    // As with another user's socket, or in a sandbox: connecting is refused.
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-config", "--no-prompt", "--quiet", script],
     }).output();

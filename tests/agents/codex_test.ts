@@ -1,6 +1,6 @@
 /**
- * Codex: recorded inputs and the events they stand for; decisions and the
- * answers its contract asks for.
+ * Codex: recorded inputs and their events; decisions and the responses of its
+ * contract.
  *
  * @module
  */
@@ -271,7 +271,7 @@ const ANSWERS: readonly Answer[] = [
 testGoldens(codex, FOLDER, GOLDENS);
 testAnswers(codex, FOLDER, ANSWERS);
 
-Deno.test("codex: reads every path of a patch", () => {
+Deno.test("codex: parse() reads every path of a patch", () => {
   const command = "*** Begin Patch\r\n*** Update File: a b.ts\r\n" +
     "*** Move to: /abs/c.ts\r\n@@\r\n-*** Delete File: no\r\n" +
     "*** Add File: d.ts\r\n+*** Add File: no\r\n*** Delete File: e.ts\r\n" +
@@ -285,7 +285,7 @@ Deno.test("codex: reads every path of a patch", () => {
   assert.deepEqual(event.tool.paths, ["a b.ts", "/abs/c.ts", "d.ts", "e.ts"]);
 });
 
-Deno.test("codex: reads the exit code of a patch that failed", () => {
+Deno.test("codex: parse() reads the exit code of a patch that failed", () => {
   const event = codex.parse({
     hook_event_name: "PostToolUse",
     tool_name: "apply_patch",
@@ -296,7 +296,7 @@ Deno.test("codex: reads the exit code of a patch that failed", () => {
   assert.equal(event.succeeded, false);
 });
 
-Deno.test("codex: reads a command given as words", () => {
+Deno.test("codex: parse() reads a command given as words", () => {
   const event = codex.parse({
     hook_event_name: "PreToolUse",
     tool_name: "shell",

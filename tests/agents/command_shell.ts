@@ -1,33 +1,33 @@
 /**
- * A shell that runs an installed command as agents do.
+ * Runs an installed command in a shell, as agents do.
  *
  * @module
  */
 
-/** What agents run commands by. */
+/** The shell of most agents. */
 export const SHELL = "/bin/sh";
 
-/** What became of a command. */
+/** The result of a command. */
 export interface Ran {
-  /** Its exit code. */
+  /** The exit code. */
   readonly code: number;
-  /** What it wrote. */
+  /** The standard output. */
   readonly output: string;
-  /** What it complained of. */
+  /** The standard error. */
   readonly errors: string;
 }
 
-/** How to run a command. */
+/** Options of a run. */
 export interface RunOptions {
-  /** What runs it. */
+  /** The shell. */
   readonly shell?: string;
-  /** The folder in which it runs. */
+  /** The working folder. */
   readonly cwd?: string;
   /** Whether its input stays open until it has ended. */
   readonly leavesOpen?: boolean;
 }
 
-/** Runs a command in nothing but this environment, with this text on its input. */
+/** Runs a command in exactly this environment, with this text on its input. */
 export async function runCommand(
   command: string,
   env: Readonly<Record<string, string>>,
@@ -58,7 +58,7 @@ export async function runCommand(
   };
 }
 
-/** Writes a program that is a script of the shell. */
+/** Writes a program that is a shell script. */
 export async function writeProgram(
   path: string,
   script: string,
@@ -67,7 +67,7 @@ export async function writeProgram(
   await Deno.chmod(path, 0o755);
 }
 
-/** A folder with a program called `mbus`. */
+/** Makes a folder with a program called `mbus`. */
 export async function withProgram(
   script: string,
   use: (path: string) => Promise<void>,

@@ -1,5 +1,5 @@
 /**
- * The installed command is run by a real shell, with and without `mbus`.
+ * The installed command in a real shell, with and without `mbus`.
  *
  * @module
  */
@@ -23,15 +23,15 @@ const PLACE: ConfigPlace = {
   env: () => undefined,
 };
 
-/** Only exit code 2 (of Droid 3, too) stops a tool of these: so their contracts. */
+/** Agents whose tools are stopped by exit code 2 only (Droid: also 3). */
 const GOES_ON: readonly AgentName[] = ["claude", "codex", "kimi", "droid"];
 
-/** More than a pipe holds. */
+/** A text longer than a pipe's buffer. */
 const LONG = JSON.stringify({ text: "x".repeat(200_000) });
 
 for (const name of AGENT_NAMES) {
   Deno.test({
-    name: `${name}: without mbus its hook is neutral`,
+    name: `${name}: its hook gives the neutral response without mbus`,
     ignore: IGNORE,
     async fn() {
       const agent = AGENTS[name];
@@ -53,7 +53,7 @@ for (const name of AGENT_NAMES) {
   });
 
   Deno.test({
-    name: `${name}: an mbus that fails to start stops no tool`,
+    name: `${name}: its hook stops no tool if mbus fails to start`,
     ignore: IGNORE,
     async fn() {
       const agent = AGENTS[name];
@@ -61,7 +61,7 @@ for (const name of AGENT_NAMES) {
       await withProgram(script, async (path) => {
         const ran = await runCommand(hookCommand(agent), { PATH: path }, "{}");
         assert.equal(ran.output.trim(), agent.neutral);
-        // As its contract says, which codes let the tool go on.
+        // By its contract, the exit codes at which the tool proceeds.
         const harmless = GOES_ON.includes(name) ? 127 : 0;
         assert.equal(ran.code, harmless);
       });
@@ -69,7 +69,7 @@ for (const name of AGENT_NAMES) {
   });
 
   Deno.test({
-    name: `${name}: its hook hands on arguments, input and output`,
+    name: `${name}: its hook passes on arguments, input and output`,
     ignore: IGNORE,
     async fn() {
       const agent = AGENTS[name];
@@ -116,7 +116,7 @@ for (const name of AGENT_NAMES) {
 }
 
 Deno.test({
-  name: "gemini: whoever ends its hook's shell ends mbus, too",
+  name: "gemini: killing its hook's shell kills mbus, too",
   ignore: IGNORE,
   async fn() {
     const agent = AGENTS.gemini;
@@ -133,7 +133,7 @@ Deno.test({
         .getReader();
       assert.equal((await lines.read()).value, "begun\n");
       shell.kill("SIGTERM");
-      // The output ends when nobody is left who could write.
+      // The output ends when no process is left that could write.
       const rest = await within("the end of the output", lines.read());
       assert.equal(rest.value, `${agent.neutral}\n`);
       const last = await within("the end of the output", lines.read());

@@ -1,5 +1,5 @@
 /**
- * What exactly is installed for each agent, and where.
+ * The exact hooks that are installed for each agent, and their files.
  *
  * @module
  */
@@ -95,7 +95,7 @@ const DROID: readonly (readonly [
     "/home/dev/.factory/settings.json",
     "/p/.factory/settings.json",
   ]],
-  // What is in the file of hooks alone overrules the settings.
+  // A file of hooks overrides the settings.
   [{}, ["/p/.factory/hooks.json"], [
     "/home/dev/.factory/settings.json",
     "/p/.factory/hooks.json",
@@ -148,7 +148,7 @@ for (const [name, env, expected] of PATHS) {
   });
 }
 
-/** Each hook with its matcher, timeout and command, whatever the form. */
+/** Returns each hook with its matcher, timeout and command, in any form. */
 function installedHooks(name: AgentName): [string, string, number, string][] {
   const text = userFile(name).install(undefined);
   const isToml = name === "codex" || name === "kimi";
@@ -171,7 +171,7 @@ function installedHooks(name: AgentName): [string, string, number, string][] {
   });
 }
 
-/** What an agent calls a tool of a server called `files`. */
+/** Returns the agent's name of a tool of an MCP server called `files`. */
 function serverTool(agent: AgentName, tool: string): string {
   switch (agent) {
     case "gemini":
@@ -201,7 +201,7 @@ for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
     }
   });
 
-  Deno.test(`${name}: tool hooks match the tools that matter, and no others`, () => {
+  Deno.test(`${name}: tool hooks match the relevant tools only`, () => {
     const agent = AGENTS[name];
     for (const [event, matcher] of installedHooks(name)) {
       const kind = agent.parse({ hook_event_name: event }, () =>
@@ -230,7 +230,7 @@ for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
   });
 }
 
-Deno.test("claude: what is installed, to the letter", () => {
+Deno.test("claude: the installed text is exact", () => {
   const { hooks } = JSON.parse(userFile("claude").install(undefined));
   assert.deepEqual(hooks.PreToolUse, [{
     matcher:
@@ -248,7 +248,7 @@ Deno.test("claude: what is installed, to the letter", () => {
   }]);
 });
 
-Deno.test("codex: what is installed, to the letter", () => {
+Deno.test("codex: the installed text is exact", () => {
   assert.ok(
     userFile("codex").install(undefined).startsWith(
       "# message-bus: put here by `mbus install codex`\n" +
@@ -265,7 +265,7 @@ Deno.test("codex: what is installed, to the letter", () => {
   );
 });
 
-Deno.test("kimi: a hook has the four keys it may have", () => {
+Deno.test("kimi: a hook has the four permitted keys", () => {
   for (const file of AGENT_CONFIGS.kimi.files("user", PLACE)) {
     const { hooks } = parseToml(file.install(undefined));
     assert.ok(Array.isArray(hooks));
@@ -276,7 +276,7 @@ Deno.test("kimi: a hook has the four keys it may have", () => {
   }
 });
 
-Deno.test("copilot and cursor: a new file has the version it needs", () => {
+Deno.test("copilot and cursor: a new file has the version that it needs", () => {
   for (const name of ["copilot", "cursor"] as const) {
     const file = userFile(name);
     assert.equal(JSON.parse(file.install(undefined)).version, 1);
@@ -285,7 +285,7 @@ Deno.test("copilot and cursor: a new file has the version it needs", () => {
   }
 });
 
-Deno.test("opencode: somebody's file of our name is left alone", () => {
+Deno.test("opencode: install() leaves another author's file of the same name alone", () => {
   const file = userFile("opencode");
   const text = "export default {};\n";
   assert.throws(

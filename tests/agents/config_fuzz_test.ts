@@ -1,5 +1,5 @@
 /**
- * Hooks come and go, byte for byte, in configurations nobody thought of.
+ * Installing and uninstalling restores every byte of random configurations.
  *
  * @module
  */
@@ -51,7 +51,7 @@ const layouts = fc.record({
 });
 
 for (const name of JSON_AGENTS) {
-  Deno.test(`${name}: hooks come and go in any JSON object`, () => {
+  Deno.test(`${name}: uninstall() reverts install() in any JSON object`, () => {
     const file = fileOf(name);
     const property = fc.property(
       documents,
@@ -112,7 +112,7 @@ const { table } = fc.letrec((tie) => ({
 }));
 
 for (const name of ["codex", "kimi"] as const) {
-  Deno.test(`${name}: hooks come and go in any TOML`, () => {
+  Deno.test(`${name}: uninstall() reverts install() in any TOML`, () => {
     const file = fileOf(name);
     const eols = fc.constantFrom("\n", "\r\n");
     const property = fc.property(
@@ -129,7 +129,7 @@ for (const name of ["codex", "kimi"] as const) {
   });
 }
 
-Deno.test("the guide comes and goes in any text", () => {
+Deno.test("removeGuide() reverts addGuide() in any text", () => {
   const property = fc.property(
     fc.string({ unit: fc.constantFrom("a", "\n", "\r\n", " ", "<!--") }),
     (text) => {

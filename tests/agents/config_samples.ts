@@ -71,7 +71,7 @@ export const JSON_SAMPLES: readonly (readonly [string, string])[] = [
   ],
 ];
 
-/** JSON files that cannot be edited, with what the message must say. */
+/** JSON files that cannot be edited, with the expected message. */
 export const BROKEN_JSON: readonly (readonly [string, string, RegExp])[] = [
   ["nothing", "", /not valid JSON.*line 1, column 1/],
   ["blanks", "\n\n", /not valid JSON/],

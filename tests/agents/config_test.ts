@@ -1,5 +1,5 @@
 /**
- * Hooks are put into a configuration and taken out again, byte for byte.
+ * Installing hooks into a configuration, and restoring every byte.
  *
  * @module
  */
@@ -41,7 +41,7 @@ function fileOf(name: AgentName, scope: ConfigScope = "user"): ConfigFile {
   return AGENT_CONFIGS[name].files(scope, PLACE)[0];
 }
 
-/** Installs, checks what must hold for any text, and gives the new text. */
+/** Installs, checks the invariants of any text, and returns the new text. */
 function assertRoundTrip(file: ConfigFile, text: string | undefined): string {
   assert.equal(file.status(text), "absent");
   const installed = file.install(text);
@@ -53,7 +53,7 @@ function assertRoundTrip(file: ConfigFile, text: string | undefined): string {
   return installed;
 }
 
-/** What was there is all there, in order, and means the same. */
+/** Asserts that the old text is whole, in order, and means the same. */
 function assertOnlyAdded(text: string, installed: string): void {
   let at = 0;
   for (const char of text) {
@@ -80,7 +80,7 @@ function parseJson(text: string): Record<string, unknown> {
   });
 }
 
-/** An older version of ours, as a text. */
+/** Returns the text with an older version of our hooks. */
 function outdated(text: string): string {
   return text.replaceAll(
     /set -- (mbus hook [a-z]+).*?; if command/g,
@@ -95,7 +95,7 @@ for (const [agent, event] of Object.entries(JSON_EVENTS)) {
     text.replaceAll("%E", event).replaceAll("%A", name);
 
   for (const [what, sample] of JSON_SAMPLES) {
-    Deno.test(`${name}: hooks come and go in ${what}`, () => {
+    Deno.test(`${name}: uninstall() reverts install() in ${what}`, () => {
       const text = spelled(sample);
       const installed = assertRoundTrip(file, text);
       assertOnlyAdded(text, installed);
@@ -106,7 +106,7 @@ for (const [agent, event] of Object.entries(JSON_EVENTS)) {
   }
 
   for (const [what, sample, message] of BROKEN_JSON) {
-    Deno.test(`${name}: refuses ${what}`, () => {
+    Deno.test(`${name}: install() refuses ${what}`, () => {
       const text = spelled(sample);
       assert.throws(() => file.install(text), (error) => {
         assert.ok(error instanceof ConfigError);
@@ -125,7 +125,7 @@ for (const name of TOML_AGENTS) {
   const file = fileOf(name);
 
   for (const [what, text] of TOML_SAMPLES) {
-    Deno.test(`${name}: hooks come and go in TOML with ${what}`, () => {
+    Deno.test(`${name}: uninstall() reverts install() in TOML with ${what}`, () => {
       const installed = assertRoundTrip(file, text);
       assert.ok(installed.startsWith(text));
       const { ...before } = parseToml(text.replace("\ufeff", ""));
@@ -139,7 +139,7 @@ for (const name of TOML_AGENTS) {
   }
 
   for (const [what, text, message] of BROKEN_TOML) {
-    Deno.test(`${name}: refuses TOML with ${what}`, () => {
+    Deno.test(`${name}: install() refuses TOML with ${what}`, () => {
       assert.throws(() => file.install(text), (error) => {
         assert.ok(error instanceof ConfigError);
         assert.match(error.message, message);
@@ -152,7 +152,7 @@ for (const name of TOML_AGENTS) {
 }
 
 for (const name of AGENT_NAMES) {
-  Deno.test(`${name}: a file made for our hooks goes with them`, () => {
+  Deno.test(`${name}: uninstall() removes a file made for our hooks`, () => {
     for (const scope of ["user", "project"] as const) {
       for (const file of AGENT_CONFIGS[name].files(scope, PLACE)) {
         const installed = assertRoundTrip(file, undefined);
@@ -162,12 +162,12 @@ for (const name of AGENT_NAMES) {
     }
   });
 
-  Deno.test(`${name}: no file, no hooks`, () => {
+  Deno.test(`${name}: status() is absent without a file`, () => {
     assert.equal(fileOf(name).status(undefined), "absent");
   });
 }
 
-Deno.test("claude: a command of somebody's in our group stays", () => {
+Deno.test("claude: uninstall() keeps a user's command in our group", () => {
   const file = fileOf("claude");
   const own = '{"type":"command","command":"mine"}';
   const installed = JSON.parse(file.install(undefined));
@@ -178,7 +178,7 @@ Deno.test("claude: a command of somebody's in our group stays", () => {
   });
 });
 
-Deno.test("claude: somebody's hooks added behind ours stay as they are", () => {
+Deno.test("claude: uninstall() keeps a user's hooks behind ours", () => {
   const file = fileOf("claude");
   const other = '{ "hooks": [{ "type": "command", "command": "mine" }] }';
   const installed = file.install("{\n}\n");
@@ -189,7 +189,7 @@ Deno.test("claude: somebody's hooks added behind ours stay as they are", () => {
   assert.ok(bare.includes(other));
 });
 
-Deno.test("claude: a comment put among our hooks is not lost", () => {
+Deno.test("claude: uninstall() keeps a comment among our hooks", () => {
   const file = fileOf("claude");
   const installed = file.install(undefined);
   const text = installed.replace('"hooks": {', '"hooks": { // mine');

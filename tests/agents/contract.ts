@@ -1,9 +1,8 @@
 /**
- * What each agent accepts as an answer, written down a second time.
+ * The responses that each agent accepts, written independently of the code.
  *
- * These rules come from the agents' documentation and from how the real
- * programs behaved, not from the code that is tested. Any answer to any event
- * must keep them.
+ * These rules come from the agents' documentation and from the real programs, not
+ * from the tested code. Any response to any event must follow them.
  *
  * @module
  */
@@ -25,7 +24,7 @@ const CLAUDE_KEYS: readonly string[] = [
   "systemMessage",
 ];
 
-/** Agents that have a field for the person beside a refusal. */
+/** Agents with a field for the person beside a denial. */
 const SHOWS_NOTICE: readonly AgentName[] = [
   "claude",
   "codex",
@@ -48,7 +47,7 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
     ]);
     assertBlock(answer, event);
   },
-  // An unknown field loses the decision; context and refusal do not mix.
+  // An unknown field loses the decision; context and denial exclude each other.
   codex(output, event) {
     if (output === "") return;
     const answer = parseObject(output);
@@ -82,7 +81,7 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
       assertText(answer.reason);
     }
   },
-  // Text reaches the model at a prompt only: anywhere else there is none.
+  // Text reaches the model at a prompt only, so no other event has any.
   kimi(output, event) {
     if (output === "") return;
     if (event.kind === "prompt") return;
@@ -167,7 +166,7 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
     if ("deny" in answer) assert.equal(event.kind, "before-tool");
     if ("continueWith" in answer) assert.equal(event.kind, "stop");
   },
-  // Before a tool its model reads a refusal's reason and no context.
+  // Before a tool the model reads a denial's reason and no context.
   droid(output, event) {
     if (output === "") return;
     const answer = parseObject(output);
@@ -185,7 +184,7 @@ const RULES: Readonly<Record<AgentName, Rule>> = {
   },
 };
 
-/** Asserts that an answer keeps its agent's contract and carries what it says. */
+/** Asserts that a response follows its agent's contract and carries its parts. */
 export function assertContract(
   event: HookEvent,
   decision: Decision,
@@ -211,7 +210,7 @@ export function assertContract(
   assert.equal(carried.reason, mustDeny);
 }
 
-/** All strings of an answer, as its reader sees them. */
+/** Returns all strings of a response, as its reader sees them. */
 function textOf(output: string): string {
   try {
     const texts: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * GitHub Copilot CLI: recorded inputs and the events they stand for; decisions and the
- * answers its contract asks for.
+ * GitHub Copilot CLI: recorded inputs and their events; decisions and the
+ * responses of its contract.
  *
  * @module
  */
@@ -294,14 +294,14 @@ const ANSWERS: readonly Answer[] = [
 testGoldens(copilot, FOLDER, GOLDENS);
 testAnswers(copilot, FOLDER, ANSWERS);
 
-Deno.test("copilot: the command line's event wins over the fields", () => {
+Deno.test("copilot: parse() prefers the command line's event to the fields", () => {
   const input = { sessionId: "s", timestamp: 1, cwd: "/p", reason: "complete" };
   assert.equal(copilot.parse(input, noVariables).kind, "session-end");
   const event = copilot.parse(input, noVariables, "agentStop");
   assert.equal(event.kind, "stop");
 });
 
-Deno.test("copilot: reads arguments that are the text of JSON, or a patch", () => {
+Deno.test("copilot: parse() reads arguments that are the text of JSON, or a patch", () => {
   for (
     const [toolName, toolArgs, paths] of [
       ["edit", '{"path":"a.ts","old_str":"x"}', ["a.ts"]],
@@ -318,7 +318,7 @@ Deno.test("copilot: reads arguments that are the text of JSON, or a patch", () =
   }
 });
 
-Deno.test("copilot: nothing is carried after a tool that failed", () => {
+Deno.test("copilot: render() carries nothing after a tool that failed", () => {
   const event = copilot.parse(
     {
       sessionId: "s",
@@ -335,7 +335,7 @@ Deno.test("copilot: nothing is carried after a tool that failed", () => {
   assert.equal(rendered.carried.context, false);
 });
 
-/** What VS Code writes to its hooks, as its documentation says. */
+/** VS Code's input to its hooks, by its documentation. */
 const VSCODE = {
   timestamp: "2026-02-09T10:30:00.000Z",
   cwd: "/home/dev/project",
@@ -343,7 +343,7 @@ const VSCODE = {
   transcript_path: "/home/dev/transcript.json",
 };
 
-Deno.test("copilot: VS Code's call is read, and answered in its own form", () => {
+Deno.test("copilot: VS Code's call is read and gets a response in its own form", () => {
   const input = {
     ...VSCODE,
     hookEventName: "PreToolUse",
@@ -382,7 +382,7 @@ Deno.test("copilot: VS Code's call is read, and answered in its own form", () =>
   }
 });
 
-Deno.test("copilot: VS Code reads context after a tool and at a start", () => {
+Deno.test("copilot: render() gives VS Code context after a tool and at a start", () => {
   for (const hookEventName of ["SessionStart", "PostToolUse"]) {
     const input = { ...VSCODE, hookEventName, source: "new", tool_name: "x" };
     const event = copilot.parse(input, noVariables);

@@ -1,6 +1,6 @@
 /**
- * Cursor: inputs as its documentation describes them, and the answers it asks
- * for. There are no recordings of it.
+ * Cursor: inputs and responses as its documentation describes them. There are no
+ * recordings of it.
  *
  * @module
  */
@@ -118,7 +118,7 @@ const INPUTS: readonly (readonly [object, object])[] = [
 ];
 
 for (const [input, expected] of INPUTS) {
-  Deno.test(`cursor: reads ${JSON.stringify(input)}`, () => {
+  Deno.test(`cursor: parse() reads ${JSON.stringify(input)}`, () => {
     const whole = { ...COMMON, ...input };
     const event = cursor.parse(whole, noVariables);
     assert.deepEqual(event, { ...BASE, ...expected });
@@ -133,7 +133,7 @@ function eventOf(name: string): HookEvent {
   return cursor.parse({ ...COMMON, hook_event_name: name }, noVariables);
 }
 
-Deno.test("cursor: a refusal tells the person and the model", () => {
+Deno.test("cursor: a denial tells the person and the model", () => {
   const { output, carried } = cursor.render(eventOf("preToolUse"), DENY);
   assert.deepEqual(JSON.parse(output), {
     permission: "deny",
@@ -147,7 +147,7 @@ Deno.test("cursor: a refusal tells the person and the model", () => {
   });
 });
 
-Deno.test("cursor: a refusal's notice is for the person alone", () => {
+Deno.test("cursor: a denial's notice is for the person alone", () => {
   const { output } = cursor.render(eventOf("preToolUse"), NOTIFY);
   assert.deepEqual(JSON.parse(output), {
     permission: "deny",
@@ -156,7 +156,7 @@ Deno.test("cursor: a refusal's notice is for the person alone", () => {
   });
 });
 
-Deno.test("cursor: context goes where its documentation names the field", () => {
+Deno.test("cursor: context goes to the fields that its documentation names", () => {
   for (const name of ["sessionStart", "postToolUse"]) {
     const { output, carried } = cursor.render(eventOf(name), INFORM);
     const { context } = INFORM;
@@ -170,7 +170,7 @@ Deno.test("cursor: context goes where its documentation names the field", () => 
   }
 });
 
-Deno.test("cursor: a stop goes on with a follow-up", () => {
+Deno.test("cursor: a held stop goes on with a follow-up", () => {
   const { output } = cursor.render(eventOf("stop"), CONTINUE);
   assert.deepEqual(JSON.parse(output), {
     followup_message: "[message-bus] read this",

@@ -1,6 +1,6 @@
 /**
- * After a shell command: what changed of what others work on is found, whatever
- * holds it, and told in words that are true.
+ * After a shell command: changes to other sessions' files are found under any
+ * hold, and told in true words.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { Machine } from "./hook_machine.ts";
 
-/** Two sessions in the repository, and a file. */
+/** Makes two sessions in the repository, and a file. */
 async function two(): Promise<Machine> {
   const machine = new Machine();
   machine.write("r/src/a.ts", "1");
@@ -16,7 +16,7 @@ async function two(): Promise<Machine> {
   return machine;
 }
 
-/** What `bob` is told whose command ran while something happened. */
+/** Returns the text that `bob` is told after a command with a change in it. */
 async function whileRuns(
   machine: Machine,
   command: string,
@@ -29,10 +29,10 @@ async function whileRuns(
   return (await shell.after()).context;
 }
 
-/** The sentence that blames the command, if there may be no other. */
+/** The sentence that names the command as the only author. */
 const BLAMES = /Your command has changed/;
 
-/** No agent is told to undo what may be another's work. */
+/** Asserts that the text tells no agent to undo another one's work. */
 function assertNoUndoing(told: string): void {
   assert.doesNotMatch(told, /put it back|revert|undo|restore/i);
 }
@@ -49,7 +49,7 @@ for (
     ["a glob", "src/{a,b}.ts", "exclusive"],
   ] as const
 ) {
-  Deno.test(`a command that overwrites what another holds is told to both: ${kind}, ${path}, ${type}`, async () => {
+  Deno.test(`a command that overwrites a held file is announced to both sessions: ${kind}, ${path}, ${type}`, async () => {
     await using machine = await two();
     await machine.lock("ada", `r/${path}`, type);
     const told = await whileRuns(
@@ -77,7 +77,7 @@ for (
   });
 }
 
-Deno.test("in a held folder, a new file and one that is gone are told, too", async () => {
+Deno.test("a command that makes or removes a file in a held folder is announced", async () => {
   await using machine = await two();
   machine.write("r/src/deep/b.ts", "1");
   await machine.lock("ada", "r/src");
@@ -91,7 +91,7 @@ Deno.test("in a held folder, a new file and one that is gone are told, too", asy
   assert.equal((await machine.conflicts()).length, 2);
 });
 
-Deno.test("a folder that is gone with all in it is told", async () => {
+Deno.test("a command that removes a held folder is announced", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src");
   const told = await whileRuns(
@@ -105,7 +105,7 @@ Deno.test("a folder that is gone with all in it is told", async () => {
   );
 });
 
-Deno.test("a file that is moved into a held folder with its old time is told", async () => {
+Deno.test("a file moved into a held folder with its old time is announced", async () => {
   await using machine = await two();
   const old = machine.write("r/old.ts", "2");
   Deno.utimeSync(old, 1_000, 1_000);
@@ -119,7 +119,7 @@ Deno.test("a file that is moved into a held folder with its old time is told", a
   assert.match(told, /src\/a\.ts, which ada/);
 });
 
-Deno.test("git's own files and a nested worktree are not told", async () => {
+Deno.test("git's own files and a nested worktree are not announced", async () => {
   await using machine = await two();
   Deno.mkdirSync(machine.path("r/.git/worktrees/w"), { recursive: true });
   machine.write("r/.git/worktrees/w/HEAD", "ref: refs/heads/w\n");
@@ -136,7 +136,7 @@ Deno.test("git's own files and a nested worktree are not told", async () => {
   assert.deepEqual(await machine.conflicts(), []);
 });
 
-Deno.test("a glob is held for what it matches alone", async () => {
+Deno.test("a glob covers only the files that it matches", async () => {
   await using machine = await two();
   machine.write("r/src/a.md", "1");
   await machine.lock("ada", "r/src/*.ts");
@@ -148,7 +148,7 @@ Deno.test("a glob is held for what it matches alone", async () => {
   assert.equal(told, "");
 });
 
-Deno.test("the holder's formatter is not blamed on another's command", async () => {
+Deno.test("the holder's formatter is not blamed on another session's command", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src/a.ts");
   const tests = machine.shell("bob", "npm test");
@@ -166,7 +166,7 @@ Deno.test("the holder's formatter is not blamed on another's command", async () 
   assertNoUndoing(told);
 });
 
-Deno.test("nor is a formatter that began before the command and ends after it", async () => {
+Deno.test("a formatter that began before the command and ends after it is not blamed on it", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src");
   const formatter = machine.shell("ada", "npx prettier --write src");
@@ -179,7 +179,7 @@ Deno.test("nor is a formatter that began before the command and ends after it", 
   assert.doesNotMatch(told, BLAMES);
   assert.match(told, /changed while your command ran/);
   await formatter.after();
-  // Once it has ended it is under suspicion no more.
+  // After its end it is not a suspect.
   const later = await whileRuns(
     machine,
     "npm test",
@@ -188,7 +188,7 @@ Deno.test("nor is a formatter that began before the command and ends after it", 
   assert.match(later, BLAMES);
 });
 
-Deno.test("the holder's own edit is not told at all", async () => {
+Deno.test("the holder's own edit is not announced", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src");
   const told = await whileRuns(
@@ -200,7 +200,7 @@ Deno.test("the holder's own edit is not told at all", async () => {
   assert.deepEqual(await machine.conflicts(), []);
 });
 
-Deno.test("an edit that began before the command and is not over is not blamed on it", async () => {
+Deno.test("a running edit that began before the command is not blamed on it", async () => {
   await using machine = await two();
   const path = { file_path: machine.path("r/src/a.ts") };
   const edit = machine.tool("ada", "Edit", path);
@@ -218,7 +218,7 @@ Deno.test("an edit that began before the command and is not over is not blamed o
   await edit.after();
 });
 
-Deno.test("a person's editor may always have been it", async () => {
+Deno.test("a change that a person's editor may have made is not blamed on the command", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src/a.ts");
   const told = await whileRuns(
@@ -230,12 +230,12 @@ Deno.test("a person's editor may always have been it", async () => {
     told,
     /or something else did while it ran\. If it was your command, tell ada/,
   );
-  // An agent that has read it is told no more than that.
+  // An agent that has read the file is told no more than that.
   const holders = await machine.prompt("ada");
   assert.doesNotMatch(holders, /bob has changed|^\| has changed/m);
 });
 
-Deno.test("of two sessions' commands at once, neither is blamed, and both are told", async () => {
+Deno.test("two parallel commands are both announced, and neither is blamed", async () => {
   await using machine = await two();
   await machine.start("eve");
   await machine.lock("ada", "r/src");
@@ -251,7 +251,7 @@ Deno.test("of two sessions' commands at once, neither is blamed, and both are to
   }
 });
 
-Deno.test("a command that names the file that it writes has changed it", async () => {
+Deno.test("a command that names the file is blamed for its change", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src", "advisory");
   const command = "sed -i s/1/2/ src/a.ts";
@@ -272,7 +272,7 @@ Deno.test("a command that names the file that it writes has changed it", async (
   );
 });
 
-Deno.test("who has read the file is told that it changed, and of no culprit", async () => {
+Deno.test("an agent that has read the file is told of the change without an author", async () => {
   await using machine = await two();
   await machine.tool("ada", "Read", { file_path: machine.path("r/src/a.ts") })
     .after();
@@ -290,7 +290,7 @@ Deno.test("who has read the file is told that it changed, and of no culprit", as
   assert.doesNotMatch(reason, /bob has changed/);
 });
 
-Deno.test("an edit after such a command is this session's again", async () => {
+Deno.test("an edit after such a command is recorded as this session's", async () => {
   await using machine = await two();
   const read = { file_path: machine.path("r/src/a.ts") };
   await machine.lock("ada", "r/src/a.ts", "advisory");
@@ -309,7 +309,7 @@ Deno.test("an edit after such a command is this session's again", async () => {
   );
 });
 
-Deno.test("a session that has ended holds nothing that could be told of", async () => {
+Deno.test("a session that has ended is not told of changes", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src");
   const told = await whileRuns(machine, "make gen", async () => {
@@ -319,7 +319,7 @@ Deno.test("a session that has ended holds nothing that could be told of", async 
   assert.equal(told, "");
 });
 
-Deno.test("many files are told in one sentence and few events", async () => {
+Deno.test("changes of many files are announced in one sentence and few events", async () => {
   await using machine = await two();
   for (let n = 0; n < 30; n++) machine.write(`r/src/f${n}.ts`, "1");
   await machine.lock("ada", "r/src");
@@ -337,13 +337,13 @@ Deno.test("many files are told in one sentence and few events", async () => {
   assert.match(await machine.prompt("ada"), /while 21 more files of .*src, wh/);
 });
 
-Deno.test("of more than 100 held files, all are looked at", async () => {
+Deno.test("more than 100 held files are all checked", async () => {
   await using machine = await two();
   for (let n = 0; n < 130; n++) {
     machine.write(`r/src/f${n}.ts`, "1");
     await machine.lock("ada", `r/src/f${n}.ts`, "advisory");
   }
-  // The first ones were locked first: they are the ones that are not stamped.
+  // The first ones were locked first, so they are not stamped.
   const told = await whileRuns(machine, "make gen", async () => {
     await new Promise((resolve) => setTimeout(resolve, 30));
     for (const n of [0, 7, 129]) machine.write(`r/src/f${n}.ts`, "22");
@@ -352,7 +352,7 @@ Deno.test("of more than 100 held files, all are looked at", async () => {
   assert.equal((await machine.conflicts()).length, 3);
 });
 
-Deno.test("a folder with more files than are looked at is told of once", async () => {
+Deno.test("a folder with more files than the bound is reported once", async () => {
   await using machine = await two();
   for (let n = 0; n < 5_100; n++) {
     const folder = `r/src/${n % 50}`;
@@ -402,7 +402,7 @@ for (const above of [".", "r"]) {
   });
 }
 
-Deno.test("a command in a folder of another project is held to what lies there", async () => {
+Deno.test("a command in a folder of another project is checked against its files", async () => {
   await using machine = await two();
   machine.repository("s");
   machine.write("s/c.ts", "1");

@@ -1,5 +1,5 @@
 /**
- * Before and after an edit: who is stopped, by what, how often, and told what.
+ * Edits: denials, their number and words, and notes.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { contextOf, reasonOf, Scene } from "./scene.ts";
 
 const MINUTE_MS = 60_000;
 
-Deno.test("an edit of what nobody holds passes and takes a lock", async () => {
+Deno.test("an edit of a free file passes and takes a lock", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   const decision = await scene.before("ada", [path]);
@@ -22,7 +22,7 @@ Deno.test("an edit of what nobody holds passes and takes a lock", async () => {
   assert.deepEqual((await scene.session("ada")).activeFiles, [path]);
 });
 
-Deno.test("an exclusive hold stops an edit: who, since when, on what, what to do", async () => {
+Deno.test("an exclusive hold denies an edit with holder, time, task and next step", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("bob", "a.ts", {
@@ -52,7 +52,7 @@ Deno.test("an exclusive hold stops an edit: who, since when, on what, what to do
   }
 });
 
-Deno.test("the lock of the command that an agent runs within is in its way not at all", async () => {
+Deno.test("the lock of the command that an agent runs within never denies its edits", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("with-lock-1", "a.ts", { type: "exclusive" });
@@ -63,7 +63,7 @@ Deno.test("the lock of the command that an agent runs within is in its way not a
   });
   assert.deepEqual(await scene.held("ada"), ["a.ts"]);
   assert.deepEqual(await scene.events(), ["denied ada with-lock-1 a.ts"]);
-  // Others' locks stand in its way as ever.
+  // Other sessions' locks still deny.
   await scene.hold("bob", "b.ts", { type: "exclusive" });
   reasonOf(await scene.before("ada", [scene.write("b.ts", "b")], within));
 });
@@ -84,7 +84,7 @@ Deno.test("a denied edit takes no lock and announces no overlap", async () => {
   ]);
 });
 
-Deno.test("who goes on all the same is announced to who is there", async () => {
+Deno.test("an edit that passes after a denial is announced to the other editors", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("bob", "a.ts");
@@ -92,7 +92,7 @@ Deno.test("who goes on all the same is announced to who is there", async () => {
   await scene.before("ada", [path], { callId: "2" });
   const told = contextOf(await scene.call("bob", { kind: "prompt" }));
   assert.match(told, /conflict from ada.*\n\| is editing .*a\.ts, which you/);
-  // That it was denied before is over.
+  // The earlier denial is replaced by the overlap.
   assert.doesNotMatch(told, /wanted to edit/);
   assert.equal(contextOf(await scene.call("bob", { kind: "prompt" })), "");
 });
@@ -111,7 +111,7 @@ Deno.test("each session, agent and path has its own denial", async () => {
   reasonOf(await scene.before("eve", [a], { callId: "5" }));
 });
 
-Deno.test("block denies as long as it lasts", async () => {
+Deno.test("block denies as long as the hold lasts", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   const hold = await scene.hold("bob", "a.ts");
@@ -127,7 +127,7 @@ Deno.test("block denies as long as it lasts", async () => {
   contextOf(await scene.before("ada", [path], { callId: "4", policy }));
 });
 
-Deno.test("inform lets pass and tells the model after, once", async () => {
+Deno.test("inform lets an edit pass and tells the model later, once", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("bob", "a.ts");
@@ -140,7 +140,7 @@ Deno.test("inform lets pass and tells the model after, once", async () => {
   assert.doesNotMatch(told, /retry/);
   await scene.before("ada", [path], { callId: "2", policy });
   assert.equal(contextOf(await scene.after("ada", [path], { policy })), "");
-  // Another conflict is another matter.
+  // A further conflict is told, too.
   await scene.hold("eve", "a.ts");
   await scene.before("ada", [path], { callId: "3", policy });
   assert.match(
@@ -149,7 +149,7 @@ Deno.test("inform lets pass and tells the model after, once", async () => {
   );
 });
 
-Deno.test("inform does not let pass what is held exclusively", async () => {
+Deno.test("inform does not let an edit of an exclusively held file pass", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("bob", "a.ts", { type: "exclusive" });
@@ -173,7 +173,7 @@ Deno.test("every path of a call is judged, relative ones from its folder", async
   reasonOf(await scene.call("ada", { kind: "before-tool", cwd, tool }));
 });
 
-Deno.test("a folder or a glob that is held covers the file", async () => {
+Deno.test("a held folder or glob covers the file", async () => {
   await using scene = await Scene.open();
   Deno.mkdirSync(scene.path("src"));
   const path = scene.write("src/a.sql", "a");
@@ -185,7 +185,7 @@ Deno.test("a folder or a glob that is held covers the file", async () => {
   contextOf(await scene.before("ada", [path]));
 });
 
-Deno.test("a lock is renewed by touching its file and by nothing else", async () => {
+Deno.test("only a touch of its file renews a lock", async () => {
   await using scene = await Scene.open();
   const [a, b] = [scene.write("a.ts", "a"), scene.write("b.ts", "b")];
   await scene.before("ada", [a]);
@@ -204,7 +204,7 @@ Deno.test("a lock is renewed by touching its file and by nothing else", async ()
   assert.equal(await expiry(), 10 * MINUTE_MS);
 });
 
-Deno.test("a longer or stronger hold of one's own is not made less", async () => {
+Deno.test("an edit keeps a longer or stronger hold of the session", async () => {
   await using scene = await Scene.open();
   scene.write("a.ts", "a");
   await scene.hold("ada", "a.ts", { type: "exclusive" });
@@ -214,7 +214,7 @@ Deno.test("a longer or stronger hold of one's own is not made less", async () =>
   assert.equal(Date.parse(hold.expiresAt) - scene.clock.nowMs, 60 * MINUTE_MS);
 });
 
-Deno.test("what can be no path stops nothing and is logged", async () => {
+Deno.test("an impossible path stops no call and is logged", async () => {
   await using scene = await Scene.open();
   contextOf(await scene.before("ada", ["a\nb", "ok.ts"]));
   assert.deepEqual(await scene.held("ada"), ["ok.ts"]);

@@ -1,6 +1,6 @@
 /**
- * What is found later, or by other means: commands that go on in the background,
- * and tools of which is not known what they do.
+ * Changes that are found later or by other means: commands in the background, and
+ * tools of unknown effect.
  *
  * @module
  */
@@ -27,7 +27,7 @@ for (
     ["tmux", { command: "tmux new -d 'make watch'" }],
   ] as const
 ) {
-  Deno.test(`what a command in the background writes is told at a later hook: ${what}`, async () => {
+  Deno.test(`a write of a command in the background is announced at a later hook: ${what}`, async () => {
     await using machine = await two();
     await machine.lock("ada", "r/src");
     const shell = machine.tool("bob", "Bash", input);
@@ -47,7 +47,7 @@ for (
   });
 }
 
-Deno.test("a command that ends with its call is looked at no more", async () => {
+Deno.test("a command that ends with its call is not checked again", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src");
   const shell = machine.shell("bob", "make gen && curl 'x?a=1&b=2' 2>&1");
@@ -58,7 +58,7 @@ Deno.test("a command that ends with its call is looked at no more", async () => 
   assert.deepEqual(await machine.conflicts(), []);
 });
 
-Deno.test("what goes on is told from what does not", () => {
+Deno.test("shellWrites() tells commands that go on from those that end", () => {
   for (
     const command of [
       "a &",
@@ -90,7 +90,7 @@ Deno.test("what goes on is told from what does not", () => {
   );
 });
 
-Deno.test("each file is told of once, for ten minutes", async () => {
+Deno.test("a background change is announced once for each file, for ten minutes", async () => {
   await using scene = await Scene.open();
   Deno.mkdirSync(scene.path("src"));
   for (const name of ["a", "b", "c"]) scene.write(`src/${name}.ts`, "1");
@@ -107,7 +107,7 @@ Deno.test("each file is told of once, for ten minutes", async () => {
   scene.write("src/a.ts", "333");
   assert.equal(await told(), "");
   scene.write("src/b.ts", "22");
-  // Not sooner than two seconds after the last look, but at the end of a turn.
+  // At most every two seconds, but always at the end of a turn.
   assert.equal(await told(), "");
   await scene.call("ada", { kind: "stop", wasContinued: false });
   assert.match(await told(), /src\/b\.ts, which bob/);
@@ -118,7 +118,7 @@ Deno.test("each file is told of once, for ten minutes", async () => {
   assert.equal(await told(), "");
 });
 
-Deno.test("at the end of a session its commands are looked at for the last time", async () => {
+Deno.test("commands of a session are checked for the last time at its end", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src/a.ts");
   const shell = machine.shell("bob", "make watch &");
@@ -129,7 +129,7 @@ Deno.test("at the end of a session its commands are looked at for the last time"
   assert.match(await machine.prompt("ada"), /src\/a\.ts, which you hold, chan/);
 });
 
-Deno.test("what the holder says that it changed is not told of a command in the background", async () => {
+Deno.test("a file that its holder reports as changed is not announced", async () => {
   await using machine = await two();
   const shell = machine.shell("bob", "make watch &");
   await machine.lock("ada", "r/src");
@@ -139,7 +139,7 @@ Deno.test("what the holder says that it changed is not told of a command in the 
   assert.equal(await machine.prompt("bob"), "");
 });
 
-Deno.test("two commands in the background are both looked at", async () => {
+Deno.test("two commands in the background are both checked", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src");
   const shells = ["make one &", "make two &"].map((command) =>
@@ -159,7 +159,7 @@ for (
     ["Unheard", "uri"],
   ] as const
 ) {
-  Deno.test(`what a tool that is not known has changed is told and noted: ${name}, ${field}`, async () => {
+  Deno.test(`a change by an unknown tool is announced and noted: ${name}, ${field}`, async () => {
     await using machine = await two();
     const path = machine.path("r/src/a.ts");
     await machine.tool("ada", "Read", { file_path: path }).after();
@@ -185,7 +185,7 @@ for (
   });
 }
 
-Deno.test("a file that no session holds is noted, too, for who has read it", async () => {
+Deno.test("a change of a free file is noted for agents that have read it", async () => {
   await using machine = await two();
   await machine.tool("ada", "Read", { file_path: machine.path("r/src/a.ts") })
     .after();
@@ -199,7 +199,7 @@ Deno.test("a file that no session holds is noted, too, for who has read it", asy
   assert.match(reason, /src\/a\.ts changed \d+ s ago, after you read it\. bob/);
 });
 
-Deno.test("a tool that changes nothing leaves nothing", async () => {
+Deno.test("an unknown tool that changes nothing leaves no event", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src");
   const tool = machine.tool("bob", "Unheard", {
@@ -211,7 +211,7 @@ Deno.test("a tool that changes nothing leaves nothing", async () => {
   assert.deepEqual(await store.touchesOf(machine.path("r/src/a.ts"), 0), []);
 });
 
-Deno.test("a file that the tool makes, and one in the folder that it names, are found", async () => {
+Deno.test("a file that the tool makes, and one in a folder that it names, are found", async () => {
   await using machine = await two();
   await machine.lock("ada", "r/src");
   for (
@@ -227,7 +227,7 @@ Deno.test("a file that the tool makes, and one in the folder that it names, are 
   }
 });
 
-Deno.test("a file of another project that the tool names is told to its holder", async () => {
+Deno.test("a change in another project that the tool names is announced to its holder", async () => {
   await using machine = await two();
   machine.repository("s");
   machine.write("s/c.ts", "1");
@@ -239,7 +239,7 @@ Deno.test("a file of another project that the tool names is told to its holder",
   assert.match((await tool.after()).context, /s\/c\.ts, which eve holds/);
 });
 
-Deno.test("what only looks like a path is no trouble", async () => {
+Deno.test("a text that only looks like a path causes no error", async () => {
   await using machine = await two();
   const { readHookLog } = await import("../../lib/hooks/hook_log.ts");
   for (const path of ["https://a.example/b", "a\u0000b", "x".repeat(9_000)]) {

@@ -1,6 +1,6 @@
 /**
- * What concerns a file goes by the file's project: of sessions in a folder above
- * it, in a superproject, or in a project of another name.
+ * A file's own project decides about it: for sessions in a folder above it, in a
+ * superproject, or in a project of another name.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { Machine } from "./hook_machine.ts";
 
-/** A session above a repository, and one in it; both edit its file. */
+/** Lets a session above a repository and one in it edit its file. */
 async function bothEdit(machine: Machine, above: string): Promise<void> {
   await machine.start("above", above);
   await machine.start("within", "r/sub");

@@ -1,6 +1,5 @@
 /**
- * Shell commands on real folders: which of them are stopped by an exclusive
- * hold of another session.
+ * Shell commands on real folders, while another session holds a path exclusively.
  *
  * @module
  */
@@ -8,7 +7,7 @@
 import assert from "node:assert/strict";
 import { contextOf, reasonOf, Scene } from "./scene.ts";
 
-/** A project with files, folders and links that commands name. */
+/** Makes a project with files, folders and links that commands name. */
 async function openScene(): Promise<Scene> {
   const scene = await Scene.open();
   for (const folder of ["src", "out", "out/src", "empty"]) {
@@ -22,7 +21,7 @@ async function openScene(): Promise<Scene> {
   return scene;
 }
 
-/** What is held, the command, and whether it is stopped. */
+/** The held path, the command, and its outcome. */
 type Row = readonly [string, string, "stopped" | "passes"];
 
 const ROWS: readonly Row[] = [
@@ -64,7 +63,7 @@ const ROWS: readonly Row[] = [
   ["out/new", "mkdir -p made && mv new made", "passes"],
   ["made/new", "mkdir -p made && mv new made", "stopped"],
   ["made/new", "install -d made; install new made", "stopped"],
-  // The link itself is replaced, not what it leads to.
+  // The command replaces the link itself, not its target.
   ["out/later", "ln -sf ../later link", "stopped"],
   // Read off git's commands.
   ["src/a.ts", "git checkout src/a.ts", "stopped"],
@@ -94,7 +93,7 @@ const ROWS: readonly Row[] = [
   ["out/held", "mv h* out", "stopped"],
   ["app/[id].ts", "cp new app/[id].ts", "stopped"],
   ["app/i.ts", "cp new app/[id].ts", "passes"],
-  // What can be no path is no trouble of ours.
+  // Impossible paths cause no error of ours.
   ["src/a.ts", "echo x > held/x; rm $'a\\nb' '' held/y/z", "passes"],
   ["src/a.ts", `touch ${"x".repeat(300)} src/[*`, "passes"],
   // Whole folders.
@@ -146,7 +145,7 @@ Deno.test("a command runs in the folder that its call names", async () => {
   assert.deepEqual(held.toSorted(), ["a.ts", "out/a.ts"]);
 });
 
-Deno.test("what a command wrote is the session's own in the folder that its call names", async () => {
+Deno.test("a command's write in the folder of its call is recorded as the session's", async () => {
   await using scene = await openScene();
   await scene.beforeShell("ada", "echo 2 > a.ts", { folder: "src" });
   scene.write("src/a.ts", "2");
@@ -155,7 +154,7 @@ Deno.test("what a command wrote is the session's own in the folder that its call
   assert.deepEqual(touches.map(({ session }) => session), ["ada"]);
 });
 
-/** `ada` has read a file by a command; then `bob` changes it, and is done. */
+/** Lets `ada` read a file by a command, and `bob` then change it. */
 async function changedSinceShown(
   scene: Scene,
   command: string,
@@ -183,7 +182,7 @@ for (
     "cat src/b.ts src/a.ts | head",
   ]
 ) {
-  Deno.test(`\`${command}\` is a read: what changes after it is told, until it is read again`, async () => {
+  Deno.test(`\`${command}\` is a read: a later change is told until the file is read again`, async () => {
     await using scene = await openScene();
     const path = await changedSinceShown(scene, command);
     const reason = reasonOf(await scene.before("ada", [path], { callId: "1" }));
@@ -204,7 +203,7 @@ for (
     "echo src/a.ts",
   ]
 ) {
-  Deno.test(`\`${command}\` is no read of src/a.ts`, async () => {
+  Deno.test(`\`${command}\` is not a read of src/a.ts`, async () => {
     await using scene = await openScene();
     const path = await changedSinceShown(scene, command);
     contextOf(await scene.before("ada", [path]));

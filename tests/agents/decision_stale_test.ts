@@ -1,6 +1,6 @@
 /**
- * Stale reads: the lost update that no lock catches. And what a shell command
- * changes of others' files.
+ * Stale reads: the lost update that no lock prevents. And a shell command's
+ * changes to other sessions' files.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { contextOf, reasonOf, Scene } from "./scene.ts";
 
-/** `ada` has read the file; then `bob` edits it, and is done. */
+/** Lets `ada` read the file, and `bob` then edit it. */
 async function changedSinceRead(scene: Scene, text: string): Promise<string> {
   const path = scene.write("a.ts", "a");
   await scene.after("ada", [path], {}, "read");
@@ -21,7 +21,7 @@ async function changedSinceRead(scene: Scene, text: string): Promise<string> {
   return path;
 }
 
-Deno.test("who has read a file is told that another has changed it since", async () => {
+Deno.test("an edit of a file that another session changed since the read is denied", async () => {
   await using scene = await Scene.open();
   const path = await changedSinceRead(scene, "b");
   const reason = reasonOf(await scene.before("ada", [path], { callId: "1" }));
@@ -33,7 +33,7 @@ Deno.test("who has read a file is told that another has changed it since", async
   contextOf(await scene.before("ada", [path], { callId: "2" }));
 });
 
-Deno.test("reading it again is enough", async () => {
+Deno.test("reading a changed file again lets the edit pass", async () => {
   await using scene = await Scene.open();
   const path = await changedSinceRead(scene, "b");
   reasonOf(await scene.before("ada", [path], { callId: "1" }));
@@ -42,13 +42,13 @@ Deno.test("reading it again is enough", async () => {
   contextOf(await scene.before("ada", [path], { callId: "2" }));
 });
 
-Deno.test("the same content at another time is no change", async () => {
+Deno.test("a rewrite with the same content is not a change", async () => {
   await using scene = await Scene.open();
   const path = await changedSinceRead(scene, "a");
   contextOf(await scene.before("ada", [path]));
 });
 
-Deno.test("a change is told by its size, though its time is an older one", async () => {
+Deno.test("a change with an older time is found by its size", async () => {
   await using scene = await Scene.open();
   const path = await changedSinceRead(scene, "longer");
   const { nowMs } = scene.clock;
@@ -56,7 +56,7 @@ Deno.test("a change is told by its size, though its time is an older one", async
   reasonOf(await scene.before("ada", [path]));
 });
 
-Deno.test("what a session changed itself, or never read, is not stale", async () => {
+Deno.test("a file that the session changed itself, or never read, is not stale", async () => {
   await using scene = await Scene.open();
   const path = await changedSinceRead(scene, "b");
   contextOf(await scene.before("eve", [path]));
@@ -65,14 +65,14 @@ Deno.test("what a session changed itself, or never read, is not stale", async ()
   contextOf(await scene.before("ada", [path]));
 });
 
-Deno.test("an edit that failed knows no more than before", async () => {
+Deno.test("a failed edit refreshes no read", async () => {
   await using scene = await Scene.open();
   const path = await changedSinceRead(scene, "b");
   await scene.after("ada", [path], { succeeded: false });
   reasonOf(await scene.before("ada", [path]));
 });
 
-Deno.test("a change by another anew is denied anew", async () => {
+Deno.test("a further change by another session is denied again", async () => {
   await using scene = await Scene.open();
   const path = await changedSinceRead(scene, "b");
   reasonOf(await scene.before("ada", [path], { callId: "1" }));
@@ -83,7 +83,7 @@ Deno.test("a change by another anew is denied anew", async () => {
   assert.match(reason, /eve has changed/);
 });
 
-Deno.test("inform tells of it after; block does not hold it against who comes late", async () => {
+Deno.test("inform tells of a change later; block does not deny it", async () => {
   await using scene = await Scene.open();
   const path = await changedSinceRead(scene, "b");
   const inform = { policy: { onOverlap: "inform" } } as const;
@@ -121,7 +121,7 @@ Deno.test("a shell command's writes are judged like edits", async () => {
   assert.deepEqual(await scene.held("ada"), ["c.ts"]);
 });
 
-Deno.test("what changed while a command ran is told to both, and noted", async () => {
+Deno.test("a change during a command is announced to both sessions, and noted", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.before("bob", [path]);
@@ -143,12 +143,12 @@ Deno.test("what changed while a command ran is told to both, and noted", async (
   );
   const [touch] = await scene.store.touchesOf(path, 0);
   assert.equal(touch.session, "ada");
-  // Said once.
+  // Announced once.
   contextOf(await scene.afterShell("ada", "./format-all", opaque));
   assert.equal((await scene.conflicts()).length, 1);
 });
 
-Deno.test("a command is not to blame for what its holder changed, or nobody", async () => {
+Deno.test("a command is not blamed for its holder's change, or for no change", async () => {
   await using scene = await Scene.open();
   const [a, b] = [scene.write("a.ts", "a"), scene.write("b.ts", "b")];
   await scene.before("bob", [a, b]);
@@ -156,7 +156,7 @@ Deno.test("a command is not to blame for what its holder changed, or nobody", as
   scene.clock.advance(5_000);
   scene.write("a.ts", "by bob");
   await scene.after("bob", [a]);
-  // Written anew, and the same.
+  // A rewrite with the same content.
   scene.write("b.ts", "b");
   assert.equal(
     contextOf(await scene.afterShell("ada", "./test", { callId: "1" })),
@@ -165,7 +165,7 @@ Deno.test("a command is not to blame for what its holder changed, or nobody", as
   assert.deepEqual(await scene.conflicts(), []);
 });
 
-Deno.test("commands at once are kept apart by their calls", async () => {
+Deno.test("parallel commands are told apart by their calls", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.before("bob", [path]);
@@ -179,7 +179,7 @@ Deno.test("commands at once are kept apart by their calls", async () => {
   assert.equal((await scene.conflicts()).length, 1);
 });
 
-Deno.test("another project's files are no business of a command's", async () => {
+Deno.test("a command is not checked against another project's files", async () => {
   await using scene = await Scene.open();
   Deno.mkdirSync(`${scene.project}-2`);
   const path = `${scene.project}-2/a.ts`;
@@ -217,11 +217,11 @@ Deno.test("a subagent is told that another agent of its session has changed the 
     ),
     reason,
   );
-  // It took no lock.
+  // The denied edit took no lock.
   const holds = await scene.store.locks({ project: null, session: "ada" });
   assert.deepEqual(holds.map(({ agent }) => agent), ["one"]);
   contextOf(await scene.before("ada", [path], { ...two, callId: "3" }));
-  // Now it is the other way round, until the file is read again.
+  // The other agent is denied now, until it reads the file again.
   scene.write("a.ts", "by two");
   await scene.after("ada", [path], { ...two, callId: "3" });
   reasonOf(await scene.before("ada", [path], { ...one, callId: "4" }));
@@ -230,7 +230,7 @@ Deno.test("a subagent is told that another agent of its session has changed the 
   contextOf(await scene.before("ada", [path], { ...one, callId: "5" }));
 });
 
-Deno.test("the main agent is told of its subagent's change, and a subagent of the main agent's", async () => {
+Deno.test("main agent and subagent are told of each other's changes", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   const sub = { agentId: "sub" };
@@ -270,7 +270,7 @@ Deno.test("an agent's own changes, unread files and the same content are not sta
   contextOf(await scene.before("ada", [path], two));
 });
 
-Deno.test("inform tells a subagent after of what another agent of its session changed", async () => {
+Deno.test("inform tells a subagent later of another agent's change in its session", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   const inform = { policy: { onOverlap: "inform" }, agentId: "two" } as const;

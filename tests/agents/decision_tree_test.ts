@@ -1,6 +1,6 @@
 /**
- * Commands of git that change a whole worktree, on real repositories: the
- * sessions that they concern, and the notices of a branch that changed.
+ * Git commands that change a whole worktree, on real repositories: the concerned
+ * sessions, and the notices of a changed branch.
  *
  * @module
  */
@@ -18,7 +18,7 @@ async function git(scene: Scene, ...args: string[]): Promise<void> {
   await run("git", ["-C", scene.project, ...identity, ...args]);
 }
 
-/** A scene whose project is a real repository with a branch `next`. */
+/** Makes a scene whose project is a real repository with a branch `next`. */
 async function openScene(): Promise<Scene> {
   const scene = await Scene.open();
   Deno.removeSync(scene.path(".git"), { recursive: true });
@@ -63,7 +63,7 @@ Deno.test("a branch switch under another session's edits is denied once, and nam
   );
   assert.equal(await isStopped(scene, "bob", "git switch next"), false);
   assert.equal(await isStopped(scene, "bob", "git stash"), false);
-  // Her own commands are her business.
+  // Her own commands pass.
   assert.equal(await isStopped(scene, "ann", "git switch next"), false);
   // She is told at her next step, once.
   const told = contextOf(await scene.after("ann", ["x"], {}, "read"));
@@ -146,7 +146,7 @@ Deno.test("a change whose lock was released counts for ten minutes", async () =>
   assert.equal(await isStopped(scene, "eve", "git switch next"), false);
 });
 
-Deno.test("work that ends is no news, and work that begins is", async () => {
+Deno.test("a switch is denied again after new work, not after work that ended", async () => {
   await using scene = await openScene();
   await edit(scene, "ann", "a");
   await edit(scene, "eve", "b");
@@ -165,12 +165,12 @@ Deno.test("work that ends is no news, and work that begins is", async () => {
   assert.match(reason, /ann \(claude\) is working on a, c \(/);
   await scene.store.releaseLock(hold);
   assert.equal(await stopped(), false);
-  // Each agent of a session is told for itself.
+  // Each agent of a session is told separately.
   assert.equal(await stopped({ agentId: "sub" }), true);
   assert.equal(await stopped({ agentId: "sub" }), false);
 });
 
-Deno.test("an exclusive lock in the worktree, or on its head, refuses as long as it is held", async () => {
+Deno.test("an exclusive lock in the worktree, or on its head, denies as long as it is held", async () => {
   await using scene = await openScene();
   await scene.session("ann");
   for (const name of ["a", "@git/head", "@git/index"]) {
@@ -195,11 +195,11 @@ Deno.test("an exclusive lock in the worktree, or on its head, refuses as long as
   assert.equal(
     await isStopped(scene, "eve", "git checkout -- c"),
     false,
-    "single files are no business of the head",
+    "a lock on the head does not cover single files",
   );
 });
 
-Deno.test("the policy decides what another's work does", async () => {
+Deno.test("the policy decides on another session's work in the worktree", async () => {
   await using scene = await openScene();
   await edit(scene, "ann", "a");
   const block = { policy: { onOverlap: "block" as const } };
@@ -218,7 +218,7 @@ Deno.test("the policy decides what another's work does", async () => {
   assert.equal(actingFor.verdict, "allow");
 });
 
-Deno.test("worktrees are told apart, also one below the root of another", async () => {
+Deno.test("a linked worktree below the root of another is separate from it", async () => {
   await using scene = await openScene();
   await git(scene, "worktree", "add", "-q", ".claude/worktrees/w", "next");
   const inner = ".claude/worktrees/w";
@@ -237,7 +237,7 @@ Deno.test("worktrees are told apart, also one below the root of another", async 
   assert.equal(target.kind, "folder");
 });
 
-Deno.test("each session of the worktree is told of a branch change at its next step, once", async () => {
+Deno.test("each session of the worktree is told of a branch change once, at its next step", async () => {
   await using scene = await openScene();
   for (const id of ["ann", "bob", "eve"]) await scene.session(id);
   const linked = await scene.store.registerSession({
@@ -272,7 +272,7 @@ Deno.test("each session of the worktree is told of a branch change at its next s
   assert.equal(contextOf(await scene.afterShell("bob", "ls")), "");
 });
 
-Deno.test("a branch that an unknown process changed is told to all, without a culprit", async () => {
+Deno.test("a branch changed by an unknown process is announced without an author", async () => {
   await using scene = await openScene();
   await scene.session("ann");
   await scene.session("bob");
@@ -282,7 +282,7 @@ Deno.test("a branch that an unknown process changed is told to all, without a cu
   const ann = contextOf(await scene.afterShell("ann", "make"));
   assert.ok(ann.includes(found), ann);
   assert.ok(contextOf(await scene.call("bob", prompt())).includes(found));
-  // A detached head, and commits on it.
+  // A detached HEAD, and commits on it.
   await git(scene, "checkout", "-q", "--detach");
   const detached = contextOf(await scene.call("bob", prompt()));
   assert.match(detached, /is now a detached head \(was next\)/);
@@ -293,12 +293,12 @@ Deno.test("a branch that an unknown process changed is told to all, without a cu
   await git(scene, "commit", "-q", "--allow-empty", "-m", "on no branch");
   assert.equal(contextOf(await scene.afterShell("ann", "git commit")), "");
   await git(scene, "switch", "-q", "main");
-  // A command that cannot change the branch has not changed it.
+  // A command that cannot change the branch is not its author.
   const back = contextOf(await scene.afterShell("ann", "git stash"));
   assert.match(back, /is now main \(was a detached head\), .* unknown process/);
 });
 
-Deno.test("a switch of another worktree is told to its sessions alone", async () => {
+Deno.test("a branch change is announced to the sessions of its worktree only", async () => {
   await using scene = await openScene();
   await git(scene, "worktree", "add", "-q", "w", "next");
   const other = await scene.store.registerSession({
@@ -319,7 +319,7 @@ Deno.test("a switch of another worktree is told to its sessions alone", async ()
   assert.equal(contextOf(await scene.call("ann", prompt())), "");
 });
 
-Deno.test("a thousand sessions at work are all looked at", async () => {
+Deno.test("the work of a thousand sessions is checked", async () => {
   await using scene = await openScene();
   for (let i = 0; i < 1_000; i++) {
     const id = `s${i}`;

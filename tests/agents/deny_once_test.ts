@@ -1,6 +1,5 @@
 /**
- * Telling once: for which fact a call is denied, how often, and what the holder
- * hears of it.
+ * Denials for one fact: their number, and the holder's notice.
  *
  * @module
  */
@@ -22,7 +21,7 @@ Deno.test("the retry passes at once; the same call gets the same answer", async 
   assert.deepEqual(await scene.held("ada"), ["a.ts"]);
 });
 
-Deno.test("the retry of an agent without ids of calls passes at once", async () => {
+Deno.test("the retry of an agent without call ids passes at once", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("bob", "a.ts");
@@ -40,7 +39,7 @@ Deno.test("a hook that two agents' settings wire denies twice for one call", asy
   contextOf(await scene.before("ada", [path], { wiring: "claude" }));
 });
 
-Deno.test("calls in parallel that find a fact untold are all denied, and tell it once", async () => {
+Deno.test("parallel calls that meet an untold fact are all denied, and announce it once", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("bob", "a.ts");
@@ -50,7 +49,7 @@ Deno.test("calls in parallel that find a fact untold are all denied, and tell it
   );
   assert.equal(reasonOf(decisions[0]).includes("bob"), true);
   for (const [at, decision] of decisions.entries()) {
-    // Each keeps its answer, whatever it was.
+    // Each call keeps its answer.
     const { verdict } = await scene.before("ada", [path], {
       callId: String(at + 1),
     });
@@ -60,7 +59,7 @@ Deno.test("calls in parallel that find a fact untold are all denied, and tell it
   assert.deepEqual(denied, ["denied ada bob a.ts"]);
 });
 
-Deno.test("a hold that is renewed, or lasts, is no news", async () => {
+Deno.test("a renewed or lasting hold is not a new fact", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.before("bob", [path]);
@@ -74,7 +73,7 @@ Deno.test("a hold that is renewed, or lasts, is no news", async () => {
   }
 });
 
-Deno.test("a hold that is given back and taken again is news", async () => {
+Deno.test("a hold that is released and taken again is a new fact", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   const hold = await scene.hold("bob", "a.ts");
@@ -85,7 +84,7 @@ Deno.test("a hold that is given back and taken again is news", async () => {
   contextOf(await scene.before("ada", [path], { callId: "3" }));
 });
 
-Deno.test("a session that comes is news, one that leaves is none", async () => {
+Deno.test("a further holder is a new fact, a leaving one is not", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   const hold = await scene.hold("bob", "a.ts");
@@ -99,7 +98,7 @@ Deno.test("a session that comes is news, one that leaves is none", async () => {
   contextOf(await scene.before("ada", [path], { callId: "4" }));
 });
 
-Deno.test("a session that comes and leaves before the retry is no news", async () => {
+Deno.test("a holder that comes and leaves before the retry is not a new fact", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("bob", "a.ts");
@@ -109,7 +108,7 @@ Deno.test("a session that comes and leaves before the retry is no news", async (
   contextOf(await scene.before("ada", [path], { callId: "2" }));
 });
 
-Deno.test("a held folder is one fact for all files in it", async () => {
+Deno.test("a held folder is one fact for all its files", async () => {
   await using scene = await Scene.open();
   Deno.mkdirSync(scene.path("src"));
   const [a, b] = [scene.write("src/a.ts", "a"), scene.write("src/b.ts", "b")];
@@ -119,7 +118,7 @@ Deno.test("a held folder is one fact for all files in it", async () => {
   contextOf(await scene.before("ada", [b], { callId: "2" }));
 });
 
-Deno.test("after the file was read as told, the edit passes", async () => {
+Deno.test("an edit passes after the file was read as told", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.after("ada", [path], {}, "read");
@@ -136,7 +135,7 @@ Deno.test("after the file was read as told, the edit passes", async () => {
   contextOf(await scene.before("ada", [path], { callId: "2" }));
 });
 
-Deno.test("a third session's touch is news only if it changes the file after the telling", async () => {
+Deno.test("a third session's touch is a new fact only if it changes the file after the telling", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.after("ada", [path], {}, "read");
@@ -144,7 +143,7 @@ Deno.test("a third session's touch is news only if it changes the file after the
   scene.write("a.ts", "by bob");
   await scene.after("bob", [path]);
   reasonOf(await scene.before("ada", [path], { callId: "1" }));
-  // Its edit failed, or it wrote the same again.
+  // Its edit failed, or wrote the same content.
   scene.clock.advance(1_000);
   await scene.after("eve", [path], { succeeded: false });
   contextOf(await scene.before("ada", [path], { callId: "2" }));
@@ -155,7 +154,7 @@ Deno.test("a third session's touch is news only if it changes the file after the
   contextOf(await scene.before("ada", [path], { callId: "4" }));
 });
 
-Deno.test("a change that takes back an edit is news, though the file was so before", async () => {
+Deno.test("a change that reverts an edit is a new fact", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.after("ada", [path], {}, "read");
@@ -173,7 +172,7 @@ Deno.test("a change that takes back an edit is news, though the file was so befo
   reasonOf(await scene.before("ada", [path], { callId: "3" }));
 });
 
-Deno.test("a holder that has finished its turn is said to be idle", async () => {
+Deno.test("a denial says that a holder with a finished turn is idle", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.before("bob", [path]);
@@ -185,7 +184,7 @@ Deno.test("a holder that has finished its turn is said to be idle", async () => 
   );
 });
 
-Deno.test("a call with a firm fact does not promise that its retry passes", async () => {
+Deno.test("a denial for a firm fact does not promise that the retry passes", async () => {
   await using scene = await Scene.open();
   const [a, b] = [scene.write("a.ts", "a"), scene.write("b.ts", "b")];
   await scene.hold("bob", "a.ts");
@@ -193,14 +192,14 @@ Deno.test("a call with a firm fact does not promise that its retry passes", asyn
   const reason = reasonOf(await scene.before("ada", [a, b], { callId: "1" }));
   assert.match(reason, /bob .*a\.ts.*\neve .*b\.ts/s);
   assert.doesNotMatch(reason, /passes/);
-  // What was told is not told again; what is firm stays.
+  // A told fact is not told again; a firm one stays.
   const again = reasonOf(await scene.before("ada", [a, b], { callId: "2" }));
   assert.match(again, /^\[message-bus\] eve /);
   await scene.store.releaseLock(hold);
   contextOf(await scene.before("ada", [a, b], { callId: "3" }));
 });
 
-Deno.test("a call with more facts than are shown is told of all, and its retry passes", async () => {
+Deno.test("a call with more facts than are shown counts all, and its retry passes", async () => {
   await using scene = await Scene.open();
   const names = Array.from({ length: 30 }, (_, n) => `f${n}.ts`);
   for (const name of names) await scene.hold("bob", name);
@@ -238,13 +237,13 @@ Deno.test("the holder is told once that an edit was denied, and how long ago", a
     /conflict from ada.*\n\| wanted to edit \S*a\.ts 6 min ago and was stopped, because you held it/,
   );
   assert.equal(contextOf(await scene.call("bob", { kind: "prompt" })), "");
-  // The denied session has heard it by its denial, others are not concerned.
+  // The denied session knows it from its denial; others are not concerned.
   for (const session of ["ada", "eve"]) {
     assert.equal(contextOf(await scene.call(session, { kind: "prompt" })), "");
   }
 });
 
-Deno.test("an edit of a changed file leaves an event that names no holder", async () => {
+Deno.test("a denial for a changed file leaves an event without a holder", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.after("ada", [path], {}, "read");
@@ -256,7 +255,7 @@ Deno.test("an edit of a changed file leaves an event that names no holder", asyn
   assert.equal(contextOf(await scene.call("bob", { kind: "prompt" })), "");
 });
 
-Deno.test("inform leaves no event that an edit was denied", async () => {
+Deno.test("inform leaves no event of a denial", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.hold("bob", "a.ts");
@@ -265,9 +264,8 @@ Deno.test("inform leaves no event that an edit was denied", async () => {
 });
 
 /**
- * Three sessions edit three files in turn, ten times each; each denial is
- * followed by a read and a retry. Returns how many denials there were, and the
- * facts that they told.
+ * Lets three sessions edit three files in turn, ten times each. A read and a retry
+ * follow each denial. Returns the number of denials, and the facts that they told.
  */
 async function tenEditsEach(
   options: { readonly readsFirst: boolean },
@@ -303,7 +301,7 @@ async function tenEditsEach(
   return { edits, denials, facts };
 }
 
-/** The facts of a denial, with the times at which they came about. */
+/** Returns the facts of a denial, with absolute times. */
 function factsIn(reason: string, nowMs: number, session: string): string[] {
   return reason.replace("[message-bus] ", "").split("\n").slice(0, -1)
     .map((line) =>
@@ -313,7 +311,7 @@ function factsIn(reason: string, nowMs: number, session: string): string[] {
     );
 }
 
-Deno.test("ten edits of three sessions on three files: a fact is told once, and costs one denial", async () => {
+Deno.test("ten edits of three sessions on three files cost one denial for each fact", async () => {
   const stale = await tenEditsEach({ readsFirst: false });
   const fresh = await tenEditsEach({ readsFirst: true });
   for (const { edits, denials, facts } of [stale, fresh]) {

@@ -1,5 +1,5 @@
 /**
- * Who calls is read off the input only where it is plain.
+ * The calling agent is detected only by unambiguous input.
  *
  * @module
  */
@@ -30,17 +30,17 @@ const HOSTS: readonly (readonly [string, string, string | undefined])[] = [
 ];
 
 for (const [folder, file, host] of HOSTS) {
-  Deno.test(`${folder} ${file} comes from ${host ?? "nobody in particular"}`, () => {
+  Deno.test(`callingAgent() detects ${host ?? "no agent"} by ${folder} ${file}`, () => {
     assert.equal(callingAgent(readFixture(folder, file)), host);
   });
 }
 
-Deno.test("Cursor is known by its version", () => {
+Deno.test("callingAgent() recognises Cursor by its version", () => {
   const input = { hook_event_name: "PreToolUse", cursor_version: "1.7" };
   assert.equal(callingAgent(input), "cursor");
 });
 
-Deno.test("every agent loads under its name", () => {
+Deno.test("AGENTS contains every agent under its name", () => {
   for (const name of AGENT_NAMES) {
     assert.ok(isAgentName(name));
     assert.equal(AGENTS[name].name, name);

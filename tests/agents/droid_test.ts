@@ -1,6 +1,6 @@
 /**
- * Droid: recorded inputs and the events they stand for; decisions and the
- * answers its contract asks for.
+ * Droid: recorded inputs and their events; decisions and the responses of its
+ * contract.
  *
  * @module
  */
@@ -264,7 +264,7 @@ const ANSWERS: readonly Answer[] = [
 testGoldens(droid, FOLDER, GOLDENS);
 testAnswers(droid, FOLDER, ANSWERS);
 
-Deno.test("droid: each word of its autonomy gives it away", () => {
+Deno.test("droid: callingAgent() recognises each of its permission modes", () => {
   const input = { session_id: "s", hook_event_name: "Stop" };
   for (const mode of ["off", "spec", "auto-low", "auto-medium", "auto-high"]) {
     assert.equal(callingAgent({ ...input, permission_mode: mode }), "droid");
@@ -274,7 +274,7 @@ Deno.test("droid: each word of its autonomy gives it away", () => {
   }
 });
 
-Deno.test("droid: a resumed session and a cleared one say so", () => {
+Deno.test("droid: parse() tells a resumed session from a cleared one", () => {
   for (const source of ["resume", "clear", "compact"]) {
     const event = droid.parse(
       { hook_event_name: "SessionStart", source },

@@ -1,6 +1,6 @@
 /**
- * The quick answer to an edit, held against the whole way: it says yes only where
- * that would, leaves the same rows, and where it says no it leaves all as it was.
+ * The fast path of an edit against the slow path. It allows only what the slow path
+ * allows, leaves the same rows, and changes nothing where it declines.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { nodeLibrary } from "../../lib/sqlite/driver.ts";
 import { guardEditFast } from "../../lib/sqlite/fast_guard.ts";
 import { Scene } from "./scene.ts";
 
-/** What may have happened before. */
+/** Events before the edit. */
 const EVENTS: Readonly<Record<string, (scene: Scene) => Promise<unknown>>> = {
   "the session edits the file": (scene) => scene.before("ada", ["a.ts"]),
   "and another one": (scene) => scene.before("ada", ["b.ts"]),
@@ -46,7 +46,7 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => Promise<unknown>>> = {
     Promise.resolve(scene.clock.advance(LEASE_MS + 1)),
 };
 
-/** Held by another session, if that can be had. */
+/** Takes a lock of another session, if that is possible. */
 async function held(
   scene: Scene,
   name: string,
@@ -65,14 +65,14 @@ async function inserted(scene: Scene, path: string): Promise<void> {
       "INSERT OR IGNORE INTO file_locks(file_path, session_id) VALUES (?, 'eve')",
     ).run(path);
   } catch (error) {
-    // Over an exclusive lock the schema refuses it.
+    // The schema refuses a lock over an exclusive one.
     assert.match(String(error), /exclusive/);
   } finally {
     db.close();
   }
 }
 
-/** All rows that an edit may change. */
+/** Returns all rows that an edit may change. */
 function rowsOf(path: string): Record<string, unknown[]> {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
@@ -94,7 +94,7 @@ function rowsOf(path: string): Record<string, unknown[]> {
   }
 }
 
-/** Guards on a copy of a scene's database; returns whether it did, and the rows. */
+/** Guards on a copy of a scene's database; returns the result and the rows. */
 function guardedOnCopy(scene: Scene, path: string, locksMax = LOCKS_MAX) {
   const copy = `${scene.databasePath}.copy`;
   const source = new DatabaseSync(scene.databasePath);
@@ -120,7 +120,7 @@ function guardedOnCopy(scene: Scene, path: string, locksMax = LOCKS_MAX) {
   return { guarded, before, after };
 }
 
-/** Holds the quick answer to an edit of a file against the whole way's. */
+/** Compares both paths for an edit of a file. */
 async function compared(
   names: readonly string[],
   file: string,
@@ -134,7 +134,7 @@ async function compared(
   await scene.before("ada", [path]);
   for (const name of names) {
     await EVENTS[name](scene);
-    // What comes after is another session's.
+    // Later events belong to another session.
     if (name === "the session ends") break;
   }
   scene.clock.advance(10_000);
@@ -151,11 +151,11 @@ async function compared(
 for (
   const [what, files] of [
     ["a file that is held", ["a.ts"]],
-    // With letters of either case, and what is no neighbour.
+    // Names in either case, and files that are not neighbours.
     ["a file beside it", ["b.ts", "c.ts", "d.ts", "E.ts", "it's é.ts", "1"]],
   ] as const
 ) {
-  Deno.test(`the quick answer is the whole way's, and leaves what that would: ${what}`, async () => {
+  Deno.test(`the fast path leaves the slow path's rows: ${what}`, async () => {
     let quick = 0;
     const events = fc.array(fc.constantFrom(...Object.keys(EVENTS)), {
       maxLength: 5,
@@ -175,7 +175,7 @@ for (
   });
 }
 
-Deno.test("it is quick where nobody else is near", async () => {
+Deno.test("the fast path allows an edit while no other session is near", async () => {
   await using scene = await Scene.open();
   const path = scene.write("a.ts", "a");
   await scene.before("ada", [path]);
@@ -184,13 +184,13 @@ Deno.test("it is quick where nobody else is near", async () => {
   const isQuick = (file = path, locksMax?: number) =>
     guardedOnCopy(scene, file, locksMax).guarded;
   assert.equal(isQuick(), true);
-  // Another's change is none that it does not know, once it has read it.
+  // Another session's change is known, once the agent has read the file.
   await scene.after("bob", [path]);
   assert.equal(isQuick(), false);
   scene.clock.advance(1);
   await scene.after("ada", [path], {}, "read");
   assert.equal(isQuick(), true);
-  // Neither is that of another agent of its session.
+  // So is the change of another agent of its session.
   await scene.after("ada", [path], { agentId: "sub" });
   assert.equal(isQuick(), false);
   scene.clock.advance(1);
@@ -200,7 +200,7 @@ Deno.test("it is quick where nobody else is near", async () => {
   assert.equal(isQuick(), false);
 });
 
-Deno.test("a new lock is quick beside a file that the session holds", async () => {
+Deno.test("the fast path takes a new lock beside a file that the session holds", async () => {
   await using scene = await Scene.open();
   await scene.session("ada");
   const isQuick = (file: string, locksMax?: number) =>
@@ -219,13 +219,13 @@ Deno.test("a new lock is quick beside a file that the session holds", async () =
   assert.equal(isQuick(scene.path("B.ts")), false, "a folder may fold case");
   Deno.removeSync(scene.path("b.ts"));
 
-  // Whoever waits, or watches what is locked, is to be told.
+  // A waiter, or a watcher of locks, must be told.
   const watch = await scene.store.watchChanges("locks", null, () => {});
   assert.equal(isQuick(scene.path("B.ts")), false, "it is watched");
   watch.close();
 });
 
-Deno.test("a new lock is not quick where another session is in the way", async () => {
+Deno.test("the fast path takes no new lock while another session conflicts", async () => {
   await using scene = await Scene.open();
   Deno.removeSync(scene.path(".git"), { recursive: true });
   await scene.before("ada", [scene.write("a.ts", "a")]);
@@ -250,7 +250,7 @@ Deno.test("a new lock is not quick where another session is in the way", async (
   assert.equal(isQuick(), false, "it waits for the folder");
 });
 
-Deno.test("a neighbour is in the very folder, and its lease runs", async () => {
+Deno.test("a neighbour lies in the same folder, and its lease has not expired", async () => {
   await using scene = await Scene.open();
   const path = scene.write("b.ts", "a");
   const isQuick = () => guardedOnCopy(scene, path).guarded;
@@ -263,7 +263,7 @@ Deno.test("a neighbour is in the very folder, and its lease runs", async () => {
   assert.equal(isQuick(), false, "it has run out");
 });
 
-Deno.test("what lies in no repository is of the session's project", async () => {
+Deno.test("a file in no repository belongs to the session's project", async () => {
   await using scene = await Scene.open();
   Deno.removeSync(scene.path(".git"), { recursive: true });
   scene.write("a.ts", "a");
@@ -275,7 +275,7 @@ Deno.test("what lies in no repository is of the session's project", async () => 
   assert.deepEqual(after, rowsOf(scene.databasePath));
 });
 
-Deno.test("a new lock is not quick where the file is held in another worktree", async () => {
+Deno.test("the fast path takes no new lock on a file held in another worktree", async () => {
   await using scene = await Scene.open();
   await scene.before("ada", [scene.write("a.ts", "a")]);
   const path = scene.write("b.ts", "a");

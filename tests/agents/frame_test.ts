@@ -1,5 +1,5 @@
 /**
- * What a peer sends is put before a model as a quotation, whatever it holds.
+ * Peers' text reaches a model as a quotation, whatever it contains.
  *
  * @module
  */
@@ -47,20 +47,20 @@ const PLAIN: readonly (readonly [string, string, string])[] = [
 ];
 
 for (const [what, text, expected] of PLAIN) {
-  Deno.test(`plainText: ${what}`, () => {
+  Deno.test(`plainText(): ${what}`, () => {
     assert.equal(plainText(text), expected);
     assert.equal(plainText(expected), expected);
   });
 }
 
-Deno.test("plainName gives one short line", () => {
+Deno.test("plainName() returns one short line", () => {
   assert.equal(plainName("codex-7f3a"), "codex-7f3a");
   assert.equal(plainName("a\n[b]|c"), "a b c");
   assert.equal(plainName("\x1b[0m\n"), "unknown");
   assert.equal(plainName("👩".repeat(100)), "👩".repeat(48));
 });
 
-Deno.test("frameTexts quotes each text under its sender", () => {
+Deno.test("frameTexts() quotes each text under its sender", () => {
   const framed = frameTexts([
     {
       session: "codex-7f3a",
@@ -80,11 +80,11 @@ Deno.test("frameTexts quotes each text under its sender", () => {
   assert.deepEqual([framed.included, framed.omitted], [2, 0]);
 });
 
-Deno.test("frameTexts of nothing is nothing", () => {
+Deno.test("frameTexts() returns an empty text for no texts", () => {
   assert.deepEqual(frameTexts([]), { text: "", included: 0, omitted: 0 });
 });
 
-Deno.test("frameTexts leaves out what does not fit, newest first, and counts", () => {
+Deno.test("frameTexts() omits the newest texts that do not fit, and counts them", () => {
   const texts = Array.from({ length: 20 }, (_, at): PeerText => ({
     session: "s",
     text: `${at}`.padEnd(300, "x"),
@@ -97,7 +97,7 @@ Deno.test("frameTexts leaves out what does not fit, newest first, and counts", (
   assert.ok(framed.text.includes(`end; ${framed.omitted} more waiting`));
 });
 
-Deno.test("frameTexts cuts a first text that is too long, between characters", () => {
+Deno.test("frameTexts() cuts a first text that is too long, between characters", () => {
   const framed = frameTexts(
     [{ session: "s", text: "é👩".repeat(5000) }, { session: "t", text: "x" }],
     { bytesMax: 1024 },
@@ -109,7 +109,7 @@ Deno.test("frameTexts cuts a first text that is too long, between characters", (
   assert.match(framed.text, /\| … \(cut/);
 });
 
-Deno.test("frameTexts: no text breaks out of its quotation or its cap", () => {
+Deno.test("frameTexts() lets no text break out of its quotation or its cap", () => {
   const text = fc.oneof(
     fc.string({ unit: "binary", maxLength: 400 }),
     fc.string({

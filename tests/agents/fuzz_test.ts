@@ -1,7 +1,7 @@
 /**
- * Anything an agent could send is read without a throw, and every decision on
- * it is answered in the agent's form: arbitrary JSON, and recorded inputs with
- * one value replaced or removed.
+ * parse() throws for no input, and render() makes a valid response to every
+ * decision: for arbitrary JSON, and for recorded inputs with one value replaced or
+ * removed.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import { mutated } from "./mutated.ts";
 const RUNS = 300;
 
 const text = fc.string({ unit: "binary", minLength: 1 });
-// No form of an answer holds it by chance, as it may hold a single letter.
+// No form of a response contains it by chance, as it may contain a letter.
 const context = text.map((words) => `§${words}`);
 const decisions: fc.Arbitrary<Decision> = fc.oneof(
   fc.record({
@@ -49,7 +49,7 @@ const values = fc.oneof(
     ...[true, null, ["a", "b"], [{ path: "a" }], { uri: "file:///a" }],
   ),
 );
-/** Calls of any tool with the fields that are read, each with anything in it. */
+/** Calls of any tool, with any value in each field that is read. */
 const toolCalls = fc.record({
   name: fc.oneof(
     fc.string({ unit: "binary" }),
@@ -94,7 +94,7 @@ for (const name of AGENT_NAMES) {
     callingAgent(input);
   };
 
-  Deno.test(`${name}: any JSON is read and answered`, () => {
+  Deno.test(`${name}: any JSON is read and gets a valid response`, () => {
     const inputs = fc.oneof(fc.jsonValue(), fc.anything());
     const hints = fc.option(fc.string(), { nil: undefined });
     fc.assert(
@@ -103,14 +103,14 @@ for (const name of AGENT_NAMES) {
     );
   });
 
-  Deno.test(`${name}: a damaged input of any agent is read and answered`, () => {
+  Deno.test(`${name}: a damaged input of any agent gets a valid response`, () => {
     const property = fc.property(mutated, decisions, (input, decision) => {
       check(input, decision);
     });
     fc.assert(property, { numRuns: RUNS });
   });
 
-  Deno.test(`${name}: any call of any tool is read and answered`, () => {
+  Deno.test(`${name}: any call of any tool gets a valid response`, () => {
     const property = fc.property(toolCalls, decisions, (tool, decision) => {
       const call = { point: "before-shell", session: "s", cwd: "/p" } as const;
       const input = inputOf(name, call, tool);
@@ -119,7 +119,7 @@ for (const name of AGENT_NAMES) {
     fc.assert(property, { numRuns: RUNS });
   });
 
-  Deno.test(`${name}: what is no object is an event of no kind`, () => {
+  Deno.test(`${name}: an input that is not an object is an event of kind other`, () => {
     for (const input of [undefined, null, "", "{", 1, [], [{}], true]) {
       const event = agent.parse(input, () => undefined);
       assert.equal(event.kind, "other");

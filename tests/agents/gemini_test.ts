@@ -1,6 +1,6 @@
 /**
- * Gemini CLI: recorded inputs and the events they stand for; decisions and the
- * answers its contract asks for.
+ * Gemini CLI: recorded inputs and their events; decisions and the responses of its
+ * contract.
  *
  * @module
  */
@@ -189,7 +189,7 @@ const ANSWERS: readonly Answer[] = [
 testGoldens(gemini, FOLDER, GOLDENS);
 testAnswers(gemini, FOLDER, ANSWERS);
 
-Deno.test("gemini: a result with an error is a failure", () => {
+Deno.test("gemini: parse() reports a result with an error as a failure", () => {
   const event = gemini.parse({
     hook_event_name: "AfterTool",
     tool_name: "replace",
@@ -200,7 +200,7 @@ Deno.test("gemini: a result with an error is a failure", () => {
   assert.equal(event.succeeded, false);
 });
 
-Deno.test("gemini: our own text, fed back, is no prompt", () => {
+Deno.test("gemini: parse() reads our own text as a repeat", () => {
   const event = gemini.parse(
     { hook_event_name: "BeforeAgent", prompt: "[message-bus] From …" },
     noVariables,

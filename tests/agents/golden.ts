@@ -1,6 +1,6 @@
 /**
- * Recorded inputs of an agent, each with the event it stands for, and
- * decisions, each with the answer that the agent's contract asks for.
+ * Recorded inputs of an agent with their events, and decisions with the responses
+ * of the agent's contract.
  *
  * @module
  */
@@ -15,10 +15,10 @@ import type {
 import { callingAgent } from "../../lib/hooks/agents/detect_caller.ts";
 import { assertContract } from "./contract.ts";
 
-/** A recorded input by name, and its event without what all have in common. */
+/** A recorded input by name, and its event without the common fields. */
 export type Golden = readonly [string, Readonly<Record<string, unknown>>];
 
-/** An input by name, a decision, the answer, and what the answer carries. */
+/** An input by name, a decision, the response, and the parts that it carries. */
 export interface Answer {
   readonly file: string;
   readonly decision: Decision;
@@ -53,7 +53,7 @@ export const CONTINUE: Decision = {
   continueWith: "[message-bus] read this",
 };
 
-/** Nothing to say. */
+/** An empty decision. */
 export const ALLOW: Decision = { verdict: "allow" };
 
 const FIXTURES = new URL("./fixtures/", import.meta.url);
@@ -90,7 +90,7 @@ export function fixtureNames(folder: string): string[] {
   return [...entries].map(({ name }) => name.replace(/\.json$/, "")).sort();
 }
 
-/** Tests that each recorded input of a folder becomes the event it stands for. */
+/** Tests that each recorded input of a folder becomes its event. */
 export function testGoldens(
   agent: Agent,
   folder: string,
@@ -101,7 +101,7 @@ export function testGoldens(
     assert.deepEqual(files, fixtureNames(folder));
   });
   for (const [file, expected] of goldens) {
-    Deno.test(`${agent.name}: reads ${file}`, () => {
+    Deno.test(`${agent.name}: parse() reads ${file}`, () => {
       const input = readFixture(folder, file);
       const event = agent.parse(input, noVariables);
       const cwd = PROJECT;
@@ -115,7 +115,7 @@ export function testGoldens(
   }
 }
 
-/** Tests answers, each to a recorded input. */
+/** Tests responses, each to a recorded input. */
 export function testAnswers(
   agent: Agent,
   folder: string,
@@ -125,7 +125,7 @@ export function testAnswers(
     const what = decision.verdict === "deny"
       ? "deny"
       : Object.keys(decision).slice(1).join() || "allow";
-    Deno.test(`${agent.name}: answers ${file} with ${what}`, () => {
+    Deno.test(`${agent.name}: render() responds to ${file} with ${what}`, () => {
       const event = agent.parse(readFixture(folder, file), noVariables);
       const rendered = agent.render(event, decision);
       const isText = typeof output === "string";
@@ -141,7 +141,7 @@ export function testAnswers(
   }
 }
 
-/** No prompt, file content or result of the input is in the event. */
+/** Asserts that the event has no prompt, file content or result. */
 function assertNothingPrivate(input: unknown, event: HookEvent): void {
   const shown = JSON.stringify(event);
   JSON.stringify(input, (key, value: unknown) => {

@@ -1,5 +1,5 @@
 /**
- * The guide for models goes into a text and out again.
+ * The guide for models: its text, and its section in a file.
  *
  * @module
  */
@@ -30,7 +30,7 @@ const TEXTS: readonly (readonly [string, string | undefined])[] = [
 ];
 
 for (const [what, text] of TEXTS) {
-  Deno.test(`the guide comes and goes in ${what}`, () => {
+  Deno.test(`removeGuide() reverts addGuide() in ${what}`, () => {
     const added = addGuide(text);
     assert.ok(added.startsWith(text ?? ""));
     assert.ok(added.replaceAll("\r\n", "\n").includes(GUIDE));
@@ -40,7 +40,7 @@ for (const [what, text] of TEXTS) {
   });
 }
 
-Deno.test("an older guide is replaced, and what was added behind it stays", () => {
+Deno.test("addGuide() replaces an older guide, and keeps the text behind it", () => {
   const old = addGuide("# Mine\n").replace("sessions here", "sessions there");
   const text = `${old}\n# More\n`;
   const added = addGuide(text);
@@ -50,7 +50,7 @@ Deno.test("an older guide is replaced, and what was added behind it stays", () =
   assert.equal(removeGuide(added), "# Mine\n\n# More\n");
 });
 
-Deno.test("the guide is short and names what there is", () => {
+Deno.test("the guide is short and names the main commands", () => {
   assert.ok(GUIDE.trimEnd().split("\n").length <= 25);
   for (
     const command of ["sessions", "who", "send", "ask", "inbox", "lock", "task"]
@@ -59,7 +59,7 @@ Deno.test("the guide is short and names what there is", () => {
   }
 });
 
-Deno.test("each agent reads the guide where it looks for instructions", () => {
+Deno.test("guidePath() returns the file in which each agent reads instructions", () => {
   const place = { home: "/h", project: "/p", env: (): undefined => undefined };
   const user = AGENT_NAMES.map((name) => guidePath(name, "user", place));
   assert.deepEqual(user, [
@@ -87,7 +87,7 @@ Deno.test("each agent reads the guide where it looks for instructions", () => {
   ]);
 });
 
-Deno.test("the guide's commands are called as it shows them", async () => {
+Deno.test("the guide's commands run as they are written", async () => {
   await using mbus = new Mbus();
   await mbus.done(["register", "--vendor", "pi"], { env: PEER });
   await mbus.done(["task", "post", "guide", "--id", "T-1"]);

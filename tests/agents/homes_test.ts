@@ -1,6 +1,6 @@
 /**
- * Each agent's own variable for its folder is honoured as the agent does, where
- * hooks are installed, listed and removed, and for the guide.
+ * Each agent's own variable for its folder counts where hooks are installed, listed
+ * and removed, and for the guide.
  *
  * @module
  */
@@ -55,7 +55,7 @@ const HOMES: readonly (readonly [HomeOwner, string, ...string[]])[] = [
 ];
 
 for (const [owner, variable, ...expected] of HOMES) {
-  Deno.test(`homeOf() of ${owner} goes by ${variable}`, () => {
+  Deno.test(`homeOf() of ${owner} reads ${variable}`, () => {
     const values = ["/x", "sub/../y", "~/z", undefined];
     const found = values.map((value) => {
       const place: ConfigPlace = {
@@ -70,7 +70,7 @@ for (const [owner, variable, ...expected] of HOMES) {
   });
 }
 
-Deno.test("only Qwen Code takes ~ alone for the home directory", () => {
+Deno.test("homeOf() expands ~ for Qwen Code only", () => {
   const place = (folder?: string): ConfigPlace => ({
     home: "/h",
     project: "/p",
@@ -82,7 +82,7 @@ Deno.test("only Qwen Code takes ~ alone for the home directory", () => {
   assert.equal(homeOf("codex", place("/p/sub")), "/p/sub/~");
 });
 
-/** What is said of one variable, and where the hooks go. */
+/** The value of one variable, and the folder of the hooks. */
 const INSTALLED: readonly (readonly [
   agent: string,
   env: Record<string, string>,
@@ -104,7 +104,7 @@ const INSTALLED: readonly (readonly [
 ];
 
 for (const [agent, env, file] of INSTALLED) {
-  Deno.test(`install, --list and uninstall of ${agent} go by ${Object.keys(env)}=${Object.values(env)}`, async () => {
+  Deno.test(`install, --list and uninstall of ${agent} use ${Object.keys(env)}=${Object.values(env)}`, async () => {
     await using home = new AgentsHome();
     const path = `${home.folder}/${file}`;
     const yes = ["--user", "--yes"];
@@ -122,7 +122,7 @@ for (const [agent, env, file] of INSTALLED) {
   });
 }
 
-Deno.test("Qwen Code's folder may stand in its .env", async () => {
+Deno.test("homeOf() reads Qwen Code's folder from its .env", async () => {
   for (
     const [file, text, folder] of [
       [".qwen/.env", "QWEN_HOME=~/q # mine\n", "home/q"],
@@ -135,7 +135,7 @@ Deno.test("Qwen Code's folder may stand in its .env", async () => {
       ["install", "qwen", "--user", "--yes"],
     );
     assert.equal(path, `${home.folder}/${folder}/settings.json`);
-    // What is set, even to nothing, counts before it.
+    // A set variable, even an empty one, takes precedence.
     const env = { QWEN_HOME: "" };
     const [found] = await home.json(["install", "qwen", "--list"], { env });
     const parts = found.parts as { path: string }[];
@@ -143,7 +143,7 @@ Deno.test("Qwen Code's folder may stand in its .env", async () => {
   }
 });
 
-Deno.test("the guide goes where the hooks go", async () => {
+Deno.test("the guide goes to the folder of the hooks", async () => {
   await using home = new AgentsHome();
   const env = { QWEN_HOME: "~/q", OPENCODE_CONFIG_DIR: `${home.folder}/o` };
   for (

@@ -1,6 +1,6 @@
 /**
- * What a hook leaves behind: what was told is marked only when it was written,
- * the log stays small, and what an agent says to its hooks is not kept.
+ * The traces of a hook: texts are marked as told only when written, the log stays
+ * small, and an agent's input is not kept.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { openBus } from "../../mod.ts";
 import { Mbus } from "../cli/mbus.ts";
 import { eventAt, type HookCall, inputOf } from "./calls.ts";
 
-/** A folder that goes again. */
+/** Makes a folder that is removed at the end. */
 function temporary(): { path: string } & Disposable {
   const path = Deno.realPathSync(
     Deno.makeTempDirSync({ prefix: "mbus-hook-" }),
@@ -31,7 +31,7 @@ function prompt(cwd: string): string {
   );
 }
 
-Deno.test("a message whose answer could not be written is told again", async () => {
+Deno.test("a message whose response could not be written is told again", async () => {
   using folder = temporary();
   const home = `${folder.path}/bus`;
   const call = async (write: (text: string) => void) =>
@@ -51,7 +51,7 @@ Deno.test("a message whose answer could not be written is told again", async () 
   const [line, ...more] = readHookLog(home, 10);
   assert.deepEqual(more, []);
   assert.match(line.message, /Broken pipe/);
-  // Who took it may be about to write it, so the next one waits a moment.
+  // The hook that claimed it may be about to write it, so the next one waits.
   takenLongAgo(home);
   let told = "";
   await call((text) => void (told += text));
@@ -59,7 +59,7 @@ Deno.test("a message whose answer could not be written is told again", async () 
   assert.equal(await delivery(), "injected");
 });
 
-Deno.test("a denial whose answer could not be written is given again", async () => {
+Deno.test("a denial whose response could not be written is given again", async () => {
   using folder = temporary();
   const home = `${folder.path}/bus`;
   const path = `${folder.path}/a.ts`;
@@ -94,7 +94,7 @@ Deno.test("a denial whose answer could not be written is given again", async () 
   assert.equal(answers.trim(), "");
 });
 
-/** Makes a taken letter look as if it had been taken a minute ago. */
+/** Makes a claim look a minute old. */
 function takenLongAgo(home: string): void {
   const db = new DatabaseSync(`${home}/db/messaging.db`);
   try {
@@ -107,7 +107,7 @@ function takenLongAgo(home: string): void {
   }
 }
 
-Deno.test("a call of Copilot that Claude's settings hook, too, is denied by both, and its retry passes", async () => {
+Deno.test("a call of Copilot with hooks in Claude's settings, too, is denied by both, and its retry passes", async () => {
   using folder = temporary();
   const home = `${folder.path}/bus`;
   const path = `${folder.path}/a.ts`;
@@ -185,7 +185,7 @@ Deno.test({
   },
 });
 
-Deno.test("the log begins anew at 1 MB, keeps the last one, and cuts long lines", () => {
+Deno.test("the log is renamed at 1 MB, keeps one predecessor, and cuts long lines", () => {
   using folder = temporary();
   const log = new HookLog(folder.path, "claude");
   log.add(new Error("x".repeat(10_000)));
@@ -248,7 +248,7 @@ Deno.test("no prompt, command, content or result of an agent is kept", async () 
       );
     }
   }
-  // Whatever was stored, in whatever table, the log, or a bell.
+  // In any table, the log, or a bell.
   const db = new DatabaseSync(`${home}/db/messaging.db`);
   try {
     db.exec("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -1,5 +1,5 @@
 /**
- * A hook answers in a project whose files are links, pipes and devices, and its
+ * A hook responds in a project whose files are links, pipes and devices, and its
  * log quotes none of them.
  *
  * @module
@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { Mbus } from "../cli/mbus.ts";
 import { within } from "../fixture.ts";
 
-/** What a project can bring in the place of a file. */
+/** Entries that a project can contain in place of a file. */
 const KINDS: Readonly<Record<string, (path: string, mbus: Mbus) => void>> = {
   "a link to a device": (path) => Deno.symlinkSync("/dev/zero", path),
   "a link to a secret": (path, { folder }) =>
@@ -38,7 +38,7 @@ const PLACES: readonly string[] = [
 
 const SECRET = "s3cr3t-\u0001-t3xt";
 
-/** Answers one call in a process of its own, as an agent's. */
+/** Runs one call in a process of its own, like an agent's. */
 async function hook(
   mbus: Mbus,
   event: string,
@@ -70,7 +70,7 @@ for (const [kind, put] of Object.entries(KINDS)) {
         const folder = `${root}/${place}`.replace(/\/[^/]*$/, "");
         Deno.mkdirSync(folder, { recursive: true });
         if (folder !== root) {
-          // A clone can bring what looks like a bare repository.
+          // A clone can contain a folder that looks like a bare repository.
           Deno.mkdirSync(`${folder}/objects`);
           Deno.mkdirSync(`${folder}/refs`);
           Deno.writeTextFileSync(`${folder}/HEAD`, "ref: refs/heads/main\n");

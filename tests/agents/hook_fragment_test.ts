@@ -1,6 +1,6 @@
 /**
- * The installed command where `deno task install` has said how hooks run, and
- * where what it said is of no use.
+ * The installed command where `deno task install` has written how hooks run, and
+ * where that fragment is unusable.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const IGNORE = Deno.build.os === "windows";
 const ECHO = 'printf "%s|" "$@"; while read -r l; do printf "%s\\n" "$l"; done';
 const INPUT = `{"q":"it's \\"$HOME\\" \`x\` \\\\ %s"}\n`;
 
-/** Shells that agents run commands by. */
+/** The shells of agents. */
 const SHELLS = [SHELL, "/bin/bash", "/bin/dash", "/bin/zsh"].filter((path) => {
   try {
     return Deno.statSync(path).isFile;
@@ -29,10 +29,10 @@ const SHELLS = [SHELL, "/bin/bash", "/bin/dash", "/bin/zsh"].filter((path) => {
   }
 });
 
-/** A home folder in which hooks are told how to run. */
+/** A home folder with a fragment for hooks. */
 class Home implements AsyncDisposable {
   readonly #root = Deno.makeTempDirSync();
-  /** Named as badly as a person may. */
+  /** A name with every difficult character. */
   readonly folder = `${this.#root}/it's "my" $home \`x\` \\ `;
   readonly runtime = `${this.folder}/deno`;
   readonly program = `${this.folder}/hook.js`;
@@ -41,7 +41,7 @@ class Home implements AsyncDisposable {
   /** A folder with another `mbus`. */
   readonly other = `${this.folder}/other`;
 
-  /** What the runtime does when it is called. */
+  /** A substitute for the runtime. */
   async install(script = ECHO): Promise<void> {
     await Deno.mkdir(`${this.data}/message-bus`, { recursive: true });
     await writeProgram(this.runtime, script);
@@ -59,7 +59,7 @@ class Home implements AsyncDisposable {
   }
 }
 
-/** What makes a fragment of no use. */
+/** Faults that make a fragment unusable. */
 const TROUBLES: Readonly<Record<string, (home: Home) => void>> = {
   "there is none": ({ fragment }) => Deno.removeSync(fragment),
   "it is a broken link": ({ fragment }) => {
@@ -70,10 +70,10 @@ const TROUBLES: Readonly<Record<string, (home: Home) => void>> = {
     Deno.removeSync(fragment);
     Deno.mkdirSync(fragment);
   },
-  "it is no shell's": ({ fragment }) =>
+  "it is not shell syntax": ({ fragment }) =>
     Deno.writeTextFileSync(fragment, "if then fi ("),
   "it is empty": ({ fragment }) => Deno.writeTextFileSync(fragment, ""),
-  // For root every file can be read.
+  // Root can read every file.
   ...(Deno.uid() === 0 ? {} : {
     "it cannot be read": ({ fragment }: Home) => Deno.chmodSync(fragment, 0),
   }),
@@ -86,7 +86,7 @@ for (const name of AGENT_NAMES) {
   const agent = AGENTS[name];
 
   Deno.test({
-    name: `${name}: its hook runs as the installation says`,
+    name: `${name}: its hook runs the program of the fragment`,
     ignore: IGNORE,
     async fn() {
       await using home = new Home();
@@ -123,7 +123,7 @@ for (const name of AGENT_NAMES) {
 
   for (const [trouble, make] of Object.entries(TROUBLES)) {
     Deno.test({
-      name: `${name}: mbus or the neutral answer, if ${trouble}`,
+      name: `${name}: its hook runs mbus or responds neutrally if ${trouble}`,
       ignore: IGNORE,
       async fn() {
         await using home = new Home();
@@ -137,13 +137,14 @@ for (const name of AGENT_NAMES) {
   }
 
   Deno.test({
-    name: `${name}: mbus or the neutral answer without a home folder`,
+    name:
+      `${name}: its hook runs mbus or responds neutrally without a home folder`,
     ignore: IGNORE,
     async fn() {
       await using home = new Home();
       await home.install();
       await fallsBack(name, {}, home);
-      // A project must not bring what is run.
+      // A project must not provide the program that is run.
       await fallsBack(name, { XDG_DATA_HOME: ".local/share" }, home);
       await fallsBack(name, { HOME: "." }, home);
     },
@@ -152,7 +153,7 @@ for (const name of AGENT_NAMES) {
 
 for (const shell of SHELLS) {
   Deno.test({
-    name: `a hook in a folder that is gone denies and leaves a line: ${shell}`,
+    name: `a hook in a missing folder denies and logs a line: ${shell}`,
     ignore: IGNORE,
     async fn() {
       await using home = new Home();
@@ -199,7 +200,7 @@ for (const shell of SHELLS) {
   });
 }
 
-/** The other `mbus` is run, and without it the answer is neutral. */
+/** Asserts that the other `mbus` runs, and without it the response is neutral. */
 async function fallsBack(
   name: typeof AGENT_NAMES[number],
   env: Readonly<Record<string, string>>,
@@ -226,7 +227,7 @@ async function fallsBack(
 }
 
 Deno.test({
-  name: "gemini: whoever ends its hook's shell ends what that runs",
+  name: "gemini: killing its hook's shell kills the fragment's program",
   ignore: IGNORE,
   async fn() {
     await using home = new Home();

@@ -1,5 +1,5 @@
 /**
- * What a hook loads: it starts at every step of every agent.
+ * The modules that a hook loads, because it starts at every step of every agent.
  *
  * @module
  */
@@ -10,7 +10,7 @@ const ENTRY = new URL("../../lib/cli/bin/hook.ts", import.meta.url);
 const LIB = new URL("../../lib/", import.meta.url).href;
 const SERVERS = `${LIB}postgres/`;
 
-/** What a file imports: at once, or when it comes to it. */
+/** Returns the imports of a file, and whether each is on demand. */
 function importsOf(file: string): { at: string; later: boolean }[] {
   const code = Deno.readTextFileSync(new URL(file))
     .replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "");
@@ -26,7 +26,7 @@ function importsOf(file: string): { at: string; later: boolean }[] {
   ];
 }
 
-/** All that is loaded with an entry, by way of static imports alone or not. */
+/** Returns all modules of an entry, with or without imports on demand. */
 function loadedWith(
   options: { later: boolean; servers?: boolean },
 ): Set<string> {
@@ -44,14 +44,14 @@ function loadedWith(
   return loaded;
 }
 
-Deno.test("a hook uses the runtime, node:sqlite and nothing else", () => {
-  // What speaks to a server is loaded where there is one.
+Deno.test("a hook imports only the runtime and node:sqlite", () => {
+  // The PostgreSQL client is loaded only for a server.
   const foreign = [...loadedWith({ later: true, servers: false })]
     .filter((file) => !file.startsWith(LIB));
   assert.deepEqual(foreign, ["node:sqlite"]);
 });
 
-Deno.test("a quick answer loads no more than it uses", () => {
+Deno.test("the fast path loads no more than it uses", () => {
   const loaded = [...loadedWith({ later: false })]
     .map((file) => file.replace(LIB, ""));
   assert.ok(loaded.includes("sqlite/fast_guard.ts"));

@@ -1,6 +1,5 @@
 /**
- * What a hook reads: one JSON value, whether the agent closes the pipe behind
- * it or not.
+ * A hook reads one JSON value, whether or not the agent closes the pipe behind it.
  *
  * @module
  */
@@ -18,7 +17,7 @@ import { eventAt, type HookCall, inputOf } from "./calls.ts";
 import { runCommand, SHELL } from "./command_shell.ts";
 
 const IGNORE = Deno.build.os === "windows";
-/** Shells that agents run commands by. */
+/** The shells of agents. */
 const SHELLS = [SHELL, "/bin/bash", "/bin/dash", "/bin/zsh"].filter((path) => {
   try {
     return Deno.statSync(path).isFile;
@@ -40,7 +39,7 @@ class Pieces implements ByteSource {
     this.#closes = closes;
   }
 
-  /** How many bytes were left unread. */
+  /** The number of unread bytes. */
   get left(): number {
     return this.#rest.reduce((sum, { length }) => sum + length, 0);
   }
@@ -62,7 +61,7 @@ function readOpen(...pieces: (string | Uint8Array)[]): Promise<string> {
   return within("the value", readInput(new Pieces(pieces, false)));
 }
 
-/** A value of about so many bytes. */
+/** Makes a value of about this many bytes. */
 function large(bytes: number): string {
   return JSON.stringify({ a: '\\"}]é'.repeat(bytes / 9), b: [{}] });
 }
@@ -85,7 +84,7 @@ Deno.test("readInput() returns a value as soon as it is complete", async () => {
   }
 });
 
-Deno.test("readInput() returns the same however the bytes are cut", async () => {
+Deno.test("readInput() returns the same however the bytes are split", async () => {
   const property = fc.asyncProperty(
     fc.record({ a: fc.jsonValue(), s: fc.string({ unit: "binary" }) }),
     fc.array(fc.nat({ max: 40 }), { minLength: 1 }),
@@ -106,7 +105,7 @@ Deno.test("readInput() returns the same however the bytes are cut", async () => 
   await fc.assert(property, { numRuns: 300 });
 });
 
-Deno.test("readInput() leaves alone what comes behind the value", async () => {
+Deno.test("readInput() leaves the bytes behind the value alone", async () => {
   const behind = ["\n", "garbage", '{"a":', '{"second":2}', "}", '"', "\0"];
   for (const text of behind) {
     assert.equal((await readOpen(`{"a":1}${text}`)).trim(), '{"a":1}');
@@ -127,20 +126,20 @@ Deno.test("readInput() reads 16 MiB of JSON with the pipe left open", async () =
   assert.equal((await readOpen(...pieces)).length, value.length);
 });
 
-Deno.test("readInput() refuses more than 16 MiB", async () => {
+Deno.test("readInput() rejects more than 16 MiB", async () => {
   const endless: ByteSource = {
     read: (into) => Promise.resolve(into.fill(0x5b).length),
   };
   await assert.rejects(() => readInput(endless), RangeError);
 });
 
-Deno.test("readInput() returns what is no object at the end of the input", async () => {
+Deno.test("readInput() returns a value that is not an object at the end of the input", async () => {
   for (const text of ["", " ", "{", "7", '"{}"', "null", "words", "]"]) {
     assert.equal(await readInput(new Pieces([text], true)), text);
   }
 });
 
-Deno.test("readInput() gives up if no more bytes come", async () => {
+Deno.test("readInput() rejects if no more bytes come", async () => {
   for (const text of ["", "{", '{"a":"}', "7", '"x"', "]", "words"]) {
     await assert.rejects(
       () => within("the end", readInput(new Pieces([text], false), 20)),
@@ -149,7 +148,7 @@ Deno.test("readInput() gives up if no more bytes come", async () => {
   }
 });
 
-/** A program that is given a text, and whose input stays open. */
+/** A program with a text on its input, which stays open. */
 async function openRun(
   mbus: Mbus,
   args: readonly string[],
@@ -179,7 +178,7 @@ async function openRun(
 }
 
 for (const name of AGENT_NAMES) {
-  Deno.test(`${name}: a held file is denied though the agent leaves its pipe open`, async () => {
+  Deno.test(`${name}: a held file is denied while the agent leaves its pipe open`, async () => {
     await using mbus = new Mbus();
     const cwd = `${mbus.folder}/project`;
     await Deno.writeTextFile(`${cwd}/a.ts`, "1\n");
@@ -187,7 +186,7 @@ for (const name of AGENT_NAMES) {
     const write = (call: Pick<HookCall, "point"> & Partial<HookCall>) => {
       const event = name === "copilot" ? [eventAt(name, call.point)] : [];
       const input = { session: "B", cwd, path: `${cwd}/a.ts`, ...call };
-      // A value run out of the process must not wait for the pipe, either.
+      // Keeping the process alive must not wait for the pipe, either.
       const env = { MBUS_POPULATE_CODE_CACHE: "1", MBUS_SESSION: undefined };
       const text = JSON.stringify(inputOf(name, input));
       return openRun(mbus, [name, ...event], text, env);
@@ -202,7 +201,7 @@ for (const name of AGENT_NAMES) {
     assert.deepEqual(readHookLog(mbus.home, 10), []);
   });
 
-  Deno.test(`${name}: half a call, or none, is answered and logged`, async () => {
+  Deno.test(`${name}: an incomplete or empty call gets a response and is logged`, async () => {
     await using mbus = new Mbus();
     for (const [at, text] of ["", '{"session_id":"B"'].entries()) {
       const { code, output, errors } = await openRun(mbus, [name], text, {
@@ -219,7 +218,7 @@ for (const name of AGENT_NAMES) {
   });
 
   Deno.test({
-    name: `${name}: without mbus its hook does not wait for the pipe's end`,
+    name: `${name}: its hook does not wait for the pipe's end without mbus`,
     ignore: IGNORE,
     async fn() {
       const { neutral } = AGENTS[name];
@@ -242,7 +241,7 @@ for (const name of AGENT_NAMES) {
   });
 }
 
-Deno.test("a call of 15 MB is denied though the pipe stays open", async () => {
+Deno.test("a call of 15 MB is denied while the pipe stays open", async () => {
   await using mbus = new Mbus();
   const cwd = `${mbus.folder}/project`;
   await Deno.writeTextFile(`${cwd}/a.ts`, "1\n");
@@ -261,7 +260,7 @@ Deno.test("a call of 15 MB is denied though the pipe stays open", async () => {
   assert.match(output, /holds exclusively/);
 });
 
-Deno.test("a hook that wakes reads its call though the pipe stays open", async () => {
+Deno.test("a hook that wakes reads its call while the pipe stays open", async () => {
   await using mbus = new Mbus();
   const cwd = `${mbus.folder}/project`;
   const text = (point: "start" | "stop") =>
@@ -275,7 +274,7 @@ Deno.test("a hook that wakes reads its call though the pipe stays open", async (
   assert.match(woken.errors, /come/);
 });
 
-Deno.test("a hook that wakes gives up on half a call", async () => {
+Deno.test("a hook that wakes gives up on an incomplete call", async () => {
   await using mbus = new Mbus();
   const half = await openRun(mbus, ["claude", "wake"], '{"session_id":', {
     MBUS_POPULATE_CODE_CACHE: "1",

@@ -1,6 +1,6 @@
 /**
- * Claude Code's hooks, answered in this process on a bus and a disk of their own:
- * what each session of a machine is told, at the real time.
+ * Claude Code's hooks in this process, on a bus and a disk of their own, in real
+ * time: the texts that each session of a machine is told.
  *
  * @module
  */
@@ -19,27 +19,27 @@ export interface ToldCall {
   readonly event: string;
   /** The tool. */
   readonly tool?: string;
-  /** What the tool is given. */
+  /** The tool's input. */
   readonly input?: Readonly<Record<string, unknown>>;
   /** The agent's id of the call. */
   readonly callId?: string;
-  /** The subagent that makes it. */
+  /** The calling subagent. */
   readonly agentId?: string;
   /** The folder, below the root. */
   readonly cwd?: string;
 }
 
-/** What a hook answered. */
+/** The response of a hook. */
 export interface Told {
-  /** Why the tool was stopped; empty if it was not. */
+  /** Reason of a denial; empty without one. */
   readonly reason: string;
-  /** What was put before the model beside that. */
+  /** Further text for the model. */
   readonly context: string;
 }
 
 /** A machine: a bus, and a folder with a repository `r` in it. */
 export class Machine implements AsyncDisposable {
-  /** The folder, which is in no repository. */
+  /** The folder, which is not in a repository. */
   readonly root: string;
   /** The bus folder. */
   readonly home: string;
@@ -60,7 +60,7 @@ export class Machine implements AsyncDisposable {
     return folder;
   }
 
-  /** The absolute path of what lies below the root. */
+  /** Returns the absolute path of a name below the root. */
   path(name: string): string {
     return `${this.root}/${name}`;
   }
@@ -73,7 +73,7 @@ export class Machine implements AsyncDisposable {
     return path;
   }
 
-  /** Answers a call of a session. */
+  /** Responds to a call of a session. */
   async call(session: string, call: ToldCall): Promise<Told> {
     const { event, tool, input, callId, agentId, cwd = "r" } = call;
     const text = JSON.stringify({
@@ -100,18 +100,18 @@ export class Machine implements AsyncDisposable {
     };
   }
 
-  /** A session starts. */
+  /** Starts a session. */
   async start(session: string, cwd?: string): Promise<Told> {
     return await this.call(session, { event: "SessionStart", cwd });
   }
 
-  /** A session is given a prompt. */
+  /** Gives a session a prompt. */
   async prompt(session: string, cwd?: string): Promise<string> {
     const call = { event: "UserPromptSubmit", cwd };
     return (await this.call(session, call)).context;
   }
 
-  /** Before and after one tool call. */
+  /** Runs the hooks before and after one tool call. */
   tool(
     session: string,
     tool: string,
@@ -124,7 +124,7 @@ export class Machine implements AsyncDisposable {
     return { before: () => at("PreToolUse"), after: () => at("PostToolUse") };
   }
 
-  /** Before and after one shell command. */
+  /** Runs the hooks before and after one shell command. */
   shell(
     session: string,
     command: string,
@@ -133,7 +133,7 @@ export class Machine implements AsyncDisposable {
     return this.tool(session, "Bash", { command }, more);
   }
 
-  /** Edits a file, as its hooks see it, unless it is denied. */
+  /** Edits a file with its hooks, unless the edit is denied. */
   async edit(
     session: string,
     name: string,
@@ -171,7 +171,7 @@ export class Machine implements AsyncDisposable {
     return outcome.hold;
   }
 
-  /** What was said of conflicts, in every project. */
+  /** Returns the messages about conflicts, in every project. */
   async conflicts(): Promise<Record<string, unknown>[]> {
     await using store = await this.store();
     const { messages } = await store.read(
@@ -182,7 +182,7 @@ export class Machine implements AsyncDisposable {
     return messages.map(({ payload }) => payload as Record<string, unknown>);
   }
 
-  /** Its rows. */
+  /** Opens its store. */
   async store(): Promise<Operations & AsyncDisposable> {
     const store = await openOperations(resolveOptions({ home: this.home }));
     return Object.assign(store, {

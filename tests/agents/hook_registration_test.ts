@@ -1,6 +1,6 @@
 /**
- * Who comes onto the bus by a hook, as whom, and as whom it comes again.
- *
+ * Registration by hooks: which sessions join the bus, and under which ids they
+ * come again.
  * @module
  */
 
@@ -14,7 +14,7 @@ import type { HookCall } from "./calls.ts";
 
 const IGNORE = Deno.build.os !== "linux";
 
-/** A fresh bus and a project on a branch. */
+/** Makes a fresh bus and a project on a branch. */
 async function withProject(
   use: (mbus: Mbus, project: string) => Promise<void>,
 ): Promise<void> {
@@ -26,7 +26,7 @@ async function withProject(
   await use(mbus, project);
 }
 
-/** Looks into the database as another program would. */
+/** Reads the database as another program would. */
 function withDatabase<T>(mbus: Mbus, use: (db: DatabaseSync) => T): T {
   const db = new DatabaseSync(mbus.database);
   try {
@@ -44,7 +44,7 @@ function called(
   return { point, session: "s-1", cwd, path: `${cwd}/a.ts`, ...more };
 }
 
-/** What the contracts say of models: others tell none to their hooks. */
+/** The models by the contracts; other agents send none to their hooks. */
 const MODELS: Partial<Record<AgentName, string>> = {
   codex: "gpt-5.5",
   cursor: "some-model",
@@ -89,7 +89,7 @@ for (const agent of AGENT_NAMES) {
   });
 
   Deno.test({
-    name: `${agent}: what it does next, it does as the same session`,
+    name: `${agent}: its later calls belong to the same session`,
     ignore: IGNORE,
     fn: () =>
       withProject(async (mbus, project) => {
@@ -111,13 +111,13 @@ for (const agent of AGENT_NAMES) {
           [["s-1", "idle"]],
         );
         const ended = await runAsAgent(mbus, agent, [called("end", project)]);
-        // Another process's end is none of the session's, which died by itself.
+        // The end of another process is not the session's; it died by itself.
         assert.deepEqual(ended.sessions.map(({ id }) => id), ["s-1"]);
       }),
   });
 
   Deno.test({
-    name: `${agent}: a session that is resumed goes on under its id`,
+    name: `${agent}: a resumed session keeps its id`,
     ignore: IGNORE,
     fn: () =>
       withProject(async (mbus, project) => {
@@ -142,13 +142,13 @@ for (const agent of AGENT_NAMES) {
 }
 
 Deno.test({
-  name: "a session that is cleared ends, and one that is forked does not",
+  name: "a cleared session ends, and a forked one does not",
   ignore: IGNORE,
   fn: () =>
     withProject(async (mbus, project) => {
       const run = await runAsAgent(mbus, "claude", [
         called("start", project, { session: "first" }),
-        // Cleared: the agent ends the one and starts another.
+        // At a clear, the agent ends one session and starts another.
         called("end", project, { session: "first" }),
         called("start", project, { session: "second", source: "clear" }),
         called("start", project, { session: "third", source: "fork" }),
@@ -165,13 +165,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a session that runs twice at once is two",
+  name: "two processes with one session id are two sessions",
   ignore: IGNORE,
   fn: () =>
     withProject(async (mbus, project) => {
       const start = called("start", project);
       await runAsAgent(mbus, "claude", [start]);
-      // Its process is another one, as far as anybody can tell, and lives on.
+      // By all signs its process is another one, and lives on.
       await using other = new Deno.Command("sleep", { args: ["600"] }).spawn();
       const started = processEntry(other.pid)?.startTime ?? null;
       withDatabase(mbus, (db) =>
@@ -194,7 +194,7 @@ Deno.test({
 });
 
 for (const agent of AGENT_NAMES) {
-  // What the recordings show: these two report no subagents at all.
+  // In the recordings, these agents report no subagents.
   if (agent === "gemini" || agent === "kimi" || agent === "cursor") continue;
   Deno.test({
     name: `${agent}: a subagent is told apart within its session`,

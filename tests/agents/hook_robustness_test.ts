@@ -1,6 +1,6 @@
 /**
- * Whatever an agent sends, and whatever has become of the bus: the agent goes on,
- * the answer is in its form, and the log says what happened.
+ * With any input and any state of the bus, the agent goes on, the response has its
+ * form, and the log names the error.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { assertContract } from "./contract.ts";
 
 const IS_LINUX = Deno.build.os === "linux";
 
-/** A folder for a bus, which is not made yet, and one for a project. */
+/** A folder for a bus, which does not exist yet, and one for a project. */
 class Place implements Disposable {
   readonly folder = Deno.realPathSync(
     Deno.makeTempDirSync({ prefix: "mbus-hook-" }),
@@ -33,7 +33,7 @@ class Place implements Disposable {
     Deno.writeTextFileSync(`${this.project}/a.ts`, "a\n");
   }
 
-  /** What a hook answers to a text on its input. */
+  /** Returns a hook's response to a text on its input. */
   async answer(agent: AgentName, text: string, event?: string) {
     let output = "";
     await respondToInput(
@@ -55,7 +55,7 @@ class Place implements Disposable {
     return this.answer(agent, JSON.stringify(input), event);
   }
 
-  /** What the log says. */
+  /** Returns the messages of the log. */
   logged(): string[] {
     return readHookLog(this.home, 1_000).map(({ message }) => message);
   }
@@ -65,7 +65,7 @@ class Place implements Disposable {
   }
 }
 
-/** Holds an answer against what the agent that was answered accepts. */
+/** Compares a response with the contract of its agent. */
 function assertAnswer(agent: AgentName, text: string, output: string): void {
   const input = parsed(text);
   const caller = callingAgent(input) ?? agent;
@@ -92,7 +92,7 @@ for (const agent of AGENT_NAMES) {
   const { neutral } = AGENTS[agent];
   const answered = neutral === "" ? "" : `${neutral}\n`;
 
-  Deno.test(`${agent}: an input that is none is logged, without its text`, async () => {
+  Deno.test(`${agent}: input that is not JSON is logged without its text`, async () => {
     using place = new Place();
     const whole = JSON.stringify(
       inputOf(agent, { point: "prompt", session: "s", cwd: place.project }),
@@ -115,7 +115,7 @@ for (const agent of AGENT_NAMES) {
     assert.ok(!logged.join().includes("SECRET"));
   });
 
-  Deno.test(`${agent}: JSON that is no event, and events that nobody knows, are let pass`, async () => {
+  Deno.test(`${agent}: JSON that is not an event, and unknown events, pass`, async () => {
     using place = new Place();
     const known = inputOf(agent, {
       point: "before-edit",
@@ -136,7 +136,7 @@ for (const agent of AGENT_NAMES) {
     assert.deepEqual(place.logged(), []);
   });
 
-  Deno.test(`${agent}: unknown tools, strange paths and a folder that is gone are let pass`, async () => {
+  Deno.test(`${agent}: unknown tools, strange paths and a missing folder pass`, async () => {
     using place = new Place();
     const paths = [
       "",
@@ -182,7 +182,7 @@ for (const agent of AGENT_NAMES) {
     }
   });
 
-  Deno.test(`${agent}: any damaged call is answered in the agent's form, on a real bus`, async () => {
+  Deno.test(`${agent}: any damaged call gets a response in the agent's form, on a real bus`, async () => {
     using place = new Place();
     const calls = POINTS.map((point) =>
       inputOf(agent, {
@@ -209,7 +209,7 @@ for (const agent of AGENT_NAMES) {
   });
 }
 
-/** A value with the one at some path replaced, or removed. */
+/** Returns a value with the one at some path replaced, or removed. */
 function replaced(
   value: unknown,
   path: readonly number[],
@@ -226,7 +226,7 @@ function replaced(
   return copy;
 }
 
-/** What may become of a bus, and what the log then says. */
+/** Faults of a bus, and the log's message. */
 const TROUBLES: readonly (readonly [
   string,
   (place: Place) => void,
@@ -235,13 +235,13 @@ const TROUBLES: readonly (readonly [
   ["whose folder is a file", ({ home, folder }) => {
     Deno.removeSync(home, { recursive: true });
     Deno.writeTextFileSync(home, "");
-    // The log has no place then: see that it is asked for all the same.
+    // The log has no place then: check that it is tried.
     Deno.mkdirSync(`${folder}/elsewhere`);
   }, /^$/],
-  ["that is no database", ({ home }) => {
+  ["that is not a database", ({ home }) => {
     Deno.writeTextFileSync(`${home}/db/messaging.db`, "x".repeat(10_000));
   }, /is not an SQLite database/],
-  ["that is cut short", ({ home }) => {
+  ["that is truncated", ({ home }) => {
     const path = `${home}/db/messaging.db`;
     Deno.truncateSync(path, 6_000);
   }, /corrupt|damaged|malformed/i],
@@ -288,7 +288,7 @@ for (const [what, spoil, expected] of TROUBLES) {
   });
 }
 
-Deno.test("a bus that is not there is made", async () => {
+Deno.test("a hook makes a missing bus", async () => {
   using place = new Place();
   assert.equal(await place.call("claude", { point: "before-edit" }), "");
   assert.deepEqual(place.logged(), []);
@@ -296,7 +296,7 @@ Deno.test("a bus that is not there is made", async () => {
 });
 
 Deno.test({
-  name: "where the bus folder may only be read, the agent goes on",
+  name: "the agent goes on with a read-only bus folder",
   ignore: !IS_LINUX || Deno.uid() !== 0,
   async fn() {
     await using mbus = new Mbus();
@@ -309,7 +309,7 @@ Deno.test({
         path: "a.ts",
       }),
     );
-    // Root may write whatever the modes say, but not to a read-only mount.
+    // Root ignores modes, but not a read-only mount.
     const { code, stdout, stderr } = await mbus.run(["hook", "gemini"], {
       input: text,
       through: [
@@ -329,7 +329,7 @@ Deno.test({
   },
 });
 
-Deno.test("another one's long write is waited for, for a moment, and then let be", async () => {
+Deno.test("a hook waits for another process's long write for a moment only", async () => {
   using place = new Place();
   for (const point of ["start", "before-edit", "before-edit"] as const) {
     await place.call("claude", { point });
@@ -338,7 +338,7 @@ Deno.test("another one's long write is waited for, for a moment, and then let be
   try {
     db.exec("BEGIN IMMEDIATE");
     for (const agent of AGENT_NAMES) {
-      // It ends while the other still writes: what it waited is bounded.
+      // It responds while the other still writes: its wait is bounded.
       const output = await place.call(agent, { point: "before-edit" });
       assert.equal(output.trim(), AGENTS[agent].neutral);
     }
@@ -355,7 +355,7 @@ Deno.test("another one's long write is waited for, for a moment, and then let be
   assert.equal(place.logged().length, AGENT_NAMES.length);
 });
 
-Deno.test("a quick answer that meets a writer leaves the call to who waits", async () => {
+Deno.test("the fast path leaves a call to the slow path while another process writes", async () => {
   using place = new Place();
   for (const point of ["start", "before-edit"] as const) {
     await place.call("claude", { point });

@@ -1,8 +1,8 @@
 /**
- * A hook and the shell of one agent are one session, whichever of them came first
- * and whatever names it; two agents are two.
+ * A hook and the shell of one agent are one session, in either order and under any
+ * name; two agents are two sessions.
  *
- * Agents are shells under the names by which their processes are known.
+ * Agents are shells under the names by which their processes are recognised.
  *
  * @module
  */
@@ -30,14 +30,14 @@ class Stage implements AsyncDisposable {
     );
   }
 
-  /** A shell under the name of a program. */
+  /** Makes a shell under the name of a program. */
   program(name: string): string {
     const path = `${this.mbus.folder}/${name}`;
     Deno.copyFileSync("/bin/bash", path);
     return path;
   }
 
-  /** The words that call an agent's hook. */
+  /** Returns the words that call an agent's hook. */
   hook(
     agent: "claude" | "cursor",
     point: Point,
@@ -80,7 +80,7 @@ class Stage implements AsyncDisposable {
     return { code, output: text.decode(stdout), errors: text.decode(stderr) };
   }
 
-  /** The same, which must do its work; returns the JSON that it printed. */
+  /** Runs a script that must succeed; returns the JSON that it printed. */
   async linesOf(
     program: string,
     script: readonly string[],
@@ -110,7 +110,7 @@ function test(name: string, fn: (stage: Stage) => Promise<void>): void {
 
 const SESSIONS = "mbus sessions --json --all-projects";
 
-/** A command in a shell of its own, as agents run them. */
+/** Returns a command in a shell of its own, as agents run them. */
 function inShell(command: string): string {
   return `setsid -w bash -c "${command}" </dev/null`;
 }
@@ -152,7 +152,7 @@ for (const name of ["some-agent", "cursor-agent"]) {
     assert.deepEqual(
       sessions.map(({ id, vendor, life }) => [id, vendor, life]),
       [
-        // What is not recognised lives by its signs of life.
+        // An unrecognised agent lives by its heartbeat.
         ["s-1", "cursor", name === "some-agent" ? "unknown" : "alive"],
       ],
     );
@@ -205,7 +205,7 @@ for (const [first, order] of Object.entries(ORDERS)) {
       ],
       { MBUS_SESSION: "alice" },
     );
-    // Neither of them is in the other's way.
+    // Neither conflicts with the other.
     assert.ok(!JSON.stringify(lines).includes('"deny"'));
     const told = lines.find((line) => "hookSpecificOutput" in line);
     assert.match(JSON.stringify(told), /hello alice/);
@@ -236,7 +236,7 @@ test("an agent that an agent starts is not it, under the same name", async (stag
   const outerEdit = stage.hook("claude", "before-edit");
   const lines = await stage.linesOf(
     claude,
-    // Twice: the second is the quick way.
+    // Twice, because the second call takes the fast path.
     [outerEdit, outerEdit, `${claude} ${inner}`],
     { MBUS_SESSION: "alice" },
   );
@@ -268,13 +268,13 @@ test("an agent takes over the name of the shell that starts it", async (stage) =
   assert.equal(hold.session, "alice");
   assert.deepEqual([session.id, session.vendor], ["alice", "claude"]);
   assert.ok(!lines.some(({ id }) => String(id).includes("~")));
-  // The agent has ended, and all of it with it.
+  // The agent has ended, and its locks with it.
   assert.deepEqual(holds, []);
 });
 
 test("what would end with its command holds nothing", async (stage) => {
   const refused = await stage.runAs("/bin/bash", [
-    // The shell stays, as there is more for it to do.
+    // The further command keeps the shell alive.
     inShell("mbus lock a.ts && echo done") + " || exit $?",
   ]);
   assert.equal(refused.code, 1);
@@ -288,7 +288,7 @@ test("what would end with its command holds nothing", async (stage) => {
     inShell("mbus task claim t-1 && echo done") + " || exit $?",
   ]);
   assert.equal(claimed.code, 1);
-  // With a name it lives on, by its signs of life.
+  // Under a name it lives on by its heartbeat.
   const lines = await stage.linesOf("/bin/bash", [
     inShell("mbus lock a.ts --session ci && echo done"),
     "mbus locks --json",

@@ -1,6 +1,6 @@
 /**
- * Kimi: recorded inputs and the events they stand for; decisions and the
- * answers its contract asks for.
+ * Kimi: recorded inputs and their events; decisions and the responses of its
+ * contract.
  *
  * @module
  */
@@ -217,7 +217,7 @@ const ANSWERS: readonly Answer[] = [
 testGoldens(kimi, FOLDER, GOLDENS);
 testAnswers(kimi, FOLDER, ANSWERS);
 
-Deno.test("kimi: reads the tools of kimi-cli", () => {
+Deno.test("kimi: parse() reads the tools of kimi-cli", () => {
   for (
     const [tool_name, tool_input, kind] of [
       ["WriteFile", { path: "a", content: "x", mode: "overwrite" }, "edit"],

@@ -19,7 +19,7 @@ export const FOLDERS: readonly string[] = [
   "qwen-0.24.4",
 ];
 
-/** What agents have really sent. */
+/** The recorded inputs of real agents. */
 export const RECORDED: readonly unknown[] = FOLDERS.flatMap((folder) =>
   fixtureNames(folder).map((file) => readFixture(folder, file))
 );

@@ -1,5 +1,5 @@
 /**
- * A refusal's sentence for the person: in the field that the agent shows.
+ * A denial's sentence for the person, in the field that the agent shows.
  *
  * @module
  */
@@ -26,7 +26,7 @@ const ANSWERS: Partial<Record<AgentName, unknown>> = {
   qwen: { ...CLAUDE_FORM, systemMessage: NOTICE },
   gemini: { decision: "deny", reason: REASON, systemMessage: NOTICE },
   opencode: { deny: REASON, notice: NOTICE },
-  // These have no such field.
+  // These agents have no such field.
   kimi: CLAUDE_FORM,
   droid: CLAUDE_FORM,
   copilot: { permissionDecision: "deny", permissionDecisionReason: REASON },
@@ -34,7 +34,7 @@ const ANSWERS: Partial<Record<AgentName, unknown>> = {
 
 for (const [name, answer] of Object.entries(ANSWERS)) {
   const agent = AGENTS[name as AgentName];
-  Deno.test(`${name}: a refusal shows its notice where there is a field`, () => {
+  Deno.test(`${name}: a denial shows its notice if the agent has a field for it`, () => {
     const call = { point: "before-edit", session: "s", cwd: "/p" } as const;
     const input = inputOf(agent.name, { ...call, path: "/p/a.ts" });
     const event = agent.parse(input, () => undefined, "preToolUse");

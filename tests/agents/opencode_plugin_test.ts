@@ -1,6 +1,6 @@
 /**
- * The opencode plugin is loaded and called as both generations of opencode do,
- * with a program in place of `mbus` that keeps what it is given.
+ * The opencode plugin, loaded and called as by both generations of opencode. A
+ * program in place of `mbus` records its calls.
  *
  * @module
  */
@@ -18,13 +18,13 @@ const failed = async (call) => {
 `;
 
 interface Ran {
-  /** What the script said, by line. */
+  /** The script's output, by line. */
   readonly said: readonly unknown[];
-  /** What `mbus` was given, by call. */
+  /** The input of `mbus`, by call. */
   readonly asked: readonly Record<string, unknown>[];
 }
 
-/** Loads the plugin in a process of its own, where `mbus` gives this answer. */
+/** Loads the plugin in a process of its own, where `mbus` prints this answer. */
 async function run(answer: string, script: string): Promise<Ran> {
   const folder = await Deno.makeTempDir();
   try {
@@ -118,7 +118,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the plugin hands on a shell's folder and what other tools name (1.x)",
+  name: "the plugin passes on a shell's folder and other tools' paths (1.x)",
   ignore: IGNORE,
   async fn() {
     const { said, asked } = await run(
@@ -222,7 +222,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the plugin lets everything pass without a good answer (1.x)",
+  name: "the plugin lets every call pass without a valid answer (1.x)",
   ignore: IGNORE,
   async fn() {
     for (const answer of ["", "{", "null", "[]", '{"deny":1}', "{}"]) {
@@ -238,7 +238,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the plugin lets everything pass without mbus (1.x)",
+  name: "the plugin lets every call pass without mbus (1.x)",
   ignore: IGNORE,
   async fn() {
     const { said, asked } = await run(

@@ -1,6 +1,6 @@
 /**
- * opencode: recorded inputs and the events they stand for; decisions and the
- * answers its contract asks for.
+ * opencode: recorded inputs and their events; decisions and the responses of its
+ * contract.
  *
  * @module
  */
@@ -302,7 +302,7 @@ const ANSWERS: readonly Answer[] = [
 testGoldens(opencode, FOLDER, GOLDENS);
 testAnswers(opencode, FOLDER, ANSWERS);
 
-Deno.test("opencode: the plugin's parent makes a session a subagent", () => {
+Deno.test("opencode: parse() makes a session with a parent a subagent", () => {
   const event = opencode.parse({
     ev: "tool.execute.before",
     cwd: "/p",
@@ -332,7 +332,7 @@ Deno.test("opencode: a subagent's session neither starts nor ends its parent's",
   assert.deepEqual(kinds, ["other", "stop"]);
 });
 
-Deno.test("opencode: a shell command's exit code tells whether it succeeded", () => {
+Deno.test("opencode: parse() reads success off a shell command's exit code", () => {
   const event = opencode.parse({
     ev: "tool.execute.after",
     input: { tool: "bash", sessionID: "s", args: { command: "false" } },

@@ -37,7 +37,7 @@ const PATCHES: readonly (readonly [string, string, readonly string[]])[] = [
     " \t *** Move to: c\n@@\n x\n   *** Delete File: d\n*** End Patch",
     ["a", "b", "c", "d"],
   ],
-  // Codex looks for headers among the context lines of a hunk as well.
+  // Codex looks for headers among the context lines of a hunk, too.
   ["a header as context", "*** Update File: a\n@@\n *** Add File: b\n", [
     "a",
     "b",
@@ -60,12 +60,12 @@ const PATCHES: readonly (readonly [string, string, readonly string[]])[] = [
 ];
 
 for (const [what, patch, paths] of PATCHES) {
-  Deno.test(`patchPaths: ${what}`, () => {
+  Deno.test(`patchPaths(): ${what}`, () => {
     assert.deepEqual(patchPaths(patch), paths);
   });
 }
 
-Deno.test("patchPaths keeps to its bound", () => {
+Deno.test("patchPaths() returns at most its bound", () => {
   const lines = Array.from(
     { length: 20_000 },
     (_, at) => `*** Add File: ${at}`,
@@ -74,13 +74,13 @@ Deno.test("patchPaths keeps to its bound", () => {
   assert.equal(patchPaths(lines.join("\n"), 3).length, 3);
 });
 
-Deno.test("isPatch tells a patch from other text", () => {
+Deno.test("isPatch() tells a patch from other text", () => {
   assert.ok(isPatch("*** Begin Patch\n"));
   assert.ok(isPatch("x\n*** Add File: a\n"));
   assert.ok(!isPatch("echo '***'"));
 });
 
-Deno.test("diffPaths reads a unified diff", () => {
+Deno.test("diffPaths() reads a unified diff", () => {
   const diff = "--- a/old.ts\t2026-01-01\n+++ b/src/new.ts\n@@ -1 +1 @@\n" +
     "-x\n+y\n--- /dev/null\n+++ b/made.ts\n";
   assert.deepEqual(diffPaths(diff, 1), ["old.ts", "src/new.ts", "made.ts"]);
@@ -90,7 +90,7 @@ Deno.test("diffPaths reads a unified diff", () => {
   assert.deepEqual(diffPaths(indented, 1), diffPaths(diff, 1));
 });
 
-Deno.test("patchPaths reads 8 MB of what looks like headers", () => {
+Deno.test("patchPaths() reads 8 MB of text like headers", () => {
   const size = 8_000_000;
   const hostile = ["*** ", "*** Add File:", " ", "\n", "\r*** Add File: x"];
   for (const part of hostile) {

@@ -1,5 +1,5 @@
 /**
- * A letter is told once, however the hooks of a session overlap.
+ * Each item is told once, however the hooks of a session overlap.
  *
  * @module
  */
@@ -39,7 +39,7 @@ function contextOf(store: Operations, session: Session): HookContext {
   };
 }
 
-/** The same store, which tells when it is first asked to note, and waits. */
+/** Returns the store with its first note paused: it signals and waits. */
 function paused(
   store: Operations,
   asked: () => void,
@@ -60,7 +60,7 @@ function paused(
   });
 }
 
-Deno.test("a letter is told once, also by a hook that saw it and comes late", async () => {
+Deno.test("an item is told once, even by a late hook that read it earlier", async () => {
   await using home = new Home();
   const ada = await home.open({ session: "ada" });
   await using store = await openOperations(resolveOptions({ home: home.path }));

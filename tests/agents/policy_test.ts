@@ -1,5 +1,5 @@
 /**
- * The files of settings: what they say, and what a mistake in them does.
+ * The files of settings, and the effect of a mistake in them.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import {
 } from "../../lib/hooks/policy.ts";
 import { Mbus } from "../cli/mbus.ts";
 
-/** Reads the policy where the user's file and a project's say this. */
+/** Reads the policy of these two files. */
 function policyOf(
   user: string | undefined,
   project: string | undefined,
@@ -42,7 +42,7 @@ function policyOf(
   }
 }
 
-Deno.test("a project's word counts before the user's, field by field", () => {
+Deno.test("a project's setting takes precedence over the user's, field by field", () => {
   assert.deepEqual(policyOf(undefined, undefined), {
     policy: DEFAULT_POLICY,
     warnings: [],
@@ -57,7 +57,7 @@ Deno.test("a project's word counts before the user's, field by field", () => {
 const INFORM = '{"onOverlap":"inform"}';
 const BLOCK = '{"onOverlap":"block"}';
 
-/** A file with a mistake in it, and what is said of it. */
+/** A file with a mistake in it, and the message about it. */
 const MISTAKES: readonly (readonly [string, RegExp])[] = [
   ['{"onOverlap":"blok"}', /onOverlap is "blok". Write warn, inform or block/],
   ['{"onOverlap":null}', /onOverlap is another kind of value. Write warn/],
@@ -72,7 +72,7 @@ const MISTAKES: readonly (readonly [string, RegExp])[] = [
 ];
 
 for (const [text, told] of MISTAKES) {
-  Deno.test(`a mistake in settings is told, and weakens nothing: ${text}`, () => {
+  Deno.test(`a mistake in settings is reported, and weakens nothing: ${text}`, () => {
     for (
       const [user, onOverlap] of [
         [undefined, "warn"],
@@ -95,7 +95,7 @@ for (const [text, told] of MISTAKES) {
   });
 }
 
-Deno.test("what a file says rightly beside a mistake holds", () => {
+Deno.test("valid settings beside a mistake count", () => {
   const { policy, warnings } = policyOf(
     BLOCK,
     '{"onOverlap":"inform","holdAtStop":true,"extra":1}',
@@ -108,7 +108,7 @@ Deno.test("what a file says rightly beside a mistake holds", () => {
   assert.equal(warnings.length, 1);
 });
 
-Deno.test("doctor and the log of hooks tell a mistake in settings", async () => {
+Deno.test("doctor and the log of hooks report a mistake in settings", async () => {
   await using mbus = new Mbus();
   const cwd = `${mbus.folder}/project`;
   const settings = async () =>

@@ -1,6 +1,6 @@
 /**
- * Qwen Code: recorded inputs and the events they stand for; decisions and the
- * answers its contract asks for.
+ * Qwen Code: recorded inputs and their events; decisions and the responses of its
+ * contract.
  *
  * @module
  */
@@ -255,7 +255,7 @@ const ANSWERS: readonly Answer[] = [
 testGoldens(qwen, FOLDER, GOLDENS);
 testAnswers(qwen, FOLDER, ANSWERS);
 
-Deno.test("qwen: an empty prompt after a tool is a repeat", () => {
+Deno.test("qwen: parse() reads an empty prompt after a tool as a repeat", () => {
   const event = qwen.parse(
     { hook_event_name: "UserPromptSubmit", prompt: "" },
     noVariables,

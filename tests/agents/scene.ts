@@ -1,6 +1,6 @@
 /**
- * A project, a bus with a clock that stands, and calls of hooks that are decided
- * on it: for the rules, without a process for each.
+ * A project, a bus with a stopped clock, and calls of hooks that are decided on it:
+ * for tests of the rules, without processes.
  *
  * @module
  */
@@ -25,25 +25,25 @@ import type { Message } from "../../lib/model/message.ts";
 import type { Operations } from "../../lib/bus/operations.ts";
 import { Clock } from "../fixture.ts";
 
-/** What may be said of a call. */
+/** Options of a call. */
 export interface CallOptions {
   /** The agent's id of the call. */
   readonly callId?: string;
-  /** The subagent that makes it. */
+  /** The calling subagent. */
   readonly agentId?: string;
   /** The agent whose settings wire the hook. */
   readonly wiring?: AgentName;
-  /** Sessions whose locks are in nobody's way. */
+  /** Sessions whose locks never conflict. */
   readonly actingFor?: readonly string[];
-  /** What the person chose. */
+  /** The settings. */
   readonly policy?: Partial<Policy>;
   /** The name of the shell tool. */
   readonly shell?: string;
   /** The folder that a shell tool's call names. */
   readonly folder?: string;
-  /** Whether the tool did what it should. */
+  /** Whether the tool succeeded. */
   readonly succeeded?: boolean;
-  /** Whether the answer is written and its consequences are, too. */
+  /** Whether the response is written, and its notes, too. */
   readonly told?: boolean;
   /** Whether the agent shows its model text here. */
   readonly tells?: boolean;
@@ -53,11 +53,11 @@ export interface CallOptions {
 export class Scene implements AsyncDisposable {
   /** The project's folder. */
   readonly project: string;
-  /** What time it is. */
+  /** The clock. */
   readonly clock: Clock = new Clock();
   /** The bus. */
   readonly store: Operations;
-  /** What was logged. */
+  /** The logged messages. */
   readonly logged: string[] = [];
   readonly #root: string;
 
@@ -68,7 +68,7 @@ export class Scene implements AsyncDisposable {
     this.clock = clock;
   }
 
-  /** Makes one. */
+  /** Opens a scene. */
   static async open(): Promise<Scene> {
     const root = Deno.realPathSync(
       Deno.makeTempDirSync({ prefix: "mbus-scene-" }),
@@ -87,7 +87,7 @@ export class Scene implements AsyncDisposable {
     return `${this.#root}/bus/db/messaging.db`;
   }
 
-  /** The absolute path of a file of the project. */
+  /** Returns the absolute path of a file of the project. */
   path(name: string): string {
     return `${this.project}/${name}`;
   }
@@ -100,7 +100,7 @@ export class Scene implements AsyncDisposable {
     return path;
   }
 
-  /** A session on the bus, as it stands. */
+  /** Returns a session, registered if it is new. */
   async session(id: string): Promise<Session> {
     return await this.store.session(id) ??
       await this.store.registerSession({
@@ -147,7 +147,7 @@ export class Scene implements AsyncDisposable {
     return result.decision;
   }
 
-  /** Before a tool that touches paths. */
+  /** Decides before a tool with these paths. */
   async before(
     session: string,
     paths: readonly string[],
@@ -158,7 +158,7 @@ export class Scene implements AsyncDisposable {
     return await this.call(session, { kind: "before-tool", tool }, options);
   }
 
-  /** After a tool that touched paths. */
+  /** Decides after a tool with these paths. */
   async after(
     session: string,
     paths: readonly string[],
@@ -174,7 +174,7 @@ export class Scene implements AsyncDisposable {
     );
   }
 
-  /** Before a shell command. */
+  /** Decides before a shell command. */
   async beforeShell(
     session: string,
     command: string,
@@ -189,7 +189,7 @@ export class Scene implements AsyncDisposable {
     );
   }
 
-  /** After a shell command. */
+  /** Decides after a shell command. */
   async afterShell(
     session: string,
     command: string,
@@ -230,13 +230,13 @@ export class Scene implements AsyncDisposable {
     return outcome.hold;
   }
 
-  /** The paths that a session holds. */
+  /** Returns the paths that a session holds. */
   async held(session: string): Promise<string[]> {
     const holds = await this.store.locks({ project: null, session });
     return holds.map(({ path }) => path.replace(`${this.project}/`, ""));
   }
 
-  /** What was said of conflicts. */
+  /** Returns the messages about conflicts. */
   async conflicts(): Promise<readonly Message[]> {
     const { messages } = await this.store.read(
       { channels: ["file_conflict"], project: null, session: null },
@@ -246,7 +246,7 @@ export class Scene implements AsyncDisposable {
     return messages;
   }
 
-  /** What was said of conflicts, each in one line: event, sessions, file. */
+  /** Returns the messages about conflicts as lines: event, sessions, file. */
   async events(): Promise<string[]> {
     return (await this.conflicts()).map(({ payload }) => {
       const { event, sessions, path } = payload as unknown as {
@@ -280,13 +280,13 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** The reason of a denial. */
+/** Returns the reason of a denial. */
 export function reasonOf(decision: Decision): string {
   assert.equal(decision.verdict, "deny");
   return decision.verdict === "deny" ? decision.reason : "";
 }
 
-/** The context of a decision that lets the agent go on. */
+/** Returns the context of a decision that lets the agent go on. */
 export function contextOf(decision: Decision): string {
   assert.equal(decision.verdict, "allow");
   return decision.context ?? "";

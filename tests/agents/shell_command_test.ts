@@ -1,6 +1,5 @@
 /**
- * Shell commands of agents, through the real program: what the hook answers, and
- * what it leaves in its log.
+ * Shell commands of agents in the real program: the hook's response and log.
  *
  * @module
  */
@@ -9,7 +8,7 @@ import assert from "node:assert/strict";
 import { readHookLog } from "../../lib/hooks/hook_log.ts";
 import { Repository } from "../cli/repository.ts";
 
-/** A tool call as an agent hands it to its hook. */
+/** A tool call as an agent passes it to its hook. */
 interface Call {
   readonly agent: "claude" | "gemini";
   readonly event: string;
@@ -37,7 +36,7 @@ async function hook(
   });
 }
 
-/** A repository in which session A holds `src/a.ts` exclusively. */
+/** Makes a repository in which session A holds `src/a.ts` exclusively. */
 async function makeHeld(): Promise<Repository> {
   const repository = await Repository.make();
   Deno.mkdirSync(`${repository.root}/src`);
@@ -83,7 +82,7 @@ Deno.test("the hook denies a write in the folder that the call names", async () 
   assert.match(answer, /"deny"/);
 });
 
-Deno.test("a plain cp leaves no trouble for doctor to warn of", async () => {
+Deno.test("a plain cp leaves no log line for doctor to report", async () => {
   await using repository = await makeHeld();
   for (const command of ["cp tmp other", "mv tmp src/b.ts", "cp other src"]) {
     for (const event of ["PreToolUse", "PostToolUse"]) {

@@ -1,5 +1,5 @@
 /**
- * What words become: the same as in bash.
+ * Words expand to the same as in bash.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { shellWrites } from "../../lib/hooks/shell/shell.ts";
 import { diskAt } from "../../lib/hooks/shell/disk.ts";
 
-/** A folder with names that patterns match, and names that are patterns. */
+/** Makes a folder with names that patterns match, and names that are patterns. */
 function makeFolder(): string {
   const root = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "mbus-exp-" }));
   for (const folder of ["src/deep", "app/[id]", "app/i", ".hidden", "out"]) {
@@ -37,7 +37,7 @@ function makeFolder(): string {
   return root;
 }
 
-/** What bash makes of words. */
+/** Returns bash's expansion of words. */
 function bashOf(words: string, folder: string): string[] {
   const { stdout, success } = new Deno.Command("bash", {
     args: ["--norc", "-c", `printf '%s\\0' ${words}`],
@@ -48,7 +48,7 @@ function bashOf(words: string, folder: string): string[] {
   return new TextDecoder().decode(stdout).split("\0").slice(0, -1);
 }
 
-/** What is read off a command that writes them. */
+/** Returns the writes read off a command that writes the words. */
 function oursOf(words: string, folder: string): string[] {
   const { writes } = shellWrites(`touch -- ${words}`, { disk: diskAt(folder) });
   return writes.map(({ path, isGlob }) =>
@@ -66,7 +66,7 @@ function assertSame(words: string, folder: string): void {
   );
 }
 
-Deno.test("words become what bash makes of them", () => {
+Deno.test("words expand as in bash", () => {
   const folder = makeFolder();
   for (
     const words of [
@@ -125,7 +125,7 @@ Deno.test("words become what bash makes of them", () => {
   Deno.removeSync(folder, { recursive: true });
 });
 
-Deno.test("any word of braces and wildcards becomes what bash makes of it", () => {
+Deno.test("any word of braces and wildcards expands as in bash", () => {
   const folder = makeFolder();
   const pieces = fc.constantFrom(
     ..."ab,{}*?.",
@@ -140,8 +140,8 @@ Deno.test("any word of braces and wildcards becomes what bash makes of it", () =
   );
   const words = fc.array(pieces, { minLength: 1, maxLength: 8 })
     .map((parts) => parts.join(""))
-    // Two stars mean different things in different shells. What bash makes of
-    // dots beside braces, and of `{}` among them, is its own.
+    // Shells differ in the meaning of two stars. The results of dots beside
+    // braces, and of `{}` among them, are bash's own.
     .filter((text) =>
       !/\*.*\*|^\/|\/\/|\.\./.test(text.replaceAll("{1..2}", ""))
     )

@@ -1,5 +1,5 @@
 /**
- * What is read off commands of git, in a repository that git has made.
+ * The writes read off git commands, in a repository that git has made.
  *
  * @module
  */
@@ -23,7 +23,7 @@ function git(folder: string, ...args: readonly string[]): boolean {
   return success;
 }
 
-/** A repository with branches, tags and a remote, some of them packed. */
+/** Makes a repository with branches, tags and a remote, some of them packed. */
 function makeRepository(): string {
   const root = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "mbus-git-" }));
   const app = `${root}/app`;
@@ -54,7 +54,7 @@ function makeRepository(): string {
   return root;
 }
 
-/** The command, what it writes, `*` for all of a working tree. */
+/** The command and its writes; `*` is the whole worktree. */
 type Row = readonly [string, ...(readonly string[])];
 
 const ROWS: readonly Row[] = [
@@ -112,7 +112,7 @@ const ROWS: readonly Row[] = [
   ['git checkout "$BRANCH"', TREE],
   ["git checkout"],
   ["git checkout --help"],
-  // Others with paths.
+  // Other commands with paths.
   ["git restore --source=HEAD~1 src/a.ts", "src/a.ts"],
   ["git restore .", TREE],
   ["git restore --staged ."],
@@ -144,7 +144,7 @@ const ROWS: readonly Row[] = [
   ["git reset a"],
   ["git reset HEAD src/a.ts"],
   ["git reset --soft HEAD~1"],
-  // The whole of a working tree.
+  // The whole worktree.
   ["git switch main", TREE],
   ["git switch -c newer", TREE],
   ["git stash", TREE],
@@ -198,7 +198,7 @@ function spelled({ writes, wholeTree }: ShellWrites, app: string): string[] {
   ];
 }
 
-Deno.test("a command of git writes what git would", async (t) => {
+Deno.test("shellWrites() reads off the writes of git commands", async (t) => {
   const root = makeRepository();
   const app = `${root}/app`;
   for (const [command, ...expected] of ROWS) {
@@ -210,7 +210,7 @@ Deno.test("a command of git writes what git would", async (t) => {
   Deno.removeSync(root, { recursive: true });
 });
 
-Deno.test("a command for all of a working tree is told with its folder", () => {
+Deno.test("shellWrites() returns the folder of a command for a whole worktree", () => {
   const root = makeRepository();
   const disk = diskAt(`${root}/app`);
   for (
@@ -295,7 +295,7 @@ Deno.test("GitRefs takes the same names for revisions as git", () => {
   Deno.removeSync(root, { recursive: true });
 });
 
-Deno.test("GitRefs cannot tell ids cut short, and names in reftables", () => {
+Deno.test("GitRefs returns undefined for abbreviated ids, and with reftables", () => {
   const root = makeRepository();
   const refs = GitRefs.of(`${root}/app`);
   assert.equal(refs?.isRevision("deadbeef"), undefined);
@@ -328,7 +328,7 @@ Deno.test("GitRefs reads no link to a device and no endless list of refs", () =>
   Deno.removeSync(root, { recursive: true });
 });
 
-Deno.test("any command is read in a repository without a throw", () => {
+Deno.test("shellWrites() throws for no command in a repository", () => {
   const root = makeRepository();
   const disk = diskAt(`${root}/app`);
   const pieces = fc.constantFrom(

@@ -1,5 +1,5 @@
 /**
- * What is read off commands of PowerShell.
+ * The writes read off PowerShell commands.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const DISK: ShellDisk = {
   namesIn: (path) => path === "./src/" ? ["a.ts", "b.ts"] : [],
 };
 
-/** The command, what it writes; behind `<`, what it shows. */
+/** The command and its writes; after `<`, its reads. */
 type Row = readonly [string, ...(readonly string[])];
 
 const ROWS: readonly Row[] = [
@@ -98,7 +98,7 @@ for (const [command, ...expected] of ROWS) {
   });
 }
 
-Deno.test("PowerShell's commands are known in other shells, and behind pwsh", () => {
+Deno.test("PowerShell's commands are read in other shells, and behind pwsh", () => {
   for (
     const command of [
       "Set-Content a.ts x",
@@ -114,7 +114,7 @@ Deno.test("PowerShell's commands are known in other shells, and behind pwsh", ()
   assert.equal(shellWrites("pwsh -File a.ps1 b").writes.length, 0);
 });
 
-Deno.test("PowerShell: what depends on a variable is not known", () => {
+Deno.test("PowerShell: a word with a variable is unknown", () => {
   for (
     const command of [
       "Set-Content $f x",
@@ -129,7 +129,7 @@ Deno.test("PowerShell: what depends on a variable is not known", () => {
   }
 });
 
-Deno.test("PowerShell: any text is read without a throw", () => {
+Deno.test("PowerShell: shellWrites() throws for no text", () => {
   const pieces = fc.constantFrom(
     ..."'\"`$(){};|&,#>*@~\n -",
     "<#",

@@ -1,8 +1,8 @@
 /**
- * The writes that are read off a shell command.
+ * The writes read off a shell command.
  *
  * A write is spelled `path`, `base : path` or `glob path`.
- * LOST means that something is written and nobody can say where.
+ * LOST means that the path of a write is unknown.
  *
  * @module
  */
@@ -41,7 +41,7 @@ const ROWS: readonly Row[] = [
   ["cmd >&2", []],
   ["cmd >& log", ["log"]],
   ["cmd 3<> both", ["both"]],
-  // Those of zsh and fish.
+  // Redirections of zsh and fish.
   ["cmd >! a >>! b &>! c &>| d >>| e &>>| f >&| g", [..."abcdefg"]],
   ["cmd >? a", ["a"]],
   ["true; and rm a; or not rm b", ["a", "b"]],
@@ -171,7 +171,7 @@ const ROWS: readonly Row[] = [
   ["mkdir -p a/b", []],
   ["chmod +x a", []],
   ["ls > /dev/tty", []],
-  // Formatters and others that rewrite the files they name.
+  // Formatters and other programs that rewrite the files they name.
   ["prettier --write a b", ["a", "b"]],
   ["npx prettier@3 -w a", ["a"]],
   ["pnpm exec prettier --write a", ["a"]],
@@ -372,7 +372,7 @@ function spelled({ path, base, isGlob }: ShellWrite): string {
 }
 
 for (const [command, writes, lost] of ROWS) {
-  Deno.test(`shellWrites: ${JSON.stringify(command)}`, () => {
+  Deno.test(`shellWrites(): ${JSON.stringify(command)}`, () => {
     const found = shellWrites(command, { home: HOME });
     assert.deepEqual(found.writes.map(spelled), writes);
     assert.equal(found.unknown, lost === LOST);
@@ -419,7 +419,7 @@ const READS: readonly (readonly [string, ...(readonly string[])])[] = [
   ["while read x; do echo $x; done < a", "a"],
   ["timeout 5 cat < a", "a"],
   ["cat a && echo x > b", "a"],
-  // Nothing of these is shown.
+  // These commands show no content.
   ["cat a > b"],
   ["cat a >> b"],
   ["cat a &> b"],
@@ -437,17 +437,17 @@ const READS: readonly (readonly [string, ...(readonly string[])])[] = [
 ];
 
 for (const [command, ...reads] of READS) {
-  Deno.test(`shellWrites: ${JSON.stringify(command)} reads`, () => {
+  Deno.test(`shellWrites(): reads of ${JSON.stringify(command)}`, () => {
     assert.deepEqual(shellWrites(command).reads.map(spelled), reads);
   });
 }
 
-Deno.test("shellWrites: at most 32 files are read by one command", () => {
+Deno.test("shellWrites() returns at most 32 reads", () => {
   const files = Array.from({ length: 50 }, (_, at) => `f${at}`);
   assert.equal(shellWrites(`cat ${files.join(" ")}`).reads.length, 32);
 });
 
-Deno.test("shellWrites: a name means what is on disk", () => {
+Deno.test("shellWrites() reads the meaning of a name off the disk", () => {
   const disk: ShellDisk = {
     ...EMPTY_DISK,
     isFolder: (path) => path === "dir" || path === "/dir" || path === "link",
@@ -482,18 +482,18 @@ Deno.test("shellWrites: a name means what is on disk", () => {
   }
 });
 
-Deno.test("shellWrites: without a home, what is in it is not known", () => {
+Deno.test("shellWrites() returns no path below an unknown home", () => {
   for (const command of ["touch ~/f", "touch $HOME/f", "cd && touch f"]) {
     assert.deepEqual(shellWrites(command), { ...NOTHING, unknown: true });
   }
 });
 
-Deno.test("shellWrites: one write is told once", () => {
+Deno.test("shellWrites() returns a repeated write once", () => {
   const { writes } = shellWrites("echo a > f; echo b >> f");
   assert.deepEqual(writes, [{ path: "f" }]);
 });
 
-Deno.test("shellWrites: past a bound it says that it is not whole", () => {
+Deno.test("shellWrites() sets isCut past a bound", () => {
   const files = Array.from({ length: 12_000 }, (_, at) => `f${at}`);
   const many = shellWrites(`touch ${files.join(" ")}`);
   assert.equal(many.writes.length, 10_000);
@@ -513,7 +513,7 @@ Deno.test("shellWrites: past a bound it says that it is not whole", () => {
   assert.equal(shellWrites(script).unknown, true);
 });
 
-Deno.test("shellWrites: any text is read without a throw", () => {
+Deno.test("shellWrites() throws for no text", () => {
   const pieces = fc.constantFrom(
     "rm",
     "a",
@@ -564,7 +564,7 @@ Deno.test("shellWrites: any text is read without a throw", () => {
   fc.assert(property, { numRuns: 2000 });
 });
 
-Deno.test("shellWrites: what is quoted is never a write", () => {
+Deno.test("shellWrites() takes no quoted text for a write", () => {
   const property = fc.property(fc.string(), (text) => {
     const quoted = `'${text.replaceAll("'", `'\\''`)}'`;
     const found = shellWrites(`echo ${quoted}`);

@@ -1,5 +1,5 @@
 /**
- * Hooks in TOML that is written in other ways, and the sandbox's roots.
+ * Hooks in unusual forms of TOML, and the sandbox's roots.
  *
  * @module
  */
@@ -48,7 +48,7 @@ const KIMI_LISTS: readonly (readonly [string, string])[] = [
 ];
 
 for (const [what, text] of KIMI_LISTS) {
-  Deno.test(`kimi: hooks come and go in ${what}`, () => {
+  Deno.test(`kimi: uninstall() reverts install() in ${what}`, () => {
     const installed = KIMI.install(text);
     const { hooks, ...rest } = parse(installed);
     const { hooks: before, ...others } = parse(text);
@@ -73,7 +73,7 @@ const CODEX_LISTS: readonly (readonly [string, string])[] = [
 ];
 
 for (const [what, text] of CODEX_LISTS) {
-  Deno.test(`codex: hooks come and go in ${what}`, () => {
+  Deno.test(`codex: uninstall() reverts install() in ${what}`, () => {
     const installed = CODEX.install(text);
     assert.ok(parse(installed));
     assert.equal(CODEX.status(installed), "current");
@@ -82,7 +82,7 @@ for (const [what, text] of CODEX_LISTS) {
   });
 }
 
-Deno.test("codex: refuses hooks as an inline table, and says where", () => {
+Deno.test("codex: install() refuses hooks as an inline table, and names the line", () => {
   assert.throws(
     () => CODEX.install("a = 1\nhooks = { Stop = [] }\n"),
     (error) => {
@@ -94,7 +94,7 @@ Deno.test("codex: refuses hooks as an inline table, and says where", () => {
   );
 });
 
-Deno.test("codex: what it writes between our hooks stays", () => {
+Deno.test("codex: uninstall() keeps Codex's own tables between our hooks", () => {
   const installed = CODEX.install('model = "x"\n');
   const own = '\n[projects."/p"]\ntrust_level = "trusted"\n';
   const at = installed.indexOf("\n[[hooks.PreToolUse]]");
@@ -105,7 +105,7 @@ Deno.test("codex: what it writes between our hooks stays", () => {
   assert.equal(bare, `model = "x"\n${own}${own.replace("/p", "/q")}`);
 });
 
-Deno.test("codex: somebody's command in our group stays", () => {
+Deno.test("codex: uninstall() keeps a user's command in our group", () => {
   const installed = CODEX.install(undefined);
   const own = '[[hooks.Stop.hooks]]\ntype = "command"\ncommand = "mine"\n';
   const text = installed.replace("\n[[hooks.SessionEnd]]", `${own}$&`);
@@ -141,7 +141,7 @@ const ROOTS: readonly (readonly [string, string | undefined])[] = [
 ];
 
 for (const [what, text] of ROOTS) {
-  Deno.test(`codex: a writable root comes and goes in ${what}`, () => {
+  Deno.test(`codex: removeWritableRoot() reverts addWritableRoot() in ${what}`, () => {
     const added = addWritableRoot(text, FOLDER, PATH);
     const { sandbox_workspace_write: sandbox, ...rest } = parse(added);
     const { ...before } = parse(text ?? "");
@@ -159,7 +159,7 @@ for (const [what, text] of ROOTS) {
   });
 }
 
-Deno.test("codex: hooks and a root come and go together", () => {
+Deno.test("codex: hooks and a writable root are added and removed together", () => {
   for (const text of [undefined, "", 'model = "x"']) {
     const hooks = CODEX.install(text);
     const both = addWritableRoot(hooks, FOLDER, PATH);
@@ -170,7 +170,7 @@ Deno.test("codex: hooks and a root come and go together", () => {
   }
 });
 
-Deno.test("codex: a table of ours that has grown keeps what was added", () => {
+Deno.test("codex: removeWritableRoot() keeps entries added to our table", () => {
   const added = addWritableRoot("", FOLDER, PATH);
   const grown = `${added}network_access = true\n`;
   const left = removeWritableRoot(grown, FOLDER, PATH) ?? "";
@@ -180,7 +180,7 @@ Deno.test("codex: a table of ours that has grown keeps what was added", () => {
   });
 });
 
-Deno.test("codex: refuses a sandbox that is an inline table", () => {
+Deno.test("codex: addWritableRoot() refuses a sandbox that is an inline table", () => {
   const text = "sandbox_workspace_write = { network_access = true }\n";
   assert.throws(
     () => addWritableRoot(text, FOLDER, PATH),
@@ -189,7 +189,7 @@ Deno.test("codex: refuses a sandbox that is an inline table", () => {
   assert.throws(() => addWritableRoot("a =", FOLDER, PATH), ConfigError);
 });
 
-Deno.test("tomlString writes what TOML reads", () => {
+Deno.test("tomlString() writes text that TOML reads", () => {
   for (const text of ["a", "it's", 'say "x"', "'\"\\\n\t\x7f\u0001é👩", ""]) {
     assert.equal(tomlValue(tomlString(text)), text);
   }
@@ -208,7 +208,7 @@ for (
     ["the same key in a table", "[a]\nthread_unload_delay_secs = 7\n"],
   ] as const
 ) {
-  Deno.test(`codex: the end of threads with windows comes and goes in ${what}`, () => {
+  Deno.test(`codex: removeUnloadDelay() reverts addUnloadDelay() in ${what}`, () => {
     const put = addUnloadDelay(text, "config.toml");
     assert.match(put.replace("\ufeff", ""), UNLOADS);
     assert.equal(
@@ -224,7 +224,7 @@ for (
   });
 }
 
-Deno.test("codex: a delay of the person's own is neither changed nor taken out", () => {
+Deno.test("codex: a delay set by the person is neither changed nor removed", () => {
   for (
     const text of [
       "thread_unload_delay_secs = 30\n",

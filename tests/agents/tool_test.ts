@@ -1,5 +1,5 @@
 /**
- * Tool calls: which folder, paths and command each agent's call names.
+ * Tool calls: the folder, paths and command that each agent's call names.
  *
  * @module
  */
@@ -67,7 +67,7 @@ for (const agent of AGENT_NAMES) {
   });
 }
 
-/** Tools of servers and of newer agents, by what their names and fields say. */
+/** Tools of MCP servers and of newer agents, by name and fields. */
 const UNKNOWN: readonly (readonly [
   string,
   Readonly<Record<string, unknown>>,
@@ -141,7 +141,7 @@ const UNKNOWN: readonly (readonly [
     kind: "other",
     paths: ["/p/a"],
   }],
-  // A file of a repository on a server is none of this machine.
+  // A file of a remote repository is not on this machine.
   ["mcp__github__create_or_update_file", { owner: "o", repo: "r", path: "a" }, {
     kind: "other",
     paths: [],
@@ -179,7 +179,7 @@ const UNKNOWN: readonly (readonly [
 ];
 
 for (const [name, input, expected] of UNKNOWN) {
-  Deno.test(`${name} with ${JSON.stringify(input)} is told by its words`, () => {
+  Deno.test(`${name} with ${JSON.stringify(input)} is classified by its words`, () => {
     assert.deepEqual(callOf("claude", name, input), {
       name,
       callId: "call-1",

@@ -1,7 +1,7 @@
 /**
- * Edits that came past the hook once: by tools of servers and of VS Code, by
+ * Edits that a hook once missed: by tools of MCP servers and of VS Code, by
  * indented patches, and by commands in a folder that the call names. Each is
- * stopped while another session holds the file, and passes where it is free.
+ * denied while another session holds the file, and passes on a free file.
  *
  * @module
  */
@@ -60,7 +60,7 @@ const EDITS: readonly Edit[] = [
 
 for (const [agent, name, given] of EDITS) {
   const shown = JSON.stringify(given).slice(0, 60);
-  Deno.test(`${agent}: ${name} with ${shown} is stopped on a held file alone`, async () => {
+  Deno.test(`${agent}: ${name} with ${shown} is denied on a held file only`, async () => {
     const root = Deno.realPathSync(Deno.makeTempDirSync());
     try {
       const project = `${root}/project`;
@@ -89,7 +89,7 @@ for (const [agent, name, given] of EDITS) {
   });
 }
 
-/** What the hook answers session "B" before a tool. */
+/** Returns the hook's response to session "B" before a tool. */
 async function answerTo(
   agent: AgentName,
   tool: Tool,

@@ -1,6 +1,5 @@
 /**
- * Waking an idle Claude Code: a direct message ends the hook that waits with 2, and
- * nothing else does.
+ * Waking an idle Claude Code: only a direct message ends the waiting hook with 2.
  *
  * @module
  */
@@ -50,7 +49,7 @@ class Idle implements Disposable {
   }
 }
 
-Deno.test("a message wakes who is idle, with its words, once", async () => {
+Deno.test("a message wakes an idle session once, with its text", async () => {
   using idle = new Idle();
   await idle.hook("start");
   await idle.hook("stop");
@@ -65,7 +64,7 @@ Deno.test("a message wakes who is idle, with its words, once", async () => {
   assert.equal(idle.said.length, 1);
   assert.match(idle.said[0], /^\[message-bus\] .*\n\[.* from bob,.*\n\| hello/);
   assert.equal((await bus.delivery(id))?.state, "injected");
-  // The next turn's end has nothing to say: it is waited until work begins.
+  // At the next turn's end there is no message: the hook waits until work begins.
   await idle.hook("stop");
   const waits = idle.waits();
   await idle.hook("prompt");
@@ -73,7 +72,7 @@ Deno.test("a message wakes who is idle, with its words, once", async () => {
   assert.equal(idle.said.length, 1);
 });
 
-Deno.test("who is at work, has ended, or waits a second time is not waited for", async () => {
+Deno.test("the hook does not wait for an active, ended or already waiting session", async () => {
   using idle = new Idle();
   await idle.hook("start");
   assert.equal(await idle.waits(), 0, "it never got idle");
@@ -91,7 +90,7 @@ Deno.test("who is at work, has ended, or waits a second time is not waited for",
   assert.equal(readHookLog(idle.home, 10).length, 1);
 });
 
-Deno.test("what could not be said is told again", async () => {
+Deno.test("a message that could not be written is told again", async () => {
   using idle = new Idle();
   await idle.hook("start");
   await idle.hook("stop");
@@ -130,7 +129,7 @@ Deno.test("the installed command wakes by exit code and standard error", async (
   assert.match(stderr, /\n\| hello ada\n/);
 });
 
-Deno.test("it is put in only where a person asks, stays, and goes with the rest", () => {
+Deno.test("the hook that wakes is installed on request, stays, and is uninstalled with the rest", () => {
   const place = { home: "/home/dev", project: "/p", env: () => undefined };
   const [plain] = claudeConfig.files("user", place);
   const [waking] = claudeConfig.files("user", place, { wake: true });

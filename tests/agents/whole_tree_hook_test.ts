@@ -1,5 +1,5 @@
 /**
- * A branch switch under another session, by real processes: hooks, git, and the
+ * A branch switch under another session, in real processes: hooks, git, and the
  * commands that show branches and locks.
  *
  * @module
@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { Repository } from "../cli/repository.ts";
 import { type HookCall, inputOf } from "./calls.ts";
 
-/** Returns the answer to Claude Code; empty if it says nothing. */
+/** Returns the response to Claude Code; empty if there is none. */
 async function answer(
   repository: Repository,
   call: Omit<HookCall, "cwd"> & { readonly cwd?: string },
@@ -25,7 +25,7 @@ async function answer(
   return said.permissionDecisionReason ?? said.additionalContext ?? "";
 }
 
-/** The branches that `mbus sessions` shows. */
+/** Returns the branches that `mbus sessions` shows. */
 async function branches(
   repository: Repository,
 ): Promise<Record<string, unknown>> {
@@ -69,7 +69,7 @@ Deno.test("a branch switch is denied, told to the others, and shown", async () =
     "",
   );
 
-  // A person's switch, found at the next prompt.
+  // A person's switch is found at the next prompt.
   await repository.git("switch", "-q", "main");
   const found = await answer(repository, { point: "prompt", session: "ann" });
   assert.match(
@@ -79,7 +79,7 @@ Deno.test("a branch switch is denied, told to the others, and shown", async () =
   assert.deepEqual(await branches(repository), { ann: "main", bob: "main" });
   await answer(repository, { point: "prompt", session: "bob" });
 
-  // And when a session goes on, such as after its context was compacted.
+  // It is also found when a session goes on, such as after a compaction.
   await repository.git("checkout", "-q", "--detach");
   const resumed = await answer(repository, {
     point: "start",
@@ -98,7 +98,7 @@ Deno.test("a branch switch is denied, told to the others, and shown", async () =
   assert.doesNotMatch(fresh, /branch/);
 });
 
-Deno.test("mbus lock @git/head --exclusive refuses a branch switch until it is unlocked", async () => {
+Deno.test("mbus lock @git/head --exclusive denies a branch switch until it is unlocked", async () => {
   await using repository = await Repository.make();
   const before = async () =>
     await answer(repository, {

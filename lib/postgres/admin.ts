@@ -80,7 +80,7 @@ export class ServerAdmin implements AsyncDisposable {
     { readonly state: SchemaState; readonly pending: readonly Migration[] }
   > {
     const { address } = this.#connection;
-    const state = await this.#connection.exclusively(
+    const state = await this.#connection.onOneConnection(
       "read the bus's schema",
       (query) => schemaState(query, address),
     );
@@ -94,7 +94,7 @@ export class ServerAdmin implements AsyncDisposable {
    * than this program.
    */
   async migrate(): Promise<readonly Migration[]> {
-    return await this.#connection.exclusively(
+    return await this.#connection.onOneConnection(
       "migrate the bus",
       (query) => migrate(query, this.#connection.address, this.#schema),
     );
@@ -103,7 +103,7 @@ export class ServerAdmin implements AsyncDisposable {
   /** Returns the state of the server. */
   async server(): Promise<ServerState> {
     const askedAt = performance.now();
-    const [row] = await this.#connection.exclusively(
+    const [row] = await this.#connection.onOneConnection(
       "read the server's state",
       (query) => query(STATE, [this.#connection.schema, LISTENER_NAME]),
     );

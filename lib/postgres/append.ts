@@ -1,11 +1,11 @@
 /**
- * Publishing: messages appended by one statement, which then rings for them.
+ * Publishing: one statement appends messages and then rings bells.
  *
- * A session that a message is for is looked up before, as its name may be
- * given in short. What the server refuses, for what is in it or for its sender
- * having ended, is refused for all that is in the statement, so where each
- * stands for itself they are then appended one by one. What is committed is
- * published, even if nobody can be rung: the safety poll finds it.
+ * The addressee of a message is resolved first, because its name may be short.
+ * If the server rejects one message, or its sender has ended, the statement
+ * fails for all messages in it. If the messages are independent, they are then
+ * appended one by one. A committed message is published even if the bells cannot
+ * be rung: the safety poll finds it.
  *
  * @module
  */
@@ -15,21 +15,21 @@ import { resolveSession } from "../rules/sessions.ts";
 import type { Incarnation } from "../model/session.ts";
 import type { Appended, AppendResult, NewMessage } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
-import { isRefusal } from "./faults.ts";
+import { isDataError } from "./faults.ts";
 import { look } from "./records.ts";
 import { idsOf, publishStatement } from "./transaction.ts";
 import type { WakeUps } from "./wake_ups.ts";
 
-/** The sessions that the store has registered, and with which process. */
+/** The sessions that the store has registered, each with its process. */
 type Incarnations = ReadonlyMap<string, Incarnation>;
 
-/** A message whose addressee was found. */
+/** A message with a resolved addressee. */
 interface Ready {
   readonly message: NewMessage;
   readonly notRunning?: boolean;
 }
 
-/** Appends all, or throws and appends none. */
+/** Appends all messages, or throws and appends none. */
 export async function appendTogether(
   connection: Connection,
   wakeUps: WakeUps,
@@ -43,8 +43,8 @@ export async function appendTogether(
   return await append(connection, wakeUps, incarnations, ready);
 }
 
-/** Appends each message that can be. */
-export async function appendApart(
+/** Appends each message that the rules and the server accept. */
+export async function appendEach(
   connection: Connection,
   wakeUps: WakeUps,
   incarnations: Incarnations,
@@ -63,12 +63,12 @@ export async function appendApart(
     )
     : messages.map((message): Ready => ({ message }));
   const ready = looked.filter((each) => "message" in each);
-  const results = await appendEach(connection, wakeUps, incarnations, ready);
+  const results = await appendOrSplit(connection, wakeUps, incarnations, ready);
   let next = 0;
   return looked.map((each) => "message" in each ? results[next++] : each);
 }
 
-async function appendEach(
+async function appendOrSplit(
   connection: Connection,
   wakeUps: WakeUps,
   incarnations: Incarnations,
@@ -77,21 +77,21 @@ async function appendEach(
   try {
     return await append(connection, wakeUps, incarnations, ready);
   } catch (error) {
-    if (!isRefused(error)) throw error;
+    if (!isMessageError(error)) throw error;
     if (ready.length === 1) return [{ error: error as Error }];
     const results: AppendResult[] = [];
     for (const each of ready) {
       results.push(
-        ...await appendEach(connection, wakeUps, incarnations, [each]),
+        ...await appendOrSplit(connection, wakeUps, incarnations, [each]),
       );
     }
     return results;
   }
 }
 
-/** Whether a message is refused for what is in it, or who sends it. */
-function isRefused(error: unknown): boolean {
-  return isRefusal(error) ||
+/** Returns whether the data or the sender of one message is the cause. */
+function isMessageError(error: unknown): boolean {
+  return isDataError(error) ||
     error instanceof SessionEndedError ||
     error instanceof MessageBusError && error.kind === "input";
 }
@@ -105,7 +105,7 @@ async function append(
   if (ready.length === 0) return [];
   const messages = ready.map(({ message }) => message);
   const bells = wakeUps.bellsFor(messages);
-  const { row, isWhole } = await connection.once(
+  const { row, isComplete } = await connection.commitOnce(
     "publish",
     (key, again) =>
       publishStatement(
@@ -118,7 +118,7 @@ async function append(
         bells,
       ),
   );
-  wakeUps.committed(bells, { rung: isWhole });
+  wakeUps.committed(bells, { rung: isComplete });
   return idsOf(row).map((id, i): Appended => {
     const { message: { to }, notRunning } = ready[i];
     return to === undefined ? { id } : { id, to, notRunning };

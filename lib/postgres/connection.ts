@@ -1,28 +1,26 @@
 /**
- * One open bus in PostgreSQL: how everything reads and writes.
+ * The database of one open bus: reads, writes and retries.
  *
  * ```text
- *  reads, appends ──▶ one link, statement behind statement
- *  transactions   ──▶ a link each while they last, at most three
+ *  reads, appends ──▶ one link, statements pipelined
+ *  transactions   ──▶ a link each while they run, at most three
  * ```
  *
- * **Trying again.** A server restarts, a connection is cut, a lock is not to be
- * had: an operation is tried again, after a short random pause, until its
- * deadline (`busyTimeoutMs`, at least a second) is over; then it throws a typed
- * error. Nothing waits longer, whatever the network does: a connection that has
- * not answered by then is ended.
+ * **Retries.** An operation that meets a restart, a cut or a lock is retried
+ * after a short random pause. Once its deadline (`busyTimeoutMs`, at least a
+ * second) has passed it throws a typed error. A connection that has not answered
+ * by then is ended, so no operation takes longer.
  *
- * **Once.** A cut may come after the server did what was asked and before it
- * said so. Reading again harms nobody. What writes carries a key of its own,
- * committed with it in `idempotency_keys`: trying again first looks whether it
- * is done, and does nothing then. What it gave back the first time is still
- * known here. An old attempt that the server only finds later, in some buffer,
- * fails by the same key.
+ * **Idempotency.** A cut may come between a commit and its answer. A read is
+ * simply repeated. A write carries an idempotency key, which it commits to
+ * `idempotency_keys`. A retry looks for the key first and does nothing if it is
+ * there; the result of the first attempt is kept here. A delayed first attempt
+ * fails on the same key.
  *
  * **A transaction** is `BEGIN`, the coordination lock, the work, and in one
- * message its messages, its key and `COMMIT`: the append lock (schema.ts) is
- * held for that last step alone. The server ends one whose client falls silent
- * in the middle, so that nobody waits for a host that is gone.
+ * round trip its messages, its key and `COMMIT`. The append lock (schema.ts) is
+ * held for that last step only. The server ends a transaction whose client falls
+ * silent, so that a dead host blocks no session.
  *
  * @module
  */
@@ -30,10 +28,10 @@
 import { BusyError, ClosedError, StoreError } from "../model/errors.ts";
 import {
   codeOf,
+  isDataError,
   isKeyTaken,
-  isRefusal,
-  passing,
   storeError,
+  transience,
 } from "./faults.ts";
 import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
 import { prepareSchema, type Query } from "./migration.ts";
@@ -43,68 +41,68 @@ import type { ServerAddress } from "./url.ts";
 
 export type { Row, SqlValue } from "./link.ts";
 
-/** Where statements can be run. */
+/** A connection or transaction that runs statements. */
 export interface Queryable {
-  /** Whether nothing may be written. */
+  /** Whether writes are rejected. */
   readonly readOnly: boolean;
-  /** By how much a test has shifted the clock, in milliseconds. */
+  /** The shift of a test's clock, in milliseconds. */
   readonly clockShiftMs: number;
-  /** The server's time, as far as it is known here. */
+  /** The estimate of the server's time. */
   readonly clock: ServerClock;
-  /** All rows of a statement. */
+  /** Returns all rows of a statement. */
   all(sql: string, values?: readonly SqlValue[]): Promise<readonly Row[]>;
-  /** The first row of a statement. */
+  /** Returns the first row of a statement. */
   get(sql: string, values?: readonly SqlValue[]): Promise<Row | undefined>;
-  /** Runs a statement; returns how many rows it changed. */
+  /** Runs a statement; returns the number of changed rows. */
   run(sql: string, values?: readonly SqlValue[]): Promise<number>;
 }
 
-/** How to open a bus's database. */
+/** Options of a {@linkcode Connection}. */
 export interface ConnectionOptions {
-  /** Whether nothing may be written, although it could. */
+  /** Whether writes are rejected. */
   readonly readOnly?: boolean;
-  /** How long an operation is tried, in milliseconds. */
+  /** The time limit of an operation, in milliseconds. */
   readonly busyTimeoutMs: number;
   /**
-   * How long an operation is tried at the most, in milliseconds.
+   * The upper bound of that limit, in milliseconds, below a second too.
    * @default {Infinity}
    */
   readonly busyTotalMs?: number;
-  /** The clock; one that is not the system's shifts the server's. */
+  /** The clock; a test's clock shifts the server's. */
   readonly now: () => number;
   /**
-   * Whether a schema that is missing or old is made what it should be.
+   * Whether a missing or old schema is migrated.
    * @default {true}
    */
   readonly migrates?: boolean;
   /**
-   * The schema to make or migrate to.
-   * @default {the one of this program}
+   * The schema to create or to migrate to.
+   * @default {the schema of this program}
    */
   readonly schema?: Schema;
 }
 
 /** A statement with its values. */
 export interface Statement {
-  /** Its text. */
+  /** The text of the statement. */
   readonly sql: string;
   /** The values of its parameters. */
   readonly values: readonly SqlValue[];
 }
 
-/** What a statement gave back that commits something, and then goes on. */
+/** The result of a statement that commits, and then continues. */
 export interface Committed {
-  /** Its first row. */
+  /** The first row. */
   readonly row: Row | undefined;
-  /** Whether what follows the commit was done, too. */
-  readonly isWhole: boolean;
+  /** Whether the part after the commit succeeded, too. */
+  readonly isComplete: boolean;
 }
 
-/** What a transaction is ended with: it appends and writes down its key. */
-export interface Ending extends Statement {
-  /** What was sent before it, and not waited for. */
+/** The last statement of a transaction, which appends and stores the key. */
+export interface FinalStatement extends Statement {
+  /** The results of earlier statements that were not awaited. */
   readonly before: readonly Promise<unknown>[];
-  /** Is given what the statement gave back, once it is committed. */
+  /** Called with the statement's first row after the commit. */
   readonly committed: (row: Row | undefined) => void;
 }
 
@@ -114,9 +112,9 @@ const PAUSE_MS_FIRST = 5;
 const PAUSE_MS_MAX = 200;
 const CLOSE_MS_MAX = 2_000;
 
-// All that is asked is found by an index, a few rows at a time. Planned once for
-// a connection (planning takes longer than doing), and so that it does not
-// depend on what the server knows of tables that change all the time.
+// Every query finds a few rows by an index. A generic plan is made once for a
+// connection, because planning takes longer than execution. The settings force
+// index scans, because the statistics of fast-changing tables mislead the planner.
 const PLANNING = {
   plan_cache_mode: "force_generic_plan",
   enable_bitmapscan: "off",
@@ -124,14 +122,14 @@ const PLANNING = {
   jit: "off",
 };
 
-// A client that falls silent inside a transaction holds up the others.
+// A client that falls silent inside a transaction blocks the others.
 const SILENCE_MS_MAX = 10_000;
 
-// What has come of the key of what appends.
-const DONE = `SELECT message_ids::text AS ids FROM idempotency_keys
+const MESSAGE_IDS_OF_KEY =
+  `SELECT message_ids::text AS ids FROM idempotency_keys
   WHERE key = $1::uuid`;
 
-/** An array of texts as PostgreSQL writes it, for a parameter `$n::text[]`. */
+/** Returns an array literal of PostgreSQL, for a parameter `$n::text[]`. */
 export function arrayText(
   values: readonly (string | number | null)[],
 ): string {
@@ -147,11 +145,10 @@ export function arrayText(
   return text + "}";
 }
 
-/** One open bus's database. */
+/** The database of one open bus. */
 export class Connection implements Queryable {
-  /** The server. */
+  /** The address of the server. */
   readonly address: ServerAddress;
-  /** Whether nothing may be written. */
   readonly readOnly: boolean;
   readonly clock: ServerClock;
   readonly #options: ConnectionOptions;
@@ -170,9 +167,9 @@ export class Connection implements Queryable {
   }
 
   /**
-   * Opens the bus, making it if it is new.
+   * Opens the bus, and creates it if it is missing.
    *
-   * @throws {StoreError} If it cannot be used; the `fault` says why.
+   * @throws {StoreError} If it cannot be used; `fault` has the reason.
    */
   static async open(
     address: ServerAddress,
@@ -196,17 +193,17 @@ export class Connection implements Queryable {
     return new Connection(address, options);
   }
 
-  /** Whether it was closed. */
+  /** Whether the connection is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** The schema that the bus lives in. */
+  /** The name of the bus's schema. */
   get schema(): string {
     return this.address.schema;
   }
 
-  /** The version of the schema that this program knows. */
+  /** The schema version of this program. */
   get schemaVersion(): number {
     return (this.#options.schema ?? SCHEMA).version;
   }
@@ -215,17 +212,17 @@ export class Connection implements Queryable {
     return this.clock.shiftMs;
   }
 
-  /** How long an operation is tried, in milliseconds. */
+  /** The time limit of an operation, in milliseconds. */
   get deadlineMs(): number {
     const { busyTimeoutMs, busyTotalMs = Infinity } = this.#options;
     return Math.min(Math.max(busyTimeoutMs, ATTEMPT_MS_MIN), busyTotalMs);
   }
 
-  /** Another link to the same server, for who needs one for itself. */
+  /** Returns a further link to the server. */
   link(
     options: {
       readonly kept: boolean;
-      /** What it is called in the server's list of activities. */
+      /** The `application_name` of its connections. */
       readonly name?: string;
       readonly onClose?: () => void;
       readonly onNotify?: (channel: string) => void;
@@ -238,7 +235,7 @@ export class Connection implements Queryable {
       settings: {
         application_name: options.name ?? "message-bus",
         search_path: `${this.schema}, pg_temp`,
-        // 0 would be without end.
+        // 0 would disable the timeout.
         lock_timeout: Math.max(1, Math.floor(busyTimeoutMs * 0.9)),
         ...PLANNING,
         idle_in_transaction_session_timeout: SILENCE_MS_MAX,
@@ -268,19 +265,19 @@ export class Connection implements Queryable {
   }
 
   async run(sql: string, values: readonly SqlValue[] = []): Promise<number> {
-    return await this.#trying(
+    return await this.#retry(
       "write",
       async (ms) => (await this.#main.query(sql, values, ms)).count,
     );
   }
 
   /**
-   * Reads, by statements that stand for themselves; it may be done again.
+   * Runs reading statements outside of a transaction; `work` may run again.
    *
    * @throws {StoreError} If the server does not answer in time.
    */
   async read<T>(act: string, work: (at: Queryable) => Promise<T>): Promise<T> {
-    return await this.#trying(act, async (ms) => {
+    return await this.#retry(act, async (ms) => {
       const deadline = performance.now() + ms;
       return await work(
         new Statements(
@@ -293,76 +290,64 @@ export class Connection implements Queryable {
   }
 
   /**
-   * Runs one statement that appends messages once by its key, however often it
-   * is sent: `statement` is told whether it is sent again. It commits them
-   * itself, and may fail in what it does after that.
+   * Runs one statement that appends messages, commits them itself, and may fail
+   * after the commit. The idempotency key makes it take effect once.
+   *
+   * @param statement Makes the statement; `again` on every retry.
    */
-  async once(
+  async commitOnce(
     act: string,
     statement: (key: string, again: boolean) => Statement,
   ): Promise<Committed> {
     const key = crypto.randomUUID();
     let sent = false;
-    return await this.#trying(act, async (ms) => {
+    return await this.#retry(act, async (ms) => {
       const { sql, values } = statement(key, sent);
       sent = true;
       const sentAt = performance.now();
       try {
         const { rows } = await this.#main.query(sql, values, ms);
-        return { row: rows[0], isWhole: true };
+        return { row: rows[0], isComplete: true };
       } catch (error) {
-        // What is refused is not done, and what was cut is sent again.
-        if (isRefusal(error) || passing(error) !== undefined) throw error;
+        // Rejected data is not committed, and a transient error is retried.
+        if (isDataError(error) || transience(error) !== undefined) throw error;
         const leftMs = ms - (performance.now() - sentAt);
-        const { rows } = await this.#main.query(DONE, [key], leftMs);
+        const { rows } = await this.#main.query(
+          MESSAGE_IDS_OF_KEY,
+          [key],
+          leftMs,
+        );
         if (rows.length === 0) throw error;
-        return { row: rows[0], isWhole: false };
+        return { row: rows[0], isComplete: false };
       }
     });
   }
 
-  /** Runs one statement that nothing depends on, with no second try. */
-  async tell({ sql, values }: Statement): Promise<void> {
+  /** Runs one optional statement without a retry. */
+  async runOptional({ sql, values }: Statement): Promise<void> {
     await this.#main.query(sql, values, this.deadlineMs);
   }
 
   /**
-   * Runs one transaction, under the coordination lock unless it `coordinates`
-   * nothing. `work` is done again if the connection is cut before the commit,
-   * so it changes nothing but the database; `end` makes the statement that it
-   * is ended with.
+   * Runs one transaction, under the coordination lock unless `coordinates` is
+   * false. `work` runs again if the connection is cut before the commit, so it
+   * must change the database only. `end` makes the final statement.
    */
   async write<T>(
     act: string,
     work: (at: Queryable, nowMs: number) => Promise<T>,
-    end: (key: string) => Ending,
+    end: (key: string) => FinalStatement,
     { coordinates = true }: { readonly coordinates?: boolean } = {},
   ): Promise<T> {
-    const once = new Once(work, end);
+    const write = new IdempotentWrite(work, end);
     const locking = coordinates ? "wait" : "none";
-    return await this.#trying(act, (ms) => this.#attempt(once, locking, ms));
+    return await this.#retry(act, (ms) => this.#attempt(write, locking, ms));
   }
 
-  /**
-   * The same, but only if nobody holds the lock just now, and tried only once:
-   * for what anybody may do some other time. Undefined if it was not done.
-   */
-  async writeIfFree<T>(
-    work: (at: Queryable, nowMs: number) => Promise<T>,
-    end: (key: string) => Ending,
-  ): Promise<T | undefined> {
-    try {
-      return await this.#attempt(new Once(work, end), "try", this.deadlineMs);
-    } catch (error) {
-      if (error instanceof LockBusyError || passing(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** Does it once, if it is not done yet. */
+  /** Runs a transaction, unless an earlier attempt has committed. */
   async #attempt<T>(
-    once: Once<T>,
-    locking: "wait" | "try" | "none",
+    write: IdempotentWrite<T>,
+    locking: "wait" | "none",
     ms: number,
   ): Promise<T> {
     const deadline = performance.now() + ms;
@@ -370,8 +355,8 @@ export class Connection implements Queryable {
     const { epoch } = link;
     let isOver = false;
     const query = async (sql: string, values: readonly SqlValue[]) => {
-      // What still runs of work that failed must not run outside of it.
-      if (isOver) throw new Error("the transaction is over");
+      // Statements of failed work must not run outside of the transaction.
+      if (isOver) throw new Error("the transaction has ended");
       return await link.query(sql, values, deadline - performance.now(), epoch);
     };
     const { clockShiftMs } = this;
@@ -382,24 +367,23 @@ export class Connection implements Queryable {
           this.schemaVersion,
           clockShiftMs,
           locking,
-          once.keyInDoubt,
+          write.idempotencyKey,
         ]),
       ]);
       const { now_ms, done } = started.rows[0];
-      if (now_ms === null) throw new LockBusyError();
       if (done !== null) {
         isOver = true;
         await link.execute("ROLLBACK", deadline - performance.now());
-        return once.wasDone({ ids: done });
+        return write.complete({ ids: done });
       }
-      this.clock.learn(now_ms, clockShiftMs);
-      const ending = await once.run(
+      this.clock.update(now_ms, clockShiftMs);
+      const final = await write.run(
         new Statements(this, query),
         Number(now_ms),
       );
-      const ended = query(ending.sql, ending.values);
+      const ended = query(final.sql, final.values);
       isOver = true;
-      once.isInDoubt = true;
+      write.outcomeUnknown = true;
       const commit = link.execute(
         "COMMIT",
         deadline - performance.now(),
@@ -407,27 +391,29 @@ export class Connection implements Queryable {
       );
       const [answer, { command }] = await settle(
         [ended, commit],
-        // If one of these failed, it says why.
-        ending.before,
+        // An earlier failure is the cause, so its error is thrown.
+        final.before,
       );
       if (command !== "COMMIT") {
         throw new Error("the server did not commit");
       }
-      return once.wasDone(answer.rows[0]);
+      return write.complete(answer.rows[0]);
     } catch (error) {
       isOver = true;
       if (link.epoch === epoch) await rollBack(link);
-      // The attempt before was still under way, and has come through.
-      if (once.isInDoubt && isKeyTaken(error)) return once.wasDone(undefined);
-      // What the server has refused is not done.
-      if (passing(error) !== "cut") once.isInDoubt = false;
+      // A delayed earlier attempt has committed meanwhile.
+      if (write.outcomeUnknown && isKeyTaken(error)) {
+        return write.complete(undefined);
+      }
+      // Only a cut leaves the outcome open.
+      if (transience(error) !== "cut") write.outcomeUnknown = false;
       throw error;
     } finally {
       this.#giveBack(link);
     }
   }
 
-  /** Ends everything; closing twice is fine. */
+  /** Closes all links; a second call does nothing. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -438,12 +424,12 @@ export class Connection implements Queryable {
     );
   }
 
-  /** Tries something until its deadline is over. */
-  async #trying<T>(
+  /** Retries an operation until its deadline. */
+  async #retry<T>(
     act: string,
     attempt: (leftMs: number) => Promise<T>,
-    isWorthwhile: (error: unknown) => boolean = (error) =>
-      passing(error) !== undefined,
+    isRetryable: (error: unknown) => boolean = (error) =>
+      transience(error) !== undefined,
   ): Promise<T> {
     const startedAt = performance.now();
     const { deadlineMs } = this;
@@ -454,12 +440,12 @@ export class Connection implements Queryable {
         return await attempt(deadlineMs - waitedMs);
       } catch (error) {
         const waitedMs = performance.now() - startedAt;
-        if (this.#closed && passing(error)) throw new ClosedError(act);
+        if (this.#closed && transience(error)) throw new ClosedError(act);
         const pauseMs = Math.min(
           PAUSE_MS_FIRST * 2 ** attempts,
           PAUSE_MS_MAX,
         ) * (0.5 + Math.random() / 2);
-        if (!isWorthwhile(error) || waitedMs + pauseMs >= deadlineMs) {
+        if (!isRetryable(error) || waitedMs + pauseMs >= deadlineMs) {
           throw storeError(act, this.address, error, waitedMs);
         }
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -469,31 +455,31 @@ export class Connection implements Queryable {
 
   async #prepare(): Promise<void> {
     const { readOnly, migrates = true, schema = SCHEMA } = this.#options;
-    const { nowMs } = await this.exclusively(
+    const { nowMs } = await this.onOneConnection(
       "open the bus",
       (query) =>
         prepareSchema(query, this.address, schema, migrates && !readOnly),
     );
-    this.clock.learn(nowMs, 0);
+    this.clock.update(nowMs, 0);
   }
 
-  /** Runs statements on one connection; what starts up is waited for. */
-  async exclusively<T>(
+  /** Runs statements on one connection; waits for a server that starts up. */
+  async onOneConnection<T>(
     act: string,
     work: (query: Query) => Promise<T>,
   ): Promise<T> {
-    return await this.#trying(
+    return await this.#retry(
       act,
       async (ms) => {
         const deadline = performance.now() + ms;
         const { epoch } = this.#main;
         return await work(async (sql, values = []) => {
-          this.#main.within(epoch);
+          this.#main.assertEpoch(epoch);
           const leftMs = deadline - performance.now();
           return (await this.#main.query(sql, values, leftMs)).rows;
         });
       },
-      // A wrong address is told at once.
+      // A wrong address fails at once.
       (error) => ["57P03", "53300"].includes(codeOf(error)),
     );
   }
@@ -526,47 +512,44 @@ export class Connection implements Queryable {
   }
 }
 
-/** That somebody else holds the coordination lock. */
-class LockBusyError extends Error {}
-
-/** A transaction that is done once, however often it is tried. */
-class Once<T> {
+/** A transaction that commits once, in any number of attempts. */
+class IdempotentWrite<T> {
   readonly #key = crypto.randomUUID();
   readonly #work: (at: Queryable, nowMs: number) => Promise<T>;
-  readonly #end: (key: string) => Ending;
+  readonly #end: (key: string) => FinalStatement;
   #result: T | undefined;
-  #ending: Ending | undefined;
-  /** Whether it may be committed, as the connection was cut before the answer. */
-  isInDoubt = false;
+  #final: FinalStatement | undefined;
+  /** Whether an attempt may have committed before its connection was cut. */
+  outcomeUnknown = false;
 
   constructor(
     work: (at: Queryable, nowMs: number) => Promise<T>,
-    end: (key: string) => Ending,
+    end: (key: string) => FinalStatement,
   ) {
     this.#work = work;
     this.#end = end;
   }
 
-  /** The key to look for, if it may be done already. */
-  get keyInDoubt(): string | null {
-    return this.isInDoubt ? this.#key : null;
+  /** The key to look up first; null while no attempt may have committed. */
+  get idempotencyKey(): string | null {
+    return this.outcomeUnknown ? this.#key : null;
   }
 
-  /** Does the work; returns what it is to be ended with. */
-  async run(at: Queryable, nowMs: number): Promise<Ending> {
+  /** Runs the work; returns the final statement. */
+  async run(at: Queryable, nowMs: number): Promise<FinalStatement> {
     this.#result = await this.#work(at, nowMs);
-    this.#ending = this.#end(this.#key);
-    return this.#ending;
+    this.#final = this.#end(this.#key);
+    return this.#final;
   }
 
-  /** It is committed; returns its result. */
-  wasDone(row: Row | undefined): T {
-    this.#ending!.committed(row);
+  /** Reports the commit; returns the result. */
+  complete(row: Row | undefined): T {
+    this.#final!.committed(row);
     return this.#result as T;
   }
 }
 
-/** Statements that are run one way or another. */
+/** A {@linkcode Queryable} on a connection, by a given `query` function. */
 class Statements implements Queryable {
   readonly #connection: Connection;
   readonly #query: (
@@ -613,7 +596,7 @@ class Statements implements Queryable {
   }
 }
 
-/** Ends a transaction that failed; if even that fails, its connection. */
+/** Rolls a failed transaction back; ends the connection if that fails. */
 async function rollBack(link: Link): Promise<void> {
   try {
     await link.execute("ROLLBACK", CLOSE_MS_MAX);
@@ -622,7 +605,7 @@ async function rollBack(link: Link): Promise<void> {
   }
 }
 
-/** All answers, or the first error once all have come. */
+/** Returns all answers; throws the first error once all are settled. */
 async function settle<const T extends readonly Promise<Answer>[]>(
   answers: T,
   before: readonly Promise<unknown>[] = [],
@@ -639,12 +622,12 @@ async function settle<const T extends readonly Promise<Answer>[]>(
   ) as { [K in keyof T]: Answer };
 }
 
-/** The error for a write to a bus that may only be read. */
+/** Returns the error for a write to a read-only bus. */
 export function readOnlyError(act: string, address: ServerAddress): StoreError {
   return new StoreError(
     "read-only",
     address.shown,
-    `Cannot ${act}: the bus at ${address.shown} was opened for reading only; ` +
-      `open it without readOnly.`,
+    `Cannot ${act}: the bus at ${address.shown} is open for reading only. ` +
+      `Open it without readOnly.`,
   );
 }

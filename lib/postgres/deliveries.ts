@@ -1,5 +1,5 @@
 /**
- * Direct messages in PostgreSQL, with what became of them.
+ * Reads direct messages by the state of their delivery.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { Queryable } from "./connection.ts";
 import { messageColumns } from "./messages.ts";
 
 /**
- * Returns the direct messages for a session that are not acknowledged, in order;
- * `untold`: only those that no model was given.
+ * Returns the unacknowledged direct messages for a session, in order; with
+ * `untold`, only those that no model has received.
  */
 export async function pendingFor(
   connection: Queryable,
@@ -32,7 +32,7 @@ export async function pendingFor(
   return rows.map(toMessage);
 }
 
-/** Returns the first answer to a message that a session sent, if it came in time. */
+/** Returns the first unexpired reply to a message of a session, if there is one. */
 export async function answerTo(
   connection: Queryable,
   session: string,

@@ -1,9 +1,8 @@
 /**
- * What PostgreSQL's errors mean to a bus, and what a person can do about them.
+ * Translates errors of PostgreSQL into errors of a bus with a remedy.
  *
- * Errors are told apart by SQLSTATE where the server gives one, else by the
- * client's or the system's code. Messages name the server and the role, never
- * a password.
+ * Errors are distinguished by SQLSTATE, else by the client's or the system's
+ * code. Messages name the server and the role, never a password.
  *
  * @module
  */
@@ -19,14 +18,13 @@ import {
 import { ENDED_STATE, NEWER_SCHEMA_STATE, TAKEN_OVER_STATE } from "./schema.ts";
 import type { ServerAddress } from "./url.ts";
 
-/** What an error means for who would try again. */
-export type Passing =
-  /** The connection is gone, and whether it was done is not known. */
+/** The kind of a transient error. */
+export type Transience =
+  /** The connection was cut, and the outcome is unknown. */
   | "cut"
-  /** Nothing was done, and it may go better the next time. */
+  /** The statement had no effect, and a retry may succeed. */
   | "again";
 
-// Codes of the client and the system, when a connection ends or none is made.
 const CUT = new Set([
   "CONNECTION_CLOSED",
   "CONNECTION_DESTROYED",
@@ -51,7 +49,7 @@ const AGAIN = new Set([
   "ENETUNREACH",
   "ENOENT",
   "EAI_AGAIN",
-  "57P03", // cannot_connect_now: it starts, or recovers
+  "57P03", // cannot_connect_now: the server starts or recovers
   "53300", // too_many_connections
   "40001", // serialization_failure
   "40P01", // deadlock_detected
@@ -59,35 +57,34 @@ const AGAIN = new Set([
   "08004",
 ]);
 
-/** The code of an error of the server, the client or the system. */
+/** Returns the code of an error of the server, the client or the system. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" ? code : "";
 }
 
-/** Whether trying again may help; undefined if not. */
-export function passing(error: unknown): Passing | undefined {
+/** Returns the kind of a transient error; undefined for any other error. */
+export function transience(error: unknown): Transience | undefined {
   const code = codeOf(error);
   if (CUT.has(code)) return "cut";
   return AGAIN.has(code) ? "again" : undefined;
 }
 
-/** Whether what was tried was done before, under the same key. */
+/** Returns whether an earlier attempt has committed the same idempotency key. */
 export function isKeyTaken(error: unknown): boolean {
   return codeOf(error) === "23505" &&
     (error as { constraint_name?: unknown }).constraint_name ===
       "idempotency_keys_pkey";
 }
 
-/** Whether a row was refused for what is in it. */
-export function isRefusal(error: unknown): boolean {
+/** Returns whether the data of a row was rejected. */
+export function isDataError(error: unknown): boolean {
   return /^(22|23|MB002)/.test(codeOf(error));
 }
 
 /**
- * The error a caller gets for one of the server, the client or the system: a
- * typed one with the remedy where it is known what stood in the way, else the
- * error itself.
+ * Returns the error for a caller: a typed one with a remedy if the cause is
+ * known, else the error itself.
  */
 export function storeError(
   act: string,
@@ -100,7 +97,7 @@ export function storeError(
   const role = address.user === undefined ? "your role" : `"${address.user}"`;
   const said = firstLine(error);
   const make = (fault: StoreFault, state: string, remedy: string) =>
-    new StoreError(fault, shown, `Cannot ${act}: ${state}; ${remedy}.`, {
+    new StoreError(fault, shown, `Cannot ${act}: ${state}. ${remedy}.`, {
       cause: error,
     });
   const code = codeOf(error);
@@ -109,27 +106,27 @@ export function storeError(
     case "28000":
       return make(
         "permission",
-        `${shown} refuses to log in ${role} (${said})`,
-        `check the role and the password in MBUS_URL, and pg_hba.conf`,
+        `${shown} rejects the login of ${role} (${said})`,
+        `Check the role and the password in MBUS_URL, and pg_hba.conf`,
       );
     case "3D000":
       return make(
         "missing",
-        `there is no such database as in ${shown}`,
-        `create it ("createdb") or correct MBUS_URL`,
+        `the database of ${shown} does not exist`,
+        `Create it ("createdb") or correct MBUS_URL`,
       );
     case "42501":
       return make(
         "permission",
         `${role} lacks a right on the schema "${schema}" of ${shown} (${said})`,
-        `let who may create it run "CREATE SCHEMA ${schema} AUTHORIZATION ` +
-          `<role>": a role that owns the schema needs nothing else`,
+        `Let an administrator run "CREATE SCHEMA ${schema} AUTHORIZATION ` +
+          `<role>": a role that owns the schema needs no other right`,
       );
     case NEWER_SCHEMA_STATE:
       return make(
         "newer",
-        `the schema "${schema}" of ${shown} was made by a newer version`,
-        `update this program`,
+        `a newer version made the schema "${schema}" of ${shown}`,
+        `Update this program`,
       );
     case ENDED_STATE:
     case TAKEN_OVER_STATE:
@@ -145,21 +142,21 @@ export function storeError(
       return make(
         "foreign",
         `the schema "${schema}" of ${shown} lacks tables of a bus (${said})`,
-        `run "mbus migrate", or name another schema with ?schema= in MBUS_URL`,
+        `Run "mbus migrate", or name another schema with ?schema= in MBUS_URL`,
       );
     case "25006":
       return make(
         "read-only",
-        `${shown} may only be read, as a standby or by its settings`,
-        `pass the address of the primary server`,
+        `${shown} is read-only, as a standby or by its settings`,
+        `Pass the address of the primary server`,
       );
     case "53100":
     case "53200":
     case "54000":
       return make(
         "full",
-        `${shown} has no room left (${said})`,
-        `free some on the server and try again`,
+        `${shown} has no space left (${said})`,
+        `Free some on the server and try again`,
       );
     case "55P03":
     case "57014":
@@ -167,8 +164,8 @@ export function storeError(
     case "22021":
       return new InvalidInputError(
         "text",
-        `Cannot ${act}: a text in it holds the character U+0000, which ` +
-          `PostgreSQL does not store; leave it out.`,
+        `Cannot ${act}: a text contains the character U+0000, which ` +
+          `PostgreSQL does not store. Leave it out.`,
         { cause: error },
       );
     case "XX001":
@@ -176,43 +173,45 @@ export function storeError(
       return make(
         "corrupt",
         `the database at ${shown} is damaged (${said})`,
-        `look at the server's log and restore it from a backup`,
+        `Look at the server's log and restore it from a backup`,
       );
     case "58030":
       return make(
         "io",
         `the disk of ${shown} fails (${said})`,
-        `look at the server's log and at the disk's health`,
+        `Look at the server's log and at the disk's health`,
       );
     case "53300":
       return make(
         "unreachable",
-        `${shown} takes no more connections`,
-        `raise max_connections there, or run "mbus hub" on hosts with many ` +
+        `${shown} has no free connections`,
+        `Raise max_connections there, or run "mbus hub" on hosts with many ` +
           `sessions`,
       );
   }
   if (isTlsFault(error)) {
     return make(
       "unreachable",
-      `${shown} cannot be spoken to by TLS (${said})`,
-      `check sslmode and sslrootcert in MBUS_URL, and ssl in the server's ` +
+      `TLS with ${shown} fails (${said})`,
+      `Check sslmode and sslrootcert in MBUS_URL, and ssl in the server's ` +
         `postgresql.conf`,
     );
   }
-  if (passing(error) !== undefined || /^(E[A-Z]+|CONNECTION_.*)$/.test(code)) {
+  if (
+    transience(error) !== undefined || /^(E[A-Z]+|CONNECTION_.*)$/.test(code)
+  ) {
     return make(
       "unreachable",
       `${shown} does not answer (${said}), tried for ${
         Math.round(waitedMs)
       } ms`,
-      `check that the server runs, and the address in MBUS_URL`,
+      `Check that the server runs, and the address in MBUS_URL`,
     );
   }
   return error;
 }
 
-/** An error of agreeing on TLS, or of a certificate. */
+/** Returns whether an error comes from the TLS handshake or a certificate. */
 function isTlsFault(error: unknown): boolean {
   return codeOf(error) === "TLS_REFUSED" ||
     /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO/.test(codeOf(error)) ||

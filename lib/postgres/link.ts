@@ -1,27 +1,23 @@
 /**
- * One connection to a PostgreSQL server, and the only file that knows the
- * client library.
+ * Links: connections to a PostgreSQL server. Only this file imports the client
+ * library, npm `postgres`.
  *
- * The library (npm `postgres`) is loaded when the first link is opened, so who
- * uses another store never pays for it. A link is one connection of it, which
- * reconnects by itself with the next statement:
+ * A link is one connection, which reconnects with the next statement:
  *
  * ```text
  *  closed ── statement ──▶ connecting ──▶ open ── cut, kill() ──▶ closed
  * ```
  *
- * - **Statements of a link are answered in order**, one behind the other on the
- *   wire, without waiting for each other's answers.
- * - **A transaction never goes on over a reconnect**: whoever begins one notes
- *   the {@linkcode Link.epoch}, which changes with every connection that ends,
- *   and passes it with each statement, which is refused on another connection.
- *   The library keeps statements back while it prepares one, or has sent much,
- *   and sends them on its next connection if that one ends. So it is only given
- *   what it sends at once; the rest waits here.
+ * - **Statements of a link are pipelined** and answered in order.
+ * - **A transaction never spans a reconnect.** The {@linkcode Link.epoch} changes
+ *   with every connection that ends. A transaction passes its epoch with each
+ *   statement, which is rejected in another epoch. The library queues statements
+ *   while it prepares one or has sent many, and would send them on its next
+ *   connection. So it receives only statements that it sends at once; the others
+ *   wait here.
  * - **Every statement has a deadline.** A connection that has not answered by
- *   then is ended, at once and without asking the server: what was under way
- *   on it is rejected. One timer for a link sees to it, as one for each
- *   statement would cost as much as a statement.
+ *   then is destroyed, and its pending statements are rejected. A link has one
+ *   timer for that, because a timer for each statement would be costly.
  *
  * @module
  */
@@ -29,76 +25,76 @@
 import type { Sql } from "postgres";
 import { Socket } from "node:net";
 import postgres from "postgres";
-import { passing } from "./faults.ts";
+import { transience } from "./faults.ts";
 import type { ServerAddress } from "./url.ts";
 
 /** One row, by column. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** A value that a statement is given. */
+/** A value of a parameter. */
 export type SqlValue = string | number | bigint | boolean | null;
 
-/** What a statement gave back. */
+/** The result of a statement. */
 export interface Answer {
-  /** Its rows; empty if it gives none. */
+  /** The rows; empty for a statement without rows. */
   readonly rows: readonly Row[];
-  /** How many rows it changed, or gave back. */
+  /** The number of changed or returned rows. */
   readonly count: number;
-  /** What it was, such as `COMMIT`. */
+  /** The command tag, such as `COMMIT`. */
   readonly command: string;
 }
 
-/** How a link behaves. */
+/** Options of a {@linkcode Link}. */
 export interface LinkOptions {
-  /** Settings of the session, such as `search_path`. */
+  /** The settings of the session, such as `search_path`. */
   readonly settings: Readonly<Record<string, string | number>>;
-  /** How long connecting may take, in milliseconds. */
+  /** The time limit for connecting, in milliseconds. */
   readonly connectTimeoutMs: number;
-  /** Whether it may stand unused for as long as it likes; else 10 s. */
+  /** Whether an idle connection stays open; otherwise it closes after 10 s. */
   readonly kept: boolean;
-  /** Is told when the connection ended, for whatever reason. */
+  /** Called when the connection has ended. */
   readonly onClose?: () => void;
-  /** Is told of notifications. */
+  /** Called with the channel of each notification. */
   readonly onNotify?: (channel: string) => void;
 }
 
 const IDLE_SECONDS = 10;
 
-/** A statement that is not answered yet. */
+/** A statement without an answer yet. */
 interface Pending {
   readonly deadline: number;
   readonly reject: (error: Error) => void;
-  /** The only connection on which it may run. */
+  /** The only epoch in which it may run. */
   readonly epoch: number | undefined;
-  /** What the library prepares once for a connection; absent if it does not. */
+  /** The key of its prepared statement; absent if it is not prepared. */
   readonly signature: string | undefined;
   /** The length of its values. */
   readonly length: number;
   readonly send: () => void;
 }
 
-// The library keeps back what is more than 100 statements or about 16 KiB.
+// The library queues more than 100 statements or about 16 KiB.
 const SENT_MAX = 50;
 const SENT_LENGTH_MAX = 4096;
 
-/** A connection that was cut while a transaction was on it. */
+/** Thrown if the connection of a transaction was cut. */
 export class LinkCutError extends Error {
-  /** For sorting beside the client's own errors. */
+  /** A code like those of the client's errors. */
   readonly code = "CONNECTION_CLOSED";
 
-  /** Makes the error. */
+  /** Creates the error. */
   constructor() {
     super("the connection was cut");
     this.name = "LinkCutError";
   }
 }
 
-/** A server that did not answer in time. */
+/** Thrown if the server does not answer in time. */
 export class NoAnswerError extends Error {
-  /** For sorting beside the client's own errors. */
+  /** A code like those of the client's errors. */
   readonly code = "ETIMEDOUT";
 
-  /** Makes the error. */
+  /** Creates the error. */
   constructor() {
     super("no answer in time");
     this.name = "NoAnswerError";
@@ -118,7 +114,7 @@ export class Link {
   #epoch = 0;
   #isEnding = false;
 
-  /** Makes a link; the first statement connects it. */
+  /** Creates a link; the first statement connects it. */
   constructor(address: ServerAddress, options: LinkOptions) {
     this.#sql = postgres(
       {
@@ -136,9 +132,9 @@ export class Link {
           Math.ceil(options.connectTimeoutMs / 1000),
         ),
         idle_timeout: options.kept ? undefined : IDLE_SECONDS,
-        // A link that ended by age in the middle of nothing would look like a cut.
+        // The end of an aged connection would look like a cut.
         max_lifetime: null,
-        // Known at once, and again soon after a restart.
+        // Reconnects soon after a restart.
         backoff: () => 0.1,
         fetch_types: false,
         onnotice: () => {},
@@ -156,16 +152,16 @@ export class Link {
     );
   }
 
-  /** Changes with every connection that ended. */
+  /** The number of connections that have ended. */
   get epoch(): number {
     return this.#epoch;
   }
 
   /**
-   * Runs one statement; it is prepared once for a connection.
+   * Runs one statement, which is prepared once for a connection.
    *
-   * @param epoch The only connection on which it may run; by default any.
-   * @throws {LinkCutError} If that has ended.
+   * @param epoch The only epoch in which it may run; by default any.
+   * @throws {LinkCutError} If that epoch has ended.
    */
   query(
     text: string,
@@ -190,7 +186,7 @@ export class Link {
     );
   }
 
-  /** Runs statements without parameters, in one message; as {@linkcode query}. */
+  /** Runs statements without parameters in one message, like {@linkcode query}. */
   execute(text: string, timeoutMs: number, epoch?: number): Promise<Answer> {
     return this.#answer(
       this.#sql.unsafe(text).simple(),
@@ -198,7 +194,7 @@ export class Link {
     );
   }
 
-  /** The answer to a statement, which is sent by asking for it. */
+  /** Queues a statement and returns its answer; the library sends it on `then`. */
   #answer(
     statement: PromiseLike<ArrayLike<unknown>>,
     { timeoutMs, ...sending }:
@@ -226,7 +222,7 @@ export class Link {
           this.#sendWaiting();
         }, (error) => {
           settle();
-          if (passing(error) === "cut" && this.#epoch === epoch) this.#end();
+          if (transience(error) === "cut" && this.#epoch === epoch) this.#end();
           reject(error);
           this.#sendWaiting();
         });
@@ -240,9 +236,9 @@ export class Link {
     });
   }
 
-  /** Gives the library what it sends at once, in order. */
+  /** Passes statements to the library, in order, while it sends them at once. */
   #sendWaiting(): void {
-    // It would lose what it is given while a connection ends.
+    // The library loses statements that it gets while a connection ends.
     while (!this.#isEnding && this.#waiting.length > 0) {
       const pending = this.#waiting[0];
       const { epoch = this.#epoch, reject, send } = pending;
@@ -271,10 +267,7 @@ export class Link {
     return sentLength <= SENT_LENGTH_MAX;
   }
 
-  /**
-   * The connection has failed, but is not gone yet. The library would lose what
-   * it is given in between: that waits for the end.
-   */
+  /** Ends a failed connection; later statements wait until it is closed. */
   #end(): void {
     this.#isEnding = true;
     this.kill();
@@ -297,22 +290,22 @@ export class Link {
       if (next < Infinity) this.#watchdog = this.#watch(next - now);
       if (isLate) this.kill();
     }, Math.max(1, ms));
-    // It outlasts what it watches over.
+    // The timer alone must not keep the process alive.
     Deno.unrefTimer(timer as unknown as number);
     return timer;
   }
 
-  /** Refuses if the connection of that epoch has ended. */
-  within(epoch: number): void {
+  /** Throws {@linkcode LinkCutError} if the epoch has ended. */
+  assertEpoch(epoch: number): void {
     if (this.#epoch !== epoch) throw new LinkCutError();
   }
 
-  /** Ends a connection that does not answer; the link can be used further. */
+  /** Destroys the connection; the link reconnects with the next statement. */
   kill(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Ends the link, after what is under way if that ends in time. */
+  /** Closes the link, after pending statements if they end in time. */
   async close(timeoutMs: number): Promise<void> {
     await this.#sql.end({ timeout: timeoutMs / 1000 });
     if (this.#watchdog !== undefined) clearTimeout(this.#watchdog);
@@ -320,14 +313,14 @@ export class Link {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  // The library would make its own socket, but not let go of one that is stuck.
+  // The library does not destroy its own sockets when they hang.
   #connect(address: ServerAddress): Socket {
     const socket = new Socket();
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     if (address.path === undefined) {
       socket.connect(address.port, address.host);
-      // Where the library looks for the name that a certificate must have.
+      // The library checks the certificate's name against these.
       Object.assign(socket, { host: address.host, port: address.port });
     } else {
       socket.connect(address.path);
@@ -337,7 +330,7 @@ export class Link {
   }
 }
 
-/** The library prepares a text once for each combination of value types. */
+/** Returns the key by which the library prepares a text: its value types, too. */
 function signatureOf(text: string, values: readonly SqlValue[]): string {
   const types = values.map((value) =>
     typeof value === "bigint" ? "i" : typeof value === "boolean" ? "b" : "-"

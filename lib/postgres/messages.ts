@@ -1,16 +1,14 @@
 /**
- * Messages in PostgreSQL: reading them by cursor.
+ * Reads messages by cursor.
  *
- * The id is the cursor: ids are given in the order of commits (schema.ts says
- * how), and a message becomes visible before the next one can take its id. So
- * what one statement sees is a beginning of the order: everything up to the
- * last id that it sees was seen, and a page moves past what is not wanted.
+ * The id is the cursor. Ids follow the order of commits (schema.ts), and a
+ * message is visible before the next one takes its id. So a statement sees every
+ * message up to the last id that it sees, and a page skips unwanted ones.
  *
- * A page is one statement, with the end that it saw in each row. A reader that is
- * close to the end, as a subscription nearly always is, looks at all that came
- * since. One that turns out to be further behind reads again: of several
- * channels it merges one index range for each, so its cost follows what it
- * reads, not what is kept beside it.
+ * A page is one statement, with the last id in each row. A reader near the end,
+ * such as a subscription, scans all later messages. A reader further behind reads
+ * again and merges one index range for each channel. So its cost depends on the
+ * messages that it reads, not on those of other channels.
  *
  * @module
  */
@@ -29,8 +27,8 @@ import {
 } from "./connection.ts";
 
 /**
- * The cursor after everything that is committed. (Not what the sequence has
- * given: its last message may still be on its way.)
+ * Returns the cursor after all committed messages. The sequence may be ahead of
+ * it, because its last message may not be committed yet.
  */
 export async function endCursor(connection: Queryable): Promise<string> {
   const row = await connection.get(
@@ -41,8 +39,9 @@ export async function endCursor(connection: Queryable): Promise<string> {
   return String(row!.id);
 }
 
-// Of a message that is on its way, too: nobody has a later cursor.
-const LAST_GIVEN = `(SELECT CASE WHEN is_called THEN last_value ELSE 0 END
+/** SQL of the last id taken, also by an uncommitted message: no cursor is greater. */
+export const LAST_MESSAGE_ID: string =
+  `(SELECT CASE WHEN is_called THEN last_value ELSE 0 END
   FROM message_ids)`;
 
 const COLUMN_NAMES = [
@@ -57,7 +56,7 @@ const COLUMN_NAMES = [
   "reply_to",
 ];
 
-/** What a message is read from, under an alias. */
+/** Returns the columns of a message, under an alias. */
 export function messageColumns(alias: string): string {
   return COLUMN_NAMES.map((name) => `${alias}.${name}`).join(", ");
 }
@@ -67,7 +66,7 @@ const WANTED = `id > $1::bigint AND expires_at > (SELECT now_ms($2))
   AND (recipient_id IS NULL OR recipient_id = $4::text)`;
 
 const withEnd = (page: string) =>
-  `SELECT e.id AS end_id, ${LAST_GIVEN} AS last_id, now_ms($2) AS now_ms, ${
+  `SELECT e.id AS end_id, ${LAST_MESSAGE_ID} AS last_id, now_ms($2) AS now_ms, ${
     messageColumns("m")
   }
    FROM (SELECT max(id) AS id FROM inter_session_messages) AS e
@@ -79,11 +78,11 @@ const READ_ALL = withEnd(
    WHERE ${WANTED} ORDER BY id LIMIT $5`,
 );
 
-// A reader of channels that is this close to the end looks at all that came: that
-// is less work than to begin a range for each channel.
+// A reader of channels this close to the end scans all messages, because a range
+// for each channel would cost more.
 const CLOSE_MESSAGES = 64;
 
-// The channel is no bare column, which keeps the planner off its index.
+// The expression keeps the planner from the index of the channel.
 const READ_CLOSE = withEnd(
   `SELECT * FROM inter_session_messages
    WHERE ${WANTED} AND id <= $1::bigint + ${CLOSE_MESSAGES}
@@ -97,7 +96,7 @@ const READ_CHANNELS = withEnd(
    ) AS r ORDER BY r.id LIMIT $5`,
 );
 
-/** The living messages after `cursor`, in order, at most `limit`. */
+/** Returns the unexpired messages after `cursor`, in order, at most `limit`. */
 export async function read(
   connection: Queryable,
   interest: Interest,
@@ -111,7 +110,7 @@ export async function read(
     ? await connection.all(READ_ALL, values)
     : await readChannels(connection, cursor, [...values, arrayText(channels)]);
   const messages = rows.filter(({ id }) => id !== null).map(toMessage);
-  connection.clock.learn(rows[0].now_ms, clockShiftMs);
+  connection.clock.update(rows[0].now_ms, clockShiftMs);
   assertCursorInRange(String(rows[0].last_id), cursor);
   const last = messages.at(-1)?.id ?? cursor;
   const end = rows[0].end_id ?? START_CURSOR;
@@ -136,7 +135,7 @@ async function readChannels(
   return await connection.all(READ_CHANNELS, values);
 }
 
-/** Returns whether a message after a cursor is still stored, and has expired. */
+/** Returns whether an expired message after a cursor is still stored. */
 export async function hasExpiredAfter(
   connection: Queryable,
   cursor: string,

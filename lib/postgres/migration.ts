@@ -1,11 +1,11 @@
 /**
- * Making the schema what this program needs, and telling what that takes.
+ * Migrations of the schema.
  *
- * Whoever opens a bus first makes it. Migrations only go forward, with sessions
- * running, each in a transaction of its own under an advisory lock of the
- * database, so that of many first openers one makes it and the others find it.
- * A program works on any schema whose `compatible_from` is not above its own
- * version, and the server looks inside each write.
+ * The first program that opens a bus creates it. Migrations go forward only,
+ * while sessions run. Each is a transaction under an advisory lock of the
+ * database, so that one of several concurrent openers migrates. A program works
+ * on any schema whose `compatible_from` is at most its own version. The server
+ * checks that in each write.
  *
  * @module
  */
@@ -30,11 +30,11 @@ export type Query = (
   values?: readonly SqlValue[],
 ) => Promise<readonly Row[]>;
 
-/** What there is in a database. */
+/** The state of a bus's schema. */
 export interface SchemaState {
-  /** The version of the schema; 0 if there is none of a bus. */
+  /** The version of the schema; 0 if it does not exist. */
   readonly version: number;
-  /** The oldest version whose programs can work on it. */
+  /** The oldest version whose programs can work on the schema. */
   readonly compatibleFrom: number;
   /** The server's version, such as `15.18`. */
   readonly serverVersion: string;
@@ -42,12 +42,12 @@ export interface SchemaState {
   readonly nowMs: number;
 }
 
-// The advisory lock of making and migrating schemas, one for a database.
+// The advisory lock of migrations, one for each database.
 const MIGRATION_LOCK = `pg_advisory_xact_lock(${LOCK_CLASS}, 0)`;
 
 /**
- * Looks what there is; changes nothing. (to_regclass() would answer from what
- * the server's process remembers: another may have made it since.)
+ * Returns the state of the schema, without a change. (`to_regclass()` may answer
+ * from the backend's cache, although another process has created the table.)
  */
 export async function schemaState(
   query: Query,
@@ -65,19 +65,19 @@ export async function schemaState(
   );
   const serverVersion = String(server.version).split(" ")[0];
   if (Number(server.number) < SERVER_VERSION_MIN * 10_000) {
-    throw refused(
+    throw openError(
       "driver",
       address,
-      `its server is PostgreSQL ${serverVersion}`,
-      `update it to ${SERVER_VERSION_MIN} or later`,
+      `the server is PostgreSQL ${serverVersion}`,
+      `Update it to ${SERVER_VERSION_MIN} or later`,
     );
   }
   if (server.encoding !== "UTF8") {
-    throw refused(
+    throw openError(
       "foreign",
       address,
       `the database's encoding is ${server.encoding}`,
-      `use one that was created with ENCODING 'UTF8'`,
+      `Use a database that was created with ENCODING 'UTF8'`,
     );
   }
   const nowMs = Number(server.now_ms);
@@ -96,7 +96,7 @@ export async function schemaState(
   };
 }
 
-/** The steps that are still to be done. */
+/** Returns the pending migrations. */
 export function pendingMigrations(
   state: SchemaState,
   schema: Schema,
@@ -105,10 +105,10 @@ export function pendingMigrations(
 }
 
 /**
- * Makes the schema what this program needs, if it `migrates`.
+ * Runs the pending migrations if `migrates` is true.
  *
- * @returns What there was before.
- * @throws {StoreError} If it cannot be used.
+ * @returns The state before.
+ * @throws {StoreError} If the schema cannot be used.
  */
 export async function prepareSchema(
   query: Query,
@@ -120,13 +120,13 @@ export async function prepareSchema(
   assertNotNewer(state, schema);
   if (pendingMigrations(state, schema).length === 0) return state;
   if (!migrates) {
-    throw refused(
+    throw openError(
       "missing",
       address,
       state.version === 0
-        ? `there is no schema "${address.schema}" of a bus`
-        : `its schema is of version ${state.version}`,
-      `run "mbus migrate"`,
+        ? `the schema "${address.schema}" does not exist`
+        : `its schema is of the old version ${state.version}`,
+      `Run "mbus migrate"`,
     );
   }
   await migrate(query, address, schema);
@@ -134,9 +134,10 @@ export async function prepareSchema(
 }
 
 /**
- * Does the steps that are still to be done; returns them.
+ * Runs the pending migrations and returns them.
  *
- * @throws {StoreError} If it lacks the rights, or the schema is a newer one.
+ * @throws {StoreError} If the role lacks the rights, or the schema is newer than
+ * this program.
  */
 export async function migrate(
   query: Query,
@@ -148,7 +149,7 @@ export async function migrate(
     await query("BEGIN");
     try {
       await query(`SELECT ${MIGRATION_LOCK}`);
-      // Another may have done it while this one waited for the lock.
+      // Another process may have migrated during the wait for the lock.
       const state = await schemaState(query, address);
       assertNotNewer(state, schema);
       const [next] = pendingMigrations(state, schema);
@@ -177,7 +178,7 @@ export async function migrate(
   }
 }
 
-/** Makes the schema unless it is there: who owns it may not create others. */
+/** Creates a missing schema; the owner of an existing one may lack that right. */
 async function createSchema(query: Query, schema: string): Promise<void> {
   const [row] = await query(
     "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS exists",
@@ -194,7 +195,7 @@ function assertNotNewer(state: SchemaState, schema: Schema): void {
   );
 }
 
-function refused(
+function openError(
   fault: "driver" | "foreign" | "missing",
   address: ServerAddress,
   state: string,
@@ -203,6 +204,6 @@ function refused(
   return new StoreError(
     fault,
     address.shown,
-    `Cannot open the bus at ${address.shown}: ${state}; ${remedy}.`,
+    `Cannot open the bus at ${address.shown}: ${state}. ${remedy}.`,
   );
 }

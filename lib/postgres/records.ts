@@ -1,14 +1,13 @@
 /**
- * Records in PostgreSQL: loading what a rule asks for, and writing what it
- * changed.
+ * Loads the records that a rule queries, and writes its changes.
  *
- * The queries of one step are sent together, so a step costs one round trip.
- * Writes are sent without waiting for their answers, and are heard of at the
- * commit. Rules that decide on what sessions share run under the coordination
- * lock. Others lock the row of their own session. So what was loaded stays true
- * until the commit, and no query is run twice.
+ * The queries of one step are pipelined, so a step costs one round trip. Writes
+ * are sent without awaiting their answers; the commit reports their errors. Rules
+ * on shared records run under the coordination lock. Other rules lock the row of
+ * their own session. So loaded records stay valid until the commit, and no query
+ * runs twice.
  *
- * Waiters are few, because each is a process that waits now: all are read.
+ * All waiters are loaded, because they are few: each is a process that waits now.
  *
  * @module
  */
@@ -34,16 +33,16 @@ import {
   type Row,
   type SqlValue,
 } from "./connection.ts";
-import { endCursor } from "./messages.ts";
+import { endCursor, LAST_MESSAGE_ID } from "./messages.ts";
 import { storable } from "./text.ts";
 import { isoTime } from "./times.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
- * Runs a rule in a transaction, and sends what it changed.
+ * Runs a rule in a transaction, and sends its changes.
  *
- * @returns Its result. Ids of messages in it are set by the commit.
- * @throws What the rule throws; then nothing of it is written.
+ * @returns Its result. The commit sets the ids of messages in it.
+ * @throws {Error} The rule's error; then no change is written.
  */
 export async function decide<T>(
   tx: Transaction,
@@ -55,18 +54,18 @@ export async function decide<T>(
   return { result, registered: work.registered };
 }
 
-/** What came of a rule. */
+/** The outcome of a rule. */
 export interface Decided<T> {
-  /** Its result. */
+  /** The rule's result. */
   readonly result: T;
-  /** Sessions that it registered. */
+  /** The sessions that the rule registered. */
   readonly registered: readonly Session[];
 }
 
 /**
- * Runs a rule that may need no write.
+ * Runs a rule without a write.
  *
- * @returns Its result; undefined if it wants to change something.
+ * @returns Its result; undefined if the rule makes changes in a writable store.
  */
 export async function look<T>(
   at: Queryable,
@@ -76,7 +75,7 @@ export async function look<T>(
 ): Promise<Seen<T> | undefined> {
   const work = new Work(at, at.clock.nowMs, incarnations);
   const result = await work.run(rule);
-  // A store that may only be read is shown as the rule would leave it.
+  // A read-only store returns the state that the rule would leave.
   return readOnly || !work.wantsToWrite ? { result } : undefined;
 }
 
@@ -98,7 +97,7 @@ class Work {
   readonly #tx: Transaction | undefined;
   readonly #records = new Records(entryKindOf);
   readonly #rows: RowLoader;
-  // Queries that were answered.
+  // The keys of answered queries.
   readonly #answered = new Set<string>();
   readonly #lives = new Map<string, Life>();
   #tokens: number[] = [];
@@ -117,7 +116,7 @@ class Work {
     this.#rows = new RowLoader(this.#records, nowMs, true);
   }
 
-  /** Whether the rule changed something, or met rows that are to be completed. */
+  /** Whether the rule made changes, or foreign rows must be completed. */
   get wantsToWrite(): boolean {
     return this.#meetsForeign || this.#records.isChanged;
   }
@@ -136,7 +135,7 @@ class Work {
     return step.value;
   }
 
-  /** Sends what was changed, and notes what is to be appended and rung. */
+  /** Sends the changes, and passes messages and wake-ups to the transaction. */
   write(tx: Transaction): void {
     for (const change of this.#records.changes()) writeChange(tx, change);
     const removed = [...this.#records.messages.changes()]
@@ -164,9 +163,9 @@ class Work {
       nextToken: () => {
         const token = this.#tokens.shift();
         if (token !== undefined) return token;
-        // A look takes nothing, but is shown how it would be.
+        // A rule without a transaction takes no token; any number serves it.
         if (this.#tx === undefined) return Number.MAX_SAFE_INTEGER;
-        throw new Error("a rule took more tokens than it asked for");
+        throw new Error("a rule took more tokens than it queried");
       },
       incarnations: this.#incarnations,
     };
@@ -184,7 +183,7 @@ class Work {
     return life;
   }
 
-  /** Answers the queries of one step, all at once. */
+  /** Runs the queries of one step concurrently. */
   async #load(queries: readonly RecordQuery[]): Promise<void> {
     const near = queries.filter((query) => query.kind === "holds-near");
     const others = queries.filter((query) => query.kind !== "holds-near");
@@ -246,7 +245,7 @@ class Work {
           query.limit,
         );
       case "sessions-over":
-        // A foreign writer never ends: it is over when it was silent as long.
+        // A foreign writer never ends its session, so long silence counts.
         return await this.#sessions(
           query,
           `(s.status = 'terminated' AND coalesce(s.ended_at, 0) < $1
@@ -404,7 +403,7 @@ class Work {
         );
       case "end": {
         const row = await this.#at.get(
-          `SELECT greatest(${LAST_GIVEN}, $1::bigint)::text AS id`,
+          `SELECT greatest(${LAST_MESSAGE_ID}, $1::bigint)::text AS id`,
           [await endCursor(this.#at)],
         );
         records.end = String(row!.id);
@@ -477,7 +476,7 @@ class Work {
     }
   }
 
-  /** Fetches tokens, unless as many are at hand. */
+  /** Fetches tokens up to the given number. */
   async #moreTokens(count: number): Promise<void> {
     if (this.#tx === undefined || this.#tokens.length >= count) return;
     const rows = await this.#at.all(
@@ -537,7 +536,7 @@ class Work {
                OR l.kind <> 'file'
                  AND starts_with(folder, rtrim(l.prefix, '/') || '/')))
          ORDER BY l.kind = 'file', l.token DESC LIMIT $3`,
-        // A prefix is case folded, so the folders are, too.
+        // Prefixes are case folded, so the folders are folded, too.
         [session, project, limit, arrayText(foldersBelow(folders))],
       ),
     ]);
@@ -625,7 +624,7 @@ class Work {
     );
   }
 
-  /** Finds the oldest messages of some channels that keep more than the cap. */
+  /** Loads the oldest messages of some channels that exceed the cap. */
   async #overCap(
     { kind, cap, limit }: RecordQuery & { readonly kind: "messages-over-cap" },
   ): Promise<void> {
@@ -635,7 +634,7 @@ class Work {
     const doomed: Row[] = [];
     this.#records.hasMoreOverCap = true;
     for (let looked = 0; looked < STEP_CHANNELS_MAX; looked++) {
-      // The message that is the cap's from the end is found in the index.
+      // The index finds the newest message beyond the cap.
       const row = await this.#at.get(
         `SELECT c.channel, (SELECT id FROM inter_session_messages
             WHERE channel = c.channel AND id > 0 AND id <> ALL($3::bigint[])
@@ -665,7 +664,7 @@ class Work {
           ),
         );
       }
-      // The rest of this channel is the next step's.
+      // The next step continues with this channel.
       if (doomed.length >= limit) break;
       round.channel = channel;
     }
@@ -723,7 +722,7 @@ class Work {
     );
   }
 
-  /** Completes rows that other programs wrote, so that they are found. */
+  /** Sets the path sets of other programs' rows, so that queries find them. */
   async #adoptForeign(): Promise<void> {
     if (!this.#isNew("foreign")) return;
     const rows = await this.#at.all(
@@ -748,10 +747,6 @@ class Work {
 }
 
 const STEP_CHANNELS_MAX = 64;
-
-// Of a message that is on its way, too: no reader has a later cursor.
-const LAST_GIVEN = `(SELECT CASE WHEN is_called THEN last_value ELSE 0 END
-  FROM message_ids)`;
 
 const FROM_SESSIONS = `SELECT s.session_id, s.llm_vendor, s.llm_model, s.tty,
     s.pid, s.project_id, s.task_id, s.active_files, s.status, s.host,
@@ -783,8 +778,8 @@ const TASK_COLUMNS = `t.*, (
     WHERE x.seq = t.seq
   ) AS depends_on`;
 
-// The tokens at or below the prefixes $1, and between $2 and $3, on disk; the
-// same in repositories.
+// The tokens at the prefixes $1 and between $2 and $3 on disk, and likewise in
+// repositories.
 const NEAR = `SELECT token FROM file_locks WHERE prefix = ANY($1::text[])
   UNION SELECT f.token FROM unnest($2::text[], $3::text[]) AS r(low, high)
     JOIN file_locks AS f
@@ -798,7 +793,7 @@ function isOne({ kind }: LockTarget): boolean {
   return kind === "file" || kind === "name";
 }
 
-/** The prefixes at which something may overlap, and the ranges of them. */
+/** Returns the prefixes, and the ranges of prefixes, at which locks may overlap. */
 function nearValues(
   queries: readonly (RecordQuery & { readonly kind: "holds-near" })[],
   where: "disk" | "repository",
@@ -809,7 +804,7 @@ function nearValues(
     if (query.where !== where) continue;
     const { prefix } = query.target[where]!;
     for (const above of [prefix, ...prefixesAbove(prefix)]) at.add(above);
-    // A folder or glob also meets the locks below.
+    // A folder or glob may also overlap locks below its prefix.
     if (!isOne(query.target)) ranges.set(...rangeBelow(prefix));
   }
   return [

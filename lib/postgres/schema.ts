@@ -1,44 +1,39 @@
 /**
- * The tables in PostgreSQL, as every program may see them.
+ * The schema in PostgreSQL, which other programs may use, too.
  *
- * All of it lives in one schema of its own, `message_bus` unless the URL names
- * another, so that a role needs no right but to own that schema. Names are
- * those of the SQLite store; a plain
+ * All objects are in one schema, `message_bus` unless the URL names another. A
+ * role needs no right but the ownership of that schema. Names equal those of the
+ * SQLite store. A plain
  * `INSERT INTO message_bus.inter_session_messages(sender_id, channel, payload)`
- * from any language is a whole message here, too.
+ * from any language is a complete message here, too.
  *
- * **Ids in the order of commits.** A sequence gives an id when it is asked, not
- * when its transaction commits, so a reader that asks for `id > cursor` would
- * pass over a message whose commit comes late. Here an id is only ever taken
- * under the *append lock*, an advisory lock that is held until the commit (and
- * let go after it has become visible), so that whoever takes the next id
- * commits later. What keeps that lock short, and so nobody waiting:
+ * **Ids in the order of commits.** A sequence returns ids in the order of calls,
+ * not of commits. A reader of `id > cursor` would skip a message that commits
+ * late. So an id is taken only under the *append lock*, an advisory lock that is
+ * held until the commit is visible: a later id commits later. The lock is held
+ * briefly:
  *
- * - It is taken by one server-side function, `append`, that is a transaction of
- *   its own, or the last step of one: nothing of ours waits for a client, a row
- *   or another lock while it holds it. (So there are no foreign keys to
- *   sessions: they would wait for whoever has the row locked.)
- * - A foreign insert gets a provisional id below zero, which nobody reads, and
- *   its real one by a constraint trigger that runs *at its commit*: a foreign
- *   transaction may stay open as long as it likes and delays nobody, and when
- *   it commits late its messages come last.
+ * - One server-side function, `append`, takes it as the last step of a
+ *   transaction, and then waits for no client, row or other lock. So there are
+ *   no foreign keys to sessions, because they would wait for row locks.
+ * - A foreign insert gets a provisional negative id, which no reader sees. A
+ *   constraint trigger replaces it *at the commit*. So an open foreign
+ *   transaction delays no other, and its messages come last.
  *
- * (The other way, reading only below the oldest transaction that runs, would
- * let any long transaction of anybody hold up every delivery.)
+ * (The alternative, to read only below the oldest running transaction, would let
+ * any long transaction stop every delivery.)
  *
- * **Locks are ordered**: coordination first, rows next, append last. What
- * coordinates (sessions, locks, tasks) runs under the *coordination lock*, one
- * for a bus, so that its rules see nothing half done, as SQLite's one writer
- * gives them.
+ * **Lock order**: the coordination lock, rows, the append lock. Rules on shared
+ * records (sessions, locks, tasks) run under the *coordination lock*, one for
+ * each bus. So they see no partial changes, as with SQLite's single writer.
  *
- * **Time** is the server's. Columns that other programs write are
- * `timestamptz`, ours are milliseconds since 1970. A shift of the clock is
- * given by tests alone.
+ * **Time** is the server's. Columns that other programs write are `timestamptz`,
+ * the others are milliseconds since 1970. Only tests shift the clock.
  *
- * **Once.** What may be sent again after a cut (see connection.ts) carries a
- * key, whose row is committed with it.
+ * **Idempotency.** A statement that may be sent again after a cut
+ * (connection.ts) commits the row of its key with its changes.
  *
- * Nothing newer than PostgreSQL 14 is used.
+ * The schema needs nothing newer than PostgreSQL 14.
  *
  * @module
  */
@@ -54,43 +49,43 @@ import { COMPATIBLE_FROM, SCHEMA_VERSION } from "./schema_version.ts";
 /** `mbus` in ASCII: the first key of all advisory locks of buses. */
 export const LOCK_CLASS = 0x6d627573;
 
-/** SQLSTATE of an error raised by the schema: its version is too new. */
+/** SQLSTATE of the schema's error for a program that is too old. */
 export const NEWER_SCHEMA_STATE = "MB001";
 
-/** SQLSTATE of an error raised by the schema: a row that it refuses. */
+/** SQLSTATE of the schema's error for a rejected row. */
 export const REFUSED_STATE = "MB002";
 
-/** SQLSTATE of one: the sender, its detail, has ended. */
+/** SQLSTATE of the schema's error for an ended sender, named in its detail. */
 export const ENDED_STATE = "MB003";
 
-/** SQLSTATE of one: another process has the sender, its detail, by now. */
+/** SQLSTATE of the error for a sender, its detail, that another process has. */
 export const TAKEN_OVER_STATE = "MB004";
 
 /** One step from a version of the schema to the next. */
 export interface Migration {
-  /** What it does, for people. */
+  /** The purpose of the step, for people. */
   readonly purpose: string;
-  /** Its statements, in a schema. */
+  /** Returns the statements for a schema's name. */
   statements(schema: string): readonly string[];
 }
 
-/** A schema, as a program knows it. */
+/** A version of the schema, with the way to it. */
 export interface Schema {
-  /** The version that it writes. */
+  /** The version that the program writes. */
   readonly version: number;
-  /** The oldest version whose programs can work on it. */
+  /** The oldest version whose programs can work on the schema. */
   readonly compatibleFrom: number;
-  /** The steps that lead from each version to the next; index 0 makes 1. */
+  /** The steps from each version to the next; index 0 leads to version 1. */
   readonly migrations: readonly Migration[];
 }
 
-// Beyond these a number is no exact one, and a time no date, in JavaScript.
+// The limits of exact integers, pids and dates in JavaScript.
 const SAFE_INTEGER = 9007199254740991;
 const PID_MAX = 4294967295;
 const LAST_DATE_MS = 8640000000000000;
 
 const KEY = `text COLLATE "C"`;
-/** The server's time, in milliseconds since 1970. */
+/** SQL of the server's time, in milliseconds since 1970. */
 export const CLOCK_MS: string =
   `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 const FIRST_DATE = "2020-01-01Z";
@@ -100,7 +95,7 @@ const CHANNEL_TTL = `CASE NEW.channel ${
     .map(([channel, ttl]) => `WHEN '${channel}' THEN ${ttl}`).join(" ")
 } ELSE ${DEFAULT_TTL_SECONDS} END`;
 
-/** The tables that hold messages and who reads them. */
+/** Returns the tables of sessions, messages and durable names. */
 function messageTables(s: string): string[] {
   return [
     `CREATE TABLE ${s}._schema_version (
@@ -155,8 +150,8 @@ function messageTables(s: string): string[] {
       WHERE recipient_id IS NOT NULL`,
     `CREATE INDEX idx_messages_sender ON ${s}.inter_session_messages(sender_id)`,
 
-    // What became of each direct message; outlives the message itself, so that
-    // its sender can still learn that it expired.
+    // The state of each direct message. A row outlives its message, so that the
+    // sender can still see that it expired.
     `CREATE TABLE ${s}.deliveries (
       message_id bigint PRIMARY KEY,
       sender_id ${KEY} NOT NULL,
@@ -168,8 +163,8 @@ function messageTables(s: string): string[] {
       WHERE state IN ('queued', 'noticed', 'injected')`,
     `CREATE INDEX idx_deliveries_changed ON ${s}.deliveries(changed_at)`,
 
-    // A durable name: cursor is what was acknowledged, the reader_ columns are
-    // the lease of whoever reads under it.
+    // cursor is the acknowledged position, and the reader_ columns are the lease
+    // of the current reader.
     `CREATE TABLE ${s}.durable_names (
       name ${KEY} NOT NULL,
       project_id ${KEY} NOT NULL,
@@ -187,7 +182,7 @@ function messageTables(s: string): string[] {
       PRIMARY KEY (project_id, name)
     )`,
 
-    // Numbers of the store itself: the last id that was purged, and when.
+    // Values of the store: the last purged id, and the time of the last purge.
     `CREATE TABLE ${s}.counters (
       name text PRIMARY KEY,
       value bigint NOT NULL
@@ -195,7 +190,7 @@ function messageTables(s: string): string[] {
     `INSERT INTO ${s}.counters(name, value) VALUES ('purged_at', 0), ('purged_to', 0)`,
     `CREATE SEQUENCE ${s}.fencing_tokens`,
 
-    // What was done under which key; the ids of the messages that it appended.
+    // The keys of committed writes, with the ids of their messages.
     `CREATE TABLE ${s}.idempotency_keys (
       key uuid PRIMARY KEY,
       message_ids bigint[] NOT NULL,
@@ -205,11 +200,11 @@ function messageTables(s: string): string[] {
   ];
 }
 
-/** The tables of what sessions share: locks, tasks, notes. */
+/** Returns the tables of locks, tasks and notes. */
 function coordinationTables(s: string): string[] {
   return [
-    // Only what is held: who waits stands in lock_waiters. prefix is NULL in
-    // rows of other programs, until adopted.
+    // Holds only; waiters are in lock_waiters. extent is the path set, and prefix
+    // is NULL in other programs' rows until they are adopted.
     `CREATE TABLE ${s}.file_locks (
       file_path ${KEY} NOT NULL CHECK (length(file_path) BETWEEN 1 AND 4096),
       session_id ${KEY} NOT NULL CHECK (length(session_id) BETWEEN 1 AND 256),
@@ -264,7 +259,7 @@ function coordinationTables(s: string): string[] {
     )`,
     `CREATE INDEX idx_waiters_session ON ${s}.lock_waiters(session_id)`,
 
-    // waits_for counts the dependencies that are not done yet.
+    // waits_for counts the open dependencies.
     `CREATE TABLE ${s}.tasks (
       seq bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
       project_id ${KEY} NOT NULL,
@@ -297,7 +292,7 @@ function coordinationTables(s: string): string[] {
     )`,
     `CREATE INDEX idx_task_dependencies_seq ON ${s}.task_dependencies(seq)`,
 
-    // What a session keeps for itself between processes that live for one call.
+    // A session's own notes, which connect its one-shot processes.
     `CREATE TABLE ${s}.session_notes (
       session_id ${KEY} NOT NULL,
       key ${KEY} NOT NULL,
@@ -306,7 +301,7 @@ function coordinationTables(s: string): string[] {
       PRIMARY KEY (session_id, key)
     )`,
     `CREATE INDEX idx_notes_changed ON ${s}.session_notes(changed_at)`,
-    // Who changed a file last, for who has read it before.
+    // The last changes of each file, for sessions that have read it before.
     `CREATE TABLE ${s}.file_touches (
       path ${KEY} NOT NULL,
       session_id ${KEY} NOT NULL,
@@ -317,12 +312,12 @@ function coordinationTables(s: string): string[] {
   ];
 }
 
-/** An advisory lock of this bus: told from others' by the oid of a table. */
+/** Returns the SQL of an advisory lock; the oid of a table identifies the bus. */
 function advisoryLock(s: string, table: string, how: "" | "try_" = ""): string {
   return `pg_${how}advisory_xact_lock(${LOCK_CLASS}, '${s}.${table}'::regclass::oid::bigint::bit(32)::integer)`;
 }
 
-/** The functions that this library calls, made anew where they are. */
+/** Returns the functions that this library calls; they replace existing ones. */
 function functions(s: string): string[] {
   return [
     `CREATE OR REPLACE FUNCTION ${s}.now_ms(shift bigint) RETURNS bigint
@@ -341,7 +336,7 @@ function functions(s: string): string[] {
       END IF;
     END $$`,
 
-    // Orders whoever appends: held until the commit.
+    // The append lock, which is held until the commit.
     `CREATE OR REPLACE FUNCTION ${s}.lock_appending() RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
       PERFORM ${advisoryLock(s, "inter_session_messages")};
@@ -352,9 +347,9 @@ function functions(s: string): string[] {
       PERFORM ${advisoryLock(s, "session_registry")};
     END $$`,
 
-    // Begins a write: whether what has this key is done already, and the time.
-    // Of the coordination lock it takes none, or waits for it, or tries to have
-    // it and gives back nothing if somebody holds it.
+    // Begins a write: returns the time, and the message ids of a committed key.
+    // locking: none, wait for the coordination lock, or try it; if another
+    // transaction holds it, try returns NULL.
     `CREATE OR REPLACE FUNCTION ${s}.begin_write(
       program integer, shift bigint, locking text, again uuid,
       OUT now_ms bigint, OUT done bigint[])
@@ -373,7 +368,7 @@ function functions(s: string): string[] {
       now_ms := ${CLOCK_MS} + shift;
     END $$`,
 
-    // Ends one that appends nothing. What has changed nothing needs no key.
+    // Ends a write without messages. A transaction without changes needs no key.
     `CREATE OR REPLACE FUNCTION ${s}.end_write(new_key uuid) RETURNS void
     LANGUAGE plpgsql AS $$
     BEGIN
@@ -392,8 +387,8 @@ function functions(s: string): string[] {
       END IF;
     END $$`,
 
-    // Refuses a sender that has ended. own: the caller has registered it, with
-    // the process that is named, and so nobody else may have it by now.
+    // Raises an error if the sender has ended. own: the caller has registered it
+    // with the given process, so it must not belong to another process.
     `CREATE OR REPLACE FUNCTION ${s}.refuse_ended(
       sender text, own boolean, own_pid bigint, own_start text)
     RETURNS void LANGUAGE plpgsql AS $$
@@ -416,11 +411,11 @@ function functions(s: string): string[] {
       END IF;
     END $$`,
 
-    // Appends one message, and gives back its id. again: it may be done already,
-    // under the same key. own: whether the caller has registered the sender; if
-    // it is not told, the sender is not looked at. That is done under the append
-    // lock, so that nothing of a session comes after its end; a row that is only
-    // read is not waited for. (What it calls is spelled out: it is called most.)
+    // Appends one message and returns its id. again: the key may be committed
+    // already. own: whether the caller has registered the sender; NULL skips the
+    // check of the sender. The check runs under the append lock, so that no
+    // message of a session follows its end; a plain read waits for no row. Calls
+    // are inlined, because this is the most frequent function.
     `CREATE OR REPLACE FUNCTION ${s}.append_one(
       program integer, shift bigint, new_key uuid, again boolean,
       sender text, channel text, payload text, ttl double precision,
@@ -461,8 +456,8 @@ function functions(s: string): string[] {
       RETURN new_id;
     END $$`,
 
-    // The same for several, with their ids in their order. own_senders: those
-    // that the caller has registered.
+    // The same for several messages; the ids are in their order. own_senders: the
+    // senders that the caller has registered.
     `CREATE OR REPLACE FUNCTION ${s}.append(
       program integer, shift bigint, new_key uuid, again boolean,
       senders text[], channels text[], payloads text[], ttls double precision[],
@@ -520,9 +515,8 @@ function functions(s: string): string[] {
       RETURN ids;
     END $$`,
 
-    // Appends one message, commits it, and rings the bells in a transaction of
-    // their own: all for one message to the server and one back, which is sent
-    // when all is done.
+    // Appends one message, commits it, and rings the bells in a second
+    // transaction, all in one round trip.
     `CREATE OR REPLACE PROCEDURE ${s}.publish_one(
       program integer, shift bigint, new_key uuid, again boolean,
       sender text, channel text, payload text, ttl double precision,
@@ -534,7 +528,7 @@ function functions(s: string): string[] {
         payload, ttl, project, recipient, reply, own, own_pid, own_start)`)
     } $$`,
 
-    // The same for several.
+    // The same for several messages.
     `CREATE OR REPLACE PROCEDURE ${s}.publish(
       program integer, shift bigint, new_key uuid, again boolean,
       senders text[], channels text[], payloads text[], ttls double precision[],
@@ -551,9 +545,9 @@ function functions(s: string): string[] {
 }
 
 /**
- * What appends, commits, and then rings. Who listens need not wait until the
- * disk knows that it was rung. (What is assigned runs as an expression, without
- * being planned as a query.)
+ * Returns the body of a procedure that appends, commits, and then rings.
+ * Notifications need no durability, so their commit does not wait for the disk.
+ * Assignments run as expressions, which are not planned as queries.
  */
 function ringing(append: string): string {
   return `DECLARE
@@ -569,7 +563,7 @@ function ringing(append: string): string {
     END`;
 }
 
-/** What completes and guards the rows of other programs. */
+/** Returns the triggers that complete and check other programs' rows. */
 function triggers(s: string): string[] {
   const refuse = (message: string) =>
     `RAISE EXCEPTION '${message}' USING ERRCODE = '${REFUSED_STATE}'`;
@@ -590,8 +584,8 @@ function triggers(s: string): string[] {
     `CREATE TRIGGER messages_foreign BEFORE INSERT ON ${s}.inter_session_messages
     FOR EACH ROW WHEN (NOT NEW.own) EXECUTE FUNCTION ${s}.check_foreign_message()`,
 
-    // At the commit of the foreign transaction: its place in the order, and its
-    // times. now() is when that transaction began, and so tells a default.
+    // Sets the id and the times at the commit of the foreign transaction. now()
+    // is the time of its begin, so an equal created_at is the default.
     `CREATE FUNCTION ${s}.order_foreign_message() RETURNS trigger
     LANGUAGE plpgsql AS $$
     DECLARE
@@ -622,7 +616,7 @@ function triggers(s: string): string[] {
         INSERT INTO ${s}.deliveries(message_id, sender_id, recipient_id, state, changed_at)
         VALUES (new_id, NEW.sender_id, NEW.recipient_id, 'queued', ${CLOCK_MS});
       END IF;
-      -- Nobody rings for it but itself.
+      -- A foreign program rings no bells.
       PERFORM pg_notify(${s}.bell('*', ''), '');
       PERFORM pg_notify(${s}.bell(NEW.channel, coalesce(NEW.recipient_id, '*')), '');
       IF NEW.recipient_id IS NOT NULL THEN
@@ -643,7 +637,7 @@ function triggers(s: string): string[] {
     `CREATE TRIGGER messages_immutable BEFORE UPDATE ON ${s}.inter_session_messages
     FOR EACH ROW WHEN (OLD.id > 0) EXECUTE FUNCTION ${s}.keep_message()`,
 
-    // Everybody judges by it who lives.
+    // Liveness checks of all sessions use the pid.
     `CREATE FUNCTION ${s}.check_pid() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
       IF NEW.pid NOT BETWEEN 1 AND ${PID_MAX} THEN NEW.pid := NULL; END IF;
@@ -652,8 +646,8 @@ function triggers(s: string): string[] {
     `CREATE TRIGGER registry_pid BEFORE INSERT OR UPDATE OF pid ON ${s}.session_registry
     FOR EACH ROW WHEN (NEW.pid IS NOT NULL) EXECUTE FUNCTION ${s}.check_pid()`,
 
-    // A row of another program gets a token from the counter, as its own might
-    // have been somebody's before, and the lease that it left out.
+    // Another program's row gets a token from the sequence, because its own may
+    // have been used before, and a default lease.
     `CREATE FUNCTION ${s}.complete_foreign_lock() RETURNS trigger
     LANGUAGE plpgsql AS $$
     BEGIN
@@ -675,8 +669,8 @@ function triggers(s: string): string[] {
     `CREATE TRIGGER locks_complete BEFORE INSERT ON ${s}.file_locks
     FOR EACH ROW WHEN (NEW.prefix IS NULL)
     EXECUTE FUNCTION ${s}.complete_foreign_lock()`,
-    // Two may insert at once, and neither sees the other: looked at again at
-    // the commit, one after the other.
+    // Two concurrent inserts do not see each other, so each is checked again at
+    // its commit, one after the other.
     `CREATE FUNCTION ${s}.recheck_foreign_lock() RETURNS trigger
     LANGUAGE plpgsql AS $$
     BEGIN
@@ -693,7 +687,7 @@ function triggers(s: string): string[] {
     FOR EACH ROW WHEN (NEW.prefix IS NULL)
     EXECUTE FUNCTION ${s}.recheck_foreign_lock()`,
 
-    // The name of a doorbell: see wake_ups.ts.
+    // The name of a bell, see wake_ups.ts.
     `CREATE FUNCTION ${s}.bell(channel text, session text) RETURNS text
     LANGUAGE sql IMMUTABLE AS $$
       SELECT '${s}_' || substr(md5(channel || E'\\n' || session), 1, 12)
@@ -705,10 +699,10 @@ function triggers(s: string): string[] {
 export const SCHEMA: Schema = {
   version: SCHEMA_VERSION,
   compatibleFrom: COMPATIBLE_FROM,
-  // A new schema is made with the functions as they are now: the steps after
-  // the first find them so, and bring those of older ones up to date.
+  // A new schema gets the current functions in the first step. The later steps
+  // update those of older schemas.
   migrations: [{
-    purpose: "make the tables of a bus",
+    purpose: "create the tables of a bus",
     statements: (schema) => [
       ...messageTables(schema),
       ...coordinationTables(schema),
@@ -716,9 +710,9 @@ export const SCHEMA: Schema = {
       ...triggers(schema),
     ],
   }, {
-    purpose: "refuse what is published in the name of a session that has ended",
+    purpose: "reject messages of sessions that have ended",
     statements: (schema) => [
-      // Beside the new ones, they would still be those that are called.
+      // Calls would still resolve to these older overloads.
       `DROP FUNCTION IF EXISTS ${schema}.append_one(integer, bigint, uuid, boolean,
         text, text, text, double precision, text, text, bigint)`,
       `DROP FUNCTION IF EXISTS ${schema}.append(integer, bigint, uuid, boolean,
@@ -726,10 +720,10 @@ export const SCHEMA: Schema = {
       ...functions(schema),
     ],
   }, {
-    purpose: "ring for what is published by the statement that publishes it",
+    purpose: "notify readers in the statement that publishes",
     statements: functions,
   }, {
-    purpose: "keep what a session lives by beside its process",
+    purpose: "store the keeper of a session",
     statements: (schema) => [
       `ALTER TABLE ${schema}.session_registry ADD COLUMN IF NOT EXISTS keeper text`,
     ],

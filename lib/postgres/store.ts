@@ -1,12 +1,11 @@
 /**
  * The store in PostgreSQL: one server for the sessions of many hosts.
  *
- * Puts together what the files beside it do: the connection runs statements and
- * transactions, records.ts runs rules in them, messages.ts and append.ts read and
- * append, and the wake-ups ring after the commit.
+ * The connection runs statements and transactions, and records.ts runs rules in
+ * them. messages.ts and append.ts read and append messages.
  *
- * A publish is one statement, which commits and then rings (schema.ts). What a
- * transaction has changed is rung for when its commit is answered.
+ * A publish is one statement, which commits and then rings bells (schema.ts).
+ * Other transactions ring after the answer to their commit.
  *
  * @module
  */
@@ -35,7 +34,7 @@ import type {
   NewMessage,
   Page,
 } from "../model/message.ts";
-import { appendApart, appendTogether } from "./append.ts";
+import { appendEach, appendTogether } from "./append.ts";
 import { Connection, type Queryable, readOnlyError } from "./connection.ts";
 import { answerTo, pendingFor } from "./deliveries.ts";
 import { endCursor, hasExpiredAfter, read } from "./messages.ts";
@@ -44,33 +43,32 @@ import { type PurgeRound, Transaction } from "./transaction.ts";
 import { parseUrl } from "./url.ts";
 import { type Notify, WakeUps } from "./wake_ups.ts";
 
-/** How to open a store in PostgreSQL. */
+/** Options of a store in PostgreSQL. */
 export interface PostgresStoreOptions {
   /** The server and database: `postgres://…`. */
   readonly url: string;
-  /** Whether nothing may be written, although it could. */
+  /** Whether writes are rejected. */
   readonly readOnly?: boolean;
-  /** How readers are woken. */
+  /** The way in which readers are woken. */
   readonly notify: Notify;
   /**
-   * How often to look for what did not ring, in milliseconds.
+   * The interval of the safety poll, in milliseconds.
    * @default {2000}
    */
   readonly pollIntervalMs?: number;
-  /** How long an operation is tried, in milliseconds; at least a second. */
+  /** The time limit of an operation, in milliseconds; at least a second. */
   readonly busyTimeoutMs: number;
-  /** How long an operation is tried at the most, in milliseconds. */
+  /** The upper bound of that limit, in milliseconds, below a second too. */
   readonly busyTotalMs?: number;
-  /** The clock; one that is not the system's shifts the server's. */
+  /** The clock; a test's clock shifts the server's. */
   readonly now: () => number;
-  /** Is told once of whatever does not stop the store. */
+  /** Called once with a problem that does not stop the store. */
   readonly warn: (message: string) => void;
 }
 
 const POLL_INTERVAL_MS = 2_000;
 
-// A key is of use while a statement may still be sent again: longer than any
-// deadline (ten minutes).
+// Longer than the longest deadline, ten minutes, after which nothing is retried.
 const KEY_KEPT_MS = 15 * 60 * 1000;
 const STEP_KEYS_MAX = 1_000;
 
@@ -85,7 +83,7 @@ export class PostgresStore implements Store {
   readonly #connection: Connection;
   readonly #wakeUps: WakeUps;
   readonly #round: PurgeRound = { channel: "" };
-  // Sessions that this store registered, and the process of each.
+  // The sessions that this store registered, each with its process.
   readonly #incarnations = new Map<string, Incarnation>();
   readonly #writing = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
@@ -100,10 +98,10 @@ export class PostgresStore implements Store {
   }
 
   /**
-   * Opens a bus, making it if it is new.
+   * Opens a bus, and creates it if it is missing.
    *
-   * @throws {InvalidInputError} If the URL is not one of a server.
-   * @throws {StoreError} If it cannot be used; the `fault` says why.
+   * @throws {InvalidInputError} If the URL is not a `postgres://` URL.
+   * @throws {StoreError} If the bus cannot be used; `fault` has the reason.
    */
   static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
     const connection = await Connection.open(parseUrl(options.url), options);
@@ -125,9 +123,9 @@ export class PostgresStore implements Store {
     this.#assertOpen("publish");
     this.#assertWritable("publish");
     if (messages.some(({ replyTo }) => replyTo !== undefined)) {
-      return await this.#appendAnswers(messages, options);
+      return await this.#appendReplies(messages, options);
     }
-    const append = options.atomic ? appendTogether : appendApart;
+    const append = options.atomic ? appendTogether : appendEach;
     return await append(
       this.#connection,
       this.#wakeUps,
@@ -136,8 +134,8 @@ export class PostgresStore implements Store {
     );
   }
 
-  /** Appends messages some of which answer others, and so acknowledge them. */
-  async #appendAnswers(
+  /** Appends messages with replies, which acknowledge other messages. */
+  async #appendReplies(
     messages: readonly NewMessage[],
     { atomic }: { readonly atomic: boolean },
   ): Promise<readonly AppendResult[]> {
@@ -161,7 +159,7 @@ export class PostgresStore implements Store {
       try {
         results.push(...await append([message]));
       } catch (error) {
-        // What the server or another refuses is no message's own fault.
+        // An error of the server concerns all messages.
         if (!(error instanceof MessageBusError) || error.kind === "store") {
           throw error;
         }
@@ -271,7 +269,7 @@ export class PostgresStore implements Store {
         sessions: Number(row!.sessions),
         durableNames: Number(row!.names),
         storeBytes: Number(row!.bytes),
-        // The server's log is everybody's.
+        // The server's WAL belongs to all its databases.
         walBytes: 0,
       };
     });
@@ -288,12 +286,12 @@ export class PostgresStore implements Store {
 
   async #close(): Promise<void> {
     await this.#wakeUps.close();
-    // A process that waited for a lock gives up its place.
+    // For example, a waiter for a lock leaves the queue.
     await Promise.all(this.#writing);
     await this.#connection.close();
   }
 
-  /** Runs one write transaction, and rings after the commit. */
+  /** Runs one write transaction, and rings bells after the commit. */
   async #write<T>(
     act: string,
     work: (tx: Transaction) => Promise<T>,
@@ -331,7 +329,7 @@ export class PostgresStore implements Store {
   }
 
   #assertOpen(act: string): void {
-    // While it closes, its own last operations still go through.
+    // While the store closes, its own last operations still succeed.
     if (this.#connection.closed) throw new ClosedError(act);
   }
 
@@ -341,7 +339,7 @@ export class PostgresStore implements Store {
   }
 }
 
-/** Whether a rule locks the rows of what it guards, and needs no other lock. */
+/** Returns whether row locks suffice for a guard, without the coordination lock. */
 function isOwn(guard: Guard): boolean {
   return guard.startsWith("session:") || guard.startsWith("durable:");
 }

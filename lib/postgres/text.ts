@@ -1,10 +1,10 @@
 /**
- * What PostgreSQL takes for text: everything but the NUL character.
+ * Text for PostgreSQL, which cannot store the NUL character.
  *
  * @module
  */
 
-/** A text without NUL characters; `null` for none. */
+/** Returns a text with NUL characters replaced; null for a missing text. */
 export function storable(text: string | null | undefined): string | null {
   return text?.replaceAll("\0", "\uFFFD") ?? null;
 }

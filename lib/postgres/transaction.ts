@@ -1,9 +1,8 @@
 /**
- * What the operations of the domain work with inside one write transaction.
+ * One write transaction, in which rules run.
  *
- * Messages are only noted, and appended as the transaction's last step (see
- * schema.ts): they have no id before. Who is to be rung can only be rung after
- * the commit, so that is noted, too.
+ * Messages are collected and appended as the last step (schema.ts), so they have
+ * no id before. Bells are collected, too, and rung after the commit.
  *
  * @module
  */
@@ -13,35 +12,35 @@ import type { Incarnation } from "../model/session.ts";
 import type { ChangeTopic, NewMessage } from "../model/message.ts";
 import {
   arrayText,
-  type Ending,
+  type FinalStatement,
   type Queryable,
   type SqlValue,
   type Statement,
 } from "./connection.ts";
 
-/** Where the purge of a process stands: each step looks at some more. */
+/** The progress of this process's purge. */
 export interface PurgeRound {
-  /** The last channel that was looked at. */
+  /** The last channel that was purged. */
   channel: string;
 }
 
-/** A write transaction that is under way. */
+/** A running write transaction. */
 export class Transaction {
-  /** Where its statements run. */
+  /** Runs its statements. */
   readonly connection: Queryable;
-  /** The time at which it happens, in milliseconds since 1970. */
+  /** The time of the transaction, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** The sessions that its store has registered, and with which process. */
+  /** The sessions that its store has registered, each with its process. */
   readonly incarnations: ReadonlyMap<string, Incarnation>;
-  /** What it will have appended and changed, for ringing. */
+  /** The appended messages and changed topics, whose bells are rung. */
   readonly rings: Addressed[] = [];
-  /** Where the purge of this process stands. */
+  /** The progress of this process's purge. */
   readonly round: PurgeRound;
   readonly #later: Promise<unknown>[] = [];
   readonly #messages: NewMessage[] = [];
   readonly #appended: { id: string }[] = [];
 
-  /** Made by the store for each attempt at a write. */
+  /** Creates a transaction; the store does so for each attempt. */
   constructor(
     connection: Queryable,
     nowMs: number,
@@ -61,18 +60,15 @@ export class Transaction {
     this.rings.push(message);
   }
 
-  /**
-   * Runs a statement whose answer nothing depends on: it is not waited for. If
-   * it fails, so does the commit.
-   */
+  /** Runs a statement without awaiting its answer; its failure fails the commit. */
   send(sql: string, values: readonly SqlValue[]): void {
     const sent = this.connection.run(sql, values);
-    // It is heard of at the commit, or the transaction has failed before.
+    // The commit throws the error, unless the transaction has failed before.
     sent.catch(() => {});
     this.#later.push(sent);
   }
 
-  /** Notes that who watches a topic is to be woken; `session` narrows it to one. */
+  /** Wakes the watches of a topic after the commit; with `session`, only its own. */
   ring(topic: ChangeTopic, session: string | null): void {
     this.rings.push({
       channel: topicChannel(topic),
@@ -81,8 +77,8 @@ export class Transaction {
     });
   }
 
-  /** How it is ended: with what it appends, and the key that it is done by. */
-  end(schemaVersion: number, key: string): Ending {
+  /** Returns the final statement, which appends the messages and stores the key. */
+  end(schemaVersion: number, key: string): FinalStatement {
     if (this.#messages.length === 0) {
       return {
         sql: "SELECT end_write($1::uuid)",
@@ -122,9 +118,11 @@ const PUBLISH = `CALL publish($1, $2, $3::uuid, $4, $5::text[], $6::text[],
   $13::bigint[], $14::text[], $15::text[], NULL)`;
 
 /**
- * The statement that appends messages, commits them and then rings bells. Their
- * senders must run, in the process that `incarnations` tells, where it is given;
- * `again`: it may be done already.
+ * Returns the statement that appends messages, commits them and then rings bells.
+ *
+ * @param again Whether an earlier attempt may have committed.
+ * @param incarnations The own sessions: the statement fails if such a sender has
+ * ended or belongs to another process.
  */
 export function publishStatement(
   messages: readonly NewMessage[],
@@ -150,8 +148,11 @@ export function publishStatement(
 }
 
 /**
- * The statement that appends messages; `again`: it may be done already. Their
- * senders must run, in the process that `incarnations` tells, where it is given.
+ * Returns the statement that appends messages.
+ *
+ * @param again Whether an earlier attempt may have committed.
+ * @param incarnations The own sessions, as in {@linkcode publishStatement}; if
+ * absent, senders are not checked.
  */
 export function appendStatement(
   messages: readonly NewMessage[],
@@ -193,7 +194,7 @@ export function appendStatement(
   };
 }
 
-/** Those of the senders that were registered here, and with which process. */
+/** Returns the senders that this store registered, with their processes. */
 function ownSenders(
   messages: readonly NewMessage[],
   incarnations: ReadonlyMap<string, Incarnation> | undefined,
@@ -209,8 +210,8 @@ function ownSenders(
   ];
 }
 
-/** The ids that an append gave back. */
+/** Returns the ids from the row of an append. */
 export function idsOf(row: { readonly ids?: unknown } | undefined): string[] {
-  // One id, or `{…}`.
+  // One id, or an array literal `{…}`.
   return String(row?.ids ?? "").match(/\d+/g) ?? [];
 }

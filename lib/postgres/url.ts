@@ -1,12 +1,12 @@
 /**
- * What a `postgres://` URL means, and how it may be shown.
+ * Parses `postgres://` URLs.
  *
  * ```text
  * postgres://user:password@host:5432/database?sslmode=verify-full&schema=message_bus
  * ```
  *
- * A URL holds a password: nothing but {@linkcode ServerAddress.shown} ever
- * reaches an error, a log or an output, and it holds none.
+ * A URL may contain a password. So errors, logs and output contain only
+ * {@linkcode ServerAddress.shown}, which has none.
  *
  * @module
  */
@@ -14,61 +14,62 @@
 import { InvalidInputError } from "../model/errors.ts";
 import { DEFAULT_SCHEMA } from "./schema_version.ts";
 
-/** What TLS is asked for; false for none. */
+/** The TLS mode of a connection; false for no TLS. */
 export type Tls = false | "prefer" | "require" | Readonly<TlsSettings>;
 
-/** How a server proves who it is. */
+/** The verification of the server's certificate. */
 export interface TlsSettings {
-  /** Whether its certificate must be of a known authority. */
+  /** Whether a known authority must have signed the certificate. */
   readonly rejectUnauthorized: boolean;
   /** The authority, as PEM; absent for those of the system. */
   readonly ca?: string;
-  /** The name that it must be for. */
+  /** The name in the certificate. */
   readonly host?: string;
-  /** Looks at the name in it; undefined is fine. */
+  /** Checks the name in the certificate; undefined accepts it. */
   readonly checkServerIdentity?: () => undefined;
 }
 
-/** Where a server is, and how to log in. */
+/** The address of a bus on a server, with the login. */
 export interface ServerAddress {
-  /** Its name or address. */
+  /** The host name or IP address. */
   readonly host: string;
-  /** Its port. */
+  /** The port. */
   readonly port: number;
-  /** The path of its Unix socket, if it is that. */
+  /** The path of the Unix socket; absent for TCP. */
   readonly path?: string;
-  /** The role to log in as; `$PGUSER` or the system's user if absent. */
+  /** The role; `$PGUSER` or the system's user if absent. */
   readonly user?: string;
-  /** Its password; `$PGPASSWORD` if absent. */
+  /** The password; `$PGPASSWORD` if absent. */
   readonly password?: string;
   /** The database; the role's name if absent. */
   readonly database?: string;
-  /** What TLS is asked for. */
+  /** The TLS mode. */
   readonly tls: Tls;
-  /** The schema that the bus lives in. */
+  /** The name of the bus's schema. */
   readonly schema: string;
-  /** The URL without anything that is secret. */
+  /** The URL without secrets. */
   readonly shown: string;
 }
 
 const KNOWN = ["sslmode", "sslrootcert", "schema", "host"];
 
 /**
- * The address that a URL means.
+ * Parses a URL.
  *
- * @throws {InvalidInputError} If it is none; the message does not repeat it.
+ * @throws {InvalidInputError} If it is invalid; the message never quotes it.
  */
 export function parseUrl(text: string): ServerAddress {
   const url = URL.parse(text);
   if (
     url === null || !["postgres:", "postgresql:"].includes(url.protocol) ||
     url.hash !== ""
-  ) throw invalid("it is no postgres:// URL");
+  ) throw invalid("the URL is not a postgres:// URL");
   const query = url.searchParams;
-  const strange = [...query.keys()].find((key) => !KNOWN.includes(key));
-  if (strange !== undefined) {
+  const unknown = [...query.keys()].find((key) => !KNOWN.includes(key));
+  if (unknown !== undefined) {
     throw invalid(
-      `${JSON.stringify(strange)} is none of ${KNOWN.join(", ")}`,
+      `the URL's option ${JSON.stringify(unknown)} is not one of ` +
+        KNOWN.join(", "),
     );
   }
   const database = decode(url.pathname.slice(1)) || undefined;
@@ -78,12 +79,14 @@ export function parseUrl(text: string): ServerAddress {
   const schema = query.get("schema") ?? DEFAULT_SCHEMA;
   if (!/^[a-z_][a-z0-9_]{0,47}$/.test(schema) || schema.startsWith("pg_")) {
     throw invalid(
-      `${JSON.stringify(schema)} is no schema for a bus: it is 1 to 48 small ` +
-        `letters, digits and _, and does not begin with a digit or pg_`,
+      `the schema ${
+        JSON.stringify(schema)
+      } is not 1 to 48 lower-case letters, ` +
+        `digits and _, or begins with a digit or pg_`,
     );
   }
   if (folder !== null && !folder.startsWith("/")) {
-    throw invalid("its host= is no absolute path of a folder with a socket");
+    throw invalid("its host= is not the absolute path of a socket's folder");
   }
   const where = folder ?? (url.port === "" ? url.host : `${url.host}`);
   return {
@@ -114,12 +117,12 @@ function tlsOf(
     case "prefer":
       return "prefer";
     case "require":
-      // As PostgreSQL's own programs take it: with an authority, it is checked.
+      // As in libpq: with an authority, the certificate is verified.
       return ca === undefined ? "require" : verifyCa(ca);
     case "verify-ca":
       return verifyCa(ca);
     case "verify-full":
-      // Said, as the client library leaves an address out: any name would do.
+      // Explicit, because without `host` the library accepts any name for an IP.
       return {
         rejectUnauthorized: true,
         host,
@@ -127,7 +130,7 @@ function tlsOf(
       };
     default:
       throw invalid(
-        "its sslmode is none of disable, prefer, require, verify-ca, verify-full",
+        "its sslmode is not one of disable, prefer, require, verify-ca, verify-full",
       );
   }
 }
@@ -154,14 +157,14 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalid("a % in it begins no byte");
+    throw invalid("a % in the URL does not begin an encoded byte");
   }
 }
 
 function invalid(state: string): InvalidInputError {
   return new InvalidInputError(
     "url",
-    `Cannot open the bus: ${state}; pass ` +
+    `Cannot open the bus: ${state}. Pass ` +
       `postgres://user:password@host:5432/database, see docs/postgres.md.`,
   );
 }

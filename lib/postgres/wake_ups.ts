@@ -195,12 +195,14 @@ export class WakeUps {
     const bells = this.#unrung;
     this.#unrung = new Set();
     this.#ringing = true;
-    this.#rung = this.#connection.tell(ringStatement(bells)).catch((error) => {
-      // The readers' safety polls find the commit.
-      if (!this.#connection.closed) {
-        this.#warnOnce(`a notification cannot be sent (${error.message})`);
-      }
-    }).then(() => {
+    this.#rung = this.#connection.runOptional(ringStatement(bells)).catch(
+      (error) => {
+        // The readers' safety polls find the commit.
+        if (!this.#connection.closed) {
+          this.#warnOnce(`a notification cannot be sent (${error.message})`);
+        }
+      },
+    ).then(() => {
       this.#ringing = false;
       if (this.#unrung.size > 0) this.#ring();
     });

@@ -9,7 +9,7 @@ const server = await serverOfFile();
 const { ignore } = availability;
 
 Deno.test({
-  name: "the command works over a server by MBUS_URL, and shows no password",
+  name: "the command uses the server of MBUS_URL, and prints no password",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -55,7 +55,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "doctor says how the server stands, and what to do",
+  name: "doctor reports the state of the server, with remedies",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -103,7 +103,7 @@ Deno.test("mbus hub is rejected if the bus is a file", async () => {
   assert.match(stderr, /Name a server with MBUS_URL/);
 });
 
-Deno.test("a file's schema is brought up to date by opening it", async () => {
+Deno.test("opening a file migrates its schema", async () => {
   await using mbus = new Mbus();
   const [{ version, pending }] = await mbus.json(["migrate"]);
   assert.deepEqual([version, pending], [SQLITE_SCHEMA_VERSION, []]);

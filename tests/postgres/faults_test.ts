@@ -12,7 +12,7 @@ const { ignore } = availability;
 
 const SECRET = "s3cret-word";
 
-/** The error that opening a URL meets; it never tells the password. */
+/** Returns the error of opening a URL; it must not contain the password. */
 async function refusalOf(
   url: string,
   options: { readonly busyTimeoutMs?: number } = {},
@@ -24,14 +24,14 @@ async function refusalOf(
     assert.ok(error instanceof MessageBusError, String(error));
     const told = `${error.message} ${JSON.stringify(error)}`;
     assert.ok(!told.includes(SECRET), told);
-    assert.match(error.message, /^Cannot .*; .*\.$/);
+    assert.match(error.message, /^Cannot .*: .*\. [A-Z].*\.$/s);
     return error as StoreError;
   }
   throw new Error("it was opened");
 }
 
 Deno.test({
-  name: "a wrong password, database or port is told with its remedy",
+  name: "opening fails with a remedy for a wrong password, database or port",
   ignore,
   async fn() {
     const password = await refusalOf(server.url({ password: SECRET }));
@@ -44,11 +44,11 @@ Deno.test({
 
     const port = await refusalOf(server.url({ port: 1, password: SECRET }));
     assert.equal(port.fault, "unreachable");
-    assert.match(port.message, /check that the server runs/);
+    assert.match(port.message, /Check that the server runs/);
   },
 });
 
-Deno.test("a URL that will not do is refused, and not repeated", async () => {
+Deno.test("an invalid URL is rejected, and not quoted", async () => {
   for (
     const url of [
       `postgres://u:${SECRET}@host/db?sslmode=perhaps`,
@@ -66,7 +66,7 @@ Deno.test("a URL that will not do is refused, and not repeated", async () => {
   }
 });
 
-Deno.test("where a bus is is shown without what is secret", () => {
+Deno.test("the location of a bus contains no secrets", () => {
   const shown = (url: string) => parseUrl(url).shown;
   assert.equal(
     shown(`postgres://u:${SECRET}@db.example:6432/bus?sslmode=require`),
@@ -78,8 +78,8 @@ Deno.test("where a bus is is shown without what is secret", () => {
   );
 });
 
-Deno.test("a server that is too old is told", async () => {
-  // Of this there is none to be installed: what it would answer stands in.
+Deno.test("opening fails on a server that is too old", async () => {
+  // Such a server cannot be installed here, so the query returns its answer.
   const old = () =>
     Promise.resolve([
       { version: "13.14", number: 130014, encoding: "UTF8", exists: false },
@@ -87,12 +87,12 @@ Deno.test("a server that is too old is told", async () => {
   const address = parseUrl("postgres://localhost/bus");
   await assert.rejects(schemaState(old, address), {
     fault: "driver",
-    message: /PostgreSQL 13\.14; update it to 14 or later/,
+    message: /PostgreSQL 13\.14\. Update it to 14 or later/,
   });
 });
 
 Deno.test({
-  name: "a database that cannot hold every text is told",
+  name: "opening fails on a database that is not in UTF-8",
   ignore,
   async fn() {
     await server.psql(
@@ -106,7 +106,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a schema of a newer version is told, also to who has it open",
+  name: "opening and writing fail on an incompatible newer schema",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -119,13 +119,13 @@ Deno.test({
     await assert.rejects(bus.tasks.post({ title: "t" }), { fault: "newer" });
     const error = await refusalOf(database.url);
     assert.equal(error.fault, "newer");
-    assert.match(error.message, /update this program/);
+    assert.match(error.message, /Update this program/);
     await foreign`DELETE FROM message_bus._schema_version WHERE version = 99`;
   },
 });
 
 Deno.test({
-  name: "a schema of a newer version that ours can work on is worked on",
+  name: "a compatible newer schema is used",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -138,8 +138,9 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a role that may not create schemas needs to own the bus's, and " +
-    "nothing else",
+  name:
+    "a role that may not create schemas needs the ownership of the bus's, " +
+    "and no other right",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -168,7 +169,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "sessions whose role may only use the tables can do all they need",
+  name: "a role that may only use the tables can run all operations",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -198,7 +199,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "many that open a new bus at once make it once",
+  name: "concurrent openers create a new bus once",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -216,7 +217,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what is not to be written is refused when opened for reading only",
+  name: "a bus that is open for reading only rejects writes",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -230,7 +231,7 @@ Deno.test({
     await dead.kill();
     const reader = await database.open({ readOnly: true });
     assert.equal((await reader.poll(["state"])).messages.length, 1);
-    // A list shows a bus without the dead, and leaves reaping to others.
+    // A list leaves out the dead, and does not reap them.
     assert.deepEqual(await reader.locks.list(), []);
     const sessions = await reader.sessions.list({ allProjects: true });
     assert.ok(sessions.every(({ id }) => id !== "dead"), "reaped");
@@ -239,7 +240,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "TLS that the server does not speak is told, and nothing is sent",
+  name: "opening fails before login if the server does not support TLS",
   ignore,
   async fn() {
     const url = server.url({ query: "sslmode=require", password: SECRET });
@@ -250,7 +251,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "TLS is spoken as the URL asks, with the server's own authority",
+  name: "TLS is used as the URL demands, with the server's own authority",
   ignore,
   async fn() {
     await using safe = await Server.start({ tls: true });

@@ -9,7 +9,7 @@ const { ignore } = availability;
 
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-/** Has every change of a kind to a table refused. */
+/** Makes every change of a kind to a table fail. */
 async function refuse(sql: Sql, change: string, table: string): Promise<void> {
   await sql.unsafe(`
     CREATE OR REPLACE FUNCTION message_bus.refuse() RETURNS trigger
@@ -23,7 +23,7 @@ async function allow(sql: Sql, table: string): Promise<void> {
 }
 
 Deno.test({
-  name: "reaping is one transaction: all of it or nothing",
+  name: "reaping is atomic",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -34,7 +34,7 @@ Deno.test({
     await doomed.call("claim", { id: "T" });
     await doomed.kill();
     const sql = database.foreign();
-    // The last step of it fails.
+    // The last step fails.
     await refuse(sql, "UPDATE", "tasks");
     await assert.rejects(() => bus.locks.list(), /not now/);
     const [before] = await sql`SELECT
@@ -56,7 +56,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "release and grant are one transaction: both happen or neither",
+  name: "release and grant are atomic",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -82,7 +82,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "who only looks, lives or reads waits for nobody who coordinates",
+  name: "reads and heartbeats do not wait for the coordination lock",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -92,7 +92,7 @@ Deno.test({
     await bus.tasks.post({ id: "T", title: "t" });
     await peer.sessions.register();
     const { id } = await peer.publish("chat", "hello", { to: "me" });
-    // Somebody coordinates, and is slow at it.
+    // Another transaction holds the coordination lock.
     const sql = database.foreign();
     await sql.unsafe("BEGIN; SELECT message_bus.lock_coordination()");
     await assert.rejects(() => lock.renew(), { name: "BusyError" });
@@ -111,7 +111,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a lock from another program is one, and none comes over an exclusive",
+  name:
+    "another program's row is a lock, and is rejected over an exclusive one",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -131,7 +132,7 @@ Deno.test({
       insert(sql, "/c.ts", "python"),
       /another session holds this path exclusively/,
     );
-    // Two that begin before either has committed.
+    // Two that begin before either commits.
     const other = database.foreign();
     await sql.unsafe("BEGIN");
     await insert(sql, "/d.ts", "python");
@@ -148,7 +149,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a thousand locks are the most of a session, and all of them are found",
+  name: "a session holds at most a thousand locks, and all of them are found",
   ignore,
   async fn() {
     await using database = await Database.create(server);

@@ -15,14 +15,14 @@ import { availability, Server, serverOfFile } from "./server.ts";
 const server = await serverOfFile();
 const { ignore } = availability;
 
-/** The URL of a database by way of a proxy. */
+/** Returns the URL of a database through a proxy. */
 function through(proxy: Proxy, database: Database): string {
   const url = new URL(database.url);
   url.port = String(proxy.port);
   return url.href;
 }
 
-/** Takes out of the functions what keeps a publish from being done twice. */
+/** Removes the check of the idempotency key from the functions. */
 async function withoutKeys(sql: Sql): Promise<void> {
   await sql.unsafe(`ALTER TABLE message_bus.idempotency_keys
     DROP CONSTRAINT idempotency_keys_pkey`);
@@ -33,19 +33,19 @@ async function withoutKeys(sql: Sql): Promise<void> {
   await sql.unsafe(bare);
 }
 
-/** Publishes one message whose answer is cut off; returns what is stored. */
+/** Publishes one message whose answer is cut; returns the stored messages. */
 async function publishCut(
   database: Database,
   course: "cut-answer" | "cut-request",
   prepare: (sql: Sql) => Promise<void> = () => Promise.resolve(),
 ): Promise<unknown[]> {
-  // Nobody purges in passing meanwhile, on a connection of its own.
+  // No purge runs meanwhile on a connection of its own.
   await (await database.open()).purge();
   await using proxy = new Proxy(server.port);
   await using bus = await database.open({ url: through(proxy, database) });
   await prepare(database.foreign());
   await bus.publish("state", "before");
-  // Answered in turn: nothing is under way any more.
+  // Answers come in order, so nothing is pending any more.
   await bus.poll(["state"]);
   proxy.course = course;
   const { id } = await bus.publish("state", "once");
@@ -56,7 +56,7 @@ async function publishCut(
 }
 
 Deno.test({
-  name: "a publish whose answer is cut off is stored once",
+  name: "a publish is stored once if its answer is cut",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -66,7 +66,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "without its key it would be stored twice",
+  name: "a publish without its key is stored twice",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -76,7 +76,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a publish that is cut off before the server has it is stored once",
+  name: "a publish is stored once if it is cut before the server receives it",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -86,8 +86,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "a publish that came through is acknowledged, even after its session's end",
+  name: "a committed publish is acknowledged, even after its session's end",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -110,14 +109,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what sessions share is changed once, wherever the connection is cut",
+  name: "shared records are changed once, wherever the connection is cut",
   ignore,
   async fn() {
     await using database = await Database.create(server);
     await using proxy = new Proxy(server.port);
     const bus = await database.open({ url: through(proxy, database) });
     const lock = await bus.locks.acquire("/tmp/a", { type: "exclusive" });
-    // Each cut a step further into the transaction.
+    // Each cut comes a step later in the transaction.
     for (const course of ["cut-request", "cut-answer"] as const) {
       for (const step of numbers(0, 6)) {
         const id = `${course}-${step}`;
@@ -137,14 +136,14 @@ Deno.test({
     assert.equal(tasks.length, 12);
     const { messages } = await bus.poll(["task_broadcast"]);
     assert.equal(messages.length, 12);
-    // What was renewed in time is still held.
+    // A hold that was renewed in time is still held.
     await lock.release();
     await bus.close();
   },
 });
 
 Deno.test({
-  name: "a server that says nothing is waited for no longer than the deadline",
+  name: "an operation on a silent server fails at its deadline",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -174,7 +173,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "another program that keeps the lock is waited for no longer than that",
+  name: "an operation fails at its deadline if another program keeps the lock",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -191,13 +190,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a subscription goes on at its cursor when its connections are cut",
+  name: "a subscription continues at its cursor when its connections are cut",
   ignore,
   async fn() {
     await using database = await Database.create(server);
     await using proxy = new Proxy(server.port);
     const direct = await database.open();
-    // By push alone: no poll finds what was missed.
+    // By notification alone: no poll finds a missed message.
     const bus = await database.open({
       url: through(proxy, database),
       pollIntervalMs: 60_000,
@@ -211,7 +210,7 @@ Deno.test({
     await direct.publish("state", 2);
     const [two] = await within("the second", take(messages, 1));
     assert.equal(two.payload, 2);
-    await until("it is pushed to again", () => messages.mode === "push");
+    await until("it is notified again", () => messages.mode === "push");
     await direct.publish("state", 3);
     const [three] = await within("the third", take(messages, 1));
     assert.equal(three.payload, 3);
@@ -219,7 +218,7 @@ Deno.test({
   },
 });
 
-/** Publishes numbers until it is told to stop; returns those acknowledged. */
+/** Publishes numbers until it is stopped; returns the acknowledged ones. */
 async function flood(bus: MessageBus, stop: AbortSignal): Promise<number[]> {
   const acknowledged: number[] = [];
   for (let n = 0; !stop.aborted; n++) {
@@ -235,8 +234,9 @@ async function flood(bus: MessageBus, stop: AbortSignal): Promise<number[]> {
 
 for (const how of ["SIGKILL", "fast"] as const) {
   Deno.test({
-    name: `a server that is ended by ${how} under load and starts again: ` +
-      `nothing acknowledged is lost, nothing is there twice`,
+    name:
+      `a restart of the server by ${how} under load loses no acknowledged ` +
+      `message and duplicates none`,
     ignore,
     async fn() {
       await using own = await Server.start({ settings: { fsync: "on" } });
@@ -260,8 +260,8 @@ for (const how of ["SIGKILL", "fast"] as const) {
       if (how === "SIGKILL") await own.kill();
       else await own.stop("fast");
       await own.boot();
-      // It goes on by itself, where it was.
-      await within("what came after", take(messages, 200));
+      // The subscription continues by itself.
+      await within("the messages after the restart", take(messages, 200));
       stop.abort();
       const acknowledged = await Promise.all(flooding);
       for (const [i, bus] of buses.entries()) {
@@ -273,14 +273,14 @@ for (const how of ["SIGKILL", "fast"] as const) {
         const missing = acknowledged[i].filter((n) => !stored.includes(n));
         assert.deepEqual(missing, []);
       }
-      // Its lease is long, and nobody took it meanwhile.
+      // Its lease is long, and no other session took it meanwhile.
       await lock.release();
     },
   });
 }
 
 Deno.test({
-  name: "a reader that stands still holds up nobody, and misses nothing",
+  name: "a stopped reader delays no other session, and misses no message",
   ignore,
   async fn() {
     await using database = await Database.create(server);

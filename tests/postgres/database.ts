@@ -1,6 +1,6 @@
 /**
- * A fresh database for one test: buses, processes and foreign programs on it,
- * all given back at the end.
+ * A fresh database for one test, with buses, processes and foreign programs,
+ * all disposed at the end.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import { type MessageBus, openBus, type OpenBusOptions } from "../../mod.ts";
 import { Peer, type PeerOptions } from "../peer.ts";
 import type { Server } from "./server.ts";
 
-/** A fresh database, and whoever came to use it. */
+/** A fresh database, and its users. */
 export class Database implements AsyncDisposable {
-  /** Its URL. */
+  /** The URL of the database. */
   readonly url: string;
-  /** What buses in this process have warned of. */
+  /** The warnings of buses in this process. */
   readonly warnings: string[] = [];
   readonly #opened: AsyncDisposable[] = [];
 
@@ -25,7 +25,7 @@ export class Database implements AsyncDisposable {
     this.url = url;
   }
 
-  /** Makes one. */
+  /** Creates a database. */
   static async create(server: Server): Promise<Database> {
     return new Database(await server.newDatabase());
   }
@@ -42,7 +42,7 @@ export class Database implements AsyncDisposable {
     return bus;
   }
 
-  /** Opens the operations alone, without a session. */
+  /** Opens the store's operations, without a session. */
   async openOperations(): Promise<Operations> {
     const warn = (message: string) => void this.warnings.push(message);
     const store = await PostgresStore.open({
@@ -58,7 +58,7 @@ export class Database implements AsyncDisposable {
     return operations;
   }
 
-  /** Starts a process that opens a bus here. */
+  /** Starts a process that opens a bus on the database. */
   async start(
     options: OpenBusOptions = {},
     peerOptions: PeerOptions = {},
@@ -69,7 +69,7 @@ export class Database implements AsyncDisposable {
     return peer;
   }
 
-  /** A connection of another program, which knows of no bus. */
+  /** Opens a connection of another program. */
   foreign(): Sql {
     const sql = postgres(this.url, { max: 1, onnotice: () => {} });
     this.#opened.push({

@@ -10,14 +10,14 @@ import { availability, serverOfFile } from "./server.ts";
 const server = await serverOfFile();
 const { ignore } = availability;
 
-// A pid namespace of its own makes a host of its own.
+// A process in its own pid namespace has its own host.
 const HOSTS = Deno.build.os === "linux" &&
   works("unshare", "--pid", "--fork", "--mount-proc", "true");
 const unlessHosts = HOSTS ? "" : " (ignored: needs unshare and root)";
 const OTHER_HOST = {
   prefix: ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
 };
-// With a boot id of its own, too, a machine of its own.
+// With its own boot id, too, it is on its own machine.
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const MACHINES = HOSTS && works(
   ...["unshare", "--pid", "--fork", "--mount-proc"],
@@ -27,7 +27,7 @@ const unlessMachines = MACHINES
   ? ""
   : " (ignored: needs unshare and root, and to mount)";
 
-/** How a process is started on another machine, its boot id kept in a folder. */
+/** Returns the wrapper for another machine, whose boot id is kept in a folder. */
 async function otherMachine(folder: string): Promise<{ prefix: string[] }> {
   const bootId = `${folder}/boot_id`;
   await Deno.writeTextFile(bootId, crypto.randomUUID());
@@ -42,13 +42,13 @@ async function otherMachine(folder: string): Promise<{ prefix: string[] }> {
 const EXCLUSIVE = { type: "exclusive" } as const;
 const LEASE_MS = 60_000;
 
-/** A clock that runs ahead of the server's by what it was moved. */
+/** A clock that runs ahead of the server's. */
 class Shift {
   ms = 0;
   readonly now = (): number => Date.now() + this.ms;
 }
 
-/** Has a peer hold a path exclusively and claim a task, for a minute each. */
+/** Starts a peer that holds a path exclusively and claims a task, for a minute. */
 async function busy(peer: Peer): Promise<void> {
   await peer.call("acquire", {
     name: "l",
@@ -70,7 +70,7 @@ async function statusOf(bus: MessageBus, id: string): Promise<unknown> {
 
 Deno.test({
   name:
-    `no session is reaped from another host, and leases decide${unlessHosts}`,
+    `a host does not reap sessions of another host, and leases end them${unlessHosts}`,
   ignore: ignore || !HOSTS,
   async fn() {
     await using database = await Database.create(server);
@@ -82,7 +82,7 @@ Deno.test({
     const both = ["there", "here"];
     assert.deepEqual(sessionsOf(await there.call("locks")), both);
     await there.call("purge");
-    // Killed, it rings nobody, and nobody here can tell.
+    // A killed process rings no bell, and its liveness is unknown here.
     there.signal("SIGKILL");
     await there.ended;
     await there.end();
@@ -97,7 +97,7 @@ Deno.test({
     assert.ok(lock.token > 0);
     const claim = await bus.tasks.claimNext();
     assert.deepEqual([claim?.id, claim?.attempts], ["T", 2]);
-    // What is of a living process of this host is only overdue.
+    // A hold of a live process of this host is only overdue.
     const [mine] = await bus.locks.list({ path: "/shared/b" });
     assert.deepEqual([mine.session, mine.overdue], ["here", true]);
   },
@@ -105,7 +105,7 @@ Deno.test({
 
 Deno.test({
   name:
-    `a host that lost its network keeps nothing beyond its leases, and its late writes are refused${unlessHosts}`,
+    `a host without a network loses its holds at their expiry, and its late writes are rejected${unlessHosts}`,
   ignore: ignore || !HOSTS,
   async fn() {
     await using proxy = new Proxy(server.port);
@@ -122,7 +122,7 @@ Deno.test({
     await busy(there);
     const [held] = await bus.locks.list();
 
-    // Nothing of it comes through any more, and nothing is answered.
+    // Its packets no longer arrive, and it gets no answer.
     proxy.course = "silence";
     await assert.rejects(
       there.call("release", "l"),
@@ -134,7 +134,7 @@ Deno.test({
     assert.ok(lock.token > held.token);
     const claim = await bus.tasks.claim("T");
 
-    // Its network is back, and it goes on where it was.
+    // Its network is back, and it continues.
     proxy.course = "through";
     const lost = (error: Error & { type?: string }) =>
       error.type === "NotHeldError";
@@ -154,7 +154,7 @@ Deno.test({
 
 Deno.test({
   name:
-    `the same path on two machines is two files, and at most a merge risk${unlessMachines}`,
+    `the same path on two machines is a merge risk, not a conflict${unlessMachines}`,
   ignore: ignore || !MACHINES,
   async fn() {
     await using database = await Database.create(server);
@@ -169,7 +169,7 @@ Deno.test({
     await Deno.mkdir(`${home.root}/.git/refs`);
     await Deno.writeTextFile(`${home.root}/.git/HEAD`, "ref: refs/heads/main");
 
-    // Outside of a repository they have nothing to do with each other.
+    // Outside of a repository, paths on two machines are unrelated.
     await there.call("acquire", { name: "l", path: "/shared/a", ...EXCLUSIVE });
     const lock = await bus.locks.acquire("/shared/a", EXCLUSIVE);
     assert.deepEqual(lock.overlaps, []);
@@ -178,13 +178,13 @@ Deno.test({
       sessionsOf(await bus.locks.list({ path: "/shared/a" })),
       ["here"],
     );
-    // Two hosts of one machine have one disk.
+    // Two hosts of one machine share a disk.
     await assert.rejects(
       beside.call("acquire", { name: "l", path: "/shared/a", ...EXCLUSIVE }),
       (error: PeerError) => error.type === "LockHeldError",
     );
 
-    // Whose files a command may have overwritten here are of this disk.
+    // A command here may overwrite only files of this disk.
     const opened = await database.openOperations();
     const files = async () =>
       (await opened.othersFiles("here", { project: null, folders: [] }, 10))
@@ -207,7 +207,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: `who waits on another machine waits for its own${unlessMachines}`,
+  name:
+    `a waiter on another machine waits for locks of that machine${unlessMachines}`,
   ignore: ignore || !MACHINES,
   async fn() {
     await using database = await Database.create(server);
@@ -226,7 +227,7 @@ Deno.test({
     let isGranted = false;
     waiting.then(() => isGranted = true, () => {});
     await waiter.wait("l.waits", 1);
-    // Nobody here is behind it, and giving back here gives it nothing.
+    // A release on this machine grants nothing there.
     const lock = await bus.locks.acquire("/a", EXCLUSIVE);
     await lock.release();
     assert.deepEqual(sessionsOf(await bus.locks.list()), ["holder"]);
@@ -238,7 +239,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "leases run by the server's clock, however wrong a client's is",
+  name: "leases expire by the server's clock, whatever a client's clock says",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -254,7 +255,7 @@ Deno.test({
       });
       await wrong.tasks.post({ id: "T", title: "t" });
       await wrong.tasks.claim("T", { leaseMs: LEASE_MS });
-      // The first look of a store is by the server's clock as well.
+      // The first read of a store uses the server's clock, too.
       const looking = await database.openOperations();
       const [seen] = await looking.locks({ project: null });
       assert.equal(seen.overdue, false);

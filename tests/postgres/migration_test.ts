@@ -1,6 +1,6 @@
 /**
- * A schema that an older program has made is brought up to date by who opens
- * it, and the older program goes on.
+ * Migration of a schema that an older program created, while the older program
+ * continues.
  */
 
 import assert from "node:assert/strict";
@@ -13,7 +13,7 @@ import { availability, serverOfFile } from "./server.ts";
 const server = await serverOfFile();
 const { ignore } = availability;
 
-/** What the functions of version 2 have and those of version 1 had not. */
+/** The statements of version 2's functions that version 1 lacks. */
 const SINCE_VERSION_2: Readonly<Record<string, [RegExp, string][]>> = {
   append_one: [
     [/, own boolean DEFAULT[^)]*\)/, ")"],
@@ -27,7 +27,7 @@ const SINCE_VERSION_2: Readonly<Record<string, [RegExp, string][]>> = {
   ],
 };
 
-/** Makes of a new schema what version 1 was. */
+/** Turns a new schema into one of version 1. */
 async function toVersion1(sql: Sql): Promise<void> {
   for (const [name, changes] of Object.entries(SINCE_VERSION_2)) {
     const [{ text }] = await sql`SELECT
@@ -51,7 +51,7 @@ async function toVersion1(sql: Sql): Promise<void> {
 }
 
 Deno.test({
-  name: "a schema of version 1 is brought up to date, and older programs go on",
+  name: "opening migrates a schema of version 1, and older programs continue",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -59,7 +59,7 @@ Deno.test({
     const foreign = database.foreign();
     await toVersion1(foreign);
 
-    // As version 1 appends, by a statement that its connection has prepared.
+    // Version 1 appends by a statement that its connection has prepared.
     const older = database.foreign();
     const appendAs = (session: string) =>
       older.unsafe(
@@ -95,7 +95,7 @@ Deno.test({
       ]),
       SessionEndedError,
     );
-    // What older programs publish is not looked at yet.
+    // The sender of an older program's message is not checked.
     await appendAs("newer");
     const { messages } = await bus.poll("state", { after: poll.cursor });
     assert.deepEqual(payloadsOf(messages), [1]);

@@ -10,13 +10,13 @@ const { ignore } = availability;
 
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-/** What is done over a connection that is cut, and how it must stand then. */
+/** An operation over a connection that is cut, and the check of its result. */
 interface Scenario {
-  /** What is done before, undisturbed. */
+  /** Runs before, without a cut. */
   readonly prepare?: (bus: MessageBus, id: string) => Promise<unknown>;
-  /** What is done while the connection is cut. */
+  /** Runs while the connection is cut. */
   readonly act: (bus: MessageBus, id: string) => Promise<unknown>;
-  /** Fails unless it was done exactly once; leaves nothing behind. */
+  /** Throws unless it took effect exactly once; cleans up. */
   readonly check: (
     bus: MessageBus,
     id: string,
@@ -24,7 +24,7 @@ interface Scenario {
   ) => Promise<void>;
 }
 
-/** What was broadcast of a task, in order. */
+/** Returns the broadcast events of a task, in order. */
 async function eventsOf(bus: MessageBus, task: string): Promise<unknown[]> {
   const { messages } = await bus.poll("task_broadcast", { limit: 1_000 });
   return messages.map(({ payload }) => payload as Record<string, unknown>)
@@ -87,7 +87,7 @@ const courses: readonly Course[] = ["cut-request", "cut-answer"];
 
 for (const [what, { prepare, act, check }] of Object.entries(scenarios)) {
   Deno.test({
-    name: `${what} is done once, wherever the connection is cut`,
+    name: `${what} takes effect once, wherever the connection is cut`,
     ignore,
     async fn() {
       await using proxy = new Proxy(server.port);
@@ -102,7 +102,7 @@ for (const [what, { prepare, act, check }] of Object.entries(scenarios)) {
       });
       await bus.sessions.register();
       for (const course of courses) {
-        // Until there is nothing left to cut.
+        // Until no step is left to cut.
         for (let sparing = 0, cuts = -1; cuts < proxy.cuts; sparing++) {
           ({ cuts } = proxy);
           const id = `${course}-${sparing}`;
@@ -121,7 +121,7 @@ for (const [what, { prepare, act, check }] of Object.entries(scenarios)) {
 
 Deno.test({
   name:
-    "locks, claims and who waits outlive a server that is killed and comes back",
+    "locks, claims and waiters survive a server that is killed and restarted",
   ignore,
   async fn() {
     await withServer(async (server) => {
@@ -141,7 +141,7 @@ Deno.test({
       await waits.promise;
 
       await server.stop("immediate");
-      // Renewed while it is down, and so once it is up.
+      // The renewal starts while the server is down, and succeeds once it runs.
       const renewing = Promise.all([lock.renew(), ann.tasks.renew(claim)]);
       await server.boot();
       const [, renewed] = await renewing;

@@ -9,11 +9,11 @@ import { availability, serverOfFile } from "./server.ts";
 const server = await serverOfFile();
 const { ignore } = availability;
 
-/** Appends as the library does, in a transaction that the test may keep open. */
+/** Appends like the library, in a transaction that the test may keep open. */
 const APPEND = `SELECT message_bus.append_one(1, 0, gen_random_uuid(), false,
   'late', 'state', '"late"', 300, NULL, NULL, NULL)`;
 
-/** Takes the append lock out of the function that publishes. */
+/** Removes the append lock from the function that publishes. */
 async function withoutAppendLock(sql: Sql): Promise<void> {
   const [{ text }] = await sql`
     SELECT pg_get_functiondef('message_bus.append_one'::regproc) AS text`;
@@ -22,7 +22,7 @@ async function withoutAppendLock(sql: Sql): Promise<void> {
   await sql.unsafe(bare);
 }
 
-/** Gives foreign rows their place when they are inserted. */
+/** Makes foreign rows take their ids at the insert. */
 async function withoutPlaceAtCommit(sql: Sql): Promise<void> {
   await sql.unsafe(`
     ALTER TABLE message_bus.inter_session_messages
@@ -31,7 +31,7 @@ async function withoutPlaceAtCommit(sql: Sql): Promise<void> {
       ALTER expires_at SET DEFAULT 8640000000000000`);
 }
 
-/** All that a reader gets who reads on from its cursor each time. */
+/** Returns all messages of a reader that continues at its cursor. */
 class Reader {
   readonly got: Json[] = [];
   readonly #bus: MessageBus;
@@ -48,7 +48,7 @@ class Reader {
   }
 }
 
-/** One message commits late, the next is published meanwhile. */
+/** Publishes two messages, of which the first commits late. */
 async function publishBesideLateCommit(
   database: Database,
   prepare: (sql: Sql) => Promise<void> = () => Promise.resolve(),
@@ -76,7 +76,7 @@ async function publishBesideLateCommit(
 }
 
 Deno.test({
-  name: "a message that commits late is passed over by no reader",
+  name: "no reader skips a message that commits late",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -86,7 +86,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "without the append lock it would be",
+  name: "a reader skips a late message without the append lock",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -95,7 +95,7 @@ Deno.test({
   },
 });
 
-/** Another program inserts a message and commits long after. */
+/** Inserts a message of another program that commits much later. */
 async function insertAndCommitLate(
   database: Database,
   prepare: (sql: Sql) => Promise<void> = () => Promise.resolve(),
@@ -116,8 +116,8 @@ async function insertAndCommitLate(
 }
 
 Deno.test({
-  name: "a foreign transaction that stays open with a message in it holds up " +
-    "nobody, and its message comes when it commits",
+  name: "an open foreign transaction with a message delays no other message, " +
+    "and its message comes at its commit",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -128,7 +128,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "with its place given at the insert it would be passed over",
+  name: "a reader skips a foreign message that takes its id at the insert",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -145,7 +145,7 @@ const OPEN_MS = LONG ? 120_000 : 0;
 const MESSAGES_LEAST = 100;
 
 Deno.test({
-  name: "a long transaction of another user holds up no delivery" +
+  name: "a long transaction of another user delays no delivery" +
     (LONG ? ", for two minutes" : ""),
   ignore,
   async fn() {
@@ -154,7 +154,7 @@ Deno.test({
     const messages = bus.subscribe("state");
     await messages.ready;
     const foreign = database.foreign();
-    // It has a snapshot and a number, as one that runs for hours.
+    // It has a snapshot and a transaction id, as one that runs for hours.
     await foreign.unsafe("BEGIN ISOLATION LEVEL REPEATABLE READ");
     await foreign`CREATE TABLE elsewhere AS SELECT * FROM pg_class`;
     await foreign`SELECT count(*) FROM message_bus.session_registry`;
@@ -170,14 +170,15 @@ Deno.test({
       assert.equal(message.payload, published++);
     }
     await foreign.unsafe("COMMIT");
-    const [last] = await within("what it inserted", take(messages, 1));
+    const [last] = await within("the inserted message", take(messages, 1));
     assert.equal(last.payload, "foreign");
   },
 });
 
 Deno.test({
-  name: "a foreign message has its times from its commit, and all the rest " +
-    "filled in",
+  name:
+    "a foreign message gets its times at its commit, and the other columns " +
+    "by default",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -202,7 +203,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what would harm readers is refused or mended",
+  name: "rows that would harm readers are rejected or corrected",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -237,7 +238,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "whoever publishes at once is read in one order by all",
+  name: "all readers see concurrent messages in the same order",
   ignore,
   async fn() {
     await using database = await Database.create(server);

@@ -1,42 +1,42 @@
 /**
- * A proxy between a bus and its server, which cuts connections where a test
- * wants it.
+ * A proxy between a bus and its server, which cuts connections at a point that a
+ * test chooses.
  *
  * @module
  */
 
-/** What becomes of what a client says. */
+/** The treatment of the data that a client sends. */
 export type Course =
-  /** It goes through, and so does the answer. */
+  /** The data and the answer pass. */
   | "through"
-  /** It goes through; once the answer is there, the connection is cut. */
+  /** The data passes, and the connection is cut once the answer arrives. */
   | "cut-answer"
-  /** It does not go through: the connection is cut. */
+  /** The connection is cut before the data passes. */
   | "cut-request"
-  /** It does not go through, and nothing is said. */
+  /** The data is dropped without a cut. */
   | "silence";
 
 /** A TCP proxy on a free port of 127.0.0.1. */
 export class Proxy implements AsyncDisposable {
-  /** What becomes of what clients say from now on; a cut happens once. */
+  /** The treatment of further data; a cut happens once. */
   course: Course = "through";
-  /** How many pieces of what clients say go through before that. */
+  /** The number of chunks from clients that pass before. */
   sparing = 0;
-  /** How many connections it has cut. */
+  /** The number of connections that the proxy has cut. */
   cuts = 0;
   readonly #listener: Deno.TcpListener;
   readonly #port: number;
   readonly #connections = new Set<Deno.TcpConn>();
   readonly #running: Promise<void>[] = [];
 
-  /** Makes one to a port. */
+  /** Creates a proxy to a port. */
   constructor(port: number) {
     this.#port = port;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.#running.push(this.#accept());
   }
 
-  /** Its port. */
+  /** The port of the proxy. */
   get port(): number {
     return this.#listener.addr.port;
   }
@@ -67,12 +67,12 @@ export class Proxy implements AsyncDisposable {
     try {
       server = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
     } catch {
-      // The server is down: the client is told so by the cut.
+      // The server is down, so the client's connection is cut.
       return close(client);
     }
     const pair = [client, server];
     pair.forEach((each) => this.#connections.add(each));
-    // What was sent while answers are to be cut.
+    // Data sent while answers are cut.
     let isCut = false;
     const cut = () => {
       this.cuts++;
@@ -98,7 +98,7 @@ export class Proxy implements AsyncDisposable {
   }
 }
 
-/** Passes on what comes, as far as `goesOn` says, until one side ends. */
+/** Forwards the data that `goesOn` accepts, until one side ends. */
 async function pass(
   from: Deno.TcpConn,
   to: Deno.TcpConn,
@@ -115,7 +115,7 @@ async function pass(
       }
     }
   } catch {
-    // One of the two was closed.
+    // One of the two is closed.
   }
   close(to);
 }

@@ -7,7 +7,7 @@ import { availability, serverOfFile } from "./server.ts";
 const server = await serverOfFile();
 const { ignore } = availability;
 
-/** A file that processes write a line each into. */
+/** A file to which each process appends lines. */
 class Journal implements Disposable {
   readonly path = Deno.makeTempFileSync({ prefix: "mbus-journal-" });
 
@@ -22,8 +22,7 @@ class Journal implements Disposable {
 }
 
 Deno.test({
-  name:
-    "processes that fight for a file hold it one at a time, SIGKILLs among them",
+  name: "competing processes hold a file one at a time, in spite of SIGKILLs",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -45,7 +44,7 @@ Deno.test({
       await until("progress", () => journal.lines().length > before + 10);
       await victim.kill();
     }
-    await within("the living", Promise.all(rounds.slice(3)));
+    await within("the live processes", Promise.all(rounds.slice(3)));
     let holder = "";
     let last = 0;
     let held = 0;
@@ -53,7 +52,7 @@ Deno.test({
       const [act, session, token] = line.split(" ");
       if (act === "+") {
         held++;
-        // Whoever held before either gave it back or was killed.
+        // The holder before has released it or was killed.
         assert.ok(holder === "" || /^p[012]$/.test(holder), line);
         assert.ok(Number(token) > last, line);
         [holder, last] = [session, Number(token)];
@@ -68,7 +67,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "however many claim one task at once, one gets it",
+  name: "one of many concurrent claims gets a task",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -94,8 +93,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "processes do a hundred tasks, SIGKILLs among them: each once, none lost",
+  name: "processes complete a hundred tasks once each, in spite of SIGKILLs",
   ignore,
   async fn() {
     await using database = await Database.create(server);
@@ -104,7 +102,7 @@ Deno.test({
     const tasks = 100;
     await bus.batch((b) => {
       for (const i of numbers(0, tasks)) {
-        // Some wait for another, and are no less each done once.
+        // Some depend on another task.
         const dependsOn = i % 10 === 9 ? [`T-${i - 1}`] : [];
         b.post({ id: `T-${i}`, title: "t", dependsOn });
       }
@@ -121,7 +119,7 @@ Deno.test({
       await until("progress", () => journal.lines().length >= before + 5);
       await victim.kill();
     }
-    await within("the living", Promise.all(works.slice(3)));
+    await within("the live processes", Promise.all(works.slice(3)));
     const done = await bus.tasks.list();
     assert.deepEqual(
       [done.length, done.filter(({ status }) => status === "done").length],
@@ -129,13 +127,13 @@ Deno.test({
     );
     const said = journal.lines().map((line) => line.split(" ")[0]);
     assert.equal(new Set(said).size, said.length, "a task was done twice");
-    // Who was killed may have done one and not said so any more.
+    // A killed process may have done a task without completing it.
     assert.ok(said.length >= tasks - 3, `${said.length} were said`);
   },
 });
 
 Deno.test({
-  name: "of many that register one id at once, each is an incarnation",
+  name: "each of many concurrent registrations of one id is an incarnation",
   ignore,
   async fn() {
     await using database = await Database.create(server);

@@ -1,6 +1,6 @@
 /**
- * Ringing for what was published: in a transaction of its own, after the
- * message's commit, by the statement that publishes it.
+ * Ringing for a published message: in a second transaction, after the message's
+ * commit, by the statement that publishes.
  */
 
 import assert from "node:assert/strict";
@@ -13,11 +13,11 @@ import { availability, serverOfFile } from "./server.ts";
 const server = await serverOfFile();
 const { ignore } = availability;
 
-// As it is when nobody may notify any more: some listener has not listened.
+// The error of a full notification queue, when a listener does not read.
 const FAILS = `RAISE EXCEPTION 'too many notifications in the NOTIFY queue'
   USING ERRCODE = '54000';`;
 
-/** Has the statement that publishes fail at a point of it. */
+/** Makes the statement that publishes fail at a point. */
 async function failing(
   sql: Sql,
   procedure: string,
@@ -33,7 +33,7 @@ async function failing(
   await sql.unsafe(broken);
 }
 
-/** What publishes, and by which procedure. */
+/** The calls that publish, by procedure. */
 const WAYS: Readonly<Record<string, (bus: MessageBus) => Promise<unknown>>> = {
   publish_one: (bus) => bus.publish("state", 1),
   publish: (bus) =>
@@ -42,20 +42,20 @@ const WAYS: Readonly<Record<string, (bus: MessageBus) => Promise<unknown>>> = {
 
 for (const [procedure, publish] of Object.entries(WAYS)) {
   Deno.test({
-    name: `${procedure}: what cannot be rung for in the same statement is ` +
-      `published all the same, once, and rung for by another`,
+    name: `${procedure}: a message whose ring fails in its statement is ` +
+      `published once, and rung by a later statement`,
     ignore,
     async fn() {
       await using database = await Database.create(server);
       const bus = await database.open();
-      // By push alone: no poll finds it.
+      // By notification alone: no poll finds it.
       const reader = await database.open({ pollIntervalMs: 60_000 });
       const messages = reader.subscribe("state");
       await messages.ready;
       await bus.publish("state", 0);
       await take(messages, 1);
       const coming = take(messages, 1);
-      // What it reads once more is answered before this: it waits to be woken.
+      // Its last read is answered before this, so it waits for a wake-up.
       await reader.poll("state");
       await failing(database.foreign(), procedure, "after the commit");
       await publish(bus);
@@ -68,7 +68,8 @@ for (const [procedure, publish] of Object.entries(WAYS)) {
   });
 
   Deno.test({
-    name: `${procedure}: what fails before the commit is told, and not there`,
+    name:
+      `${procedure}: a failure before the commit is reported, and stores nothing`,
     ignore,
     async fn() {
       await using database = await Database.create(server);

@@ -1,8 +1,8 @@
 /**
  * A real PostgreSQL server for tests, on a free loopback port and in a
- * temporary folder, as an unprivileged user, always torn down.
+ * temporary folder, as an unprivileged user, always removed.
  *
- * Where PostgreSQL is not installed the tests are ignored, with a line that says
+ * Without an installed PostgreSQL the tests are ignored, with a line that tells
  * how to install it; with `MBUS_TEST_REQUIRE=postgres` they fail instead.
  *
  * One server serves all tests of a file: each gets a database of its own.
@@ -12,11 +12,11 @@
 
 import { until } from "../waiting.ts";
 
-/** How PostgreSQL's tests are ignored where there is no server. */
+/** Whether PostgreSQL is installed, in the form of a test's options. */
 export interface Availability {
-  /** Whether they are. */
+  /** Whether its tests are ignored. */
   readonly ignore: boolean;
-  /** Why, and what to do about it. */
+  /** The reason and the remedy. */
   readonly reason: string;
 }
 
@@ -26,7 +26,7 @@ const PASSWORD = "secret & more";
 
 const programs = findPrograms();
 
-/** Whether tests that need a server are to be ignored. */
+/** The availability of PostgreSQL. */
 export const availability: Availability = {
   ignore: isMissing(),
   reason: REMEDY,
@@ -40,7 +40,7 @@ function isMissing(): boolean {
   return true;
 }
 
-/** The folder of initdb and postgres: what is on the PATH, else Debian's newest. */
+/** Returns the folder of initdb and postgres: on the PATH, else Debian's newest. */
 function findPrograms(): string | undefined {
   const debian: string[] = [];
   try {
@@ -65,11 +65,11 @@ function findPrograms(): string | undefined {
   });
 }
 
-/** How to start a server. */
+/** Options of a server. */
 export interface ServerOptions {
-  /** Settings, such as `max_connections`. */
+  /** The server's settings, such as `max_connections`. */
   readonly settings?: Readonly<Record<string, string | number>>;
-  /** Whether it speaks TLS, by a certificate of its own for `localhost`. */
+  /** Whether the server supports TLS, with its own certificate for `localhost`. */
   readonly tls?: boolean;
 }
 
@@ -77,7 +77,7 @@ export interface ServerOptions {
 export class Server implements AsyncDisposable {
   /** The port on 127.0.0.1. */
   readonly port: number;
-  /** Its folder; `server.pem` in it is the authority of one with TLS. */
+  /** The server's folder; with TLS, `server.pem` in it is the authority. */
   readonly folder: string;
   readonly #settings: readonly string[];
   #databases = 0;
@@ -88,7 +88,7 @@ export class Server implements AsyncDisposable {
     this.#settings = settings;
   }
 
-  /** Makes and starts one. */
+  /** Creates and starts a server. */
   static async start(options: ServerOptions = {}): Promise<Server> {
     const folder = await Deno.makeTempDir({ prefix: "mbus-postgres-" });
     const password = `${folder}/password`;
@@ -124,7 +124,7 @@ export class Server implements AsyncDisposable {
     return server;
   }
 
-  /** Starts it again, after {@linkcode stop} or a kill. */
+  /** Starts the server again, after {@linkcode stop} or a kill. */
   async boot(): Promise<void> {
     await asUnprivileged(`${programs}/pg_ctl`, [
       `--pgdata=${this.folder}/data`,
@@ -136,7 +136,7 @@ export class Server implements AsyncDisposable {
     ]);
   }
 
-  /** Ends it: `fast` cuts its connections, `immediate` does not even say so. */
+  /** Ends the server: `fast` closes its connections, `immediate` drops them. */
   async stop(mode: "fast" | "immediate" = "fast"): Promise<void> {
     await asUnprivileged(`${programs}/pg_ctl`, [
       `--pgdata=${this.folder}/data`,
@@ -146,7 +146,7 @@ export class Server implements AsyncDisposable {
     ]);
   }
 
-  /** Kills it as nothing can be caught, with all its processes. */
+  /** Kills all processes of the server with SIGKILL. */
   async kill(): Promise<void> {
     const { pid } = this;
     const { stdout } = await new Deno.Command("pgrep", {
@@ -155,7 +155,7 @@ export class Server implements AsyncDisposable {
     const children = new TextDecoder().decode(stdout).split("\n").filter(
       Boolean,
     );
-    // The first one first: it would start the others again.
+    // The postmaster first, because it would restart the others.
     for (const each of [pid, ...children.map(Number)]) {
       try {
         Deno.kill(each, "SIGKILL");
@@ -163,32 +163,32 @@ export class Server implements AsyncDisposable {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     }
-    await until("it is gone", () => !isRunning(pid));
+    await until("its process has ended", () => !isRunning(pid));
   }
 
-  /** Ends it and removes its folder, without waiting for anything else. */
+  /** Ends the server and removes its folder, without waiting. */
   stopSync(): void {
     try {
       Deno.kill(this.pid, "SIGQUIT");
     } catch {
-      // It is gone, and so is its folder.
+      // The server and its folder are gone.
     }
   }
 
-  /** The process of the server. */
+  /** Returns the pid of the server. */
   get pid(): number {
     const text = Deno.readTextFileSync(`${this.folder}/data/postmaster.pid`);
     return Number(text.split("\n")[0]);
   }
 
-  /** The URL of a new database. */
+  /** Creates a database and returns its URL. */
   async newDatabase(): Promise<string> {
     const name = `bus_${++this.#databases}`;
     await this.psql("postgres", `CREATE DATABASE ${name}`);
     return this.url({ database: name });
   }
 
-  /** A URL of the server. */
+  /** Returns a URL of the server. */
   url(
     options: {
       readonly database?: string;
@@ -207,7 +207,7 @@ export class Server implements AsyncDisposable {
     }`;
   }
 
-  /** What psql prints for statements, as another program would run them. */
+  /** Runs statements by psql, as another program, and returns its output. */
   async psql(
     database: string,
     sql: string,
@@ -235,18 +235,18 @@ export class Server implements AsyncDisposable {
     return new TextDecoder().decode(stdout).trim();
   }
 
-  /** Ends it and removes its folder. */
+  /** Ends the server and removes its folder. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.stop("immediate");
     } catch {
-      // It was stopped or killed by its test.
+      // The test has stopped or killed the server.
     }
     await Deno.remove(this.folder, { recursive: true });
   }
 }
 
-/** Runs `work` on a server of its own. */
+/** Runs `work` on a separate server. */
 export async function withServer(
   work: (server: Server) => Promise<void>,
   options: ServerOptions = {},
@@ -256,13 +256,13 @@ export async function withServer(
 }
 
 /**
- * A server for the tests of one file, which ends with them. It is started
- * outside of them, as it outlasts each.
+ * Returns a server for the tests of one file, which ends with them. It starts
+ * outside of the tests, because it outlives each of them.
  */
 export async function serverOfFile(
   options: ServerOptions = {},
 ): Promise<Server> {
-  // Where tests are ignored, nobody asks it for anything.
+  // Ignored tests do not use the server.
   if (availability.ignore) return undefined as unknown as Server;
   const server = await Server.start(options);
   guard(server);
@@ -270,10 +270,10 @@ export async function serverOfFile(
   return server;
 }
 
-/** Ends a server once this process is gone, however that came. */
+/** Ends a server once this process has ended for any reason. */
 export function guard(server: Server): void {
   const { pid, folder } = server;
-  // What ends this process may be meant for all that it started.
+  // A signal may go to the whole process group.
   const watch =
     `trap '' INT TERM HUP; while kill -0 ${Deno.pid} && kill -0 ${pid}; do sleep 0.5; done; ` +
     `kill -QUIT ${pid}; while kill -0 ${pid}; do sleep 0.1; done; rm -rf ${folder}`;
@@ -302,7 +302,7 @@ function freePort(): number {
 
 const isRoot = Deno.uid() === 0;
 
-/** Root may run no server: Debian's package brings a user who may. */
+/** Makes the user of Debian's package the owner, as root may not run a server. */
 async function giveAway(folder: string): Promise<void> {
   if (isRoot) await run("chown", ["-R", "postgres", folder]);
 }
@@ -326,7 +326,7 @@ async function makeCertificate(folder: string): Promise<void> {
 }
 
 async function run(program: string, args: string[]): Promise<void> {
-  // The server would hold on to a pipe: what it says is in its log.
+  // The server would keep a pipe open; its output is in its log.
   const output = await Deno.makeTempFile();
   try {
     const child = new Deno.Command("sh", {

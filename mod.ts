@@ -1,7 +1,7 @@
 /**
- * One bus for every coding-agent session on a machine: who is here, what each
- * is doing, and messages that arrive in under a millisecond. No daemon and no
- * broker: one small SQLite file, pushed by file-system notification.
+ * One bus for every coding-agent session on a machine: sessions, messages, locks
+ * and tasks. No daemon and no broker: one small SQLite file, and wake-ups by
+ * file-system notification.
  *
  * ```ts
  * import { openBus } from "@coditect/message-bus";
@@ -215,9 +215,10 @@ export async function openBus(
 }
 
 /**
- * Where a bus's database file is, for programs that insert rows themselves.
+ * Returns the path of a bus's database file, for programs that insert rows
+ * themselves.
  *
- * @param home The bus folder; by default the one that {@linkcode openBus} uses.
+ * @param home Bus folder; by default the one that {@linkcode openBus} uses.
  *
  * @example
  * ```ts
@@ -235,7 +236,7 @@ function sessionStart(options: ResolvedOptions): SessionStart {
   const pid = options.pid ?? Deno.pid;
   const here = projectOf(Deno.cwd());
   const project = projectNameOf(options.project, here.project);
-  // Who works on another project does not do so in this worktree.
+  // A session of another project does not work in this worktree.
   const place = project === null || project === here.project ? here : undefined;
   const id = options.session ?? (Deno.env.get("MBUS_SESSION") || undefined);
   assertName("MBUS_SESSION", id);

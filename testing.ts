@@ -1,26 +1,24 @@
 /**
- * The suite that every store of the bus passes, for whoever writes one.
+ * Suite that every store of the bus passes, for authors of stores.
  *
- * A store is where the rows live: it implements `Store`, and
- * {@linkcode conformance} shows whether a bus can stand on it. The suite goes
- * by subject (publish, order, keeping, cursors, durable names, sessions, locks
- * and their overlaps, leases, waiting and deadlock, tasks and claims, direct
- * messages, edits, atomicity, closing, wake-ups, capabilities), in small cases
- * that each have fresh storage. At the end random histories are compared with a plain model: a difference is shrunk
- * to the shortest history that makes it, and printed with the two variables
- * that run it again.
+ * A store implements `Store`, and {@linkcode conformance} shows whether a bus can
+ * use it. The suite has small cases by subject, from publish, order and cursors to
+ * locks, tasks, atomicity and capabilities. Each case has fresh storage. At the
+ * end, random histories are compared with a plain model. A difference is shrunk to
+ * the shortest history that causes it, and printed with the two variables that run
+ * it again.
  *
- * What a store has to bring is a {@linkcode StoreUnderTest}:
+ * A store provides a {@linkcode StoreUnderTest}:
  *
- * - `storage()` makes storage that is empty, and shared by all stores that are
- *   opened on it. Cases open several, each in the place of another process.
- * - `advance()` moves the clock, so no case sleeps. It may stand still in
- *   between, or go on.
- * - `capabilities` say what the store can do. All stores have the same cases,
- *   and those that need more than is declared are ignored.
+ * - `storage()` makes empty storage, shared by all stores that are opened on it.
+ *   Cases open several stores, each in the place of another process.
+ * - `advance()` moves the clock, so no case sleeps. Otherwise the clock may stand
+ *   still or run.
+ * - `capabilities` are the declared capabilities. All stores have the same cases;
+ *   a case that needs an undeclared capability is ignored.
  *
- * What takes processes of their own, as being killed in the midst of a write,
- * or a server that goes away, is no part of it: a store tests that by itself.
+ * The suite does not start processes: a store tests by itself that it survives a
+ * kill during a write, or a server that goes away.
  *
  * @example A store's test file
  *

@@ -1,6 +1,5 @@
 /**
- * Atomicity: what is refused has changed nothing, and a batch happens whole or
- * not at all.
+ * Atomicity: a refused operation changes nothing, and a batch is all or none.
  *
  * @module
  */
@@ -19,7 +18,7 @@ const DONE = { status: "done", resultText: '"well"' } as const;
 export function atomicity(cases: Cases): void {
   const batched = cases.needing("atomicBatches");
 
-  cases.test("what is refused has changed nothing", async (scene) => {
+  cases.test("a refused operation changes nothing", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const { store } = ann;
@@ -63,12 +62,12 @@ export function atomicity(cases: Cases): void {
       await assert.rejects(act, MessageBusError, what);
       assert.deepEqual(await everything(store), before, what);
     }
-    // What stood before stands.
+    // Earlier records are unchanged.
     await store.releaseLock(held);
     await bob.store.endClaim(claim, DONE);
   });
 
-  batched.test("a batch does all that it says, in order", async (scene) => {
+  batched.test("a batch performs all of its steps in order", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/a");
     const waiter = await bob.queue("/a");
@@ -111,12 +110,12 @@ export function atomicity(cases: Cases): void {
     assert.equal(posted.task.waitsFor, 0);
     assert.ok(updated.kind === "update-session");
     assert.equal(updated.session.status, "idle");
-    // What it gave back went to who waited.
+    // The released lock passed to the waiter.
     assert.deepEqual(await holders(ann.store), ["bob"]);
     heldBy(await bob.check(waiter));
   });
 
-  batched.test("what one step of a batch needs, one before it may do", async (scene) => {
+  batched.test("a step of a batch may depend on an earlier one", async (scene) => {
     const ann = await scene.peer("ann");
     await ann.post("T-1");
     const claim = await ann.store.claimTask("T-1", ann.claimer());
@@ -132,7 +131,7 @@ export function atomicity(cases: Cases): void {
     assert.equal(task.status, "claimed");
   });
 
-  batched.test("a batch of which a step is refused has done nothing", async (scene) => {
+  batched.test("a batch with a refused step changes nothing", async (scene) => {
     const [ann, bob] = await scene.two();
     const gone = await ann.hold("/gone");
     await ann.store.releaseLock(gone);
@@ -165,14 +164,14 @@ export function atomicity(cases: Cases): void {
     await ann.store.batch(good);
   });
 
-  batched.test("a batch of nothing does nothing", async (scene) => {
+  batched.test("an empty batch changes nothing", async (scene) => {
     const ann = await scene.peer("ann");
     const before = await everything(ann.store);
     assert.deepEqual(await ann.store.batch([]), []);
     assert.deepEqual(await everything(ann.store), before);
   });
 
-  batched.test("a bus's batch keeps its turn among the publishes", async (scene) => {
+  batched.test("a bus's batch keeps its place in the order of publishes", async (scene) => {
     const ann = await scene.bus("ann");
     await ann.tasks.post({ id: "T-1", title: "t" });
     const claim = await ann.tasks.claim("T-1");

@@ -1,5 +1,5 @@
 /**
- * Capabilities: a store can do what it says, and says where it is.
+ * Capabilities: a store has its declared capabilities and names its location.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export function capabilities(cases: Cases, store: StoreUnderTest): void {
   const foreignPushed = cases.needing("acceptsForeignRows", "pushesWakeUps");
   const foreignInTime = cases.needing("acceptsForeignRows", "movesClock");
 
-  cases.test("every store declares what it was tested as", async (scene) => {
+  cases.test("a store declares the capabilities that it is tested with", async (scene) => {
     for (const store of [await scene.store(), await scene.store()]) {
       assert.deepEqual({ ...store.capabilities }, { ...declared });
     }
@@ -25,14 +25,14 @@ export function capabilities(cases: Cases, store: StoreUnderTest): void {
     assert.deepEqual({ ...bus.capabilities }, { ...declared });
   });
 
-  cases.test("a store says where it is, without credentials", async (scene) => {
+  cases.test("a store names its location without credentials", async (scene) => {
     const store = await scene.store();
     assert.notEqual(store.location, "");
     assert.doesNotMatch(store.location, /:[^/@]*@/);
     assert.equal((await store.stats()).location, store.location);
   });
 
-  cases.test("a store counts what it holds", async (scene) => {
+  cases.test("a store counts its rows", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.append(1);
     await ann.append(2, { channel: "b" });
@@ -42,7 +42,7 @@ export function capabilities(cases: Cases, store: StoreUnderTest): void {
     await bob.store.endSession("bob");
     const stats = await ann.store.stats();
     assert.deepEqual(stats.channels, [
-      // Two came, one ended.
+      // Two registrations and one end are messages.
       { channel: "b", messages: 3 },
       { channel: "heartbeat", messages: 3 },
       { channel: "a", messages: 1 },
@@ -70,13 +70,13 @@ export function capabilities(cases: Cases, store: StoreUnderTest): void {
       ]),
       [["ann", { from: "a script" }, "/one"], ["script", 1, undefined]],
     );
-    // Whoever sends is a session.
+    // The sender is registered as a session.
     const script = await ann.store.session("script");
     assert.equal(script?.vendor, "unknown");
     assert.equal(script?.pid, undefined);
   });
 
-  foreign.test("what is no JSON in such a row is handed on as it is", async (scene) => {
+  foreign.test("a payload of such a row that is not JSON is delivered raw", async (scene) => {
     const ann = await scene.peer("ann");
     for (const payloadText of ["no JSON", "{", "NaN"]) {
       await scene.insert({ sender: "script", channel: "a", payloadText });
@@ -88,7 +88,7 @@ export function capabilities(cases: Cases, store: StoreUnderTest): void {
     ]);
   });
 
-  foreignInTime.test("such a row lives for five minutes", async (scene) => {
+  foreignInTime.test("such a row expires after five minutes", async (scene) => {
     const ann = await scene.peer("ann");
     await scene.insert({ sender: "ann", channel: "a", payloadText: "1" });
     await scene.advance(240_000);
@@ -97,7 +97,7 @@ export function capabilities(cases: Cases, store: StoreUnderTest): void {
     assert.deepEqual(await ann.read(), []);
   });
 
-  foreignPushed.test("such a row is pushed to who watches", async (scene) => {
+  foreignPushed.test("such a row is pushed to a watching reader", async (scene) => {
     const ann = await scene.peer("ann");
     const woken = new WakeUp();
     using _watch = await ann.store.watch(ON_CHANNEL, woken.wake);

@@ -1,8 +1,8 @@
 /**
- * Cases: what is tested, by name, and what it needs of a store.
+ * Cases of the suite, with the capabilities that they need.
  *
- * A case that needs what a store does not have is ignored, not left out: all
- * stores have the same cases.
+ * Every store has the same cases. A case that needs a missing capability is
+ * ignored, not left out.
  *
  * @module
  */
@@ -11,41 +11,41 @@ import type { StoreCapabilities } from "../store/store.ts";
 import type { Scene } from "./scene.ts";
 import type { StoreUnderTest } from "./store_under_test.ts";
 
-/** What a case may need: a capability, or a clock that can be moved. */
+/** Need of a case: a capability, or a clock that can be moved. */
 export type Need = keyof StoreCapabilities | "movesClock";
 
-/** One case, before it is known which store runs it. */
+/** Case, independent of the store that runs it. */
 export interface Case {
-  /** What it shows, in words. */
+  /** Name of the case: the behaviour that it shows. */
   readonly name: string;
-  /** What a store must have for it. */
+  /** Needs that a store must meet. */
   readonly needs: readonly Need[];
-  /** What a store must not have for it. */
+  /** Needs that a store must not meet. */
   readonly lacks?: Need;
-  /** Runs it; it fails by throwing. */
+  /** Runs the case, which fails by throwing. */
   run(scene: Scene): Promise<void>;
 }
 
-/** Takes the cases of a subject. */
+/** Collects the cases of a subject. */
 export class Cases {
-  /** Those that were added, in order. */
+  /** Added cases, in order. */
   readonly all: Case[];
   readonly #needs: readonly Need[];
   readonly #lacks: Need | undefined;
 
-  /** Made for each subject, with no cases and no needs. */
+  /** Makes an empty collection without needs. */
   constructor(all: Case[] = [], needs: readonly Need[] = [], lacks?: Need) {
     this.all = all;
     this.#needs = needs;
     this.#lacks = lacks;
   }
 
-  /** Takes cases of the same subject for stores that have all of these. */
+  /** Returns a collector of cases for stores that meet all of these needs. */
   needing(...needs: readonly Need[]): Cases {
     return new Cases(this.all, needs);
   }
 
-  /** Takes cases of the same subject for stores that do not have this. */
+  /** Returns a collector of cases for stores that do not meet this need. */
   lacking(lacks: Need): Cases {
     return new Cases(this.all, [], lacks);
   }
@@ -56,7 +56,7 @@ export class Cases {
   }
 }
 
-/** Why a store can't run a case; undefined if it can. */
+/** Returns why a store cannot run a case; undefined if it can. */
 export function obstacleTo(
   { needs, lacks }: Case,
   store: StoreUnderTest,

@@ -1,5 +1,5 @@
 /**
- * Claims: exactly one session has a task, and what is not done comes back.
+ * Claims: one session holds a task, and an unfinished task is requeued.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
   taskOf,
 } from "./tasks.ts";
 
-/** Refuses anything but the loss of this claim. */
+/** Asserts that an error is the loss of this claim. */
 function lossOf(held: Claim): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof NotHeldError, String(error));
@@ -57,7 +57,7 @@ export function claims(cases: Cases): void {
     assert.equal((await taskOf(ann, "T-1")).token, held.token);
   });
 
-  cases.test("of many that claim one at once, one gets it", async (scene) => {
+  cases.test("one session gets a task that many claim at once", async (scene) => {
     const peers = [...await scene.two(), await scene.peer("eve")];
     for (let i = 0; i < 5; i++) {
       await peers[0].post(`T-${i}`);
@@ -70,7 +70,7 @@ export function claims(cases: Cases): void {
     }
   });
 
-  cases.test("many that claim the next at once get one each", async (scene) => {
+  cases.test("many sessions that claim the next task at once get one each", async (scene) => {
     const peers = [...await scene.two(), await scene.peer("eve")];
     for (let i = 0; i < 8; i++) await peers[0].post(`T-${i}`);
     const claims = await Promise.all(
@@ -85,7 +85,7 @@ export function claims(cases: Cases): void {
     assert.equal(new Set(got.map(({ token }) => token)).size, 8);
   });
 
-  cases.test("a claim ends once, with what came of it", async (scene) => {
+  cases.test("a claim ends once, with its result", async (scene) => {
     const [ann, bob] = await scene.two();
     for (const [id, end] of [["a", DONE], ["b", FAILED]] as const) {
       await ann.post(id);
@@ -109,7 +109,7 @@ export function claims(cases: Cases): void {
     }
   });
 
-  cases.test("what is given back is open for the next, under a greater token", async (scene) => {
+  cases.test("a released task is claimed again under a greater token", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.post("T-1");
     const first = await claim(ann, "T-1");
@@ -120,8 +120,7 @@ export function claims(cases: Cases): void {
     assert.ok(second.token > first.token);
     assert.equal(second.attempts, 2);
     await assert.rejects(() => ann.store.endClaim(first, DONE), lossOf(first));
-    // Not under the right token for another session, nor under an old one for
-    // the same.
+    // Neither with the token in another session, nor with an old token.
     const forged = { ...second, session: "ann" };
     await assert.rejects(() => ann.store.endClaim(forged, DONE), NotHeldError);
     await bob.store.endClaim(second, OPEN);
@@ -137,7 +136,7 @@ export function claims(cases: Cases): void {
     assert.equal((await taskOf(ann, "T-1")).token, third.token);
   });
 
-  timed.test("a claim that is not renewed is open again, and the late one is told", async (scene) => {
+  timed.test("a claim that is not renewed is requeued, and its late holder gets an error", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.post("T-1");
     const late = await claim(ann, "T-1", 60_000);
@@ -155,7 +154,7 @@ export function claims(cases: Cases): void {
     assert.ok((await broadcasts(ann)).includes("ann: returned T-1"));
   });
 
-  timed.test("a claim holds while it is renewed", async (scene) => {
+  timed.test("a claim holds while its session renews it", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.post("T-1");
     let held = await claim(ann, "T-1", 60_000);
@@ -168,14 +167,14 @@ export function claims(cases: Cases): void {
     await ann.store.endClaim(held, DONE);
   });
 
-  cases.test("what the dead had claimed is open again for who looks", async (scene) => {
+  cases.test("a look requeues the tasks of a dead session", async (scene) => {
     const ann = await scene.peer("ann", { start: GONE_PROCESS });
     const bob = await scene.peer("bob");
     for (const id of ["a", "b", "c"]) await bob.post(id);
     await claim(ann, "a");
     const held = await claim(bob, "a");
     assert.equal(held.attempts, 2);
-    // Registered anew, it dies again.
+    // The session registers again, and dies again.
     await ann.register(GONE_PROCESS);
     await claim(ann, "b");
     await claim(ann, "c");
@@ -192,7 +191,7 @@ export function claims(cases: Cases): void {
     assert.equal((await taskOf(bob, "T-1")).attempts, 0);
   });
 
-  cases.test("a claim says which part of the session has it", async (scene) => {
+  cases.test("a claim names the part of the session that holds it", async (scene) => {
     const ann = await scene.peer("ann");
     await ann.post("T-1");
     const claimer = ann.claimer({ agent: "reviewer" });

@@ -1,5 +1,5 @@
 /**
- * Closing: everything ends, once, and what was acknowledged stays.
+ * Closing: everything ends once, and acknowledged messages stay.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { WakeUp, within } from "./waiting.ts";
 
 /** Adds the cases. */
 export function closing(cases: Cases): void {
-  cases.test("closing twice is fine, and so is disposing", async (scene) => {
+  cases.test("closing and disposing a store twice have no effect", async (scene) => {
     const store = await scene.store();
     await Promise.all([store.close(), store.close()]);
     await store.close();
     await store[Symbol.asyncDispose]();
   });
 
-  cases.test("what was acknowledged is there when it is opened again", async (scene) => {
+  cases.test("an acknowledged message is there after reopening", async (scene) => {
     const [ann, bob] = await scene.two();
     const id = await ann.append(1);
     const hold = await ann.hold("/a");
@@ -45,7 +45,7 @@ export function closing(cases: Cases): void {
     assert.deepEqual(page.messages, []);
   });
 
-  cases.test("a store ends alone", async (scene) => {
+  cases.test("closing a store ends no session", async (scene) => {
     const [ann, bob] = await scene.two();
     const woken = new WakeUp();
     using _watch = await bob.store.watch(ON_CHANNEL, woken.wake);
@@ -53,11 +53,11 @@ export function closing(cases: Cases): void {
     await bob.append(1);
     await woken.next("its own message");
     assert.deepEqual(await bob.read(), [1]);
-    // The session is another's to end.
+    // Closing a store ends no session.
     assert.equal((await bob.store.session("ann"))?.status, "active");
   });
 
-  cases.test("whatever is asked of a closed store is refused", async (scene) => {
+  cases.test("a closed store refuses every operation", async (scene) => {
     const [ann] = await scene.two();
     const { store } = ann;
     const id = await ann.append(1, { to: "bob" });
@@ -135,12 +135,12 @@ export function closing(cases: Cases): void {
     };
     for (const [name, act] of Object.entries(acts)) {
       if (name === "batch" && !store.capabilities.atomicBatches) continue;
-      // An act that throws at once, and not by its promise, fails here.
+      // An operation that throws synchronously fails here.
       await assert.rejects(act(), ClosedError, name);
     }
   });
 
-  cases.test("a watch of a closed store wakes nobody", async (scene) => {
+  cases.test("a watch of a closed store wakes no reader", async (scene) => {
     const [ann, bob] = await scene.two();
     const [ended, open] = [new WakeUp(), new WakeUp()];
     const watch = await ann.store.watch(ON_CHANNEL, ended.wake);
@@ -153,7 +153,7 @@ export function closing(cases: Cases): void {
     watch.close();
   });
 
-  cases.test("what a bus published before it was closed goes out", async (scene) => {
+  cases.test("a bus that closes commits what it has published", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     const publishing = Promise.all([ann.publish("b", 1), ann.publish("b", 2)]);
@@ -163,7 +163,7 @@ export function closing(cases: Cases): void {
     assert.deepEqual(payloadsOf(messages), [1, 2]);
   });
 
-  cases.test("a closed bus ends who reads, and refuses the rest", async (scene) => {
+  cases.test("a closed bus ends its subscriptions and refuses calls", async (scene) => {
     const ann = await scene.bus("ann");
     const reader = ann.subscribe("b");
     await reader.ready;
@@ -176,7 +176,7 @@ export function closing(cases: Cases): void {
     assert.throws(() => ann.subscribe("b"), ClosedError);
   });
 
-  cases.test("a bus is closed by its signal", async (scene) => {
+  cases.test("a bus closes when its signal is aborted", async (scene) => {
     const abort = new AbortController();
     const ann = await scene.bus("ann", { signal: abort.signal });
     const bob = await scene.bus("bob");

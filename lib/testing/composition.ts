@@ -1,6 +1,6 @@
 /**
- * Composition: several rules in one decision, each on what the ones before have
- * changed, all or nothing.
+ * Composition: several rules in one decision, all or none; each sees the changes
+ * of earlier ones.
  *
  * @module
  */
@@ -46,7 +46,7 @@ function request(
   };
 }
 
-/** The moment of another process, which lives as far as this rule is concerned. */
+/** Returns the moment of another process, which counts as alive. */
 function momentOf(process: Partial<HostedProcess>, at: Moment): Moment {
   return {
     nowMs: at.nowMs,
@@ -83,7 +83,7 @@ export function composition(cases: Cases): void {
     assert.deepEqual([status, task], ["active", "T-1"]);
   });
 
-  cases.test("the limit on locks is counted through what a decision took", async (scene) => {
+  cases.test("a decision's own locks count towards the limit", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/0");
     const taking = (...paths: readonly string[]) =>
@@ -96,7 +96,7 @@ export function composition(cases: Cases): void {
     assert.deepEqual(await holders(bob.store), ["ann"]);
     await taking("/1", "/1", "/2");
     assert.equal((await holders(bob.store)).length, 3);
-    // What one step releases, the next may take.
+    // A released lock frees its place within the decision.
     const [{ token, ...hold }] = await bob.store.locks({
       project: null,
       path: "/2",
@@ -108,7 +108,7 @@ export function composition(cases: Cases): void {
     await assert.rejects(taking("/4"), LimitError);
   });
 
-  cases.test("a decision that claims several tasks gets each once", async (scene) => {
+  cases.test("a decision that claims several tasks gets each one once", async (scene) => {
     const [ann, bob] = await scene.two();
     for (const id of ["T-1", "T-2", "T-3"]) await ann.post(id);
     const ids = await decide(ann, function* (records, at) {
@@ -123,7 +123,7 @@ export function composition(cases: Cases): void {
     assert.equal(await bob.store.claimNextTask({}, bob.claimer()), undefined);
   });
 
-  cases.test("a lock granted to a process that died before it picked it up goes on", async (scene) => {
+  cases.test("a lock granted to a process that dies first passes to the next waiter", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const looks: readonly (() => Promise<unknown>)[] = [
@@ -144,7 +144,7 @@ export function composition(cases: Cases): void {
       });
       await look();
       const granted = heldBy(await eve.check(waiter));
-      // The session in whose name it waited goes on.
+      // The waiter's session continues.
       assert.equal((await eve.store.session("bob"))?.status, "active");
       assert.deepEqual(await holders(ann.store), ["eve"]);
       assert.deepEqual(await ann.store.lockWaiters(targetOf("/a")), []);

@@ -1,6 +1,6 @@
 /**
- * Concurrency: decisions of two stores on the same records. One of them waits, or
- * begins again, so that nothing is lost and nothing is done twice.
+ * Concurrency: decisions of two stores on the same records. One of them waits or
+ * restarts, so that no change is lost or made twice.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { heartbeats } from "./sessions.ts";
 
 const DONE = { status: "done", resultText: "1" } as const;
 
-/** Adds one to a note of ann; calls `looked` once it has seen the number. */
+/** Increments a note of ann; calls `looked` after reading the number. */
 function counting(looked: () => void = () => {}): Decide<number> {
   return function* (records, at) {
     yield* requireActive(records, at, "count", "ann");
@@ -26,7 +26,7 @@ function counting(looked: () => void = () => {}): Decide<number> {
     const key = noteKey("ann", "count");
     const count = Number(records.notes.get(key)?.value ?? 0) + 1;
     looked();
-    // A store may do other things while it answers the next query.
+    // A store may run other operations while it answers the next query.
     yield [{ kind: "session", id: "bob" }];
     records.notes.set(key, {
       session: "ann",
@@ -45,7 +45,7 @@ async function counted(store: Operations): Promise<string | undefined> {
 /** Adds the cases. */
 export function concurrency(cases: Cases): void {
   for (const guard of ["locks", "session:ann"] as const) {
-    cases.test(`updates guarded by ${guard} that run at once lose nothing`, async (scene) => {
+    cases.test(`concurrent updates guarded by ${guard} lose nothing`, async (scene) => {
       const [ann, bob] = await scene.two();
       const rule = { act: "count", guards: [guard], decide: counting() };
       const counts = await Promise.all(
@@ -61,7 +61,7 @@ export function concurrency(cases: Cases): void {
       assert.equal(await counted(ann.store), "20");
     });
 
-    cases.test(`an update guarded by ${guard} that begins within another waits for it, or begins again`, async (scene) => {
+    cases.test(`an update guarded by ${guard} that begins within another waits or restarts`, async (scene) => {
       const [ann, bob] = await scene.two();
       let other: Promise<number> | undefined;
       const first = await ann.store.store.update({
@@ -81,7 +81,7 @@ export function concurrency(cases: Cases): void {
     });
   }
 
-  cases.test("an update that throws within another changes nothing of either", async (scene) => {
+  cases.test("an update that throws within another changes nothing", async (scene) => {
     const [ann, bob] = await scene.two();
     let other: Promise<number> | undefined;
     const first = ann.store.store.update({
@@ -155,7 +155,7 @@ export function concurrency(cases: Cases): void {
     ]);
   });
 
-  cases.test("a dead session that two stores find at once dies once", async (scene) => {
+  cases.test("a dead session that two stores find at once is reaped once", async (scene) => {
     const [ann, bob] = await scene.two();
     await scene.peer("eve", { start: GONE_PROCESS });
     const filter = { project: null, ended: false };

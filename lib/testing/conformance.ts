@@ -1,5 +1,5 @@
 /**
- * The suite that every store passes, by subject.
+ * Suite that every store passes, by subject.
  *
  * @module
  */
@@ -32,13 +32,13 @@ import { tasks } from "./tasks.ts";
 import { wakeUps } from "./wake_ups.ts";
 import { worktrees } from "./worktrees.ts";
 
-/** One case of one store, in the form that `Deno.test` takes. */
+/** Case of one store, in the form that `Deno.test` takes. */
 export interface ConformanceCase {
-  /** The store, the subject, what it shows and, if it is ignored, why. */
+  /** Store, subject, behaviour and, if ignored, the reason. */
   readonly name: string;
-  /** Whether it can't be run here. */
+  /** Whether the case cannot run here. */
   readonly ignore: boolean;
-  /** Runs it on storage of its own; it fails by throwing. */
+  /** Runs the case on its own storage; the case fails by throwing. */
   readonly fn: () => Promise<void>;
 }
 
@@ -73,9 +73,9 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
 };
 
 /**
- * Gives every case of the suite to `test`, which is `Deno.test` or a like of
- * it. Every store gets the same cases; those that it cannot run, by what it
- * declares, are ignored.
+ * Passes every case of the suite to `test`, which is `Deno.test` or compatible.
+ * Every store gets the same cases; a case that needs an undeclared capability is
+ * ignored.
  */
 export function conformance(
   test: (each: ConformanceCase) => void,

@@ -1,6 +1,5 @@
 /**
- * Cursors: a message's id is its cursor, and what comes after is all that was
- * committed later.
+ * Cursors: a message's id is its cursor, and every later commit comes after it.
  *
  * @module
  */
@@ -12,7 +11,7 @@ import { ON_CHANNEL, payloadsOf } from "./peer.ts";
 
 /** Adds the cases. */
 export function cursors(cases: Cases): void {
-  cases.test("after a message's id comes what was published later", async (scene) => {
+  cases.test("a read after a message's id returns later messages", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.append(1);
     const two = await ann.append(2);
@@ -21,7 +20,7 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await ann.read(two), [3]);
   });
 
-  cases.test("the start is before everything, the end after", async (scene) => {
+  cases.test("the start cursor is before all messages, the end cursor after", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.append(1);
     await ann.append(2, { channel: "other" });
@@ -32,7 +31,7 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await bob.read(end, { channels: null }), [3]);
   });
 
-  cases.test("the end of an empty store is a cursor, too", async (scene) => {
+  cases.test("the end of an empty store is a cursor", async (scene) => {
     const store = await scene.store();
     const end = await store.endCursor();
     const empty = await store.read(ON_CHANNEL, end, 10);
@@ -45,7 +44,7 @@ export function cursors(cases: Cases): void {
     }
   });
 
-  cases.test("a page has at most its limit, and its cursor goes on", async (scene) => {
+  cases.test("a page has at most its limit of messages, and its cursor continues", async (scene) => {
     const ann = await scene.peer("ann");
     for (let i = 0; i < 10; i++) await ann.append(i);
     const pagesOf = async (limit: number) => {
@@ -63,7 +62,7 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await pagesOf(1), one);
   });
 
-  cases.test("a page's cursor is after all that it looked at, wanted or not", async (scene) => {
+  cases.test("a page's cursor is after every message it looked at", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.append(1);
     for (let i = 0; i < 5; i++) await ann.append(i, { channel: "other" });
@@ -74,10 +73,10 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await bob.read(late.cursor), [2]);
   });
 
-  cases.test("what is wanted is found behind however much that is not", async (scene) => {
+  cases.test("a read finds a wanted message behind many unwanted ones", async (scene) => {
     const [ann, bob] = await scene.two();
     let cursor = await bob.store.endCursor();
-    // Around what is read at once, and what is looked at from near.
+    // Around the sizes of a page and of the range that a store scans at once.
     const counts = [0, 29, 62, 200].flatMap((least) =>
       [0, 1, 2, 3, 4].map((more) => least + more)
     );
@@ -95,7 +94,7 @@ export function cursors(cases: Cases): void {
     }
   });
 
-  cases.test("what is wanted is found behind large messages for others, and large ones are", async (scene) => {
+  cases.test("a read finds wanted and large messages behind large unwanted ones", async (scene) => {
     const [ann, bob] = await scene.two();
     let cursor = await bob.store.endCursor();
     const large = "x".repeat(10_000);
@@ -114,7 +113,7 @@ export function cursors(cases: Cases): void {
     }
   });
 
-  cases.test("a page that found nothing goes on where it began, or later", async (scene) => {
+  cases.test("an empty page's cursor is not before its start", async (scene) => {
     const [ann, bob] = await scene.two();
     const id = await ann.append(1);
     let { cursor } = await bob.page(id);
@@ -124,7 +123,7 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await bob.read(cursor), [2]);
   });
 
-  cases.test("only the channels that are wanted are read", async (scene) => {
+  cases.test("a read returns messages of the wanted channels only", async (scene) => {
     const ann = await scene.peer("ann");
     for (const channel of ["a", "b", "c", "A"]) {
       await ann.append(channel, { channel });
@@ -134,11 +133,11 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await read(["a"]), ["a"]);
     assert.deepEqual(await read(["c", "a"]), ["a", "c"]);
     assert.deepEqual(await read(["none"]), []);
-    // Whoever registers is announced.
+    // Registering publishes a message.
     assert.deepEqual((await read(null)).slice(-4), ["a", "b", "c", "A"]);
   });
 
-  cases.test("many channels are read in one order, from near and from far", async (scene) => {
+  cases.test("a read of many channels returns one order from any cursor", async (scene) => {
     const ann = await scene.peer("ann");
     const channels = Array.from({ length: 20 }, (_, i) => `channel-${i}`);
     const all = Array.from({ length: 200 }, (_, i) => i);
@@ -151,14 +150,14 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await read(appended[189].id), all.slice(190));
   });
 
-  cases.test("a reader of a project reads its messages and those of none", async (scene) => {
+  cases.test("a reader of a project reads its messages and messages of no project", async (scene) => {
     const ann = await scene.peer("ann");
     const projects = ["/one", "/two", null];
     const ends = [ann.store.startCursor];
     for (const project of projects) {
       ends.push(await ann.append(project, { project }));
     }
-    // From far, and from ever nearer.
+    // From the start, and from ever later cursors.
     for (const [i, end] of ends.entries()) {
       for (const project of ["/one", "/three", null]) {
         assert.deepEqual(
@@ -171,7 +170,7 @@ export function cursors(cases: Cases): void {
     }
   });
 
-  cases.test("what is for one session is read by that one only", async (scene) => {
+  cases.test("a direct message is read by its addressee only", async (scene) => {
     const [ann, bob] = await scene.two();
     const end = await ann.store.endCursor();
     await ann.append("all");
@@ -194,7 +193,7 @@ export function cursors(cases: Cases): void {
     assert.deepEqual(await Promise.all(read), [[2], [2], [1, 2]]);
   });
 
-  cases.test("other text is no cursor", async (scene) => {
+  cases.test("other text is not a cursor", async (scene) => {
     const store = await scene.store();
     for (const text of ["", "x", "-1", "1.5", " 1", "1; --", "9".repeat(40)]) {
       assert.throws(() => store.parseCursor(text), InvalidInputError, text);

@@ -1,5 +1,5 @@
 /**
- * Deadlock: waiting that would close a cycle is refused at once.
+ * Deadlock: a wait that would close a cycle is refused at once.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { heldBy, type Peer, targetOf } from "./peer.ts";
 const ADVISORY = { type: "advisory" } as const;
 const WAIT = { wait: true } as const;
 
-/** Asserts that asking is refused with this cycle, of `session path session`. */
+/** Asserts a refusal with this cycle, as `session path session`. */
 async function assertCycle(
   ask: () => Promise<unknown>,
   steps: readonly string[],
@@ -30,7 +30,7 @@ async function assertCycle(
   });
 }
 
-/** Three sessions, each holding the path of its number. */
+/** Returns three sessions, each holding the path of its number. */
 async function three(
   scene: { peer(id: string): Promise<Peer> },
 ): Promise<Peer[]> {
@@ -42,13 +42,13 @@ async function three(
 
 /** Adds the cases. */
 export function deadlock(cases: Cases): void {
-  cases.test("a cycle of two is refused and spelled out", async (scene) => {
+  cases.test("a cycle of two sessions is refused and listed", async (scene) => {
     const [s0, s1] = await three(scene);
     await s1.queue("/0");
     await assertCycle(() => s0.ask("/1", WAIT), ["s0 /1 s1", "s1 /0 s0"]);
   });
 
-  cases.test("a cycle of three is refused and spelled out", async (scene) => {
+  cases.test("a cycle of three sessions is refused and listed", async (scene) => {
     const [s0, s1, s2] = await three(scene);
     await s0.queue("/1");
     await s1.queue("/2");
@@ -59,25 +59,25 @@ export function deadlock(cases: Cases): void {
     ]);
   });
 
-  cases.test("nothing is left of who was refused", async (scene) => {
+  cases.test("a refused waiter leaves nothing behind", async (scene) => {
     const [s0, s1] = await three(scene);
     const waiter = await s1.queue("/0");
     await assert.rejects(() => s0.ask("/1", WAIT), DeadlockError);
     assert.deepEqual(await s0.store.lockWaiters(targetOf("/1")), []);
     assert.deepEqual(await holders(s0.store), ["s0", "s1", "s2"]);
-    // What it holds, it can give back: that ends the waiting.
+    // Releasing its own hold ends the wait of the other session.
     const [own] = await s0.store.locks({ project: null, path: "/0" });
     await s0.store.releaseLock(own);
     heldBy(await s1.check(waiter));
   });
 
-  cases.test("without waiting it is only refused", async (scene) => {
+  cases.test("a request that does not wait is refused without a cycle", async (scene) => {
     const [s0, s1] = await three(scene);
     await s1.queue("/0");
     assert.equal((await s0.ask("/1")).state, "refused");
   });
 
-  cases.test("waiting in a line is no cycle", async (scene) => {
+  cases.test("a line of waiters is not a cycle", async (scene) => {
     const [s0, s1, s2] = await three(scene);
     await s1.queue("/0");
     await s2.queue("/0");
@@ -85,7 +85,7 @@ export function deadlock(cases: Cases): void {
     assert.equal((await s0.store.lockWaiters(targetOf("/0"))).length, 2);
   });
 
-  cases.test("two that hold a path and both upgrade are a cycle", async (scene) => {
+  cases.test("two holders of a path that both upgrade are a cycle", async (scene) => {
     const [s0, s1] = await three(scene);
     const mine = await s0.hold("/a", ADVISORY);
     const yours = await s1.hold("/a", ADVISORY);
@@ -98,11 +98,11 @@ export function deadlock(cases: Cases): void {
     assert.equal(heldBy(await s0.check(waiter)).type, "exclusive");
   });
 
-  cases.test("who stands before one in the queue counts, too", async (scene) => {
+  cases.test("earlier waiters count for a cycle", async (scene) => {
     const [s0, s1, s2] = await three(scene);
     await s0.hold("/a", ADVISORY);
     await s1.queue("/a");
-    // s0's lock would let s2 in, but s1 is before it.
+    // s0's lock would admit s2, but s1 waits before it.
     await s2.queue("/a", ADVISORY);
     await assertCycle(() => s1.ask("/2", { ...WAIT, agent: "x" }), [
       "s1 /2 s2",
@@ -110,7 +110,7 @@ export function deadlock(cases: Cases): void {
     ]);
   });
 
-  cases.test("cycles through folders and globs are seen", async (scene) => {
+  cases.test("a cycle through folders and globs is refused", async (scene) => {
     const [s0, s1] = await three(scene);
     await s0.hold("/src", { kind: "folder" });
     await s1.hold("/lib/*.ts", { kind: "glob" });
@@ -125,7 +125,7 @@ export function deadlock(cases: Cases): void {
     const [, s1] = await three(scene);
     const helper = await scene.peer("helper");
     await s1.queue("/0");
-    // s0 waits until its helper is through.
+    // s0 waits until its helper ends.
     await assertCycle(() => helper.ask("/1", { ...WAIT, actingFor: ["s0"] }), [
       "helper /1 s1",
       "s1 /0 s0",
@@ -137,7 +137,7 @@ export function deadlock(cases: Cases): void {
     );
   });
 
-  cases.test("a session waits for none whose helper waits for it", async (scene) => {
+  cases.test("a session cannot wait for a session whose helper waits for it", async (scene) => {
     const [, s1, s2] = await three(scene);
     const helper = await scene.peer("helper");
     await helper.queue("/1", { actingFor: ["s0"] });
@@ -146,11 +146,11 @@ export function deadlock(cases: Cases): void {
       "s0 /1 helper",
       "helper /1 s1",
     ]);
-    // Nothing that the helper or s0 waits for is held by s2.
+    // s2 holds nothing that the helper or s0 waits for.
     await s2.queue("/0");
   });
 
-  cases.test("of two that would wait for each other at once, one may", async (scene) => {
+  cases.test("one of two sessions that wait for each other at once is refused", async (scene) => {
     const [s0, s1] = await three(scene);
     const settled = await Promise.allSettled([
       s0.ask("/1", WAIT),

@@ -1,6 +1,6 @@
 /**
- * Direct messages: for one session, with a state that only moves forward and
- * never says more than is proven.
+ * Direct messages: for one session, with a delivery state that only moves forward
+ * and never exceeds the proven progress.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { purgeAll } from "./keeping.ts";
 import { HOUR_MS, payloadsOf, type Peer } from "./peer.ts";
 import { within } from "./waiting.ts";
 
-/** What waits for a session. */
+/** Returns the payloads pending for a session. */
 async function pending(
   { id, store }: Peer,
   options?: Parameters<Operations["pendingFor"]>[3],
@@ -23,7 +23,7 @@ async function pending(
   return payloadsOf(await store.pendingFor(id, after, 100, options));
 }
 
-/** How far a message has come. */
+/** Returns the delivery state of a message. */
 async function stateOf(
   { store }: Peer,
   id: string,
@@ -35,7 +35,7 @@ async function stateOf(
 export function directMessages(cases: Cases): void {
   const timed = cases.needing("movesClock");
 
-  cases.test("it waits for the addressed session only", async (scene) => {
+  cases.test("a direct message waits for the addressed session only", async (scene) => {
     const [ann, bob] = await scene.two();
     const id = await ann.append("hello", { to: "bob" });
     await ann.append("for all");
@@ -67,7 +67,7 @@ export function directMessages(cases: Cases): void {
     assert.equal((await pending(bob)).length, 2);
   });
 
-  cases.test("who means nobody, or several, is refused and told whom", async (scene) => {
+  cases.test("an address that fits no session or several is refused with the candidates", async (scene) => {
     const ann = await scene.peer("ann");
     for (const id of ["twin-1", "twin-2"]) await scene.peer(id);
     const refused: readonly [string, string[]][] = [
@@ -85,12 +85,12 @@ export function directMessages(cases: Cases): void {
       });
     }
     assert.deepEqual(await ann.read(), []);
-    // The whole id is no beginning of another.
+    // A whole id does not count as a beginning of another.
     await scene.peer("twin");
     await ann.append(1, { to: "twin" });
   });
 
-  cases.test("those that run come before those that ended", async (scene) => {
+  cases.test("an address prefers running sessions to ended ones", async (scene) => {
     const [ann] = await scene.two();
     const one = await scene.peer("twin-1");
     await scene.peer("twin-2");
@@ -99,7 +99,7 @@ export function directMessages(cases: Cases): void {
     assert.equal(sent.to, "twin-2");
   });
 
-  cases.test("it is kept for a session that has ended, and says so", async (scene) => {
+  cases.test("a message to an ended session is kept, and its result says so", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.store.endSession("bob");
     const [sent] = await ann.appendAll([ann.message("hello", { to: "bob" })]);
@@ -108,7 +108,7 @@ export function directMessages(cases: Cases): void {
     assert.deepEqual(await pending(bob), ["hello"]);
   });
 
-  cases.test("its state moves forward only", async (scene) => {
+  cases.test("a delivery's state only moves forward", async (scene) => {
     const [ann, bob] = await scene.two();
     const id = await ann.append(1, { to: "bob" });
     const moves: readonly [DeliveryState, DeliveryState][] = [
@@ -124,7 +124,7 @@ export function directMessages(cases: Cases): void {
     }
   });
 
-  cases.test("several are moved at once, each from where it is", async (scene) => {
+  cases.test("several deliveries move at once, each from its own state", async (scene) => {
     const [ann, bob] = await scene.two();
     const ids = [];
     for (let i = 0; i < 3; i++) ids.push(await ann.append(i, { to: "bob" }));
@@ -135,7 +135,7 @@ export function directMessages(cases: Cases): void {
     assert.deepEqual(states, ["noticed", "acked", "noticed"]);
   });
 
-  cases.test("nobody else moves it", async (scene) => {
+  cases.test("no other session moves a delivery", async (scene) => {
     const [ann, bob] = await scene.two();
     const id = await ann.append(1, { to: "bob" });
     await ann.store.moveDeliveries("ann", [id], "acked");
@@ -143,7 +143,7 @@ export function directMessages(cases: Cases): void {
     assert.deepEqual(await pending(bob), [1]);
   });
 
-  cases.test("what was acknowledged waits no more", async (scene) => {
+  cases.test("an acknowledged message is not pending", async (scene) => {
     const [ann, bob] = await scene.two();
     const ids = [];
     for (let i = 0; i < 4; i++) ids.push(await ann.append(i, { to: "bob" }));
@@ -154,7 +154,7 @@ export function directMessages(cases: Cases): void {
     assert.deepEqual(await pending(bob, { untold: true }), [0, 3]);
   });
 
-  cases.test("those that wait are read in order, by pages", async (scene) => {
+  cases.test("pending messages are read in order, in pages", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.appendAll(
       Array.from({ length: 7 }, (_, i) => ann.message(i, { to: "bob" })),
@@ -169,7 +169,7 @@ export function directMessages(cases: Cases): void {
     assert.deepEqual(pages, [[0, 1, 2], [3, 4, 5], [6]]);
   });
 
-  cases.test("there is no delivery of what is for all, or is not there", async (scene) => {
+  cases.test("a message for all sessions, or an unknown one, has no delivery", async (scene) => {
     const ann = await scene.peer("ann");
     const id = await ann.append(1);
     assert.equal(await ann.store.delivery(id), undefined);
@@ -177,7 +177,7 @@ export function directMessages(cases: Cases): void {
     assert.equal(await ann.store.delivery(end), undefined);
   });
 
-  timed.test("an expired one waits no more, and its sender can tell why", async (scene) => {
+  timed.test("an expired message is not pending, and its delivery says why", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const short = { ttlSeconds: 60 };
@@ -196,10 +196,10 @@ export function directMessages(cases: Cases): void {
     const wanted = ["expired", "injected", "acked", "undeliverable"];
     assert.deepEqual(await pending(bob), []);
     assert.deepEqual(await states(), wanted);
-    // It outlives the message itself.
+    // The delivery outlives the message.
     await purgeAll(ann.store);
     assert.deepEqual(await states(), wanted);
-    // Too late.
+    // An expired message is not acknowledged.
     await bob.store.moveDeliveries("bob", [unread], "acked");
     assert.equal(await stateOf(ann, unread), "expired");
     await scene.advance(3 * 24 * HOUR_MS);
@@ -207,7 +207,7 @@ export function directMessages(cases: Cases): void {
     assert.equal(await stateOf(ann, unread), undefined);
   });
 
-  cases.test("an answer is found by the question, by who asked", async (scene) => {
+  cases.test("the asking session finds an answer by the question's id", async (scene) => {
     const [ann, bob] = await scene.two();
     const question = await ann.append("?", { to: "bob" });
     assert.equal(await ann.store.answerTo("ann", question), undefined);
@@ -220,7 +220,7 @@ export function directMessages(cases: Cases): void {
     assert.equal(await bob.store.answerTo("bob", question), undefined);
   });
 
-  timed.test("an answer that has expired is none", async (scene) => {
+  timed.test("an expired answer is not found", async (scene) => {
     const [ann, bob] = await scene.two();
     const question = await ann.append("?", { to: "bob" });
     await bob.append("!", { to: "ann", replyTo: question, ttlSeconds: 60 });
@@ -228,7 +228,7 @@ export function directMessages(cases: Cases): void {
     assert.equal(await ann.store.answerTo("ann", question), undefined);
   });
 
-  cases.test("a bus asks, another answers, both by a push", async (scene) => {
+  cases.test("a bus asks and another answers, both by push", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     await bob.sessions.register();
@@ -247,7 +247,7 @@ export function directMessages(cases: Cases): void {
     assert.deepEqual(await ann.inbox().pending(), []);
   });
 
-  cases.test("who gets no answer is told how far the question came", async (scene) => {
+  cases.test("a question without an answer throws with its delivery state", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     await bob.sessions.register();

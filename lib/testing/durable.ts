@@ -1,6 +1,6 @@
 /**
  * Durable names: a stored cursor with one leased reader at a time, delivery at
- * least once, and losses that are told.
+ * least once, and reported losses.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { HOUR_MS, ON_CHANNEL, payloadsOf, type Peer } from "./peer.ts";
 
 const DAY_MS = 24 * HOUR_MS;
 
-/** Takes a name, from the start unless said otherwise. */
+/** Leases a name, by default from the start. */
 async function take(
   { store }: Peer,
   interest: Partial<Interest> = {},
@@ -28,7 +28,7 @@ async function take(
   return await store.takeDurable("d", { ...ON_CHANNEL, ...interest }, from);
 }
 
-/** What the name is yet to be given after a cursor, or all it was not acked. */
+/** Returns the payloads after a cursor, by default all unacknowledged ones. */
 async function read(
   { store }: Peer,
   reader: DurableReader,
@@ -49,7 +49,7 @@ export function durableDelivery(cases: Cases): void {
   const counted = cases.needing("exactLossCounts");
   const countedInTime = cases.needing("movesClock", "exactLossCounts");
 
-  cases.test("a new name begins where it is told to", async (scene) => {
+  cases.test("a new name begins at the given cursor", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.append(1);
     const end = await ann.store.endCursor();
@@ -63,14 +63,14 @@ export function durableDelivery(cases: Cases): void {
     assert.deepEqual((await read(bob, late)).payloads, [2]);
   });
 
-  cases.test("what was not acknowledged comes again to the next reader", async (scene) => {
+  cases.test("the next reader gets unacknowledged messages again", async (scene) => {
     const [ann, bob] = await scene.two();
     for (const i of [1, 2, 3]) await ann.append(i);
     const first = await take(ann);
     const { ids } = await read(ann, first);
     const { cursor } = await ann.store.advanceDurable(first, ids[0]);
     await ann.store.releaseDurable(first);
-    // Where it was acknowledged counts, not where the next one would begin.
+    // The acknowledged cursor counts, not the start of the next reader.
     for (const from of [bob.store.startCursor, await bob.store.endCursor()]) {
       const reader = await take(bob, {}, from);
       assert.equal(reader.cursor, cursor);
@@ -79,14 +79,14 @@ export function durableDelivery(cases: Cases): void {
     }
   });
 
-  cases.test("an acknowledgement stands for all before it", async (scene) => {
+  cases.test("an acknowledgement includes all earlier messages", async (scene) => {
     const ann = await scene.peer("ann");
     for (const i of [1, 2, 3]) await ann.append(i);
     const reader = await take(ann);
     const { ids } = await read(ann, reader);
     const advanced = await ann.store.advanceDurable(reader, ids[1]);
     assert.deepEqual((await read(ann, advanced)).payloads, [3]);
-    // An older one takes nothing back.
+    // An older acknowledgement moves nothing back.
     const same = await ann.store.advanceDurable(reader, ids[0]);
     assert.deepEqual((await read(ann, same)).payloads, [3]);
   });
@@ -100,12 +100,12 @@ export function durableDelivery(cases: Cases): void {
     assert.deepEqual((await read(ann, renewed)).payloads, [1]);
   });
 
-  cases.test("what is not there yet can't be acknowledged", async (scene) => {
+  cases.test("a message beyond the end cannot be acknowledged", async (scene) => {
     const [ann, bob] = await scene.two();
     const reader = await take(ann);
     const end = await bob.append("other", { channel: "other" });
     await ann.store.advanceDurable(reader, end);
-    // Later than any, where ids count; no cursor at all elsewhere.
+    // Beyond the end where ids are numbers; not a cursor elsewhere.
     const beyond = `${end}9`;
     await assert.rejects(
       async () =>
@@ -129,7 +129,7 @@ export function durableDelivery(cases: Cases): void {
         },
       );
     }
-    // Refused means unchanged.
+    // The refusal changed nothing.
     await ann.store.advanceDurable(reader);
     await ann.store.releaseDurable(reader);
     const next = await take(bob);
@@ -137,7 +137,7 @@ export function durableDelivery(cases: Cases): void {
     await assert.rejects(() => take(ann), DurableNameInUseError);
   });
 
-  cases.test("of two that ask at once, one gets the name", async (scene) => {
+  cases.test("one of two readers that ask at once gets the name", async (scene) => {
     const peers = [...await scene.two(), await scene.peer("eve")];
     const settled = await Promise.allSettled(peers.map((peer) => take(peer)));
     const got = settled.filter(({ status }) => status === "fulfilled");
@@ -166,7 +166,7 @@ export function durableDelivery(cases: Cases): void {
     assert.equal((await ann.store.stats()).durableNames, 3);
   });
 
-  timed.test("a lease that ran out goes to who asks next, and the late one is told", async (scene) => {
+  timed.test("an expired lease passes to the next reader, and the late one gets an error", async (scene) => {
     const [ann, bob] = await scene.two();
     const id = await ann.append(1);
     const late = await take(ann);
@@ -184,13 +184,13 @@ export function durableDelivery(cases: Cases): void {
         return true;
       },
     );
-    // Nothing of it came through, and its end frees nothing.
+    // It changed nothing, and its release has no effect.
     await ann.store.releaseDurable(late);
     await assert.rejects(() => take(ann), DurableNameInUseError);
     assert.deepEqual((await read(bob, next)).payloads, [1]);
   });
 
-  timed.test("a lease holds while it is renewed", async (scene) => {
+  timed.test("a lease holds while its reader renews it", async (scene) => {
     const [ann, bob] = await scene.two();
     const reader = await take(ann);
     for (let i = 0; i < 4; i++) {
@@ -201,7 +201,7 @@ export function durableDelivery(cases: Cases): void {
     await assert.rejects(() => take(bob), DurableNameInUseError);
   });
 
-  timed.test("a lease that ran out and went to nobody is good still", async (scene) => {
+  timed.test("an expired lease that no reader took is still valid", async (scene) => {
     const ann = await scene.peer("ann");
     const id = await ann.append(1);
     const reader = await take(ann);
@@ -210,7 +210,7 @@ export function durableDelivery(cases: Cases): void {
     assert.deepEqual((await read(ann, renewed)).payloads, []);
   });
 
-  timed.test("a name that is unused for seven days is forgotten", async (scene) => {
+  timed.test("a name that is unused for seven days is deleted", async (scene) => {
     const ann = await scene.peer("ann");
     const ttlSeconds = 30 * DAY_MS / 1000;
     const id = await ann.append("first", { ttlSeconds });
@@ -230,7 +230,7 @@ export function durableDelivery(cases: Cases): void {
     ]);
   });
 
-  countedInTime.test("what the TTL took before it was acknowledged is counted", async (scene) => {
+  countedInTime.test("a name counts messages that expired unacknowledged", async (scene) => {
     const [ann, bob] = await scene.two();
     const reader = await take(ann);
     const acked = await bob.append("acked", { ttlSeconds: 60 });
@@ -245,14 +245,14 @@ export function durableDelivery(cases: Cases): void {
     const page = await read(ann, advanced);
     assert.deepEqual(page.payloads, ["kept"]);
     assert.equal(page.lost, 2);
-    // A purge counts nothing twice.
+    // A purge counts no loss twice.
     await purgeAll(bob.store);
     assert.equal((await read(ann, advanced)).lost, 2);
     await ann.store.releaseDurable(advanced);
     assert.equal((await take(bob)).lost, 2);
   });
 
-  countedInTime.test("losses are counted one by one, as they come", async (scene) => {
+  countedInTime.test("a name counts each loss once", async (scene) => {
     const [ann, bob] = await scene.two();
     const reader = await take(ann);
     for (const lost of [1, 2, 3]) {
@@ -263,7 +263,7 @@ export function durableDelivery(cases: Cases): void {
     }
   });
 
-  countedInTime.test("what is purged while nobody reads is counted, too", async (scene) => {
+  countedInTime.test("a name without a reader counts purged messages", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.store.releaseDurable(await take(ann));
     for (let i = 0; i < 3; i++) await bob.append(i, { ttlSeconds: 60 });
@@ -274,7 +274,7 @@ export function durableDelivery(cases: Cases): void {
     assert.deepEqual((await read(ann, reader)).payloads, []);
   });
 
-  countedInTime.test("what was over before a name was new is not lost to it", async (scene) => {
+  countedInTime.test("a message that expired before a name existed is not lost to it", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.append("over", { ttlSeconds: 60 });
     await bob.append("living", { ttlSeconds: 600 });
@@ -286,7 +286,7 @@ export function durableDelivery(cases: Cases): void {
     assert.equal((await read(ann, reader)).lost, 0);
   });
 
-  counted.test("what the cap took before it was acknowledged is counted", async (scene) => {
+  counted.test("a name counts messages that the cap deleted unacknowledged", async (scene) => {
     const ann = await scene.peer("ann", { channelMessagesMax: 10 });
     const reader = await take(ann);
     await ann.appendAll(
@@ -301,11 +301,11 @@ export function durableDelivery(cases: Cases): void {
       Array.from({ length: 5 }, (_, i) => ann.message(i)),
     );
     await purgeAll(ann.store);
-    // What went now was acknowledged.
+    // The deleted messages were acknowledged.
     assert.equal((await read(ann, reader, page.ids[9])).lost, 15);
   });
 
-  cases.test("a durable subscription goes on where another was acknowledged", async (scene) => {
+  cases.test("a durable subscription begins after the last acknowledged message", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     for (const i of [1, 2, 3]) await ann.publish("b", i);
@@ -321,7 +321,7 @@ export function durableDelivery(cases: Cases): void {
     await assert.rejects(refused.ready, DurableNameInUseError);
   });
 
-  countedInTime.test("a durable subscription tells what it lost", async (scene) => {
+  countedInTime.test("a durable subscription reports its losses", async (scene) => {
     const ann = await scene.bus("ann");
     const told: number[] = [];
     const reader = ann.subscribe("b", {

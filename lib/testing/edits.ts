@@ -1,6 +1,6 @@
 /**
- * Edits and notes: what sessions that live in many short processes keep, and
- * the locks that are taken for an edit.
+ * Edits and notes: notes of sessions that run in many one-shot processes, and
+ * locks of an edit.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { GONE_PROCESS } from "./processes.ts";
 
 const ADVISORY = { type: "advisory" } as const;
 
-/** Asks to edit some files. */
+/** Requests an edit of some files. */
 async function edit(
   peer: Peer,
   paths: readonly string[],
@@ -35,7 +35,7 @@ async function edit(
   });
 }
 
-/** What speaks against an edit, in short. */
+/** Returns the conflicts of an edit, in short. */
 function inShort(obstacles: readonly EditObstacle[]): string[] {
   return obstacles.map(({ target, holds, touches }) =>
     [
@@ -46,7 +46,7 @@ function inShort(obstacles: readonly EditObstacle[]): string[] {
   );
 }
 
-/** The notes of a session, as an object. */
+/** Returns notes of a session as an object. */
 async function notesOf(
   { id, store }: Peer,
   ...keys: readonly string[]
@@ -54,7 +54,7 @@ async function notesOf(
   return Object.fromEntries(await store.readNotes(id, keys));
 }
 
-/** Writes notes down. */
+/** Records notes. */
 async function note(
   { id, store }: Peer,
   notes: Readonly<Record<string, string | null>>,
@@ -85,7 +85,7 @@ export function edits(cases: Cases): void {
       c: "ä\n",
     });
     assert.deepEqual(await notesOf(bob, "a"), { a: "2" });
-    // Another process of the session reads them, too.
+    // Another process of the session reads them.
     const { store } = bob;
     assert.deepEqual(
       Object.fromEntries(await store.readNotes("ann", ["a"])),
@@ -93,7 +93,7 @@ export function edits(cases: Cases): void {
     );
   });
 
-  cases.test("nothing is written down unless a note is as expected", async (scene) => {
+  cases.test("an activity is not recorded unless a note is as expected", async (scene) => {
     const ann = await scene.peer("ann");
     const refused = { a: "no" };
     assert.equal(await note(ann, refused, { key: "k", value: "1" }), false);
@@ -114,7 +114,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(await ann.store.touchesOf("/a", 0), []);
   });
 
-  cases.test("of two that expect the same, one writes it down", async (scene) => {
+  cases.test("one of two activities that expect the same note is recorded", async (scene) => {
     const [ann, bob] = await scene.two();
     const write = (value: string) => (peer: Peer) =>
       peer.store.noteActivity("ann", {
@@ -130,7 +130,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(await notesOf(ann, "k"), { k: winner });
   });
 
-  timed.test("an activity is a sign of life, and what it says", async (scene) => {
+  timed.test("an activity is a heartbeat and changes the session", async (scene) => {
     const [ann, bob] = await scene.two();
     const before = (await bob.store.session("ann"))!;
     await scene.advance(60_000);
@@ -141,11 +141,11 @@ export function edits(cases: Cases): void {
     assert.equal(after.status, "idle");
     assert.equal(after.task, "T-1");
     await ann.store.noteActivity("ann", {});
-    // What is left out stays.
+    // Omitted notes stay.
     assert.equal((await bob.store.session("ann"))?.status, "idle");
   });
 
-  cases.test("an unknown session notes nothing", async (scene) => {
+  cases.test("an unknown session records no activity", async (scene) => {
     const ann = await scene.peer("ann");
     await assert.rejects(
       () => ann.store.noteActivity("bob", { notes: new Map([["k", "1"]]) }),
@@ -154,7 +154,7 @@ export function edits(cases: Cases): void {
     assert.equal((await ann.store.readNotes("bob", ["k"])).size, 0);
   });
 
-  timed.test("who changed a file is known, the latest first", async (scene) => {
+  timed.test("changes of a file name their sessions, latest first", async (scene) => {
     const [ann, bob] = await scene.two();
     const touch = ({ id, store }: Peer, ...touched: string[]) =>
       store.noteActivity(id, { touched });
@@ -191,7 +191,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(await ann.store.touchesOf("/a", 0), []);
   });
 
-  cases.test("an edit takes advisory locks on all that it is about", async (scene) => {
+  cases.test("an edit takes advisory locks on all of its targets", async (scene) => {
     const [ann, bob] = await scene.two();
     assert.deepEqual(
       await edit(ann, ["/a", "/b"], { activeFiles: ["/a", "/b"] }),
@@ -208,7 +208,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(activeFiles, ["/a", "/b"]);
   });
 
-  timed.test("what it holds already is held for longer, not once more", async (scene) => {
+  timed.test("an edit renews the session's own hold instead of counting it again", async (scene) => {
     const ann = await scene.peer("ann");
     await edit(ann, ["/a"], { leaseMs: 60_000 });
     const [before] = await ann.store.locks({ project: null });
@@ -219,12 +219,12 @@ export function edits(cases: Cases): void {
     assert.equal(after.count, 1);
     const moreMs = Date.parse(after.expiresAt) - Date.parse(before.expiresAt);
     assert.ok(moreMs >= 30_000 && moreMs < 60_000, `${moreMs}`);
-    // Never for less.
+    // An edit never shortens a lease.
     await edit(ann, ["/a"], { leaseMs: 1_000 });
     assert.deepEqual(await ann.store.locks({ project: null }), [after]);
   });
 
-  cases.test("an exclusive lock of another always speaks against an edit", async (scene) => {
+  cases.test("an exclusive lock of another session always conflicts with an edit", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.hold("/src", { kind: "folder" });
     for (const informed of [false, true]) {
@@ -234,13 +234,13 @@ export function edits(cases: Cases): void {
       });
       assert.deepEqual(inShort(obstacles), ["/src/a, bob exclusive"]);
     }
-    // It takes none, then.
+    // A conflicting edit takes no lock.
     assert.deepEqual(await holders(bob.store), ["bob"]);
     const { activeFiles } = (await bob.store.session("ann"))!;
     assert.deepEqual(activeFiles, []);
   });
 
-  cases.test("an advisory lock of another speaks against it until one was told", async (scene) => {
+  cases.test("an advisory lock of another session conflicts until the session is informed", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.hold("/a", ADVISORY);
     await ann.hold("/b", { agent: "other" });
@@ -251,7 +251,7 @@ export function edits(cases: Cases): void {
     assert.equal((await holders(ann.store, { session: "ann" })).length, 3);
   });
 
-  timed.test("a change since it was read speaks against it until one was told", async (scene) => {
+  timed.test("a change since the last read conflicts until the session is informed", async (scene) => {
     const [ann, bob] = await scene.two();
     const readAtMs = scene.nowMs;
     await scene.advance(60_000);
@@ -269,7 +269,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(await edit(eve, files, informed), []);
   });
 
-  cases.test("of thousands of files each that another holds is found", async (scene) => {
+  cases.test("an edit of thousands of files finds each hold of another session", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.hold("/many/17", { kind: "folder" });
     await bob.hold("/many/3/4990.ts");
@@ -287,7 +287,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(await holders(ann.store, { session: "ann" }), []);
   });
 
-  cases.test("a holder of thousands of files is found on each", async (scene) => {
+  cases.test("an edit finds a holder of thousands of files on each", async (scene) => {
     const bob = await scene.peer("bob", { locksMax: 3_000 });
     const ann = await scene.peer("ann", { locksMax: 3_000 });
     const files = Array.from({ length: 2_000 }, (_, i) => `/many/${i}.ts`);
@@ -297,7 +297,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(obstacles.map(({ target }) => target.path), files);
   });
 
-  cases.test("globs that cost too much to compare speak against an edit", async (scene) => {
+  cases.test("globs that are too expensive to compare conflict with an edit", async (scene) => {
     const [ann, bob] = await scene.two();
     const costly = (end: string) => `/p/${"*a*b".repeat(900)}*${end}`;
     await bob.hold("/p/x.ts");
@@ -323,7 +323,7 @@ export function edits(cases: Cases): void {
     ]);
   });
 
-  cases.test("an edit beyond the limit of locks is judged, and takes what it may", async (scene) => {
+  cases.test("an edit beyond the limit of locks takes as many as it may", async (scene) => {
     const ann = await scene.peer("ann", { locksMax: 3 });
     const bob = await scene.peer("bob");
     await bob.hold("/f");
@@ -339,7 +339,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(inShort(await edit(ann, ["/f"])), ["/f, bob exclusive"]);
   });
 
-  cases.test("the locks of a process that is gone speak against nothing", async (scene) => {
+  cases.test("locks of a dead process conflict with no edit", async (scene) => {
     const bob = await scene.peer("bob", { start: GONE_PROCESS });
     const ann = await scene.peer("ann");
     await bob.hold("/a");
@@ -357,7 +357,7 @@ export function edits(cases: Cases): void {
     return files.map(({ path, session }) => `${session} ${path}`);
   };
 
-  cases.test("the files of others are those they hold or show as active", async (scene) => {
+  cases.test("files of others are files that they hold or show as active", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     await bob.store.updateSession("bob", { activeFiles: ["/active"] });
@@ -365,7 +365,7 @@ export function edits(cases: Cases): void {
     await eve.hold("/glob/*.ts", { kind: "glob", type: "advisory" });
     await eve.hold("/held", ADVISORY);
     await ann.hold("/mine");
-    // What covers several files comes first, then the latest hold.
+    // Folders and globs come first, then the latest hold.
     assert.deepEqual(await othersOf(ann), [
       "eve /glob/*.ts",
       "eve /folder",
@@ -377,7 +377,7 @@ export function edits(cases: Cases): void {
     assert.equal((await othersOf(ann)).length, 3);
   });
 
-  cases.test("a file of others says how it is held, or that it is not", async (scene) => {
+  cases.test("a file of others shows its hold, if it has one", async (scene) => {
     const [ann, bob] = await scene.two();
     const { since, expiresAt } = await bob.hold("/glob/*.ts", { kind: "glob" });
     const held = await bob.hold("/held", ADVISORY);
@@ -412,7 +412,7 @@ export function edits(cases: Cases): void {
     }]);
   });
 
-  cases.test("a session is told whether it is alone, and whether it holds something", async (scene) => {
+  cases.test("the files of others show whether the session is alone and has holds", async (scene) => {
     const ann = await scene.peer("ann");
     const standing = async ({ id, store }: Peer) => {
       const all = { project: null, folders: [] };
@@ -429,7 +429,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(await standing(ann), { isAlone: true, isHolder: true });
   });
 
-  cases.test("listing the files of others judges nobody", async (scene) => {
+  cases.test("listing files of others checks no process", async (scene) => {
     const bob = await scene.peer("bob", { start: GONE_PROCESS });
     const ann = await scene.peer("ann");
     await bob.hold("/held", ADVISORY);
@@ -437,7 +437,7 @@ export function edits(cases: Cases): void {
     assert.equal((await ann.store.session("bob"))?.status, "active");
   });
 
-  cases.test("the files of others are those of a project and of none", async (scene) => {
+  cases.test("files of others are of the project or of no project", async (scene) => {
     const ann = await scene.peer("ann");
     for (const project of ["/one", "/two", null]) {
       const peer = await scene.peer(`of ${project}`, { start: { project } });
@@ -453,7 +453,7 @@ export function edits(cases: Cases): void {
     assert.equal((await of(null)).length, 3);
   });
 
-  cases.test("the files of others are those below a folder, in any project", async (scene) => {
+  cases.test("files of others below a folder are of any project", async (scene) => {
     const ann = await scene.peer("ann");
     const start = { project: "/far" };
     const bob = await scene.peer("bob", { start });
@@ -488,7 +488,7 @@ export function edits(cases: Cases): void {
       "/Here/below/b",
       "/Here/d",
     ]);
-    // A folder reaches down, a file or a glob beside it does not.
+    // A folder covers files below it, a file or glob beside it does not.
     assert.deepEqual(await of("/Here/other"), ["/", "/Here"]);
     assert.deepEqual(await of("/Here/a"), ["/", "/Here", "/Here/a"]);
     assert.deepEqual(await of("/nowhere", "/Hereabouts"), [

@@ -1,5 +1,5 @@
 /**
- * All that a store shows, to be compared before and after.
+ * Visible state of a store, for comparisons.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Operations } from "../bus/operations.ts";
 import { targetOf } from "./peer.ts";
 
-/** Returns all that a store holds, as far as it can be seen. */
+/** Returns everything that a store shows. */
 export async function everything(store: Operations): Promise<unknown> {
   const all = { channels: null, project: null, session: null };
   const { messages } = await store.read(all, store.startCursor, 10_000);

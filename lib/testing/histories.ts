@@ -1,6 +1,6 @@
 /**
- * Random histories: whatever sessions do, the store shows what a plain model
- * shows. A difference is shrunk to the shortest history that makes it.
+ * Random histories: after any acts of sessions, a store shows what a plain model
+ * shows. A difference is shrunk to the shortest history that causes it.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import type { StoreUnderTest } from "./store_under_test.ts";
 const HISTORIES = 50;
 const COMMANDS_MAX = 60;
 
-// What is tried to make a history shorter that shows a difference.
+// Largest number of attempts to shorten a failing history.
 const SHRINKS_MAX = 300;
 
 /** Adds the cases. */
 export function histories(cases: Cases, store: StoreUnderTest): void {
   const timed = cases.needing("movesClock");
-  timed.test("whatever is done, the store shows what a plain model shows", async () => {
+  timed.test("a store shows what a plain model shows after any history", async () => {
     const { capabilities } = store;
     let shrinksLeft = Infinity;
     const property = fc.asyncProperty(
@@ -48,7 +48,7 @@ export function histories(cases: Cases, store: StoreUnderTest): void {
   });
 }
 
-/** That a store and the model differ, after so many commands. */
+/** Difference of a store and the model after a number of commands. */
 class Difference extends Error {
   readonly commands: number;
 
@@ -87,7 +87,7 @@ async function compare(
   }
 }
 
-/** A history to run again, as a failure names it. */
+/** Returns a history to run again, as a failure names it. */
 function fromEnvironment(): { seed?: number; path?: string } {
   const read = (name: string) => {
     try {
@@ -104,7 +104,7 @@ function fromEnvironment(): { seed?: number; path?: string } {
 function describe(result: fc.RunDetails<[Command[]]>): string {
   const { seed, counterexamplePath, errorInstance } = result;
   const [history] = result.counterexample ?? [[]];
-  // What comes after the difference has no part in it.
+  // Commands after the difference are irrelevant.
   const commands = errorInstance instanceof Difference
     ? history.slice(0, errorInstance.commands)
     : history;

@@ -1,6 +1,6 @@
 /**
- * Keeping: a message lives until its TTL is over or its channel is over its
- * cap, and is never read after that, purged or not.
+ * Keeping: a message lives until its TTL ends or its channel exceeds the cap. It is
+ * never read after that, purged or not.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { HOUR_MS } from "./peer.ts";
 
 const DAY_MS = 24 * HOUR_MS;
 
-// More steps than any case leaves to be done.
+// More steps than any case needs.
 const STEPS_MAX = 100;
 
-/** Purges to the end. */
+/** Purges until no step is left. */
 export async function purgeAll(
   store: Operations,
 ): Promise<Omit<Purged, "more">> {
@@ -35,7 +35,7 @@ export async function purgeAll(
 export function keeping(cases: Cases): void {
   const timed = cases.needing("movesClock");
 
-  timed.test("a message is read until its TTL is over, and not after", async (scene) => {
+  timed.test("a message is read until its TTL ends, and not after", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.append("short", { ttlSeconds: 60 });
     await ann.append("long", { ttlSeconds: 600 });
@@ -47,7 +47,7 @@ export function keeping(cases: Cases): void {
     assert.deepEqual(await bob.read(), []);
   });
 
-  timed.test("an expired message is in no count of what is kept", async (scene) => {
+  timed.test("an expired message does not count as kept", async (scene) => {
     const ann = await scene.peer("ann");
     await ann.append(1, { channel: "b", ttlSeconds: 60 });
     await ann.append(2, { channel: "b", ttlSeconds: 600 });
@@ -57,7 +57,7 @@ export function keeping(cases: Cases): void {
     assert.equal(messages, 1);
   });
 
-  timed.test("an id that has expired is a cursor still", async (scene) => {
+  timed.test("the id of an expired message is still a cursor", async (scene) => {
     const [ann, bob] = await scene.two();
     const id = await ann.append(1, { ttlSeconds: 60 });
     await ann.append(2, { ttlSeconds: 600 });
@@ -67,7 +67,7 @@ export function keeping(cases: Cases): void {
     assert.deepEqual(await bob.read(id), [2]);
   });
 
-  timed.test("what is purged is not given again: the end stays the end", async (scene) => {
+  timed.test("a purge moves no cursor, and ids are not given again", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.append(1, { ttlSeconds: 60 });
     const end = await ann.store.endCursor();
@@ -78,39 +78,39 @@ export function keeping(cases: Cases): void {
     assert.deepEqual(await bob.read(end), [2]);
   });
 
-  timed.test("a purge counts what it deletes, and a second one finds nothing", async (scene) => {
+  timed.test("a purge counts its deletions, and a second one finds nothing", async (scene) => {
     const [ann, bob] = await scene.two();
-    // Above what one step may take.
+    // More than one step deletes.
     await bob.appendAll(
       Array.from({ length: 450 }, (_, i) => bob.message(i, { ttlSeconds: 60 })),
     );
     await bob.append("kept", { ttlSeconds: DAY_MS / 1000 });
     await bob.store.endSession("bob");
-    // With it ends what it may purge in passing.
+    // Closing it ends its own purge steps.
     await bob.store.close();
     await scene.advance(HOUR_MS);
     const { expired, overCap } = await purgeAll(ann.store);
-    // Both came, and bob ended.
+    // Two registrations and the end of bob.
     assert.deepEqual({ expired, overCap }, { expired: 453, overCap: 0 });
     assert.equal((await purgeAll(ann.store)).expired, 0);
     assert.deepEqual(await ann.read(), ["kept"]);
   });
 
-  timed.test("a purge is due again after the clock was set back", async (scene) => {
+  timed.test("a purge is due after the clock is set back", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.store.purge();
     await scene.advance(-HOUR_MS);
-    // Past the bus, which would purge after it.
+    // Directly to the store, because the bus would purge afterwards.
     await ann.store.store.append([ann.message(1, { ttlSeconds: 60 })], {
       atomic: true,
     });
     await scene.advance(HOUR_MS / 2);
-    // By now it is half an hour before the last purge.
+    // The clock now shows half an hour before the last purge.
     await bob.store.purgeIfDue();
     assert.equal((await bob.store.purge()).expired, 0);
   });
 
-  cases.test("a step of the purge is bounded", async (scene) => {
+  cases.test("a purge step is bounded", async (scene) => {
     const ann = await scene.peer("ann", { channelMessagesMax: 10 });
     await ann.appendAll(
       Array.from({ length: 2_000 }, (_, i) => ann.message(i)),
@@ -138,7 +138,7 @@ export function keeping(cases: Cases): void {
     assert.deepEqual(await ann.read(), [...all.slice(16), "next"]);
   });
 
-  timed.test("the built-in channels have lifetimes of their own", async (scene) => {
+  timed.test("the built-in channels have their own TTLs", async (scene) => {
     const ann = await scene.bus("ann");
     await ann.sessions.register();
     for (const channel of ["state", "file_conflict", "task_broadcast", "b"]) {
@@ -168,7 +168,7 @@ export function keeping(cases: Cases): void {
     assert.deepEqual(await living(), []);
   });
 
-  timed.test("an ended session is remembered for a day", async (scene) => {
+  timed.test("an ended session is kept for a day", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.store.endSession("bob");
     await scene.advance(23 * HOUR_MS);
@@ -180,7 +180,7 @@ export function keeping(cases: Cases): void {
     assert.equal((await ann.store.session("ann"))?.id, "ann");
   });
 
-  timed.test("a session that a message refers to is remembered", async (scene) => {
+  timed.test("an ended session is kept while a message refers to it", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.append(1, { ttlSeconds: 3 * DAY_MS / 1000 });
     await bob.store.endSession("bob");
@@ -190,7 +190,7 @@ export function keeping(cases: Cases): void {
     assert.deepEqual(await ann.read(), [1]);
   });
 
-  timed.test("a subscription delivers nothing that has expired", async (scene) => {
+  timed.test("a subscription delivers no expired message", async (scene) => {
     const ann = await scene.bus("ann");
     await ann.publish("b", "short", { ttlSeconds: 60 });
     await ann.publish("b", "short, too", { ttlSeconds: 60 });
@@ -198,7 +198,7 @@ export function keeping(cases: Cases): void {
     const reader = ann.subscribe("b", { from: "start" });
     const first = await reader.next();
     assert.equal(first.value?.payload, "short");
-    // The rest was read ahead; it expires before it is delivered.
+    // The rest of the page expires before its delivery.
     await scene.advance(90_000);
     const second = await reader.next();
     assert.equal(second.value?.payload, "long");

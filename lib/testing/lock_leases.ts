@@ -1,5 +1,5 @@
 /**
- * Leases of locks: how long they hold, and what a late holder finds out.
+ * Leases of locks: expiry, renewal, and late holders.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { GONE_PROCESS, NO_PROCESS } from "./processes.ts";
 const ADVISORY = { type: "advisory" } as const;
 const TAKE_OVER = { takeOver: true } as const;
 
-/** Refuses anything but the loss of this hold. */
+/** Asserts that an error is the loss of this hold. */
 function lossOf(hold: Hold): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof NotHeldError, String(error));
@@ -29,7 +29,7 @@ function lossOf(hold: Hold): (error: unknown) => boolean {
 export function lockLeases(cases: Cases): void {
   const timed = cases.needing("movesClock");
 
-  cases.test("what is not held under its token can't be renewed or given back", async (scene) => {
+  cases.test("a hold with a wrong token cannot be renewed or released", async (scene) => {
     const [ann, bob] = await scene.two();
     const stale = await ann.hold("/a");
     await ann.store.releaseLock(stale);
@@ -42,11 +42,11 @@ export function lockLeases(cases: Cases): void {
       );
       await assert.rejects(() => bob.store.releaseLock(wrong), lossOf(wrong));
     }
-    // Refused means unchanged.
+    // The refusal changed nothing.
     assert.deepEqual(await ann.store.locks({ project: null }), [hold]);
   });
 
-  timed.test("a renewed lock is held from then on", async (scene) => {
+  timed.test("a renewed lock is held for its lease from then on", async (scene) => {
     const ann = await scene.peer("ann");
     const hold = await ann.hold("/a", { leaseMs: 60_000 });
     await scene.advance(30_000);
@@ -59,7 +59,7 @@ export function lockLeases(cases: Cases): void {
     assert.equal(held.overdue, false);
   });
 
-  timed.test("past its expiry a living process's lock is overdue, and held", async (scene) => {
+  timed.test("the lock of a living process is overdue and held after its expiry", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/a", { leaseMs: 60_000 });
     await scene.advance(90_000);
@@ -67,13 +67,13 @@ export function lockLeases(cases: Cases): void {
     assert.deepEqual(overdue, { ...hold, overdue: true });
     const [blocker] = blockersOf(await bob.ask("/a"));
     assert.equal(blocker.overdue, true);
-    // Its holder is late, but holds it.
+    // The late holder still holds it.
     const renewed = await ann.store.renewLock(hold, HOUR_MS);
     assert.equal(renewed.overdue, false);
     await ann.store.releaseLock(renewed);
   });
 
-  timed.test("an overdue lock is taken over by who says so, and its holder told", async (scene) => {
+  timed.test("an overdue lock is taken over on request, and its holder is told", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/a", { leaseMs: 60_000 });
     blockersOf(await bob.ask("/a", TAKE_OVER));
@@ -89,7 +89,7 @@ export function lockLeases(cases: Cases): void {
     await assert.rejects(() => ann.store.releaseLock(hold), lossOf(hold));
   });
 
-  timed.test("nobody's lock is taken over for one that is refused", async (scene) => {
+  timed.test("a refused request takes over no lock", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     await ann.hold("/a", { ...ADVISORY, leaseMs: 60_000 });
@@ -120,7 +120,7 @@ export function lockLeases(cases: Cases): void {
     assert.deepEqual(await holders(ann.store), ["bob"]);
   });
 
-  cases.test("the lock of a process that is gone is free for who asks", async (scene) => {
+  cases.test("the lock of a dead process is free for the next request", async (scene) => {
     const ann = await scene.peer("ann", { start: GONE_PROCESS });
     const bob = await scene.peer("bob");
     const hold = await ann.hold("/a");

@@ -1,6 +1,6 @@
 /**
- * Locks on named resources, on what may be a file's name, and in worktrees that
- * lie inside one another.
+ * Locks on named resources, on globs that may be file names, and in nested
+ * worktrees.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const ADVISORY = { type: "advisory" } as const;
 
 /** Adds the cases. */
 export function lockNames(cases: Cases): void {
-  cases.test("a held name is what was asked for, and refuses another session", async (scene) => {
+  cases.test("a held name blocks another session", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("@port/3000", NAME);
     assert.equal(hold.kind, "name");
@@ -32,7 +32,7 @@ export function lockNames(cases: Cases): void {
     await bob.hold("@port/3000", NAME);
   });
 
-  cases.test("a name and a file never meet", async (scene) => {
+  cases.test("a name and a file never overlap", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("@port/3000", NAME);
     await bob.hold("/", { kind: "folder" });
@@ -42,7 +42,7 @@ export function lockNames(cases: Cases): void {
     assert.deepEqual(await holders(ann.store, { overlapping }), ["ann"]);
   });
 
-  cases.test("advisory locks on a name stand beside each other", async (scene) => {
+  cases.test("advisory locks on one name do not conflict", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("@git/head", { ...NAME, ...ADVISORY });
     const outcome = await bob.ask("@git/head", { ...NAME, ...ADVISORY });
@@ -50,7 +50,7 @@ export function lockNames(cases: Cases): void {
     assert.deepEqual(overlaps.map(({ risk }) => risk), ["conflict"]);
   });
 
-  cases.test("a name is waited for, first come, first served", async (scene) => {
+  cases.test("waiters for a name are served first come, first served", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const hold = await ann.hold("@x", NAME);
@@ -77,7 +77,7 @@ export function lockNames(cases: Cases): void {
     );
   });
 
-  cases.test("an exclusive name speaks against an edit request on it", async (scene) => {
+  cases.test("an exclusive name conflicts with an edit of it", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.hold("@git/head", NAME);
     const obstacles = await ann.store.guardEdit({
@@ -94,7 +94,7 @@ export function lockNames(cases: Cases): void {
     );
   });
 
-  cases.test("a name is no file that another session is at", async (scene) => {
+  cases.test("a name is not among the files of others", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.hold("@x", NAME);
     const all = { project: null, folders: [] };
@@ -112,7 +112,7 @@ export function lockNames(cases: Cases): void {
       );
     }
     await bob.hold("/none/x.ts");
-    // A class of one character has more in its literal beginning.
+    // A class of one character extends the literal beginning.
     await ann.hold("/none/y[1].txt", { kind: "glob" });
     assert.equal((await bob.ask("/none/y[1].txt")).state, "refused");
     assert.equal((await bob.ask("/none/y1.txt")).state, "refused");
@@ -137,7 +137,7 @@ export function lockNames(cases: Cases): void {
     }
   });
 
-  cases.test("a lock does not reach into another worktree below its own", async (scene) => {
+  cases.test("a lock does not cover another worktree below its own", async (scene) => {
     const [ann, bob] = await scene.two();
     const main = { worktree: "/repo" };
     const nested = { worktree: "/repo/trees/x" };

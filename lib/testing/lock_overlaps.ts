@@ -1,5 +1,5 @@
 /**
- * Overlaps: which locks meet, and who is told.
+ * Overlaps: locks that overlap, and the sessions that are told.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { heldBy } from "./peer.ts";
 
 const ADVISORY = { type: "advisory" } as const;
 
-/** What was said of conflicts: the event and who is concerned. */
+/** Returns announced conflicts: the event and the sessions. */
 export async function conflicts(store: Operations): Promise<string[]> {
   const { messages } = await store.read(
     { channels: ["file_conflict"], project: null, session: null },
@@ -29,7 +29,7 @@ export async function conflicts(store: Operations): Promise<string[]> {
 
 /** Adds the cases. */
 export function lockOverlaps(cases: Cases): void {
-  cases.test("advisory locks stand beside each other, and both are told", async (scene) => {
+  cases.test("overlapping advisory locks are both held, and both holders are told", async (scene) => {
     const [ann, bob] = await scene.two();
     const first = await ann.hold("/a", ADVISORY);
     const outcome = await bob.ask("/a", ADVISORY);
@@ -38,12 +38,12 @@ export function lockOverlaps(cases: Cases): void {
     assert.deepEqual(overlaps, [{ risk: "conflict", hold: first }]);
     assert.deepEqual(await holders(ann.store), ["ann", "bob"]);
     assert.deepEqual(await conflicts(ann.store), ["overlap: bob ann"]);
-    // Taken once more, it is no news.
+    // A second acquire is not announced again.
     await bob.hold("/a", ADVISORY);
     assert.deepEqual(await conflicts(ann.store), ["overlap: bob ann"]);
   });
 
-  cases.test("an advisory lock refuses an exclusive one, and its holder is told", async (scene) => {
+  cases.test("an advisory lock blocks an exclusive one, and its holder is told", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/a", ADVISORY);
     const [blocker] = blockersOf(await bob.ask("/a"));
@@ -52,7 +52,7 @@ export function lockOverlaps(cases: Cases): void {
     assert.deepEqual(await conflicts(ann.store), ["wanted: bob ann"]);
   });
 
-  cases.test("files, folders and globs meet where they overlap on disk", async (scene) => {
+  cases.test("files, folders and globs conflict where they overlap on disk", async (scene) => {
     const [ann, bob] = await scene.two();
     const [file, folder, glob] = ["file", "folder", "glob"] as const;
     const meets = async (
@@ -103,7 +103,7 @@ export function lockOverlaps(cases: Cases): void {
     assert.deepEqual(await conflicts(ann.store), ["merge-risk: bob ann"]);
   });
 
-  cases.test("two agents of a session are not in each other's way", async (scene) => {
+  cases.test("two agents of one session do not conflict", async (scene) => {
     const ann = await scene.peer("ann");
     const one = await ann.hold("/a", { agent: "one" });
     const outcome = await ann.ask("/a", { agent: "two" });
@@ -114,7 +114,7 @@ export function lockOverlaps(cases: Cases): void {
     assert.deepEqual(await conflicts(ann.store), ["same-session: ann ann"]);
   });
 
-  cases.test("whom it acts for is never in a session's way", async (scene) => {
+  cases.test("a hold of a delegator never conflicts", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/a");
     const outcome = await bob.ask("/a", { actingFor: ["ann"] });

@@ -1,6 +1,6 @@
 /**
- * Waiting for locks: first come, first served, and what is freed goes to who
- * is next, in the same step.
+ * Waiting for locks: first come, first served. A freed lock passes to the next
+ * waiter in the same step.
  *
  * @module
  */
@@ -17,14 +17,14 @@ const ADVISORY = { type: "advisory" } as const;
 const PATH = "/mbus-conformance/a.ts";
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-// Longer than any case waits: what comes was not brought by its end.
+// Longer than any case runs, so that no wait ends by its timeout.
 const LONG = { waitMs: 600_000 };
 
 /** Adds the cases. */
 export function waiting(cases: Cases): void {
   const timed = cases.needing("movesClock");
 
-  cases.test("who waits is told for whom", async (scene) => {
+  cases.test("a waiter gets its blockers", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/a", { why: "mend it" });
     const waiter = await bob.queue("/a");
@@ -38,18 +38,18 @@ export function waiting(cases: Cases): void {
     assert.deepEqual(await holders(ann.store), ["ann"]);
   });
 
-  cases.test("what nobody holds needs no waiting", async (scene) => {
+  cases.test("a request for a free path does not wait", async (scene) => {
     const ann = await scene.peer("ann");
     await ann.hold("/a", { wait: true });
     assert.deepEqual(await ann.store.lockWaiters(targetOf("/a")), []);
   });
 
-  cases.test("giving back grants to who waits, in one step", async (scene) => {
+  cases.test("a release grants the lock to its waiter in one step", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/a");
     const waiter = await bob.queue("/a", { why: "next" });
     await ann.store.releaseLock(hold);
-    // Before it has looked, it holds it already.
+    // The waiter holds the lock before it checks.
     assert.deepEqual(await holders(ann.store), ["bob"]);
     blockersOf(await ann.ask("/a"));
     const granted = heldBy(await bob.check(waiter));
@@ -96,12 +96,12 @@ export function waiting(cases: Cases): void {
     assert.deepEqual(waiting.map(({ session }) => session), ["kim", "lee"]);
   });
 
-  cases.test("who comes later does not overtake who waits", async (scene) => {
+  cases.test("a later request does not overtake a waiter", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     await ann.hold("/a", ADVISORY);
     await bob.queue("/a");
-    // Only an advisory lock is held, and yet it is bob's turn.
+    // Only an advisory lock is held, but bob waits before.
     const blockers = blockersOf(await eve.ask("/a", ADVISORY));
     assert.deepEqual(
       blockers.map(({ session, state }) => [session, state]),
@@ -109,7 +109,7 @@ export function waiting(cases: Cases): void {
     );
   });
 
-  cases.test("what meets a waiter's path queues behind it, what does not goes past", async (scene) => {
+  cases.test("a request queues behind an overlapping waiter only", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const hold = await ann.hold("/src/a.ts");
@@ -121,13 +121,13 @@ export function waiting(cases: Cases): void {
     assert.equal(granted.path, "/src");
   });
 
-  cases.test("who holds it takes it once more past who waits", async (scene) => {
+  cases.test("a holder takes its lock again past waiters", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/src", { kind: "folder" });
     const waiter = await bob.queue("/src", { kind: "folder" });
     const again = await ann.hold("/src", { kind: "folder" });
     assert.equal(again.token, hold.token);
-    // What lies in it is its own already.
+    // A path inside its own exclusive lock is covered.
     const inside = await ann.hold("/src/a.ts");
     await ann.store.releaseLock(again);
     assert.equal((await bob.check(waiter)).state, "waiting");
@@ -136,7 +136,7 @@ export function waiting(cases: Cases): void {
     heldBy(await bob.check(waiter));
   });
 
-  cases.test("giving back a part lets in who may come in then", async (scene) => {
+  cases.test("a partial release lets the waiters in that fit", async (scene) => {
     const [ann, bob] = await scene.two();
     const before = await ann.hold("/a", ADVISORY);
     const more = await ann.hold("/a");
@@ -146,7 +146,7 @@ export function waiting(cases: Cases): void {
     assert.deepEqual(await holders(ann.store), ["ann", "bob"]);
   });
 
-  cases.test("who leaves the queue is not served, and the next is", async (scene) => {
+  cases.test("a waiter that leaves the queue is not served, and the next one is", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const hold = await ann.hold("/a", ADVISORY);
@@ -154,7 +154,7 @@ export function waiting(cases: Cases): void {
     const next = await eve.queue("/a", ADVISORY);
     await bob.store.leaveQueue(waiter);
     await bob.store.leaveQueue(waiter);
-    // It was only bob who stood before eve.
+    // Only bob waited before eve.
     heldBy(await eve.check(next));
     assert.deepEqual(await bob.check(waiter), {
       state: "refused",
@@ -164,7 +164,7 @@ export function waiting(cases: Cases): void {
     assert.deepEqual(await holders(ann.store), ["eve"]);
   });
 
-  cases.test("who leaves after it was granted gives it back", async (scene) => {
+  cases.test("a waiter that leaves after the grant releases the lock", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const hold = await ann.hold("/a");
@@ -203,7 +203,7 @@ export function waiting(cases: Cases): void {
     });
   });
 
-  cases.test("an upgrade that is left after it was granted is advisory again", async (scene) => {
+  cases.test("an upgrade whose waiter leaves after the grant is advisory again", async (scene) => {
     const [ann, bob] = await scene.two();
     const mine = await ann.hold("/a", ADVISORY);
     const yours = await bob.hold("/a", ADVISORY);
@@ -215,7 +215,7 @@ export function waiting(cases: Cases): void {
     assert.equal(left.token, mine.token);
   });
 
-  cases.test("an upgrade of what was given back meanwhile is refused", async (scene) => {
+  cases.test("an upgrade of a released hold is refused", async (scene) => {
     const [ann, bob] = await scene.two();
     const mine = await ann.hold("/a", ADVISORY);
     const yours = await bob.hold("/a", ADVISORY);
@@ -226,20 +226,20 @@ export function waiting(cases: Cases): void {
     assert.deepEqual(await holders(bob.store), []);
   });
 
-  cases.test("what an ended session held goes to who waits", async (scene) => {
+  cases.test("the locks of an ended session pass to waiters", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     await ann.hold("/a");
     await bob.queue("/a");
     const waiter = await eve.queue("/a");
-    // Bob ends as well: he neither gets it nor stands before eve.
+    // Bob has ended too: he gets no lock and does not block eve.
     await bob.store.endSession("bob");
     await bob.store.endSession("ann");
     heldBy(await eve.check(waiter));
     assert.deepEqual(await holders(eve.store), ["eve"]);
   });
 
-  timed.test("a lock that ends at its expiry goes to who looks then", async (scene) => {
+  timed.test("a lock that ends at its expiry passes to the waiter that looks", async (scene) => {
     const ann = await scene.peer("ann", { start: NO_PROCESS });
     const bob = await scene.peer("bob");
     await ann.hold("/a", { leaseMs: 60_000 });
@@ -252,7 +252,7 @@ export function waiting(cases: Cases): void {
     heldBy(await bob.check(waiter));
   });
 
-  timed.test("looking keeps a waiter's place", async (scene) => {
+  timed.test("a check keeps a waiter's place", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const hold = await ann.hold("/a", { leaseMs: HOUR_MS });
@@ -267,7 +267,7 @@ export function waiting(cases: Cases): void {
     assert.deepEqual(await holders(eve.store), ["bob"]);
   });
 
-  cases.test("a bus that waits gets it by a push, and says for whom it waits", async (scene) => {
+  cases.test("a waiting bus gets the lock by push, and reports its blockers", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     const lock = await ann.locks.acquire(PATH, EXCLUSIVE);
@@ -285,7 +285,7 @@ export function waiting(cases: Cases): void {
     assert.ok(got.token > lock.token);
   });
 
-  cases.test("a bus that gives up leaves the queue", async (scene) => {
+  cases.test("a bus whose wait times out leaves the queue", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     await ann.locks.acquire(PATH, EXCLUSIVE);
@@ -306,7 +306,7 @@ export function waiting(cases: Cases): void {
     assert.deepEqual(await ann.locks.waiters(PATH), []);
   });
 
-  cases.test("a bus that is closed waits no more", async (scene) => {
+  cases.test("a closed bus ends its wait", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     await ann.locks.acquire(PATH, EXCLUSIVE);

@@ -1,5 +1,5 @@
 /**
- * Locks: who holds what, and who is refused.
+ * Locks: holds and refusals.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import { heldBy, HOUR_MS, type Peer, targetOf } from "./peer.ts";
 
 const ADVISORY = { type: "advisory" } as const;
 
-/** Who stands in the way of an outcome that must be a refusal. */
+/** Returns the blockers of an outcome that must be a refusal. */
 export function blockersOf(outcome: LockOutcome): readonly Blocker[] {
   assert.equal(outcome.state, "refused", JSON.stringify(outcome));
   return (outcome as LockOutcome & { state: "refused" }).blockers;
 }
 
-/** The sessions that hold something, those first that took it first. */
+/** Returns the sessions of holds, oldest first. */
 export async function holders(
   store: Operations,
   query: Partial<LockQuery> = {},
@@ -35,7 +35,7 @@ export async function holders(
 
 /** Adds the cases. */
 export function locks(cases: Cases): void {
-  cases.test("a hold is what was asked for, and everybody sees it", async (scene) => {
+  cases.test("a hold has the requested fields for every store", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.register({ vendor: "claude", task: "T-1" });
     const hold = await ann.hold("/src/a.ts", { why: "mend it" });
@@ -57,7 +57,7 @@ export function locks(cases: Cases): void {
     assert.deepEqual(await bob.store.locks({ project: null }), [hold]);
   });
 
-  cases.test("exclusive refuses every other session, by name", async (scene) => {
+  cases.test("an exclusive lock blocks every other session and names its holder", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/a", { why: "mend it" });
     for (const wish of [{}, ADVISORY]) {
@@ -76,7 +76,7 @@ export function locks(cases: Cases): void {
     assert.deepEqual(await holders(bob.store), ["ann"]);
   });
 
-  cases.test("a lock that was given back is free", async (scene) => {
+  cases.test("a released lock is free", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/a");
     await ann.store.releaseLock(hold);
@@ -84,7 +84,7 @@ export function locks(cases: Cases): void {
     assert.equal((await bob.hold("/a")).session, "bob");
   });
 
-  cases.test("a later hold has a greater token, whoever takes it", async (scene) => {
+  cases.test("a later hold has a greater token in any session", async (scene) => {
     const peers = await scene.two();
     let last = 0;
     for (let i = 0; i < 6; i++) {
@@ -96,14 +96,14 @@ export function locks(cases: Cases): void {
     }
   });
 
-  cases.test("of many that ask at once, one gets it", async (scene) => {
+  cases.test("one of many sessions that ask at once gets the lock", async (scene) => {
     const peers = [...await scene.two(), await scene.peer("eve")];
     for (let round = 0; round < 5; round++) {
       const outcomes = await Promise.all(
         peers.flatMap((peer) => [peer.ask("/a"), peer.ask("/a")]),
       );
       const held = outcomes.filter(({ state }) => state === "held").map(heldBy);
-      // Who has it may take it once more.
+      // The holder may take it again.
       assert.equal(new Set(held.map(({ token }) => token)).size, 1);
       assert.equal(held.length, 2);
       const winner = peers.find(({ id }) => id === held[0].session)!;
@@ -111,7 +111,7 @@ export function locks(cases: Cases): void {
     }
   });
 
-  cases.test("what is taken twice is given back twice", async (scene) => {
+  cases.test("a lock that is taken twice must be released twice", async (scene) => {
     const [ann, bob] = await scene.two();
     const first = await ann.hold("/a");
     const again = await ann.hold("/a");
@@ -123,7 +123,7 @@ export function locks(cases: Cases): void {
     await bob.hold("/a");
   });
 
-  cases.test("it can be given back entirely, however often it was taken", async (scene) => {
+  cases.test("a hold can be released entirely, whatever its count", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/a");
     const hold = await ann.hold("/a");
@@ -131,7 +131,7 @@ export function locks(cases: Cases): void {
     await bob.hold("/a");
   });
 
-  cases.test("what is left of it can stand as it did before", async (scene) => {
+  cases.test("a release can restore the earlier hold", async (scene) => {
     const [ann, bob] = await scene.two();
     const before = await ann.hold("/a", { ...ADVISORY, why: "read" });
     const more = await ann.hold("/a", { why: "write", leaseMs: 2 * HOUR_MS });
@@ -150,7 +150,7 @@ export function locks(cases: Cases): void {
     blockersOf(await bob.ask("/a", ADVISORY));
   });
 
-  cases.test("taken once more for less, it is held as long as before", async (scene) => {
+  cases.test("a second acquire with a shorter lease keeps the expiry", async (scene) => {
     const ann = await scene.peer("ann");
     const { expiresAt } = await ann.hold("/a", { leaseMs: 2 * HOUR_MS });
     assert.equal((await ann.hold("/a")).expiresAt, expiresAt);
@@ -186,7 +186,7 @@ export function locks(cases: Cases): void {
     await ann.hold("/a");
   });
 
-  cases.test("a session has so many locks and no more", async (scene) => {
+  cases.test("a session has at most its limit of locks", async (scene) => {
     const ann = await scene.peer("ann", { locksMax: 3 });
     const holds: Hold[] = [];
     for (const i of [1, 2, 3]) holds.push(await ann.hold(`/${i}`));
@@ -199,13 +199,13 @@ export function locks(cases: Cases): void {
       },
     );
     assert.equal((await holders(ann.store)).length, 3);
-    // Once more is not one more.
+    // A second acquire does not count towards the limit.
     await ann.hold("/1");
     await ann.store.releaseLock(holds[1]);
     await ann.hold("/4");
   });
 
-  cases.test("locks are listed by what is asked for, oldest first", async (scene) => {
+  cases.test("locks are listed by the query, oldest first", async (scene) => {
     const [ann, bob] = await scene.two();
     const inProject = (peer: Peer, path: string, project: string) =>
       peer.store.acquireLock({
@@ -236,7 +236,7 @@ export function locks(cases: Cases): void {
       "bob /one/a",
       "bob /b",
     ]);
-    // What lies below a folder is listed, too, whatever its project.
+    // Locks below a folder are listed in any project.
     const below = (below: string) => paths({ project: "/one/sub", below });
     assert.deepEqual(await below("/two"), ["ann /b", "ann /two/a", "bob /b"]);
     assert.deepEqual(await below("/two/a"), ["ann /b", "ann /two/a", "bob /b"]);
@@ -256,7 +256,7 @@ export function locks(cases: Cases): void {
     assert.deepEqual(await paths({ path: "/none" }), []);
   });
 
-  cases.test("a bus's lock is given back at the end of its block", async (scene) => {
+  cases.test("a bus's lock is released at the end of its block", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     const path = "/mbus-conformance/a.ts";

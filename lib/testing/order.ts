@@ -10,7 +10,7 @@ import type { Message } from "../model/message.ts";
 import type { Cases } from "./case.ts";
 import { ON_CHANNEL, payloadsOf, type Peer } from "./peer.ts";
 
-/** Reads on in small pages until a page is not full. */
+/** Reads small pages until a page is not full. */
 async function readOn(
   store: Operations,
   from: string,
@@ -28,13 +28,13 @@ async function readOn(
 
 /** Adds the cases. */
 export function order(cases: Cases): void {
-  cases.test("a session's messages keep the order in which it published", async (scene) => {
+  cases.test("messages of a session keep the order of its publishes", async (scene) => {
     const [ann, bob] = await scene.two();
     for (let i = 0; i < 20; i++) await ann.append(i);
     assert.deepEqual(await bob.read(), [...Array(20).keys()]);
   });
 
-  cases.test("what was acknowledged comes before what is published then", async (scene) => {
+  cases.test("an acknowledged message comes before later publishes", async (scene) => {
     const [ann, bob] = await scene.two();
     for (let i = 0; i < 10; i++) {
       await (i % 2 === 0 ? ann : bob).append(i);
@@ -43,7 +43,7 @@ export function order(cases: Cases): void {
     assert.deepEqual(await bob.read(), [...Array(10).keys()]);
   });
 
-  cases.test("all readers see one order, whoever publishes at once", async (scene) => {
+  cases.test("all readers see one order of concurrent publishes", async (scene) => {
     const [ann, bob] = await scene.two();
     await Promise.all(
       Array.from(
@@ -60,7 +60,7 @@ export function order(cases: Cases): void {
     assert.deepEqual(await ids(ann, 1), whole);
   });
 
-  cases.test("who reads while others publish skips nothing and gets none twice", async (scene) => {
+  cases.test("a reader during publishes skips no message and gets none twice", async (scene) => {
     const [ann, bob] = await scene.two();
     const reader = await scene.peer("eve");
     let open = 2;
@@ -90,7 +90,7 @@ export function order(cases: Cases): void {
     );
   });
 
-  cases.test("what is appended together is seen whole or not at all", async (scene) => {
+  cases.test("messages of one append become visible together", async (scene) => {
     const [ann, bob] = await scene.two();
     let open = true;
     const publishing = (async () => {
@@ -108,7 +108,7 @@ export function order(cases: Cases): void {
     await publishing;
   });
 
-  cases.test("a subscription delivers in that order, each once", async (scene) => {
+  cases.test("a subscription delivers each message once in order", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     const reader = bob.subscribe("b", { from: "start" });

@@ -1,5 +1,5 @@
 /**
- * A session with a store of its own: cases say what it does in few words.
+ * Session with a store of its own, for short cases.
  *
  * @module
  */
@@ -15,20 +15,20 @@ import type { Session, SessionStart } from "../model/session.ts";
 import type { Interest, Message, NewMessage, Page } from "../model/message.ts";
 import type { Claimer, Task, TaskPosting } from "../model/task.ts";
 
-/** The channel that cases use, unless they say otherwise. */
+/** Default channel of cases. */
 export const CHANNEL = "a";
 
-/** What is on that channel, but nothing that is for one session only. */
+/** Interest in messages of that channel, without direct ones. */
 export const ON_CHANNEL: Interest = {
   channels: [CHANNEL],
   project: null,
   session: null,
 };
 
-/** An hour: what begins in a case lasts as long, unless it says otherwise. */
+/** Default lease and TTL of cases: an hour, in milliseconds. */
 export const HOUR_MS: number = 60 * 60 * 1000;
 
-/** How a case wants a lock, where it matters. */
+/** Options of a lock request in a case. */
 export type LockWish =
   & Partial<Omit<LockRequest, "session" | "target">>
   & {
@@ -37,24 +37,24 @@ export type LockWish =
     readonly worktree?: string;
   };
 
-/** A registered session with a store of its own. */
+/** Registered session with a store of its own. */
 export class Peer {
-  /** The store. */
+  /** Store of the session. */
   readonly store: Operations;
   #id: string;
 
-  /** Makes one; it is yet to be registered. */
+  /** Makes a session that is not registered yet. */
   constructor(store: Operations, id: string) {
     this.store = store;
     this.#id = id;
   }
 
-  /** The session's id. */
+  /** Id of the session. */
   get id(): string {
     return this.#id;
   }
 
-  /** Registers the session, of this process unless `start` says otherwise. */
+  /** Registers the session; `start` overrides this process and other facts. */
   async register(start: Partial<SessionStart> = {}): Promise<Session> {
     const session = await this.store.registerSession({
       id: this.#id,
@@ -68,7 +68,7 @@ export class Peer {
     return session;
   }
 
-  /** A message of this session. */
+  /** Returns a message of this session. */
   message(payload: Json, options: Partial<NewMessage> = {}): NewMessage {
     return {
       sender: this.#id,
@@ -109,7 +109,7 @@ export class Peer {
     return await this.store.read({ ...ON_CHANNEL, ...interest }, cursor, limit);
   }
 
-  /** What is there to read, as payloads. */
+  /** Returns the payloads of a page. */
   async read(
     cursor?: string,
     interest?: Partial<Interest>,
@@ -117,7 +117,7 @@ export class Peer {
     return payloadsOf((await this.page(cursor, interest)).messages);
   }
 
-  /** Asks for a lock: exclusive, and without waiting, unless said otherwise. */
+  /** Requests a lock; by default exclusive and without waiting. */
   async ask(path: string, wish: LockWish = {}): Promise<LockOutcome> {
     const { kind, repository, worktree, ...request } = wish;
     return await this.store.acquireLock({
@@ -136,19 +136,19 @@ export class Peer {
     });
   }
 
-  /** Takes a lock that nobody stands in the way of. */
+  /** Takes a lock that no session blocks. */
   async hold(path: string, wish: LockWish = {}): Promise<Hold> {
     return heldBy(await this.ask(path, wish));
   }
 
-  /** Queues for a lock that somebody stands in the way of. */
+  /** Queues for a lock that another session blocks. */
   async queue(path: string, wish: LockWish = {}): Promise<string> {
     const outcome = await this.ask(path, { ...wish, wait: true });
     assert.equal(outcome.state, "waiting");
     return (outcome as LockOutcome & { state: "waiting" }).waiter;
   }
 
-  /** How its waiter stands. */
+  /** Returns the state of its waiter. */
   async check(waiter: string): Promise<LockOutcome> {
     return await this.store.checkWaiter(waiter, this.#id);
   }
@@ -167,25 +167,25 @@ export class Peer {
     });
   }
 
-  /** It as who claims. */
+  /** Returns this session as a claimer. */
   claimer(options: Partial<Claimer> = {}): Claimer {
     return { session: this.#id, project: null, leaseMs: HOUR_MS, ...options };
   }
 }
 
-/** The hold of an outcome that must be one. */
+/** Returns the hold of an outcome that must have one. */
 export function heldBy(outcome: LockOutcome): Hold {
   assert.equal(outcome.state, "held", JSON.stringify(outcome));
   return (outcome as LockOutcome & { state: "held" }).hold;
 }
 
-/** What a lock is put on: paths that are on no disk, or names. */
+/** Returns a lock target: a path that is on no disk, or a name. */
 export function targetOf(
   path: string,
   kind: LockKind = "file",
   repository?: string,
 ): LockTarget {
-  // A name is one thing in its project.
+  // A name is one resource in its project.
   const text = kind === "name" ? `@project/any/:/${path.slice(1)}` : path;
   return {
     kind,
@@ -198,7 +198,7 @@ export function targetOf(
   };
 }
 
-/** What messages carry. */
+/** Returns the payloads of messages. */
 export function payloadsOf(messages: readonly Message[]): Json[] {
   return messages.map(({ payload }) => payload);
 }

@@ -1,5 +1,5 @@
 /**
- * Publishing: what is stored, whole or not at all.
+ * Publishing: messages are stored completely or not at all.
  *
  * @module
  */
@@ -27,14 +27,14 @@ export function publishing(cases: Cases): void {
     }
   });
 
-  cases.test("a message says when it was published and when it ends", async (scene) => {
+  cases.test("a message has its time of publishing and its expiry", async (scene) => {
     const ann = await scene.peer("ann");
     const before = scene.nowMs;
     await ann.append(1, { ttlSeconds: 90.5 });
     const after = scene.nowMs;
     const { messages: [message] } = await ann.page();
     const createdMs = Date.parse(message.createdAt);
-    // The storage's idea of its clock may be a little off.
+    // The clock of the storage may differ slightly.
     assert.ok(createdMs >= before - 5_000 && createdMs <= after + 5_000);
     assert.equal(Date.parse(message.expiresAt) - createdMs, 90_500);
     for (const time of [message.createdAt, message.expiresAt]) {
@@ -42,7 +42,7 @@ export function publishing(cases: Cases): void {
     }
   });
 
-  cases.test("every JSON value comes back as it was", async (scene) => {
+  cases.test("every JSON value is read as it was published", async (scene) => {
     const [ann, bob] = await scene.two();
     const values: Json[] = [
       null,
@@ -72,7 +72,7 @@ export function publishing(cases: Cases): void {
     );
   });
 
-  cases.test("as many results as messages, in their order", async (scene) => {
+  cases.test("an append returns a result per message, in order", async (scene) => {
     const ann = await scene.peer("ann");
     const wanted = Array.from({ length: 50 }, (_, i) => i);
     const appended = await ann.appendAll(wanted.map((i) => ann.message(i)));
@@ -84,7 +84,7 @@ export function publishing(cases: Cases): void {
     assert.deepEqual(messages.map(({ payload }) => payload), wanted);
   });
 
-  cases.test("no messages are appended as nothing", async (scene) => {
+  cases.test("an append of no messages returns no results", async (scene) => {
     const ann = await scene.peer("ann");
     for (const atomic of [true, false]) {
       assert.deepEqual(await ann.store.append([], { atomic }), []);
@@ -92,7 +92,7 @@ export function publishing(cases: Cases): void {
     assert.deepEqual(await ann.read(), []);
   });
 
-  cases.test("atomic: one refusal refuses all and is thrown", async (scene) => {
+  cases.test("atomic: one invalid message rejects all and is thrown", async (scene) => {
     const ann = await scene.peer("ann");
     const messages = [
       ann.message(1),
@@ -105,14 +105,14 @@ export function publishing(cases: Cases): void {
       UnknownSessionError,
     );
     assert.deepEqual(await ann.read(), []);
-    // Refused means unchanged: what comes next comes right after.
+    // The refusal changed nothing: the next id follows directly.
     await ann.append(4);
     assert.deepEqual(await ann.read(end), [4]);
   });
 
   for (const atomic of [true, false]) {
     const how = atomic ? "atomic" : "not atomic";
-    cases.test(`${how}: many keep their order, whomever they are for`, async (scene) => {
+    cases.test(`${how}: many messages keep their order, direct or not`, async (scene) => {
       const [ann, bob] = await scene.two();
       const question = await bob.append("?", { to: "ann", channel: "other" });
       const end = await bob.store.endCursor();
@@ -134,7 +134,7 @@ export function publishing(cases: Cases): void {
     });
   }
 
-  cases.test("not atomic: of many only those that will not do are refused", async (scene) => {
+  cases.test("not atomic: only the invalid ones of many messages are rejected", async (scene) => {
     const ann = await scene.peer("ann");
     const messages = Array.from(
       { length: 35 },
@@ -149,7 +149,7 @@ export function publishing(cases: Cases): void {
     );
   });
 
-  cases.test("not atomic: each stands for itself", async (scene) => {
+  cases.test("not atomic: an invalid message rejects only itself", async (scene) => {
     const ann = await scene.peer("ann");
     const results = await ann.store.append([
       ann.message(1),
@@ -172,7 +172,7 @@ export function publishing(cases: Cases): void {
     );
   });
 
-  cases.test("stores that publish at once lose nothing", async (scene) => {
+  cases.test("stores that publish at once lose no message", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const each = Array.from({ length: 40 }, (_, i) => i);
@@ -186,7 +186,7 @@ export function publishing(cases: Cases): void {
     assert.equal(read.length, 120);
   });
 
-  cases.test("a bus resolves once the message is there for others", async (scene) => {
+  cases.test("a publish resolves once other stores can read the message", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     const { id } = await ann.publish("state", "working");
@@ -216,7 +216,7 @@ export function publishing(cases: Cases): void {
     );
   });
 
-  cases.test("a publish that is refused fails alone among those of its tick", async (scene) => {
+  cases.test("a refused publish fails alone among publishes of its tick", async (scene) => {
     const ann = await scene.bus("ann");
     const settled = await Promise.allSettled([
       ann.publish("b", 1),
@@ -231,7 +231,7 @@ export function publishing(cases: Cases): void {
     assert.deepEqual(messages.map(({ payload }) => payload), [1, 3]);
   });
 
-  cases.test("what a bus refuses is not stored", async (scene) => {
+  cases.test("a message that a bus refuses is not stored", async (scene) => {
     const ann = await scene.bus("ann", { payloadBytesMax: 100 });
     const refused = async (name: string, act: () => Promise<unknown>) =>
       await assert.rejects(act, { name });

@@ -1,5 +1,5 @@
 /**
- * A scene: fresh storage for one case, and who is on it.
+ * Scene: fresh storage for one case, and its sessions.
  *
  * @module
  */
@@ -17,18 +17,18 @@ import type {
   TestStoreOptions,
 } from "./store_under_test.ts";
 
-/** How a case wants a bus opened. */
+/** Options of opening a bus in a case. */
 export type SceneBusOptions =
   & TestStoreOptions
   & Pick<OpenBusOptions, "project" | "payloadBytesMax" | "signal" | "vendor">;
 
-/** Fresh storage for one case, and who is on it. */
+/** Fresh storage for one case, and its sessions. */
 export class Scene implements AsyncDisposable {
   readonly #storage: TestStorage;
   readonly #operations: NonNullable<StoreUnderTest["operations"]>;
   readonly #opened: (Operations | MessageBus)[] = [];
 
-  /** Made for each case. */
+  /** Makes a scene for one case. */
   constructor(
     storage: TestStorage,
     operations: NonNullable<StoreUnderTest["operations"]> = (sound) => sound,
@@ -37,12 +37,12 @@ export class Scene implements AsyncDisposable {
     this.#operations = operations;
   }
 
-  /** The time on the clock of the stores, in milliseconds since 1970. */
+  /** Returns the time of the stores' clock, in milliseconds since 1970. */
   get nowMs(): number {
     return this.#storage.now();
   }
 
-  /** Opens one more store. */
+  /** Opens another store. */
   async store(options?: TestStoreOptions): Promise<Operations> {
     const operations = await this.#open(options);
     this.#opened.push(operations);
@@ -57,7 +57,7 @@ export class Scene implements AsyncDisposable {
     return this.#operations(new Operations(store, limits, console.error));
   }
 
-  /** A registered session with a store of its own. */
+  /** Registers a session with a store of its own. */
   async peer(
     id: string,
     options: TestStoreOptions & { readonly start?: Partial<SessionStart> } = {},
@@ -68,12 +68,12 @@ export class Scene implements AsyncDisposable {
     return peer;
   }
 
-  /** Two registered sessions, each with a store of its own. */
+  /** Registers two sessions, each with a store of its own. */
   async two(): Promise<[ann: Peer, bob: Peer]> {
     return [await this.peer("ann"), await this.peer("bob")];
   }
 
-  /** A session's bus on a store of its own; it registers when it acts. */
+  /** Opens a session's bus on its own store; the first act registers it. */
   async bus(
     session: string,
     options: SceneBusOptions = {},
@@ -97,7 +97,7 @@ export class Scene implements AsyncDisposable {
     return bus;
   }
 
-  /** Lets time pass for all, without waiting. */
+  /** Moves the clock of all stores without waiting. */
   async advance(ms: number): Promise<void> {
     if (this.#storage.advance === undefined) {
       throw new Error("This storage has no clock that can be moved");
@@ -113,7 +113,7 @@ export class Scene implements AsyncDisposable {
     await this.#storage.insert(row);
   }
 
-  /** Closes what was opened, the last first, then the storage. */
+  /** Closes all stores, the last first, then the storage. */
   async [Symbol.asyncDispose](): Promise<void> {
     await using _storage = this.#storage;
     for (const each of this.#opened.toReversed()) await each.close();

@@ -1,5 +1,5 @@
 /**
- * Sessions: who is here, one incarnation of each at a time, and who is gone.
+ * Sessions: registration, one incarnation at a time, ends and reaping.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { everything } from "./everything.ts";
 import { HOUR_MS, Peer, targetOf } from "./peer.ts";
 import { anotherProcess, GONE_PROCESS, NO_PROCESS } from "./processes.ts";
 
-/** Fails unless whatever it publishes is refused, as its session has ended. */
+/** Asserts that publishes are refused because the session has ended. */
 async function publishesNothing(peer: Peer, takenOver = false): Promise<void> {
   const [one, two] = [peer.message("one"), peer.message("two")];
   const to = peer.message("to", { to: "bob" });
@@ -31,7 +31,7 @@ async function publishesNothing(peer: Peer, takenOver = false): Promise<void> {
   }
 }
 
-/** What was announced on the heartbeat channel, in short. */
+/** Returns announcements of the heartbeat channel, in short. */
 export async function heartbeats(store: Operations): Promise<string[]> {
   const { messages } = await store.read(
     { channels: ["heartbeat"], project: null, session: null },
@@ -45,7 +45,7 @@ export async function heartbeats(store: Operations): Promise<string[]> {
   });
 }
 
-/** The ids of the sessions that a store lists. */
+/** Returns the ids of the sessions that a store lists. */
 async function listed(
   store: Operations,
   filter: { project?: string | null; ended?: boolean } = {},
@@ -54,7 +54,7 @@ async function listed(
   return (await store.sessions({ project, ended })).map(({ id }) => id);
 }
 
-/** How a session ceases to be the one that ann registered. */
+/** Ways in which a session ceases to be the one that ann registered. */
 const CEASING: Readonly<
   Record<string, (ann: Peer, bob: Peer) => Promise<unknown>>
 > = {
@@ -69,7 +69,7 @@ const CEASING: Readonly<
   },
 };
 
-/** All that is done in the name of a session, by the name of the operation. */
+/** Returns all acts of a session, by the name of the operation. */
 function actsOf(
   ann: Peer,
   question: string,
@@ -123,7 +123,7 @@ function actsOf(
 export function sessions(cases: Cases): void {
   const timed = cases.needing("movesClock");
 
-  cases.test("a session is what it registered as, for everybody", async (scene) => {
+  cases.test("a session has its registered fields for every store", async (scene) => {
     const [ann, bob] = await scene.two();
     const start = {
       vendor: "claude",
@@ -153,14 +153,14 @@ export function sessions(cases: Cases): void {
     assert.deepEqual(first, registered);
   });
 
-  cases.test("only the whole id is the session's", async (scene) => {
+  cases.test("only a whole id finds a session", async (scene) => {
     const ann = await scene.peer("ann");
     for (const id of ["an", "ann~2", "ANN", "", "bob"]) {
       assert.equal(await ann.store.session(id), undefined, id);
     }
   });
 
-  cases.test("coming is announced once for one incarnation", async (scene) => {
+  cases.test("an incarnation is announced once", async (scene) => {
     const [ann] = await scene.two();
     await ann.register();
     await ann.register({ task: "T-1" });
@@ -168,7 +168,7 @@ export function sessions(cases: Cases): void {
     assert.equal((await ann.store.session("ann"))?.task, "T-1");
   });
 
-  cases.test("an update changes what it names, and nothing else", async (scene) => {
+  cases.test("an update changes only the given fields", async (scene) => {
     const ann = await scene.peer("ann", {
       start: { model: "opus", task: "T-1", branch: "main" },
     });
@@ -198,7 +198,7 @@ export function sessions(cases: Cases): void {
     assert.equal((await update({ task: null })).task, undefined);
   });
 
-  cases.test("only what changes is announced, not every beat", async (scene) => {
+  cases.test("a change of status is announced, a heartbeat is not", async (scene) => {
     const ann = await scene.peer("ann");
     const changes: SessionChange[] = [
       {},
@@ -216,7 +216,7 @@ export function sessions(cases: Cases): void {
     ]);
   });
 
-  timed.test("any change is a sign of life", async (scene) => {
+  timed.test("any change is a heartbeat", async (scene) => {
     const [ann, bob] = await scene.two();
     const before = (await bob.store.session("ann"))!;
     await scene.advance(60_000);
@@ -228,7 +228,7 @@ export function sessions(cases: Cases): void {
     assert.equal(after.registeredAt, before.registeredAt);
   });
 
-  cases.test("an unknown session can't be updated", async (scene) => {
+  cases.test("an unknown session cannot be updated", async (scene) => {
     const ann = await scene.peer("ann");
     await assert.rejects(
       () => ann.store.updateSession("bob", { status: "idle" }),
@@ -237,7 +237,7 @@ export function sessions(cases: Cases): void {
     assert.deepEqual(await listed(ann.store, { ended: true }), ["ann"]);
   });
 
-  cases.test("a session ends once, and is remembered", async (scene) => {
+  cases.test("a session ends once, and is kept", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.store.updateSession("ann", { activeFiles: ["/a"] });
     await bob.store.endSession("ann");
@@ -279,7 +279,7 @@ export function sessions(cases: Cases): void {
     const [ann, bob] = await scene.two();
     await bob.store.endSession("ann");
     await publishesNothing(ann);
-    // Nor does another store in its name, which has not registered it.
+    // Another store that has not registered it is refused too.
     const other = new Peer(await scene.store(), "ann");
     await publishesNothing(other);
     assert.deepEqual(await bob.read(), []);
@@ -290,13 +290,13 @@ export function sessions(cases: Cases): void {
     assert.deepEqual(await bob.read(), [1, 2, 3, 4]);
   });
 
-  cases.test("whose id another process has by now publishes nothing", async (scene) => {
+  cases.test("a session whose id another process has taken over publishes nothing", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.store.endSession("ann");
     await new Peer(bob.store, "ann").register(anotherProcess());
     await publishesNothing(ann, true);
     assert.deepEqual(await bob.read(), []);
-    // The one that has it does, and others stand for themselves beside it.
+    // The process with the id may act, and other sessions are unaffected.
     const messages = [ann.message(1), bob.message(2), ann.message(3)];
     await bob.store.append(messages, { atomic: true });
     const results = await ann.store.append(messages, { atomic: false });
@@ -308,7 +308,7 @@ export function sessions(cases: Cases): void {
   });
 
   for (const [how, cease] of Object.entries(CEASING)) {
-    cases.test(`a session that ${how} does nothing any more`, async (scene) => {
+    cases.test(`a session that ${how} can no longer act`, async (scene) => {
       const [ann, bob] = await scene.two();
       await ann.register({ worktree: "/w", branch: "main" });
       await bob.register({ worktree: "/w", branch: "main" });
@@ -353,7 +353,7 @@ export function sessions(cases: Cases): void {
       "bob came",
       "ann~2 came",
     ]);
-    // It is known by its process.
+    // The session is recognised by its process.
     const same = await ann.store.registerSession({
       id: "ann",
       vendor: "script",
@@ -364,7 +364,7 @@ export function sessions(cases: Cases): void {
     assert.deepEqual(await listed(ann.store), ["ann", "bob", "ann~2"]);
   });
 
-  cases.test("who is resumed keeps the id of a process that is gone", async (scene) => {
+  cases.test("a resumed session keeps the id of its dead process", async (scene) => {
     const ann = await scene.peer("ann", { start: GONE_PROCESS });
     const bob = await scene.peer("bob");
     await ann.hold("/a");
@@ -375,7 +375,7 @@ export function sessions(cases: Cases): void {
       ...anotherProcess(),
     });
     assert.equal(resumed.id, "ann");
-    // What the other one held was not its own.
+    // It does not inherit the holds of the other incarnation.
     assert.deepEqual(await bob.store.locks({ project: null }), []);
     assert.deepEqual(await heartbeats(bob.store), [
       "ann came",
@@ -385,7 +385,7 @@ export function sessions(cases: Cases): void {
     ]);
   });
 
-  cases.test("a session whose process is gone is found by who looks", async (scene) => {
+  cases.test("a look reaps a session whose process is dead", async (scene) => {
     const bob = await scene.peer("bob");
     const ann = await scene.peer("ann", { start: GONE_PROCESS });
     assert.deepEqual(await listed(bob.store), ["bob"]);
@@ -415,11 +415,11 @@ export function sessions(cases: Cases): void {
     }
   });
 
-  cases.test("a session without a process lives by what it says", async (scene) => {
+  cases.test("a session without a process lives by its heartbeats", async (scene) => {
     const bob = await scene.peer("bob");
     await scene.peer("ann", { start: NO_PROCESS });
     assert.deepEqual(await listed(bob.store), ["bob", "ann"]);
-    // Nobody can tell the two apart.
+    // No store can distinguish the two.
     const again = await bob.store.registerSession({
       id: "ann",
       vendor: "codex",
@@ -429,14 +429,14 @@ export function sessions(cases: Cases): void {
     assert.equal(again.vendor, "codex");
   });
 
-  cases.test("sessions are listed in the order in which they came", async (scene) => {
+  cases.test("sessions are listed in the order of registration", async (scene) => {
     const store = await scene.store();
     const ids = ["c", "a", "d", "b"];
     for (const id of ids) await scene.peer(id);
     assert.deepEqual(await listed(store), ids);
   });
 
-  cases.test("a project's sessions are its own and those of none", async (scene) => {
+  cases.test("a list of a project has its sessions and sessions of no project", async (scene) => {
     const store = await scene.store();
     for (const project of ["/one", "/two", null]) {
       await scene.peer(`of ${project}`, { start: { project } });
@@ -449,7 +449,7 @@ export function sessions(cases: Cases): void {
     assert.equal((await store.stats()).sessions, 3);
   });
 
-  cases.test("what a session held is free when it ends", async (scene) => {
+  cases.test("the holds and claims of a session are free when it ends", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/a");
     await bob.hold("/b");
@@ -466,7 +466,7 @@ export function sessions(cases: Cases): void {
     });
   });
 
-  timed.test("nothing but its process tells that a silent session is gone", async (scene) => {
+  timed.test("a silent session is dead only if its process is", async (scene) => {
     const [ann, bob] = await scene.two();
     await scene.advance(5 * HOUR_MS);
     await bob.store.purge();

@@ -1,5 +1,5 @@
 /**
- * Tasks: what is to be done, in which order, and what waits for what.
+ * Tasks: posting, order and dependencies.
  *
  * @module
  */
@@ -12,11 +12,11 @@ import type { Claim, Task } from "../model/task.ts";
 import type { Cases } from "./case.ts";
 import { HOUR_MS, type Peer } from "./peer.ts";
 
-/** Done, with nothing to say. */
+/** End of a done task without a result. */
 export const DONE = { status: "done", resultText: "null" } as const;
-/** Failed, for a reason. */
+/** End of a failed task with a reason. */
 export const FAILED = { status: "failed", resultText: '"why"' } as const;
-/** Given back undone. */
+/** End of a released claim. */
 export const OPEN = { status: "open" } as const;
 
 /** Claims a task. */
@@ -36,7 +36,7 @@ export async function next(
   return (await peer.store.claimNextTask(filter, peer.claimer()))?.id;
 }
 
-/** The tasks of no project. */
+/** Returns tasks of no project. */
 async function list(
   { store }: Peer,
   query: Partial<TaskQuery> = {},
@@ -44,13 +44,13 @@ async function list(
   return await store.tasks({ project: null, exactProject: true, ...query });
 }
 
-/** How a task stands. */
+/** Returns the status of a task. */
 export async function taskOf(peer: Peer, id: string): Promise<Task> {
   const [task] = await list(peer, { id });
   return task;
 }
 
-/** What was broadcast, in short. */
+/** Returns announcements of tasks, in short. */
 export async function broadcasts({ store }: Peer): Promise<string[]> {
   const { messages } = await store.read(
     { channels: ["task_broadcast"], project: null, session: null },
@@ -65,7 +65,7 @@ export async function broadcasts({ store }: Peer): Promise<string[]> {
 
 /** Adds the cases. */
 export function tasks(cases: Cases): void {
-  cases.test("a posted task is what was posted, and everybody sees it", async (scene) => {
+  cases.test("a posted task has the posted fields for every store", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.post("T-0");
     const posted = await ann.post("T-1", {
@@ -93,7 +93,7 @@ export function tasks(cases: Cases): void {
     assert.deepEqual(await taskOf(bob, "T-1"), posted);
   });
 
-  cases.test("an id is a task's own in its project", async (scene) => {
+  cases.test("an id is unique among tasks of a project", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.post("T-1");
     await assert.rejects(() => bob.post("T-1", { title: "2" }), TaskStateError);
@@ -103,7 +103,7 @@ export function tasks(cases: Cases): void {
     assert.deepEqual(all.map(({ project }) => project), [undefined, "/one"]);
   });
 
-  cases.test("a task depends only on those that are posted", async (scene) => {
+  cases.test("a task depends only on posted tasks", async (scene) => {
     const ann = await scene.peer("ann");
     for (const dependsOn of [["T-2"], ["T-1"]]) {
       await assert.rejects(
@@ -115,7 +115,7 @@ export function tasks(cases: Cases): void {
     assert.deepEqual(await broadcasts(ann), []);
   });
 
-  cases.test("the next is the one of the highest priority, then the oldest", async (scene) => {
+  cases.test("the next task has the highest priority, then is the oldest", async (scene) => {
     const [ann, bob] = await scene.two();
     const priorities = { a: 0, b: 5, c: -1, d: 5, e: 0 };
     for (const [id, priority] of Object.entries(priorities)) {
@@ -127,7 +127,7 @@ export function tasks(cases: Cases): void {
     assert.equal(await next(bob), undefined);
   });
 
-  cases.test("one may choose by kind and priority, in one's project", async (scene) => {
+  cases.test("a claim can filter by kind and priority in its project", async (scene) => {
     const ann = await scene.peer("ann");
     await ann.post("elsewhere", { project: "/one", kind: "code", priority: 9 });
     await ann.post("text", { kind: "text", priority: 8 });
@@ -142,7 +142,7 @@ export function tasks(cases: Cases): void {
     await assert.rejects(() => claim(ann, "elsewhere"), TaskStateError);
   });
 
-  cases.test("tasks are listed by what is asked for", async (scene) => {
+  cases.test("tasks are listed by the query", async (scene) => {
     const ann = await scene.peer("ann");
     for (const id of ["a", "b", "c"]) await ann.post(id);
     await claim(ann, "b");
@@ -161,7 +161,7 @@ export function tasks(cases: Cases): void {
     assert.deepEqual(await list(ann, { project: "/one" }), []);
   });
 
-  cases.test("a task is ready when all that it needs is done", async (scene) => {
+  cases.test("a task can be claimed when its dependencies are done", async (scene) => {
     const ann = await scene.peer("ann");
     await ann.post("a");
     await ann.post("b");
@@ -176,7 +176,7 @@ export function tasks(cases: Cases): void {
     assert.equal(await next(ann), "c");
   });
 
-  cases.test("what failed holds up what needs it", async (scene) => {
+  cases.test("a failed task keeps its dependents waiting", async (scene) => {
     const ann = await scene.peer("ann");
     await ann.post("a");
     await ann.post("b", { dependsOn: ["a"] });
@@ -185,7 +185,7 @@ export function tasks(cases: Cases): void {
     assert.equal(await next(ann), undefined);
   });
 
-  cases.test("a task that needs what is done already is ready", async (scene) => {
+  cases.test("a task whose dependencies are done already can be claimed", async (scene) => {
     const ann = await scene.peer("ann");
     await ann.post("a");
     await ann.store.endClaim(await claim(ann, "a"), DONE);
@@ -193,7 +193,7 @@ export function tasks(cases: Cases): void {
     assert.equal(await next(ann), "b");
   });
 
-  cases.test("every change is broadcast, and nothing else", async (scene) => {
+  cases.test("every change of a task is announced, and nothing else", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.post("a");
     let held = await claim(bob, "a");

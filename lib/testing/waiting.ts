@@ -1,16 +1,16 @@
 /**
- * Waiting for what must come, with an end for what does not.
+ * Waiting for expected events, with a timeout.
  *
  * @module
  */
 
-// Far above what anything takes: only a failing case waits this long. Well
-// below a minute, so that nothing which comes in time was polled for.
+// Only a failing case waits this long. Well below a minute, so that no event within
+// the time comes from polling.
 const LATEST_MS = 20_000;
 
 /**
- * Fails if something does not come in a time far above what it takes, and
- * below that of whatever would bring it otherwise.
+ * Throws if an event does not come in time. The time is far above the usual delay
+ * and below the interval of polling.
  */
 export async function within<T>(
   what: string,
@@ -31,23 +31,23 @@ export async function within<T>(
   }
 }
 
-/** Wake-ups to wait for; those that come while nobody waits are kept as one. */
+/** Wake-ups as a promise; wake-ups between two waits are coalesced. */
 export class WakeUp {
   #count = 0;
   #pending = Promise.withResolvers<void>();
 
-  /** How many came. */
+  /** Number of wake-ups. */
   get count(): number {
     return this.#count;
   }
 
-  /** For the store to call. */
+  /** Callback for the store. */
   readonly wake = (): void => {
     this.#count++;
     this.#pending.resolve();
   };
 
-  /** Waits for one that came since the last call. */
+  /** Waits for a wake-up since the last call. */
   async next(what: string): Promise<void> {
     await within(`a wake-up for ${what}`, this.#pending.promise);
     this.#pending = Promise.withResolvers();

@@ -1,5 +1,5 @@
 /**
- * Wake-ups: hints that are never missing. What they carry is read by cursor.
+ * Wake-ups: hints that are never missed. Readers then read by cursor.
  *
  * @module
  */
@@ -15,19 +15,19 @@ import { WakeUp, within } from "./waiting.ts";
 export function wakeUps(cases: Cases): void {
   const pushed = cases.needing("pushesWakeUps");
 
-  cases.test("a watch is woken by what another store commits", async (scene) => {
+  cases.test("a watch is woken by a commit of another store", async (scene) => {
     const [ann, bob] = await scene.two();
     const woken = new WakeUp();
     using _watch = await bob.store.watch(ON_CHANNEL, woken.wake);
     for (let i = 0; i < 20; i++) {
       await ann.append(i);
       await woken.next(`message ${i}`);
-      // A hint for one before it may have come late.
+      // A late hint of an earlier message may come first.
       while ((await bob.read()).length <= i) await woken.next(`message ${i}`);
     }
   });
 
-  cases.test("a watch is woken by what its own store commits", async (scene) => {
+  cases.test("a watch is woken by a commit of its own store", async (scene) => {
     const ann = await scene.peer("ann");
     const woken = new WakeUp();
     using _watch = await ann.store.watch(ON_CHANNEL, woken.wake);
@@ -35,13 +35,13 @@ export function wakeUps(cases: Cases): void {
     await woken.next("the message");
   });
 
-  pushed.test("it is pushed, not polled for", async (scene) => {
+  pushed.test("a wake-up is pushed, not polled", async (scene) => {
     const ann = await scene.peer("ann");
     using watch = await ann.store.watch(ON_CHANNEL, () => {});
     assert.equal(watch.mode, "push");
   });
 
-  cases.test("what is committed once the watch stands wakes it", async (scene) => {
+  cases.test("a commit after the start of a watch wakes it", async (scene) => {
     const [ann, bob] = await scene.two();
     for (let i = 0; i < 10; i++) {
       const woken = new WakeUp();
@@ -52,7 +52,7 @@ export function wakeUps(cases: Cases): void {
     }
   });
 
-  cases.test("who reads by cursor at each wake-up misses nothing", async (scene) => {
+  cases.test("a reader by cursor at each wake-up misses no message", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     const woken = new WakeUp();
@@ -73,7 +73,7 @@ export function wakeUps(cases: Cases): void {
     assert.equal(seen.length, 200);
   });
 
-  cases.test("each of several watches of a store is woken by what it wants", async (scene) => {
+  cases.test("each of several watches of a store is woken by its own messages", async (scene) => {
     const [ann, bob] = await scene.two();
     const interests = {
       all: { ...ON_CHANNEL, channels: null },
@@ -99,7 +99,7 @@ export function wakeUps(cases: Cases): void {
     await woken.direct.next("b for bob");
   });
 
-  cases.test("a watch that was closed is woken no more", async (scene) => {
+  cases.test("a closed watch is not woken", async (scene) => {
     const [ann, bob] = await scene.two();
     const [ended, open] = [new WakeUp(), new WakeUp()];
     const watch = await bob.store.watch(ON_CHANNEL, ended.wake);
@@ -114,7 +114,7 @@ export function wakeUps(cases: Cases): void {
     assert.equal(ended.count, count);
   });
 
-  cases.test("a watch stands after another was the last and ended", async (scene) => {
+  cases.test("a watch works after the last earlier one ended", async (scene) => {
     const [ann, bob] = await scene.two();
     for (let i = 0; i < 5; i++) {
       (await bob.store.watch(ON_CHANNEL, () => {})).close();
@@ -125,7 +125,7 @@ export function wakeUps(cases: Cases): void {
     }
   });
 
-  cases.test("who watches a topic is woken by its changes", async (scene) => {
+  cases.test("a watch of a topic is woken by its changes", async (scene) => {
     const [ann, bob] = await scene.two();
     const topics: Record<ChangeTopic, WakeUp> = {
       locks: new WakeUp(),
@@ -152,7 +152,7 @@ export function wakeUps(cases: Cases): void {
     await topics.tasks.next("a claim that came back");
   });
 
-  cases.test("who waits for a lock is woken when it is granted", async (scene) => {
+  cases.test("a waiter is woken when its lock is granted", async (scene) => {
     const [ann, bob] = await scene.two();
     const hold = await ann.hold("/a");
     const woken = new WakeUp();
@@ -163,7 +163,7 @@ export function wakeUps(cases: Cases): void {
     assert.deepEqual(await holders(bob.store), ["bob"]);
   });
 
-  cases.test("who waits in the name of a session is woken when that ends", async (scene) => {
+  cases.test("a waiter is woken when its session ends", async (scene) => {
     const [ann, bob] = await scene.two();
     await ann.hold("/a");
     const woken = new WakeUp();
@@ -176,7 +176,7 @@ export function wakeUps(cases: Cases): void {
     });
   });
 
-  cases.test("a sender is woken when its message has come further", async (scene) => {
+  cases.test("a sender is woken when a delivery of its message moves", async (scene) => {
     const [ann, bob] = await scene.two();
     const woken = new WakeUp();
     using _watch = await ann.store.watchChanges(
@@ -194,7 +194,7 @@ export function wakeUps(cases: Cases): void {
     }
   });
 
-  cases.test("what is announced wakes who listens", async (scene) => {
+  cases.test("an announcement wakes its readers", async (scene) => {
     const [ann, bob] = await scene.two();
     const woken = new WakeUp();
     const interest = { channels: ["heartbeat"], project: null, session: null };
@@ -225,7 +225,7 @@ export function wakeUps(cases: Cases): void {
     },
   );
 
-  cases.test("an edit's locks wake who watches the locks", async (scene) => {
+  cases.test("an edit's locks wake watches of locks", async (scene) => {
     const [ann, bob] = await scene.two();
     const woken = new WakeUp();
     using _watch = await bob.store.watchChanges("locks", null, woken.wake);
@@ -246,7 +246,7 @@ export function wakeUps(cases: Cases): void {
     await woken.next("the lock");
   });
 
-  cases.test("a bus's subscriptions are pushed to, and end with break", async (scene) => {
+  cases.test("subscriptions of a bus are woken by push, and end with break", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     const reader = bob.subscribe("b");
@@ -264,7 +264,7 @@ export function wakeUps(cases: Cases): void {
     assert.equal((await reader.next()).done, true);
   });
 
-  cases.test("who subscribed before it registered is pushed what is for it", async (scene) => {
+  cases.test("a subscription from before registration gets direct messages by push", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     const reader = bob.subscribe("b");
@@ -276,7 +276,7 @@ export function wakeUps(cases: Cases): void {
     assert.equal(value?.payload, "hello");
   });
 
-  cases.test("a bus's lists of locks and tasks are told of changes", async (scene) => {
+  cases.test("a bus's watches of locks and tasks yield changes", async (scene) => {
     const ann = await scene.bus("ann");
     const bob = await scene.bus("bob");
     const locks = bob.locks.watch();

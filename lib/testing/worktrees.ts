@@ -1,6 +1,6 @@
 /**
- * Worktrees: which sessions change files below a folder, and the branch that
- * the sessions of a worktree are on.
+ * Worktrees: changes below a folder by other sessions, and the branch of the
+ * sessions of a worktree.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Cases } from "./case.ts";
 import type { Peer } from "./peer.ts";
 import { GONE_PROCESS } from "./processes.ts";
 
-/** The changes that a session is told of, in short. */
+/** Returns the changes that a session sees, in short. */
 async function below(
   peer: Peer,
   query: Partial<FolderQuery> = {},
@@ -33,7 +33,7 @@ async function touch(peer: Peer, ...touched: string[]): Promise<void> {
   await peer.store.noteActivity(peer.id, { touched });
 }
 
-/** Notes a branch of the worktree `/p`. */
+/** Records a branch of the worktree `/p`. */
 async function move(
   { id, store }: Peer,
   branch: string | null,
@@ -59,7 +59,7 @@ async function branchNews(peer: Peer): Promise<Json[]> {
 export function worktrees(cases: Cases): void {
   const timed = cases.needing("movesClock");
 
-  timed.test("changes below a folder are those of other sessions, latest first", async (scene) => {
+  timed.test("changes below a folder are of other sessions, latest first", async (scene) => {
     const [ann, bob] = await scene.two();
     const eve = await scene.peer("eve");
     await touch(ann, "/p/own");
@@ -103,7 +103,7 @@ export function worktrees(cases: Cases): void {
     assert.equal(died?.status, "terminated");
   });
 
-  cases.test("a branch is noted for all sessions of the worktree, and told once", async (scene) => {
+  cases.test("a branch is recorded for all sessions of the worktree, and announced once", async (scene) => {
     const start = { worktree: "/p", branch: "main", project: "/p" };
     const ann = await scene.peer("ann", { start });
     const bob = await scene.peer("bob", { start });
@@ -147,7 +147,7 @@ export function worktrees(cases: Cases): void {
     ]);
   });
 
-  cases.test("of sessions that note the same branch at once, one announces it", async (scene) => {
+  cases.test("one of several sessions that record a branch at once announces it", async (scene) => {
     const start = { worktree: "/p", branch: "main" };
     const peers = await Promise.all(
       ["ann", "bob", "eve"].map((id) => scene.peer(id, { start })),

@@ -79,14 +79,14 @@ function withoutUpdates(store: Store): Store {
 
 const DEFECTS: Readonly<Record<string, Seeded>> = {
   "every second message of several is dropped": {
-    found: "publish: as many results as messages, in their order",
+    found: "publish: an append returns a result per message, in order",
     defect: (store) => ({
       append: (messages, options) =>
         store.append(messages.filter((_, i) => i % 2 === 0), options),
     }),
   },
   "an atomic append stores what comes before a refusal": {
-    found: "publish: atomic: one refusal refuses all and is thrown",
+    found: "publish: atomic: one invalid message rejects all and is thrown",
     defect: (store) => ({
       append: async (messages, options) => {
         const results = [];
@@ -98,21 +98,20 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "one refusal refuses all that stand for themselves": {
-    found: "publish: not atomic: each stands for itself",
+    found: "publish: not atomic: an invalid message rejects only itself",
     defect: (store) => ({
       append: (messages) => store.append(messages, { atomic: true }),
     }),
   },
   "a page begins with the message of its cursor": {
-    found: "cursors: after a message's id comes what was published later",
+    found: "cursors: a read after a message's id returns later messages",
     defect: (store) => ({
       read: (interest, cursor, limit) =>
         store.read(interest, String(Math.max(Number(cursor) - 1, 0)), limit),
     }),
   },
   "a page's cursor is its last message": {
-    found:
-      "cursors: a page's cursor is after all that it looked at, wanted or not",
+    found: "cursors: a page's cursor is after every message it looked at",
     defect: (store) => ({
       read: async (interest, cursor, limit) => {
         const page = await store.read(interest, cursor, limit);
@@ -121,32 +120,34 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "a page is longer than its limit": {
-    found: "cursors: a page has at most its limit, and its cursor goes on",
+    found:
+      "cursors: a page has at most its limit of messages, and its cursor continues",
     defect: (store) => ({
       read: (interest, cursor, limit) =>
         store.read(interest, cursor, limit + 1),
     }),
   },
   "the end is one too early": {
-    found: "cursors: the start is before everything, the end after",
+    found:
+      "cursors: the start cursor is before all messages, the end cursor after",
     defect: (store) => ({
       endCursor: async () => String(Number(await store.endCursor()) - 1),
     }),
   },
   "every text is a cursor": {
-    found: "cursors: other text is no cursor",
+    found: "cursors: other text is not a cursor",
     defect: () => ({ parseCursor: (text) => text }),
   },
   "readers see every project": {
     found:
-      "cursors: a reader of a project reads its messages and those of none",
+      "cursors: a reader of a project reads its messages and messages of no project",
     defect: (store) => ({
       read: (interest, ...rest) =>
         store.read({ ...interest, project: null }, ...rest),
     }),
   },
   "a direct message is everybody's": {
-    found: "cursors: what is for one session is read by that one only",
+    found: "cursors: a direct message is read by its addressee only",
     defect: (store) => ({
       read: (interest, ...rest) =>
         store.read({ ...interest, session: "bob" }, ...rest),
@@ -154,20 +155,20 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
   },
   "a purge never says that there is more": {
     found:
-      "keeping: a purge counts what it deletes, and a second one finds nothing",
+      "keeping: a purge counts its deletions, and a second one finds nothing",
     defect: (store) => ({
       purge: async () => ({ ...await store.purge(), more: false }),
     }),
   },
   "a new durable name begins at the start": {
-    found: "durable: a new name begins where it is told to",
+    found: "durable: a new name begins at the given cursor",
     defect: (store) => ({
       takeDurable: (name, interest) =>
         store.takeDurable(name, interest, store.startCursor),
     }),
   },
   "acknowledgements are forgotten": {
-    found: "durable: what was not acknowledged comes again to the next reader",
+    found: "durable: the next reader gets unacknowledged messages again",
     defect: (store) => ({
       advanceDurable: (reader) => store.advanceDurable(reader),
     }),
@@ -177,14 +178,14 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     defect: () => ({ releaseDurable: () => Promise.resolve() }),
   },
   "a durable name is taken from who reads": {
-    found: "durable: of two that ask at once, one gets the name",
+    found: "durable: one of two readers that ask at once gets the name",
     defect: (store) => ({
       takeDurable: (name, ...rest) =>
         store.takeDurable(`${name}-${crypto.randomUUID()}`, ...rest),
     }),
   },
   "losses are not counted": {
-    found: "durable: what the TTL took before it was acknowledged is counted",
+    found: "durable: a name counts messages that expired unacknowledged",
     defect: (store) => ({
       readDurable: async (...query) => ({
         ...await store.readDurable(...query),
@@ -193,7 +194,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "every beat is announced": {
-    found: "sessions: only what changes is announced, not every beat",
+    found: "sessions: a change of status is announced, a heartbeat is not",
     defect: (store) => ({
       updateSession: async (id, change) => {
         await store.registerSession({ id: "x", vendor: "x", project: null });
@@ -215,21 +216,22 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "an exclusive lock excludes nobody": {
-    found: "locks: exclusive refuses every other session, by name",
+    found:
+      "locks: an exclusive lock blocks every other session and names its holder",
     defect: (store) => ({
       acquireLock: (request) =>
         store.acquireLock({ ...request, type: "advisory" }),
     }),
   },
   "a lock is given back entirely at once": {
-    found: "locks: what is taken twice is given back twice",
+    found: "locks: a lock that is taken twice must be released twice",
     defect: (store) => ({
       releaseLock: (hold) => store.releaseLock(hold, { entirely: true }),
     }),
   },
   "a stale token gives back the lock of today": {
     found:
-      "lock leases: what is not held under its token can't be renewed or given back",
+      "lock leases: a hold with a wrong token cannot be renewed or released",
     defect: (store) => {
       const current = async ({ path }: Hold): Promise<Hold> =>
         (await store.locks({ project: null, path }))[0];
@@ -241,24 +243,25 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
   },
   "an overdue lock is taken by who asks": {
     found:
-      "lock leases: past its expiry a living process's lock is overdue, and held",
+      "lock leases: the lock of a living process is overdue and held after its expiry",
     defect: (store) => ({
       acquireLock: (request) =>
         store.acquireLock({ ...request, takeOver: true }),
     }),
   },
   "nobody gets into the queue": {
-    found: "waiting: who waits is told for whom",
+    found: "waiting: a waiter gets its blockers",
     defect: (store) => ({
       acquireLock: (request) => store.acquireLock({ ...request, wait: false }),
     }),
   },
   "nobody gets out of the queue": {
-    found: "waiting: who leaves the queue is not served, and the next is",
+    found:
+      "waiting: a waiter that leaves the queue is not served, and the next one is",
     defect: () => ({ leaveQueue: () => Promise.resolve() }),
   },
   "who releases keeps the next one waiting": {
-    found: "waiting: giving back grants to who waits, in one step",
+    found: "waiting: a release grants the lock to its waiter in one step",
     defect: (store) => ({
       releaseLock: async (hold, options) => {
         const waiters = await store.lockWaiters({
@@ -273,7 +276,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "a cycle is taken for a mere refusal": {
-    found: "deadlock: a cycle of two is refused and spelled out",
+    found: "deadlock: a cycle of two sessions is refused and listed",
     defect: (store) => ({
       acquireLock: async (request) => {
         try {
@@ -294,7 +297,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "an ended session acknowledges": {
-    found: "sessions: a session that has ended does nothing any more",
+    found: "sessions: a session that has ended can no longer act",
     defect: (store) => ({
       moveDeliveries: async (session, ids, state) => {
         try {
@@ -306,7 +309,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "a clock that was set back stops the purge": {
-    found: "keeping: a purge is due again after the clock was set back",
+    found: "keeping: a purge is due after the clock is set back",
     defect: () => ({ purgeIfDue: () => Promise.resolve() }),
   },
   "a claim that is lost ends as if it were held": {
@@ -323,19 +326,17 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "two updates run at once": {
-    found:
-      "concurrency: updates guarded by locks that run at once lose nothing",
+    found: "concurrency: concurrent updates guarded by locks lose nothing",
     defect: (store) => ({ store: withoutUpdates(store.store) }),
   },
   "the next task is chosen by nothing": {
-    found: "tasks: one may choose by kind and priority, in one's project",
+    found: "tasks: a claim can filter by kind and priority in its project",
     defect: (store) => ({
       claimNextTask: (_, claimer) => store.claimNextTask({}, claimer),
     }),
   },
   "a late holder's claim ends the present one": {
-    found:
-      "claims: what is given back is open for the next, under a greater token",
+    found: "claims: a released task is claimed again under a greater token",
     defect: (store) => ({
       endClaim: async (claim, end) => {
         const query = { project: null, exactProject: true, id: claim.id };
@@ -346,7 +347,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "a claim that is lost ends without a word": {
-    found: "claims: a claim ends once, with what came of it",
+    found: "claims: a claim ends once, with its result",
     defect: (store) => ({
       endClaim: async (claim, end) => {
         try {
@@ -359,7 +360,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "anybody acknowledges a direct message": {
-    found: "direct messages: nobody else moves it",
+    found: "direct messages: no other session moves a delivery",
     defect: (store) => ({
       moveDeliveries: async (_, ids, state) => {
         for (const id of ids) {
@@ -370,14 +371,14 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "what was put before the model is told again": {
-    found: "direct messages: what was acknowledged waits no more",
+    found: "direct messages: an acknowledged message is not pending",
     defect: (store) => ({
       pendingFor: (session, after, limit) =>
         store.pendingFor(session, after, limit),
     }),
   },
   "a note is written down whatever was expected": {
-    found: "edits: nothing is written down unless a note is as expected",
+    found: "edits: an activity is not recorded unless a note is as expected",
     defect: (store) => ({
       noteActivity: (session, { expects: _, ...activity }) =>
         store.noteActivity(session, activity),
@@ -385,13 +386,13 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
   },
   "an edit goes on without a word": {
     found:
-      "edits: an advisory lock of another speaks against it until one was told",
+      "edits: an advisory lock of another session conflicts until the session is informed",
     defect: (store) => ({
       guardEdit: (request) => store.guardEdit({ ...request, informed: true }),
     }),
   },
   "a batch is done step by step": {
-    found: "atomicity: a batch of which a step is refused has done nothing",
+    found: "atomicity: a batch with a refused step changes nothing",
     defect: (store) => ({
       batch: async (operations) => {
         const results = [];
@@ -403,7 +404,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "a closed store answers": {
-    found: "closing: whatever is asked of a closed store is refused",
+    found: "closing: a closed store refuses every operation",
     defect: (store) => ({
       session: async (id) => {
         try {
@@ -416,7 +417,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "a watch goes on after it was closed": {
-    found: "wake-ups: a watch that was closed is woken no more",
+    found: "wake-ups: a closed watch is not woken",
     defect: (store) => ({
       watch: async (interest, wake) => {
         const watch = await store.watch(interest, wake);
@@ -425,13 +426,14 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     }),
   },
   "what it can do is not what it says": {
-    found: "capabilities: every store declares what it was tested as",
+    found:
+      "capabilities: a store declares the capabilities that it is tested with",
     defect: (store) => ({
       capabilities: { ...store.capabilities, acceptsForeignRows: false },
     }),
   },
   "its place shows a password": {
-    found: "capabilities: a store says where it is, without credentials",
+    found: "capabilities: a store names its location without credentials",
     defect: () => ({ location: "postgres://bus:secret@host/bus" }),
   },
 };
@@ -452,7 +454,7 @@ for (const [what, { found, defect }] of Object.entries(DEFECTS)) {
 Deno.test("random histories find a defect and shrink it", async () => {
   const { defect } = DEFECTS["a lock is given back entirely at once"];
   const name =
-    "random histories: whatever is done, the store shows what a plain model shows";
+    "random histories: a store shows what a plain model shows after any history";
   const store = { ...defective(defect), histories: 300 };
   await assert.rejects(caseOf(store, name).fn(), (error) => {
     const { message } = error as Error;

@@ -1,10 +1,9 @@
 /**
- * Commands of a random history: plain values, so that a history that shows a
- * difference shrinks to the shortest one, and can be read.
+ * Commands of a random history. They are plain values, so that a failing history
+ * can be shrunk and printed.
  *
- * `which` counts back from the latest: 0 is the last lock, claim or message
- * that there was, held or not. Whatever a command means nothing for is skipped
- * by the model and the store alike.
+ * `which` counts back from the latest: 0 is the last lock, claim or message, held
+ * or not. The model and the store both skip a command without an object.
  *
  * @module
  */
@@ -13,29 +12,28 @@ import fc from "fast-check";
 import type { DeliveryState } from "../../model/delivery.ts";
 import type { LockType } from "../../model/lock.ts";
 
-/** The sessions of a history, each with a store of its own. */
+/** Sessions of a history, each with a store of its own. */
 export const SESSIONS = ["ann", "bob", "eve"] as const;
 
-/** The channels on which they publish. */
+/** Channels on which they publish. */
 export const CHANNELS = ["a", "b"] as const;
 
-/** What they lock: a folder, a file in it, and a file beside it. */
+/** Paths that they lock: a folder, a file in it, and a file beside it. */
 export const PATHS = ["/d", "/d/x", "/e"] as const;
 
-/** The ids of their tasks. */
+/** Ids of their tasks. */
 export const TASKS = ["T-0", "T-1", "T-2"] as const;
 
 /**
- * Time passes by this much at a time. No lifetime, lease or TTL of a history
- * is within seconds of a multiple of it, so that a clock which goes on makes
- * no difference.
+ * Step of the clock, in milliseconds. No lease or TTL of a history is within
+ * seconds of a multiple of it, so that a running clock makes no difference.
  */
 export const STEP_MS = 70_000;
 
-/** How long things last: less than a step, a few, or many. */
+/** Durations: less than a step, a few steps, or many. */
 export const LASTING_MS: readonly number[] = [35_000, 105_000, 1_085_000];
 
-/** One command. */
+/** Command of a history. */
 export type Command =
   | {
     readonly act: "publish";
@@ -44,7 +42,11 @@ export type Command =
     readonly lasts: number;
     readonly to: number | null;
   }
-  | { readonly act: "publish in vain"; readonly by: number; atomic: boolean }
+  | {
+    readonly act: "publish to no session";
+    readonly by: number;
+    atomic: boolean;
+  }
   | { readonly act: "pass"; readonly steps: number }
   | { readonly act: "purge"; readonly by: number }
   | { readonly act: "register" | "end"; readonly by: number }
@@ -101,7 +103,7 @@ export type Command =
     readonly claim: number;
   };
 
-/** Histories of at most so many commands. */
+/** Returns an arbitrary of histories of at most `commandsMax` commands. */
 export function histories(
   commandsMax: number,
   batches: boolean,
@@ -112,8 +114,8 @@ export function histories(
   const perhaps = (of: fc.Arbitrary<number>) => fc.option(of, { freq: 2 });
   const act = <const T extends string>(...acts: T[]) =>
     fc.constantFrom(...acts);
-  // The weights make what takes two, such as waiting, about as frequent as what
-  // takes one.
+  // The weights make acts of two sessions, such as waiting, about as frequent as
+  // acts of one.
   const commands: readonly (readonly [number, fc.Arbitrary<Command>])[] = [
     [
       6,
@@ -125,7 +127,14 @@ export function histories(
         to: perhaps(by),
       }),
     ],
-    [1, fc.record({ act: act("publish in vain"), by, atomic: fc.boolean() })],
+    [
+      1,
+      fc.record({
+        act: act("publish to no session"),
+        by,
+        atomic: fc.boolean(),
+      }),
+    ],
     [4, fc.record({ act: act("pass"), steps: fc.constantFrom(1, 2, 10) })],
     [1, fc.record({ act: act("purge"), by })],
     [2, fc.record({ act: act("register"), by })],
@@ -200,7 +209,7 @@ export function histories(
   });
 }
 
-/** The one that is `which` before the last, if there is any. */
+/** Returns the element that is `which` before the last, if there is any. */
 export function latest<T>(of: readonly T[], which: number): T | undefined {
   return of.at(-1 - which % Math.max(of.length, 1));
 }

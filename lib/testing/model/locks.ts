@@ -1,12 +1,12 @@
 /**
- * Locks as a model has them: lists, and nothing else.
+ * Locks of the model, as plain lists.
  *
  * @module
  */
 
 import type { LockType } from "../../model/lock.ts";
 
-/** A hold. */
+/** Hold. */
 export interface ModelHold {
   readonly session: string;
   readonly path: string;
@@ -15,7 +15,7 @@ export interface ModelHold {
   expiresMs: number;
 }
 
-/** Who waits, or has yet to find out that it waits no more. */
+/** Waiter, or former waiter that has not checked yet. */
 export interface ModelWaiter {
   readonly session: string;
   readonly path: string;
@@ -24,25 +24,25 @@ export interface ModelWaiter {
   granted?: ModelHold;
 }
 
-/** What is asked for. */
+/** Request for a lock. */
 export interface ModelWish extends Omit<ModelWaiter, "granted"> {
   readonly else: "refuse" | "wait" | "take over";
 }
 
-/** What came of it. */
+/** Outcome of a request. */
 export type ModelOutcome =
   | { readonly state: "held"; readonly hold: ModelHold }
   | { readonly state: "waiting"; readonly waiter: ModelWaiter }
   | { readonly state: "refused" | "DeadlockError" };
 
-/** The locks, and who waits for them. */
+/** Locks and their waiters. */
 export class ModelLocks {
-  /** Those that took theirs first first. */
+  /** Holds, oldest first. */
   holds: ModelHold[] = [];
-  /** Those that came first first. */
+  /** Waiters, earliest first. */
   waiters: ModelWaiter[] = [];
 
-  /** Asks for a lock. */
+  /** Requests a lock. */
   ask(wish: ModelWish, nowMs: number): ModelOutcome {
     const own = this.#own(wish);
     const enough = own === undefined
@@ -68,7 +68,7 @@ export class ModelLocks {
     return { state: "waiting", waiter };
   }
 
-  /** Gives a hold back. */
+  /** Releases a hold. */
   release(hold: ModelHold, entirely: boolean, nowMs: number): boolean {
     if (!this.holds.includes(hold)) return false;
     if (!entirely && --hold.count > 0) return true;
@@ -77,7 +77,7 @@ export class ModelLocks {
     return true;
   }
 
-  /** How a waiter stands. */
+  /** Returns the state of a waiter. */
   check(waiter: ModelWaiter): ModelOutcome {
     if (!this.waiters.includes(waiter)) return { state: "refused" };
     const { granted: hold } = waiter;
@@ -87,7 +87,7 @@ export class ModelLocks {
     return { state: "refused" };
   }
 
-  /** Takes a waiter out, with what it was granted. */
+  /** Removes a waiter, with its granted hold. */
   leave(waiter: ModelWaiter, nowMs: number): void {
     if (!this.waiters.includes(waiter)) return;
     this.#forget(waiter);
@@ -98,7 +98,7 @@ export class ModelLocks {
     this.#grant(nowMs);
   }
 
-  /** Frees all that a session has. */
+  /** Releases all holds and waits of a session. */
   end(session: string, nowMs: number): void {
     this.holds = this.holds.filter((hold) => hold.session !== session);
     this.waiters = this.waiters.filter((each) => each.session !== session);
@@ -136,7 +136,7 @@ export class ModelLocks {
     );
   }
 
-  /** Whether a file lies in what its session holds exclusively. */
+  /** Returns whether its session holds the path's file or folder exclusively. */
   #covers({ session, path }: ModelWaiter): boolean {
     return path !== "/d" &&
       this.holds.some((hold) =>
@@ -149,7 +149,7 @@ export class ModelLocks {
     return this.holds.filter((hold) => excludes(wish, hold));
   }
 
-  /** Waiters before the one at `index`. */
+  /** Returns waiters before the one at `index`. */
   #waitersInTheWay(wish: ModelWaiter, index: number): ModelWaiter[] {
     return this.waiters.slice(0, index).filter((waiter) =>
       waiter.granted === undefined && excludes(wish, waiter)
@@ -165,7 +165,7 @@ export class ModelLocks {
     });
   }
 
-  /** Whether whom it would wait for waits for it, in the end. */
+  /** Returns whether a wait would close a cycle. */
   #closesCycle(wish: ModelWaiter): boolean {
     const all = [...this.waiters, wish];
     const waitsFor = (session: string): string[] =>
@@ -180,7 +180,7 @@ export class ModelLocks {
       ...this.#waitersInTheWay(wish, this.waiters.length),
     ];
     const reached = new Set(blockers.map(({ session }) => session));
-    // A set that grows while it is gone through reaches all.
+    // Iterating over the growing set reaches every session.
     for (const session of reached) {
       waitsFor(session).forEach((next) => reached.add(next));
     }

@@ -1,6 +1,6 @@
 /**
- * A store as a plain model: lists in memory, one command after the other, and
- * no thought of speed. What a real store shows must be what this shows.
+ * Plain model of a store: lists in memory, one command after the other, without
+ * regard to speed. A real store must show the same.
  *
  * @module
  */
@@ -43,30 +43,30 @@ interface ModelMessage {
   lost: boolean;
 }
 
-/** A store as a plain model. */
+/** Plain model of a store. */
 export class Model {
   #nowMs = 0;
   #published = 0;
-  // The place of a message is its order.
+  // A message's index is its place in the order.
   readonly #messages: ModelMessage[] = [];
   readonly #sessions = new Map<string, "active" | "idle" | "terminated">();
   readonly #locks = new ModelLocks();
   readonly #tasks = new ModelTasks((sender, event, task) =>
     this.#append(sender, "task_broadcast", `${event} ${task}`)
   );
-  // All that ever were, held or not, as commands count them.
+  // All ever made, held or not, because commands count them.
   readonly #holds: ModelHold[] = [];
   readonly #waiters: ModelWaiter[] = [];
   readonly #claims: ModelClaim[] = [];
   readonly #posts: number[] = [];
   #name: { acked: number; lost: number; reader: boolean } | undefined;
 
-  /** Makes one in which all have just come. */
+  /** Makes a model in which every session has just registered. */
   constructor() {
     for (const session of SESSIONS) this.#register(session);
   }
 
-  /** Does a command; returns what came of it, in a word. */
+  /** Runs a command; returns its result as a word. */
   do(command: Command): string {
     const by = "by" in command ? SESSIONS[command.by] : "";
     switch (command.act) {
@@ -85,7 +85,7 @@ export class Model {
           ? "published"
           : `published for ${to}, running: ${!this.#hasEnded(to)}`;
       }
-      case "publish in vain":
+      case "publish to no session":
         if (this.#hasEnded(by)) return "skipped";
         if (command.atomic) return "UnknownSessionError";
         for (const text of ["before", "after"]) {
@@ -226,7 +226,7 @@ export class Model {
     }
   }
 
-  /** What there is to see. */
+  /** Returns the visible state. */
   view(): View {
     this.#tasks.look(this.#nowMs);
     const living = this.#messages.filter(({ expiresMs }) =>

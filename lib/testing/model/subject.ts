@@ -1,10 +1,10 @@
 /**
- * A store as the subject of a history: it does what the model does, and shows
- * itself in the same words.
+ * Store under a history: runs the same commands as the model, and shows its state
+ * in the same words.
  *
- * Each session has a store of its own, so all that one does the others see by
- * the storage. While time passes, waiters and the durable name's reader are
- * kept, as their programs would.
+ * Each session has a store of its own, so they see each other through the storage
+ * only. While time passes, waiters and the durable reader renew their leases, as
+ * their programs do.
  *
  * @module
  */
@@ -28,10 +28,10 @@ import {
 } from "./command.ts";
 import type { View } from "./view.ts";
 
-// Below every lease that must be renewed.
+// Shorter than every lease that must be renewed.
 const RENEWED_PER_STEP = 5;
 
-/** A store as the subject of a history. */
+/** Store under a history. */
 export class Subject {
   readonly #scene: Scene;
   readonly #peers: readonly Peer[];
@@ -50,14 +50,14 @@ export class Subject {
     this.#peers = peers;
   }
 
-  /** Makes one in which all have just come. */
+  /** Makes one in which every session has just registered. */
   static async on(scene: Scene): Promise<Subject> {
     const peers: Peer[] = [];
     for (const id of SESSIONS) peers.push(await scene.peer(id));
     return new Subject(scene, peers);
   }
 
-  /** Does a command; returns what came of it, in a word. */
+  /** Runs a command; returns its result as a word. */
   async do(command: Command): Promise<string> {
     try {
       return await this.#do(command);
@@ -87,12 +87,12 @@ export class Subject {
           ? "published"
           : `published for ${sent.to}, running: ${!sent.notRunning}`;
       }
-      case "publish in vain": {
+      case "publish to no session": {
         if (await hasEnded(by)) return "skipped";
         const ttlSeconds = LASTING_MS[1] / 1000;
         const results = await store.append([
           by.message("before", { ttlSeconds }),
-          by.message("in vain", { to: "nobody" }),
+          by.message("unsent", { to: "nobody" }),
           by.message("after", { ttlSeconds }),
         ], { atomic: command.atomic });
         return `published ${results.filter((each) => "id" in each).length}`;
@@ -239,10 +239,10 @@ export class Subject {
     }
   }
 
-  /** What there is to see, by one of the stores after the other. */
+  /** Returns the visible state, by each store in turn. */
   async view(): Promise<View> {
     const { store } = this.#peers[this.#views++ % this.#peers.length];
-    // First what looking may change.
+    // First the looks that may reap or requeue.
     const tasks = await store.tasks({ project: null, exactProject: true });
     const locks = await store.locks({ project: null });
     const waiters = await store.lockWaiters(targetOf("/", "folder"));
@@ -260,7 +260,7 @@ export class Subject {
           word !== undefined
         );
         return `${channel}: ${sender}: ${text.join(" ")}`;
-        // Who has been silent is found by whoever happens to look.
+        // Any look may announce a silent session.
       }).filter((line) => !line.endsWith(": stale"));
     };
     return {
@@ -284,7 +284,7 @@ export class Subject {
       ),
       deliveries: await Promise.all(this.#posts.map(async (id) => {
         const state = (await store.delivery(id))?.state ?? "none";
-        // Which of the two depends on when it is looked at.
+        // One of the two, depending on the time of the look.
         return state === "expired" || state === "undeliverable"
           ? "over"
           : state;
@@ -327,7 +327,7 @@ export class Subject {
     return outcome.state;
   }
 
-  /** Asserts that a token that was not seen yet is greater than all before. */
+  /** Asserts that a new token is greater than all earlier ones. */
   #grows(token: number): void {
     const isKnown = this.#tokens.has(token);
     assert.ok(

@@ -1,10 +1,10 @@
 /**
- * Tasks as a model has them.
+ * Tasks of the model.
  *
  * @module
  */
 
-/** A task. */
+/** Task. */
 export interface ModelTask {
   readonly id: string;
   readonly priority: number;
@@ -15,29 +15,29 @@ export interface ModelTask {
   expiresMs: number;
 }
 
-/** A claim: which of a task's it is. */
+/** Claim, by its number among the claims of a task. */
 export interface ModelClaim {
   readonly task: ModelTask;
   readonly attempt: number;
 }
 
-/** The tasks; `say` is told what is broadcast. */
+/** Tasks; `say` receives announcements. */
 export class ModelTasks {
   readonly #tasks: ModelTask[] = [];
   readonly #say: (sender: string, event: string, task: string) => void;
 
-  /** Makes it empty. */
+  /** Makes an empty list. */
   constructor(say: (sender: string, event: string, task: string) => void) {
     this.#say = say;
   }
 
-  /** In the order in which they are claimed. */
+  /** Returns tasks in the order in which they are claimed. */
   get all(): readonly ModelTask[] {
-    // Sorting keeps the order of those that are equal.
+    // Sorting is stable.
     return this.#tasks.toSorted((a, b) => b.priority - a.priority);
   }
 
-  /** How many tasks it waits for. */
+  /** Returns the number of tasks that it waits for. */
   waitsFor({ needs }: ModelTask): number {
     return needs.filter((id) => this.#find(id)?.status !== "done").length;
   }
@@ -65,7 +65,7 @@ export class ModelTasks {
     return "posted";
   }
 
-  /** Opens again what nobody renewed. */
+  /** Requeues tasks whose lease has expired. */
   look(nowMs: number): void {
     for (const task of this.#tasks) {
       if (task.status === "claimed" && task.expiresMs <= nowMs) {
@@ -94,13 +94,13 @@ export class ModelTasks {
     return { task, attempt: task.attempts };
   }
 
-  /** Whether a claim is good. */
+  /** Returns whether a claim is valid. */
   isHeld({ task, attempt }: ModelClaim, nowMs: number): boolean {
     return task.status === "claimed" && task.attempts === attempt &&
       task.expiresMs > nowMs;
   }
 
-  /** Ends a claim that is good. */
+  /** Ends a valid claim. */
   end({ task }: ModelClaim, status: "done" | "failed" | "open"): void {
     if (status === "open") {
       this.#reopen(task, "released");
@@ -114,7 +114,7 @@ export class ModelTasks {
     );
   }
 
-  /** Opens again what a session has claimed. */
+  /** Requeues the tasks of a session. */
   endSession(session: string): void {
     for (const task of this.#tasks) {
       if (task.status === "claimed" && task.session === session) {

@@ -1,29 +1,28 @@
 /**
- * What there is to see of a store, in short: what a model and a store are
- * compared by.
+ * Visible state of a store, by which a model and a store are compared.
  *
  * @module
  */
 
-/** What there is to see. */
+/** Visible state. */
 export interface View {
-  /** What each session reads, in order. */
+  /** Messages that each session reads, in order. */
   readonly messages: Readonly<Record<string, readonly string[]>>;
-  /** What is said of tasks, in no order: what comes at once has none. */
+  /** Announcements of tasks, sorted, because concurrent ones have no order. */
   readonly broadcasts: readonly string[];
-  /** The sessions, in the order in which they came. */
+  /** Sessions, in the order of registration. */
   readonly sessions: readonly string[];
-  /** The locks, oldest first. */
+  /** Locks, oldest first. */
   readonly locks: readonly string[];
-  /** Who waits, those that came first first. */
+  /** Waiters, earliest first. */
   readonly waiters: readonly string[];
-  /** The tasks, in the order in which they are claimed. */
+  /** Tasks, in the order in which they are claimed. */
   readonly tasks: readonly string[];
-  /** What waits for each session. */
+  /** Pending messages of each session. */
   readonly pending: Readonly<Record<string, readonly string[]>>;
-  /** How far each message that was published has come, if it is direct. */
+  /** Delivery state of each direct message. */
   readonly deliveries: readonly string[];
-  /** What the durable name is yet to be given, while somebody has it. */
+  /** Unacknowledged messages of the durable name, while a reader holds it. */
   readonly name?: {
     readonly messages: readonly string[];
     readonly lost: number;

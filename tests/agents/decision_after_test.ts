@@ -367,7 +367,7 @@ Deno.test("a folder with more files than the bound is reported once", async () =
   );
   assert.match(
     told,
-    /Not all files of .*src \(a folder\), which ada holds, are /,
+    /Only part of .*src \(a folder\), which ada holds, is checked /,
   );
   assert.match(told, /src\/a\.ts, which ada/);
   const again = await whileRuns(

@@ -3,7 +3,7 @@
  * there.
  *
  * JSON: a line for each part of each agent, as `install/outcome.ts` describes,
- * and one for each thing that remained, as `install/remains.ts` does. Exit code
+ * and one for each thing that remained, as `install/leftovers.ts` does. Exit code
  * 1 if something failed, whatever became of the rest.
  *
  * @module

@@ -52,7 +52,7 @@ const UNLOAD_MARK =
 export const codexConfig: AgentConfig = {
   name: "codex",
   afterInstall: "Start codex, type /hooks and approve the hooks of `mbus`: " +
-    "until then Codex skips them without a word.",
+    "until then Codex skips them silently.",
   files(scope: ConfigScope, place: ConfigPlace): ConfigFile[] {
     const folder = scope === "project"
       ? `${place.project}/.codex`

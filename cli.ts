@@ -1,13 +1,13 @@
 /**
- * The command `mbus`: the bus from a shell.
+ * The command `mbus`, which uses the bus from a shell.
  *
  * ```sh
  * mbus tail state
  * mbus send state '{"status":"working"}'
  * ```
  *
- * `mbus help` lists the commands. Each is loaded only when it is called, as
- * agents call this program at every step they take.
+ * `mbus help` lists the commands. Each is loaded when it is called, because agents
+ * run this program at each step.
  *
  * @module
  */

@@ -28,7 +28,7 @@ async function install(mbus: Mbus, ...args: string[]): Promise<Installed> {
 }
 
 Deno.test(
-  "install puts a command on the PATH that works alone, and removes it",
+  "deno task install adds a command to the PATH that needs no checkout, and removes it",
   {
     ignore: Deno.build.os === "windows",
   },
@@ -64,7 +64,7 @@ Deno.test(
       "the last one out has closed the database",
     );
     assert.match(await command("help"), /^ {2}doctor /m);
-    assert.match(await command("doctor"), /The bus can be used/);
+    assert.match(await command("doctor"), /The bus is usable/);
 
     const fragment = `${mbus.folder}/home/.local/share/message-bus/hook.sh`;
     assert.equal(Deno.statSync(fragment).mode! & 0o777, 0o600);
@@ -94,24 +94,28 @@ Deno.test(
   },
 );
 
-Deno.test("another program's mbus is never overwritten or removed", {
-  ignore: Deno.build.os === "windows",
-}, async () => {
-  await using mbus = new Mbus();
-  const bin = `${mbus.folder}/it's a bin`;
-  Deno.mkdirSync(bin);
-  Deno.writeTextFileSync(`${bin}/mbus`, "#!/bin/sh\necho theirs\n");
-  for (const args of [[], ["--remove"]]) {
-    const { code, text } = await install(mbus, "--bin", bin, ...args);
-    assert.equal(code, 1);
-    assert.match(text, /another program's; move it away, or choose another/);
-  }
-  assert.equal(
-    Deno.readTextFileSync(`${bin}/mbus`),
-    "#!/bin/sh\necho theirs\n",
-  );
-  const link = `${mbus.folder}/links`;
-  Deno.mkdirSync(link);
-  Deno.symlinkSync(`${mbus.folder}/nowhere`, `${link}/mbus`);
-  assert.equal((await install(mbus, "--bin", link)).code, 1, "a broken link");
-});
+Deno.test(
+  "deno task install never overwrites or removes another program's mbus",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await using mbus = new Mbus();
+    const bin = `${mbus.folder}/it's a bin`;
+    Deno.mkdirSync(bin);
+    Deno.writeTextFileSync(`${bin}/mbus`, "#!/bin/sh\necho theirs\n");
+    for (const args of [[], ["--remove"]]) {
+      const { code, text } = await install(mbus, "--bin", bin, ...args);
+      assert.equal(code, 1);
+      assert.match(text, /another program's\. Move it away, or choose another/);
+    }
+    assert.equal(
+      Deno.readTextFileSync(`${bin}/mbus`),
+      "#!/bin/sh\necho theirs\n",
+    );
+    const link = `${mbus.folder}/links`;
+    Deno.mkdirSync(link);
+    Deno.symlinkSync(`${mbus.folder}/nowhere`, `${link}/mbus`);
+    assert.equal((await install(mbus, "--bin", link)).code, 1, "a broken link");
+  },
+);

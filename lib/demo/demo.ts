@@ -1,11 +1,10 @@
 /**
- * The demo: four real processes as sessions of four vendors on a fresh bus,
- * made watchable. Every line is something that happened in one of them, and
- * every figure was measured there.
+ * Demo: four processes run as sessions of four vendors on a fresh bus. Each line is
+ * an event of one process, and each figure is measured there.
  *
  * ```text
  * director (this process) ── orders ──▶ session × 4 ◀── bus ──▶
- *                         ◀─ happenings ──┘
+ *                         ◀─── events ────┘
  * ```
  *
  * @module
@@ -18,14 +17,14 @@ import { now } from "./script.ts";
 const COLOUR = Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR");
 const startedAt = now();
 
-// Messages of each in the scene in which all talk at once.
+// Messages of each session in the scene where all publish at once.
 const CHATTER = 25;
 
-/** Prints a line of the story. */
-function tell(who: string, text: string): void {
+/** Prints a line about a session. */
+function tell(session: string, text: string): void {
   const at = ((now() - startedAt) / 1000).toFixed(2).padStart(6);
-  const colour = { claude: 33, codex: 32, gemini: 34, kimi: 35 }[who] ?? 90;
-  const name = who.padEnd(7);
+  const colour = { claude: 33, codex: 32, gemini: 34, kimi: 35 }[session] ?? 90;
+  const name = session.padEnd(7);
   console.log(
     COLOUR
       ? `\x1b[2m${at}\x1b[0m  \x1b[${colour}m${name}\x1b[0m ${text}`
@@ -38,7 +37,7 @@ function scene(title: string): void {
   console.log(COLOUR ? `\n\x1b[1m${title}\x1b[0m` : `\n${title}`);
 }
 
-/** Gives who watches the time to read. */
+/** Waits, so that a person can read the output. */
 async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -59,7 +58,7 @@ const MODELS: Record<string, string> = {
   kimi: "kimi-k2",
 };
 
-// A store that is given is used as it is; else the bus is fresh and its own.
+// Without MBUS_URL the bus is a temporary one.
 const given = Deno.env.get("MBUS_URL");
 const home = await Deno.makeTempDir({ prefix: "mbus-demo-" });
 Deno.env.set("MBUS_HOME", home);
@@ -71,7 +70,7 @@ const latencies: number[] = [];
 try {
   console.log(`Four processes, one bus: ${bus.location}`);
 
-  scene("1. They come, and know of each other");
+  scene("1. Four sessions register");
   for (const player of players) {
     const { mode } = await player.next("listening");
     await player.order({ do: "register", model: MODELS[player.vendor] });
@@ -85,7 +84,7 @@ try {
   const sessions: readonly Session[] = await bus.sessions.list();
   tell("you", `mbus sessions: ${sessions.map(({ id }) => id).join(", ")}`);
 
-  scene("2. What one is doing, the others know at once");
+  scene("2. Each session publishes its status to the others");
   for (const player of players) {
     const status = `working on ${
       player.vendor === "claude" ? "the parser" : "tests"
@@ -125,7 +124,7 @@ try {
   }
   await pause(300);
 
-  scene("3. Four race for three tasks");
+  scene("3. Four sessions claim three tasks");
   for (
     const title of ["write the parser", "write the printer", "write the README"]
   ) {
@@ -137,13 +136,13 @@ try {
     const { task } = await player.next("claimed");
     tell(
       player.vendor,
-      task === undefined ? "came too late: none is left" : `won ${task}`,
+      task === undefined ? "gets no task: none is left" : `claims ${task}`,
     );
   }
   await Promise.all(players.map((player) => player.order({ do: "complete" })));
   await pause(500);
 
-  scene("4. Two meet on a file");
+  scene("4. Two sessions lock the same file");
   const path = "src/parser.ts";
   await claude.order({
     do: "lock",
@@ -158,14 +157,14 @@ try {
   const { blocker } = await codex.next("waiting");
   tell(
     "codex",
-    `wants it and waits: ${blocker.session} has it ("${blocker.why}")`,
+    `waits for it: ${blocker.session} holds it ("${blocker.why}")`,
   );
   await pause(900);
   await claude.order({ do: "unlock" });
   const unlocking = await claude.next("unlocking");
-  tell("claude", "gives it back");
+  tell("claude", "releases it");
   const granted = await codex.next("locked");
-  tell("codex", `has it, pushed ${ms(granted.at - unlocking.at)} later`);
+  tell("codex", `holds it ${ms(granted.at - unlocking.at)} later`);
   await codex.order({ do: "unlock" });
   await pause(400);
   await gemini.order({
@@ -184,16 +183,16 @@ try {
   const { overlaps: [overlap] } = await kimi.next("locked");
   tell(
     "kimi",
-    `edits docs/guide.md; told: ${overlap.hold.session} is on docs/** (${overlap.risk})`,
+    `locks docs/guide.md; warning: ${overlap.hold.session} holds docs/** (${overlap.risk})`,
   );
   await gemini.next(
     "received",
     (it) => it.channel === "file_conflict" && it.sender === "kimi",
   );
-  tell("gemini", "is told the same, by push");
+  tell("gemini", "gets the same warning, by push");
   await pause(600);
 
-  scene("5. One asks another");
+  scene("5. One session asks another");
   await kimi.order({ do: "ask", to: "claude", text: "is the parser done?" });
   const answered = await kimi.next("answered");
   tell("kimi", `asked claude "is the parser done?"`);
@@ -203,7 +202,7 @@ try {
   );
   await pause(600);
 
-  scene("6. One is killed while it holds a lock");
+  scene("6. A session is killed while it holds a lock");
   await kimi.order({ do: "unlock" });
   await gemini.order({
     do: "lock",
@@ -227,7 +226,7 @@ try {
   const inherited = await kimi.next("locked");
   tell(
     "kimi",
-    `has it ${ms(inherited.at - killedAt)} later: nobody had to ring`,
+    `holds it ${ms(inherited.at - killedAt)} later, without a release`,
   );
   const gone = await claude.next(
     "received",
@@ -235,7 +234,7 @@ try {
       it.channel === "heartbeat" && it.sender === "gemini" &&
       (it.payload as { event?: string }).event === "died",
   );
-  tell("claude", `was told: ${gone.sender} died`);
+  tell("claude", `gets the event: ${gone.sender} died`);
   await pause(600);
 
   scene("Summary");
@@ -245,7 +244,7 @@ try {
       `${ms(quantile(latencies, 0.5))}, the slowest ${
         ms(quantile(latencies, 1))
       } ` +
-      `(from the start of publish to the reader's hands).`,
+      `(from publish to the reader's callback).`,
   );
   console.log(
     `${stats.messages} messages kept, ${

@@ -1,26 +1,25 @@
 /**
- * A session's process, as the demo's director has it: it takes orders, and what
- * happens to it is kept until somebody asks.
+ * The director's side of a session's process: sends orders and queues events.
  *
  * @module
  */
 
-import type { Happening, Order } from "./script.ts";
+import type { Order, SessionEvent } from "./script.ts";
 
 // Far longer than anything in the demo takes, even on a busy machine.
-const HAPPENS_WITHIN_MS = 10_000;
+const EVENT_TIMEOUT_MS = 10_000;
 
-/** A session's process, as its director has it. */
+/** A session's process, controlled by the director. */
 export class Player {
-  /** The vendor of its agent, and its session's id. */
+  /** Vendor of the agent, and id of the session. */
   readonly vendor: string;
   readonly #process: Deno.ChildProcess;
   readonly #orders: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #happened: Happening[] = [];
+  readonly #events: SessionEvent[] = [];
   readonly #reading: Promise<void>;
   #arrived: () => void = () => {};
 
-  /** Starts the process of a session that is called like its vendor. */
+  /** Starts the process of a session with its vendor's name. */
   constructor(vendor: string) {
     this.vendor = vendor;
     const script = new URL("./session.ts", import.meta.url).href;
@@ -33,41 +32,41 @@ export class Player {
     this.#reading = this.#read();
   }
 
-  /** Tells it what to do. */
+  /** Sends an order. */
   async order(order: Order): Promise<void> {
     await this.#orders.write(
       new TextEncoder().encode(`${JSON.stringify(order)}\n`),
     );
   }
 
-  /** Waits for the next happening that fits, and takes it out. */
-  async next<W extends Happening["what"]>(
+  /** Waits for the next matching event, and removes it from the queue. */
+  async next<W extends SessionEvent["what"]>(
     what: W,
-    fits: (happening: Extract<Happening, { what: W }>) => boolean = () => true,
-  ): Promise<Extract<Happening, { what: W }>> {
-    const deadline = AbortSignal.timeout(HAPPENS_WITHIN_MS);
+    fits: (event: Extract<SessionEvent, { what: W }>) => boolean = () => true,
+  ): Promise<Extract<SessionEvent, { what: W }>> {
+    const deadline = AbortSignal.timeout(EVENT_TIMEOUT_MS);
     for (;;) {
-      const at = this.#happened.findIndex((happening) =>
-        happening.what === what &&
-        fits(happening as Extract<Happening, { what: W }>)
+      const at = this.#events.findIndex((event) =>
+        event.what === what &&
+        fits(event as Extract<SessionEvent, { what: W }>)
       );
       if (at >= 0) {
-        const [happening] = this.#happened.splice(at, 1);
-        return happening as Extract<Happening, { what: W }>;
+        const [event] = this.#events.splice(at, 1);
+        return event as Extract<SessionEvent, { what: W }>;
       }
       await new Promise<void>((resolve, reject) => {
         this.#arrived = resolve;
         deadline.addEventListener("abort", () =>
           reject(
             new Error(
-              `Cannot go on: ${this.vendor} did not report "${what}" in 10 s.`,
+              `Cannot run the demo: ${this.vendor} did not report "${what}" in 10 s.`,
             ),
           ));
       });
     }
   }
 
-  /** How long the next `count` states took to come, in milliseconds. */
+  /** Returns the latencies of the next `count` states, in milliseconds. */
   async nextLatencies(count: number): Promise<number[]> {
     const latencies: number[] = [];
     while (latencies.length < count) {
@@ -80,14 +79,14 @@ export class Player {
     return latencies;
   }
 
-  /** Ends it in order. */
+  /** Ends the session and its process. */
   async end(): Promise<void> {
     await this.#orders.close();
     await this.#reading;
     await this.#process.status;
   }
 
-  /** Ends it as a crash would. */
+  /** Kills the process, as a crash would. */
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#orders.abort().catch(() => {});
@@ -102,7 +101,7 @@ export class Player {
       text += chunk;
       const lines = text.split("\n");
       text = lines.pop()!;
-      for (const line of lines) this.#happened.push(JSON.parse(line));
+      for (const line of lines) this.#events.push(JSON.parse(line));
       this.#arrived();
     }
   }

@@ -1,12 +1,12 @@
 /**
- * What the demo's director and its sessions say to each other.
+ * Messages between the demo's director and its sessions.
  *
  * @module
  */
 
 import type { Blocker, Json, LockOverlap } from "../../mod.ts";
 
-/** What a session is told to do. */
+/** An order to a session. */
 export type Order =
   | { readonly do: "register"; readonly model: string }
   | { readonly do: "publish"; readonly status: string }
@@ -21,8 +21,8 @@ export type Order =
   }
   | { readonly do: "ask"; readonly to: string; readonly text: string };
 
-/** What happened to a session. */
-export type Happening =
+/** An event of a session. */
+export type SessionEvent =
   | { readonly what: "listening"; readonly mode: string }
   | { readonly what: "registered" }
   | {
@@ -44,7 +44,7 @@ export type Happening =
   | { readonly what: "unlocking"; readonly at: number }
   | { readonly what: "answered"; readonly text: string; readonly ms: number };
 
-/** The time in milliseconds, comparable between processes. */
+/** Returns the time in milliseconds, comparable between processes. */
 export function now(): number {
   return performance.timeOrigin + performance.now();
 }

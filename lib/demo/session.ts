@@ -1,23 +1,22 @@
 /**
- * One session of the demo: a process of its own that does what it is told on
- * its standard input and says on its standard output what happens to it, both
- * as one JSON object a line.
+ * One session of the demo: a process that reads orders from standard input and
+ * prints its events, both as one JSON object per line.
  *
  * @module
  */
 
 import { type Claim, type Lock, type MessageBus, openBus } from "../../mod.ts";
-import { type Happening, now, type Order } from "./script.ts";
+import { now, type Order, type SessionEvent } from "./script.ts";
 
 const [vendor, session] = Deno.args;
 await using bus = await openBus({ vendor, session });
 
-/** Says what happened. */
-function say(happening: Happening): void {
-  console.log(JSON.stringify(happening));
+/** Prints an event. */
+function say(event: SessionEvent): void {
+  console.log(JSON.stringify(event));
 }
 
-/** Says what is pushed to this session, and how long it took. */
+/** Prints each pushed message, with its latency in milliseconds. */
 async function listen(bus: MessageBus): Promise<void> {
   const channels = ["state", "task_broadcast", "file_conflict", "heartbeat"];
   const subscription = bus.subscribe(channels);
@@ -31,10 +30,10 @@ async function listen(bus: MessageBus): Promise<void> {
   }
 }
 
-/** Answers what it is asked. */
+/** Answers each question. */
 async function answer(bus: MessageBus): Promise<void> {
   for await (const question of bus.inbox()) {
-    // An answer is a message, too, and needs none.
+    // An answer is a direct message, too.
     if (question.replyTo === undefined) {
       await bus.reply(question, "done, it is on branch main");
     }
@@ -44,7 +43,7 @@ async function answer(bus: MessageBus): Promise<void> {
 let lock: Lock | undefined;
 let claim: Claim | undefined;
 
-/** Does one thing. */
+/** Executes one order. */
 async function obey(order: Order): Promise<void> {
   switch (order.do) {
     case "register":
@@ -113,8 +112,7 @@ for await (const chunk of lines) {
   text = orders.pop()!;
   for (const order of orders) await obey(JSON.parse(order));
 }
-// The end of its orders is the end of the session; leaving the inbox needs no
-// answer, so the process ends there.
+// The session ends with its orders. The inbox still waits, so the process exits.
 await bus.close();
 await listening;
 void answering;

@@ -1,61 +1,59 @@
 /**
- * Bundles whose functions are compiled before they are called.
+ * Rewrites a bundle so that V8 compiles functions eagerly.
  *
- * The runtime keeps the compiled code of a program, but only of those functions
- * that are compiled as it is loaded; all others are compiled at their first
- * call, at every start: a quarter of what `mbus send` did. A function in
- * parentheses is taken for one that is called at once, so it is among the first.
+ * The runtime's code cache holds only functions that are compiled while the
+ * program loads. All others are compiled at their first call, at every start. V8
+ * compiles a function in parentheses eagerly.
  *
- * Which ones are worth it is found out by running the program: a function that
- * is never called costs time to load. Where each begins and ends the runtime
- * tells as well (its report of what was covered), so nothing is parsed here.
+ * Only functions that a run called are rewritten, because a function that is never
+ * called delays the load. The runtime's coverage report has their positions, so
+ * nothing is parsed here.
  *
- * What it keeps true: a program means the same. A function that is a value gets
- * its parentheses where it stands, at whatever depth. One that is declared is
- * rewritten only at the top of a file, where it exists before the first statement
- * runs, and so it does still: it becomes a variable at the beginning. This holds
- * for a file that imports no other that imports it, as bundles do.
+ * The program's behaviour does not change. A function expression gets parentheses
+ * in place. A declared function is rewritten only at the top level, where it
+ * exists before the first statement: it becomes a variable at the beginning of the
+ * file. This holds for a file without circular imports, as bundles are.
  *
  * A method becomes a function that its class sets: a private one as a field, any
- * other in a static block, both of which the runtime compiles with the class. So
- * no field may call a private method that comes after it, and no static field a
- * method of its class. Methods that are static, say `super`, or come first in
- * their class are left alone, as are getters.
+ * other in a static block. V8 compiles both with the class. So no field may call a
+ * private method that comes after it, and no static field a method of its class.
+ * Static methods, methods with `super`, the first method of a class and getters
+ * are not rewritten.
  *
  * @module
  */
 
-/** A function of a file: where its text is, and whether it was called. */
+/** A function of a file, and whether a run called it. */
 export interface CoveredFunction {
-  /** Where it begins, counted in UTF-16 units. */
+  /** Start, in UTF-16 units. */
   readonly start: number;
-  /** Where it ends: the first unit behind it. */
+  /** End, exclusive, in UTF-16 units. */
   readonly end: number;
-  /** Whether it was called. */
+  /** Whether a run called the function. */
   readonly called: boolean;
 }
 
 const DECLARATION = /^(async )?function(\*?) ?([\w$]+)(?=\()/;
 
-// What a value follows, and what an arrow may follow besides: a colon is also that
-// of a `case`, behind which a function would be declared.
+// Characters before an expression. A colon counts before an arrow function only,
+// because a function after the colon of a `case` is a declaration.
 const BEFORE_VALUE = /[=>(,?&|[]/;
 const BEFORE_ARROW = /[=>(,?&|[:]/;
 const ARROW = /^(async ?)?(\([^()]*\)|[\w$]+) ?=>/;
 
-// Behind a semicolon or a bracket only that of a class begins so: in an object it
-// follows a comma.
+// After a semicolon or a bracket only a method of a class begins so: a method of an
+// object follows a comma.
 const METHOD = /^(async(?=[ *#]) ?)?(\*?)(#?[\w$]+)(?=\()/;
 const NO_METHODS = ["async", "constructor", "function"];
 
-/** Text that takes the place of some. */
+/** Replacement of a part of a text. */
 interface Change {
   readonly at: number;
   readonly removed: number;
   readonly text: string;
 }
 
-/** The same file, with the functions that were called compiled as it is loaded. */
+/** Returns the source, changed so that called functions compile at load time. */
 export function compileEagerly(
   source: string,
   functions: readonly CoveredFunction[],
@@ -70,7 +68,7 @@ export function compileEagerly(
   let rest = "";
   let [at, passed] = [0, 0];
   for (const { start, end, called } of inner) {
-    // What lies in one that was passed is not at the top of the file.
+    // A nested function is not at the top level.
     if (start < passed) continue;
     passed = end;
     const declared = DECLARATION.exec(source.slice(start, end));
@@ -86,7 +84,7 @@ export function compileEagerly(
   return ahead.length === 0 ? rest : `var ${ahead.join(",")};${rest}`;
 }
 
-/** Whether a function is an expression that may stand in parentheses. */
+/** Returns whether a function is an expression that may get parentheses. */
 function isValue(source: string, { start, end }: CoveredFunction): boolean {
   const before = source[start - 1] ?? "";
   return source.startsWith("function", start)
@@ -94,7 +92,7 @@ function isValue(source: string, { start, end }: CoveredFunction): boolean {
     : BEFORE_ARROW.test(before) && ARROW.test(source.slice(start, end));
 }
 
-/** What is changed for a function to be compiled ahead where it stands. */
+/** Returns the changes that make a function compile eagerly in place. */
 function changesFor(source: string, each: CoveredFunction): Change[] {
   const { start, end } = each;
   if (isValue(source, each)) return around(each, 0, "(", ")");
@@ -122,7 +120,7 @@ function around(
   ];
 }
 
-/** A part of a file, with the changes that lie in it. */
+/** Returns a part of a file, with the changes in it applied. */
 function changed(
   source: string,
   from: number,
@@ -143,7 +141,7 @@ function byStart(a: CoveredFunction, b: CoveredFunction): number {
   return a.start - b.start || b.end - a.end;
 }
 
-/** The functions of each file, by its URL, as reports in a folder have them. */
+/** Reads the functions of each file, by URL, from coverage reports in a folder. */
 export function coveredIn(folder: string): Map<string, CoveredFunction[]> {
   const files = new Map<string, Map<string, CoveredFunction>>();
   for (const { name } of Deno.readDirSync(folder)) {
@@ -168,11 +166,11 @@ export function coveredIn(folder: string): Map<string, CoveredFunction[]> {
   );
 }
 
-/** What the runtime writes about one file. */
+/** The runtime's coverage report of one file. */
 interface Report {
   readonly url: string;
   readonly functions: readonly {
-    // The function's own comes first, then parts of it.
+    // The range of the function itself comes first, then those of its parts.
     readonly ranges: readonly {
       readonly startOffset: number;
       readonly endOffset: number;

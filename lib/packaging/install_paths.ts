@@ -1,7 +1,7 @@
 /**
- * What `deno task install` has put on a machine: known, and taken away again.
+ * Files of `deno task install`: their paths, and their removal.
  *
- * A launcher is ours if it says so; the folder of bundles is ours by its name.
+ * A launcher is ours if it has our mark. The folder of bundles is ours by its name.
  *
  * @module
  */
@@ -11,36 +11,36 @@ import { InvalidInputError } from "../model/errors.ts";
 import config from "../../deno.json" with { type: "json" };
 import { RefusalError } from "../cli/refusal.ts";
 
-/** The line by which a launcher is known as ours. */
+/** Line that marks a launcher as ours. */
 export const MARK =
   "# Runs mbus, made by deno task install of @coditect/message-bus.";
 
-/** Where everything is put. */
+/** Paths of an installation. */
 export interface InstallPaths {
-  /** The folder on the PATH. */
+  /** Folder on the PATH. */
   readonly bin: string;
-  /** The launcher. */
+  /** File of the launcher. */
   readonly launcher: string;
-  /** The folder of all versions. */
+  /** Folder of all versions. */
   readonly data: string;
-  /** The bundle. */
+  /** Folder of this version's bundle. */
   readonly bundle: string;
-  /** What the commands in agents' configurations read. */
+  /** Shell script that the commands in agents' configuration source. */
   readonly fragment: string;
 }
 
 /**
- * Where everything is put.
+ * Returns the paths of an installation.
  *
- * @param bin The folder on the PATH, if not `~/.local/bin`.
- * @throws {InvalidInputError} If there is no home folder.
+ * @param bin Folder on the PATH (default: `~/.local/bin`).
+ * @throws {InvalidInputError} If HOME is not set.
  */
 export function installPaths(bin?: string): InstallPaths {
   const home = Deno.env.get("HOME");
   if (!home) {
     throw new InvalidInputError(
       "home",
-      "Cannot install: HOME is not set; set it to your home folder.",
+      "Cannot install mbus: HOME is not set. Set it to your home folder.",
     );
   }
   const folder = absolute(bin ?? `${home}/.local/bin`);
@@ -61,7 +61,7 @@ function absolute(path: string): string {
   return full.replace(/(?<=.)\/+$/, "");
 }
 
-/** What is in a launcher's place. */
+/** Returns the owner of the file at the launcher's path. */
 export function launcherOwner(path: string): "ours" | "foreign" | "none" {
   try {
     Deno.lstatSync(path);
@@ -72,25 +72,25 @@ export function launcherOwner(path: string): "ours" | "foreign" | "none" {
   try {
     return Deno.readTextFileSync(path).includes(MARK) ? "ours" : "foreign";
   } catch {
-    // A folder, a broken link, a file that may not be read.
+    // A folder, a broken link or an unreadable file.
     return "foreign";
   }
 }
 
 /**
- * Refuses where somebody else's `mbus` is.
+ * Throws if another program's file is at the launcher's path.
  *
- * @throws {RefusalError} If there is one.
+ * @throws {RefusalError} If the file is not ours.
  */
 export function assertNotForeign(launcher: string): void {
   if (launcherOwner(launcher) !== "foreign") return;
   throw new RefusalError(
-    `Cannot install: ${launcher} is another program's; move it away, or choose ` +
+    `Cannot install mbus: ${launcher} is another program's. Move it away, or choose ` +
       `another folder with "deno task install --bin DIR".`,
   );
 }
 
-/** Removes the launcher and all bundles; returns what was there. */
+/** Removes the launcher and all bundles; returns the removed paths. */
 export function removeInstalled({ launcher, data }: InstallPaths): string[] {
   return [launcher, data].filter((path) => {
     try {

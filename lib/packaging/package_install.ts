@@ -1,23 +1,22 @@
 /**
- * `deno task install`: puts a fast `mbus` on the user's PATH from a checkout.
+ * `deno task install`: installs a fast `mbus` on the user's PATH from a checkout.
  *
  * ```text
- * ~/.local/share/message-bus/‹version›/cli.js …    the program, bundled in parts
- * ~/.local/share/message-bus/‹version›/hook.js …   what agents run, by itself
- * ~/.local/share/message-bus/hook.sh               a line of shell: how hooks run theirs
- * ~/.local/bin/mbus                                a few lines of shell that run them
+ * ~/.local/share/message-bus/‹version›/cli.js …    the program, a bundle of parts
+ * ~/.local/share/message-bus/‹version›/hook.js …   the program of agents' hooks
+ * ~/.local/share/message-bus/hook.sh               shell script that hooks source
+ * ~/.local/bin/mbus                                the launcher, a shell script
  * ```
  *
- * The bundle is split, so that a command loads only what it needs. Its parts
- * are named by their content: installing again leaves the parts alone that
- * running commands may yet load, and `cli.js` changes in one step.
+ * The bundle is split, so that a command loads only its own parts. Their names have
+ * a hash of their content, so an upgrade keeps the parts that running commands may
+ * still load, and `cli.js` changes in one step.
  *
- * The launcher names the runtime by its absolute path, as a look through PATH
- * may find a slow wrapper. Where the runtime lies in a cache that may be
- * emptied (`npx`), it gets a second name beside the bundle (a hard link, or a
- * copy where there can be none).
+ * The launcher has the runtime's absolute path, because the PATH may name a slow
+ * wrapper. A runtime in a temporary cache (`npx`) gets a hard link beside the
+ * bundle, or a copy on another file system.
  *
- * A file that is called `mbus` and is not ours is never overwritten.
+ * A file `mbus` that is not ours is never overwritten.
  *
  * @module
  */
@@ -35,20 +34,20 @@ import { RefusalError } from "../cli/refusal.ts";
 import { warmUp, type WarmUpCall } from "./warm_up.ts";
 import config from "../../deno.json" with { type: "json" };
 
-/** How it is called. */
+/** Grammar of the arguments. */
 const GRAMMAR = {
   name: "install",
   positionals: [],
   options: {
     bin: {
       kind: "string",
-      help: "The folder on your PATH (else ~/.local/bin)",
+      help: "Folder on your PATH (default: ~/.local/bin)",
     },
-    remove: { kind: "flag", help: "Remove what was installed" },
+    remove: { kind: "flag", help: "Remove the installed files" },
   },
 } as const;
 
-/** The programs: what each is bundled as, and from what. */
+/** Source file of each program, by the name of its bundle. */
 const ENTRIES: Readonly<Record<string, string>> = {
   "hook.js": "lib/cli/bin/hook.ts",
   "send.js": "lib/cli/bin/send.ts",
@@ -56,15 +55,15 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "cli.js": "cli.ts",
 };
 
-// The runtime does not start in a folder that is gone, and the project of a hook
-// is told by its input. A shell in such a folder has no PWD, or one of old.
+// The runtime does not start in a removed folder, and a hook's input names its
+// project. A shell in such a folder has no PWD, or an outdated one.
 const LEAVE_GONE_FOLDER =
   'case $PWD in /*) cd "$PWD" ;; *) false ;; esac 2>/dev/null || cd /';
 
-// What has to start soonest, what of it is loaded later but often, and what stays
-// for long: each is one small file, as every file more that is looked for costs a
-// quarter of a millisecond, and what is loaded stays in memory. Each has its own
-// copy of what several use, so none may ask another one's values for their class.
+// Parts that are minified into one file each, because each further file delays the
+// start and loaded code stays in memory: fast programs, and their frequent parts.
+// Each has its own copy of shared classes, so none may use `instanceof` on another
+// one's values.
 const STANDALONE: Readonly<Record<string, readonly string[]>> = {
   "hook.js": [
     "hook",
@@ -77,25 +76,24 @@ const STANDALONE: Readonly<Record<string, readonly string[]>> = {
   "tail.js": ["tail"],
 };
 
-// How all programs are run, and those that need nothing but themselves.
+// Arguments of the runtime for all programs, and further ones for bundled programs.
 const RUN = ["run", "--quiet", "--no-lock", "--no-check", "--allow-all"];
 const BUNDLED = ["--no-config", "--cached-only"];
 
-// The runtime need not look whether there is a newer one of it, a third of a
-// millisecond each time; what else is run for somebody is not told so.
+// The runtime's check for a newer version delays each start. Programs that mbus
+// runs for the user keep the check.
 const NO_UPDATE_CHECK = "export DENO_NO_UPDATE_CHECK=1";
 
-// Where another process fetches the bundler just then, it takes some seconds.
+// Waits some seconds while another process fetches the bundler.
 const BUNDLER_ATTEMPTS = 5;
 const BUNDLER_PAUSE_MS = 500;
 
-// What is closed at the end of its block; not what a comment tells of.
+// Matches `using` declarations, but not those in comments.
 const USING = /(?<=^\s*|[;{}])(?:await )?using [\w$]+ ?=/gm;
 
 /**
- * Options of the runtime for what runs for long: a few milliseconds slower to start,
- * as it has no code that was kept and none that is optimized, and 3 MB smaller from
- * then on.
+ * Options of the runtime for long-running programs: less memory, but a slower start
+ * without a code cache and without optimized code.
  */
 export const SMALL_MEMORY: readonly string[] = [
   "--no-code-cache",
@@ -110,7 +108,7 @@ async function main(): Promise<number> {
     if (options.help) {
       console.log(
         "deno task install [--bin DIR] [--remove]\n\n" +
-          "Puts mbus on your PATH, by default in ~/.local/bin, or removes it.",
+          "Installs mbus on your PATH (default: in ~/.local/bin), or removes it.",
       );
       return 0;
     }
@@ -128,12 +126,12 @@ async function main(): Promise<number> {
 function assertNotWindows(): void {
   if (Deno.build.os !== "windows") return;
   throw new RefusalError(
-    "Cannot install: the launcher is a shell script; on Windows run " +
+    "Cannot install mbus: the launcher is a shell script. On Windows run " +
       `"deno install --global --allow-all --name mbus ${root()}/cli.ts".`,
   );
 }
 
-/** The checkout that this file is in. */
+/** Returns the folder of this checkout. */
 function root(): string {
   return new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 }
@@ -151,7 +149,7 @@ async function install(places: InstallPaths): Promise<void> {
     ]),
   );
   const runtime = keepRuntime(places);
-  // The bundle needs nothing else; the checkout needs its names of packages.
+  // A bundle needs no configuration; the checkout needs its import map.
   const configuration = bundled
     ? BUNDLED.join(" ")
     : `--config ${quoted(`${checkout}/deno.json`)}`;
@@ -164,16 +162,16 @@ async function install(places: InstallPaths): Promise<void> {
   const folders = (Deno.env.get("PATH") ?? "").split(":").map(real);
   if (!folders.includes(real(places.bin))) {
     console.log(
-      `${places.bin} is not on your PATH: add\n` +
+      `${places.bin} is not on your PATH. Add\n` +
         `  export PATH="${places.bin}:$PATH"\nto your shell's start-up file.`,
     );
   }
 }
 
 /**
- * Has the runtime compile ahead what the programs that have to start soonest
- * call, and keep it: what they call is found by running them. What fails here
- * makes them no worse than slow.
+ * Fills the runtime's code cache for the standalone programs: runs them to find the
+ * functions that they call, makes these compile eagerly, and runs them again. A
+ * failure here only makes them slower.
  */
 async function fillCodeCache(
   runtime: string,
@@ -188,7 +186,7 @@ async function fillCodeCache(
     );
     for (const [url, functions] of coveredIn(reports)) {
       const name = url.slice(url.lastIndexOf("/") + 1);
-      // Other parts import each other, and are not compiled ahead.
+      // Other parts import each other, and are not rewritten.
       if (!isStandalone(name)) continue;
       const path = `${places.bundle}/${name}`;
       const source = Deno.readTextFileSync(path);
@@ -200,7 +198,7 @@ async function fillCodeCache(
   await warmUp((call) => runBundled(runtime, places, call));
 }
 
-/** Runs a program of the bundle to its end, however that is. */
+/** Runs a program of the bundle and waits for its end; ignores its exit code. */
 async function runBundled(
   runtime: string,
   { bundle }: InstallPaths,
@@ -227,7 +225,7 @@ async function runBundled(
     await writer.write(new TextEncoder().encode(JSON.stringify(input)));
     await writer.close();
   } catch {
-    // It has ended without reading it.
+    // The program has ended without reading its input.
   }
   await child.status;
 }
@@ -237,7 +235,7 @@ function remove(places: InstallPaths): void {
   for (const path of removeInstalled(places)) console.log(`Removed ${path}.`);
 }
 
-/** Bundles the programs; returns whether that could be done. */
+/** Bundles the programs; returns whether that succeeded. */
 async function bundle(places: InstallPaths): Promise<boolean> {
   for (const [name, source] of Object.entries(ENTRIES)) {
     if (!await bundleEntry(places, name, source)) return false;
@@ -269,7 +267,7 @@ async function bundleEntry(
     for (const part of parts.filter((part) => part !== entry)) {
       Deno.renameSync(`${split}/${part}`, `${places.bundle}/${part}`);
     }
-    // The entry comes last: until then everybody runs the one before.
+    // The entry comes last: until then, new commands run the previous version.
     Deno.renameSync(`${split}/${entry}`, `${places.bundle}/${name}`);
     return true;
   } finally {
@@ -278,7 +276,7 @@ async function bundleEntry(
   }
 }
 
-/** Puts each part together with what it imports, as one small file. */
+/** Bundles each part with its imports into one minified file. */
 async function bundleStandalone(
   parts: readonly string[],
   split: string,
@@ -296,8 +294,8 @@ async function bundleStandalone(
 }
 
 /**
- * Refuses a small file that closes less than the plain one: a `using` whose
- * variable is used once may get lost (esbuild issue 4482).
+ * Throws if a minified file has fewer `using` than the plain one. The minifier
+ * drops a `using` whose variable is read once.
  */
 function assertUsingKept(plain: string, small: string): void {
   const count = (path: string) =>
@@ -307,15 +305,14 @@ function assertUsingKept(plain: string, small: string): void {
   throw new Error(
     `Cannot bundle ${plain}: ${
       before - after
-    } of its ${before} "using" got lost; ` +
-      `use the variable of each twice.`,
+    } of its ${before} "using" are missing. ` +
+      `Read the variable of each at least twice.`,
   );
 }
 
 async function runBundler(args: readonly string[]): Promise<boolean> {
-  let told = "";
-  // The first time the bundler is fetched, and fails where another process is
-  // fetching it just then.
+  let message = "";
+  // The first call fetches the bundler, and fails while another process does.
   for (let attempts = 0; attempts < BUNDLER_ATTEMPTS; attempts++) {
     if (attempts > 0) await pause(BUNDLER_PAUSE_MS * 2 ** (attempts - 1));
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -326,12 +323,13 @@ async function runBundler(args: readonly string[]): Promise<boolean> {
       stderr: "piped",
     }).output();
     if (success) return true;
-    told = new TextDecoder().decode(stderr).trim();
+    message = new TextDecoder().decode(stderr).trim();
   }
-  console.error(told);
+  console.error(message);
   console.error(
-    "It could not be bundled, which needs the network the first time: mbus " +
-      "will run from this checkout, and start a little slower.",
+    "mbus is not bundled, because fetching the bundler failed. It runs from " +
+      "this checkout and starts more slowly. Connect to the network and install " +
+      "again.",
   );
   return false;
 }
@@ -340,12 +338,12 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** The name of a part of the bundle without what its content adds. */
+/** Returns the name of a part of the bundle without its hash. */
 function sourceOf(part: string): string {
   return part.replace(/(-[A-Z0-9]{8})?\.js$/, "");
 }
 
-/** Whether a file of the bundle needs no other to begin. */
+/** Returns whether a file of the bundle starts without another file. */
 function isStandalone(name: string): boolean {
   return Object.hasOwn(STANDALONE, name) ||
     Object.values(STANDALONE).flat().includes(sourceOf(name));
@@ -355,7 +353,7 @@ function namesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name);
 }
 
-/** A name of this runtime that stays. */
+/** Returns a permanent path of this runtime. */
 function keepRuntime({ data }: InstallPaths): string {
   const path = Deno.execPath();
   if (!/\/(_npx|dlx(-[^/]*)?)\//.test(path)) return path;
@@ -371,7 +369,7 @@ function keepRuntime({ data }: InstallPaths): string {
   return kept;
 }
 
-/** The launcher: no folder is searched, and nothing fetched for a bundle. */
+/** Returns the text of the launcher. */
 function launcherText(
   runtime: string,
   programs: Readonly<Record<string, string>>,
@@ -393,9 +391,10 @@ exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"
 }
 
 /**
- * What the shell of a hook reads (`hookCommand`): in place of `mbus hook`, which
- * would start another shell, it runs the program itself. Where that or the runtime
- * is gone it is left at `mbus`, which may know another one.
+ * Returns the script that the shell of a hook sources (`hookCommand`).
+ *
+ * It replaces `mbus hook`, which would start another shell, by the program itself.
+ * If the program or the runtime is missing, the shell runs `mbus`.
  */
 export function fragmentText(
   runtime: string,
@@ -410,9 +409,8 @@ set -- ${deno} ${RUN.join(" ")} ${configuration} ${hook} "$@"
 `;
 }
 
-// The runtime loads whatever a literal import() names before it runs the first
-// line, so the parts of all commands for each: what is put together is loaded
-// when it is called for.
+// The runtime loads the module of a literal import() before it runs the first line.
+// A computed specifier is loaded on demand.
 function deferImports(folder: string): void {
   for (const { name } of Deno.readDirSync(folder)) {
     const path = `${folder}/${name}`;
@@ -431,7 +429,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Replaces a file in one step: a command that starts now finds either one. */
+/** Replaces a file in one step, so that a starting command finds either version. */
 function replaceFile(path: string, text: string, mode: number): void {
   const fresh = `${path}.${Deno.pid}`;
   Deno.writeTextFileSync(fresh, text, { mode });

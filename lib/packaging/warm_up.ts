@@ -1,6 +1,7 @@
 /**
- * The programs that have to start soonest, run as they will be, on a bus of
- * their own: by a session that has a process, with somebody who listens.
+ * Typical runs of the fast programs, by which the installation finds the functions
+ * that they call and fills the code cache. They use a temporary bus with a
+ * listening session.
  *
  * @module
  */
@@ -8,23 +9,23 @@
 import { type MessageBus, openBus } from "../../mod.ts";
 import { POPULATE_CODE_CACHE } from "../cli/exit.ts";
 
-/** How a program is run. */
+/** A run of a program. */
 export interface WarmUpCall {
-  /** The file's name. */
+  /** Name of the program's file. */
   readonly program: string;
-  /** What follows it. */
+  /** Arguments of the program. */
   readonly args: readonly string[];
-  /** What it reads. */
+  /** Standard input, as JSON. */
   readonly input: unknown;
-  /** The folder it runs in. */
+  /** Working folder. */
   readonly cwd: string;
-  /** Whether it does what it will do all the time, not what leads up to that. */
+  /** Whether the run is typical; a preparing run is not. */
   readonly usual: boolean;
-  /** Its environment. */
+  /** Environment of the program. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Has `run` run each call after the other. */
+/** Passes each call to `run`, one after another. */
 export async function warmUp(
   run: (call: WarmUpCall) => Promise<void>,
 ): Promise<void> {
@@ -38,7 +39,6 @@ export async function warmUp(
     MBUS_SESSION: "install",
     // This process stands in for the agent.
     CLAUDE_PID: String(Deno.pid),
-    // The runtime keeps something only of what runs out.
     [POPULATE_CODE_CACHE]: "1",
   };
   const hook = (
@@ -106,10 +106,10 @@ export async function warmUp(
     await hook("UserPromptSubmit", {});
     const session = "install-other";
     await hook("SessionStart", { session });
-    // Two sessions at one file: one is denied.
+    // The second session on a file is denied.
     await hook("PreToolUse", { session, tool: "Edit", file: "first" });
     await hook("Stop", { session });
-    // One whose edits are patches, and one that wants an answer in any case.
+    // An agent whose edits are patches, and one that always needs a response.
     for (const usual of [false, true]) {
       const patch = {
         usual,
@@ -126,9 +126,9 @@ export async function warmUp(
       };
       await hook("BeforeTool", { ...edit, file: "gemini/a" });
     }
-    // Takes the step of the purge that is due.
+    // Runs the purge that is due.
     await send({ usual });
-    // From a session that is there, and from one that is found.
+    // From a named session, and from a detected one.
     await send({});
     await send({ session: "" });
     await send({ options: ["--json"] });
@@ -138,7 +138,7 @@ export async function warmUp(
   }
 }
 
-/** Somebody who listens, so that sending rings; nobody where there can be no bus. */
+/** Opens a bus that listens, so that sending rings; undefined if that fails. */
 async function listening(home: string): Promise<MessageBus | undefined> {
   try {
     const options = { session: "reader", project: null, warn: () => {} };
@@ -146,7 +146,7 @@ async function listening(home: string): Promise<MessageBus | undefined> {
     await bus.subscribe("state").ready;
     return bus;
   } catch {
-    // What is called then is not all that will be, and a little slower.
+    // The runs then miss some functions, which stay slower.
     return undefined;
   }
 }

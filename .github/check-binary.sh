@@ -1,7 +1,7 @@
 #!/bin/sh
-# Proves that a command is a working mbus, by sending a message and reading it back in separate
-# processes. `--version` is not enough: `deno compile` can leave a program that starts and exits
-# with 0 yet is only the plain runtime.
+# Checks that a command is a working mbus: sends a message and reads it in another process.
+# `--version` is not enough, because `deno compile` can build a program that starts and exits with
+# 0 but is only the plain runtime.
 #
 #   sh .github/check-binary.sh ./mbus
 #   sh .github/check-binary.sh deno run --allow-all cli.ts
@@ -12,7 +12,7 @@ if [ $# -eq 0 ]; then
   exit 2
 fi
 
-# Files named relative to here must still be found from the empty folder below.
+# Relative paths must still be valid in the empty folder below.
 for argument in "$@"; do
   shift
   case $argument in
@@ -34,7 +34,7 @@ NO_COLOR=1
 export MBUS_HOME NO_COLOR
 unset MBUS_SESSION MBUS_SQLITE_DRIVER
 
-# In an empty folder: the plain runtime's own `init` writes files where it stands.
+# In an empty folder, because the plain runtime's own `init` writes files to its working folder.
 cd "$work/cwd"
 
 fail() {
@@ -45,7 +45,7 @@ fail() {
   exit 1
 }
 
-# run NAME COMMAND...: output in $work/out, no input, so that a prompt ends at once.
+# run NAME COMMAND...: writes output to $work/out; a prompt ends at once without input.
 run() {
   name=$1
   shift

@@ -1,6 +1,6 @@
 /**
- * The command line's grammar: each command declares its options and what
- * follows them once, and parsing, usage, help and suggestions come from that.
+ * The command line's grammar. Each command declares its options and positionals
+ * once; parsing, usage and help derive from the declaration.
  *
  * ```text
  * mbus [GLOBAL…] COMMAND [POSITIONAL | --option VALUE | --option=VALUE]… [--] …
@@ -8,11 +8,9 @@
  *
  * - Options may stand anywhere; after `--` everything is positional.
  * - `-5` and `-` are values, not options: JSON may be a negative number.
- * - An option given twice has its last value, so that an alias can be overruled.
- * - What does not fit is refused with the name that was probably meant.
+ * - The last of several values of an option counts, so an alias can be overruled.
  *
- * It is our own because it runs at the start of every command: the runtime's
- * parser costs a quarter of the whole start of the process.
+ * The parser is our own because the runtime's parser slows down each start.
  *
  * @module
  */
@@ -24,8 +22,8 @@ import { didYouMean } from "./spelling.ts";
 /** An option of a command. */
 export interface OptionDeclaration {
   /**
-   * What its value is: none for a `flag`; a `duration` is in milliseconds; a
-   * `list` may be given several times, and each time hold several, by commas.
+   * Type of the value. A `flag` has none. A `duration` is in milliseconds. A
+   * `list` may be given several times, and be separated by commas.
    */
   readonly kind:
     | "flag"
@@ -34,74 +32,74 @@ export interface OptionDeclaration {
     | "duration"
     | "choice"
     | "list";
-  /** Stands for the value in the help, such as `DIR`. */
+  /** Name of the value in the help, such as `DIR`. */
   readonly placeholder?: string;
   /** One line of help. */
   readonly help: string;
-  /** One letter that stands for it. */
+  /** One-letter alias, without the hyphen. */
   readonly short?: string;
-  /** The least integer that is taken. */
-  readonly least?: number;
-  /** What a `choice` may be. */
+  /** Minimum of an `integer` (default: 0). */
+  readonly min?: number;
+  /** Values of a `choice`. */
   readonly choices?: readonly string[];
 }
 
 /** Options by their long names. */
 export type OptionDeclarations = Readonly<Record<string, OptionDeclaration>>;
 
-/** What stands on a command line without a name. */
+/** A positional argument of a command. */
 export interface PositionalDeclaration {
-  /** Its name in the help, such as `CHANNEL`. */
+  /** Name in the help, such as `CHANNEL`. */
   readonly name: string;
   /** One line of help. */
   readonly help: string;
   /** Whether it may be left out. */
   readonly optional?: boolean;
-  /** Whether there may be more of them; only the last one's can. */
+  /** Whether it may be given several times; only the last positional can be. */
   readonly repeated?: boolean;
 }
 
-/** The value that an option of a kind has. */
+/** Value of an option, by its kind. */
 export type OptionValue<O extends OptionDeclaration> = O["kind"] extends "flag"
   ? boolean
   : O["kind"] extends "integer" | "duration" ? number | undefined
   : O["kind"] extends "list" ? readonly string[]
   : string | undefined;
 
-/** The values of a command's options. */
+/** Values of a command's options. */
 export type OptionValues<O extends OptionDeclarations> = {
   readonly [name in keyof O]: OptionValue<O[name]>;
 };
 
-/** What every command understands. */
+/** Options of every command. */
 export const GLOBAL_OPTIONS = {
-  json: { kind: "flag", help: "Print one JSON object a line" },
+  json: { kind: "flag", help: "Print JSON, one object per line" },
   home: {
     kind: "string",
     placeholder: "DIR",
-    help: "The bus folder (else $MBUS_HOME, or the platform's own)",
+    help: "Bus folder (default: $MBUS_HOME, or the user's data folder)",
   },
   session: {
     kind: "string",
     placeholder: "ID",
-    help: "Act as this session (else $MBUS_SESSION, or found by process)",
+    help: "Session to act as (default: $MBUS_SESSION, or detected)",
   },
   "all-projects": {
     kind: "flag",
-    help: "Do not keep to the project of this folder",
+    help: "All projects (default: the project of this folder)",
   },
-  help: { kind: "flag", short: "h", help: "Explain the command" },
+  help: { kind: "flag", short: "h", help: "Show the help of the command" },
   version: { kind: "flag", short: "V", help: "Print the version" },
 } as const satisfies OptionDeclarations;
 
-/** The values of the options that every command understands. */
+/** Values of the options of every command. */
 export type GlobalValues = OptionValues<typeof GLOBAL_OPTIONS>;
 
-/** A command line, parsed. */
+/** A parsed command line. */
 export interface ParsedArguments<O extends OptionDeclarations> {
-  /** What stands without a name. */
+  /** Positional arguments, in their order. */
   readonly positionals: readonly string[];
-  /** The options' values. */
+  /** Values of the options. */
   readonly options: OptionValues<O> & GlobalValues;
 }
 
@@ -110,20 +108,20 @@ export class UsageError extends InvalidInputError {
   override name = "UsageError";
 }
 
-/** What a command line is parsed by. */
+/** Grammar of a command's arguments. */
 export interface Grammar<O extends OptionDeclarations> {
-  /** The command's name. */
+  /** Name of the command. */
   readonly name: string;
-  /** What stands without a name, in order. */
+  /** Positional arguments, in their order. */
   readonly positionals: readonly PositionalDeclaration[];
-  /** The command's own options. */
+  /** Options of the command, without the global ones. */
   readonly options: O;
 }
 
 /**
- * Parses what follows a command.
+ * Parses the arguments of a command.
  *
- * @throws {UsageError} If it does not fit.
+ * @throws {UsageError} If they do not fit the grammar.
  */
 export function parseArguments<O extends OptionDeclarations>(
   grammar: Grammar<O>,
@@ -156,7 +154,7 @@ export function parseArguments<O extends OptionDeclarations>(
       if (inline !== undefined) {
         throw new UsageError(
           name,
-          `Cannot run "${grammar.name}": --${name} takes no value; leave "=${inline}" out.`,
+          `Cannot run "${grammar.name}": --${name} takes no value. Leave out "=${inline}".`,
         );
       }
       values[name] = true;
@@ -166,7 +164,7 @@ export function parseArguments<O extends OptionDeclarations>(
     if (text === undefined || (inline === undefined && isOption(text))) {
       throw new UsageError(
         name,
-        `Cannot run "${grammar.name}": --${name} needs a value; write ` +
+        `Cannot run "${grammar.name}": --${name} needs a value. Write ` +
           `--${name} ${placeholderOf(declaration)}.`,
       );
     }
@@ -175,25 +173,25 @@ export function parseArguments<O extends OptionDeclarations>(
       ? [...values[name] as string[], ...String(value).split(",")]
       : value;
   }
-  // Who asks for help need not know what to pass.
-  if (!values.help && !values.version) checkCount(grammar, positionals);
+  // A call for help need not be complete.
+  if (!values.help && !values.version) assertCount(grammar, positionals);
   return {
     positionals,
     options: values as unknown as OptionValues<O> & GlobalValues,
   };
 }
 
-/** What an option has that is not given. */
+/** Value of an option that is not given, by its kind. */
 const WITHOUT: Partial<
   Record<OptionDeclaration["kind"], false | readonly string[]>
 > = { flag: false, list: [] };
 
-/** Whether a word is an option, not a value. */
+/** Returns whether a word is an option, not a value. */
 export function isOption(word: string): boolean {
   return word.length > 1 && word[0] === "-" && !/^-\.?\d/.test(word);
 }
 
-/** What stands for an option's value in the help. */
+/** Returns the name of an option's value in the help. */
 export function placeholderOf(declaration: OptionDeclaration): string {
   return declaration.placeholder ?? declaration.choices?.join("|") ?? "VALUE";
 }
@@ -222,8 +220,8 @@ function nameOf(
   );
   throw new UsageError(
     "option",
-    `Cannot run "${command}": there is no option ${JSON.stringify(written)}; ` +
-      `${meant}"mbus help ${command}" lists them.`,
+    `Cannot run "${command}": the option ${JSON.stringify(written)} is ` +
+      `unknown. ${meant}"mbus help ${command}" lists the options.`,
   );
 }
 
@@ -233,35 +231,44 @@ function valueOf(
   declaration: OptionDeclaration,
   text: string,
 ): string | number {
-  const refuse = (expected: string): never => {
+  const fail = (state: string, remedy: string): never => {
     throw new UsageError(
       name,
       `Cannot run "${command}": --${name} ${
         JSON.stringify(text)
-      } is not ${expected}.`,
+      } is ${state}. ${remedy}.`,
     );
   };
   switch (declaration.kind) {
     case "integer": {
       const value = Number(text);
-      const least = declaration.least ?? 0;
-      const fits = /^-?\d+$/.test(text) && Number.isSafeInteger(value) &&
-        value >= least;
-      return fits ? value : refuse(`a whole number from ${least} on`);
+      const min = declaration.min ?? 0;
+      if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value)) {
+        return fail("not an integer", `Write an integer of at least ${min}`);
+      }
+      return value >= min
+        ? value
+        : fail("too small", `Write an integer of at least ${min}`);
     }
     case "duration":
       return parseDuration(text) ??
-        refuse(`a duration above 0; write 500ms, 60s, 5m, 1h or 2d`);
+        fail(
+          "not a duration above 0",
+          "Write a number and a unit, such as 500ms, 60s, 5m, 1h or 2d",
+        );
     case "choice":
-      return declaration.choices!.includes(text)
-        ? text
-        : refuse(`one of ${declaration.choices!.join(", ")}`);
+      return declaration.choices!.includes(text) ? text : fail(
+        "not one of its values",
+        `Write one of ${declaration.choices!.join(", ")}`,
+      );
     default:
-      return text === "" ? refuse("a value: it is empty") : text;
+      return text === ""
+        ? fail("empty", `Write --${name} ${placeholderOf(declaration)}`)
+        : text;
   }
 }
 
-function checkCount(
+function assertCount(
   grammar: Grammar<OptionDeclarations>,
   positionals: readonly string[],
 ): void {
@@ -270,7 +277,7 @@ function checkCount(
   if (missing !== undefined && !missing.optional) {
     throw new UsageError(
       missing.name,
-      `Cannot run "${name}": ${missing.name} is missing; write ` +
+      `Cannot run "${name}": ${missing.name} is missing. Write ` +
         `"mbus ${name} ${declared.map(positionalUsage).join(" ")}".`,
     );
   }
@@ -281,13 +288,13 @@ function checkCount(
     throw new UsageError(
       "arguments",
       `Cannot run "${name}": ${JSON.stringify(extra)} is one argument too ` +
-        `many; put what holds spaces into single quotes, or see ` +
+        `many. Put text with spaces in single quotes, or see ` +
         `"mbus help ${name}".`,
     );
   }
 }
 
-/** How a positional is written in a line of usage. */
+/** Returns a positional as a line of usage shows it. */
 export function positionalUsage(positional: PositionalDeclaration): string {
   const name = positional.repeated ? `${positional.name}…` : positional.name;
   return positional.optional ? `[${name}]` : name;

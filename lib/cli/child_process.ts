@@ -1,10 +1,9 @@
 /**
- * A program that a command runs in its own place: it has our input, output and
- * terminal, gets the signals that we get, and says how we end.
+ * A child process that stands in for the command: it has the command's input,
+ * output and terminal, gets its signals, and decides its exit code.
  *
- * Ctrl-C in a terminal reaches it without us, as it does every process in the
- * foreground: where our input is a terminal, SIGINT is not passed on a second
- * time.
+ * A terminal sends Ctrl-C to each process in the foreground. So SIGINT is not
+ * forwarded if standard input is a terminal.
  *
  * @module
  */
@@ -15,22 +14,22 @@ const FORWARDED: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
-// What a shell says of a program that is not there, or can't be run.
+// Exit codes of a shell for a program that does not exist, or cannot be run.
 const NOT_FOUND = 127;
 const NOT_RUNNABLE = 126;
 
-/** A program that can't be started. */
+/** A program that cannot be started. */
 export class NotStartedError extends RefusalError {
-  /** What a shell would end with. */
+  /** Exit code of a shell in this case. */
   readonly exitCode: number;
 
-  /** Makes the error for `program`. */
+  /** Creates the error for `program`. */
   constructor(program: string, missing: boolean, options?: ErrorOptions) {
     super(
       `Cannot run ${JSON.stringify(program)}: ${
         missing
-          ? "there is no such program; check its name and the PATH"
-          : "the system refuses to start it; check that it may be executed"
+          ? "the program is not found. Check its name and the PATH"
+          : "the program is not executable. Check its permissions"
       }.`,
       options,
     );
@@ -40,24 +39,24 @@ export class NotStartedError extends RefusalError {
 }
 
 /**
- * Runs a program to its end; returns its exit code, 128 and the signal's number
- * for one that a signal ended.
+ * Runs a program and returns its exit code, or 128 plus the number of the signal
+ * that ended it.
  *
- * @throws {NotStartedError} If it can't be started.
+ * @throws {NotStartedError} If the program cannot be started.
  */
 export async function runInPlace(
   [program, ...args]: readonly string[],
   env: Record<string, string>,
 ): Promise<number> {
   let child: Deno.ChildProcess | undefined;
-  // Listened for first: the program may have us signalled as soon as it runs.
+  // Added before the start, because the program may cause a signal at once.
   const listeners = FORWARDED.map((signal) => {
     const listener = (): void => {
       if (signal === "SIGINT" && Deno.stdin.isTerminal()) return;
       try {
         child?.kill(signal);
       } catch {
-        // It has ended by then.
+        // The child has ended.
       }
     };
     Deno.addSignalListener(signal, listener);

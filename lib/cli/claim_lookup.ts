@@ -1,9 +1,8 @@
 /**
- * The claims of a command's session: what it takes to renew or end one.
+ * Lookup of the session's claim on a task, to renew or end it.
  *
- * A person names the task; which claim on it is the session's is read from the
- * store, which checks the token once more when the claim is used. With
- * `--token` the caller insists on the claim that it was given.
+ * The caller names the task, and the claim's token is read from the store, which
+ * checks it again when the claim is used. `--token` sets the token explicitly.
  *
  * @module
  */
@@ -13,21 +12,21 @@ import { TaskStateError } from "../model/errors.ts";
 import type { Claim, Task } from "../model/task.ts";
 import type { OptionDeclarations } from "./arguments.ts";
 
-/** The option by which a caller insists on one claim. */
+/** Option that names the token of a claim. */
 export const TOKEN_OPTION = {
   token: {
     kind: "integer",
-    least: 1,
+    min: 1,
     placeholder: "N",
-    help: "Only if it is still claimed under this token",
+    help: "Token that the claim must have (default: any)",
   },
 } as const satisfies OptionDeclarations;
 
 /**
- * The claim that the bus's session has on a task.
+ * Returns the session's claim on a task.
  *
- * @param act What is to be done with it, such as `renew`.
- * @throws {TaskStateError} If it has none.
+ * @param act Verb for errors, such as `renew`.
+ * @throws {TaskStateError} If the session has no claim on the task.
  */
 export async function claimOf(
   bus: MessageBus,
@@ -41,15 +40,15 @@ export async function claimOf(
     throw new TaskStateError(
       act,
       id,
-      `it is ${status} already`,
-      `Read its result with "mbus task show ${id}"`,
+      `the task is ${status}`,
+      `See its result (mbus task show ${id})`,
     );
   }
   if (status === "open" || session === undefined) {
     throw new TaskStateError(
       act,
       id,
-      "no session has claimed it, or the claim has expired or its holder has ended",
+      "the task is not claimed, or its claim expired or ended with its session",
       `Claim it (mbus task claim ${id})`,
     );
   }
@@ -57,17 +56,17 @@ export async function claimOf(
     throw new TaskStateError(
       act,
       id,
-      `${session} has claimed it, and this is ${bus.session}`,
-      `Ask its holder, or take another task (mbus task next)`,
+      `the task is claimed by ${session}, and this session is ${bus.session}`,
+      `Ask its holder, or claim another task (mbus task next)`,
     );
   }
   return { ...task, session, token: token ?? task.token! };
 }
 
 /**
- * The task with this id in the bus's project.
+ * Returns the task with this id in the project of the bus.
  *
- * @throws {TaskStateError} If there is none.
+ * @throws {TaskStateError} If it does not exist.
  */
 export async function taskOf(
   bus: MessageBus,
@@ -79,7 +78,7 @@ export async function taskOf(
   throw new TaskStateError(
     act,
     id,
-    "no task with that id is in this project",
-    `List the tasks with "mbus task list"`,
+    "the task does not exist in this project",
+    `Check its id (mbus task list)`,
   );
 }

@@ -1,7 +1,8 @@
 /**
- * A command in the shell of a Codex whose threads run in a shared daemon: its
- * environment is that of the window which started the daemon, and is put right
- * before anything goes by it.
+ * Environment of a command in the shell of a Codex with a shared daemon.
+ *
+ * The command inherits the variables of the window that started the daemon. They
+ * are replaced by those of the thread's own window before the command reads them.
  *
  * @module
  */
@@ -10,12 +11,12 @@ import type { BelowDaemon } from "../hooks/codex_daemon.ts";
 
 let below: BelowDaemon | undefined;
 
-/** The thread that runs this command, if it is one below a daemon of Codex. */
+/** Returns the Codex thread that runs this command, if it runs in a daemon. */
 export function threadBelowDaemon(): BelowDaemon | undefined {
   return below;
 }
 
-/** Puts the environment right, where a thread below a daemon runs this command. */
+/** Corrects the environment if a thread in a daemon runs this command. */
 export async function settleEnvironment(): Promise<void> {
   const id = Deno.env.get("CODEX_THREAD_ID");
   const user = Deno.env.get("HOME");

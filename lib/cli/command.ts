@@ -1,8 +1,6 @@
 /**
- * What a command is: its grammar, its help, and what it does.
- *
- * A command lives in a file of its own and is listed by one line in
- * `commands.ts`, which loads it only when it is called.
+ * Definition of a command. Each command has its own file and one line in
+ * `commands.ts`.
  *
  * @module
  */
@@ -12,7 +10,7 @@ import type { Command, CommandDeclaration } from "./declaration.ts";
 
 export { type Command, type CommandDeclaration, EXIT } from "./declaration.ts";
 
-/** Makes a command of its declaration. */
+/** Creates a command from its declaration. */
 export function defineCommand<const O extends OptionDeclarations>(
   declaration: CommandDeclaration<O>,
 ): Command {

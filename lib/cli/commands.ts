@@ -1,7 +1,8 @@
 /**
- * Which commands there are: a line each, in the order of the help. Their files
- * are loaded only when they are called; the specifiers are literal so that
- * bundlers and `deno compile` see them.
+ * List of the commands, in the order of the help.
+ *
+ * A command's file is loaded when it is called. The specifiers are literals
+ * because bundlers and `deno compile` must find them.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import type { Command } from "./declaration.ts";
 /** Loads a command's file. */
 export type CommandLoader = () => Promise<{ readonly default: Command }>;
 
-/** The commands by name. */
+/** Commands by name. */
 export const COMMANDS: Readonly<Record<string, CommandLoader>> = {
   init: () => import("./commands/init.ts"),
   send: () => import("./commands/send.ts"),

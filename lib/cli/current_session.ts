@@ -1,6 +1,5 @@
 /**
- * The session that a command acts for: found among those on the bus, or one
- * that begins here.
+ * The session that a command acts for: one on the bus, or a new one.
  *
  * @module
  */
@@ -14,7 +13,7 @@ import { namesFor, processContext } from "./process_context.ts";
 import { visible, visibleJson } from "./output/visible_text.ts";
 import { delegators } from "../bus/delegation.ts";
 
-/** Which session a command acts for, among those on the bus. */
+/** Returns the session that a command acts for, found on the bus or new. */
 export async function identityIn(
   store: Pick<Operations, "sessions" | "incarnations">,
   option: string | undefined,
@@ -24,15 +23,17 @@ export async function identityIn(
   const all = id === undefined
     ? await store.sessions({ project: null, ended: false })
     : await store.incarnations(id);
-  // What runs in a with-lock acts for whoever called that.
+  // A command inside with-lock acts for the session that called it.
   const within = delegators();
   const sessions = all.filter(({ id }) => !within.includes(id));
   return identify(processContext(option, sessions, vendor));
 }
 
 /**
- * What is worked on in the working folder: what the session works on, if the
- * folder lies in its working copy, as looking that up costs milliseconds.
+ * Returns the project of the working folder.
+ *
+ * Takes the session's own if the folder lies in its worktree, because the lookup
+ * costs milliseconds.
  */
 export function placeOf(identity: Identity): Project {
   const folder = Deno.cwd();
@@ -44,7 +45,7 @@ export function placeOf(identity: Identity): Project {
     : projectOf(folder);
 }
 
-/** What is known of that session, if it begins here. */
+/** Returns the data by which a new session is registered. */
 export function startOf(identity: Identity, place: Project): SessionStart {
   const { id, vendor, process, keeper, tty } = identity;
   return {
@@ -60,10 +61,10 @@ export function startOf(identity: Identity, place: Project): SessionStart {
   };
 }
 
-/** Says what does not stop a command. */
+/** Prints a warning on standard error. */
 export function warn(text: string, json: boolean): void {
-  const told = text.replace(/^mbus: /, "");
+  const warning = text.replace(/^mbus: /, "");
   printToStderr(
-    json ? visibleJson({ warning: told }) : `mbus: ${visible(told)}`,
+    json ? visibleJson({ warning }) : `mbus: ${visible(warning)}`,
   );
 }

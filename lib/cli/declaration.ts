@@ -1,15 +1,13 @@
 /**
- * What a command declares, and with which code it exits.
- *
- * **Exit codes**, the same for all commands:
+ * Declaration of a command, and the exit codes of all commands.
  *
  * | code | meaning |
  * | --- | --- |
- * | 0 | done; also when the reader of a pipe has gone |
- * | 1 | refused by the state of things: a name in use, a timeout before `--count` |
+ * | 0 | done, or the reader of the output has closed its pipe |
+ * | 1 | refused by the current state: a name in use, a timeout before `--count` |
  * | 2 | wrong usage or input: the same call fails again |
- * | 3 | the store cannot be used, or the program itself fails |
- * | 130, 143 | ended by Ctrl-C, by SIGTERM, after everything was given back |
+ * | 3 | unusable store, or an internal error |
+ * | 130, 143 | stopped by Ctrl-C, by SIGTERM, after locks were released |
  *
  * @module
  */
@@ -20,7 +18,7 @@ import type {
   PositionalDeclaration,
 } from "./arguments.ts";
 
-/** What a process ends with. */
+/** Exit codes of a command. */
 export const EXIT: {
   readonly done: 0;
   readonly refused: 1;
@@ -28,31 +26,31 @@ export const EXIT: {
   readonly unusable: 3;
 } = { done: 0, refused: 1, usage: 2, unusable: 3 };
 
-/** How a command is declared. */
+/** Declaration of a command. */
 export interface CommandDeclaration<O extends OptionDeclarations> {
-  /** Its name. */
+  /** Name of the command; both words for a subcommand. */
   readonly name: string;
-  /** One line that says what it does. */
+  /** Summary of at most 50 characters: a verb and an object. */
   readonly summary: string;
-  /** What else there is to say, by paragraphs. */
+  /** Paragraphs of the help. */
   readonly details?: readonly string[];
   /** Command lines that work, without the leading `mbus`. */
   readonly examples?: readonly string[];
-  /** What stands without a name, in order. */
+  /** Positional arguments, in their order. */
   readonly positionals: readonly PositionalDeclaration[];
-  /** Its own options. */
+  /** Options of the command, without the global ones. */
   readonly options: O;
-  /** The commands that it consists of, if it is a group. */
+  /** Subcommands of a group, by their names. */
   readonly commands?: Readonly<
     Record<string, () => Promise<{ readonly default: Command }>>
   >;
-  /** Does it; returns the exit code. */
+  /** Runs the command; returns the exit code. */
   run(args: ParsedArguments<O>): Promise<number>;
 }
 
-/** A command, whatever its options are. */
+/** A command with any options. */
 export interface Command
   extends Omit<CommandDeclaration<OptionDeclarations>, "run"> {
-  /** Parses what follows the command's name, and does it. */
+  /** Parses the arguments and runs the command; returns the exit code. */
   execute(args: readonly string[]): Promise<number>;
 }

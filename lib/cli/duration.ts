@@ -1,6 +1,6 @@
 /**
- * Durations as people write them (`500ms`, `60s`, `5m`, `1h`, `2d`; a bare
- * number is in seconds) and as they read them (`4m 10s`).
+ * Durations as text: written as `500ms`, `60s`, `5m`, `1h`, `2d` or a number of
+ * seconds, and shown as `4m 10s`.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** The milliseconds of a written duration; undefined if it is none above 0. */
+/** Returns a duration in milliseconds; undefined unless it is above 0. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
   if (match === null) return undefined;
@@ -21,7 +21,7 @@ export function parseDuration(text: string): number | undefined {
   return ms > 0 && Number.isFinite(ms) ? ms : undefined;
 }
 
-/** A duration in its two largest units, such as `4m 10s`. */
+/** Returns a duration in its two largest units, such as `4m 10s`. */
 export function renderDuration(ms: number): string {
   if (ms < 0) return `-${renderDuration(-ms)}`;
   if (ms < 1000) return `${Math.round(ms)}ms`;

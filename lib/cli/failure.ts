@@ -1,11 +1,10 @@
 /**
- * What went wrong, in one sentence and one number.
+ * Errors as a message on standard error and an exit code.
  *
- * An error that the library throws on purpose says itself what was attempted,
- * what stood in the way and what to do; its `kind` is the exit code. Anything
- * else is a fault of the program: it is named without its stack.
+ * The `kind` of a library error decides the exit code. Any other error is an
+ * internal one: its message is printed without its stack.
  *
- * With `--json` it is one line on standard error:
+ * JSON, on standard error:
  * `{ "error": { "name", "kind", "message", "field"?, "fault"? } }`.
  *
  * @module
@@ -22,23 +21,23 @@ const EXIT_OF: Readonly<Record<ErrorKind, number>> = {
   store: EXIT.unusable,
 };
 
-/** What is told of an error, to people and to programs. */
+/** Description of an error, for people and for programs. */
 export interface Failure {
-  /** The error's class. */
+  /** Class of the error. */
   readonly name: string;
-  /** Who can mend it; `program` for a fault of the program itself. */
+  /** Kind of a library error; `program` for an internal error. */
   readonly kind: ErrorKind | "program";
-  /** A sentence with the remedy. */
+  /** Message with the remedy. */
   readonly message: string;
-  /** The argument that is wrong. */
+  /** Name of the wrong argument. */
   readonly field?: string;
-  /** Why the store cannot be used. */
+  /** Reason why the store cannot be used. */
   readonly fault?: string;
 }
 
-/** Tells of an error on standard error; returns the exit code. */
+/** Prints an error on standard error; returns the exit code. */
 export function reportFailure(error: unknown, json: boolean): number {
-  // Whoever reads our output has had enough: that is no failure.
+  // The reader of our output has closed its pipe, as `head` does.
   if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
   const failure = toFailure(error);
   printToStderr(
@@ -49,13 +48,13 @@ export function reportFailure(error: unknown, json: boolean): number {
   return failure.kind === "program" ? EXIT.unusable : EXIT_OF[failure.kind];
 }
 
-/** Whether a command line asks for JSON, as far as can be told of a wrong one. */
+/** Returns whether a command line asks for JSON, even if it is invalid. */
 export function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return args.slice(0, end === -1 ? undefined : end).includes("--json");
 }
 
-/** What is told of an error. */
+/** Returns the description of an error. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof MessageBusError) {
     const { field, fault } = error as { field?: string; fault?: string };
@@ -73,8 +72,7 @@ export function toFailure(error: unknown): Failure {
   return {
     name,
     kind: "program",
-    message: `Cannot go on: ${name}: ${message || "no more is known"}; this ` +
-      `is a fault in mbus, please report it, with what you did, to whom you ` +
-      `have mbus from.`,
+    message: `Internal error: ${name}: ${message || "no message"}. This is a ` +
+      `bug in mbus. Please report it with the command that you ran.`,
   };
 }

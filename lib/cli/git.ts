@@ -1,6 +1,8 @@
 /**
- * Asking git. It is started, not imitated: what is staged, what is pushed and
- * where hooks are follows from its configuration.
+ * Calls of git.
+ *
+ * Git runs as a child process because its configuration decides which files are
+ * staged or pushed, and where the hooks are.
  *
  * @module
  */
@@ -8,20 +10,20 @@
 import { RefusalError } from "./refusal.ts";
 import { visible } from "./output/visible_text.ts";
 
-/** How to ask git. */
+/** Options of a call of git. */
 export interface GitOptions {
-  /** The folder to ask in. */
+  /** Working folder (default: that of this process). */
   readonly folder?: string;
-  /** What is to be found out, for the error. */
+  /** Verb and object of the error, such as `find the worktree`. */
   readonly act: string;
-  /** The exit code by which git says that there is nothing of the kind. */
+  /** Exit code of git for an empty result. */
   readonly none?: number;
 }
 
 /**
- * What git prints.
+ * Runs git and returns its output.
  *
- * @throws {RefusalError} If there is no git, or it refuses.
+ * @throws {RefusalError} If git is not installed, or fails.
  */
 export async function git(
   args: readonly string[],
@@ -32,14 +34,14 @@ export async function git(
   if (success || code === none) return text.decode(stdout);
   const reason = text.decode(stderr).trim().split("\n")[0];
   throw new RefusalError(
-    `Cannot ${act}: git says ${JSON.stringify(visible(reason))}; run it in a ` +
-      `git repository that git can read.`,
+    `Cannot ${act}: git failed with ${JSON.stringify(visible(reason))}. Run ` +
+      `it in a git repository that git can read.`,
   );
 }
 
-/** The paths in output that git separates with NUL. */
+/** Returns the paths in output of git that is separated by NUL. */
 export function pathsIn(output: string): string[] {
-  // Between the commits of a log stands a line break, too.
+  // `git log -z` separates commits by a line break.
   return output.split("\0").map((path) => path.replace(/^\n+/, ""))
     .filter((path) => path !== "");
 }
@@ -60,7 +62,7 @@ async function start(
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new RefusalError(
-      `Cannot ${act}: git is not there; install it, or put it on the PATH.`,
+      `Cannot ${act}: git is not found. Install git, or add it to the PATH.`,
       { cause: error },
     );
   }

@@ -1,7 +1,7 @@
 /**
- * Explains the commands, from what each declares.
+ * Help of the commands, made from their declarations.
  *
- * JSON: a line for each command: `{ command, summary, usage, positionals:
+ * JSON, one line per command: `{ command, summary, usage, positionals:
  * [{ name, help, optional, repeated }], options: [{ name, kind, help }] }`.
  *
  * @module
@@ -20,7 +20,11 @@ import { printJson, printLine } from "./output/output.ts";
 import { tableLines } from "./output/table.ts";
 import { paint } from "./output/terminal.ts";
 
-/** Prints what a command is for and how it is called; `parts` if it is a group. */
+/**
+ * Prints the help of a command.
+ *
+ * @param parts Subcommands of a group.
+ */
 export function explain(
   command: Command,
   json: boolean,
@@ -31,24 +35,24 @@ export function explain(
   return EXIT.done;
 }
 
-/** The commands that a group consists of. */
+/** Loads the subcommands of a group. */
 export async function partsOf(group: Command): Promise<readonly Command[]> {
   const loaders = Object.values(group.commands ?? {});
   const modules = await Promise.all(loaders.map((load) => load()));
   return modules.map((module) => module.default);
 }
 
-/** Prints which commands there are. */
+/** Prints the list of commands; returns the exit code. */
 export async function printOverview(json: boolean): Promise<number> {
   if (json) (await allCommands()).map(toJson).forEach(printJson);
   else (await overviewLines()).forEach(printLine);
   return EXIT.done;
 }
 
-/** Which commands there are, as lines. */
+/** Returns the list of commands, as lines. */
 export async function overviewLines(): Promise<string[]> {
   return [
-    "Every coding-agent session of this machine on one bus.",
+    "Messages, locks and tasks for the coding agents of one machine.",
     "",
     heading("Commands"),
     ...commandLines(await allCommands()),
@@ -56,11 +60,11 @@ export async function overviewLines(): Promise<string[]> {
     heading("Options of every command"),
     ...optionLines(GLOBAL_OPTIONS),
     "",
-    "More of a command: mbus help COMMAND",
+    'Run "mbus help COMMAND" for the help of one command.',
   ];
 }
 
-/** Prints which program this is. */
+/** Prints the version; returns the exit code. */
 export async function printVersion(json: boolean): Promise<number> {
   const { default: config } = await import("../../deno.json", {
     with: { type: "json" },
@@ -121,7 +125,7 @@ function usageOf(command: Command): string {
     `[${optionUsage(name, declaration)}]`
   );
   const positionals = command.positionals.map(positionalUsage);
-  // A command line of its own stands after everything else.
+  // The command line of another program is the last argument.
   const last = positionals.findIndex((text) => text.startsWith("-- "));
   const behind = last === -1 ? [] : positionals.splice(last);
   return [command.name, ...positionals, ...options, ...behind].join(" ");

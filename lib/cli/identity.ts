@@ -1,27 +1,27 @@
 /**
- * Which session a command acts for.
+ * Detection of the session that a command acts for.
  *
- * A command's own process ends at once, so it is never the session: that is
- * the agent, or the person's shell, that runs it. In order:
+ * A command's own process is short-lived, so the session is that of the agent, or
+ * of the person's shell, above it. In order:
  *
- * 1. `--session`, or `MBUS_SESSION`;
- * 2. the variable that an agent sets for what it runs. Agents start each other
- *    and variables are inherited, so one that is not the nearest agent's own
- *    counts only where no agent can be seen;
- * 3. the nearest ancestor that is registered and has not ended, that ran the
- *    hook of a session, or that is an agent, whichever is nearer: a session
- *    `shell` further out is the person's;
- * 4. the shell that leads the terminal's session, as vendor `shell`;
- * 5. without a terminal the leader of the process session, else the nearest
- *    ancestor that is not a shell run for one command: a script, a service.
+ * 1. `--session`, or `MBUS_SESSION`.
+ * 2. An agent's variable for its child processes. Agents start each other and
+ *    variables are inherited. So a variable of another vendor than the nearest
+ *    agent's counts only if no agent is visible.
+ * 3. The nearest ancestor that is the process of a live session, that ran a
+ *    session's hook, or that is an agent. A session `shell` above an agent is the
+ *    person's.
+ * 4. The shell that leads the terminal's session, as vendor `shell`.
+ * 5. Without a terminal, the leader of the process session, else the nearest
+ *    ancestor that is not a shell for one command: a script or a service.
  *
- * A session that is registered is joined: its row stays as it is but for the
- * sign of life. It begins anew (under its id, or as `id~2`) if its process is
- * dead, or if another agent resumed it and runs us. Where its process cannot
- * be judged, as in a sandbox, it is joined.
+ * A command joins a registered session and only renews its heartbeat. A new
+ * session starts (under the same id, or as `id~2`) if the old process is dead, or
+ * if another agent resumed the session and is our ancestor. A session whose
+ * process cannot be checked, as in a sandbox, is joined.
  *
- * Ids that are made here follow from the process, so that two commands that
- * come first at the same time make the same session.
+ * Generated ids derive from the process, so that two first commands at the same
+ * time create the same session.
  *
  * @module
  */
@@ -30,81 +30,81 @@ import type { AgentProcess } from "../process/host.ts";
 import type { Keeper, Life, ProcessIdentity } from "../model/process.ts";
 import type { Session } from "../model/session.ts";
 
-/** A session id that an agent hands on in a variable. */
+/** Session id that a command inherits in an agent's variable. */
 export interface InheritedId {
-  /** Whose variable it is. */
+  /** Vendor of the agent that sets the variable. */
   readonly vendor: string;
-  /** What it says. */
+  /** Value of the variable. */
   readonly id: string;
 }
 
-/** The names that sessions are given from outside. */
+/** Session names from the command line and the environment. */
 export interface GivenNames {
-  /** `--session` or `MBUS_SESSION`. */
+  /** Value of `--session`, else of `MBUS_SESSION`. */
   readonly given: string | undefined;
-  /** Whether that is `--session`, which nothing is inherited by. */
+  /** Whether it is `--session`'s, which no process inherits. */
   readonly isOption?: boolean;
-  /** What agents' variables say, the surest first. */
+  /** Values of agents' variables, the most reliable first. */
   readonly inheritedIds: readonly InheritedId[];
 }
 
-/** What the decision is made on. */
+/** Facts from which {@linkcode identify} decides. */
 export interface IdentityFacts extends GivenNames {
-  /** The vendor of a session that begins, if the command line names one. */
+  /** Vendor of a new session, if the command line names one. */
   readonly vendor?: string;
-  /** Our host. */
+  /** Id of this host. */
   readonly host: string;
-  /** Our ancestors, the parent first. */
+  /** Ancestors of this process, the parent first. */
   readonly ancestors: Iterable<ProcessIdentity>;
-  /** The nearest of them that is an agent, by its window's process. */
+  /** Nearest ancestor that is an agent, as the process of its window. */
   readonly agent: AgentProcess | undefined;
-  /** What agent one of them is, if it is one. */
+  /** Returns the agent that an ancestor is, if any. */
   agentAt(ancestor: ProcessIdentity): AgentProcess | undefined;
-  /** The shell that leads the terminal's session, or what stands in for it. */
-  readonly keeper: OwnerProcess | undefined;
+  /** Process that owns the session of a command without an agent. */
+  readonly ownerProcess: OwnerProcess | undefined;
   /**
-   * The sessions of the bus that have not ended; with {@linkcode onlyName} its
-   * incarnations are enough.
+   * Sessions that have not ended. The incarnations of {@linkcode onlyName}'s
+   * result are enough.
    */
   readonly sessions: readonly Session[];
-  /** Whether a session's process lives. */
+  /** Returns whether a session's process lives. */
   lifeOf(session: Session): Life;
 }
 
-/** The process that keeps the session of a command without an agent. */
+/** Process that owns the session of a command without an agent. */
 export type OwnerProcess = ProcessIdentity & {
-  /** The terminal whose shell it is. */
+  /** Terminal of the shell. */
   readonly tty?: string;
-  /** Whether it is there for one command only: `sh -c …`. */
-  readonly isPassing?: boolean;
+  /** Whether it is a shell for one command: `sh -c …`. */
+  readonly isOneShot?: boolean;
 };
 
-/** Which session it is. */
+/** Session that a command acts for. */
 export interface Identity {
-  /** Its id, or the one it will ask for. */
+  /** Id of the session; a new session may get another incarnation of it. */
   readonly id: string;
-  /** The registered session that is joined; not set for one that begins. */
+  /** Registered session that is joined; absent for a new one. */
   readonly joined?: Session;
-  /** Who makes the agent. */
+  /** Vendor of the agent. */
   readonly vendor: string;
-  /** The process that lives as long as the session, if there is one. */
+  /** Process that lives as long as the session, if any. */
   readonly process?: ProcessIdentity;
-  /** What it lives by, or is known by, beside that, if it begins. */
+  /** Further processes by which a new session lives or is found. */
   readonly keeper?: Keeper;
-  /** Its terminal. */
+  /** Terminal of the session. */
   readonly tty?: string;
   /**
-   * Whether it ends soon, if it begins: `command` with the shell of one command,
-   * `script` with a process without a terminal.
+   * Cause of a new session's early end: `command` for the shell of one command,
+   * `script` for a process without a terminal.
    */
-  readonly passes?: "command" | "script";
-  /** The sessions that it may be as well: one process runs them all. */
+  readonly shortLived?: "command" | "script";
+  /** Other active sessions of the same process. */
   readonly others?: readonly string[];
-  /** Why it is this one, to go on after "because". */
+  /** Reason for this choice, as a clause after "because". */
   readonly because: string;
 }
 
-/** The variables that agents set, the vendor's own session id in each. */
+/** Variables in which agents pass their session id, with the vendor. */
 export const SESSION_VARIABLES: readonly (readonly [string, string])[] = [
   ["CLAUDE_CODE_SESSION_ID", "claude"],
   ["CODEX_THREAD_ID", "codex"],
@@ -114,37 +114,37 @@ export const SESSION_VARIABLES: readonly (readonly [string, string])[] = [
   ["COPILOT_AGENT_SESSION_ID", "copilot"],
 ];
 
-/** The vendor of a person's shell. */
+/** Vendor of a person's shell. */
 const SHELL_VENDOR = "shell";
 
-/** Decides which session it is. */
+/** Returns the session that a command acts for. */
 export function identify(facts: IdentityFacts): Identity {
   const sandboxed = inSandbox(facts);
   if (sandboxed !== undefined) return sandboxed;
   if (facts.given !== undefined) {
-    return named(facts, facts.given, undefined, "it was named");
+    const because = facts.isOption
+      ? "--session names it"
+      : "MBUS_SESSION names it";
+    return named(facts, facts.given, undefined, because);
   }
-  const handed = idFromNearestAgent(facts);
-  if (handed !== undefined) {
+  const inherited = idFromNearestAgent(facts);
+  if (inherited !== undefined) {
     return named(
       facts,
-      handed.id,
-      handed.vendor,
-      "the agent's variable says so",
+      inherited.id,
+      inherited.vendor,
+      "the agent's variable names it",
     );
   }
   return byAncestors(facts) ?? byOwner(facts);
 }
 
-/**
- * Returns the id that the session has in any case; undefined if other sessions
- * have to be looked at.
- */
+/** Returns the session's id if it depends on no other session, else undefined. */
 export function onlyName(names: GivenNames): string | undefined {
   return threadBesideName(names) === undefined ? names.given : undefined;
 }
 
-/** The thread of Codex that may be meant in place of the name in `MBUS_SESSION`. */
+/** Returns the Codex thread that may override the name in `MBUS_SESSION`. */
 function threadBesideName(
   { given, isOption, inheritedIds }: GivenNames,
 ): InheritedId | undefined {
@@ -153,8 +153,8 @@ function threadBesideName(
 }
 
 /**
- * A thread of Codex that lives below a shared daemon, as its row says, and whose
- * sandbox hides that daemon: `MBUS_SESSION` is that of another window.
+ * Returns the session of a Codex thread in a shared daemon that its sandbox hides.
+ * The value of `MBUS_SESSION` there is that of another window.
  */
 function inSandbox(facts: IdentityFacts): Identity | undefined {
   const thread = threadBesideName(facts);
@@ -162,14 +162,14 @@ function inSandbox(facts: IdentityFacts): Identity | undefined {
   const session = facts.sessions.find(({ id, keeper }) =>
     id === thread.id && keeper?.codex !== undefined
   );
-  return session && joining(session, "the agent's variable says so");
+  return session && joining(session, "the agent's variable names it");
 }
 
 function idFromNearestAgent(facts: IdentityFacts): InheritedId | undefined {
   const first = facts.inheritedIds[0];
   if (first === undefined || facts.agent === undefined) return first;
   const { vendor } = facts.agent;
-  return facts.inheritedIds.find((handed) => handed.vendor === vendor);
+  return facts.inheritedIds.find((inherited) => inherited.vendor === vendor);
 }
 
 function named(
@@ -181,27 +181,27 @@ function named(
   const incarnations = facts.sessions.filter((session) =>
     session.id === id || session.id.startsWith(`${id}~`)
   );
-  // Whose process runs us is it; looked for only where there is a choice.
+  // The process is compared only if several incarnations exist.
   const ours = incarnations.length > 1
     ? nearestOf(incarnations, facts)
     : undefined;
   const session = ours ?? incarnations.find((each) => each.id === id);
-  if (session !== undefined && !beginsAnew(facts, session, vendor)) {
+  if (session !== undefined && !startsNew(facts, session, vendor)) {
     return joining(session, because);
   }
   return {
     id,
     vendor: facts.vendor ?? vendor ?? facts.agent?.vendor ??
       session?.vendor ?? "script",
-    // Named, it is to outlive the command: so it lives by its signs of life.
-    ...(facts.agent === undefined && facts.keeper?.isPassing
+    // A named session outlives a one-shot shell: it lives by its heartbeat.
+    ...(facts.agent === undefined && facts.ownerProcess?.isOneShot
       ? {}
-      : keptBy(facts.agent ?? facts.keeper)),
+      : ownedBy(facts.agent ?? facts.ownerProcess)),
     because,
   };
 }
 
-/** The one of some sessions whose process is nearest to us. */
+/** Returns the session whose process is our nearest ancestor. */
 function nearestOf(
   sessions: readonly Session[],
   { agent, ancestors, host }: IdentityFacts,
@@ -213,8 +213,8 @@ function nearestOf(
   }
 }
 
-/** Whether a registered session's process is no longer, or not, the one that runs us. */
-function beginsAnew(
+/** Returns whether a new session starts instead of joining a registered one. */
+function startsNew(
   facts: IdentityFacts,
   session: Session,
   vendor: string | undefined,
@@ -222,24 +222,21 @@ function beginsAnew(
   const life = facts.lifeOf(session);
   if (life === "dead") return true;
   if (vendor === undefined) return isOuterAgents(facts, session);
-  // Only an agent's own variable tells that the same session was resumed: a
-  // name that was given may be used by several processes at once.
+  // Only an agent's own variable proves that it resumed the session: several
+  // processes may use a given name at once.
   return life === "alive" && vendor !== undefined &&
     facts.agent !== undefined && facts.agent.vendor === vendor &&
     !isAncestor(session, facts);
 }
 
-/**
- * Whether a name that was inherited is that of an agent further out, which
- * started ours.
- */
+/** Returns whether an inherited name is that of an agent above the nearest one. */
 function isOuterAgents(facts: IdentityFacts, session: Session): boolean {
-  // A session without a process is no agent's.
+  // An agent's session has a process.
   if (facts.isOption || session.pid === undefined) return false;
   for (const process of facts.ancestors) {
     if (!isProcessOf(session, process, facts.host)) continue;
     if (facts.agentAt(process) === undefined) return false;
-    // Asked last, because it looks at more than each ancestor's name.
+    // Read last, because it takes more than each ancestor's name.
     const { agent } = facts;
     return agent !== undefined && !isProcessOf(session, agent, facts.host);
   }
@@ -252,12 +249,12 @@ function byAncestors(facts: IdentityFacts): Identity | undefined {
     const known = facts.sessions.filter((each) =>
       isKnownBy(each, process, host)
     );
-    const because = `process ${process.pid}, which runs us, is registered`;
+    const because = `its process ${process.pid} runs this command`;
     if (known.length > 0) return joiningOneOf(known, because);
-    // Asked one by one, from near to far: looking at a process takes time.
+    // One by one, the nearest first, because reading a process takes time.
     const agent = facts.agentAt(process);
     if (agent !== undefined) {
-      // What commands below another process of the window made is not meant.
+      // Sessions of commands below another process of the window do not count.
       const ofWindow = facts.sessions.filter((each) =>
         isProcessOf(each, agent, host) && !isMade(each, host)
       );
@@ -266,8 +263,8 @@ function byAncestors(facts: IdentityFacts): Identity | undefined {
       return {
         id: madeId(vendor, process, host),
         vendor,
-        ...keptBy(agent),
-        because: `process ${process.pid}, which runs us, is ${agent.vendor}`,
+        ...ownedBy(agent),
+        because: `process ${process.pid} of ${agent.vendor} runs this command`,
       };
     }
   }
@@ -275,8 +272,8 @@ function byAncestors(facts: IdentityFacts): Identity | undefined {
 }
 
 /**
- * Joins the one of the sessions of a process that is at work: agents begin new
- * sessions in one process. Where several are, the others are told.
+ * Joins the last active session of a process, because an agent may start several
+ * sessions in one process. The result names the other active ones.
  */
 function joiningOneOf(known: readonly Session[], because: string): Identity {
   const active = known.filter(({ status }) => status === "active");
@@ -288,40 +285,41 @@ function joiningOneOf(known: readonly Session[], because: string): Identity {
   };
 }
 
-/** Whether a session has its id from the process that it is known by. */
+/** Returns whether a session's id was generated from its caller's process. */
 function isMade({ id, vendor, keeper }: Session, host: string): boolean {
   return keeper?.caller !== undefined &&
     id === madeId(vendor, keeper.caller, host);
 }
 
 function byOwner(facts: IdentityFacts): Identity {
-  const { keeper, host } = facts;
+  const { ownerProcess: owner, host } = facts;
   const vendor = facts.vendor ??
-    (keeper?.tty === undefined ? "script" : SHELL_VENDOR);
-  // A keeper that is no ancestor (a terminal left by its shell) may be known.
-  const session = keeper === undefined
+    (owner?.tty === undefined ? "script" : SHELL_VENDOR);
+  // An owner may be registered without being an ancestor: a terminal's shell
+  // that left it.
+  const session = owner === undefined
     ? undefined
-    : facts.sessions.findLast((each) => isProcessOf(each, keeper, host));
-  const because = keeper === undefined
-    ? "no process can be seen that runs us"
-    : keeper.tty === undefined
-    ? `process ${keeper.pid} runs us without a terminal`
-    : `process ${keeper.pid} is the shell of terminal ${keeper.tty}`;
+    : facts.sessions.findLast((each) => isProcessOf(each, owner, host));
+  const because = owner === undefined
+    ? "no ancestor of this command is visible"
+    : owner.tty === undefined
+    ? `process ${owner.pid} runs this command without a terminal`
+    : `process ${owner.pid} is the shell of terminal ${owner.tty}`;
   if (session !== undefined) return joining(session, because);
   return {
-    id: keeper === undefined
+    id: owner === undefined
       ? `${vendor}-${shortHash(host)}`
-      : madeId(vendor, keeper, host),
+      : madeId(vendor, owner, host),
     vendor,
-    ...keptBy(keeper),
-    ...(keeper !== undefined && keeper.tty === undefined && {
-      passes: keeper.isPassing ? "command" as const : "script" as const,
+    ...ownedBy(owner),
+    ...(owner !== undefined && owner.tty === undefined && {
+      shortLived: owner.isOneShot ? "command" as const : "script" as const,
     }),
     because,
   };
 }
 
-/** An id that follows from the process, for a session that has no other. */
+/** Returns the generated id of a session, derived from its process. */
 export function madeId(
   vendor: string,
   process: ProcessIdentity,
@@ -344,7 +342,7 @@ function joining(session: Session, because: string): Identity {
   };
 }
 
-function keptBy(
+function ownedBy(
   process: OwnerProcess | undefined,
 ): Pick<Identity, "process" | "keeper" | "tty"> {
   if (process === undefined) return {};
@@ -357,7 +355,7 @@ function keptBy(
 }
 
 function isAncestor(session: Session, facts: IdentityFacts): boolean {
-  // The window of a thread below a daemon is none of our ancestors.
+  // The window of a thread in a daemon is not an ancestor, and counts as one.
   if (facts.agent && isProcessOf(session, facts.agent, facts.host)) return true;
   for (const each of facts.ancestors) {
     if (isProcessOf(session, each, facts.host)) return true;
@@ -375,8 +373,8 @@ function isProcessOf(
 }
 
 /**
- * Whether a process is what a session is known by: its own, unless an agent's
- * caller is told apart from that.
+ * Returns whether a session is found by a process: by the caller of its hooks if
+ * that is stored, else by its own process.
  */
 function isKnownBy(
   session: Session,
@@ -389,7 +387,7 @@ function isKnownBy(
     caller.startTime === process.startTime;
 }
 
-/** Four letters and digits that follow from a text (FNV-1a). */
+/** Returns the FNV-1a hash of a text, as four letters and digits. */
 function shortHash(text: string): string {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {

@@ -1,10 +1,10 @@
 /**
- * Taking locks on several paths: all of them, or none.
+ * Locks on several paths, acquired all or none.
  *
- * They are taken one by one in the order of their canonical paths, so that two
- * commands that want the same ones never each hold what the other waits for.
- * All are checked before the first is taken, and where one is refused those
- * that were taken are given back: what the session held before stands as it did.
+ * Locks are acquired one by one in the order of their canonical paths, so that
+ * two commands with the same paths cannot deadlock. All paths are checked before
+ * the first lock. If a lock is refused, the acquired ones are released, and
+ * earlier holds of the session are restored.
  *
  * @module
  */
@@ -13,21 +13,21 @@ import type { MessageBus } from "../bus/bus.ts";
 import { NotHeldError } from "../model/errors.ts";
 import type { AcquireOptions, Lock } from "../bus/locks.ts";
 import { DEFAULT_LOCK_LEASE_MS, type Hold } from "../model/lock.ts";
-import { shownPath, tellWaiting } from "./output/hold_lines.ts";
+import { printWaiting, shownPath } from "./output/hold_lines.ts";
 
-// Less than this is what taking them takes.
+// Locks that are acquired without a wait are younger than this.
 const AGED_MS = 1_000;
 
-/** How to take locks; `waitMs` is for all of them together. */
+/** Options of {@linkcode takeLocks}; `waitMs` is for all locks together. */
 export interface TakingOptions extends AcquireOptions {
-  /** Whether it says as JSON whom it waits for. */
+  /** Whether the blocking sessions are printed as JSON. */
   readonly json: boolean;
 }
 
 /**
- * Takes a lock on each path, in the order of the canonical paths.
+ * Acquires a lock on each path, in the order of the canonical paths.
  *
- * @throws {LockHeldError} If another session is in the way of one.
+ * @throws {LockHeldError} If another session conflicts with one of them.
  */
 export async function takeLocks(
   bus: MessageBus,
@@ -49,7 +49,7 @@ export async function takeLocks(
         ...options,
         waitMs: Math.max(0, leftMs),
         onWait: (blockers) =>
-          tellWaiting(shownPath(canonical), blockers, options.json),
+          printWaiting(shownPath(canonical), blockers, options.json),
       });
       taken.push(lock);
     }
@@ -62,7 +62,7 @@ export async function takeLocks(
   }
 }
 
-/** Renews a lock that has aged while others were waited for. */
+/** Renews a lock that aged during the wait for later ones. */
 async function refresh(
   lock: Lock,
   leaseMs: number = DEFAULT_LOCK_LEASE_MS,
@@ -71,7 +71,7 @@ async function refresh(
   if (leftMs < leaseMs - AGED_MS) await lock.renew(leaseMs);
 }
 
-/** Gives locks back; what was held `before` they were taken stays as it was. */
+/** Releases locks, and restores the holds that the session had `before`. */
 export async function releaseLocks(
   locks: readonly Lock[],
   before: readonly Hold[] = [],
@@ -80,7 +80,7 @@ export async function releaseLocks(
     try {
       await lock.release(before.find(({ token }) => token === lock.token));
     } catch (error) {
-      // Lost by then: nothing is left to give back.
+      // The lock was lost meanwhile.
       if (!(error instanceof NotHeldError)) throw error;
     }
   }

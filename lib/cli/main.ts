@@ -1,8 +1,6 @@
 /**
- * From the command line to the exit code.
- *
- * Finds the command, runs it, and turns whatever it throws into one sentence
- * and the right code: nobody sees a stack trace.
+ * Main function of the command line: finds the command, runs it, and turns an
+ * error into a message and an exit code.
  *
  * @module
  */
@@ -38,15 +36,17 @@ async function run(args: readonly string[]): Promise<number> {
     const { didYouMean } = await import("./spelling.ts");
     throw new UsageError(
       "command",
-      `Cannot run ${JSON.stringify(name)}: there is no such command; ` +
-        `${didYouMean(name, Object.keys(COMMANDS))}"mbus help" lists them.`,
+      `Cannot run ${JSON.stringify(name)}: the command is unknown. ` +
+        `${
+          didYouMean(name, Object.keys(COMMANDS))
+        }"mbus help" lists the commands.`,
     );
   }
   const { default: command } = await COMMANDS[name]();
   return await command.execute(rest);
 }
 
-/** Where the command's name stands: global options may stand before it. */
+/** Returns the index of the command's name; global options may come first. */
 function commandAt(args: readonly string[]): number {
   for (let i = 0; i < args.length; i++) {
     if (!isOption(args[i])) return i;
@@ -72,7 +72,7 @@ async function runWithoutCommand(args: readonly string[]): Promise<number> {
   if (options.json) {
     throw new UsageError(
       "command",
-      'Cannot run: no command was given; "mbus help" lists them.',
+      'Cannot run mbus: the command is missing. "mbus help" lists the commands.',
     );
   }
   (await overviewLines()).forEach(printToStderr);

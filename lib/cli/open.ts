@@ -1,9 +1,9 @@
 /**
- * Opening the bus for a command: as the session that it acts for.
+ * Opens the bus as the session that a command acts for.
  *
- * Commands that only read register nobody. Those that write register the
- * session on its first use, with the process that lives as long as it does; a
- * session that is there is only given its sign of life.
+ * A command that reads registers no session. A command that writes registers the
+ * session on its first use, with the process that lives as long as the session
+ * does, and renews the heartbeat of a registered session.
  *
  * @module
  */
@@ -20,21 +20,21 @@ import type { GlobalValues } from "./arguments.ts";
 import type { Identity } from "./identity.ts";
 import { RefusalError } from "./refusal.ts";
 
-/** A bus, open for one command. */
+/** A bus that is open for one command. */
 export interface OpenedBus extends AsyncDisposable {
   /** The bus. */
   readonly bus: MessageBus;
-  /** Which session the command acts for. */
+  /** Session that the command acts for. */
   readonly identity: Identity;
-  /** The folder's project, whatever the options widen the view to. */
+  /** Project of the working folder, also with `--all-projects`. */
   readonly place: Project;
 }
 
 /**
- * Opens the bus for a command that reads. It registers no session.
+ * Opens the bus for a command that reads, and registers no session.
  *
- * @throws {UnknownSessionError} If the session that `--session` names was never
- * on the bus: it is mistyped, and has nothing to read.
+ * @throws {UnknownSessionError} If `--session` names a session that was never
+ * registered, which has nothing to read.
  */
 export async function openBusFor(options: GlobalValues): Promise<OpenedBus> {
   const opened = await openBusToBegin(options);
@@ -57,11 +57,11 @@ export async function openBusFor(options: GlobalValues): Promise<OpenedBus> {
 }
 
 /**
- * Opens the bus for a command that may begin a session. It registers none yet.
+ * Opens the bus for a command that may register a session later.
  *
- * @param vendor Who a session that begins is said to be.
- * @param sessionOf The session that the bus is opened as, if not the one that
- * the command acts for.
+ * @param vendor Vendor of a new session (default: detected).
+ * @param sessionOf Session that the bus is opened as (default: the one that the
+ * command acts for).
  */
 export async function openBusToBegin(
   options: GlobalValues,
@@ -91,7 +91,7 @@ export async function openBusToBegin(
   }
 }
 
-/** Opens the bus for a command that writes: its session gives a sign of life. */
+/** Opens the bus for a command that writes, and renews the heartbeat. */
 export async function openBusToWrite(
   options: GlobalValues,
 ): Promise<OpenedBus> {
@@ -108,10 +108,10 @@ export async function openBusToWrite(
 }
 
 /**
- * Opens the bus for a command that holds something after it has ended.
+ * Opens the bus for a command whose locks or claims outlive it.
  *
- * @throws {RefusalError} If the session would end with the command, or it cannot
- * be told which session it is.
+ * @throws {RefusalError} If the session would end with the command, or if several
+ * sessions match.
  */
 export async function openBusToHold(options: GlobalValues): Promise<OpenedBus> {
   const opened = await openBusToWrite(options);
@@ -125,31 +125,30 @@ export async function openBusToHold(options: GlobalValues): Promise<OpenedBus> {
 }
 
 function assertOutlivesCommand(identity: Identity, json: boolean): void {
-  const { id, process, passes, others = [] } = identity;
+  const { id, process, shortLived, others = [] } = identity;
   if (others.length > 0) {
     throw new RefusalError(
-      `Cannot hold anything: sessions ${
-        [id, ...others].join(", ")
-      } are of one ` +
-        `process, so this may be any of them. Name yours with --session.`,
+      `Cannot hold a lock or a task: this process has several sessions ` +
+        `(${[id, ...others].join(", ")}). Name yours with --session.`,
     );
   }
-  const ends = `it would end with process ${process?.pid}`;
-  if (passes === "command") {
+  const remedy = "Name a session with --session, or run the work in mbus " +
+    "with-lock.";
+  if (shortLived === "command") {
     throw new RefusalError(
-      `Cannot hold anything for this command: ${ends}, the shell that runs it. ` +
-        `Name a session with --session, or run the work in mbus with-lock.`,
+      `Cannot hold a lock or a task: this session ends with process ` +
+        `${process?.pid}, the shell of this command. ${remedy}`,
     );
   }
-  if (passes !== "script") return;
+  if (shortLived !== "script") return;
   warn(
-    `What is held ends with process ${process?.pid}, which runs this command. ` +
-      `Name a session with --session, or run the work in mbus with-lock.`,
+    `Locks and tasks of this session end with process ${process?.pid}, which ` +
+      `runs this command. ${remedy}`,
     json,
   );
 }
 
-/** Whether a session's process is judged by another host than ours. */
+/** Returns whether only another host can check a session's process. */
 export function isOfAnotherHost(identity: Identity): boolean {
   const host = identity.joined?.host;
   return host !== undefined && host !== hostId();

@@ -1,5 +1,5 @@
 /**
- * The options that say how a path is read.
+ * Options that set how a path is read: as a glob, or literally.
  *
  * @module
  */
@@ -7,22 +7,22 @@
 import type { PatternMode } from "../path/lock_target.ts";
 import { type OptionDeclarations, UsageError } from "./arguments.ts";
 
-/** The options of each command that takes a PATH of a lock. */
+/** Options of each command that takes the PATH of a lock. */
 export const PATTERN_OPTIONS = {
   glob: {
     kind: "flag",
-    help: "Read each PATH as a glob, whatever exists",
+    help: "Read each PATH as a glob, even if such a file exists",
   },
   literal: {
     kind: "flag",
-    help: "Read each PATH as a path: [id] and @x are names",
+    help: "Read each PATH as a plain path, even with [id] or @x",
   },
 } as const satisfies OptionDeclarations;
 
 /**
- * How the options say that a path is read.
+ * Returns how the options tell to read a path.
  *
- * @throws {UsageError} If they say both.
+ * @throws {UsageError} If both options are given.
  */
 export function patternOf(
   { glob, literal }: { readonly glob: boolean; readonly literal: boolean },
@@ -30,8 +30,8 @@ export function patternOf(
   if (glob && literal) {
     throw new UsageError(
       "glob",
-      "Cannot read the paths: --glob and --literal exclude each other. Write " +
-        "one of them.",
+      "Cannot read the paths: --glob and --literal exclude each other. Leave " +
+        "out one of them.",
     );
   }
   return glob ? "glob" : literal ? "literal" : "auto";

@@ -1,8 +1,8 @@
 /**
- * JSON that is given on a command line, or piped in.
+ * JSON from the command line, or from standard input.
  *
- * Text that is not JSON is refused with what probably went wrong: the shell
- * took the quotes, or plain text was meant.
+ * The error for other text names the probable cause: the shell removed the
+ * quotes, or the text was meant to be plain.
  *
  * @module
  */
@@ -10,21 +10,21 @@
 import type { Json } from "../model/json.ts";
 import { UsageError } from "./arguments.ts";
 
-// The library refuses less than this, and says so; here only memory is saved.
+// Limits memory. The library's own limit is lower.
 const STDIN_BYTES_MAX = 4 << 20;
 
-/** What a payload is for. */
+/** Use of a payload, for errors. */
 export interface PayloadUse {
-  /** What it would be used for, such as `send on "state"`. */
+  /** Verb and object, such as `send on "state"`. */
   readonly act: string;
-  /** The command line up to it, such as `mbus send state`. */
+  /** Command line before the payload, such as `mbus send state`. */
   readonly usage: string;
 }
 
 /**
- * The JSON that an argument says; `-` reads it from standard input.
+ * Returns the JSON of an argument; `-` reads it from standard input.
  *
- * @throws {UsageError} If it is none.
+ * @throws {UsageError} If the text is not JSON.
  */
 export async function readPayload(
   text: string,
@@ -35,11 +35,11 @@ export async function readPayload(
   try {
     return JSON.parse(json);
   } catch {
-    throw new UsageError("payload", whyNoJson(json, piped, use));
+    throw new UsageError("payload", notJsonMessage(json, piped, use));
   }
 }
 
-function whyNoJson(
+function notJsonMessage(
   text: string,
   piped: boolean,
   { act, usage }: PayloadUse,
@@ -47,21 +47,21 @@ function whyNoJson(
   const start = `Cannot ${act}:`;
   if (text.trim() === "") {
     return piped
-      ? `${start} nothing came from standard input; pipe one JSON value into "${usage} -".`
-      : `${start} the payload is empty; pass JSON such as '{"status":"working"}'.`;
+      ? `${start} standard input is empty. Pipe one JSON value into "${usage} -".`
+      : `${start} the payload is empty. Pass JSON such as '{"status":"working"}'.`;
   }
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
   const state = `${JSON.stringify(shown)} is not JSON`;
-  if (piped) return `${start} ${state}; pipe one JSON value.`;
+  if (piped) return `${start} ${state}. Pipe one JSON value.`;
   if (/^\s*[[{]/.test(text) && !text.includes('"')) {
-    return `${start} ${state}: the shell took its quotes; put the JSON into ` +
-      `single quotes, as in ${usage} '{"status":"working"}'.`;
+    return `${start} ${state}, because the shell removed its quotes. Put the ` +
+      `JSON in single quotes, as in ${usage} '{"status":"working"}'.`;
   }
   if (/^[^[{"]/.test(text.trim())) {
-    return `${start} ${state}; for plain text put quotes inside quotes, as in ` +
+    return `${start} ${state}. Put plain text in quotes inside quotes, as in ` +
       `${usage} '"some text"'.`;
   }
-  return `${start} ${state}; check its quotes, commas and brackets, or pipe it ` +
+  return `${start} ${state}. Check its quotes, commas and brackets, or pipe it ` +
     `into "${usage} -".`;
 }
 
@@ -79,7 +79,7 @@ async function readStdin(act: string): Promise<string> {
         `Cannot ${act}: more than ${
           STDIN_BYTES_MAX >> 20
         } MiB came from standard ` +
-          `input; put the data in a file and send its path.`,
+          `input. Put the data in a file and send its path.`,
       );
     }
     chunks.push(chunk.subarray(0, read));
@@ -95,7 +95,7 @@ async function readStdin(act: string): Promise<string> {
   } catch {
     throw new UsageError(
       "payload",
-      `Cannot ${act}: what came from standard input is not UTF-8; pipe JSON in UTF-8.`,
+      `Cannot ${act}: standard input is not UTF-8. Pipe JSON in UTF-8.`,
     );
   }
 }

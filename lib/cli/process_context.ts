@@ -1,6 +1,8 @@
 /**
- * The facts about what runs this command, read when they are asked for: a
- * command whose session is named needs to look at no process.
+ * Process context of a command: its ancestors, its agent and its terminal.
+ *
+ * Each fact is read on demand, because a command with a named session needs none
+ * of them.
  *
  * @module
  */
@@ -28,12 +30,12 @@ import {
 } from "./identity.ts";
 
 /**
- * What is known of the surroundings.
+ * Returns the facts for {@linkcode identify}.
  *
- * @param option What `--session` says.
- * @param sessions The sessions of the bus that have not ended.
- * @param vendor Who it says it is.
- * @throws {InvalidInputError} If the session that is named has no name for one.
+ * @param option Value of `--session`.
+ * @param sessions Sessions of the bus that have not ended.
+ * @param vendor Vendor of a new session (default: detected).
+ * @throws {InvalidInputError} If the given name is not a valid session name.
  */
 export function processContext(
   option: string | undefined,
@@ -54,11 +56,11 @@ export function processContext(
       return agent && windowOf(agent, seen);
     },
     agentAt(ancestor): AgentProcess | undefined {
-      // It is one of those that were seen.
+      // Callers pass an ancestor of `seen`.
       const agent = nearestAgent([ancestor as ProcessEntry]);
       return agent && windowOf(agent, seen);
     },
-    get keeper() {
+    get ownerProcess() {
       return terminalLeader() ?? ownerAmong([...seen]);
     },
     lifeOf,
@@ -66,9 +68,9 @@ export function processContext(
 }
 
 /**
- * The names that the option and the environment give.
+ * Returns the session names from `--session` and the environment.
  *
- * @throws {InvalidInputError} If the session that is named has no name for one.
+ * @throws {InvalidInputError} If the given name is not a valid session name.
  */
 export function namesFor(option: string | undefined): GivenNames {
   const given = option ?? (Deno.env.get("MBUS_SESSION") || undefined);
@@ -80,7 +82,7 @@ export function namesFor(option: string | undefined): GivenNames {
   };
 }
 
-/** The agent by the process of its window. */
+/** Returns the agent, with the process of its window. */
 function windowOf(
   agent: AgentProcess,
   above: Iterable<ProcessEntry>,
@@ -92,7 +94,7 @@ function windowOf(
   return { ...agent, ...below.process, keeper: { codex: below.thread } };
 }
 
-/** What was taken from an iteration once is there for the next time. */
+/** Returns an iterable that caches the items of an iterator. */
 function remembered<T>(source: Iterator<T>): Iterable<T> {
   const taken: T[] = [];
   return {
@@ -117,7 +119,7 @@ function inheritedIds(): InheritedId[] {
     try {
       assertName("session", id);
     } catch {
-      // Nobody typed it, so nobody can mend it: it names no session.
+      // The agent set it, so an error would not help the caller.
       continue;
     }
     all.push({ vendor, id });
@@ -125,19 +127,22 @@ function inheritedIds(): InheritedId[] {
   return all;
 }
 
-/** Without a terminal: who leads the process session, else what is no passing shell. */
+/**
+ * Returns the owner of a session without a terminal: the leader of the process
+ * session, else the nearest ancestor that is not a one-shot shell.
+ */
 function ownerAmong(
   entries: readonly ProcessEntry[],
 ): OwnerProcess | undefined {
   const parent = entries[0];
   if (parent === undefined) return undefined;
   const leader = entries.find(({ pid }) => pid === parent.session);
-  const keeper = leader ??
+  const owner = leader ??
     entries.find((entry) => !isPassing(entry)) ?? parent;
   return {
-    pid: keeper.pid,
-    startTime: keeper.startTime,
-    isPassing: entries.slice(0, entries.indexOf(keeper) + 1).every(isPassing) &&
-      keeper.arguments.some((word) => /^-[a-z]*c$/.test(word)),
+    pid: owner.pid,
+    startTime: owner.startTime,
+    isOneShot: entries.slice(0, entries.indexOf(owner) + 1).every(isPassing) &&
+      owner.arguments.some((word) => /^-[a-z]*c$/.test(word)),
   };
 }

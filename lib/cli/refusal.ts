@@ -1,14 +1,14 @@
 /**
- * What a command itself refuses, where the library has no objection.
+ * Error of a command that the current state does not allow.
  *
  * @module
  */
 
 import { MessageBusError } from "../model/errors.ts";
 
-/** A command that fits, but that the state of things refuses now. */
+/** A valid command that the current state does not allow: exit code 1. */
 export class RefusalError extends MessageBusError {
-  /** Makes the error; `message` is a whole sentence. */
+  /** Creates the error; `message` is one or more sentences with the remedy. */
   constructor(message: string, options?: ErrorOptions) {
     super("RefusalError", "state", message, options);
   }

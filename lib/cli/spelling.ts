@@ -1,24 +1,21 @@
 /**
- * What was meant by a word that nothing is called: the nearest name by edits.
+ * Suggestions for mistyped names, by edit distance.
  *
  * @module
  */
 
-/**
- * The beginning of a sentence such as `did you mean "send"? `, or nothing if
- * no name is near.
- */
+/** Returns `Did you mean "send"? ` with a space, or "" if no name is near. */
 export function didYouMean(word: string, names: readonly string[]): string {
   const nearest = nearestName(word, names);
-  return nearest === undefined ? "" : `did you mean "${nearest}"? `;
+  return nearest === undefined ? "" : `Did you mean "${nearest}"? `;
 }
 
-/** The name that needs the fewest edits, if they are few for its length. */
+/** Returns the name with the fewest edits, if they are few for its length. */
 export function nearestName(
   word: string,
   names: readonly string[],
 ): string | undefined {
-  // Nobody types a long word that was meant to be a short one.
+  // No name is that long.
   if (word.length > 64) return undefined;
   let best: { name: string; edits: number } | undefined;
   for (const name of names) {
@@ -34,8 +31,8 @@ export function nearestName(
 }
 
 /**
- * How many letters must be added, removed, replaced or swapped with their
- * neighbour to make `a` of `b`.
+ * Returns the edit distance of two words: letters that are added, removed,
+ * replaced, or swapped with their neighbour.
  */
 export function editsBetween(a: string, b: string): number {
   let beforeLast: number[] = [];

@@ -1,11 +1,11 @@
 /**
- * `mbus hook`, past the rest of the command line: agents call it at every step
- * they take, so nothing is loaded that it does not use.
+ * Entry program of `mbus hook`. It loads only modules that it uses, because
+ * agents run it at each step.
  *
- * It takes `AGENT [EVENT] [--home DIR]`, from programs: a person at a terminal,
- * who may want help or have mistyped, comes in by the command line (`hook.ts`).
- * The exit code is 0 whatever happens, as some agents take any other for a refusal;
- * but for `AGENT wake`, which wakes one by it (`wake_on_message.ts`).
+ * It takes `AGENT [EVENT] [--home DIR]` from programs; a person at a terminal gets
+ * `commands/hook.ts`. The exit code is always 0, because some agents take any
+ * other for a refusal. Only `AGENT wake` exits otherwise, to wake an agent
+ * (`wake_on_message.ts`).
  *
  * @module
  */
@@ -35,7 +35,7 @@ export async function hookMain(args: readonly string[]): Promise<number> {
     new HookLog(home, agent).add(
       `Cannot answer a hook of ${
         JSON.stringify(agent)
-      }: there is no such agent.`,
+      }: the agent is unknown. Run "mbus install" again.`,
     );
   }
   return 0;

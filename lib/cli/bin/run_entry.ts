@@ -1,5 +1,5 @@
 /**
- * One command as a program of its own.
+ * Entry program of a single command.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Command } from "../command.ts";
 import { endProcess } from "../exit.ts";
 import { asksForJson, reportFailure } from "../failure.ts";
 
-/** Runs a command with what follows its name, and ends the process. */
+/** Runs a command with the process's arguments, and ends the process. */
 export async function runEntry(command: Command): Promise<void> {
   try {
     endProcess(await command.execute(Deno.args));

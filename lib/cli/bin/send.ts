@@ -1,6 +1,6 @@
 /**
- * `mbus send`, past the rest of the command line: scripts and agents call it
- * often, so nothing is loaded that it does not use.
+ * Entry program of `mbus send`. It loads only modules that it uses, because
+ * scripts and agents run it often.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * `mbus tail`, past the rest of the command line: it stays for as long as
- * somebody looks at it, and all that is loaded stays with it.
+ * Entry program of `mbus tail`. It loads only modules that it uses, because it
+ * runs for long and keeps them in memory.
  *
  * @module
  */

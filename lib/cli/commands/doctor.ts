@@ -1,11 +1,11 @@
 /**
- * `mbus doctor`: says whether the bus can be used here, and what to do if not.
+ * `mbus doctor`: checks whether the bus is usable, and prints remedies.
  *
- * It makes no bus, registers nobody, and works on a broken one. Exit code 0 if
- * the bus can be used, whatever the warnings; 3 if not.
+ * It creates no bus, registers no session, and runs on a broken bus. Exit code 0
+ * if the bus is usable, also with warnings, else 3.
  *
- * JSON: a line for each check: `{ check, status, message, remedy? }` with a
- * `status` of `ok`, `warn` or `fail`.
+ * JSON, one line per check: `{ check, status, message, remedy? }` with a `status`
+ * of `ok`, `warn` or `fail`.
  *
  * @module
  */
@@ -34,9 +34,10 @@ import { visible } from "../output/visible_text.ts";
 
 const doctor: Command = defineCommand({
   name: "doctor",
-  summary: "Say whether the bus can be used here, and what to do if not",
+  summary: "Check the bus and print remedies",
   details: [
-    "It changes nothing. Exit code 0 if the bus can be used, 3 if not.",
+    "It changes nothing. Exit code 0 means that the bus is usable, 3 that it is " +
+    "not.",
   ],
   positionals: [],
   options: {},
@@ -54,7 +55,7 @@ const doctor: Command = defineCommand({
     if (!options.json) {
       printLine("");
       printLine(
-        usable ? "The bus can be used." : "The bus cannot be used as it is.",
+        usable ? "The bus is usable." : "The bus is not usable.",
       );
     }
     return usable ? EXIT.done : EXIT.unusable;
@@ -63,7 +64,6 @@ const doctor: Command = defineCommand({
 
 export default doctor;
 
-// Somebody waits for the report.
 const ANSWER_MS_MAX = 5_000;
 
 async function* examineFolder(
@@ -77,7 +77,7 @@ async function* examineFolder(
   const place = checkPlace(location);
   yield* place;
   yield* checkSettings();
-  // Where others could have a hand nothing is read, opened or watched.
+  // In folders that other users can change, no file is opened or watched.
   if (!isOurs(location)) return;
   yield await checkWatch(location.bellsFolder);
   yield* checkHooks(location.home);
@@ -85,11 +85,11 @@ async function* examineFolder(
   if (library === undefined) return;
   const database = await checkDatabase(location, library);
   yield* database;
-  // Only a sound bus is opened as all commands do; that would make a new one.
-  const sound = database.every(({ check, status }) =>
+  // Only a healthy bus is opened, because opening creates a missing one.
+  const healthy = database.every(({ check, status }) =>
     status !== "fail" && (check !== "database" || status === "ok")
   );
-  if (sound) yield* await whoIsHere(options);
+  if (healthy) yield* await checkSession(options);
 }
 
 async function* examineServer(
@@ -106,20 +106,20 @@ async function* examineServer(
     findings = await checkServer(admin);
   }
   yield* findings;
-  const sound = findings.every(({ check, status }) =>
+  const healthy = findings.every(({ check, status }) =>
     status !== "fail" && (check !== "schema" || status === "ok")
   );
-  if (sound) yield* await whoIsHere(options);
+  if (healthy) yield* await checkSession(options);
 }
 
-async function whoIsHere(options: GlobalValues): Promise<Finding[]> {
+async function checkSession(options: GlobalValues): Promise<Finding[]> {
   try {
     await using opened = await openBusFor(options);
     const { id, joined, because } = opened.identity;
     const state = joined === undefined ? "not registered yet" : joined.vendor;
     const sessions = await opened.bus.sessions.list({ allProjects: true });
     return [
-      ok("session", `${id} (${state}), as ${because}`),
+      ok("session", `${id} (${state}), because ${because}`),
       ...checkCodex(sessions),
     ];
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * `mbus end`: ends the session that runs this.
+ * `mbus end`: ends this session.
  *
  * JSON: `{ session, ended: true }`.
  *
@@ -15,9 +15,10 @@ import { visible } from "../output/visible_text.ts";
 
 const end: Command = defineCommand({
   name: "end",
-  summary: "End the session that runs this, and tell the others",
+  summary: "End this session and release its locks",
   details: [
-    "Ending a session that has ended is fine. --session ends another one.",
+    "Other sessions are notified. Ending an ended session is not an error. " +
+    "--session ends another session.",
   ],
   positionals: [],
   options: {},
@@ -35,15 +36,15 @@ const end: Command = defineCommand({
 export default end;
 
 /**
- * A session that we do not join has ended, or its process has died, or it is
- * another living process's that has the id we would ask for: not ours to end.
+ * Throws if a session that this command does not join belongs to another live
+ * process, or was never registered. An ended or dead session is accepted.
  */
 async function assertOwnSession({ bus, identity }: OpenedBus): Promise<void> {
   const all = await bus.sessions.list({ allProjects: true, ended: true });
   const session = all.find(({ id }) => id === identity.id);
   const { lifeOf } = processContext(undefined, []);
-  const theirs = session?.status !== "terminated" && session !== undefined &&
+  const isOthers = session?.status !== "terminated" && session !== undefined &&
     lifeOf(session) === "alive";
-  if (session !== undefined && !theirs) return;
-  throw new UnknownSessionError("end the session that runs this", identity.id);
+  if (session !== undefined && !isOthers) return;
+  throw new UnknownSessionError("end this session", identity.id);
 }

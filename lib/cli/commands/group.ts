@@ -1,8 +1,8 @@
 /**
- * A command that consists of others: `mbus task post`, `mbus task claim`.
+ * A command with subcommands, such as `mbus task post`.
  *
- * Each of them is a command of its own, in a file of its own, and loaded only
- * when it is called; its declared name has both words.
+ * Each subcommand has its own file, which is loaded when it is called. Its
+ * declared name has both words.
  *
  * @module
  */
@@ -10,20 +10,24 @@
 import { GLOBAL_OPTIONS, isOption, UsageError } from "../arguments.ts";
 import type { Command } from "../command.ts";
 
-/** How a group is declared. */
+/** Declaration of a group. */
 export type GroupDeclaration =
   & Pick<Command, "name" | "summary" | "details" | "examples">
   & Required<Pick<Command, "commands">>;
 
-/** Makes a group of its declaration. */
+/** Creates a group from its declaration. */
 export function defineGroup(declaration: GroupDeclaration): Command {
   const { name, commands } = declaration;
   const names = Object.keys(commands);
   const group: Command = {
     ...declaration,
     positionals: [
-      { name: "ACT", help: `What to do: ${names.join(", ")}` },
-      { name: "ARGUMENTS", help: "What that takes", optional: true },
+      { name: "SUBCOMMAND", help: `One of ${names.join(", ")}` },
+      {
+        name: "ARGUMENTS",
+        help: "Arguments of the subcommand",
+        optional: true,
+      },
     ],
     options: {},
     async execute(args: readonly string[]): Promise<number> {
@@ -46,7 +50,7 @@ export function defineGroup(declaration: GroupDeclaration): Command {
   return group;
 }
 
-/** Where the part's name stands: global options may stand before it. */
+/** Returns the index of the subcommand; global options may come first. */
 function nameAt(args: readonly string[]): number {
   for (let i = 0; i < args.length; i++) {
     if (!isOption(args[i])) return i;
@@ -66,11 +70,13 @@ async function unknown(
 ): Promise<UsageError> {
   const { didYouMean } = await import("../spelling.ts");
   const state = word === undefined
-    ? "what to do is missing; "
-    : `there is no ${JSON.stringify(word)}; ${didYouMean(word, names)}`;
+    ? "the subcommand is missing. "
+    : `the subcommand ${JSON.stringify(word)} is unknown. ${
+      didYouMean(word, names)
+    }`;
   return new UsageError(
     "command",
-    `Cannot run "${group}": ${state}write "mbus ${group} ${
+    `Cannot run "${group}": ${state}Write "mbus ${group} ${
       names.join("|")
     }", ` +
       `or see "mbus help ${group}".`,

@@ -1,6 +1,6 @@
 /**
- * `mbus guard`: git refuses to commit or push what another session has locked
- * exclusively.
+ * `mbus guard`: makes git refuse commits and pushes of files that another session
+ * holds exclusively.
  *
  * @module
  */
@@ -10,23 +10,22 @@ import { defineGroup } from "./group.ts";
 
 const guard: Command = defineGroup({
   name: "guard",
-  summary: "Keep git from committing what another session has locked",
+  summary: "Keep locked files out of git commits",
   details: [
     "Once installed, git refuses commits and pushes of files that another " +
-    "living session holds exclusively. Advisory locks, and locks in other " +
-    "worktrees, are only warned of. A bus that cannot be used stops nothing.",
-    "Checked are git commit, also with --amend (pre-commit: what is staged, " +
-    "not what the amended commit has already), git merge and git pull that " +
-    "make a commit (pre-merge-commit), git am and git rebase --apply " +
-    "(pre-applypatch), and git push (pre-push).",
-    "Only pre-push finds what git cherry-pick, git revert and git rebase " +
-    "commit, because git runs no hook of these before a commit. It looks at " +
-    "commits that no remote has. A fast-forward, git reset and git switch make " +
-    "no commit, and git's --no-verify skips the hooks.",
-    "Hooks that were there are kept, run first, and put back by remove. husky " +
-    "and lefthook replace all hooks when they are installed again, so run " +
-    'install again then; or put "mbus guard check" into their own ' +
-    "configuration (.husky/pre-commit, lefthook.yml).",
+    "live session holds exclusively. Advisory locks and locks in other " +
+    "worktrees only cause a warning. An unusable bus stops no commit.",
+    "The guard checks git commit (pre-commit: the staged files, also with " +
+    "--amend), git merge and git pull with a merge commit (pre-merge-commit), " +
+    "git am and git rebase --apply (pre-applypatch), and git push (pre-push).",
+    "Commits of git cherry-pick, git revert and git rebase are found by " +
+    "pre-push only, because git runs no other hook for them. pre-push checks " +
+    "commits that no remote has. A fast-forward, git reset and git switch " +
+    "create no commit. git's --no-verify skips the hooks.",
+    'Existing hooks are kept and run first, and "mbus guard remove" restores ' +
+    "them. husky and lefthook replace all hooks when they are installed again. " +
+    'Run "mbus guard install" again after that, or add "mbus guard check" to ' +
+    "their configuration (.husky/pre-commit, lefthook.yml).",
   ],
   examples: ["guard install", "guard status", "guard check", "guard remove"],
   commands: {

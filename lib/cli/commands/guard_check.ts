@@ -1,18 +1,17 @@
 /**
- * `mbus guard check`: what the hooks run. Refuses files that another living
- * session holds exclusively; warns of advisory locks and of locks on the same
- * file in another worktree.
+ * `mbus guard check`: the command of the guard's hooks. It refuses files that
+ * another live session holds exclusively. It warns of advisory locks, and of locks
+ * on the same file in another worktree.
  *
- * The locks are read once, by the library, which buries the dead as it looks.
- * Without a lock of somebody else's git is not even asked, and the files are
- * compared in memory: git has resolved them already, as no tracked path leads
- * through a symbolic link.
+ * The library lists the locks once and reaps dead sessions. Without a lock of
+ * another session git is not called. Files are compared in memory, because no
+ * tracked path leads through a symbolic link.
  *
- * Whatever keeps it from checking, such as a bus that cannot be used, is told
- * on standard error and stops nobody.
+ * An error, such as an unusable bus, is printed on standard error and does not
+ * stop git.
  *
- * JSON: a line for each lock that meets a file: `{ verdict, risk, files, hold
- * }`, `verdict` being `refused` or `warned`, `risk` `conflict` or `merge-risk`.
+ * JSON, one line per conflicting lock: `{ verdict, risk, files, hold }`. `verdict`
+ * is `refused` or `warned`, `risk` is `conflict` or `merge-risk`.
  *
  * @module
  */
@@ -47,23 +46,24 @@ const FILES_SHOWN_MAX = 3;
 
 const check: Command = defineCommand({
   name: "guard check",
-  summary: "Refuse what is staged if another session has locked it",
+  summary: "Check staged files for locks of other sessions",
   details: [
-    "With 1 it is refused. A bus that cannot be used refuses nothing.",
+    "Exit code 1 means that another session holds one of them exclusively. An " +
+    "unusable bus exits with 0.",
   ],
   positionals: [],
   options: {
     "pre-merge-commit": {
       kind: "flag",
-      help: "Check what a merge is about to commit",
+      help: "Check the files of a merge commit",
     },
     "pre-applypatch": {
       kind: "flag",
-      help: "Check what a patch is about to commit",
+      help: "Check the files of a patch",
     },
     "pre-push": {
       kind: "flag",
-      help: "Check what is pushed, as git tells on standard input",
+      help: "Check the pushed commits, read from standard input",
     },
   },
   async run({ options }) {
@@ -74,11 +74,11 @@ const check: Command = defineCommand({
       : options["pre-applypatch"]
       ? "apply"
       : "commit";
-    // Read to its end in any case: git waits until it is.
+    // Read to its end even if it is not needed, because git waits for that.
     const refs = act === "push" ? await readAll() : "";
     try {
-      const found = await look(options, act, refs);
-      found.forEach((each) => tell(each, act, options.json));
+      const found = await findLocks(options, act, refs);
+      found.forEach((each) => print(each, act, options.json));
       return found.some(isRefused) ? EXIT.refused : EXIT.done;
     } catch (error) {
       const text = `${toFailure(error).message} Locks were not checked.`;
@@ -94,7 +94,7 @@ const check: Command = defineCommand({
 
 export default check;
 
-/** A lock of somebody else's, and the files that it meets. */
+/** A lock of another session, and the files that it overlaps. */
 interface Found {
   readonly hold: Hold;
   readonly risk: OverlapKind;
@@ -105,7 +105,7 @@ function isRefused({ hold, risk }: Found): boolean {
   return risk === "conflict" && hold.type === "exclusive";
 }
 
-async function look(
+async function findLocks(
   options: GlobalValues,
   act: GitAct,
   refs: string,
@@ -149,7 +149,7 @@ function filePathSets(
   }));
 }
 
-/** The files that a lock meets: those on disk, and those in other worktrees. */
+/** Returns the files that a lock overlaps: on disk, and in other worktrees. */
 function foundAt(
   hold: Hold,
   files: ReadonlyMap<string, ParsedPathSets>,
@@ -169,7 +169,7 @@ function foundAt(
   );
 }
 
-function tell(found: Found, act: GitAct, json: boolean): void {
+function print(found: Found, act: GitAct, json: boolean): void {
   const { hold, risk, files } = found;
   const refused = isRefused(found);
   if (json) {
@@ -200,7 +200,7 @@ function remedyOf(hold: Hold, act: GitAct): string {
     LEAVE[act];
 }
 
-/** How to go on without the file. */
+/** Remedies that leave the file out. */
 const LEAVE: Readonly<Record<GitAct, string>> = {
   commit: ", or leave the file out (git restore --staged)",
   merge: ", or end the merge (git merge --abort)",
@@ -208,7 +208,7 @@ const LEAVE: Readonly<Record<GitAct, string>> = {
   push: "",
 };
 
-/** A word as a shell takes it, whatever others have put into it. */
+/** Returns a word quoted for a shell. */
 function quoted(word: string): string {
   return /^[\w./~@+:-]+$/.test(word)
     ? word

@@ -1,9 +1,9 @@
 /**
- * `mbus guard install`: puts up the hooks; where they are up, it does nothing.
+ * `mbus guard install`: installs the hooks, or leaves installed ones unchanged.
  *
- * JSON: a line for each hook: `{ hook, path, done, chained?, kept? }`, `done`
- * being `installed`, `updated` or `unchanged`, `chained` the hook from before,
- * and `kept` an earlier one that git has not run any more.
+ * JSON, one line per hook: `{ hook, path, done, chained?, kept? }`. `done` is
+ * `installed`, `updated` or `unchanged`. `chained` is the previous hook, and
+ * `kept` an earlier one that git no longer runs.
  *
  * @module
  */
@@ -17,11 +17,11 @@ import { visible } from "../output/visible_text.ts";
 
 const install: Command = defineCommand({
   name: "guard install",
-  summary: "Put the guard into this repository's hooks",
+  summary: "Install the guard in this repository's hooks",
   details: [
-    "The hooks are put where git looks for them, also if core.hooksPath is " +
-    "set. All worktrees of a repository share them, unless that setting is a " +
-    "relative path: then each worktree needs its own.",
+    "The hooks are installed where git looks for them, also with " +
+    "core.hooksPath. All worktrees of a repository share them, unless that " +
+    "setting is a relative path: then install the guard in each worktree.",
   ],
   positionals: [],
   options: {},
@@ -33,7 +33,7 @@ const install: Command = defineCommand({
         const result = installHook(folder, hook);
         const chained = result.chained === undefined
           ? ""
-          : ", after the hook that was there";
+          : ", after the previous hook";
         if (options.json) printJson(result);
         else printLine(visible(`${result.path}: ${result.done}${chained}.`));
         if (result.kept !== undefined && !options.json) {
@@ -54,23 +54,23 @@ const install: Command = defineCommand({
 
 export default install;
 
-/** That a hook from before the guard is of no use any more. */
+/** Returns the warning about a previous hook that git no longer runs. */
 export function keptText(path: string): string {
-  return `${path} is the hook from before the guard; another one has ` +
-    `replaced it since, so git does not run it`;
+  return `${path} is the hook from before the guard. Another hook has ` +
+    `replaced it, so git does not run it`;
 }
 
-// What the system says where files can't be made.
+// Codes of errors of the file system.
 const OF_DISK = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOSPC"];
 
-/** The error of a folder that cannot be written, in words; others as they are. */
+/** Returns a refusal for an error of the file system, and other errors as they are. */
 export function refused(act: string, folder: string, error: unknown): unknown {
   const { code } = error as { code?: string };
   if (code === undefined || !OF_DISK.includes(code)) return error;
   return new RefusalError(
-    `Cannot ${act} the guard: hooks cannot be written in ${visible(folder)} (${
+    `Cannot ${act} the guard: ${visible(folder)} is not writable (${
       (error as Error).message
-    }); make it a folder that you may write, or set core.hooksPath to one.`,
+    }). Make it writable, or set core.hooksPath to another folder.`,
     { cause: error },
   );
 }

@@ -1,12 +1,12 @@
 /**
- * `mbus guard remove`: takes the hooks away, and puts back what was there.
+ * `mbus guard remove`: removes the hooks and restores the previous ones.
  *
- * It looks in all folders in which git has looked for hooks, and leaves the
- * hooks that other programs have put over the guard.
+ * It searches all current and earlier folders of git's hooks, and keeps hooks with
+ * which other programs have replaced the guard.
  *
- * JSON: a line for each hook: `{ hook, path, done, chained?, kept? }`, `done`
- * being `removed` or `absent`, `chained` the hook that was put back, and `kept`
- * one from before the guard that another one has replaced.
+ * JSON, one line per hook: `{ hook, path, done, chained?, kept? }`. `done` is
+ * `removed` or `absent`. `chained` is the restored hook, and `kept` a previous one
+ * that another hook has replaced.
  *
  * @module
  */
@@ -20,8 +20,8 @@ import { visible } from "../output/visible_text.ts";
 
 const remove: Command = defineCommand({
   name: "guard remove",
-  summary: "Take the guard out of this repository's hooks",
-  details: ["Hooks that were put over the guard stay."],
+  summary: "Remove the guard from this repository's hooks",
+  details: ["Hooks that have replaced the guard stay."],
   positionals: [],
   options: {},
   async run({ options }) {
@@ -33,7 +33,7 @@ const remove: Command = defineCommand({
           const result = removeHook(folder, hook);
           const chained = result.chained === undefined
             ? ""
-            : ", and the hook from before put back";
+            : ", and the previous hook restored";
           if (options.json) printJson(result);
           else printLine(visible(`${result.path}: ${result.done}${chained}.`));
           if (result.kept !== undefined && !options.json) {
@@ -50,7 +50,7 @@ const remove: Command = defineCommand({
 
 export default remove;
 
-/** All folders that may have the guard, that of git first. */
+/** Returns all folders that may have the guard, git's current one first. */
 export function foldersOf({ folder, others }: HookPlace): readonly string[] {
   return [folder, ...others];
 }

@@ -1,8 +1,8 @@
 /**
- * `mbus guard status`: says for each hook whether git runs the guard.
+ * `mbus guard status`: shows for each hook whether git runs the guard.
  *
- * JSON: a line for each hook: `{ hook, path, runs, message, remedy?, program?,
- * idle? }`, `idle` being the files of the guard that git does not run.
+ * JSON, one line per hook: `{ hook, path, runs, message, remedy?, program?,
+ * idle? }`. `idle` lists files of the guard that git does not run.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import {
   type HookName,
   type HookProgram,
   HOOKS,
-  type HookStanding,
-  standingOf,
+  type HookState,
+  hookStateOf,
 } from "../guard/hook.ts";
 import { type HookPlace, hookPlace } from "../guard/place.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
@@ -21,16 +21,15 @@ import { visible } from "../output/visible_text.ts";
 
 const status: Command = defineCommand({
   name: "guard status",
-  summary: "Say whether git runs the guard here",
+  summary: "Show whether git runs the guard",
   details: [
-    "Git is asked where it looks for hooks. With 1 it runs one of them " +
-    "without the guard.",
+    "Exit code 1 means that git runs at least one hook without the guard.",
   ],
   positionals: [],
   options: {},
   async run({ options }) {
-    const place = await hookPlace("tell how the guard stands");
-    const all = guardAt(place);
+    const place = await hookPlace("check the guard");
+    const all = guardStatesOf(place);
     for (const each of all) {
       if (options.json) printJson(each);
       else printGuard(each);
@@ -46,50 +45,50 @@ const status: Command = defineCommand({
 
 export default status;
 
-/** The effect of hooks without `mbus` on their PATH. */
-export const NO_PROGRAM = "mbus is not on the PATH, so the hooks check nothing";
+/** Message about hooks without `mbus` on their PATH. */
+export const NO_PROGRAM = "mbus is not on the PATH, so the hooks check no file";
 
-/** The remedy for that. */
-export const PUT_ON_PATH = "put mbus on the PATH of git";
+/** Remedy of {@linkcode NO_PROGRAM}. */
+export const PUT_ON_PATH = "add mbus to the PATH of git";
 
-/** How the guard stands at one hook. */
-export interface GuardStanding {
-  /** Which hook. */
+/** State of the guard at one hook. */
+export interface GuardState {
+  /** Name of the hook. */
   readonly hook: HookName;
-  /** The file that git runs. */
+  /** File that git runs. */
   readonly path: string;
   /** Whether git runs the guard. */
   readonly runs: boolean;
-  /** Why, for people. */
+  /** Reason, for people. */
   readonly message: string;
-  /** The remedy, if the guard does not run or is outdated. */
+  /** Remedy, if the guard does not run or is outdated. */
   readonly remedy?: string;
-  /** The program whose hook it is, if it is a known one. */
+  /** Program that wrote the hook, if known. */
   readonly program?: HookProgram;
   /** Files of the guard that git does not run. */
   readonly idle?: readonly string[];
 }
 
-/** How the guard stands at each hook that git runs in a place. */
-export function guardAt(place: HookPlace): GuardStanding[] {
+/** Returns the state of the guard at each hook. */
+export function guardStatesOf(place: HookPlace): GuardState[] {
   return HOOKS.map((hook) => {
-    const standing = standingOf(place.folder, hook);
+    const hookState = hookStateOf(place.folder, hook);
     const idle = [
-      ...standing.idle,
+      ...hookState.idle,
       ...place.others.flatMap((folder) => filesOf(folder, hook)),
     ];
-    const { path, program, outdated } = standing;
-    const caller = callerOf(standing, place.top);
-    const runs = standing.state === "guard" || standing.state === "chained" ||
+    const { path, program, outdated } = hookState;
+    const caller = callerOf(hookState, place.top);
+    const runs = hookState.state === "guard" || hookState.state === "chained" ||
       caller !== undefined;
     const where = place.setting === undefined ? "" : ` (${place.setting})`;
     return {
       hook,
       path,
       runs,
-      message: messageOf(standing, caller) + (runs ? "" : where),
+      message: messageOf(hookState, caller) + (runs ? "" : where),
       ...(runs && outdated && {
-        remedy: 'it is of another version: run "mbus guard install"',
+        remedy: 'run "mbus guard install": the hook is of another version',
       }),
       ...(!runs && { remedy: 'run "mbus guard install"' }),
       ...(program !== undefined && { program }),
@@ -98,7 +97,7 @@ export function guardAt(place: HookPlace): GuardStanding[] {
   });
 }
 
-/** Whether a shell finds `mbus`, as the hooks need it. */
+/** Returns whether `mbus` is on the PATH, as the hooks need it. */
 export function hasProgram(): boolean {
   return (Deno.env.get("PATH") ?? "").split(":").some((folder) =>
     isFile(`${folder}/mbus`)
@@ -106,19 +105,19 @@ export function hasProgram(): boolean {
 }
 
 function messageOf(
-  { state, program }: HookStanding,
+  { state, program }: HookState,
   caller: string | undefined,
 ): string {
-  if (caller !== undefined) return `git runs the guard, by ${caller}`;
+  if (caller !== undefined) return `git runs the guard through ${caller}`;
   switch (state) {
     case "guard":
       return "git runs the guard";
     case "chained":
-      return "git runs the guard, as a step of the hook of pre-commit";
+      return "git runs the guard as a step of pre-commit's hook";
     case "other":
       return program === undefined
         ? "git runs another hook, without the guard"
-        : `git runs the hook of ${program}, without the guard`;
+        : `git runs ${program}'s hook, without the guard`;
     case "inert":
       return "git does not run this file: it is not executable";
     case "none":
@@ -126,9 +125,9 @@ function messageOf(
   }
 }
 
-/** The guard's files in a folder in which git does not look. */
+/** Returns the guard's files in a folder that git does not use. */
 function filesOf(folder: string, hook: HookName): string[] {
-  const { state, path, idle } = standingOf(folder, hook);
+  const { state, path, idle } = hookStateOf(folder, hook);
   return state === "guard"
     ? [path, ...idle]
     : state === "chained"
@@ -147,9 +146,9 @@ const FILES: Readonly<
   "pre-commit": () => [".pre-commit-config.yaml"],
 };
 
-/** The file of another program's configuration that calls the guard. */
+/** Returns the file of another program's configuration that calls the guard. */
 function callerOf(
-  { hook, program, state }: HookStanding,
+  { hook, program, state }: HookState,
   top: string,
 ): string | undefined {
   if (program === undefined || state !== "other") return undefined;
@@ -163,7 +162,7 @@ function callerOf(
   });
 }
 
-/** Returns the part of a YAML file under a key of its first level. */
+/** Returns the part of a YAML file under a top-level key. */
 function sectionOf(text: string, key: string): string {
   const lines = text.split("\n");
   const start = lines.findIndex((line) => line.startsWith(`${key}:`));
@@ -177,7 +176,7 @@ function sectionOf(text: string, key: string): string {
 
 const TEXT_BYTES_MAX = 64 * 1024;
 
-/** The text of a file that a repository brings; empty if it is not a small file. */
+/** Returns the text of a file in the repository; empty unless it is a small file. */
 function textOf(path: string): string {
   try {
     const { isFile, size } = Deno.statSync(path);
@@ -198,7 +197,7 @@ function isFile(path: string): boolean {
 }
 
 function printGuard(
-  { hook, path, runs, message, remedy, idle }: GuardStanding,
+  { hook, path, runs, message, remedy, idle }: GuardState,
 ) {
   printLine(visible(`${hook}: ${runs ? "on" : "off"}, ${message}: ${path}.`));
   for (const file of idle ?? []) {

@@ -1,5 +1,5 @@
 /**
- * `mbus help`: explains the commands. Its JSON is described in `help.ts` above.
+ * `mbus help`: prints the help. `../help.ts` describes its JSON.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import { didYouMean } from "../spelling.ts";
 
 const help: Command = defineCommand({
   name: "help",
-  summary: "Explain the commands, or one of them",
+  summary: "Show the help of mbus or of one command",
   positionals: [{
     name: "COMMAND",
-    help: "The command to explain, such as send or task post",
+    help: "Command, such as send or task post (default: list all)",
     optional: true,
     repeated: true,
   }],
@@ -29,8 +29,9 @@ const help: Command = defineCommand({
         const known = Object.keys(commands ?? {});
         throw new UsageError(
           "command",
-          `Cannot explain ${JSON.stringify(names.join(" "))}: there is no ` +
-            `such command; ${didYouMean(name, known)}"mbus help" lists them.`,
+          `Cannot show the help of ${JSON.stringify(names.join(" "))}: the ` +
+            `command is unknown. ${didYouMean(name, known)}"mbus help" lists ` +
+            `the commands.`,
         );
       }
       command = (await commands[name]()).default;

@@ -1,6 +1,6 @@
 /**
- * `mbus hook AGENT`: what agents run; see `lib/hooks/hook.ts`. Agents start
- * `bin/hook.ts`; a person who types the command gets this file.
+ * `mbus hook AGENT` for a person at a terminal. Agents start `bin/hook.ts`.
+ * `lib/hooks/hook.ts` responds for both.
  *
  * @module
  */
@@ -15,18 +15,18 @@ import { didYouMean } from "../spelling.ts";
 
 const hook: Command = defineCommand({
   name: "hook",
-  summary: "Answer a coding agent's hook: agents run it, people do not",
+  summary: "Respond to a hook of a coding agent",
   details: [
-    "It reads what the agent says on its standard input and answers in that " +
-    "agent's form. Whatever goes wrong, the agent goes on: the exit code is 0, " +
-    'and "mbus doctor" shows what it was.',
+    "Agents run this command; people do not need it. It reads the agent's JSON " +
+    "from standard input and responds in that agent's format. An error does " +
+    'not stop the agent: the exit code is 0, and "mbus doctor" shows the error.',
   ],
   examples: ["hook claude < event.json"],
   positionals: [
     { name: "AGENT", help: `One of ${AGENT_NAMES.join(", ")}` },
     {
       name: "EVENT",
-      help: "The event, for agents whose input does not tell it",
+      help: "Event, for agents whose input does not name it",
       optional: true,
     },
   ],
@@ -35,8 +35,8 @@ const hook: Command = defineCommand({
     if (!isAgentName(agent)) {
       throw new UsageError(
         "AGENT",
-        `Cannot answer a hook of ${JSON.stringify(agent)}: there is no such ` +
-          `agent; ${didYouMean(agent, AGENT_NAMES)}known are ` +
+        `Cannot answer a hook of ${JSON.stringify(agent)}: the agent is ` +
+          `unknown. ${didYouMean(agent, AGENT_NAMES)}Name one of ` +
           `${AGENT_NAMES.join(", ")}.`,
       );
     }

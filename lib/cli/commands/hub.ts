@@ -1,7 +1,8 @@
 /**
- * `mbus hub`: runs the notification relay of this host.
+ * `mbus hub`: runs a notification relay, one listening connection for all sessions
+ * of this host.
  *
- * JSON: one line when it runs, `{ location, pid }`.
+ * JSON: one line once it listens, `{ location, pid }`.
  *
  * @module
  */
@@ -17,12 +18,12 @@ import { visible } from "../output/visible_text.ts";
 
 const hub: Command = defineCommand({
   name: "hub",
-  summary: "Run a notification relay for this host (PostgreSQL)",
+  summary: "Run this host's notification relay (PostgreSQL)",
   details: [
-    "On a PostgreSQL server, each listening process slows down all others. " +
-    "From about 50 on, run one relay on each host. Sessions find it by " +
+    "On a PostgreSQL server, each listening process slows down all others. With " +
+    "more than about 50, run one relay on each host. Sessions find the relay by " +
     "themselves, and use their own connections when it ends.",
-    "The relay runs until it is stopped. It stores and sees no message.",
+    "The relay runs until it is stopped. It stores and reads no message.",
   ],
   positionals: [],
   options: {},
@@ -34,8 +35,8 @@ const hub: Command = defineCommand({
     const { server } = storePlace(resolved);
     if (server === undefined) {
       throw new RefusalError(
-        "Cannot run the relay: this bus is a file and needs no relay. Name a " +
-          "server with MBUS_URL=postgres://….",
+        "Cannot run the relay: this bus is a file, which needs no relay. Set " +
+          "MBUS_URL=postgres://… to use a server.",
       );
     }
     return await untilStopped(async (signal) => {

@@ -1,9 +1,9 @@
 /**
- * `mbus init`: makes the bus if it is new, and says where it is.
+ * `mbus init`: creates the bus, unless it exists, and prints its folder.
  *
- * JSON: `{ location, home, created, session }`; on a server `home` is the
- * location, too. `session` is the id that this
- * place would act for, nothing is registered.
+ * JSON: `{ location, home, created, session }`. On a server, `home` is the
+ * location. `session` is the id that a command here acts for; it is not
+ * registered.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { visible } from "../output/visible_text.ts";
 
 const init: Command = defineCommand({
   name: "init",
-  summary: "Make the bus, if it is new, and say where it is",
+  summary: "Create the bus and print its folder",
   positionals: [],
   options: {},
   async run({ options }) {
@@ -29,8 +29,8 @@ const init: Command = defineCommand({
     } else {
       printLine(
         created
-          ? `Made the bus in ${visible(home)}.`
-          : `The bus is in ${visible(home)} already.`,
+          ? `Created the bus in ${visible(home)}.`
+          : `The bus already exists in ${visible(home)}.`,
       );
     }
     return EXIT.done;

@@ -1,13 +1,12 @@
 /**
- * `mbus install`: puts the hooks into the configuration of coding agents.
+ * `mbus install`: adds the hooks to the configuration of coding agents.
  *
- * JSON: a line for each part of each agent, as `install/outcome.ts` describes;
- * with `--list` a line for each agent, as `install/found.ts` does; with
- * `--print-guide` `{ guide }`. Exit code 1 if a part failed, whatever became of
- * the others.
+ * JSON: one line per part of each agent, as `install/outcome.ts` describes; with
+ * `--list` one line per agent, as `install/found.ts` does; with `--print-guide`
+ * `{ guide }`. Exit code 1 if any part failed.
  *
- * What edits configuration is loaded by nothing else: it needs packages that
- * would cost every other command its start.
+ * The modules that edit configuration are loaded on demand, because their
+ * packages would slow down the start of every other command.
  *
  * @module
  */
@@ -20,7 +19,7 @@ import { printJson, printLine } from "../output/output.ts";
 import { RefusalError } from "../refusal.ts";
 import { didYouMean } from "../spelling.ts";
 
-/** The agents that are meant. */
+/** Positional argument of the agents' names. */
 export const AGENTS: PositionalDeclaration = {
   name: "AGENT",
   help: AGENT_NAMES.join(", "),
@@ -28,31 +27,29 @@ export const AGENTS: PositionalDeclaration = {
   repeated: true,
 };
 
-/** What shows and does nothing. */
+/** Option that shows changes without writing them. */
 export const DRY_RUN: { readonly kind: "flag"; readonly help: string } = {
   kind: "flag",
-  help: "Show what would change; write nothing",
+  help: "Show the changes without writing them",
 };
 
 const install: Command = defineCommand({
   name: "install",
-  summary: "Connect coding agents to the bus, or show which are",
+  summary: "Connect coding agents to the bus",
   details: [
-    "It shows each change to a file as a diff. At a terminal it asks before " +
-    "it writes; elsewhere, and with --yes, it writes. What a file said before " +
-    "is kept beside it as ‹file›.mbus-backup-‹time›. All that is not ours " +
-    "stays as it is, byte for byte, and a file that cannot be read is left " +
-    "alone. Installing twice does nothing the second time.",
-    "Without --user or --project it is for you, in all projects.",
-    "Codex's sandbox keeps its model's shell from writing to the bus. The bus " +
-    "folder as one of its writable_roots is offered at a terminal, and " +
-    "elsewhere put in by --writable-root only.",
+    "Each change of a file is shown as a diff. At a terminal, mbus asks before " +
+    "it writes; elsewhere, and with --yes, it writes. The previous file is " +
+    "kept as ‹file›.mbus-backup-‹time›. All other settings stay as they are, " +
+    "byte for byte, and a file that cannot be read is not changed. A second " +
+    "run changes nothing.",
+    "Codex's sandbox keeps its model's shell from writing to the bus. At a " +
+    "terminal, mbus offers to add the bus folder to writable_roots. Elsewhere, " +
+    "only --writable-root adds it.",
     "Codex's windows share a daemon, which keeps the thread of a closed window " +
-    "for a minute. thread_unload_delay_secs = 0 is offered at a terminal, and " +
-    "elsewhere put in by --unload-at-once only; a delay of yours stays.",
-    "With --wake, a message to an idle session of Claude Code starts a turn of " +
-    "its own, which costs tokens while nobody looks. It stays in until Claude " +
-    "Code is uninstalled from here.",
+    "for a minute. At a terminal, mbus offers thread_unload_delay_secs = 0. " +
+    "Elsewhere, only --unload-at-once sets it. A delay that you set stays.",
+    "With --wake, a direct message to an idle Claude Code starts a turn, which " +
+    "costs tokens. mbus uninstall claude removes the setting.",
   ],
   examples: [
     "install claude codex gemini kimi",
@@ -62,10 +59,19 @@ const install: Command = defineCommand({
   ],
   positionals: [AGENTS],
   options: {
-    user: { kind: "flag", help: "For you, in all projects (the default)" },
-    project: { kind: "flag", help: "For everybody, in this project" },
+    user: {
+      kind: "flag",
+      help: "Change your configuration, for all projects (default)",
+    },
+    project: {
+      kind: "flag",
+      help: "Change this project's configuration, for all users",
+    },
     "dry-run": DRY_RUN,
-    guide: { kind: "flag", help: "Also tell the model how to use mbus" },
+    guide: {
+      kind: "flag",
+      help: "Add a guide to mbus to the model's instructions",
+    },
     "writable-root": {
       kind: "flag",
       help: "Let Codex's sandbox write to the bus folder",
@@ -78,9 +84,9 @@ const install: Command = defineCommand({
       kind: "flag",
       help: "Let a direct message wake an idle Claude Code",
     },
-    yes: { kind: "flag", help: "Do not ask" },
-    list: { kind: "flag", help: "Show which agents are here and connected" },
-    "print-guide": { kind: "flag", help: "Print what the guide says" },
+    yes: { kind: "flag", help: "Write without asking" },
+    list: { kind: "flag", help: "List installed and connected agents" },
+    "print-guide": { kind: "flag", help: "Print the guide" },
   },
   async run({ positionals, options }) {
     const agents = agentsNamed("install", positionals);
@@ -95,16 +101,16 @@ const install: Command = defineCommand({
     if (agents.length === 0) {
       throw new UsageError(
         "AGENT",
-        'Cannot run "install": no agent is named; write "mbus install ' +
-          `AGENT…" with some of ${AGENT_NAMES.join(", ")}; ` +
-          '"mbus install --list" shows which are here.',
+        'Cannot run "install": the agent is missing. Write "mbus install ' +
+          `AGENT…" with any of ${AGENT_NAMES.join(", ")}, or run ` +
+          '"mbus install --list".',
       );
     }
     if (options.wake && !agents.includes("claude")) {
       throw new UsageError(
         "wake",
-        'Cannot run "install": only Claude Code can be woken; name claude, or ' +
-          "leave --wake out.",
+        'Cannot run "install": --wake is for Claude Code only. Name claude, or ' +
+          "leave out --wake.",
       );
     }
     const { installAgents } = await editing(() =>
@@ -117,9 +123,9 @@ const install: Command = defineCommand({
 export default install;
 
 /**
- * The agents that are named, each once.
+ * Returns the named agents without duplicates.
  *
- * @throws {UsageError} If one is none.
+ * @throws {UsageError} If a name is unknown.
  */
 export function agentsNamed(
   command: string,
@@ -129,8 +135,8 @@ export function agentsNamed(
     if (isAgentName(name)) return name;
     throw new UsageError(
       "AGENT",
-      `Cannot run "${command}": ${JSON.stringify(name)} is no agent that ` +
-        `mbus knows; ${didYouMean(name, AGENT_NAMES)}they are ${
+      `Cannot run "${command}": the agent ${JSON.stringify(name)} is ` +
+        `unknown. ${didYouMean(name, AGENT_NAMES)}Name one of ${
           AGENT_NAMES.join(", ")
         }.`,
     );
@@ -138,9 +144,9 @@ export function agentsNamed(
 }
 
 /**
- * Loads what edits configuration, with the packages it needs.
+ * Loads a module that edits configuration, with its packages.
  *
- * @throws {RefusalError} If they are not here and cannot be fetched.
+ * @throws {RefusalError} If the packages are not cached and cannot be fetched.
  */
 export async function editing<Module>(
   load: () => Promise<Module>,
@@ -150,9 +156,9 @@ export async function editing<Module>(
   } catch (error) {
     if (!/npm package|npm registry|registry\./.test(String(error))) throw error;
     throw new RefusalError(
-      "Cannot edit configuration: the packages that do it are not here, and " +
-        'cannot be fetched; run "deno install" in the checkout of mbus once ' +
-        "with the network, then try again.",
+      "Cannot edit configuration: the packages for it are not cached, and " +
+        'cannot be fetched. Run "deno install" in the checkout of mbus with a ' +
+        "network connection, then try again.",
       { cause: error },
     );
   }

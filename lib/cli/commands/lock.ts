@@ -1,15 +1,15 @@
 /**
- * `mbus lock`: says whose a file, a folder, a glob or a named resource is.
+ * `mbus lock`: locks files, folders, globs or named resources.
  *
- * The lock is the caller's session's and outlives the command. While it waits
- * it says on standard error whom it waits for; Ctrl-C leaves the queue.
+ * The caller's session holds the lock, which outlives the command. A waiting
+ * command prints the blocking sessions on standard error; Ctrl-C leaves the queue.
  *
- * JSON: a line for each lock: `{ token, kind, path, type, session, agent?,
- * vendor, task?, why?, since, expiresAt, overdue, count, project?, worktree?,
- * overlaps: [{ risk, hold }] }`, with `risk` `conflict`, `merge-risk` or
- * `same-session` and the same fields in `hold`. On standard error, whenever it
- * changes: `{ waiting: { path, blockers: [{ session, state, path, type, vendor,
- * task?, why?, since, expiresAt?, overdue, process? }] } }`.
+ * JSON, one line per lock: `{ token, kind, path, type, session, agent?, vendor,
+ * task?, why?, since, expiresAt, overdue, count, project?, worktree?, overlaps:
+ * [{ risk, hold }] }`. `risk` is `conflict`, `merge-risk` or `same-session`, and
+ * `hold` has the same fields. On standard error, at each change of the blockers:
+ * `{ waiting: { path, blockers: [{ session, state, path, type, vendor, task?, why?,
+ * since, expiresAt?, overdue, process? }] } }`.
  *
  * @module
  */
@@ -33,25 +33,25 @@ import { takeLocks } from "../lock_set.ts";
 import { visible } from "../output/visible_text.ts";
 import { delegators } from "../../bus/delegation.ts";
 
-/** The options of taking a lock. */
+/** Options of {@linkcode takeLocks}, shared with `mbus with-lock`. */
 export const LOCK_OPTIONS = {
   exclusive: {
     kind: "flag",
-    help: "Shut all others out (else they are only told)",
+    help: "Exclusive lock (default: advisory)",
   },
   wait: {
     kind: "duration",
     placeholder: "TIME",
-    help: "Wait so long for others to release: 30s, 5m",
+    help: "Maximum wait, such as 30s or 5m (default: no wait)",
   },
   "take-over": {
     kind: "flag",
-    help: "End holds in the way that are overdue; their holders are told",
+    help: "Take over conflicting locks that are overdue",
   },
   why: {
     kind: "string",
     placeholder: "TEXT",
-    help: "What it is for, shown to who meets it",
+    help: "Reason, shown to other sessions",
   },
   ...PATTERN_OPTIONS,
 } as const satisfies OptionDeclarations;
@@ -60,20 +60,19 @@ const lock: Command = defineCommand({
   name: "lock",
   summary: "Lock files, folders, globs or @names",
   details: [
-    "An advisory lock says that you edit there: it blocks nobody, and where " +
-    "two overlap both are told. An exclusive one shuts all others out. Several " +
-    "paths are locked all or none.",
-    "The lock is the session's: it is held until mbus unlock, the end of the " +
-    "session or of its process; past its time it is overdue, and others may " +
+    "An advisory lock shows that you edit a file. It blocks no session, and " +
+    "sessions with overlapping locks are warned. An exclusive lock blocks all " +
+    "other sessions. Several paths are locked all or none.",
+    "The session holds the lock until mbus unlock, or until the session or its " +
+    "process ends. After its time the lock is overdue, and another session may " +
     "take it over with --take-over.",
-    "A glob has * ? ** [abc] {a,b}; put it into single quotes. What exists " +
-    "under the name that is written is meant before a glob, and what lies in an " +
-    "existing folder such as app/[id] is a path; --glob and --literal decide " +
-    "otherwise. What does not exist yet is taken for a file, unless its name " +
-    "ends in /: then it is a folder with all below it.",
-    "A name begins with @ and is no file: @git/head and @git/index are this " +
-    "worktree's, @port/3000 the machine's, any other @name the project's. " +
-    "Write ./@name for a file.",
+    "A glob has * ? ** [abc] {a,b}; put it in single quotes. An existing file " +
+    "with that name comes first, and a name in an existing folder such as " +
+    "app/[id] is a path; --glob and --literal override this. A new path is a " +
+    "file, unless it ends with /: then it is a folder with all below it.",
+    "A name that begins with @ is a resource, not a file: @git/head and " +
+    "@git/index are for this worktree, @port/3000 is for this machine, any " +
+    "other @name is for the project. Write ./@name for a file.",
   ],
   examples: [
     "lock src/a.ts",
@@ -85,7 +84,7 @@ const lock: Command = defineCommand({
   ],
   positionals: [{
     name: "PATH",
-    help: "A file, a folder with all below it, a glob or an @name",
+    help: "File, folder with all below it, glob or @name",
     repeated: true,
   }],
   options: {
@@ -93,7 +92,7 @@ const lock: Command = defineCommand({
     for: {
       kind: "duration",
       placeholder: "TIME",
-      help: "How long it is held unless taken again (else 10m)",
+      help: "Lease; locking again renews it (default: 10m)",
     },
   },
   async run({ positionals, options }) {
@@ -152,13 +151,13 @@ function printLocks(locks: readonly Lock[], json: boolean): void {
     if (mayBeFolder(hold)) {
       printToStderr(
         `mbus: ${visible(shownPath(hold.path))} does not exist yet and is ` +
-          `taken for a file; end it with / if it will be a folder.`,
+          `locked as a file. Write it with / at the end if it will be a folder.`,
       );
     }
   });
 }
 
-/** Whether a file is to come that is called like a folder: without a dot. */
+/** Returns whether a new file may be meant as a folder: its name has no dot. */
 function mayBeFolder({ kind, path }: Hold): boolean {
   if (kind !== "file" || path.includes(".", path.lastIndexOf("/"))) {
     return false;

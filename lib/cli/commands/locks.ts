@@ -1,7 +1,7 @@
 /**
- * `mbus locks`: prints what is locked.
+ * `mbus locks`: lists the locks.
  *
- * JSON: a line for each hold: `{ token, kind, path, type, session, agent?,
+ * JSON, one line per hold: `{ token, kind, path, type, session, agent?,
  * vendor, task?, why?, since, expiresAt, overdue, count, project?, worktree?,
  * self }`; `self` says whether this session holds it.
  *
@@ -18,14 +18,14 @@ import { type Cell, tableLines } from "../output/table.ts";
 
 const locks: Command = defineCommand({
   name: "locks",
-  summary: "Print what is locked, by whom and until when",
+  summary: "List locks with their holders",
   details: [
-    "An overdue lock is past its time, but its process lives: it is held " +
-    "until it is released, or taken over with mbus lock --take-over.",
+    "An overdue lock is past its time, but its process lives. It is held until " +
+    "it is released, or taken over with mbus lock --take-over.",
   ],
   positionals: [{
     name: "PATH",
-    help: "Only what overlaps this file, folder, glob or @name",
+    help: "File, folder, glob or @name to overlap (default: all)",
     optional: true,
   }],
   options: PATTERN_OPTIONS,
@@ -41,7 +41,7 @@ const locks: Command = defineCommand({
       for (const hold of holds) {
         printJson({ ...holdJson(hold), self: hold.session === self });
       }
-    } else if (holds.length === 0) printLine("Nothing is locked there.");
+    } else if (holds.length === 0) printLine("No locks.");
     else {
       tableLines(COLUMNS, holds.map((hold) => row(hold, self)))
         .forEach(printLine);

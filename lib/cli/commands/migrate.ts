@@ -1,9 +1,8 @@
 /**
- * `mbus migrate`: brings the schema of a bus up to date, or shows what that
- * takes.
+ * `mbus migrate`: updates the schema of the bus, or lists the steps.
  *
- * JSON: `{ location, version, pending, applied }`: the version of the schema
- * afterwards, and what each step does that is still to be done or was done.
+ * JSON: `{ location, version, pending, applied }`: the version afterwards, and the
+ * purposes of pending and applied steps.
  *
  * @module
  */
@@ -17,16 +16,16 @@ import { visible } from "../output/visible_text.ts";
 
 const migrate: Command = defineCommand({
   name: "migrate",
-  summary: "Bring the schema of the bus up to date",
+  summary: "Update the schema of the bus",
   details: [
-    "Whoever opens a bus makes or migrates its schema, if it may. With a server " +
-    "that can be left to a role with more rights: it runs this, and the " +
-    "sessions' role then needs none but those on the schema.",
+    "Each command that opens a bus creates or migrates its schema, if it may. " +
+    "On a server, a role with more privileges can run this command instead. " +
+    "The role of the sessions then needs privileges on the schema only.",
   ],
   examples: ["migrate --dry-run"],
   positionals: [],
   options: {
-    "dry-run": { kind: "flag", help: "Only show what would be done" },
+    "dry-run": { kind: "flag", help: "List the steps without running them" },
   },
   async run({ options }) {
     const resolved = resolveOptions({
@@ -45,8 +44,8 @@ export default migrate;
 
 function print({ location, version, pending, applied }: SchemaReport): void {
   for (const purpose of applied) printLine(`Done: ${purpose}.`);
-  for (const purpose of pending) printLine(`To be done: ${purpose}.`);
+  for (const purpose of pending) printLine(`Pending: ${purpose}.`);
   if (pending.length === 0) {
-    printLine(`${visible(location)} is up to date, at version ${version}.`);
+    printLine(`${visible(location)} is up to date: version ${version}.`);
   }
 }

@@ -1,8 +1,8 @@
 /**
- * `mbus poll`: prints the messages that a channel keeps.
+ * `mbus poll`: prints the stored messages of a channel.
  *
- * JSON: a line for each message, as `tail` has it. The `id` of the last one is
- * what `--after` goes on from.
+ * JSON, one line per message, with the fields of `tail`. Pass the `id` of the last
+ * one to `--after` for the next page.
  *
  * @module
  */
@@ -14,20 +14,20 @@ import { printJson, printLine } from "../output/output.ts";
 
 const poll: Command = defineCommand({
   name: "poll",
-  summary: "Print the messages that a channel keeps",
+  summary: "Print the stored messages of a channel",
   examples: ["poll state", "poll build.results --after 41 --limit 10"],
-  positionals: [{ name: "CHANNEL", help: "The channel to read" }],
+  positionals: [{ name: "CHANNEL", help: "Channel to read" }],
   options: {
     after: {
       kind: "string",
       placeholder: "ID",
-      help: "Only what came after this message",
+      help: "Start after this message (default: the oldest)",
     },
     limit: {
       kind: "integer",
-      least: 1,
+      min: 1,
       placeholder: "N",
-      help: "At most so many, the oldest first (else 100)",
+      help: "Maximum number of messages (default: 100)",
     },
   },
   async run({ positionals: [channel], options }) {

@@ -1,8 +1,8 @@
 /**
- * `mbus purge`: deletes what is over, to the end.
+ * `mbus purge`: deletes expired messages and old sessions, all in one call.
  *
- * JSON: `{ expired, overCap, sessions }`: messages whose TTL was over, messages
- * above their channel's cap, rows of sessions that ended long ago.
+ * JSON: `{ expired, overCap, sessions }`: numbers of messages past their TTL, of
+ * messages above their channel's cap, and of sessions past their retention.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import { printJson, printLine } from "../output/output.ts";
 
 const purge: Command = defineCommand({
   name: "purge",
-  summary: "Delete what is over",
+  summary: "Delete expired messages and old sessions",
   details: [
-    "The bus does this by itself, a little with each message; nobody needs to.",
+    "The bus also does this by itself, in small steps with its messages.",
   ],
   positionals: [],
   options: {},

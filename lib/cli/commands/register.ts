@@ -1,13 +1,11 @@
 /**
- * `mbus register`: puts the session that runs this on the bus, or says anew
- * what it is.
+ * `mbus register`: registers this session, or updates its data, and prints its id.
  *
- * The registered process is the agent or the shell that runs the command. A
- * session that another host sees (a sandbox's) keeps its process: only what it
- * says of itself changes.
+ * The registered process is the agent or the shell above the command. A session
+ * that another host registered, such as a sandbox, keeps its process: only its
+ * model and its task change.
  *
- * Prints the id. JSON: the session, with the fields of `sessions` that are
- * stored.
+ * JSON: the session, with the stored fields of `sessions`.
  *
  * @module
  */
@@ -21,11 +19,11 @@ import { visible } from "../output/visible_text.ts";
 
 const register: Command = defineCommand({
   name: "register",
-  summary: "Put the session that runs this on the bus; prints its id",
+  summary: "Register this session and print its id",
   details: [
-    "Which session that is: --session or MBUS_SESSION, else the agent's own " +
-    "variable, else the nearest agent or registered process that runs the " +
-    "command, else the terminal's shell.",
+    "The session is that of --session or MBUS_SESSION, else of the agent's own " +
+    "variable, else of the nearest agent or registered process above this " +
+    "command, else of the terminal's shell.",
   ],
   examples: [
     "register --vendor kimi --task T-12",
@@ -36,17 +34,18 @@ const register: Command = defineCommand({
     vendor: {
       kind: "string",
       placeholder: "V",
-      help: "Who makes the agent: claude, codex, gemini, kimi, script…",
+      help: "Kind of agent: claude, codex, gemini, kimi, script…",
     },
-    model: { kind: "string", placeholder: "M", help: "The model" },
-    task: { kind: "string", placeholder: "T", help: "The task it is on" },
+    model: { kind: "string", placeholder: "M", help: "Model of the agent" },
+    task: { kind: "string", placeholder: "T", help: "Current task" },
   },
   async run({ options }) {
     const { vendor, model, task } = options;
     if (vendor === undefined) {
       throw new UsageError(
         "vendor",
-        `Cannot register: --vendor is missing; write "mbus register --vendor claude", or who else it is.`,
+        `Cannot register this session: --vendor is missing. Write "mbus ` +
+          `register --vendor claude", or another vendor.`,
       );
     }
     assertName("vendor", vendor);

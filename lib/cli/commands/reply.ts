@@ -1,6 +1,6 @@
 /**
- * `mbus reply`: answers a message, and acknowledges it if it was for this
- * session alone.
+ * `mbus reply`: answers the sender of a message, and acknowledges a direct
+ * message.
  *
  * JSON: `{ id, channel, sender, to, replyTo, notRunning }`.
  *
@@ -20,11 +20,11 @@ const PAGE_MESSAGES = 10_000;
 
 const reply: Command = defineCommand({
   name: "reply",
-  summary: "Answer a message: its sender alone gets the answer",
+  summary: "Reply to the sender of a message",
   examples: [`reply 41 '"yes, it is yours"'`],
   positionals: [
-    { name: "ID", help: "The message, as inbox, tail or poll print it" },
-    { name: "JSON", help: "The answer; - reads it from standard input" },
+    { name: "ID", help: "Message id, as inbox, tail or poll print it" },
+    { name: "JSON", help: "Answer; - reads it from standard input" },
   ],
   options: {},
   async run({ positionals: [id, text], options }) {
@@ -37,9 +37,9 @@ const reply: Command = defineCommand({
     const question = await findMessage(bus, id);
     if (question === undefined) {
       throw new RefusalError(
-        `Cannot reply to message ${JSON.stringify(id)}: there is none that ` +
-          `this session can read, or its time is over; write to the session ` +
-          `itself with "mbus send CHANNEL JSON --to SESSION".`,
+        `Cannot reply to message ${JSON.stringify(id)}: the message is ` +
+          `expired, or not readable by this session. Write to the session ` +
+          `with "mbus send CHANNEL JSON --to SESSION".`,
       );
     }
     const { sender, channel } = question;
@@ -57,7 +57,7 @@ const reply: Command = defineCommand({
       printLine(sent.id);
       if (sent.notRunning) {
         printToStderr(
-          `mbus: ${visible(sender)} has ended; it gets the answer if it ` +
+          `mbus: ${visible(sender)} has ended. It gets the answer if it ` +
             `resumes in time.`,
         );
       }
@@ -68,7 +68,7 @@ const reply: Command = defineCommand({
 
 export default reply;
 
-/** The message with this id, if the session can read it. */
+/** Returns the message with this id, if the session can read it. */
 async function findMessage(
   bus: MessageBus,
   id: string,

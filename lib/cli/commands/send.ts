@@ -1,9 +1,9 @@
 /**
  * `mbus send`: publishes one message.
  *
- * JSON: `{ id, channel, sender, project?, to?, notRunning? }`; `project` is
- * absent for a message to every project (`--all-projects`), `to` and
- * `notRunning` are there with `--to`.
+ * JSON: `{ id, channel, sender, project?, to?, notRunning? }`. `project` is absent
+ * for a message to all projects (`--all-projects`). `to` and `notRunning` are
+ * present with `--to`.
  *
  * @module
  */
@@ -23,11 +23,10 @@ const send: Command = defineCommand({
   name: "send",
   summary: "Publish a message on a channel",
   details: [
-    "The message is stored when the command is done, and pushed to everybody " +
-    "who reads the channel. With --all-projects it is for every project.",
-    "With --to it is for one session alone: its id, any beginning of it that no " +
-    "other has, or its short name. A session that has ended gets it if it " +
-    "resumes in time.",
+    "When the command ends, the message is stored and pushed to all readers of " +
+    "the channel. With --all-projects, sessions of every project get it.",
+    "With --to, one session gets it: name its id, a unique prefix of it, or its " +
+    "short name. A session that has ended gets it if it resumes in time.",
   ],
   examples: [
     `send state '{"status":"working","on":"src/a.ts"}'`,
@@ -36,20 +35,22 @@ const send: Command = defineCommand({
     `send chat '"are you done with src/a.ts?"' --to codex-7f3a`,
   ],
   positionals: [
-    { name: "CHANNEL", help: "Such as state, task_broadcast, build.results" },
-    { name: "JSON", help: "The payload; - reads it from standard input" },
+    {
+      name: "CHANNEL",
+      help: "Channel, such as state, task_broadcast or build.results",
+    },
+    { name: "JSON", help: "Payload; - reads it from standard input" },
   ],
   options: {
     ttl: {
       kind: "duration",
       placeholder: "TIME",
-      help:
-        "How long it is delivered: 60s, 5m, 2h (else the channel's default)",
+      help: "Time to live, such as 5m (default: the channel's)",
     },
     to: {
       kind: "string",
       placeholder: "SESSION",
-      help: "Only this session gets it, in its inbox",
+      help: "Session whose inbox gets it (default: all readers)",
     },
   },
   async run({ positionals: [channel, text], options }) {
@@ -97,7 +98,7 @@ const send: Command = defineCommand({
         printToStderr(
           `mbus: ${
             visible(to!)
-          } has ended; it gets the message if it resumes ` +
+          } has ended. It gets the message if it resumes ` +
             `in time.`,
         );
       }

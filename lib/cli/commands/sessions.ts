@@ -1,11 +1,11 @@
 /**
- * `mbus sessions`: prints who is on the bus.
+ * `mbus sessions`: lists the sessions.
  *
- * JSON: a line for each session: `{ id, vendor, model?, tty?, pid?, host?,
+ * JSON, one line per session: `{ id, vendor, model?, tty?, pid?, host?,
  * processStart?, project?, worktree?, branch?, task?, activeFiles, status,
  * registeredAt, heartbeatAt, endedAt?, stale, life, heartbeatAgeMs, self }`.
- * `stale` is a word for display: no sign of life for 30 s. `life` says whether
- * its process lives, `alive`, `dead` or `unknown`, as judged from here.
+ * `stale` means no heartbeat for 30 s and is for display only. `life` tells whether
+ * the process lives, as seen from this host: `alive`, `dead` or `unknown`.
  *
  * @module
  */
@@ -21,14 +21,14 @@ import { processContext } from "../process_context.ts";
 
 const sessions: Command = defineCommand({
   name: "sessions",
-  summary: "Print who is on the bus and what they are doing",
+  summary: "List sessions with their tasks and files",
   details: [
-    "A session is stale when it gave no sign of life for 30 seconds: an agent " +
-    "that thinks gives none. It is dead when its process has ended.",
+    "A session is stale without a heartbeat for 30 seconds; an agent that " +
+    "thinks sends none. A session is dead when its process has ended.",
   ],
   positionals: [],
   options: {
-    ended: { kind: "flag", help: "Also those that have ended" },
+    ended: { kind: "flag", help: "Include ended sessions" },
   },
   async run({ options }) {
     await using opened = await openBusFor(options);
@@ -48,7 +48,7 @@ const sessions: Command = defineCommand({
       printLine(
         options["all-projects"]
           ? "No sessions."
-          : "No sessions in this project; --all-projects shows those of others.",
+          : "No sessions in this project. --all-projects lists those of others.",
       );
     } else tableLines(COLUMNS, shown.map(row)).forEach(printLine);
     return EXIT.done;
@@ -57,7 +57,7 @@ const sessions: Command = defineCommand({
 
 export default sessions;
 
-/** What is shown of a session beside its row. */
+/** Life of a session, shown beside its row. */
 interface Standing {
   readonly stale: boolean;
   readonly life: "alive" | "dead" | "unknown";
@@ -74,7 +74,7 @@ function standing(
   return {
     stale: !ended && !(age < STALE_AFTER_MS),
     life: ended ? "dead" : life,
-    // Foreign programs may have written anything.
+    // A foreign program may have written an invalid time.
     heartbeatAgeMs: Number.isNaN(age) ? null : Math.max(0, age),
   };
 }

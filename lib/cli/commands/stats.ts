@@ -1,5 +1,5 @@
 /**
- * `mbus stats`: prints how much the bus holds, of every project.
+ * `mbus stats`: prints the size of the bus, of all projects.
  *
  * JSON: `{ location, messages, channels: [{ channel, messages }], sessions,
  * durableNames, storeBytes, walBytes }`.
@@ -15,7 +15,7 @@ import { type Cell, tableLines } from "../output/table.ts";
 
 const stats: Command = defineCommand({
   name: "stats",
-  summary: "Print how much the bus holds",
+  summary: "Print the size of the bus",
   positionals: [],
   options: {},
   async run({ options }) {

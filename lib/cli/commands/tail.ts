@@ -1,19 +1,18 @@
 /**
- * `mbus tail`: prints messages as they come.
+ * `mbus tail`: prints messages as they arrive.
  *
- * JSON: a line for each message,
- * `{ id, sender, channel, payload, createdAt, expiresAt, project?, to?, replyTo? }`,
- * and, under a durable name, `{ lost, durable }` where TTL or cap took
- * messages before they were acknowledged: each count is of what was lost since
- * the one before it, also of an earlier reader.
+ * JSON, one line per message:
+ * `{ id, sender, channel, payload, createdAt, expiresAt, project?, to?, replyTo? }`.
+ * With `--durable` also `{ lost, durable }`, the number of messages that TTL or cap
+ * deleted before they were acknowledged. Each count starts after the previous one,
+ * also that of an earlier reader.
  *
- * Under a durable name a message is acknowledged after its line was written:
- * what a killed reader had not written comes again, and the last line it wrote
- * may come twice.
+ * With `--durable`, a message is acknowledged after its line is written. So a
+ * killed reader gets its unwritten messages again, and its last line maybe twice.
  *
- * It ends with `--count` messages, at `--timeout`, by Ctrl-C or SIGTERM, and
- * when the reader of its output has gone. A timeout is what was asked for (0),
- * unless `--count` was asked for, too, and not reached (1).
+ * It ends after `--count` messages, at `--timeout`, by Ctrl-C or SIGTERM, or when
+ * the reader of its output has gone. A timeout exits with 0, or with 1 if it came
+ * before `--count` messages.
  *
  * @module
  */
@@ -29,13 +28,12 @@ import { visibleJson } from "../output/visible_text.ts";
 
 const tail: Command = defineCommand({
   name: "tail",
-  summary: "Print messages as they come",
+  summary: "Print messages as they arrive",
   details: [
-    "Without a channel it prints all of them. It runs until it is ended, by " +
-    "default; Ctrl-C ends it with exit code 130, SIGTERM with 143, a timeout " +
-    "before --count messages came with 1.",
-    "With --durable it goes on where the reader before it, under the same " +
-    "name, had acknowledged: each message is acknowledged after it was printed.",
+    "It runs until it is stopped. The exit code is 130 after Ctrl-C, 143 after " +
+    "SIGTERM, and 1 after a timeout before --count messages.",
+    "With --durable, it continues after the last message that a reader with " +
+    "that name acknowledged. Each message is acknowledged once it is printed.",
   ],
   examples: [
     "tail state",
@@ -44,7 +42,7 @@ const tail: Command = defineCommand({
   ],
   positionals: [{
     name: "CHANNEL",
-    help: "The channels to read (else all)",
+    help: "Channels to read (default: all)",
     optional: true,
     repeated: true,
   }],
@@ -52,30 +50,30 @@ const tail: Command = defineCommand({
     from: {
       kind: "string",
       placeholder: "now|start|ID",
-      help: "Where to begin: with what comes, with all kept, after a message",
+      help: "Start position: now (default), start, or a message id",
     },
     count: {
       kind: "integer",
-      least: 1,
+      min: 1,
       placeholder: "N",
-      help: "End after so many messages",
+      help: "Number of messages to end after (default: no limit)",
     },
     timeout: {
       kind: "duration",
       placeholder: "TIME",
-      help: "End after this time: 5s, 2m",
+      help: "Time to end after, such as 5s or 2m (default: none)",
     },
     durable: {
       kind: "string",
       placeholder: "NAME",
-      help: "Keep what was read under this name, and go on from there",
+      help: "Durable name that keeps the position for the next reader",
     },
   },
   async run({ positionals, options }) {
     using stop = new Stop(options.timeout);
     await using opened = await openBusFor(options);
     const { durable, json } = options;
-    // Told between the lines, never inside of one.
+    // Printed between lines, never inside of one.
     let lost = 0;
     const messages = opened.bus.subscribe(
       positionals.length === 0 ? null : positionals,
@@ -87,21 +85,21 @@ const tail: Command = defineCommand({
         signal: stop.signal,
       },
     );
-    const tellLost = async (): Promise<void> => {
+    const printLostSoFar = async (): Promise<void> => {
       const count = lost;
       lost = 0;
       if (count > 0) await printLost(count, durable!, json);
     };
     const lines = new MessageLines();
     const print = async (message: Message): Promise<void> => {
-      await tellLost();
+      await printLostSoFar();
       await printLineAsync(
         json ? visibleJson(message) : lines.render(message),
       );
       if (durable !== undefined) await messages.ack(message);
     };
     const count = await printAll(messages, options.count, stop, print);
-    await tellLost();
+    await printLostSoFar();
     if (stop.reason === undefined || count === options.count) return EXIT.done;
     if (stop.reason !== "timeout") return stop.reason.exitCode;
     return options.count === undefined ? EXIT.done : EXIT.refused;
@@ -110,10 +108,10 @@ const tail: Command = defineCommand({
 
 export default tail;
 
-/** Prints until there were enough or it must stop; returns how many. */
+/** Prints until `max` messages or until `stop` aborts; returns their number. */
 async function printAll(
   messages: Subscription,
-  enough: number | undefined,
+  max: number | undefined,
   stop: Stop,
   print: (message: Message) => Promise<void>,
 ): Promise<number> {
@@ -123,10 +121,10 @@ async function printAll(
   });
   try {
     for await (const message of messages) {
-      // A reader that does not read must not keep us from ending.
+      // A reader that does not read must not delay the end.
       const printed = await Promise.race([print(message), stopped]);
       if (printed === "stopped") break;
-      if (++count === enough) break;
+      if (++count === max) break;
     }
   } catch (error) {
     if (error !== stop.signal.reason || !stop.signal.aborted) throw error;
@@ -143,8 +141,8 @@ async function printLost(
   else {
     printToStderr(
       count === 1
-        ? `mbus: 1 message for "${durable}" was over before it was read.`
-        : `mbus: ${count} messages for "${durable}" were over before they were read.`,
+        ? `mbus: 1 message for "${durable}" expired before it was read.`
+        : `mbus: ${count} messages for "${durable}" expired before they were read.`,
     );
   }
 }

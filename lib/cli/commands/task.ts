@@ -1,5 +1,5 @@
 /**
- * `mbus task`: who does what, exactly one each.
+ * `mbus task`: a queue of tasks, each claimed by one session at a time.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { defineGroup } from "./group.ts";
 
 const task: Command = defineGroup({
   name: "task",
-  summary: "Post tasks, and claim them: exactly one session gets each",
+  summary: "Post, claim and finish tasks",
   details: [
-    "A claim is held for 30 minutes unless --for says otherwise, renewed by " +
-    "mbus task renew, and ended by done, fail or release. A task whose holder " +
-    "dies or does not renew is open again.",
-    "JSON is a task a line: { id, title, kind?, payload, priority, status, " +
+    "Exactly one session gets each task. A claim lasts 30 minutes, or as long as " +
+    "--for sets. mbus task renew extends it, and done, fail or release end it. A " +
+    "task whose claim expires, or whose session dies, is open again.",
+    "JSON has one task per line: { id, title, kind?, payload, priority, status, " +
     "dependsOn, waitsFor, attempts, postedBy, postedAt, changedAt, session?, " +
     "agent?, token?, leaseExpiresAt?, result?, project? }.",
   ],

@@ -11,19 +11,19 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToHold } from "../open.ts";
 import { printClaim } from "../output/task_lines.ts";
 
-/** How long a claim is held. */
+/** Option with the lease of a claim. */
 export const LEASE_OPTION = {
   for: {
     kind: "duration",
     placeholder: "TIME",
-    help: "How long it is claimed unless renewed (else 30m)",
+    help: "Lease of the claim; renewing extends it (default: 30m)",
   },
 } as const satisfies OptionDeclarations;
 
 const claim: Command = defineCommand({
   name: "task claim",
-  summary: "Claim a task: nobody else gets it",
-  positionals: [{ name: "ID", help: "The task" }],
+  summary: "Claim a task for this session",
+  positionals: [{ name: "ID", help: "Id of the task" }],
   options: LEASE_OPTION,
   async run({ positionals: [id], options }) {
     await using opened = await openBusToHold(options);

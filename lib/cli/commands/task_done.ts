@@ -1,5 +1,5 @@
 /**
- * `mbus task done`: ends a claimed task, with what came of it.
+ * `mbus task done`: completes a claimed task, with a result.
  *
  * JSON: the task, with its `result`.
  *
@@ -14,21 +14,21 @@ import { printTask } from "../output/task_lines.ts";
 
 const done: Command = defineCommand({
   name: "task done",
-  summary: "End a claimed task as done",
-  details: ["What depends on it alone can be claimed from then on."],
+  summary: "Complete a claimed task",
+  details: ["Tasks that wait for no other task can then be claimed."],
   examples: ["task done T-1", `task done T-1 '{"commit":"4f1c2d"}'`],
   positionals: [
-    { name: "ID", help: "The task" },
+    { name: "ID", help: "Id of the task" },
     {
       name: "JSON",
-      help: "What came of it; - reads it from standard input",
+      help: "Result; - reads it from standard input",
       optional: true,
     },
   ],
   options: TOKEN_OPTION,
   async run({ positionals: [id, text], options }) {
     const result = text === undefined ? undefined : await readPayload(text, {
-      act: `end task "${id}"`,
+      act: `complete task "${id}"`,
       usage: `mbus task done ${id}`,
     });
     await using opened = await openBusToWrite(options);

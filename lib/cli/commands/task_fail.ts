@@ -15,13 +15,13 @@ const fail: Command = defineCommand({
   name: "task fail",
   summary: "End a claimed task as failed",
   details: [
-    "A failed task stays failed, and what depends on it waits; to let another " +
-    "try, release it instead.",
+    "A failed task stays failed, and tasks that depend on it keep waiting. To " +
+    "let another session try, run mbus task release instead.",
   ],
   examples: ["task fail T-1 'the API is gone'"],
   positionals: [
-    { name: "ID", help: "The task" },
-    { name: "REASON", help: "Why, as plain text", optional: true },
+    { name: "ID", help: "Id of the task" },
+    { name: "REASON", help: "Reason, as plain text", optional: true },
   ],
   options: TOKEN_OPTION,
   async run({ positionals: [id, reason], options }) {

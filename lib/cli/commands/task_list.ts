@@ -1,7 +1,7 @@
 /**
- * `mbus task list`: prints the tasks, in the order in which they are claimed.
+ * `mbus task list`: lists the tasks, in the order in which they are claimed.
  *
- * JSON: a line for each task, with the fields that `mbus help task` lists.
+ * JSON, one line per task, with the fields that `mbus help task` lists.
  *
  * @module
  */
@@ -14,15 +14,19 @@ import { taskTable } from "../output/task_lines.ts";
 
 const list: Command = defineCommand({
   name: "task list",
-  summary: "Print the tasks, and who has them",
+  summary: "List tasks with their holders",
   positionals: [],
   options: {
     status: {
       kind: "choice",
       choices: ["open", "claimed", "done", "failed"],
-      help: "Only those that stand so",
+      help: "Status of the tasks (default: all)",
     },
-    kind: { kind: "string", placeholder: "K", help: "Only of this kind" },
+    kind: {
+      kind: "string",
+      placeholder: "K",
+      help: "Kind of the tasks (default: all)",
+    },
   },
   async run({ options }) {
     await using opened = await openBusFor(options);

@@ -1,8 +1,8 @@
 /**
- * `mbus task next`: claims the free task that comes first.
+ * `mbus task next`: claims the next free task.
  *
- * JSON: the task, with `session`, `token` and `leaseExpiresAt` of the claim.
- * With nothing free it ends with 1.
+ * JSON: the task, with `session`, `token` and `leaseExpiresAt` of the claim. Exit
+ * code 1 if no task is free.
  *
  * @module
  */
@@ -15,20 +15,24 @@ import { printClaim } from "../output/task_lines.ts";
 
 const next: Command = defineCommand({
   name: "task next",
-  summary: "Claim the free task that comes first",
+  summary: "Claim the next free task",
   details: [
-    "First comes the highest priority, then the oldest. Tasks that wait for " +
-    "others are not free. With nothing free it ends with exit code 1.",
+    "The next task is the oldest of the highest priority. Tasks that wait for " +
+    "others are not free. Exit code 1 means that no task is free.",
   ],
   positionals: [],
   options: {
     ...LEASE_OPTION,
-    kind: { kind: "string", placeholder: "K", help: "Only of this kind" },
+    kind: {
+      kind: "string",
+      placeholder: "K",
+      help: "Kind of the task (default: any)",
+    },
     "priority-min": {
       kind: "integer",
-      least: Number.MIN_SAFE_INTEGER,
+      min: Number.MIN_SAFE_INTEGER,
       placeholder: "N",
-      help: "Only with at least this priority",
+      help: "Minimum priority (default: any)",
     },
   },
   async run({ options }) {
@@ -39,8 +43,8 @@ const next: Command = defineCommand({
     });
     if (task === undefined) {
       throw new RefusalError(
-        "Cannot claim a task: none is free; try again later, or see what there " +
-          'is with "mbus task list".',
+        "Cannot claim a task: no task is free. Try again later, or list the " +
+          'tasks with "mbus task list".',
       );
     }
     printClaim(task, "Claimed", options.json);

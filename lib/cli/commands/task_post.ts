@@ -1,5 +1,5 @@
 /**
- * `mbus task post`: posts a task for whoever is free.
+ * `mbus task post`: posts a task for any session.
  *
  * JSON: the task, with the fields that `mbus help task` lists.
  *
@@ -13,38 +13,38 @@ import { readPayload } from "../payload.ts";
 
 const post: Command = defineCommand({
   name: "task post",
-  summary: "Post a task; prints its id",
+  summary: "Post a task and print its id",
   examples: [
     "task post 'write the parser' --id T-1 --kind code --priority 5",
     `task post 'test it' --depends T-1,T-2 --payload '{"on":"src/a.ts"}'`,
   ],
-  positionals: [{ name: "TITLE", help: "What is to be done, in a line" }],
+  positionals: [{ name: "TITLE", help: "Title of the task, on one line" }],
   options: {
     id: {
       kind: "string",
       placeholder: "ID",
-      help: "Its id, unique in the project (else one is made)",
+      help: "Id, unique in the project (default: generated)",
     },
     kind: {
       kind: "string",
       placeholder: "K",
-      help: "What kind of work it is, for choosing",
+      help: "Kind of work, by which sessions choose (default: none)",
     },
     priority: {
       kind: "integer",
-      least: Number.MIN_SAFE_INTEGER,
+      min: Number.MIN_SAFE_INTEGER,
       placeholder: "N",
-      help: "The higher, the sooner (else 0)",
+      help: "Priority; the highest is claimed first (default: 0)",
     },
     depends: {
       kind: "list",
       placeholder: "ID,…",
-      help: "Tasks that must be done before it; may be given several times",
+      help: "Tasks that must be done first; can be given repeatedly",
     },
     payload: {
       kind: "string",
       placeholder: "JSON",
-      help: "What the doer needs to know; - reads it from standard input",
+      help: "Data of the task; - reads it from standard input",
     },
   },
   async run({ positionals: [title], options }) {

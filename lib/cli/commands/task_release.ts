@@ -1,5 +1,5 @@
 /**
- * `mbus task release`: gives a claimed task back undone.
+ * `mbus task release`: returns a claimed task to the queue.
  *
  * JSON: the task, `open` again.
  *
@@ -13,8 +13,8 @@ import { printTask } from "../output/task_lines.ts";
 
 const release: Command = defineCommand({
   name: "task release",
-  summary: "Give a claimed task back, for another to claim",
-  positionals: [{ name: "ID", help: "The task" }],
+  summary: "Return a claimed task to the queue",
+  positionals: [{ name: "ID", help: "Id of the task" }],
   options: TOKEN_OPTION,
   async run({ positionals: [id], options }) {
     await using opened = await openBusToWrite(options);

@@ -1,5 +1,5 @@
 /**
- * `mbus task renew`: keeps a claim for longer, from now.
+ * `mbus task renew`: extends the lease of a claim, from now.
  *
  * JSON: the task, with the claim's new `leaseExpiresAt`.
  *
@@ -14,8 +14,8 @@ import { printClaim } from "../output/task_lines.ts";
 
 const renew: Command = defineCommand({
   name: "task renew",
-  summary: "Keep a claimed task for longer",
-  positionals: [{ name: "ID", help: "The task" }],
+  summary: "Extend the claim on a task",
+  positionals: [{ name: "ID", help: "Id of the task" }],
   options: { ...LEASE_OPTION, ...TOKEN_OPTION },
   async run({ positionals: [id], options }) {
     await using opened = await openBusToWrite(options);

@@ -1,5 +1,5 @@
 /**
- * `mbus task show`: prints all there is to know of a task.
+ * `mbus task show`: prints all fields of a task.
  *
  * JSON: the task, with the fields that `mbus help task` lists.
  *
@@ -14,8 +14,8 @@ import { taskLines } from "../output/task_lines.ts";
 
 const show: Command = defineCommand({
   name: "task show",
-  summary: "Print all there is to know of a task",
-  positionals: [{ name: "ID", help: "The task" }],
+  summary: "Print all fields of a task",
+  positionals: [{ name: "ID", help: "Id of the task" }],
   options: {},
   async run({ positionals: [id], options }) {
     await using opened = await openBusFor(options);

@@ -1,10 +1,10 @@
 /**
- * `mbus uninstall`: takes out of agents' configuration what `mbus install` put
- * there.
+ * `mbus uninstall`: removes the entries of `mbus install` from the configuration
+ * of coding agents.
  *
- * JSON: a line for each part of each agent, as `install/outcome.ts` describes,
- * and one for each thing that remained, as `install/leftovers.ts` does. Exit code
- * 1 if something failed, whatever became of the rest.
+ * JSON: one line per part of each agent, as `install/outcome.ts` describes, and
+ * one per remaining file, as `install/leftovers.ts` does. Exit code 1 if any part
+ * failed.
  *
  * @module
  */
@@ -18,14 +18,13 @@ const uninstall: Command = defineCommand({
   name: "uninstall",
   summary: "Disconnect coding agents from the bus",
   details: [
-    "What mbus put in is taken out, in the text as it is now: what you changed " +
-    "since stays. A file that held nothing else is removed, and so are folders " +
-    "that this leaves empty, and backups that tell no more than the file now " +
-    "does.",
-    "--all is for every agent, for you and in this project, and takes the git " +
-    "guard out of this repository. --purge also removes all backups, the bus " +
-    'folder, and the mbus of "deno task install". It refuses while sessions ' +
-    "are on the bus.",
+    "The entries of mbus are removed from the current text, so your own changes " +
+    "stay. A file without other content is removed, as are folders that become " +
+    "empty, and backups that hold no more than the file does.",
+    "--all removes mbus from every agent, in your configuration and in this " +
+    "project, and the git guard from this repository. --purge also removes all " +
+    'backups, the bus folder, and the mbus of "deno task install". It refuses ' +
+    "while sessions are on the bus.",
   ],
   examples: [
     "uninstall codex",
@@ -34,20 +33,26 @@ const uninstall: Command = defineCommand({
   ],
   positionals: [AGENTS],
   options: {
-    user: { kind: "flag", help: "For you (the default without --all)" },
-    project: { kind: "flag", help: "In this project" },
+    user: {
+      kind: "flag",
+      help: "Change your configuration (default without --all)",
+    },
+    project: { kind: "flag", help: "Change this project's configuration" },
     "dry-run": DRY_RUN,
-    all: { kind: "flag", help: "Every agent, and the git guard" },
+    all: {
+      kind: "flag",
+      help: "Remove every agent's entries and the git guard",
+    },
     purge: {
       kind: "flag",
-      help: "Leave nothing: also the bus and mbus itself",
+      help: "Also remove backups, the bus and mbus itself",
     },
-    force: { kind: "flag", help: "Purge under the feet of living sessions" },
-    yes: { kind: "flag", help: "Do not ask" },
+    force: { kind: "flag", help: "Purge even while sessions are live" },
+    yes: { kind: "flag", help: "Write without asking" },
   },
   async run({ positionals, options }) {
     const agents = agentsNamed("uninstall", positionals);
-    checkOptions(agents.length, options);
+    assertFlagsFit(agents.length, options);
     const { uninstallAgents } = await editing(() =>
       import("../../install/removal.ts")
     );
@@ -57,7 +62,7 @@ const uninstall: Command = defineCommand({
 
 export default uninstall;
 
-interface Widths {
+interface Flags {
   readonly all: boolean;
   readonly purge: boolean;
   readonly force: boolean;
@@ -65,25 +70,37 @@ interface Widths {
   readonly project: boolean;
 }
 
-function checkOptions(agents: number, options: Widths): void {
+function assertFlagsFit(agents: number, options: Flags): void {
   const { all, purge, force, user, project } = options;
-  const refuse = (field: string, state: string, remedy: string): never => {
+  const fail = (field: string, state: string, remedy: string): never => {
     throw new UsageError(
       field,
-      `Cannot run "uninstall": ${state}; ${remedy}.`,
+      `Cannot run "uninstall": ${state}. ${remedy}.`,
     );
   };
   if (all && agents > 0) {
-    refuse("all", "--all is every agent", "name none, or leave --all out");
+    fail(
+      "all",
+      "--all and agents exclude each other",
+      "Leave out the agents, or --all",
+    );
   }
   if (!all && agents === 0) {
-    refuse("AGENT", "no agent is named", 'write "mbus uninstall AGENT…|--all"');
+    fail(
+      "AGENT",
+      "the agent is missing",
+      'Write "mbus uninstall AGENT…", or --all',
+    );
   }
-  if (purge && !all) refuse("purge", "--purge needs --all", "write both");
+  if (purge && !all) fail("purge", "--purge needs --all", "Write both");
   if (force && !purge) {
-    refuse("force", "--force is for --purge", "leave it out");
+    fail("force", "--force needs --purge", "Leave out --force");
   }
   if (purge && (user || project)) {
-    refuse("purge", "--purge is for both scopes", "name neither");
+    fail(
+      "purge",
+      "--purge is for both scopes",
+      "Leave out --user and --project",
+    );
   }
 }

@@ -1,12 +1,11 @@
 /**
- * `mbus unlock`: gives back what this session holds, however often it was
- * taken, and grants it to who waits.
+ * `mbus unlock`: releases locks of this session, also those it took several times.
+ * Waiting sessions get them.
  *
- * Nothing is given back if one of the paths is not held, or not under the
- * token that was named.
+ * No lock is released if a path is not held, or has another token than the named
+ * one.
  *
- * JSON: a line for each lock that was given back: `{ path, token, session,
- * released: true }`.
+ * JSON, one line per released lock: `{ path, token, session, released: true }`.
  *
  * @module
  */
@@ -25,25 +24,28 @@ import { visible } from "../output/visible_text.ts";
 
 const unlock: Command = defineCommand({
   name: "unlock",
-  summary: "Give locks of this session back",
+  summary: "Release locks of this session",
   details: [
-    "A path must be written so that it means what was locked: the folder for a " +
-    "folder, the same glob for a glob.",
+    "Name each path as it was locked: the folder for a folder, the same glob " +
+    "for a glob.",
   ],
   examples: ["unlock src/a.ts", "unlock @git/head", "unlock --all"],
   positionals: [{
     name: "PATH",
-    help: "What was locked",
+    help: "Locked file, folder, glob or @name",
     optional: true,
     repeated: true,
   }],
   options: {
-    all: { kind: "flag", help: "All that the session holds, in every project" },
+    all: {
+      kind: "flag",
+      help: "Release all locks of the session, in every project",
+    },
     token: {
       kind: "integer",
-      least: 1,
+      min: 1,
       placeholder: "N",
-      help: "Only if it is still held under this token",
+      help: "Token that the lock must have (default: any)",
     },
     ...PATTERN_OPTIONS,
   },
@@ -53,8 +55,10 @@ const unlock: Command = defineCommand({
       throw new UsageError(
         "path",
         all
-          ? `Cannot unlock: --all and paths exclude each other; write one of them.`
-          : `Cannot unlock: no path is given; write "mbus unlock PATH", or --all.`,
+          ? "Cannot unlock the paths: --all and paths exclude each other. Leave " +
+            "out one of them."
+          : 'Cannot unlock a path: the path is missing. Write "mbus unlock ' +
+            'PATH", or --all.',
       );
     }
     await using opened = await openBusToWrite(options);
@@ -67,14 +71,18 @@ const unlock: Command = defineCommand({
       if (json) printJson({ path, token, session, released: true });
       else printLine(`Released ${visible(shownPath(path))}.`);
     }
-    if (holds.length === 0 && !json) printLine("Nothing was held.");
+    if (holds.length === 0 && !json) printLine("This session holds no lock.");
     return EXIT.done;
   },
 });
 
 export default unlock;
 
-/** What the session holds on each path; nothing is refused later. */
+/**
+ * Returns the session's holds on each path, before the first one is released.
+ *
+ * @throws {NotHeldError} If a path is not held.
+ */
 async function heldOn(
   bus: MessageBus,
   paths: readonly string[],

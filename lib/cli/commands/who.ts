@@ -1,18 +1,18 @@
 /**
- * `mbus who`: who touches a file: who holds it or waits for it, who says that
- * it edits it, and what was said of conflicts on it lately.
+ * `mbus who`: lists the sessions that hold a file, wait for it or edit it, and
+ * recent conflicts on it.
  *
- * JSON, a line for each, `where` being `here` or, for the same file of the
- * repository elsewhere, `other-worktree`:
+ * JSON, one line per entry. `where` is `here`, or `other-worktree` for the same file
+ * of the repository in another worktree:
  *
  * - `{ does: "holds", where, self, … }` and the fields of `locks`;
  * - `{ does: "waits", where, self, session, state, path, type, vendor, task?,
  *   why?, since, overdue }`;
- * - `{ does: "edits", where, self, session, vendor, path, task?, seen }`, by
- *   what the session itself says; `seen` is its last sign of life;
+ * - `{ does: "edits", where, self, session, vendor, path, task?, seen }`, as the
+ *   session reports; `seen` is its last heartbeat;
  * - `{ does: "conflict", where, self, event, path, sessions, at, id }`, a
- *   message of the channel `file_conflict`; of `denied`, the first of
- *   `sessions` is the one whose edit was stopped, the second the holder.
+ *   message of the channel `file_conflict`; with the event `denied`, `sessions` is
+ *   the session whose edit was denied, then the holder.
  *
  * @module
  */
@@ -41,7 +41,7 @@ import { type Cell, tableLines } from "../output/table.ts";
 const MESSAGES_MAX = 10_000;
 const CONFLICTS_SHOWN_MAX = 20;
 
-/** One who touches the file, as it is printed. */
+/** Use of the file by a session, for output. */
 interface Touch {
   readonly json: Record<string, unknown>;
   readonly cells: readonly Cell[];
@@ -49,14 +49,14 @@ interface Touch {
 
 const who: Command = defineCommand({
   name: "who",
-  summary: "Print who touches a file: locks, waiters, editors, conflicts",
+  summary: "List the sessions that use a file",
   details: [
-    "Looked at are locks that overlap it, here and in other worktrees of the " +
-    "repository, who waits for it, which sessions say that they edit it, and " +
-    "what was said on the channel file_conflict in the last minutes, and " +
-    "edits that were stopped in the last hour.",
+    "The list has overlapping locks, also of other worktrees of the " +
+    "repository, waiting sessions, and sessions that report an edit. It also " +
+    "has conflicts of the last minutes, and denied edits of the last hour, " +
+    "from the channel file_conflict.",
   ],
-  positionals: [{ name: "PATH", help: "A file, a folder, a glob or an @name" }],
+  positionals: [{ name: "PATH", help: "File, folder, glob or @name" }],
   options: PATTERN_OPTIONS,
   async run({ positionals: [path], options }) {
     const pattern = patternOf(options);
@@ -77,10 +77,11 @@ const who: Command = defineCommand({
       ...await conflicts(bus, pathSets, isSelf),
     ];
     if (options.json) touches.forEach(({ json }) => printJson(json));
-    else if (touches.length === 0) printLine("Nobody.");
-    else {tableLines(COLUMNS, touches.map(({ cells }) => cells)).forEach(
-        printLine,
-      );}
+    else if (touches.length === 0) printLine("No session uses it.");
+    else {
+      const rows = touches.map(({ cells }) => cells);
+      tableLines(COLUMNS, rows).forEach(printLine);
+    }
     return EXIT.done;
   },
 });
@@ -131,9 +132,9 @@ function holding(hold: Hold, where: Where, isSelf: IsSelf): Touch {
 
 function waiting(waiter: Blocker, isSelf: IsSelf): Touch {
   const self = isSelf(waiter.session);
-  const { process: _, ...told } = waiter;
+  const { process: _, ...printed } = waiter;
   return {
-    json: { does: "waits", where: "here", self, ...told },
+    json: { does: "waits", where: "here", self, ...printed },
     cells: cells(self, { ...waiter, does: "waits", where: "here" }),
   };
 }
@@ -177,7 +178,7 @@ function editing(
   };
 }
 
-/** What was said of conflicts there, the last first. */
+/** Returns recent conflicts on the path, the latest first. */
 async function conflicts(
   bus: MessageBus,
   pathSets: ParsedPathSets,
@@ -233,22 +234,22 @@ function inWords(
     ? {
       session: denied,
       does: holder === undefined
-        ? "edit stopped: changed since it was read"
-        : `edit stopped: ${holder} held it`,
+        ? "edit denied: changed since it was read"
+        : `edit denied: ${holder} held it`,
     }
     : { session: sessions.join(", "), does: `conflict: ${event}` };
 }
 
-/** What a message on `file_conflict` says. */
+/** Content of a message on `file_conflict`. */
 interface Conflict {
   readonly event: string;
   readonly path: string;
-  /** Where a name of git's is meant. */
+  /** Worktree of a name such as `@git/head`. */
   readonly worktree?: string;
   readonly sessions: readonly string[];
 }
 
-/** Any program may write there: what does not fit says nothing. */
+/** Returns the conflict of a message; undefined for a foreign program's text. */
 function conflictOf({ payload }: Message): Conflict | undefined {
   if (payload === null || typeof payload !== "object") return undefined;
   const said = payload as Record<string, unknown>;
@@ -271,7 +272,7 @@ function whereOf(met: "conflict" | "merge-risk"): Where {
   return met === "conflict" ? "here" : "other-worktree";
 }
 
-/** How a path that somebody wrote meets what is asked for. */
+/** Returns how a reported path overlaps the queried one. */
 function overlapKindAt(
   pathSets: ParsedPathSets,
   path: string,
@@ -284,7 +285,7 @@ function overlapKindAt(
       targetPathSets(lockTarget(path, base, { pattern }), entryKindOf),
     );
   } catch (error) {
-    // Whatever was written there is no path.
+    // The reported text is not a path.
     if (error instanceof InvalidInputError) return undefined;
     throw error;
   }

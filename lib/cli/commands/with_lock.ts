@@ -1,21 +1,18 @@
 /**
  * `mbus with-lock`: holds locks while a command runs.
  *
- * The locks are held under a session of this process, `with-lock-PID-…`, and
- * not under the caller's: so they are free at once when this process is
- * killed, and two that run at the same time shut each other out even when one
- * session called both. What the caller itself holds is not in the way, and the
- * command acts for the caller: `MBUS_WITHIN` tells its `mbus` calls which locks
- * are not in their way either.
+ * A session of this process, `with-lock-PID-…`, holds the locks, not the caller's.
+ * So a killed process releases them at once, and two calls of one session exclude
+ * each other. The caller's own locks do not conflict. The command acts for the
+ * caller: `MBUS_WITHIN` tells its `mbus` calls which locks do not conflict.
  *
- * Standard input, output and error are the command's, so what there is to say
- * goes to standard error. JSON, there: `{ waiting: … }` as `lock` has it, and a
- * line for each lock that was lost while the command ran: `{ lost: { path,
- * token } }`.
+ * The command has the standard streams, so messages go to standard error. JSON
+ * there: `{ waiting: … }` as of `lock`, and one line per lock that was lost while
+ * the command ran: `{ lost: { path, token } }`.
  *
- * Ends with the command's exit code, 128 and the signal's number if a signal
- * ended it, 127 if there is no such program, 126 if it can't be run; 1 if the
- * locks were refused.
+ * The exit code is the command's, or 128 plus the number of the signal that ended
+ * it. It is 127 for an unknown program, 126 for one that is not executable, and 1
+ * if the locks were refused.
  *
  * @module
  */
@@ -40,13 +37,13 @@ import { untilStopped } from "../signals.ts";
 import { visible, visibleJson } from "../output/visible_text.ts";
 import { delegators, DELEGATORS_VARIABLE } from "../../bus/delegation.ts";
 
-// Where nobody can judge our process, a lock that it left ends this soon.
+// Lease of a lock if no other session can check our process after a crash.
 const LEASE_MS = 60_000;
 const RENEW_MS = LEASE_MS / 3;
 
 const withLock: Command = declaration([]);
 
-/** The command, with what stood behind `--`. */
+/** The command, with the command line after `--`. */
 const command: Command = {
   ...withLock,
   async execute(args: readonly string[]): Promise<number> {
@@ -63,18 +60,22 @@ function declaration(run: readonly string[]): Command {
     name: "with-lock",
     summary: "Hold locks while a command runs",
     details: [
-      "The locks are given back when the command ends, and also when mbus or " +
-      "the command is killed. What the calling session holds itself is not in " +
-      "the way. The exit code is the command's; 128 and the signal's number if " +
-      "a signal ended it; 1 if the locks were refused.",
+      "The locks are released when the command ends, or when mbus or the " +
+      "command is killed. Locks of the calling session do not conflict. The " +
+      "exit code is the command's, 128 plus the signal's number if a signal " +
+      "ended it, or 1 if the locks were refused.",
     ],
     examples: [
       "with-lock src --exclusive --wait 5m -- npm run format",
       "with-lock @port/3000 --exclusive --wait 5m -- npm run e2e",
     ],
     positionals: [
-      { name: "PATH", help: "What to lock", repeated: true },
-      { name: "-- COMMAND", help: "What to run", repeated: true },
+      {
+        name: "PATH",
+        help: "File, folder with all below it, glob or @name",
+        repeated: true,
+      },
+      { name: "-- COMMAND", help: "Command line to run", repeated: true },
     ],
     options: LOCK_OPTIONS,
     run: (parsed) => holdWhile(parsed, run),
@@ -90,8 +91,8 @@ async function holdWhile(
     throw new UsageError(
       "command",
       `Cannot run "with-lock": ${
-        paths.length === 0 ? "no path is given" : "the command is missing"
-      }; write "mbus with-lock PATH… -- COMMAND…".`,
+        paths.length === 0 ? "the path is missing" : "the command is missing"
+      }. Write "mbus with-lock PATH… -- COMMAND…".`,
     );
   }
   await using opened = await openBusToBegin(
@@ -107,7 +108,7 @@ async function holdWhile(
       waitMs: options.wait,
       leaseMs: LEASE_MS,
       takeOver: options["take-over"],
-      // Not its arguments, which may be secret.
+      // Arguments may be secret, so `why` has the program's name only.
       pattern: patternOf(options),
       why: options.why ?? `runs ${nameOf(program)} for ${identity.id}`,
       actingFor: [identity.id, ...delegators()],
@@ -132,7 +133,7 @@ async function holdWhile(
   }
 }
 
-/** A session that lives as long as this process, for the one that calls. */
+/** Returns a session that lives as long as this process, for the caller's. */
 function ownSession(identity: Identity, place: Project): SessionStart {
   const startTime = processStart(Deno.pid);
   const process = { pid: Deno.pid, startTime: startTime ?? "" };
@@ -153,13 +154,13 @@ function nameOf(program: string): string {
   return program.slice(program.lastIndexOf("/") + 1) || program;
 }
 
-/** Renews what is still held, and tells of what is not any more. */
+/** Renews the locks, and prints those that were lost. */
 async function renewAll(held: Set<Lock>, json: boolean): Promise<void> {
   for (const lock of held) {
     try {
       await lock.renew(LEASE_MS);
     } catch (error) {
-      // What could not be renewed now may be the next time.
+      // The next call may renew it.
       if (!(error instanceof NotHeldError)) continue;
       held.delete(lock);
       const { path, token } = lock;
@@ -168,8 +169,8 @@ async function renewAll(held: Set<Lock>, json: boolean): Promise<void> {
           ? visibleJson({ lost: { path, token } })
           : `mbus: ${
             visible(shownPath(path))
-          } is not held any more while the ` +
-            `command still runs: another session took it over.`,
+          } is no longer locked, but the command ` +
+            `still runs: another session took it over.`,
       );
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The windows of Codex that share its daemon: which process and terminal each has,
- * and whether its bus is the one of the daemon's environment.
+ * Check of Codex windows that share a daemon: the process and terminal of each,
+ * and whether the window and the daemon use the same bus.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Session } from "../../model/session.ts";
 import { environmentOf } from "../../hooks/codex_daemon.ts";
 import { type Finding, ok, warn } from "./finding.ts";
 
-/** Findings for the sessions among some that live below a daemon of Codex. */
+/** Returns a finding for each session that runs in a daemon of Codex. */
 export function checkCodex(
   sessions: readonly Session[],
   variablesOf: typeof environmentOf = environmentOf,
@@ -19,7 +19,7 @@ export function checkCodex(
     if (daemon === undefined || pid === undefined) return [];
     const terminal = tty === undefined ? "" : ` on ${tty}`;
     if (pid === daemon) {
-      return [ok("codex", `${id} is in daemon ${daemon}; it shows no window`)];
+      return [ok("codex", `${id} is in daemon ${daemon}, without a window`)];
     }
     const window = `the window of ${id} (pid ${pid}${terminal})`;
     const [its, the] = [pid, daemon].map((of) => variablesOf(of).MBUS_HOME);

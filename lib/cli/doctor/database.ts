@@ -1,8 +1,8 @@
 /**
- * Whether the database is sound and what is in it belongs to living processes.
+ * Checks of the database: integrity, WAL, sessions, bells, clock and writer lock.
  *
- * It is opened for reading first, so that looking changes nothing; only when
- * it has turned out to be a bus is a write tried, which stores nothing.
+ * The file is opened read-only first. If all checks pass, an empty write
+ * transaction tests the writer lock.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const BUSY_TIMEOUT_MS = 1_000;
 const CLOCK_AHEAD_MS = 5_000;
 const FLAWS_SHOWN_MAX = 3;
 
-/** Looks at the database, if there is one. */
+/** Returns the findings about the database. */
 export async function checkDatabase(
   location: BusLocation,
   library: Library,
@@ -35,7 +35,7 @@ export async function checkDatabase(
     return [warn(
       "database",
       `there is no bus yet at ${location.databasePath}`,
-      'run "mbus init", or any other command, which makes it',
+      'run "mbus init", or any other command, to create it',
     )];
   }
   let connection: Connection;
@@ -63,8 +63,8 @@ export async function checkDatabase(
   ];
   try {
     for (const [check, attempt] of attempts) {
-      // The retry on a busy file, and SQLite's errors in sentences, are its own.
-      const act = `look at the ${check}`;
+      // The connection retries on a busy file, and explains SQLite's errors.
+      const act = `check the ${check}`;
       try {
         const found = await connection.read(act, () => [attempt()].flat());
         findings.push(...found);
@@ -85,15 +85,15 @@ function identity(connection: Connection, size: number): Finding {
   const row = connection.sql(
     "SELECT version, compatible_from FROM _schema_version",
   ).get()!;
-  const told = `${connection.location.databasePath}, ${renderBytes(size)}, ` +
-    `schema ${row.version}`;
+  const message = `${connection.location.databasePath}, ` +
+    `${renderBytes(size)}, schema version ${row.version}`;
   return Number(row.version) > SCHEMA_VERSION
     ? warn(
       "database",
-      `${told}, newer than this program's ${SCHEMA_VERSION}, which it still works with`,
+      `${message}, newer than this program's ${SCHEMA_VERSION}, but compatible`,
       "upgrade mbus",
     )
-    : ok("database", told);
+    : ok("database", message);
 }
 
 function integrity(connection: Connection): Finding {
@@ -102,14 +102,14 @@ function integrity(connection: Connection): Finding {
       .map((row) => String(Object.values(row)[0]))
       .filter((text) => text !== "ok"),
     ...connection.sql("PRAGMA foreign_key_check").all()
-      .map((row) => `a row of ${row.table} refers to nothing in ${row.parent}`),
+      .map((row) => `a row of ${row.table} has no parent in ${row.parent}`),
   ];
   return flaws.length === 0
     ? ok("integrity", "quick_check and foreign_key_check passed")
     : fail(
       "integrity",
       [...new Set(flaws)].slice(0, FLAWS_SHOWN_MAX).join("; "),
-      "end the programs that use it, keep a copy of its folder, and restore it " +
+      "end the programs that use it, copy its folder, and restore the file " +
         'with "sqlite3 messaging.db .recover" or move it away',
     );
 }
@@ -131,13 +131,12 @@ function sessions(connection: Connection): Finding {
   const stale = all.filter((session) =>
     !(now - Date.parse(session.heartbeatAt) < STALE_AFTER_MS)
   );
-  const told =
-    `${all.length} here, ${stale.length} stale (no sign of life for ` +
-    `${STALE_AFTER_MS / 1000} s), ${dead.length} dead`;
-  return dead.length === 0 ? ok("sessions", told) : warn(
+  const message = `${all.length} registered, ${stale.length} stale ` +
+    `(no heartbeat for ${STALE_AFTER_MS / 1000} s), ${dead.length} dead`;
+  return dead.length === 0 ? ok("sessions", message) : warn(
     "sessions",
-    `${told}: ${dead.slice(0, 5).map(({ id }) => id).join(", ")}`,
-    'run "mbus purge", which ends sessions whose process is gone',
+    `${message}: ${dead.slice(0, 5).map(({ id }) => id).join(", ")}`,
+    'run "mbus purge", which reaps dead sessions',
   );
 }
 
@@ -151,10 +150,10 @@ function bells(connection: Connection): Finding {
       String(row.host),
     ) === "dead"
   ).length;
-  const told = `${rows.length} readers wait, ${dead} of them are gone`;
+  const message = `${rows.length} readers, ${dead} of them dead`;
   return dead === 0
-    ? ok("bells", told)
-    : warn("bells", told, 'run "mbus purge", which removes their bells');
+    ? ok("bells", message)
+    : warn("bells", message, 'run "mbus purge", which removes their bells');
 }
 
 function clock(connection: Connection): Finding {
@@ -165,13 +164,13 @@ function clock(connection: Connection): Finding {
   ).get()!;
   const ahead = row.last === null ? 0 : Number(row.last) - Number(row.now);
   return ahead <= CLOCK_AHEAD_MS
-    ? ok("clock", "no message comes from the future")
+    ? ok("clock", "no message is from the future")
     : warn(
       "clock",
       `the last message is ${
         Math.round(ahead / 1000)
       } s ahead: the clock was set back`,
-      "check the clock; messages are over later than they should be until it catches up",
+      "check the clock; until it catches up, messages expire too late",
     );
 }
 
@@ -200,7 +199,7 @@ function sizeOf(path: string): number | undefined {
   try {
     return Deno.statSync(path).size;
   } catch {
-    // What stands in the way of looking is found with its folder.
+    // checkPlace() reports the reason.
     return undefined;
   }
 }

@@ -1,43 +1,46 @@
 /**
- * What a check of `mbus doctor` has found.
+ * Findings of `mbus doctor`.
  *
  * @module
  */
 
-/** How something stands: `fail` means that the bus cannot be used as it is. */
+/** Status of a finding; `fail` means that the bus is unusable. */
 export type FindingStatus = "ok" | "warn" | "fail";
 
 /** One line of the report. */
 export interface Finding {
-  /** What was looked at, in one or two words. */
+  /** Name of the check, in one or two words. */
   readonly check: string;
-  /** How it stands. */
+  /** Status of the finding. */
   readonly status: FindingStatus;
-  /** What was found. */
+  /** Result of the check, for people. */
   readonly message: string;
-  /** What to do about it. */
+  /** Remedy, in the imperative. */
   readonly remedy?: string;
 }
 
-/** All is well. */
+/** Returns the finding of a check that passed. */
 export function ok(check: string, message: string): Finding {
   return { check, status: "ok", message };
 }
 
-/** It works, but something should be done. */
+/** Returns the finding of a check with a problem that leaves the bus usable. */
 export function warn(check: string, message: string, remedy: string): Finding {
   return { check, status: "warn", message, remedy };
 }
 
-/** The bus cannot be used until something is done. */
+/** Returns the finding of a check with a problem that makes the bus unusable. */
 export function fail(check: string, message: string, remedy: string): Finding {
   return { check, status: "fail", message, remedy };
 }
 
-/** Returns the finding of an error, whose message ends with its remedy. */
+/**
+ * Returns the finding of an error. Its remedy is the last sentence, or the part
+ * after the last semicolon.
+ */
 export function failBy(check: string, error: unknown): Finding {
   const message = error instanceof Error ? error.message : String(error);
-  const parts = message.match(/^(.+)(?:\. (?=[A-Z])|; )(.+?)\.?$/s);
+  const parts = /^(.+)(?:\. (?=[A-Z"])|; )(.+?)\.?$/s.exec(message);
   if (parts === null) return { check, status: "fail", message };
   const [, state, remedy] = parts;
   return fail(check, state, remedy[0].toLowerCase() + remedy.slice(1));

@@ -1,5 +1,5 @@
 /**
- * Whether git runs the guard in this repository, if it has one.
+ * Check of the git guard in this repository, if it is installed.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { repositoryOf } from "../../path/repository.ts";
 import { hookPlace } from "../guard/place.ts";
 import {
-  guardAt,
+  guardStatesOf,
   hasProgram,
   NO_PROGRAM,
   PUT_ON_PATH,
@@ -15,18 +15,18 @@ import {
 import { RefusalError } from "../refusal.ts";
 import { failBy, type Finding, ok, warn } from "./finding.ts";
 
-/** Where the guard does not run, of a repository that has it. */
+/** Returns a finding for each hook of git that does not run the guard. */
 export async function checkGuard(): Promise<Finding[]> {
   if (repositoryOf(Deno.realPathSync(Deno.cwd())) === undefined) return [];
   let place;
   try {
-    place = await hookPlace("tell how the guard stands");
+    place = await hookPlace("check the guard");
   } catch (error) {
     if (!(error instanceof RefusalError)) throw error;
     const { message, remedy } = failBy("guard", error);
     return [warn("guard", message, remedy ?? "see git status")];
   }
-  const all = guardAt(place);
+  const all = guardStatesOf(place);
   const isHere = all.some(({ runs, idle }) => runs || idle !== undefined);
   if (!isHere) return [];
   const off = all.filter(({ runs }) => !runs);

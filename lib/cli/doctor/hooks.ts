@@ -1,5 +1,6 @@
 /**
- * What went wrong in agents' hooks lately. The agents went on, so nobody was told.
+ * Errors of agents' hooks in the last day. A hook's error stops no agent, so this
+ * report is where a person sees it.
  *
  * @module
  */
@@ -15,7 +16,7 @@ const LATELY_MS = 24 * 60 * 60 * 1000;
 const LINES_MAX = 10_000;
 const TOLD_MAX = 5;
 
-/** The troubles of the last day: each once, with how often, the latest last. */
+/** Returns the errors of the last day, each with its count, the latest last. */
 export function checkHooks(home: string): Finding[] {
   let lines: HookLogLine[];
   try {
@@ -28,13 +29,13 @@ export function checkHooks(home: string): Finding[] {
   const since = Date.now() - LATELY_MS;
   const lately = lines.filter(({ at }) => Date.parse(at) >= since);
   if (lately.length === 0) {
-    return [ok("hooks", "no trouble in the last day")];
+    return [ok("hooks", "no error in the last day")];
   }
   const troubles = new Map<string, { line: HookLogLine; count: number }>();
   for (const line of lately) {
     const key = `${line.agent} ${line.message}`;
     const count = (troubles.get(key)?.count ?? 0) + 1;
-    // Put in anew, so that the latest comes last.
+    // Inserted again, so that the latest comes last.
     troubles.delete(key);
     troubles.set(key, { line, count });
   }
@@ -43,9 +44,9 @@ export function checkHooks(home: string): Finding[] {
   return [
     warn(
       "hooks",
-      `${lately.length} went wrong in the last day, and their agents went on: ` +
+      `${lately.length} errors in the last day, which stopped no agent: ` +
         countsOf(lately) +
-        (untold === 0 ? "" : `; ${untold} other troubles came before these`),
+        (untold === 0 ? "" : `; ${untold} older ones are not shown`),
       `see ${hookLogPath(home)}`,
     ),
     ...told.map(({ line, count }) => findingOf(home, line, count)),
@@ -66,7 +67,7 @@ function findingOf(
   );
 }
 
-/** How many of each agent. */
+/** Returns the number of errors of each agent, as text. */
 function countsOf(lines: readonly HookLogLine[]): string {
   const counts = new Map<string, number>();
   for (const { agent } of lines) {

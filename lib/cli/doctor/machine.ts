@@ -1,6 +1,5 @@
 /**
- * Whether this machine and this process will do: SQLite, process identity,
- * file watches.
+ * Checks of the machine and the process: SQLite, process identity, file watches.
  *
  * @module
  */
@@ -15,12 +14,12 @@ import {
 } from "../../sqlite/driver.ts";
 import { failBy, type Finding, ok, warn } from "./finding.ts";
 
-// The pid namespace that a Linux starts with.
+// Number of Linux's initial pid namespace.
 const FIRST_PID_NAMESPACE = "4026531836";
 
 const WATCH_WAIT_MS = 2_000;
 
-/** Looks at the SQLite library; returns it if it can be used. */
+/** Checks the SQLite library, and returns it if it is usable. */
 export async function checkLibrary(): Promise<{
   readonly findings: readonly Finding[];
   readonly library?: Library;
@@ -31,14 +30,14 @@ export async function checkLibrary(): Promise<{
     const db = library.open(":memory:", { timeoutMs: 0 });
     const version = String(db.prepare("SELECT sqlite_version() AS v").get()!.v);
     db.close();
-    const told = `driver ${driver}, SQLite ${version}`;
+    const message = `driver ${driver}, SQLite ${version}`;
     const finding = isOlder(version, SQLITE_VERSION_SAFE)
       ? warn(
         "sqlite",
-        `${told}, which can corrupt a busy database (the WAL-reset bug, fixed in ${SQLITE_VERSION_SAFE})`,
+        `${message}, which can corrupt a busy database (the WAL-reset bug, fixed in ${SQLITE_VERSION_SAFE})`,
         "use the default driver: unset MBUS_SQLITE_DRIVER",
       )
-      : ok("sqlite", told);
+      : ok("sqlite", message);
     return { findings: [finding], library };
   } catch (error) {
     return { findings: [failBy("sqlite", error)] };
@@ -53,14 +52,14 @@ function isOlder(version: string, than: string): boolean {
   return at !== -1 && left[at] < (right[at] ?? 0);
 }
 
-/** Looks at where a pid means something, and whether we are boxed in. */
+/** Checks whether processes can be identified, and whether this is a sandbox. */
 export function checkHost(): Finding[] {
   const findings = [checkSandbox()];
   if (!startTimesReadable()) {
     findings.push(warn(
       "processes",
-      "the start times of processes cannot be read, so a pid that is used again counts as alive",
-      "run with --allow-all, or allow to run ps",
+      "the start times of processes cannot be read, so a reused pid counts as alive",
+      "run with --allow-all, or allow running ps",
     ));
   }
   return findings;
@@ -74,22 +73,22 @@ function checkSandbox(): Finding {
   if (host.startsWith("private:")) {
     return warn(
       "host",
-      "the host cannot be told, so no session is judged by its process",
+      "the host is unknown, so no session is checked by its process",
       "run with --allow-all",
     );
   }
   if (!boxed && named === undefined) {
-    return ok("host", `${host}, no sandbox seen`);
+    return ok("host", `${host}, no sandbox`);
   }
   return ok(
     "host",
     `${host}, in ${
-      boxed ? "a pid namespace of its own" : `the sandbox "${named}"`
-    }: sessions outside are judged by their leases`,
+      boxed ? "its own pid namespace" : `the sandbox "${named}"`
+    }: sessions outside are checked by their leases`,
   );
 }
 
-/** Tries a file watch, in `folder` if it is there. */
+/** Tests a file watch, in `folder` if it exists. */
 export async function checkWatch(folder: string): Promise<Finding> {
   let path: string;
   let temporary: string | undefined;
@@ -98,7 +97,7 @@ export async function checkWatch(folder: string): Promise<Finding> {
     try {
       Deno.writeTextFileSync(path, "", { createNew: true });
     } catch {
-      // No bus yet, or one that may only be read: the system is asked elsewhere.
+      // The bus does not exist or is read-only: a temporary folder is tested.
       temporary = Deno.makeTempDirSync();
       path = `${temporary}/bell`;
       Deno.writeTextFileSync(path, "");
@@ -106,8 +105,8 @@ export async function checkWatch(folder: string): Promise<Finding> {
   } catch (error) {
     return warn(
       "watch",
-      `it cannot be tried: ${String(error)}`,
-      "make room for a temporary file",
+      `file watches cannot be tested: ${String(error)}`,
+      "free space for a temporary file",
     );
   }
   try {
@@ -125,7 +124,7 @@ async function tryWatch(path: string): Promise<Finding> {
   } catch (error) {
     return warn(
       "watch",
-      `none can be had (${
+      `no file watch is available (${
         (error as Error).message
       })${limits}; readers poll every 250 ms`,
       "end programs that watch many files, or raise fs.inotify.max_user_instances with sysctl",
@@ -138,21 +137,21 @@ async function tryWatch(path: string): Promise<Finding> {
   try {
     for await (const _event of watch) {
       const took = (performance.now() - began).toFixed(1);
-      return ok("watch", `a touch was seen after ${took} ms${limits}`);
+      return ok("watch", `reported a touch after ${took} ms${limits}`);
     }
   } finally {
     clearTimeout(timer);
   }
   return warn(
     "watch",
-    `a touch was not seen within ${
+    `did not report a touch within ${
       WATCH_WAIT_MS / 1000
     } s${limits}; readers poll every 250 ms`,
-    "keep the bus on a local disk that reports changes",
+    "move the bus to a local disk that reports changes",
   );
 }
 
-/** How many watches there may be, and how many of this user's there are. */
+/** Returns the limits of inotify and this user's instances, as text. */
 function watchLimits(): string {
   try {
     const [instances, watches] = ["max_user_instances", "max_user_watches"].map(
@@ -175,7 +174,7 @@ function countInstances(): number {
         if (link === "anon_inode:inotify") count++;
       }
     } catch {
-      // It has ended, or is not ours to look into.
+      // The process has ended, or belongs to another user.
     }
   }
   return count;

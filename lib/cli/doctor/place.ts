@@ -1,6 +1,7 @@
 /**
- * Whether the place where the bus lives will do. Nothing stays that is made
- * here, and in the database's folder nothing is opened.
+ * Checks of the bus folder: permissions, file system and free space.
+ *
+ * Test files are removed. In the folder of the database no file is opened.
  *
  * @module
  */
@@ -16,10 +17,10 @@ import {
 import { renderBytes } from "../output/bytes.ts";
 import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
 
-// Below this a busy bus may fill the disk within a day.
+// A busy bus may fill less within a day.
 const FREE_BYTES_LOW = 100 << 20;
 
-/** Looks at the folders of a bus. */
+/** Returns the findings about the folders of a bus. */
 export function checkPlace(location: BusLocation): Finding[] {
   return [
     ...checkFolders(location),
@@ -28,7 +29,7 @@ export function checkPlace(location: BusLocation): Finding[] {
   ];
 }
 
-/** Returns whether no other user can have a hand in the folders. */
+/** Returns whether no other user can change the folders. */
 export function isOurs(location: BusLocation): boolean {
   try {
     assertPrivateFolders(location);
@@ -49,56 +50,56 @@ function checkFolders(location: BusLocation): Finding[] {
     } catch (error) {
       return [failBy("folder", error)];
     }
-    // Whether the database's can be written is tried by SQLite alone.
+    // Only SQLite may write in the database's folder.
     if (folder !== databaseFolder && !isWritable(folder)) {
       return [fail(
         "folder",
-        `${folder} may only be read from here`,
-        "if this is an agent's sandbox, make the bus folder writable in it (for " +
-          "Codex: add it to sandbox_workspace_write.writable_roots), else check its rights",
+        `${folder} is read-only for this process`,
+        "in an agent's sandbox make the bus folder writable (for Codex: add it to " +
+          "sandbox_workspace_write.writable_roots), else check its permissions",
       )];
     }
   }
   return [
-    ok("folder", `${home} is ours and can be written`),
-    ...checkRights(location),
+    ok("folder", `${home} is yours and writable`),
+    ...checkPermissions(location),
   ];
 }
 
 function checkWhereItWouldBe(home: string): Finding {
   const parent = nearestExisting(home);
   return isWritable(parent)
-    ? ok("folder", `${home} is not there yet; ${parent} can be written`)
+    ? ok("folder", `${home} does not exist yet; ${parent} is writable`)
     : fail(
       "folder",
-      `${home} is not there and cannot be made in ${parent}`,
+      `${home} does not exist and cannot be created in ${parent}`,
       "choose a folder of your own with MBUS_HOME or --home",
     );
 }
 
-/** Others may not read what sessions say to each other. */
-function checkRights({ home, databasePath }: BusLocation): Finding[] {
+/** Returns a warning if other users can read the messages. */
+function checkPermissions({ home, databasePath }: BusLocation): Finding[] {
   if (Deno.build.os === "windows") return [];
   const open = [home, databasePath].filter((path) =>
     exists(path) && ((Deno.statSync(path).mode ?? 0) & 0o077) !== 0
   );
   if (open.length === 0) return [];
-  // A folder of 0700 keeps everybody out, whatever the rights inside.
+  // A folder of mode 0700 protects all files inside.
   if (!open.includes(home)) return [];
   return [warn(
-    "rights",
-    `other users can look into ${home}`,
+    "permissions",
+    `other users can read ${home}`,
     `run "chmod 700 '${home}'"`,
   )];
 }
 
 function checkFileSystem({ home }: BusLocation): Finding {
   const type = fileSystemOf(nearestExisting(home));
-  if (type === undefined) return ok("file system", "not known on this system");
+  if (type === undefined) return ok("file system", "unknown on this system");
   return isNetworkFileSystem(type)
     ? fail(
       "file system",
-      `${home} lies on a network or shared file system (${type}), where SQLite's locks do not hold`,
+      `${home} is on a network or shared file system (${type}), where SQLite's locks do not work`,
       "choose a folder on a local disk with MBUS_HOME",
     )
     : ok("file system", type);
@@ -108,12 +109,12 @@ function checkSpace({ home }: BusLocation): Finding[] {
   try {
     const { bavail, bsize } = statfsSync(nearestExisting(home));
     const free = bavail * bsize;
-    const told = `${renderBytes(free)} free`;
+    const message = `${renderBytes(free)} free`;
     return free < FREE_BYTES_LOW
-      ? [warn("space", told, "free some space on that disk")]
-      : [ok("space", told)];
+      ? [warn("space", message, "free some space on that disk")]
+      : [ok("space", message)];
   } catch {
-    // Nothing is known of it here.
+    // The system does not report the free space.
     return [];
   }
 }
@@ -139,7 +140,7 @@ function exists(path: string): boolean {
 
 function isWritable(folder: string): boolean {
   try {
-    // Rights do not tell it all: a mount may be read-only.
+    // A file is created because a mount may be read-only.
     const file = Deno.makeTempFileSync({ dir: folder, prefix: ".doctor-" });
     Deno.removeSync(file);
     return true;

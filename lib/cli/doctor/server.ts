@@ -1,8 +1,8 @@
 /**
- * Whether a bus on a PostgreSQL server can be used from here: that it answers,
- * its version, rights, clock, and how many listen.
+ * Checks of a bus on a PostgreSQL server: connection, version, permissions, clock
+ * and listeners.
  *
- * It makes no bus, and logs in as sessions do.
+ * The check creates no bus, and logs in with the role of sessions.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
 const CLOCK_AHEAD_MS = 2_000;
 const QUEUE_USAGE_HIGH = 0.5;
 
-/** The number of listeners from which a relay is cheaper (docs/postgres.md). */
+/** Number of listeners above which a relay is cheaper: see docs/postgres.md. */
 const LISTENERS_MANY = 50;
 
-/** Looks at the server and the bus on it. */
+/** Returns the findings about the server and its bus. */
 export async function checkServer(admin: ServerAdmin): Promise<Finding[]> {
   const findings: Finding[] = [];
   try {
@@ -26,7 +26,7 @@ export async function checkServer(admin: ServerAdmin): Promise<Finding[]> {
       ok("server", `${admin.location} answers in ${ms(state.answerMs)}`),
     );
     findings.push(
-      checkRights(state),
+      checkPermissions(state),
       checkTls(state),
       checkClock(state),
       checkListeners(state),
@@ -48,43 +48,46 @@ async function checkSchema(admin: ServerAdmin): Promise<Finding[]> {
       version,
       fail(
         "schema",
-        `it is of version ${state.version}, which this program does not know`,
-        "update this program",
+        `version ${state.version} is unknown to this program`,
+        "upgrade mbus",
       ),
     ];
   }
   if (pending.length > 0) {
     const message = state.version === 0
       ? "there is no bus yet"
-      : `it is of version ${state.version}, ${pending.length} steps behind`;
+      : `version ${state.version} is ${pending.length} steps behind`;
     return [
       version,
       warn(
         "schema",
         message,
-        'run "mbus migrate", or any other command if its role may do it',
+        'run "mbus migrate", or any other command with a role that may migrate',
       ),
     ];
   }
   return [version, ok("schema", `version ${state.version}`)];
 }
 
-function checkRights(
+function checkPermissions(
   { role, mayCreate, mayUse, isStandby }: ServerState,
 ): Finding {
   if (isStandby) {
     return fail(
-      "rights",
-      "the server is a standby, which may only be read",
-      "pass the address of the primary server in MBUS_URL",
+      "permissions",
+      "the server is a standby, which is read-only",
+      "set MBUS_URL to the address of the primary server",
     );
   }
-  if (mayUse) return ok("rights", `"${role}" may use the bus`);
-  return mayCreate ? ok("rights", `"${role}" may make the bus`) : fail(
-    "rights",
-    `"${role}" may neither use nor make the bus`,
-    'let who may run "CREATE SCHEMA message_bus AUTHORIZATION <role>"',
-  );
+  if (mayUse) return ok("permissions", `role "${role}" may use the bus`);
+  return mayCreate
+    ? ok("permissions", `role "${role}" may create the bus`)
+    : fail(
+      "permissions",
+      `role "${role}" may neither use nor create the bus`,
+      'run "CREATE SCHEMA message_bus AUTHORIZATION <role>" as the database\'s ' +
+        "owner",
+    );
 }
 
 function checkTls({ encrypted }: ServerState): Finding {
@@ -98,7 +101,7 @@ function checkClock({ clockAheadMs }: ServerState): Finding {
   return away < CLOCK_AHEAD_MS ? ok("clock", message) : warn(
     "clock",
     message,
-    "nothing goes by this one, but what you see does: set it",
+    "set this machine's clock, by which ages and times are shown",
   );
 }
 
@@ -115,13 +118,13 @@ function checkConnections(
   { connections, connectionsMax }: ServerState,
 ): Finding {
   const message =
-    `${connections} of sessions, ${connectionsMax} at the most of all`;
+    `${connections} of at most ${connectionsMax} connections are of sessions`;
   return connections < connectionsMax * 0.8
     ? ok("connections", message)
     : warn("connections", message, "raise max_connections on the server");
 }
 
-/** Some listener has stopped reading, and the server keeps all since for it. */
+/** Returns a warning if a listener does not read and fills the server's queue. */
 function checkQueue({ queueUsage }: ServerState): Finding[] {
   if (queueUsage < QUEUE_USAGE_HIGH) return [];
   return [warn(
@@ -136,8 +139,8 @@ function checkCommits({ settings }: ServerState): Finding[] {
   return off.map(([name]) =>
     warn(
       "commits",
-      `${name} is off: what was acknowledged may be lost with the server`,
-      `set ${name} to on there`,
+      `${name} is off, so a crash of the server may lose acknowledged writes`,
+      `set ${name} to on at the server`,
     )
   );
 }

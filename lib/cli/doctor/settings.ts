@@ -1,5 +1,5 @@
 /**
- * Whether the files of settings say what the hooks understand.
+ * Check of the files with the hooks' settings.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { policyFiles, readPolicyFile } from "../../hooks/policy.ts";
 import { projectOf } from "../../path/project.ts";
 import { type Finding, ok, warn } from "./finding.ts";
 
-/** Looks at the user's settings and at those of this folder's project. */
+/** Returns the findings about the user's and the project's settings. */
 export function checkSettings(): Finding[] {
   const { worktree } = projectOf(Deno.cwd());
   const files = policyFiles(worktree).flatMap(({ path, within }) => {
@@ -23,7 +23,7 @@ export function checkSettings(): Finding[] {
     ok(
       "settings",
       files.length === 0
-        ? "none of a project or of yours; the defaults hold"
+        ? "no file of the user or the project; the defaults apply"
         : files.map(({ path }) => path).join(", "),
     ),
   ];

@@ -1,31 +1,31 @@
 /**
- * Which files of a worktree git is about to commit or to push.
+ * Files of a worktree that git is about to commit or push.
  *
  * @module
  */
 
 import { git, pathsIn } from "../git.ts";
 
-/** What git is about to do. */
+/** Operation of git that the guard checks. */
 export type GitAct = "commit" | "merge" | "apply" | "push";
 
 /**
- * The files that are staged, relative to the root of the worktree; of one that
- * was renamed both names.
+ * Returns the staged files, relative to the root of the worktree. A renamed file
+ * has both names.
  */
 export async function stagedFiles(): Promise<readonly string[]> {
   const output = await git(
     ["diff", "--cached", "--name-only", "--no-renames", "-z"],
-    { act: "see what is staged" },
+    { act: "list the staged files" },
   );
   return pathsIn(output);
 }
 
 /**
- * The files that commits to be pushed change: those that no remote has yet.
+ * Returns the files of the commits to push, without those of any remote.
  *
- * @param refs What git tells a pre-push hook: a line `‹local ref› ‹commit›
- * ‹remote ref› ‹commit there›` for each ref.
+ * @param refs Input of a pre-push hook: a line `‹local ref› ‹commit›
+ * ‹remote ref› ‹remote commit›` for each ref.
  */
 export async function pushedFiles(refs: string): Promise<readonly string[]> {
   const files = new Set<string>();
@@ -37,22 +37,22 @@ export async function pushedFiles(refs: string): Promise<readonly string[]> {
       "--format=",
       "--name-only",
       "--no-renames",
-      // Of a merge only what it decided itself.
+      // A merge counts with the files that differ from each parent.
       "-c",
       "-z",
-      // What the remote has may not have been fetched.
+      // The remote commit may not have been fetched.
       "--ignore-missing",
       local,
       ...(isNone(remote) ? [] : [`^${remote}`]),
       "--not",
       "--remotes",
-    ], { act: "see what is pushed" });
+    ], { act: "list the files to push" });
     pathsIn(output).forEach((path) => files.add(path));
   }
   return [...files];
 }
 
-/** The root of the worktree; undefined where there is none. */
+/** Returns the root of the worktree; undefined outside of a worktree. */
 export async function worktreeRoot(): Promise<string | undefined> {
   const act = "find the worktree";
   const inside = await git(["rev-parse", "--is-inside-work-tree"], { act });
@@ -61,7 +61,7 @@ export async function worktreeRoot(): Promise<string | undefined> {
   return Deno.realPathSync(top.replace(/\n$/, ""));
 }
 
-/** The commit of a ref that is not there. */
+/** Returns whether a commit is git's placeholder for a missing ref. */
 function isNone(commit: string): boolean {
   return /^0+$/.test(commit);
 }

@@ -1,11 +1,10 @@
 /**
- * The guard's hooks in one folder of hooks, beside those of other programs.
+ * The guard's hooks in one folder of git hooks, beside those of other programs.
  *
- * A hook that was there is moved beside ours, `pre-commit.before-mbus`, and
- * run first: moved and moved back it stays what it was, byte for byte.
+ * An existing hook is moved to `pre-commit.before-mbus` and run first, so removal
+ * restores it byte for byte.
  *
- * Programs that manage hooks put theirs over ours when they are installed, or
- * installed again:
+ * Installing a program that manages hooks replaces ours:
  *
  * | program | our hook becomes | and runs |
  * | --- | --- | --- |
@@ -13,18 +12,18 @@
  * | lefthook | `pre-commit.old` | not |
  * | pre-commit | `pre-commit.legacy` | as the first step of its own hook |
  *
- * | hook | beside it | means |
+ * | hook | `.before-mbus` | means |
  * | --- | --- | --- |
  * | – | – | no hook |
  * | theirs | – | a hook without the guard |
  * | ours | –, theirs | the guard is installed |
- * | – | theirs | an installation or removal was interrupted: either goes on |
- * | theirs | theirs | a hook was put over ours: it stays, the other is kept |
+ * | – | theirs | an interrupted installation or removal, which can be repeated |
+ * | theirs | theirs | a hook replaced ours: both files are kept |
  *
  * @module
  */
 
-/** The hooks that the guard puts up. */
+/** Hooks of git that the guard installs. */
 export const HOOKS = [
   "pre-commit",
   "pre-merge-commit",
@@ -32,7 +31,7 @@ export const HOOKS = [
   "pre-push",
 ] as const;
 
-/** One of them. */
+/** Name of a hook of git. */
 export type HookName = typeof HOOKS[number];
 
 /** A program that manages hooks. */
@@ -40,50 +39,50 @@ export type HookProgram = "husky" | "lefthook" | "pre-commit";
 
 const BEFORE = ".before-mbus";
 const FRESH = ".mbus-new";
-// The ending under which pre-commit keeps a hook that it runs first.
+// Extension of a hook that pre-commit replaced and runs first.
 const LEGACY = ".legacy";
-/** Endings under which other programs keep the hook that they replaced. */
+/** Extensions of hooks that other programs replaced. */
 const DISPLACED = [LEGACY, ".old"] as const;
 const MARK = "# mbus guard:";
 
-// A larger file counts as a hook of theirs; its end is not read.
+// A larger file is not ours; only this much of it is read.
 const BYTES_MAX = 64 * 1024;
 
-/** What became of a hook. */
+/** Result of installing or removing a hook. */
 export interface HookResult {
-  /** Which hook. */
+  /** Name of the hook. */
   readonly hook: HookName;
-  /** Its file. */
+  /** File of the hook. */
   readonly path: string;
-  /** What was done. */
+  /** Change of the hook. */
   readonly done: "installed" | "updated" | "unchanged" | "removed" | "absent";
-  /** The hook that was there: run first, or put back. */
+  /** Previous hook, which runs first or was restored. */
   readonly chained?: string;
-  /** A hook from before that another one has replaced meanwhile: it is kept. */
+  /** Previous hook that another hook has replaced, kept as a file. */
   readonly kept?: string;
 }
 
-/** How one hook of a folder stands. */
-export interface HookStanding {
-  /** Which hook. */
+/** State of one hook in a folder. */
+export interface HookState {
+  /** Name of the hook. */
   readonly hook: HookName;
-  /** The file that git runs, if it is there. */
+  /** File that git runs, if it exists. */
   readonly path: string;
   /**
    * Kind of the hook: the guard, the guard as a step of another program's hook,
    * another hook, a file that git does not run, or none.
    */
   readonly state: "guard" | "chained" | "other" | "inert" | "none";
-  /** The program whose hook it is, if it is a known one. */
+  /** Program that wrote the hook, if known. */
   readonly program?: HookProgram;
   /** Whether the guard is that of another version. */
   readonly outdated: boolean;
-  /** Files of the guard that do not run there. */
+  /** Files of the guard that git does not run. */
   readonly idle: readonly string[];
 }
 
-/** Says how one hook of a folder stands. */
-export function standingOf(folder: string, hook: HookName): HookStanding {
+/** Returns the state of one hook in a folder. */
+export function hookStateOf(folder: string, hook: HookName): HookState {
   const path = `${folder}/${hook}`;
   const found = read(path);
   const program = programOf(found ?? "");
@@ -114,34 +113,34 @@ export function standingOf(folder: string, hook: HookName): HookStanding {
   };
 }
 
-/** Puts up one hook. */
+/** Installs one hook. */
 export function installHook(folder: string, hook: HookName): HookResult {
   const path = `${folder}/${hook}`;
   const before = path + BEFORE;
   const script = scriptOf(hook);
-  const { state } = standingOf(folder, hook);
-  // Put over pre-commit's, it would run that, which would run it again.
+  const { state } = hookStateOf(folder, hook);
+  // In place of pre-commit's hook it would run that hook, which runs it again.
   const place = state === "chained" ? path + LEGACY : path;
   const found = read(place);
   const isTheirs = found !== undefined && !isOurs(found);
   const kept = isTheirs ? setAside(before, found) : undefined;
   removeDisplaced(path, place);
-  const told = (done: HookResult["done"]): HookResult => ({
+  const resultOf = (done: HookResult["done"]): HookResult => ({
     hook,
     path,
     done,
     ...(exists(before) && { chained: before }),
     ...(kept !== undefined && { kept }),
   });
-  if (found === script && isExecutable(place)) return told("unchanged");
+  if (found === script && isExecutable(place)) return resultOf("unchanged");
   const fresh = path + FRESH;
   createScript(fresh, script);
   if (isTheirs) Deno.renameSync(path, before);
   Deno.renameSync(fresh, place);
-  return told(isOurs(found ?? "") ? "updated" : "installed");
+  return resultOf(isOurs(found ?? "") ? "updated" : "installed");
 }
 
-/** Takes one hook away, and puts back what was there. */
+/** Removes one hook, and restores the previous one. */
 export function removeHook(folder: string, hook: HookName): HookResult {
   const path = `${folder}/${hook}`;
   const before = path + BEFORE;
@@ -158,7 +157,7 @@ export function removeHook(folder: string, hook: HookName): HookResult {
     const isRemoved = found !== undefined || wasDisplaced;
     return { hook, path, done: isRemoved ? "removed" : "absent" };
   }
-  // Theirs came later and stays; the one from before takes the place of ours.
+  // Their newer hook stays. The previous one takes the place of ours.
   const isReplaced = exists(before) && isReplacedBy(before, found);
   if (isReplaced) Deno.removeSync(before);
   const [place] = DISPLACED.map((ending) => path + ending)
@@ -177,25 +176,25 @@ export function removeHook(folder: string, hook: HookName): HookResult {
   };
 }
 
-/** Whether anything of the guard is in that folder for that hook. */
+/** Returns whether a folder has a file of the guard for a hook. */
 export function hasGuard(folder: string, hook: HookName): boolean {
-  const { state, idle, path } = standingOf(folder, hook);
+  const { state, idle, path } = hookStateOf(folder, hook);
   return state === "guard" || state === "chained" || idle.length > 0 ||
     exists(path + BEFORE);
 }
 
-/** The program that has written a hook, if it is a known one. */
+/** Returns the program that wrote a hook, if known. */
 function programOf(script: string): HookProgram | undefined {
-  // Before version 9, a person wrote the files in husky's folder.
+  // From version 9 on, husky writes these files; before, a person did.
   if (/^#!\S+ sh\n\. "\$\(dirname "\$0"\)\/h"\s*$/.test(script)) return "husky";
   if (script.includes("File generated by pre-commit")) return "pre-commit";
   if (script.includes("call_lefthook")) return "lefthook";
 }
 
 /**
- * Makes room for a hook from before. One that is there already is not run any
- * more: it goes if the new one replaces it, else it is kept under another name,
- * which is returned.
+ * Makes room for the previous hook. An earlier one there does not run any longer:
+ * it is removed if the new one replaces it. Otherwise it is renamed, and its new
+ * name is returned.
  */
 function setAside(before: string, found: string): string | undefined {
   if (!exists(before)) return undefined;
@@ -210,7 +209,7 @@ function setAside(before: string, found: string): string | undefined {
   return kept;
 }
 
-/** Whether a later hook is the same one, or of the same program. */
+/** Returns whether a later hook is the same, or of the same program. */
 function isReplacedBy(before: string, later: string): boolean {
   const text = read(before) ?? "";
   const isWhole = text !== "" && text.length < BYTES_MAX;
@@ -218,7 +217,7 @@ function isReplacedBy(before: string, later: string): boolean {
     programOf(text) !== undefined && programOf(text) === programOf(later);
 }
 
-/** Removes our hooks that other programs put elsewhere; returns whether any was. */
+/** Removes our hooks that other programs renamed; returns whether there were any. */
 function removeDisplaced(path: string, except: string): boolean {
   const files = DISPLACED.map((ending) => path + ending)
     .filter((file) => file !== except && isOurs(read(file) ?? ""));
@@ -227,10 +226,10 @@ function removeDisplaced(path: string, except: string): boolean {
 }
 
 /**
- * Makes a script, never through a link: a file of its name is removed first.
+ * Creates a script, never through a link: a file of that name is removed first.
  *
- * The file gets its rights when it is made, because a change of the rights
- * would follow a link that takes its place.
+ * The file gets its mode when it is created, because chmod would follow a link
+ * that replaced it.
  */
 function createScript(path: string, script: string): void {
   const umask = Deno.build.os === "windows" ? undefined : Deno.umask(0);
@@ -255,13 +254,13 @@ const CHECKS: Readonly<Record<HookName, string>> = {
   "pre-push": "mbus guard check --pre-push",
 };
 
-/** Returns the hook's script, in POSIX sh. Only a refusal stops git, no other failure. */
+/** Returns the hook's script, in POSIX sh. Only exit code 1 of the check stops git. */
 function scriptOf(hook: HookName): string {
   const lines = [
     `before="\${0%/*}/${hook}${BEFORE}"`,
     `run_before() {`,
     `  [ -x "$before" ] || return 0`,
-    `  # pre-commit, which may run this file, is not run within itself.`,
+    `  # pre-commit may run this file, and must not run inside itself.`,
     `  [ -n "$PRE_COMMIT_RUNNING_LEGACY" ] &&`,
     `    grep -q "File generated by pre-commit" "$before" && return 0`,
     `  # husky finds its files by the name of the hook that git has started.`,
@@ -276,7 +275,7 @@ function scriptOf(hook: HookName): string {
   const mbus = `command -v mbus >/dev/null 2>&1 || exit 0`;
   if (hook === "pre-push") {
     lines.push(
-      `# Both get what git says on standard input; the dot keeps its last line.`,
+      `# Both read git's standard input; the dot keeps its last line break.`,
       `refs=$(cat; echo .)`,
       `refs=\${refs%.}`,
       `printf %s "$refs" 2>/dev/null | run_before "$@" || exit $?`,
@@ -288,8 +287,8 @@ function scriptOf(hook: HookName): string {
   }
   return [
     "#!/bin/sh",
-    `${MARK} refuses what another session has locked exclusively.`,
-    `# "mbus guard remove" takes it away, and puts back what was here before.`,
+    `${MARK} stops commits of files that another session holds exclusively.`,
+    `# "mbus guard remove" removes it, and restores the previous hook.`,
     ...lines,
     "",
   ].join("\n");
@@ -300,8 +299,8 @@ function isOurs(script: string): boolean {
 }
 
 /**
- * Reads a hook, a character for each byte; undefined if there is none. The text
- * is empty if it is not a file: a repository may bring a pipe or a device.
+ * Reads a hook, one character per byte; undefined if it does not exist. The text
+ * is empty unless it is a file: a repository may bring a pipe or a device.
  */
 function read(path: string): string | undefined {
   if (!exists(path)) return undefined;
@@ -317,13 +316,13 @@ function read(path: string): string | undefined {
     }
     return new TextDecoder("latin1").decode(bytes.subarray(0, size));
   } catch (error) {
-    // A link that leads nowhere is a hook of theirs.
+    // A broken link counts as a hook of theirs.
     if (error instanceof Deno.errors.NotFound) return "";
     throw error;
   }
 }
 
-/** Whether git would run a file: it passes by one without the right. */
+/** Returns whether git would run a file: git skips one that is not executable. */
 function isExecutable(path: string): boolean {
   try {
     const { isFile, mode } = Deno.statSync(path);
@@ -347,7 +346,7 @@ function exists(path: string): boolean {
     return true;
   } catch (error) {
     const { NotADirectory, NotFound } = Deno.errors;
-    // core.hooksPath may name a file, or nothing, to have no hooks.
+    // core.hooksPath may be a file or missing, which turns hooks off.
     if (error instanceof NotFound || error instanceof NotADirectory) {
       return false;
     }

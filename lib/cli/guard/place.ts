@@ -1,14 +1,13 @@
 /**
- * The folders in which the guard's hooks are: the one in which git looks, and
- * those in which git looked before.
+ * Folders of the guard's hooks: the current one of git, and earlier ones.
  *
- * | `core.hooksPath` | git looks in |
+ * | `core.hooksPath` | folder of git's hooks |
  * | --- | --- |
  * | not set | `hooks` of the common directory: one folder for all worktrees |
  * | relative (`.husky/_`) | that path below the root of each worktree |
  * | absolute | that folder, which other repositories may use, too |
  *
- * Git is asked, because the setting may stand in any configuration: of the
+ * Git reports the folder, because the setting may be in any configuration: of the
  * worktree, the repository, the user or the system, or in an included file.
  *
  * @module
@@ -19,28 +18,29 @@ import { folderOf, pathOutside } from "../../install/text_file.ts";
 import { RefusalError } from "../refusal.ts";
 import { visible } from "../output/visible_text.ts";
 
-/** The folders in which the guard's hooks are. */
+/** Folders of the guard's hooks. */
 export interface HookPlace {
-  /** The folder in which git looks for hooks, called from here. */
+  /** Folder in which git looks for hooks in this worktree. */
   readonly folder: string;
   /** Whether other repositories may use that folder, too. */
   readonly shared: boolean;
-  /** The root of the worktree, or the bare repository: where hooks run. */
+  /** Working folder of hooks: the worktree's root, or the bare repository. */
   readonly top: string;
-  /** The setting that names the folder, for people; absent by default. */
+  /** Setting that names the folder, for people; absent by default. */
   readonly setting?: string;
-  /** Folders of this repository in which git looked before, or does elsewhere. */
+  /** Further folders of this repository's hooks: earlier, or of other worktrees. */
   readonly others: readonly string[];
 }
 
-// The folder in which husky puts its hooks since version 9.
+// Folder of husky's hooks from version 9 on.
 const HUSKY = ".husky/_";
 
 /**
- * Finds the folders.
+ * Finds the folders of the guard's hooks.
  *
- * @throws {RefusalError} If this is not a repository, or if the folder leads
- * out of it through a link that is one of its files.
+ * @param act Verb and object of errors, such as `install the guard`.
+ * @throws {RefusalError} If this is not a repository, or if a link among its files
+ * leads the folder out of it.
  */
 export async function hookPlace(act: string): Promise<HookPlace> {
   const ask = async (folder: string | undefined, ...args: string[]) =>
@@ -50,15 +50,14 @@ export async function hookPlace(act: string): Promise<HookPlace> {
   );
   const bare = await ask(undefined, "--is-bare-repository") === "true";
   const top = bare ? common : await ask(undefined, "--show-toplevel");
-  // The path of a hook, as git runs it; a relative one is one below the top.
+  // Git prints the path that it runs; a relative one starts at the top.
   const given = folderOf(await ask(top, "--git-path", "hooks/pre-commit"))
     .replace(/(?<=.)\/+$/, "");
   const folder = isAbsolute(given) ? given : `${top}/${given}`;
   const setting = await settingOf(top, act);
   const leads = pathOutside(top, folder);
-  const shared = leads !== undefined &&
-    pathOutside(common, folder) !== undefined;
-  // A repository brings its links along, but not its configuration.
+  const shared = leads !== undefined && pathOutside(common, folder) !== undefined;
+  // A clone gets links of the repository, but not its configuration.
   const isLinked = setting !== undefined && !isAbsolute(setting.path) &&
     !setting.path.split("/").includes("..");
   if (shared && isLinked) throw linkedOut(act, folder, leads);
@@ -84,7 +83,7 @@ export async function hookPlace(act: string): Promise<HookPlace> {
   };
 }
 
-/** The worktrees that exist. */
+/** Returns the roots of the worktrees that exist. */
 async function worktrees(top: string, act: string): Promise<string[]> {
   const listed = await git(["worktree", "list", "--porcelain"], {
     folder: top,
@@ -94,7 +93,7 @@ async function worktrees(top: string, act: string): Promise<string[]> {
     .filter(isFolder);
 }
 
-/** Returns `core.hooksPath`, and for people the scope in which it is set. */
+/** Returns `core.hooksPath`, and a text with its scope for people. */
 async function settingOf(
   top: string,
   act: string,
@@ -107,7 +106,7 @@ async function settingOf(
     "--get-regexp",
     "^core\\.hookspath$",
   ], { folder: top, act, none: 1 });
-  // Of several the last one holds: scope, NUL, name, line break, value, NUL.
+  // The last of several applies: scope, NUL, name, line break, value, NUL.
   const [scope, entry] = listed.split("\0").slice(-3);
   if (entry === undefined) return undefined;
   const path = entry.slice(entry.indexOf("\n") + 1);
@@ -116,9 +115,9 @@ async function settingOf(
 
 function linkedOut(act: string, folder: string, leads: string): RefusalError {
   return new RefusalError(
-    `Cannot ${act}: ${visible(folder)} leads through a link to ` +
-      `${visible(leads)}, outside of this repository; remove the link, or ` +
-      `name that folder in core.hooksPath.`,
+    `Cannot ${act}: ${visible(folder)} is a link to ${visible(leads)}, ` +
+      `outside of this repository. Remove the link, or set core.hooksPath to ` +
+      `that folder.`,
   );
 }
 

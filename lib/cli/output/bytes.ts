@@ -1,10 +1,10 @@
 /**
- * Sizes for people.
+ * Sizes as text.
  *
  * @module
  */
 
-/** A size in its largest fitting unit. */
+/** Returns a size in its largest fitting unit, such as `1.5 MiB`. */
 export function renderBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   const at = Math.min(

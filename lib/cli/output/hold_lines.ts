@@ -1,5 +1,5 @@
 /**
- * Holds and who waits for them, as lines for people and as JSON.
+ * Holds and blocked locks, as lines for people and as JSON.
  *
  * @module
  */
@@ -10,28 +10,28 @@ import { timeOf } from "./message_lines.ts";
 import { printToStderr } from "./output.ts";
 import { visible, visibleJson } from "./visible_text.ts";
 
-/** A hold as it is printed as JSON: its path sets are internal. */
+/** A hold in JSON output, without its path sets, which are internal. */
 export type HoldJson = Omit<Hold, "pathSets">;
 
-/** A hold as it is printed as JSON. */
+/** Returns a hold for JSON output. */
 export function holdJson(hold: Hold): HoldJson {
   const { pathSets: _, ...printed } = hold;
   return printed;
 }
 
-/** A path as short as it can be written here. */
+/** Returns a path, relative to the working folder if it is below that. */
 export function shownPath(path: string): string {
   const folder = Deno.cwd();
   return path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path;
 }
 
-/** How long ago a time was, such as `4m 10s`. */
+/** Returns the age of a time, such as `4m 10s`. */
 export function ageOf(iso: string): string {
   const age = Date.now() - Date.parse(iso);
   return Number.isNaN(age) ? "?" : renderDuration(Math.max(0, age));
 }
 
-/** Until when something is held, from now: `in 4m 10s` or `overdue 3m`. */
+/** Returns the remaining time of a lease: `in 4m 10s` or `overdue 3m`. */
 export function expiryOf(hold: Pick<Hold, "expiresAt" | "overdue">): string {
   const leftMs = Date.parse(hold.expiresAt) - Date.now();
   return hold.overdue || leftMs < 0
@@ -40,9 +40,8 @@ export function expiryOf(hold: Pick<Hold, "expiresAt" | "overdue">): string {
 }
 
 /**
- * Who has something, since and until when and why, on one line: `codex-7f3a
- * (codex) holds src/a.ts exclusively since 14:03:10 until 14:13:10, on task
- * T-1 ("refactoring")`.
+ * Returns a sentence about a hold: `codex-7f3a (codex) holds src/a.ts
+ * exclusively since 14:03:10 until 14:13:10, on task T-1 ("refactoring")`.
  */
 export function holderPhrase(
   holder: Blocker | Hold,
@@ -64,8 +63,8 @@ export function holderPhrase(
   );
 }
 
-/** Says on standard error whom a command waits for. */
-export function tellWaiting(
+/** Prints on standard error which sessions block a lock. */
+export function printWaiting(
   path: string,
   blockers: readonly Blocker[],
   json: boolean,
@@ -82,10 +81,10 @@ export function tellWaiting(
 const RISKS: Readonly<Record<LockOverlap["risk"], string>> = {
   "conflict": "conflict",
   "merge-risk": "merge risk, in another worktree",
-  "same-session": "another agent of this session is there",
+  "same-session": "another agent of this session",
 };
 
-/** Warns on standard error of what else is held there. */
+/** Warns on standard error of holds that overlap a new lock. */
 export function warnOfOverlaps(overlaps: readonly LockOverlap[]): void {
   for (const { risk, hold } of overlaps) {
     printToStderr(`mbus: ${RISKS[risk]}: ${holderPhrase(hold)}`);

@@ -1,15 +1,13 @@
 /**
- * Writing to standard output and standard error.
+ * Writes to standard output and standard error.
  *
- * What is printed has left this process when the call is over: whoever
- * acknowledges a message after it was printed has not lost it. A pipe whose
- * reader has gone throws `Deno.errors.BrokenPipe`, which ends the command
- * quietly.
+ * A line has left this process when the call returns, so a command may then
+ * acknowledge its message. A pipe whose reader has gone throws
+ * `Deno.errors.BrokenPipe`, which ends the command without an error.
  *
- * Every line of others' text leaves through here, and a model may read it in its
- * agent's shell. So what could open a tag or look like our frame's mark is
- * defused here, whether or not the command has thought of it. What would act
- * on a terminal is the command's to show (`visible`): it adds colours of its own.
+ * A model may read these lines in its agent's shell, so text that could open a tag
+ * or forge our frame's mark is escaped here. Commands escape control characters
+ * themselves (`visible`), because they add colours.
  *
  * @module
  */
@@ -24,7 +22,7 @@ export function printLine(line: string): void {
   writeSync(Deno.stdout, withoutTags(line));
 }
 
-/** Prints a line of a file, whose tags are its own. */
+/** Prints a line of a file as it is, with its tags. */
 export function printCode(line: string): void {
   writeSync(Deno.stdout, line);
 }
@@ -34,18 +32,17 @@ export function printJson(value: unknown): void {
   writeSync(Deno.stdout, visibleJson(value));
 }
 
-/** Prints a line of what is not the command's result. */
+/** Prints a line that is not a result of the command. */
 export function printToStderr(line: string): void {
   try {
     writeSync(Deno.stderr, withoutTags(line));
   } catch {
-    // Nobody is left to be told.
+    // Standard error is closed.
   }
 }
 
 /**
- * Prints a line without stopping what else goes on, such as signals: a reader
- * that does not read may take for ever.
+ * Prints a line without blocking the event loop, because a reader may never read.
  */
 export async function printLineAsync(line: string): Promise<void> {
   let bytes = utf8.encode(`${withoutTags(line)}\n`);
@@ -63,7 +60,7 @@ function writeSync(
     try {
       bytes = bytes.subarray(to.writeSync(bytes));
     } catch (error) {
-      // A pipe that another program has set to not block is full.
+      // The pipe is full, and another program has made it non-blocking.
       if (!(error instanceof Deno.errors.WouldBlock)) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     }

@@ -11,28 +11,28 @@ import { type Cell, tableLines } from "./table.ts";
 import type { Paint } from "./terminal.ts";
 import { visible, visibleJson } from "./visible_text.ts";
 
-/** Prints a task that was changed: as JSON, or what became of it. */
-export function printTask(task: Task, became: string, json: boolean): void {
+/** Prints a changed task: `verb`, such as `Claimed`, with its id and title. */
+export function printTask(task: Task, verb: string, json: boolean): void {
   if (json) printJson(task);
-  else printLine(visible(`${became} ${task.id}: ${task.title}`));
+  else printLine(visible(`${verb} ${task.id}: ${task.title}`));
 }
 
-/** Prints a task that was claimed, with what its doer needs to know. */
-export function printClaim(task: Task, became: string, json: boolean): void {
-  printTask(task, became, json);
+/** Prints a claimed task, with its payload, its token and its lease. */
+export function printClaim(task: Task, verb: string, json: boolean): void {
+  printTask(task, verb, json);
   if (json) return;
   if (task.payload !== null) printLine(`  ${visibleJson(task.payload)}`);
   printLine(
-    `  token ${task.token}, to be done or renewed ${expiryOf(leaseOf(task))}`,
+    `  token ${task.token}, claim expires ${expiryOf(leaseOf(task))}`,
   );
 }
 
-/** Tasks, as the lines of a table. */
+/** Returns tasks as the lines of a table. */
 export function taskTable(tasks: readonly Task[]): string[] {
   return tableLines(COLUMNS, tasks.map(row));
 }
 
-/** A task in full, as lines. */
+/** Returns all fields of a task, as lines. */
 export function taskLines(task: Task): string[] {
   const rows: [string, string | undefined][] = [
     ["task", task.id],

@@ -1,9 +1,8 @@
 /**
- * What the terminal takes: colours, and how wide it is.
+ * Colours and width of the terminal.
  *
- * Colours and cutting are for people who look at a terminal. Into a pipe or a
- * file everything goes whole and plain; `NO_COLOR` and `TERM=dumb` are
- * honoured.
+ * Output to a pipe or a file has no colours and is not wrapped. `NO_COLOR` and
+ * `TERM=dumb` turn colours off.
  *
  * @module
  */
@@ -17,12 +16,12 @@ const CODES = {
   cyan: [36, 39],
 } as const;
 
-/** A way to set text off. */
+/** Colour or weight of text. */
 export type Paint = keyof typeof CODES;
 
 let coloured: boolean | undefined;
 
-/** Sets text off, where that can be seen. */
+/** Returns the text with a colour or weight, if the terminal shows it. */
 export function paint(how: Paint | undefined, text: string): string {
   if (how === undefined || text === "") return text;
   coloured ??= Deno.stdout.isTerminal() && !Deno.noColor &&
@@ -32,14 +31,14 @@ export function paint(how: Paint | undefined, text: string): string {
   return `\x1b[${on}m${text}\x1b[${off}m`;
 }
 
-/** The columns of the terminal; undefined if the output goes elsewhere. */
+/** Returns the columns of the terminal; undefined without a terminal. */
 export function terminalColumns(): number | undefined {
   if (!Deno.stdout.isTerminal()) return undefined;
   try {
     const { columns } = Deno.consoleSize();
     return columns > 0 ? columns : undefined;
   } catch {
-    // A terminal that does not tell its size.
+    // The terminal does not report its size.
     return undefined;
   }
 }

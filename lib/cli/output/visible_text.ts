@@ -1,34 +1,32 @@
 /**
- * Text of others, made harmless for a terminal and for a model that reads it
- * in its agent's shell.
+ * Text of other sessions, made harmless for a terminal and for a model that reads
+ * it in its agent's shell.
  *
- * Text that came over the bus, from a file or from the environment may hold
- * escape sequences that move the cursor, set a title or answer as if typed,
- * line breaks that forge a line of output, bidirectional controls that make
- * text read as something else, or characters that only a model sees. They are
- * shown as escapes (`\x1b`, `\u202e`). Tags and our frame's mark are defused.
- * In JSON the same characters are written as JSON's own escapes: the value
- * stays what it was.
+ * Text from the bus, a file or the environment may hold escape sequences that
+ * move the cursor, set a title or answer as if typed. It may hold line breaks that
+ * forge a line of output, bidirectional controls, or characters that only a model
+ * sees. They are shown as escapes (`\x1b`, `\u202e`). Tags and our frame's mark
+ * are escaped, too. JSON uses its own escapes, so that the value does not change.
  *
  * @module
  */
 
 import { replaceInvisible, withoutTags } from "../../text/harmless_text.ts";
 
-/** The text with everything shown that would act on a terminal or a model. */
+/** Returns the text with control characters, tags and frame marks escaped. */
 export function visible(text: string): string {
   return withoutTags(visibleCode(text));
 }
 
 /**
- * The text of a file, whose tags are its own: only what would act on a terminal
- * is shown. It is for a change of a file that is to be agreed to.
+ * Returns the text of a file with control characters escaped, but not its tags: a
+ * person must see what a change of a file says.
  */
 export function visibleCode(text: string): string {
   return replaceInvisible(text, escapeOf);
 }
 
-/** The JSON text of a value on one line, harmless to print. */
+/** Returns the JSON text of a value on one line, harmless to print. */
 export function visibleJson(value: unknown): string {
   const text = replaceInvisible(
     JSON.stringify(value),
@@ -38,7 +36,7 @@ export function visibleJson(value: unknown): string {
         (_, i) => `\\u${hex(character.charCodeAt(i))}`,
       ).join(""),
   );
-  // Both characters stand in strings only: JSON's own `[` is before a quote.
+  // Both match in strings only: a quote follows each `[` of JSON's own.
   return withoutTags(text, "\\u003c", "\\u005b");
 }
 

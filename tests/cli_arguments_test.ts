@@ -14,7 +14,7 @@ const GRAMMAR = {
   ],
   options: {
     ttl: { kind: "duration", help: "" },
-    limit: { kind: "integer", least: 1, help: "" },
+    limit: { kind: "integer", min: 1, help: "" },
     name: { kind: "string", help: "" },
     kind: { kind: "choice", choices: ["one", "two"], help: "" },
     quick: { kind: "flag", short: "q", help: "" },
@@ -31,7 +31,7 @@ function refusal(...args: string[]): UsageError {
   throw new Error(`${args.join(" ")} was taken`);
 }
 
-Deno.test("options stand anywhere and are typed by their kind", () => {
+Deno.test("parseArguments() accepts options anywhere and types each by its kind", () => {
   const { positionals, options } = parseArguments(
     GRAMMAR,
     [
@@ -60,7 +60,7 @@ Deno.test("options stand anywhere and are typed by their kind", () => {
   assert.equal(options["all-projects"], false);
 });
 
-Deno.test("the last of an option counts, and a value may hold =", () => {
+Deno.test("parseArguments() takes the last value of an option, and a value with =", () => {
   const { options } = parseArguments(GRAMMAR, [
     "state",
     "--name=a=b",
@@ -73,25 +73,33 @@ Deno.test("the last of an option counts, and a value may hold =", () => {
   assert.equal(options.limit, 2);
 });
 
-Deno.test("help is given without what is else required", () => {
+Deno.test("parseArguments() accepts --help without required arguments", () => {
   assert.equal(parseArguments(GRAMMAR, ["-h"]).options.help, true);
 });
 
-Deno.test("what does not fit is refused by name, with what was meant", () => {
+Deno.test("parseArguments() names a wrong argument and suggests the right one", () => {
   const cases: [string[], string, RegExp][] = [
-    [[], "CHANNEL", /CHANNEL is missing; write "mbus read CHANNEL \[MORE…\]"/],
-    [["a", "--limt", "3"], "option", /did you mean "--limit"\?/],
-    [["a", "-x"], "option", /no option "-x"/],
-    [["a", "--constructor"], "option", /no option/],
+    [[], "CHANNEL", /CHANNEL is missing\. Write "mbus read CHANNEL \[MORE…\]"/],
+    [["a", "--limt", "3"], "option", /Did you mean "--limit"\?/],
+    [["a", "-x"], "option", /the option "-x" is unknown/],
+    [["a", "--constructor"], "option", /option "--constructor" is unknown/],
     [["a", "--limit"], "limit", /--limit needs a value/],
     [["a", "--limit", "--json"], "limit", /--limit needs a value/],
-    [["a", "--limit", "0"], "limit", /"0" is not a whole number from 1/],
-    [["a", "--limit", "-3"], "limit", /"-3" is not a whole number/],
-    [["a", "--limit", "1.5"], "limit", /not a whole number/],
-    [["a", "--limit", "99999999999999999999"], "limit", /not a whole number/],
+    [
+      ["a", "--limit", "0"],
+      "limit",
+      /"0" is too small\. Write an integer of at least 1/,
+    ],
+    [["a", "--limit", "-3"], "limit", /"-3" is too small/],
+    [["a", "--limit", "1.5"], "limit", /is not an integer/],
+    [["a", "--limit", "99999999999999999999"], "limit", /is not an integer/],
     [["a", "--ttl", "-5s"], "ttl", /"-5s" is not a duration above 0/],
-    [["a", "--ttl", "soon"], "ttl", /write 500ms, 60s, 5m, 1h or 2d/],
-    [["a", "--kind", "three"], "kind", /not one of one, two/],
+    [["a", "--ttl", "soon"], "ttl", /Write .* 500ms, 60s, 5m, 1h or 2d/],
+    [
+      ["a", "--kind", "three"],
+      "kind",
+      /not one of its values\. Write one of one, two/,
+    ],
     [["a", "--quick=yes"], "quick", /takes no value/],
     [["a", "--name="], "name", /is empty/],
   ];
@@ -102,7 +110,7 @@ Deno.test("what does not fit is refused by name, with what was meant", () => {
   }
 });
 
-Deno.test("one argument too many is refused, with the likely cause", () => {
+Deno.test("parseArguments() refuses an extra argument and names the likely cause", () => {
   assert.throws(
     () =>
       parseArguments(

@@ -3,12 +3,12 @@ import { Mbus } from "./cli/mbus.ts";
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-Deno.test("init makes the bus once and says where it is", async () => {
+Deno.test("init creates the bus once and prints its folder", async () => {
   await using mbus = new Mbus();
-  assert.equal(await mbus.done(["init"]), `Made the bus in ${mbus.home}.\n`);
+  assert.equal(await mbus.done(["init"]), `Created the bus in ${mbus.home}.\n`);
   assert.equal(
     await mbus.done(["init"]),
-    `The bus is in ${mbus.home} already.\n`,
+    `The bus already exists in ${mbus.home}.\n`,
   );
   const [made] = await mbus.json(["init", "--home", `${mbus.folder}/other`]);
   assert.deepEqual(made, {
@@ -20,7 +20,7 @@ Deno.test("init makes the bus once and says where it is", async () => {
   assert.deepEqual(await mbus.json(["sessions"]), [], "init registers nobody");
 });
 
-Deno.test("ten first commands at once make one bus", async () => {
+Deno.test("ten first commands at once create one bus", async () => {
   await using mbus = new Mbus();
   const ended = await Promise.all(
     Array.from({ length: 10 }, () => mbus.run(["init"])),
@@ -30,7 +30,7 @@ Deno.test("ten first commands at once make one bus", async () => {
   assert.equal((await mbus.json(["stats"]))[0].sessions, 0);
 });
 
-Deno.test("what is sent is polled, whole and in order", async () => {
+Deno.test("poll prints sent messages complete and in order", async () => {
   await using mbus = new Mbus();
   const payload = { text: "ä \u202e\x1b[2J", list: [1, null, -0.5] };
   const [sent] = await mbus.json([
@@ -79,7 +79,7 @@ Deno.test("what is sent is polled, whole and in order", async () => {
   );
 });
 
-Deno.test("a project's messages stay in it, unless they are for all", async () => {
+Deno.test("messages reach other projects only with --all-projects", async () => {
   await using mbus = new Mbus();
   const other = `${mbus.folder}/home`;
   await mbus.done(["send", "state", '"here"']);
@@ -94,7 +94,7 @@ Deno.test("a project's messages stay in it, unless they are for all", async () =
   assert.deepEqual(await payloads("--all-projects"), ["here", "there", "all"]);
 });
 
-Deno.test("a session registers, is seen, says anew what it is, and ends", async () => {
+Deno.test("a session registers, is listed, updates its data, and ends", async () => {
   await using mbus = new Mbus();
   const register = ["register", "--vendor", "kimi"];
   assert.equal(
@@ -135,11 +135,11 @@ Deno.test("a session registers, is seen, says anew what it is, and ends", async 
   assert.equal(ended.status, "terminated");
 });
 
-Deno.test("commands without a name act for the process that runs them", async () => {
+Deno.test("commands without a session name act for the process above them", async () => {
   await using mbus = new Mbus();
   const env = { MBUS_SESSION: undefined };
-  // Agents' variables are not passed on, and the test's own process is the
-  // nearest one that stays.
+  // Agents' variables are not inherited, and the test's own process is the
+  // nearest long-lived one.
   const [first] = await mbus.json(["send", "state", "1"], { env });
   const [second] = await mbus.json(["send", "state", "2"], { env });
   assert.equal(first.sender, second.sender);
@@ -157,7 +157,7 @@ Deno.test("commands without a name act for the process that runs them", async ()
   assert.equal(given.sender, "mine");
 });
 
-Deno.test("commands that read register nobody", async () => {
+Deno.test("commands that read register no session", async () => {
   await using mbus = new Mbus();
   await mbus.done(["poll", "state"]);
   await mbus.done(["tail", "--timeout", "10ms"]);
@@ -167,9 +167,9 @@ Deno.test("commands that read register nobody", async () => {
   assert.deepEqual(await mbus.json(["sessions", "--ended"]), []);
 });
 
-Deno.test("stats and purge count", async () => {
+Deno.test("stats and purge print counts", async () => {
   await using mbus = new Mbus();
-  // Else the first who publishes does it in passing.
+  // Otherwise the first publisher would purge.
   await mbus.done(["purge"]);
   await mbus.done(["send", "state", "1", "--ttl", "1ms"]);
   await mbus.done(["send", "build", "2"]);
@@ -209,14 +209,14 @@ Deno.test("help explains every command from its declaration", async () => {
   }
   const tail = await mbus.done(["help", "tail"]);
   assert.equal(await mbus.done(["tail", "-h"]), tail);
-  assert.match(tail, /--durable NAME +Keep what was read under this name/);
+  assert.match(tail, /--durable NAME +Durable name that keeps the position/);
   assert.match(await mbus.done(["--version"]), /^mbus \d+\.\d+\.\d+ \(Deno /);
   const bare = await mbus.run([]);
   assert.deepEqual([bare.code, bare.stdout], [2, ""]);
   assert.equal(bare.stderr, overview);
 });
 
-Deno.test("an environment without MBUS_HOME leads to the platform's folder", {
+Deno.test("a bus without MBUS_HOME is in the platform's folder", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using mbus = new Mbus();

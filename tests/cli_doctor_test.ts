@@ -26,7 +26,7 @@ async function examine(
   return new Map(findings.map((finding) => [finding.check, finding]));
 }
 
-Deno.test("a sound bus passes every check, in words and as JSON", async () => {
+Deno.test("doctor passes a healthy bus, as text and as JSON", async () => {
   await using mbus = new Mbus();
   await mbus.done(["send", "state", "1"]);
   const findings = await examine(mbus, 0);
@@ -37,18 +37,18 @@ Deno.test("a sound bus passes every check, in words and as JSON", async () => {
   ) assert.equal(findings.get(check)?.status, "ok", check);
   assert.match(
     findings.get("session")!.message,
-    /^tester \(script\), as it was named/,
+    /^tester \(script\), because MBUS_SESSION names it/,
   );
   const shown = await mbus.done(["doctor"]);
   assert.match(
     shown,
     /^ok {4}integrity {4}quick_check and foreign_key_check passed/m,
   );
-  assert.match(shown, /\nThe bus can be used\.\n$/);
+  assert.match(shown, /\nThe bus is usable\.\n$/);
   assert.deepEqual([...Deno.readDirSync(`${mbus.home}/bells`)], []);
 });
 
-Deno.test("a bus that is not there is not made", async () => {
+Deno.test("doctor does not create a missing bus", async () => {
   await using mbus = new Mbus();
   const findings = await examine(mbus, 0);
   assert.equal(findings.get("database")?.status, "warn");
@@ -61,10 +61,10 @@ Deno.test("a bus that is not there is not made", async () => {
   assert.equal(nowhere.get("folder")?.status, "fail");
 });
 
-Deno.test("what is broken is found, and left as it is", async () => {
+Deno.test("doctor finds a broken file and does not change it", async () => {
   await using mbus = new Mbus();
   await mbus.done(["send", "state", "1"]);
-  // Whoever closes it last folds its log into the file.
+  // The last connection checkpoints the WAL when it closes.
   await mbus.done(["stats"]);
   const whole = Deno.readFileSync(mbus.database);
   const broken = whole.slice();
@@ -85,7 +85,7 @@ Deno.test("what is broken is found, and left as it is", async () => {
   );
 });
 
-Deno.test("rows that refer to nothing are found", async () => {
+Deno.test("doctor finds rows without a parent", async () => {
   await using mbus = new Mbus();
   await mbus.done(["send", "state", "1"]);
   const db = new DatabaseSync(mbus.database, {
@@ -96,11 +96,11 @@ Deno.test("rows that refer to nothing are found", async () => {
   const findings = await examine(mbus, 3);
   assert.match(
     findings.get("integrity")!.message,
-    /a row of inter_session_messages refers to nothing in session_registry/,
+    /a row of inter_session_messages has no parent in session_registry/,
   );
 });
 
-Deno.test("the dead are named, and purge is what helps", {
+Deno.test("doctor names dead sessions, which purge then reaps", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using mbus = new Mbus();
@@ -110,12 +110,12 @@ Deno.test("the dead are named, and purge is what helps", {
   assert.equal(alive.get("bells")?.status, "ok");
   assert.match(
     alive.get("bells")!.message,
-    /^1 readers wait, 0 of them are gone/,
+    /^1 readers, 0 of them dead/,
   );
 
   await tail.kill();
   const db = new DatabaseSync(mbus.database);
-  // A process that there was: the tail's.
+  // A process that has ended: the tail's.
   db.exec(`UPDATE session_registry SET pid = ${tail.pid}`);
   db.close();
   const dead = await examine(mbus, 0);
@@ -129,7 +129,7 @@ Deno.test("the dead are named, and purge is what helps", {
   );
 });
 
-Deno.test("what went wrong in hooks is told, with counts, the latest last", async () => {
+Deno.test("doctor counts the errors of hooks, the latest last", async () => {
   await using mbus = new Mbus();
   await mbus.done(["send", "state", "1"]);
   for (const agent of ["claude", "claude", "codex"]) {
@@ -138,14 +138,14 @@ Deno.test("what went wrong in hooks is told, with counts, the latest last", asyn
   const lines = (await mbus.json(["doctor"])) as unknown as Finding[];
   const hooks = lines.filter(({ check }) => check === "hooks");
   assert.deepEqual(hooks.map(({ status }) => status), ["warn", "warn", "warn"]);
-  assert.match(hooks[0].message, /^3 went wrong .*: claude 2, codex 1$/);
+  assert.match(hooks[0].message, /^3 errors .*: claude 2, codex 1$/);
   assert.match(hooks[1].message, /^claude, .*, 2 times: Cannot read the hook/);
   assert.match(
     hooks[2].message,
     /^codex, 20[^,]*: Cannot read the hook's input/,
   );
   assert.match(hooks[0].remedy!, /hooks\.log$/);
-  // What is older than a day is no news, and a line cut short is none.
+  // Lines older than a day and incomplete lines do not count.
   const log = `${mbus.home}/hooks.log`;
   const old = Deno.readTextFileSync(log).replaceAll(
     /"at":"20\d\d/g,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { compileEagerly, coveredIn } from "../lib/packaging/eager_compile.ts";
 
-// Functions that are called before, after and within each other, a name that is
-// needed by itself, text that looks like one, and what lies in another.
+// Functions that are called before, after and within each other, a function used
+// as a value, text that looks like a function, and nested functions.
 const PROGRAM = `const early = first(2);
 function first(n) { return n > 0 ? first(n - 1) + "\\u00e9" : second.name; }
 function second() { function inner() { return 1; } return inner(); }
@@ -40,7 +40,7 @@ async function run(
   return text.decode(stdout);
 }
 
-Deno.test("a program compiled ahead does what it did", async () => {
+Deno.test("compileEagerly() keeps the behaviour of a program", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const file = `${folder}/program.js`;
@@ -79,7 +79,7 @@ Deno.test("a program compiled ahead does what it did", async () => {
   }
 });
 
-Deno.test("a program of which nothing is called stays as it is", () => {
+Deno.test("compileEagerly() changes no program without called functions", () => {
   const source = "function never() {}\n";
   const functions = [{ start: 0, end: 19, called: false }];
   assert.equal(compileEagerly(source, functions), source);

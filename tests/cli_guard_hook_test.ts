@@ -117,7 +117,7 @@ Deno.test("a hook that replaced the guard stays, and so does the earlier one", a
 
   const { code, stdout, stderr } = await repository.run(["guard", "install"]);
   assert.equal(code, 0);
-  assert.match(stdout, /pre-commit: installed, after the hook that was there/);
+  assert.match(stdout, /pre-commit: installed, after the previous hook/);
   assert.match(stderr, /pre-commit\.before-mbus\.1 is the hook from before/);
   assert.deepEqual(
     [
@@ -209,7 +209,7 @@ Deno.test("status names the hook that git runs, with any setting of its folder",
   await repository.done(["guard", "install"], { env });
   assert.equal((await status()).runs, true);
 
-  // A relative folder is another one in each worktree.
+  // A relative folder is below each worktree.
   const other = `${repository.folder}/other`;
   await repository.git("worktree", "add", "-q", other);
   const linked = await status(other);
@@ -267,7 +267,7 @@ Deno.test("no link and no device of a repository misleads the guard", async () =
   await repository.done(["guard", "install"]);
   await repository.done(["guard", "remove"]);
 
-  // A folder that is a link out of the repository.
+  // The folder is a link out of the repository.
   await Deno.remove(`${repository.root}/.husky`, { recursive: true });
   await Deno.symlink(outside, `${repository.root}/.husky`);
   for (const path of [".husky", ".husky/_"]) {
@@ -276,7 +276,7 @@ Deno.test("no link and no device of a repository misleads the guard", async () =
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
-      /^mbus: Cannot install the guard: \S+ leads through a link to \S+\/outside(\/_)?, outside of this repository; [^\n]+\n$/,
+      /^mbus: Cannot install the guard: \S+ is a link to \S+\/outside(\/_)?, outside of this repository\. [^\n]+\n$/,
     );
   }
   assert.deepEqual(await contents(outside), { theirs: "644 as it was" });

@@ -32,7 +32,7 @@ async function commitLocked(
   return { isRefused, ownRuns: count() - before };
 }
 
-/** Whether the guard runs before a commit, by its status. */
+/** Returns whether the guard runs before a commit, by `guard status`. */
 async function isOn(repository: Repository): Promise<boolean> {
   const { PATH } = repository.environment();
   const { stdout } = await repository.run(["guard", "status", "--json"], {
@@ -156,7 +156,7 @@ Deno.test({
       [status, message, remedy],
       [
         "warn",
-        `off at pre-commit: git runs the hook of husky, without the guard ` +
+        `off at pre-commit: git runs husky's hook, without the guard ` +
         `(core.hooksPath (local) is .husky/_): ` +
         `${repository.root}/.husky/_/pre-commit; the guard is in ` +
         `${repository.root}/.git/hooks/pre-commit`,

@@ -4,7 +4,7 @@ import { Shell } from "./cli/shell.ts";
 
 const AS_HOLDER = { env: { MBUS_SESSION: "holder" } };
 
-Deno.test("a file that another session holds exclusively is not committed", async () => {
+Deno.test("git commit fails for a file that another session holds exclusively", async () => {
   await using repository = await Repository.make();
   await repository.done(["guard", "install"]);
   await using holder = await Shell.open(repository, "holder", {
@@ -41,7 +41,7 @@ Deno.test("a file that another session holds exclusively is not committed", asyn
   assert.equal(await repository.commits(), 2);
 });
 
-Deno.test("the holder commits, also within its own with-lock", async () => {
+Deno.test("git commit succeeds for the holder, also inside its own with-lock", async () => {
   await using repository = await Repository.make();
   await repository.done(["guard", "install"]);
   await repository.done(["lock", "src/a.ts", "--exclusive"]);
@@ -95,7 +95,7 @@ Deno.test("advisory locks, and locks in other worktrees, only cause a warning", 
   );
   assert.deepEqual(rest, []);
 
-  // In that worktree it is the same file on disk.
+  // In that worktree the lock is on the same file on disk.
   await Deno.mkdir(`${other}/src`);
   await Deno.writeTextFile(`${other}/src/b.ts`, "2");
   await repository.git("-C", other, "add", "src/b.ts");
@@ -126,7 +126,7 @@ Deno.test("both names of a renamed file count, and unstaged files do not", async
     await repository.tryGit(["commit", "-q", "-m", "3"]),
     { code: 0, stdout: "", stderr: "" },
   );
-  // A commit of one path has an index of its own.
+  // git uses a temporary index for a commit of one path.
   await repository.write("other.ts", "1");
   const only = await repository.tryGit([
     "commit",
@@ -142,7 +142,7 @@ Deno.test("both names of a renamed file count, and unstaged files do not", async
   assert.equal((await repository.tryGit(["commit", "-q", "-m", "4"])).code, 0);
 });
 
-Deno.test("commits that change a locked file are not pushed", async () => {
+Deno.test("git push fails for commits that change a locked file", async () => {
   await using repository = await Repository.make();
   const remote = `${repository.folder}/remote.git`;
   await repository.git("init", "-q", "--bare", remote);
@@ -158,7 +158,7 @@ Deno.test("commits that change a locked file are not pushed", async () => {
   assert.deepEqual(
     await repository.tryGit(["push", "-q"]),
     { code: 0, stdout: "", stderr: "" },
-    "what the remote has is no matter",
+    "commits of the remote do not count",
   );
   assert.equal(
     (await repository.tryGit(["push", "-q", "origin", "main:fresh"])).code,
@@ -179,7 +179,7 @@ Deno.test("commits that change a locked file are not pushed", async () => {
     assert.equal(code, 1);
     assert.match(stderr, /^mbus: Cannot push a\.ts: holder [^\n]*\n/);
   }
-  // Deleting pushes nothing.
+  // Deleting a ref pushes no commit.
   await repository.git("push", "-q", "--no-verify", "origin", "main:gone");
   await repository.git("update-ref", "-d", "refs/remotes/origin/gone");
   assert.equal(
@@ -281,7 +281,7 @@ Deno.test("thousands of staged files are checked in one query", async () => {
   assert.match(two.stderr, /Cannot commit many\/12\.ts, many\/34\.ts: holder/);
 });
 
-Deno.test("a merge, a patch and an amended commit are checked before they are made", async () => {
+Deno.test("the guard checks a merge, a patch and an amended commit before git makes it", async () => {
   await using repository = await Repository.make();
   await repository.git("checkout", "-q", "-b", "side");
   await repository.write("locked.ts", "1");
@@ -325,14 +325,14 @@ Deno.test("a merge, a patch and an amended commit are checked before they are ma
   await repository.git("reset", "-q", "--hard");
   assert.equal(await head(), before);
 
-  // Its holder may merge and apply.
+  // The holder may merge and apply.
   const own = await repository.tryGit(["merge", "-q", "--no-edit", "side"], {
     env: { MBUS_SESSION: "holder" },
   });
   assert.equal(own.code, 0, own.stderr);
 });
 
-Deno.test("pre-push finds the commits for which git runs no hook, as the help says", async () => {
+Deno.test("pre-push finds commits for which git runs no other hook, as the help says", async () => {
   await using repository = await Repository.make();
   const remote = `${repository.folder}/remote.git`;
   await repository.git("init", "-q", "--bare", remote);
@@ -348,7 +348,7 @@ Deno.test("pre-push finds the commits for which git runs no hook, as the help sa
   await repository.done(["lock", "locked.ts", "--exclusive"], AS_HOLDER);
   const { stdout: help } = await repository.run(["help", "guard"]);
   const only = help.replace(/\s+/g, " ").match(
-    /Only pre-push finds .*? no hook/,
+    /Commits of .*? found by pre-push only/,
   );
   assert.ok(only, help);
   const acts: readonly (readonly string[])[] = [

@@ -31,7 +31,7 @@ function session(
   };
 }
 
-/** A command in an agent's tool shell, in a person's terminal. */
+/** Identifies a command in an agent's tool shell, in a person's terminal. */
 function decide(
   facts: Partial<IdentityFacts> & {
     agentVendor?: AgentProcess["vendor"];
@@ -49,7 +49,7 @@ function decide(
     ancestors: [TOOL_SHELL, AGENT, SHELL],
     agent,
     agentAt: (process) => process.pid === agent?.pid ? agent : undefined,
-    keeper: { ...SHELL, tty: "pts/3" },
+    ownerProcess: { ...SHELL, tty: "pts/3" },
     sessions: [],
     lifeOf: (each) =>
       each.host !== HOST || each.pid === undefined
@@ -65,13 +65,13 @@ function decide(
     const sessions = all.sessions.filter(({ id }) =>
       id === name || id.startsWith(`${name}~`)
     );
-    // Commands load no more than these.
+    // Commands load these sessions only.
     assert.deepEqual(identify({ ...all, sessions }), identity);
   }
   return identity;
 }
 
-Deno.test("a name that was given comes first", () => {
+Deno.test("identify() prefers a given name", () => {
   const identity = decide({
     given: "builder",
     inheritedIds: [{ vendor: "claude", id: "c1" }],
@@ -83,7 +83,7 @@ Deno.test("a name that was given comes first", () => {
   assert.deepEqual(identity.process, AGENT);
 });
 
-Deno.test("a name that was given joins whoever has it", () => {
+Deno.test("identify() joins any session with the given name", () => {
   for (const process of [AGENT, { pid: 99, startTime: "9" }, undefined]) {
     const identity = decide({
       given: "builder",
@@ -93,7 +93,7 @@ Deno.test("a name that was given joins whoever has it", () => {
   }
 });
 
-Deno.test("a name whose process is dead begins anew, with ours", () => {
+Deno.test("identify() starts a new session for a name whose process is dead", () => {
   const identity = decide({
     given: "builder",
     agentVendor: "codex",
@@ -104,7 +104,7 @@ Deno.test("a name whose process is dead begins anew, with ours", () => {
   assert.deepEqual(identity.process, AGENT);
 });
 
-Deno.test("the agent's variable names the session, with the agent's process", () => {
+Deno.test("identify() takes the id from the agent's variable, and the agent's process", () => {
   const identity = decide({
     inheritedIds: [{ vendor: "claude", id: "c1" }],
     agentVendor: "claude",
@@ -115,7 +115,7 @@ Deno.test("the agent's variable names the session, with the agent's process", ()
   );
 });
 
-Deno.test("a variable inherited from an outer agent does not count", () => {
+Deno.test("identify() ignores a variable inherited from an outer agent", () => {
   const identity = decide({
     inheritedIds: [
       { vendor: "claude", id: "c1" },
@@ -132,7 +132,7 @@ Deno.test("a variable inherited from an outer agent does not count", () => {
   assert.match(kimi.id, /^kimi-20-[0-9a-z]{4}$/);
 });
 
-Deno.test("where no agent can be seen, as in a sandbox, the variable counts", () => {
+Deno.test("identify() takes the variable where no agent is visible, as in a sandbox", () => {
   const elsewhere = session("x1", { pid: 4711, startTime: "1" }, {
     vendor: "codex",
     host: "linux:boot:other",
@@ -140,13 +140,13 @@ Deno.test("where no agent can be seen, as in a sandbox, the variable counts", ()
   const identity = decide({
     inheritedIds: [{ vendor: "codex", id: "x1" }],
     ancestors: [],
-    keeper: undefined,
+    ownerProcess: undefined,
     sessions: [elsewhere],
   });
   assert.equal(identity.joined, elsewhere);
 });
 
-Deno.test("a resumed session asks for its id again, beside the living one", () => {
+Deno.test("identify() starts a new incarnation of a resumed session that is alive", () => {
   const first = session("c1", { pid: 77, startTime: "7" });
   const resumed = decide({
     inheritedIds: [{ vendor: "claude", id: "c1" }],
@@ -164,14 +164,14 @@ Deno.test("a resumed session asks for its id again, beside the living one", () =
   assert.equal(later.joined, second);
 });
 
-Deno.test("without a variable the nearest registered process counts", () => {
+Deno.test("identify() takes the nearest registered process without a variable", () => {
   const shell = session("shell-1", SHELL, { vendor: "shell" });
   const agent = session("kimi-1", AGENT, { vendor: "kimi" });
   assert.equal(decide({ sessions: [agent, shell] }).joined, agent);
   assert.equal(decide({ sessions: [shell] }).joined, shell);
 });
 
-Deno.test("an agent that is nearer than the person's shell is not the person", () => {
+Deno.test("identify() prefers an agent to the person's shell above it", () => {
   const identity = decide({
     agentVendor: "kimi",
     sessions: [session("shell-1", SHELL, { vendor: "shell" })],
@@ -180,7 +180,7 @@ Deno.test("an agent that is nearer than the person's shell is not the person", (
   assert.deepEqual([identity.vendor, identity.process], ["kimi", AGENT]);
 });
 
-Deno.test("a pid that is used again, or means another host's, is not the session", () => {
+Deno.test("identify() joins no session by a reused pid, or by another host's", () => {
   const identity = decide({
     sessions: [
       session("old", { pid: SHELL.pid, startTime: "1" }),
@@ -191,31 +191,31 @@ Deno.test("a pid that is used again, or means another host's, is not the session
   assert.equal(identity.vendor, "shell");
 });
 
-Deno.test("else the terminal's shell, the same one for every command", () => {
+Deno.test("identify() takes the terminal's shell, with one id for all its commands", () => {
   const one = decide({});
   assert.match(one.id, /^shell-10-[0-9a-z]{4}$/);
   assert.deepEqual([one.process, one.tty], [SHELL, "pts/3"]);
   assert.equal(decide({}).id, one.id);
   const other = decide({
-    keeper: { ...SHELL, startTime: "101", tty: "pts/3" },
+    ownerProcess: { ...SHELL, startTime: "101", tty: "pts/3" },
   });
   assert.notEqual(other.id, one.id);
 });
 
-Deno.test("without a terminal a script; without any process still one id", () => {
-  assert.equal(decide({ keeper: AGENT }).vendor, "script");
-  const nobody = decide({ ancestors: [], keeper: undefined });
-  assert.equal(nobody.process, undefined);
-  assert.match(nobody.id, /^script-[0-9a-z]{4}$/);
+Deno.test("identify() takes a script without a terminal, and one id without a process", () => {
+  assert.equal(decide({ ownerProcess: AGENT }).vendor, "script");
+  const bare = decide({ ancestors: [], ownerProcess: undefined });
+  assert.equal(bare.process, undefined);
+  assert.match(bare.id, /^script-[0-9a-z]{4}$/);
 });
 
-Deno.test("a session that begins is who it says", () => {
+Deno.test("identify() gives a new session the named vendor", () => {
   const identity = decide({ vendor: "aider" });
   assert.equal(identity.vendor, "aider");
   assert.match(identity.id, /^aider-10-/);
 });
 
-Deno.test("in the sandbox of a shared daemon the thread counts, not a name", () => {
+Deno.test("identify() prefers the thread to MBUS_SESSION in a daemon's sandbox", () => {
   const thread = "01a22fb9-97dc";
   const inheritedIds = [{ vendor: "codex", id: thread }];
   const keeper = {
@@ -224,7 +224,7 @@ Deno.test("in the sandbox of a shared daemon the thread counts, not a name", () 
   const row = session(thread, SHELL, { vendor: "codex", keeper });
   const facts = { given: "alpha", inheritedIds, ancestors: [TOOL_SHELL] };
   assert.equal(decide({ ...facts, sessions: [row] }).joined?.id, thread);
-  // A name that was typed, a thread of no daemon, and none that is registered.
+  // A typed name, a thread outside of a daemon, and an unregistered thread.
   const typed = { ...facts, isOption: true, sessions: [row] };
   assert.equal(decide(typed).id, "alpha");
   const plain = session(thread, SHELL, { vendor: "codex" });
@@ -232,7 +232,7 @@ Deno.test("in the sandbox of a shared daemon the thread counts, not a name", () 
   assert.equal(decide(facts).id, "alpha");
 });
 
-Deno.test("a name that an outer agent handed on is not the inner one's", () => {
+Deno.test("identify() gives an inner agent no name inherited from an outer one", () => {
   const outer = session("alice", SHELL);
   const inner = { vendor: "claude" as const, ...AGENT };
   const facts: Partial<IdentityFacts> = {
@@ -252,7 +252,7 @@ Deno.test("a name that an outer agent handed on is not the inner one's", () => {
   );
 });
 
-Deno.test("a thread's window runs us, though it is none of our ancestors", () => {
+Deno.test("identify() counts a thread's window as an ancestor", () => {
   const pane = { pid: 77, startTime: "770" };
   const keeper = {
     codex: { home: "/home/dev/.codex", id: "t-1", daemon: AGENT },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Mbus, type StartOptions } from "./cli/mbus.ts";
 
-/** What a refused command says, as people and as programs are told. */
+/** Returns the error of a refused command, compared as text and as JSON. */
 async function refused(
   mbus: Mbus,
   code: number,
@@ -26,17 +26,20 @@ async function refused(
   return error;
 }
 
-Deno.test("wrong usage exits 2 and says what was meant", async () => {
+Deno.test("wrong usage exits with 2 and suggests the right one", async () => {
   await using mbus = new Mbus();
   const cases: [string[], RegExp][] = [
-    [["sned", "state", "1"], /did you mean "send"\? "mbus help" lists them/],
-    [["xyzzy"], /no such command; "mbus help" lists them/],
-    [["help", "tial"], /did you mean "tail"\?/],
-    [["send"], /CHANNEL is missing; write "mbus send CHANNEL JSON"/],
-    [["poll", "state", "--limt", "1"], /did you mean "--limit"\?/],
-    [["--jsn", "stats"], /did you mean "--json"\?/],
+    [
+      ["sned", "state", "1"],
+      /Did you mean "send"\? "mbus help" lists the commands/,
+    ],
+    [["xyzzy"], /the command is unknown\. "mbus help" lists the commands/],
+    [["help", "tial"], /Did you mean "tail"\?/],
+    [["send"], /CHANNEL is missing\. Write "mbus send CHANNEL JSON"/],
+    [["poll", "state", "--limt", "1"], /Did you mean "--limit"\?/],
+    [["--jsn", "stats"], /Did you mean "--json"\?/],
     [["register"], /--vendor is missing/],
-    [["tail", "--timeout", "soon"], /not a duration above 0; write 500ms/],
+    [["tail", "--timeout", "soon"], /not a duration above 0\. Write .* 500ms/],
     [["poll", "state", "--limit", "20000"], /Pass 1 to 10000/],
   ];
   await Promise.all(cases.map(async ([args, text]) => {
@@ -45,18 +48,18 @@ Deno.test("wrong usage exits 2 and says what was meant", async () => {
   }));
 });
 
-Deno.test("a message that will not do is refused whole", async () => {
+Deno.test("send refuses a wrong message and stores none", async () => {
   await using mbus = new Mbus();
   await mbus.done(["init"]);
   const deep = "[".repeat(65) + "]".repeat(65);
   const large = JSON.stringify("x".repeat(65_536));
   const cases: [string[], string, RegExp, (string | Uint8Array)?][] = [
-    [["state", "{status:working}"], "payload", /the shell took its quotes/],
-    [["state", "working"], "payload", /put quotes inside quotes/],
-    [["state", '{"a":1'], "payload", /check its quotes, commas and brackets/],
+    [["state", "{status:working}"], "payload", /the shell removed its quotes/],
+    [["state", "working"], "payload", /Put plain text in quotes inside quotes/],
+    [["state", '{"a":1'], "payload", /Check its quotes, commas and brackets/],
     [["state", ""], "payload", /is empty/],
-    [["state", "-"], "payload", /nothing came from standard input/, ""],
-    [["state", "-"], "payload", /is not JSON; pipe one/, "{a}"],
+    [["state", "-"], "payload", /standard input is empty/, ""],
+    [["state", "-"], "payload", /is not JSON\. Pipe one/, "{a}"],
     [["state", "-"], "payload", /not UTF-8/, new Uint8Array([34, 255, 34])],
     [["state", "-"], "payload", /65538 bytes, the limit is 65536/, large],
     [["state", "-"], "payload", /nested deeper than 64/, deep],
@@ -86,7 +89,7 @@ Deno.test("a message that will not do is refused whole", async () => {
   assert.deepEqual([stats.messages, stats.sessions], [0, 0]);
 });
 
-Deno.test("what is not on the bus is refused by name", async () => {
+Deno.test("commands refuse an unknown session or message by name", async () => {
   await using mbus = new Mbus();
   await mbus.done(["init"]);
   const unknown = await refused(mbus, 2, ["end", "--session", "nobody"]);
@@ -108,7 +111,7 @@ Deno.test("what is not on the bus is refused by name", async () => {
   assert.doesNotMatch(String(url.message), /secret/);
 });
 
-Deno.test("a place that cannot hold a bus exits 3 and stays as it was", async () => {
+Deno.test("a folder that cannot have a bus exits with 3 and does not change", async () => {
   await using mbus = new Mbus();
   const at = async (home: string, fault: string) => {
     const error = await refused(mbus, 3, [
@@ -139,7 +142,7 @@ Deno.test("a place that cannot hold a bus exits 3 and stays as it was", async ()
   assert.equal(Deno.readTextFileSync(diary.path), text.repeat(40));
 
   await mbus.done(["send", "state", "1"]);
-  // Whoever closes it last folds its log into the file.
+  // The last connection checkpoints the WAL when it closes.
   await mbus.done(["stats"]);
   const whole = Deno.readFileSync(mbus.database);
   const foreign = fill("foreign", whole.slice());
@@ -162,7 +165,7 @@ Deno.test("a place that cannot hold a bus exits 3 and stays as it was", async ()
 });
 
 Deno.test(
-  "a newer schema, and a folder that others may write to, are refused",
+  "commands refuse a newer schema and a folder that other users may write to",
   {
     ignore: Deno.build.os === "windows",
   },
@@ -185,8 +188,8 @@ Deno.test(
   },
 );
 
-Deno.test("a full disk refuses the message and loses none", {
-  // A file system of its own needs root and Linux.
+Deno.test("send on a full disk fails and loses no message", {
+  // Mounting a file system needs root and Linux.
   ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
 }, async () => {
   await using mbus = new Mbus();

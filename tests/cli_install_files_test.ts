@@ -17,7 +17,7 @@ const IS_WINDOWS = Deno.build.os === "windows";
 const IS_ROOT = !IS_WINDOWS && Deno.uid() === 0;
 const SAMPLE = '{\n  "a": 1\n}\n';
 
-Deno.test("a file keeps its mode, and its backup has it, too", {
+Deno.test("install keeps a file's mode, and gives it to the backup", {
   ignore: IS_WINDOWS,
 }, async () => {
   await using home = new AgentsHome();
@@ -158,7 +158,7 @@ Deno.test("a changed text is backed up once, and the backup stays while it diffe
   Deno.writeTextFileSync(path, SAMPLE);
   assert.equal((await install()).backup, backup);
 
-  // An older version of ours, and then a change by the person.
+  // An older version of ours, then a change of the person.
   write(path, ours.replaceAll('"timeout": 2', '"timeout": 9'));
   const older = (await install()).backup!;
   assert.match(read(older)!, /"timeout": 9/);

@@ -112,9 +112,9 @@ Deno.test("--print-guide prints the text that --guide installs", async () => {
 Deno.test("invalid combinations of arguments are refused before any change", async () => {
   await using home = new AgentsHome();
   const cases: [string[], number, RegExp][] = [
-    [[], 2, /no agent is named; write "mbus install AGENT…" with some of/],
-    [["claude", "codx"], 2, /"codx" is no agent .*did you mean "codex"\?/],
-    [["kimi", "--project"], 1, /it has hooks for the user only. Omit --pro/],
+    [[], 2, /the agent is missing\. Write "mbus install AGENT…" with any of/],
+    [["claude", "codx"], 2, /agent "codx" is unknown\. Did you mean "codex"\?/],
+    [["kimi", "--project"], 1, /it has hooks for the user only; leave --pro/],
   ];
   for (const [args, code, message] of cases) {
     const ended = await home.run(["install", ...args]);
@@ -197,7 +197,7 @@ Deno.test("install without its packages names the fault, and other commands run"
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^mbus: Cannot edit configuration: the packages that do it are not here,.*\n$/,
+      /^mbus: Cannot edit configuration: the packages for it are not cached,.*\n$/,
     );
   }
   await home.done(["install", "--print-guide"], env);
@@ -206,7 +206,7 @@ Deno.test("install without its packages names the fault, and other commands run"
   assert.deepEqual(home.listing(), {});
 });
 
-/** Runs a command at a terminal where these lines are typed. */
+/** Runs a command at a terminal and types lines. */
 async function atTerminal(
   home: AgentsHome,
   args: string,
@@ -237,8 +237,8 @@ async function atTerminal(
   return new TextDecoder().decode(stdout).replaceAll("\r\n", "\n");
 }
 
-Deno.test("at a terminal each change is shown in colours and asked for", {
-  // util-linux's `script` makes the terminal.
+Deno.test("install at a terminal shows each change in colours and asks", {
+  // util-linux's `script` creates the terminal.
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using home = new AgentsHome();

@@ -61,7 +61,7 @@ Deno.test("a second install or uninstall does nothing", async () => {
   assert.deepEqual(home.listing(), bare);
 });
 
-Deno.test("people are shown the change as a unified diff", async () => {
+Deno.test("install prints its change as a unified diff", async () => {
   await using home = new AgentsHome();
   const path = home.path("opencode");
   const ours = home.files("opencode")[0].install(undefined);

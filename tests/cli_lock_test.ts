@@ -13,7 +13,7 @@ function as(mbus: Mbus, session: string) {
   };
 }
 
-/** What is held, as `session path type`, by paths. */
+/** Returns the holds as `session path type`, by paths. */
 async function held(mbus: Mbus): Promise<string[]> {
   const holds = await mbus.json(["locks"]);
   return holds.map(({ session, path, type }) =>
@@ -28,7 +28,7 @@ function refused({ code, stdout, stderr }: Ended, exit: number): string {
   return stderr;
 }
 
-Deno.test("who waits in one terminal gets the lock when the other unlocks", async () => {
+Deno.test("a waiter in one terminal gets the lock when the other unlocks", async () => {
   await using mbus = new Mbus();
   await using mine = await Shell.open(mbus, "mine", {
     vendor: "claude",
@@ -41,7 +41,7 @@ Deno.test("who waits in one terminal gets the lock when the other unlocks", asyn
   assert.equal(code, 0);
   await yours.start("mbus lock src/a.ts --wait 30s");
   assert.match(
-    await yours.aside(),
+    await yours.errorLine(),
     /^mbus: waiting for src\/a\.ts: mine \(claude\) holds src\/a\.ts exclusively since \d\d:\d\d:\d\d until \d\d:\d\d:\d\d, on task T-7\\x1b\[2J \("moving it"\)$/,
   );
   assert.equal((await mine.run("mbus unlock src/a.ts")).code, 0);
@@ -51,31 +51,31 @@ Deno.test("who waits in one terminal gets the lock when the other unlocks", asyn
   assert.deepEqual(await held(mbus), ["yours a.ts advisory"]);
 });
 
-Deno.test("who waits gets the lock when the other's session ends", async () => {
+Deno.test("a waiter gets the lock when the holder's session ends", async () => {
   await using mbus = new Mbus();
   await using mine = await Shell.open(mbus, "mine");
   await using yours = await Shell.open(mbus, "yours");
   await mine.run("mbus lock src/ --exclusive");
   await yours.start("mbus lock src/a.ts --wait 30s --exclusive");
-  await yours.aside();
+  await yours.errorLine();
   assert.equal((await mine.run("mbus end")).code, 0);
   assert.equal((await yours.ended()).code, 0);
   assert.deepEqual(await held(mbus), ["yours a.ts exclusive"]);
 });
 
-Deno.test("who waits gets the lock when the holder's process is killed", async () => {
+Deno.test("a waiter gets the lock when the holder's process is killed", async () => {
   await using mbus = new Mbus();
   await using mine = await Shell.open(mbus, "mine");
   await using yours = await Shell.open(mbus, "yours");
   await mine.run("mbus lock 'src/*.ts' --exclusive");
   await yours.start("mbus lock src/a.ts --wait 30s");
-  await yours.aside();
+  await yours.errorLine();
   await mine.kill();
   assert.equal((await yours.ended()).code, 0);
   assert.deepEqual(await held(mbus), ["yours a.ts advisory"]);
 });
 
-Deno.test("who is refused is told by whom, on which task, until when and what to do", async () => {
+Deno.test("a refused lock names the holder, its task, its lease and the remedy", async () => {
   await using mbus = new Mbus();
   await using mine = await Shell.open(mbus, "mine", { task: "T-7" });
   await mine.run("mbus lock src/a.ts --exclusive --for 1h --why 'moving it'");
@@ -95,14 +95,14 @@ Deno.test("who is refused is told by whom, on which task, until when and what to
   assert.deepEqual(await held(mbus), ["mine a.ts exclusive"]);
 });
 
-Deno.test("who waits is told again when it waits for another", async () => {
+Deno.test("a waiter prints its blockers again when they change", async () => {
   await using mbus = new Mbus();
   const [one, two, three] = ["one", "two", "three"].map((id) => as(mbus, id));
   await one.done("lock", "a.ts", "--exclusive");
   const second = two.start("lock", "a.ts", "--exclusive", "--wait", "30s");
-  assert.match((await second.aside())!, /: one .* holds a\.ts/);
+  assert.match((await second.errorLine())!, /: one .* holds a\.ts/);
   const third = three.start("lock", "a.ts", "--wait", "30s", "--json");
-  const waiting = JSON.parse((await third.aside())!).waiting;
+  const waiting = JSON.parse((await third.errorLine())!).waiting;
   assert.deepEqual(
     waiting.blockers.map((each: Record<string, unknown>) => [
       each.session,
@@ -112,7 +112,7 @@ Deno.test("who waits is told again when it waits for another", async () => {
   );
   await one.done("unlock", "a.ts");
   assert.equal(await second.end(), 0);
-  const next = JSON.parse((await third.aside())!).waiting;
+  const next = JSON.parse((await third.errorLine())!).waiting;
   assert.deepEqual([next.path, next.blockers[0].session], ["a.ts", "two"]);
   await two.done("unlock", "a.ts");
   const got = JSON.parse((await third.line())!);
@@ -120,13 +120,13 @@ Deno.test("who waits is told again when it waits for another", async () => {
   assert.equal(await third.end(), 0);
 });
 
-Deno.test("Ctrl-C and SIGTERM leave the queue", async () => {
+Deno.test("a waiter leaves the queue at Ctrl-C and SIGTERM", async () => {
   await using mbus = new Mbus();
   const [one, two] = ["one", "two"].map((id) => as(mbus, id));
   await one.done("lock", "z.ts", "--exclusive");
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     const waiting = two.start("lock", "a.ts", "z.ts", "--wait", "30s");
-    await waiting.aside();
+    await waiting.errorLine();
     assert.equal(await waiting.end(signal), code);
     const touches = await one.json("who", "z.ts");
     assert.deepEqual(touches.map(({ does }) => does), ["holds"]);
@@ -134,26 +134,26 @@ Deno.test("Ctrl-C and SIGTERM leave the queue", async () => {
   }
 });
 
-Deno.test("a cycle of waiters is refused, and spelled out", async () => {
+Deno.test("lock refuses a cycle of waiters and prints it", async () => {
   await using mbus = new Mbus();
   const [one, two] = ["one", "two"].map((id) => as(mbus, id));
   await one.done("lock", "a.ts", "--exclusive");
   await two.done("lock", "b.ts", "--exclusive");
   const waiting = one.start("lock", "b.ts", "--wait", "30s");
-  await waiting.aside();
+  await waiting.errorLine();
   const said = refused(await two.run("lock", "a.ts", "--wait", "30s"), 1);
   assert.match(said, /two waits for one on .*one waits for two on/);
   await two.done("unlock", "b.ts");
   assert.equal(await waiting.end(), 0);
 });
 
-Deno.test("several paths are taken in one order, whatever they are written in", async () => {
+Deno.test("lock acquires several paths in one order, in any written order", async () => {
   await using mbus = new Mbus();
   const [one, two] = ["one", "two"].map((id) => as(mbus, id));
   const paths = ["z.ts", "./sub/../a.ts", "a.ts"];
   await one.done("lock", "a.ts", "--exclusive");
   const first = two.start("lock", ...paths, "--exclusive", "--wait", "30s");
-  await first.aside();
+  await first.errorLine();
   assert.deepEqual(await held(mbus), ["one a.ts exclusive"], "a is first");
   await one.done("unlock", "a.ts");
   assert.equal(await first.end(), 0);
@@ -161,7 +161,7 @@ Deno.test("several paths are taken in one order, whatever they are written in", 
 
   await one.done("lock", "z.ts", "--exclusive");
   const second = two.start("lock", ...paths, "--exclusive", "--wait", "30s");
-  await second.aside();
+  await second.errorLine();
   assert.deepEqual(await held(mbus), [
     "one z.ts exclusive",
     "two a.ts exclusive",
@@ -170,7 +170,7 @@ Deno.test("several paths are taken in one order, whatever they are written in", 
   assert.equal(await second.end(), 0);
 });
 
-Deno.test("several paths are locked all or none", async () => {
+Deno.test("lock acquires all of several paths, or none", async () => {
   await using mbus = new Mbus();
   const [one, two] = ["one", "two"].map((id) => as(mbus, id));
   await one.done("lock", "b.ts", "--exclusive");
@@ -188,13 +188,13 @@ Deno.test("several paths are locked all or none", async () => {
     "one b.ts exclusive",
     "two a.ts advisory",
   ]);
-  // Nor is anything taken if one of them can be no path.
+  // No lock is acquired if one text is not a path.
   refused(await two.run("lock", "0.ts", "b\n.ts"), 2);
   refused(await two.run("lock", "0.ts", "/etc/hosts"), 2);
   assert.equal((await held(mbus)).length, 2);
 });
 
-Deno.test("what can be no path is refused in one sentence, and nothing is held", async () => {
+Deno.test("lock refuses text that is not a path, and holds no lock", async () => {
   await using mbus = new Mbus();
   const work = `${mbus.folder}/project`;
   await Deno.symlink("loop-b", `${work}/loop-a`);
@@ -233,7 +233,7 @@ Deno.test("what can be no path is refused in one sentence, and nothing is held",
   assert.deepEqual(await mbus.json(["poll", "file_conflict"]), []);
 });
 
-Deno.test("what does not exist yet is a file, or a folder with a slash at its end", async () => {
+Deno.test("a missing path is a file, or a folder with a slash at its end", async () => {
   await using mbus = new Mbus();
   const ann = as(mbus, "ann");
   const bob = as(mbus, "bob");
@@ -241,7 +241,7 @@ Deno.test("what does not exist yet is a file, or a folder with a slash at its en
   assert.equal(file.code, 0);
   assert.match(
     file.stderr,
-    /^mbus: src\/new does not exist yet and is taken for a file; end it with \//,
+    /^mbus: src\/new does not exist yet and is locked as a file\. Write it with \//,
   );
   await bob.done("lock", "src/new/a.ts");
   await bob.done("unlock", "src/new/a.ts");
@@ -249,7 +249,7 @@ Deno.test("what does not exist yet is a file, or a folder with a slash at its en
   const folder = await ann.run("lock", "src/new/", "--exclusive");
   assert.deepEqual([folder.code, folder.stderr], [0, ""]);
   refused(await bob.run("lock", "src/new/a.ts"), 1);
-  // What is called like a file is one without a word, as what exists is.
+  // A name like a file's, and an existing path, cause no warning.
   for (const path of ["src/other.ts", "a.ts"]) {
     assert.equal((await ann.run("lock", path)).stderr, "");
   }

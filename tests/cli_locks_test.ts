@@ -14,7 +14,7 @@ function as(mbus: Mbus, session: string) {
   };
 }
 
-/** What is held, as `session path type`, by paths. */
+/** Returns the holds as `session path type`, by paths. */
 async function held(mbus: Mbus): Promise<string[]> {
   const holds = await mbus.json(["locks"]);
   return holds.map(({ session, path, type }) =>
@@ -29,7 +29,7 @@ function refused({ code, stdout, stderr }: Ended, exit: number): string {
   return stderr;
 }
 
-Deno.test("what is not held, or under another token, can't be unlocked", async () => {
+Deno.test("unlock refuses a path that is not held, or has another token", async () => {
   await using mbus = new Mbus();
   const [one, two] = ["one", "two"].map((id) => as(mbus, id));
   await one.done("lock", "a.ts", "b.ts", "src/");
@@ -53,15 +53,18 @@ Deno.test("what is not held, or under another token, can't be unlocked", async (
     session: "one",
     released: true,
   });
-  // Locked twice, it is given back whole.
+  // A path that was locked twice is released at once.
   await one.done("lock", "b.ts");
   await one.done("unlock", "b.ts");
   assert.deepEqual(await held(mbus), ["one src advisory"]);
   assert.equal(await one.done("unlock", "--all"), "Released src.\n");
-  assert.equal(await one.done("unlock", "--all"), "Nothing was held.\n");
+  assert.equal(
+    await one.done("unlock", "--all"),
+    "This session holds no lock.\n",
+  );
 });
 
-Deno.test("an overdue lock is taken over only by who says so", async () => {
+Deno.test("lock takes over an overdue lock only with --take-over", async () => {
   await using mbus = new Mbus();
   const [one, two] = ["one", "two"].map((id) => as(mbus, id));
   const [{ token }] = await one.json(
@@ -83,7 +86,7 @@ Deno.test("an overdue lock is taken over only by who says so", async () => {
   assert.deepEqual(await held(mbus), ["two a.ts advisory"]);
 });
 
-Deno.test("overlapping advisory locks are told, here and in other worktrees", async () => {
+Deno.test("lock warns of overlapping advisory locks, also in other worktrees", async () => {
   await using mbus = new Mbus();
   const work = `${mbus.folder}/project`;
   const git = (...args: string[]) =>
@@ -127,9 +130,9 @@ Deno.test("overlapping advisory locks are told, here and in other worktrees", as
   assert.match(elsewhere.stderr, /merge risk, in another worktree: one /);
 });
 
-Deno.test("locks shows them to people, made harmless, and to programs", async () => {
+Deno.test("locks prints escaped text, and JSON", async () => {
   await using mbus = new Mbus();
-  assert.equal(await mbus.done(["locks"]), "Nothing is locked there.\n");
+  assert.equal(await mbus.done(["locks"]), "No locks.\n");
   await using mine = await Shell.open(mbus, "mine", { task: "T-\x1b[2J" });
   await mine.run("mbus lock src/ --exclusive --why '\x1b]0;title\x07'");
   const shown = await mbus.done(["locks"]);
@@ -157,7 +160,7 @@ Deno.test("locks shows them to people, made harmless, and to programs", async ()
   assert.deepEqual(await mbus.json(["locks", "other"]), []);
 });
 
-Deno.test("locks lists what is held in projects below the session's folder", async () => {
+Deno.test("locks lists the holds of projects below the session's folder", async () => {
   await using mbus = new Mbus();
   const one = as(mbus, "one");
   for (const below of ["r", "r/sub", "s"]) {

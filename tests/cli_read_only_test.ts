@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Mbus, type StartOptions } from "./cli/mbus.ts";
 
-// The bus folder as an agent's sandbox shows it: a read-only mount.
+// Mounts the bus folder read-only, as an agent's sandbox does.
 const SANDBOX: StartOptions = {
   through: [
     "unshare",
@@ -14,7 +14,7 @@ const SANDBOX: StartOptions = {
   ],
 };
 
-// A mount of one's own needs root and Linux.
+// Mounting needs root and Linux.
 const IGNORE = Deno.build.os !== "linux" || Deno.uid() !== 0;
 
 async function readsAndRefuses(mbus: Mbus): Promise<void> {
@@ -54,7 +54,7 @@ async function readsAndRefuses(mbus: Mbus): Promise<void> {
   assert.match(failed[0].remedy, /writable_roots/);
 }
 
-Deno.test("a read-only bus that nobody has open is read, and not written", {
+Deno.test("a read-only bus without open connections is read, and not written", {
   ignore: IGNORE,
 }, async () => {
   await using mbus = new Mbus();
@@ -62,26 +62,30 @@ Deno.test("a read-only bus that nobody has open is read, and not written", {
   await readsAndRefuses(mbus);
 });
 
-Deno.test("a read-only bus that others have open is read as it goes on", {
-  ignore: IGNORE,
-}, async () => {
-  await using mbus = new Mbus();
-  await mbus.done(["send", "build", '"kept"']);
-  const outside = mbus.start(["tail", "build", "--from", "start", "--json"]);
-  assert.match((await outside.line())!, /"kept"/);
-  await readsAndRefuses(mbus);
+Deno.test(
+  "a read-only bus that other processes write to is read as it changes",
+  {
+    ignore: IGNORE,
+  },
+  async () => {
+    await using mbus = new Mbus();
+    await mbus.done(["send", "build", '"kept"']);
+    const outside = mbus.start(["tail", "build", "--from", "start", "--json"]);
+    assert.match((await outside.line())!, /"kept"/);
+    await readsAndRefuses(mbus);
 
-  const inside = mbus.start(
-    ["tail", "build", "--from", "start", "--json"],
-    SANDBOX,
-  );
-  assert.match((await inside.line())!, /"kept"/);
-  await mbus.done(["send", "build", '"new"']);
-  assert.match((await inside.line())!, /"new"/);
-  assert.equal(await inside.end("SIGINT"), 130);
-});
+    const inside = mbus.start(
+      ["tail", "build", "--from", "start", "--json"],
+      SANDBOX,
+    );
+    assert.match((await inside.line())!, /"kept"/);
+    await mbus.done(["send", "build", '"new"']);
+    assert.match((await inside.line())!, /"new"/);
+    assert.equal(await inside.end("SIGINT"), 130);
+  },
+);
 
-Deno.test("a read-only place without a bus says what stands in the way", {
+Deno.test("a read-only folder without a bus is refused with the reason", {
   ignore: IGNORE,
 }, async () => {
   await using mbus = new Mbus();

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Mbus, type Running } from "./cli/mbus.ts";
 
-/** Waits until a durable reader or a bell stands: what is sent is pushed. */
+/** Waits until the tail listens, so that messages are pushed to it. */
 async function standing(tail: Running, mbus: Mbus): Promise<void> {
-  // A first message on a channel of its own says that the tail has begun.
+  // A first message on another channel shows that the tail has started.
   await mbus.done(["send", "ready", "0"]);
   let line: string | undefined;
   do line = await tail.line(); while (!/"channel":"ready"/.test(line!));
@@ -13,7 +13,7 @@ function payloadOf(line: string | undefined): unknown {
   return JSON.parse(line!).payload;
 }
 
-Deno.test("tail prints what comes, from where it is told to", async () => {
+Deno.test("tail prints messages from its start position", async () => {
   await using mbus = new Mbus();
   await mbus.done(["send", "state", '"kept"']);
   const kept = await mbus.json(["poll", "state"]);
@@ -45,7 +45,7 @@ Deno.test("tail prints what comes, from where it is told to", async () => {
   assert.match(human, /\d\d:\d\d:\d\d {2}other {2,}tester +"not wanted"\n$/s);
 });
 
-Deno.test("a timeout is what was asked for, but not instead of messages", async () => {
+Deno.test("tail exits with 0 at --timeout, and with 1 before --count messages", async () => {
   await using mbus = new Mbus();
   assert.deepEqual(await mbus.run(["tail", "--timeout", "10ms"]), {
     code: 0,
@@ -56,7 +56,7 @@ Deno.test("a timeout is what was asked for, but not instead of messages", async 
   assert.equal(short.code, 1);
 });
 
-Deno.test("SIGTERM ends a tail in good order: no bell and no lease stays", {
+Deno.test("tail leaves no bell and no lease after SIGTERM", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using mbus = new Mbus();
@@ -72,13 +72,13 @@ Deno.test("SIGTERM ends a tail in good order: no bell and no lease stays", {
   );
   assert.equal(await tail.end("SIGTERM"), 143);
   assert.deepEqual([...Deno.readDirSync(`${mbus.home}/bells`)], []);
-  // Free at once, without a purge or a judgement of the process.
+  // Released at once, without a purge or a check of the process.
   const next = mbus.start(args);
   await standing(next, mbus);
   assert.equal(await next.end("SIGINT"), 130);
 });
 
-Deno.test("a durable tail that is killed and started again misses nothing", {
+Deno.test("tail --durable misses no message after it was killed", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using mbus = new Mbus();
@@ -98,9 +98,9 @@ Deno.test("a durable tail that is killed and started again misses nothing", {
   for (let round = 0; round < 3; round++) {
     const tail = mbus.start(args);
     await Promise.all([send(), send()]);
-    // It is killed between two messages, at whatever it is doing then.
+    // The tail is killed between two messages, at any step.
     seen.push(payloadOf(await tail.line()), payloadOf(await tail.line()));
-    // What it had written by then counts; a line that it was at does not.
+    // Complete lines count; an incomplete one does not.
     for (const line of await tail.kill()) seen.push(payloadOf(line));
     await send();
   }
@@ -118,7 +118,7 @@ Deno.test("a durable tail that is killed and started again misses nothing", {
   assert.equal(once.stdout, "", "what was acknowledged does not come again");
 });
 
-Deno.test("what a durable name has lost is told", async () => {
+Deno.test("tail --durable prints how many messages it lost", async () => {
   await using mbus = new Mbus();
   const args = ["tail", "build", "--durable", "ci", "--timeout", "50ms"];
   await mbus.done([...args, "--from", "start"]);
@@ -129,21 +129,21 @@ Deno.test("what a durable name has lost is told", async () => {
   await mbus.done(["send", "build", "3", "--ttl", "1ms"]);
   await mbus.done(["purge"]);
   const { stderr } = await mbus.run(args);
-  // What was told before is not told again.
+  // A reported loss is not reported again.
   assert.equal(
     stderr,
-    'mbus: 1 message for "ci" was over before it was read.\n',
+    'mbus: 1 message for "ci" expired before it was read.\n',
   );
   assert.deepEqual(await mbus.json(args), []);
 });
 
-Deno.test("a reader that has gone ends a command quietly", async () => {
+Deno.test("a command ends without an error when its reader has gone", async () => {
   await using mbus = new Mbus();
   const tail = mbus.start(["tail", "--json"]);
   await mbus.reach(tail);
   await tail.leave();
   await mbus.done(["send", "state", "1"]);
-  assert.equal(await tail.aside(), undefined);
+  assert.equal(await tail.errorLine(), undefined);
   assert.equal(await tail.end(), 0);
 
   const piped = await new Deno.Command("sh", {

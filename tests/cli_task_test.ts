@@ -11,13 +11,13 @@ function refused({ code, stdout, stderr }: Ended, exit: number): string {
   return stderr;
 }
 
-/** The tasks as `id status session`. */
+/** Returns the tasks as `id status session`. */
 async function tasks(mbus: Mbus): Promise<string[]> {
   const all = await mbus.json(["task", "list"]);
   return all.map(({ id, status, session }) => `${id} ${status} ${session}`);
 }
 
-Deno.test("tasks are posted, chosen, claimed and ended", async () => {
+Deno.test("task posts, lists, claims and ends tasks", async () => {
   await using mbus = new Mbus();
   const posted = await mbus.done(
     ["task", "post", "write it", "--id", "T-1", "--kind", "code"],
@@ -83,7 +83,7 @@ Deno.test("tasks are posted, chosen, claimed and ended", async () => {
   assert.deepEqual(open.map(({ id }) => id), ["T-3", "T-4"]);
 });
 
-Deno.test("only who has claimed a task, under its token, renews or ends it", async () => {
+Deno.test("task renews or ends a task only for its holder, under its token", async () => {
   await using mbus = new Mbus();
   await mbus.done(["task", "post", "one", "--id", "T-1"]);
   const ends = ["renew", "done", "fail", "release"];
@@ -95,7 +95,7 @@ Deno.test("only who has claimed a task, under its token, renews or ends it", asy
   for (const act of ends) {
     assert.match(
       refused(await mbus.run(["task", act, "T-1"], AS_TWO), 1),
-      /tester has claimed it, and this is two/,
+      /claimed by tester, and this session is two/,
     );
     const old = String(Number(token) + 100);
     assert.match(
@@ -112,15 +112,15 @@ Deno.test("only who has claimed a task, under its token, renews or ends it", asy
   for (const act of ends) {
     assert.match(
       refused(await mbus.run(["task", act, "T-1"]), 1),
-      /it is done already/,
+      /the task is done/,
     );
   }
 });
 
-Deno.test("a claim that ran out is over", async () => {
+Deno.test("task next claims a task again whose claim expired", async () => {
   await using mbus = new Mbus();
   await mbus.done(["task", "post", "one", "--id", "T-1"]);
-  // Over before another process has started.
+  // Expired before the next process has started.
   await mbus.done(["task", "claim", "T-1", "--for", "1ms"]);
   refused(await mbus.run(["task", "renew", "T-1"]), 1);
   refused(await mbus.run(["task", "done", "T-1"]), 1);
@@ -129,7 +129,7 @@ Deno.test("a claim that ran out is over", async () => {
   assert.deepEqual([again.id, again.attempts], ["T-1", 2]);
 });
 
-Deno.test("the claims of a session that ended or was killed are open again", async () => {
+Deno.test("tasks of a session that ended or was killed are open again", async () => {
   await using mbus = new Mbus();
   for (const id of ["T-1", "T-2"]) {
     await mbus.done(["task", "post", id, "--id", id]);
@@ -148,7 +148,7 @@ Deno.test("the claims of a session that ended or was killed are open again", asy
     "T-1 open undefined",
     "T-2 open undefined",
   ]);
-  // Registered anew, it does not have them back.
+  // Registered again, the session does not get them back.
   assert.equal((await yours.run("mbus task done T-2 2>&1")).code, 1);
   assert.deepEqual(await tasks(mbus), [
     "T-1 open undefined",
@@ -156,7 +156,7 @@ Deno.test("the claims of a session that ended or was killed are open again", asy
   ]);
 });
 
-Deno.test("many claim at once, and each task has one winner", async () => {
+Deno.test("task next gives each task to one of many sessions at once", async () => {
   await using mbus = new Mbus();
   const ids = ["T-1", "T-2", "T-3"];
   for (const id of ids) await mbus.done(["task", "post", id, "--id", id]);
@@ -176,7 +176,7 @@ Deno.test("many claim at once, and each task has one winner", async () => {
   );
 });
 
-Deno.test("what will not do is refused, and nothing is posted", async () => {
+Deno.test("task refuses wrong input and posts no task", async () => {
   await using mbus = new Mbus();
   await mbus.done(["task", "post", "one", "--id", "T-1"]);
   const post = (...args: string[]) => mbus.run(["task", "post", ...args]);
@@ -202,7 +202,7 @@ Deno.test("what will not do is refused, and nothing is posted", async () => {
   refused(await mbus.run(["task"]), 2);
   assert.match(
     refused(await mbus.run(["task", "clam", "T-1"]), 2),
-    /did you mean "claim"/,
+    /Did you mean "claim"/,
   );
   refused(await mbus.run(["task", "claim", "T-1", "--for", "25h"]), 2);
   refused(await mbus.run(["task", "claim", "no such"]), 2);
@@ -213,7 +213,7 @@ Deno.test("what will not do is refused, and nothing is posted", async () => {
   assert.deepEqual(await tasks(mbus), ["T-1 open undefined"]);
 });
 
-Deno.test("tasks are shown to people, made harmless", async () => {
+Deno.test("task list and task show print escaped text", async () => {
   await using mbus = new Mbus();
   assert.equal(await mbus.done(["task", "list"]), "No tasks.\n");
   await mbus.done(["task", "post", "\x1b[2Jclear", "--id", "T-1"]);

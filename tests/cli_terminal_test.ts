@@ -38,7 +38,7 @@ function unwrapped(text: string): string {
 }
 
 Deno.test("a terminal gets colours and lines of its width, a pipe plain ones", {
-  // util-linux's `script` makes the terminal.
+  // util-linux's `script` creates the terminal.
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using mbus = new Mbus();
@@ -99,7 +99,7 @@ Deno.test("a terminal of 80 columns wraps a reason and cuts nothing", {
   assert.match(await shown("sessions"), /3f2a9c1e-/);
   assert.match(
     await shown("doctor"),
-    /ok session tester \(.*\), as it was named/,
+    /ok session tester \(.*\), because MBUS_SESSION names it/,
   );
 });
 

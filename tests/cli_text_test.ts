@@ -6,7 +6,7 @@ import { tableLines } from "../lib/cli/output/table.ts";
 import { padText, textWidth, wrapText } from "../lib/cli/output/text_width.ts";
 import { visible, visibleJson } from "../lib/cli/output/visible_text.ts";
 
-Deno.test("durations are read with their units, a bare number in seconds", () => {
+Deno.test("parseDuration() reads units, and a bare number as seconds", () => {
   const cases: [string, number | undefined][] = [
     ["500ms", 500],
     ["60s", 60_000],
@@ -26,7 +26,7 @@ Deno.test("durations are read with their units, a bare number in seconds", () =>
   for (const [text, ms] of cases) assert.equal(parseDuration(text), ms, text);
 });
 
-Deno.test("durations and sizes are shown in few words", () => {
+Deno.test("renderDuration() and renderBytes() print the largest units", () => {
   assert.deepEqual(
     [0, 999, 1000, 59_999, 61_000, 3_600_000, 90_000_000, -61_000].map(
       renderDuration,
@@ -39,7 +39,7 @@ Deno.test("durations and sizes are shown in few words", () => {
   );
 });
 
-Deno.test("a mistyped name finds the nearest one, and nonsense finds none", () => {
+Deno.test("nearestName() returns the nearest name, and undefined for nonsense", () => {
   const names = ["send", "sessions", "stats", "tail", "register"];
   assert.equal(nearestName("sned", names), "send");
   assert.equal(nearestName("SEND", names), "send");
@@ -52,7 +52,7 @@ Deno.test("a mistyped name finds the nearest one, and nonsense finds none", () =
   assert.equal(editsBetween("kitten", "sitting"), 3);
 });
 
-Deno.test("widths are those that a terminal shows", () => {
+Deno.test("textWidth() returns the columns on a terminal", () => {
   assert.equal(textWidth("plain"), 5);
   assert.equal(textWidth("日本"), 4);
   assert.equal(textWidth("e\u0301"), 1);
@@ -62,7 +62,7 @@ Deno.test("widths are those that a terminal shows", () => {
   assert.equal(padText("7", 3, "right"), "  7");
 });
 
-Deno.test("nothing of others acts on a terminal, and JSON stays what it was", () => {
+Deno.test("visible() escapes control characters, and visibleJson() keeps the value", () => {
   const hostile =
     "\x1b[31mred\x07\x9b2J\u202egnp\u2066\u200b\u{e0041}\ud800\n\u2028\x7f";
   const shown = visible(hostile);
@@ -98,7 +98,7 @@ Deno.test("wrapText() breaks at spaces, else after / or -, else anywhere", () =>
   }
 });
 
-Deno.test("columns are aligned, whatever is in them", () => {
+Deno.test("tableLines() aligns columns of any text", () => {
   const lines = tableLines(
     [{ heading: "ID" }, { heading: "N", align: "right" }, { heading: "WHAT" }],
     [

@@ -47,7 +47,7 @@ Deno.test("a guide that another agent reads stays until that agent is uninstalle
   assert.equal(read(guide), "# Mine");
 });
 
-Deno.test("--all finds every agent in both scopes, and the git guard", async () => {
+Deno.test("uninstall --all removes every agent in both scopes, and the git guard", async () => {
   await using home = new AgentsHome();
   await run("git", ["init", "--quiet", home.project]);
   const hook = `${home.project}/.git/hooks/pre-commit`;
@@ -81,7 +81,7 @@ Deno.test("--all finds every agent in both scopes, and the git guard", async () 
   assert.equal(await home.done(["uninstall", "--all"]), "Nothing to do.\n");
 });
 
-Deno.test("--all --purge leaves an empty home", {
+Deno.test("uninstall --all --purge leaves an empty home", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using home = new AgentsHome();
@@ -124,7 +124,7 @@ Deno.test("--all --purge leaves an empty home", {
   assert.match(told, /^bus: .*\/message-bus removed\.$/m);
   assert.match(told, /^launcher: .*\/\.local\/bin\/mbus removed\.$/m);
   const { [`${home.user}/.claude`]: folder, ...rest } = home.listing();
-  // The person's own change of that file.
+  // A change of the person.
   assert.match(folder, /^folder/);
   assert.deepEqual(Object.keys(rest), [claude]);
   assert.equal(read(claude), '{ "a": 2 }');
@@ -132,7 +132,7 @@ Deno.test("--all --purge leaves an empty home", {
   assert.deepEqual(home.listing(), {});
 });
 
-Deno.test("a purge needs a yes, --all, and no living session", async () => {
+Deno.test("uninstall --purge needs a yes, --all, and no live session", async () => {
   await using home = new AgentsHome();
   await home.done(["install", "claude"]);
   await home.done(["send", "state", "1"]);
@@ -144,11 +144,11 @@ Deno.test("a purge needs a yes, --all, and no living session", async () => {
     [["--all", "--purge", "--yes"], 1, /End them, or write --force\.$/m],
     [["--all", "--purge", "--force"], 2, /needs consent\. Write --yes/],
     [["--purge", "--yes", "claude"], 2, /--purge needs --all/],
-    [["--all", "--force"], 2, /--force is for --purge/],
+    [["--all", "--force"], 2, /--force needs --purge/],
     [["--all", "--purge", "--yes", "--user"], 2, /for both scopes/],
-    [["--all", "claude"], 2, /--all is every agent/],
-    [[], 2, /no agent is named/],
-    [["cladue"], 2, /did you mean "claude"\?/],
+    [["--all", "claude"], 2, /--all and agents exclude each other/],
+    [[], 2, /the agent is missing/],
+    [["cladue"], 2, /Did you mean "claude"\?/],
   ];
   for (const [args, code, message] of refusals) {
     const ended = await home.run(["uninstall", ...args]);
@@ -197,7 +197,7 @@ Deno.test("a purge removes only our files, and follows no link", {
   );
   assert.equal(read(`${elsewhere}/messaging.db`), "theirs");
 
-  // The whole folder, and the one of the database, as links.
+  // The bus folder, then that of the database, is a link.
   const link = `${home.folder}/link`;
   Deno.symlinkSync(elsewhere, link);
   const { code, stderr } = await home.run([...purge, "--home", link]);

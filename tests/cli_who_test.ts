@@ -6,11 +6,11 @@ import { run } from "./fixture.ts";
 
 const AS_TWO = { env: { MBUS_SESSION: "two" } };
 
-Deno.test("who says who holds, waits for and edits a file, here and elsewhere", async () => {
+Deno.test("who lists holders, waiters and editors, also of other worktrees", async () => {
   await using mbus = new Mbus();
   const work = `${mbus.folder}/project`;
   const other = `${mbus.folder}/other`;
-  assert.equal(await mbus.done(["who", "src/a.ts"]), "Nobody.\n");
+  assert.equal(await mbus.done(["who", "src/a.ts"]), "No session uses it.\n");
   const git = (...args: string[]) =>
     run("git", [
       "-C",
@@ -35,7 +35,7 @@ Deno.test("who says who holds, waits for and edits a file, here and elsewhere", 
     ["lock", "src/a.ts", "--exclusive", "--wait", "1m"],
     AS_TWO,
   );
-  await waiting.aside();
+  await waiting.errorLine();
   await using _editor = await Shell.open(mbus, "editor", { task: "T-7" });
   await using gone = await Shell.open(mbus, "gone");
   const edit = async (session: string, files: string[]) => {
@@ -83,7 +83,7 @@ Deno.test("who says who holds, waits for and edits a file, here and elsewhere", 
   );
   assert.match(lines[4], /^ +editor +edits +src\/a\.ts +- +T-7 +-$/);
 
-  // From the other worktree it is the other way round.
+  // Seen from the other worktree, here and there are swapped.
   const there = await mbus.json(["who", "src/a.ts"], { cwd: other });
   assert.deepEqual(
     there.filter(({ does }) => does === "holds")
@@ -91,10 +91,10 @@ Deno.test("who says who holds, waits for and edits a file, here and elsewhere", 
     ["here far", "other-worktree tester"],
   );
   assert.equal(await waiting.end("SIGINT"), 130);
-  assert.equal(await mbus.done(["who", "docs/x.md"]), "Nobody.\n");
+  assert.equal(await mbus.done(["who", "docs/x.md"]), "No session uses it.\n");
 });
 
-Deno.test("who shows the edits that were stopped, which real hooks tell once", async () => {
+Deno.test("who lists denied edits, which hooks report once", async () => {
   await using mbus = new Mbus();
   const cwd = `${mbus.folder}/project`;
   const path = `${cwd}/a.ts`;
@@ -130,5 +130,5 @@ Deno.test("who shows the edits that were stopped, which real hooks tell once", a
     [["conflict", "here", "a.ts", ["ada", "bob"]]],
   );
   const text = await mbus.done(["who", "a.ts"]);
-  assert.match(text, /^ +ada +edit stopped: bob held it +a\.ts +\d+\S+ /m);
+  assert.match(text, /^ +ada +edit denied: bob held it +a\.ts +\d+\S+ /m);
 });

@@ -6,10 +6,10 @@ import { until } from "./fixture.ts";
 
 const HOLDER = /^with-lock-\d+-[0-9a-z]{4}$/;
 
-/** Prints a line, and then waits until it is ended. */
+/** Command that prints a line and waits until it is ended. */
 const STAYS = ["sh", "-c", "echo here; exec sleep 600"];
 
-Deno.test("a lock is held while a command runs, under a session of its own", async () => {
+Deno.test("with-lock holds a lock while a command runs, under its own session", async () => {
   await using mbus = new Mbus();
   const running = mbus.start(
     ["with-lock", "src/", "--exclusive", "--", ...STAYS],
@@ -19,7 +19,7 @@ Deno.test("a lock is held while a command runs, under a session of its own", asy
   assert.match(String(hold.session), HOLDER);
   assert.deepEqual([hold.type, hold.why], ["exclusive", "runs sh for tester"]);
   assert.deepEqual(rest, []);
-  // Not even the session that called it gets in: it runs on its own.
+  // The calling session conflicts, too: the command has its own session.
   assert.equal((await mbus.run(["lock", "src/a.ts"])).code, 1);
   assert.equal(await running.end("SIGTERM"), 143, "the command's own end");
   assert.deepEqual(await mbus.json(["locks"]), []);
@@ -27,7 +27,7 @@ Deno.test("a lock is held while a command runs, under a session of its own", asy
   assert.ok(sessions.every(({ id }) => !HOLDER.test(String(id))));
 });
 
-Deno.test("an agent that runs under it may edit what it holds", async () => {
+Deno.test("with-lock lets an agent below it edit the locked files", async () => {
   await using mbus = new Mbus();
   const folder = Deno.realPathSync(`${mbus.folder}/project`);
   const ada = { session: "ada", cwd: folder, path: "src/a.ts" };
@@ -57,7 +57,7 @@ Deno.test("an agent that runs under it may edit what it holds", async () => {
   assert.equal(await running.end("SIGTERM"), 143);
 });
 
-Deno.test("the command's input, output and exit code are passed through", async () => {
+Deno.test("with-lock passes input, output and exit code through", async () => {
   await using mbus = new Mbus();
   const args = ["with-lock", "a.ts", "--"];
   const cat = await mbus.run([...args, "cat"], { input: "one\ntwo" });
@@ -69,7 +69,7 @@ Deno.test("the command's input, output and exit code are passed through", async 
     stderr: "aside\n",
   });
   assert.equal((await sh("kill -KILL $$")).code, 137);
-  // What follows the command is its own, whatever it looks like.
+  // Arguments after the command belong to it, even if they look like options.
   const echo = await mbus.run([...args, "echo", "--exclusive", "--", "-x"]);
   assert.equal(echo.stdout, "--exclusive -- -x\n");
   assert.equal((await mbus.run([...args, "no-such-program"])).code, 127);
@@ -79,7 +79,7 @@ Deno.test("the command's input, output and exit code are passed through", async 
   assert.deepEqual(await mbus.json(["locks"]), []);
 });
 
-Deno.test("signals reach the command", async () => {
+Deno.test("with-lock forwards signals to the command", async () => {
   await using mbus = new Mbus();
   for (const [signal, code] of [["SIGINT", 3], ["SIGTERM", 4]] as const) {
     const script = `trap 'exit ${code}' ${signal.slice(3)}; echo here; ` +
@@ -90,7 +90,7 @@ Deno.test("signals reach the command", async () => {
   }
 });
 
-Deno.test("killed, it holds nothing any more", async () => {
+Deno.test("with-lock holds no lock after it was killed", async () => {
   await using mbus = new Mbus();
   const script = "echo $$; exec sleep 600";
   const running = mbus.start(
@@ -98,9 +98,9 @@ Deno.test("killed, it holds nothing any more", async () => {
   );
   const command = Number(await running.line());
   const next = mbus.start(["lock", "a.ts", "--wait", "30s", "--json"]);
-  assert.match((await next.aside())!, /"waiting"/);
+  assert.match((await next.errorLine())!, /"waiting"/);
   try {
-    // Its command goes on, and has its output.
+    // The command goes on, with its output.
     Deno.kill(running.pid, "SIGKILL");
     assert.equal(JSON.parse((await next.line())!).session, "tester");
     assert.equal(await next.end(), 0);
@@ -110,11 +110,11 @@ Deno.test("killed, it holds nothing any more", async () => {
   }
 });
 
-Deno.test("two that one session calls shut each other out", async () => {
+Deno.test("two with-lock calls of one session exclude each other", async () => {
   await using mbus = new Mbus();
   const file = `${mbus.folder}/project/count`;
   await Deno.writeTextFile(file, "0");
-  // Reads, lets others in, and writes: whoever is not alone loses a count.
+  // Reads, pauses and writes: without exclusion a count is lost.
   const script = `n=$(cat count); sleep 0.02; echo $((n + 1)) > count`;
   const ended = await Promise.all(Array.from({ length: 6 }, () =>
     mbus.run(
@@ -125,7 +125,7 @@ Deno.test("two that one session calls shut each other out", async () => {
   assert.equal((await Deno.readTextFile(file)).trim(), "6");
 });
 
-Deno.test("what the caller holds is not in the way, what others hold is", async () => {
+Deno.test("with-lock conflicts with others' locks, not with its caller's", async () => {
   await using mbus = new Mbus();
   await mbus.done(["lock", "src/a.ts"]);
   await mbus.done(["lock", "src/b.ts", "--exclusive"]);
@@ -154,21 +154,21 @@ Deno.test("what the caller holds is not in the way, what others hold is", async 
   assert.equal((await mbus.json(["locks"])).length, 2);
 });
 
-Deno.test("waiting, the caller's locks let it in and Ctrl-C lets it go", async () => {
+Deno.test("with-lock waits beside its caller's locks, and Ctrl-C ends the wait", async () => {
   await using mbus = new Mbus();
   await mbus.done(["lock", "a.ts"]);
   const env = { MBUS_SESSION: "other" };
   await mbus.done(["lock", "b.ts"], { env });
   const args = ["with-lock", "*.ts", "--exclusive", "--wait", "1m", "--"];
   const waiting = mbus.start([...args, "echo", "ran"]);
-  assert.match((await waiting.aside())!, /waiting for \*\.ts: other/);
+  assert.match((await waiting.errorLine())!, /waiting for \*\.ts: other/);
   await mbus.done(["unlock", "b.ts"], { env });
   assert.equal(await waiting.line(), "ran");
   assert.equal(await waiting.end(), 0);
 
   await mbus.done(["lock", "b.ts"], { env });
   const stopped = mbus.start([...args, "echo", "ran"]);
-  await stopped.aside();
+  await stopped.errorLine();
   assert.equal(await stopped.end("SIGINT"), 130);
   const holders = (await mbus.json(["who", "*.ts"])).filter(({ does }) =>
     does !== "conflict"
@@ -179,11 +179,11 @@ Deno.test("waiting, the caller's locks let it in and Ctrl-C lets it go", async (
   );
 });
 
-Deno.test("what runs in it acts for the caller, and is let in", async () => {
+Deno.test("mbus calls inside with-lock act for the caller", async () => {
   await using mbus = new Mbus();
   await using shell = await Shell.open(mbus, "mine");
   const inside = await shell.run(
-    // The function is not a program: it is written out for the inner shell.
+    // A function is not a program, so it is defined again in the inner shell.
     `mbus with-lock src/ --exclusive -- sh -c '
        mbus() { "$DENO" run -q --cached-only -A "$CLI" "$@"; }
        mbus lock src/a.ts --json && mbus send chat 1 --json &&
@@ -200,7 +200,7 @@ Deno.test("what runs in it acts for the caller, and is let in", async () => {
   });
 });
 
-Deno.test("a command line without a path or a command is refused", async () => {
+Deno.test("with-lock refuses a command line without a path or a command", async () => {
   await using mbus = new Mbus();
   for (
     const args of [

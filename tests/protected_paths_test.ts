@@ -216,7 +216,7 @@ test("a named resource is locked, shown, waited for and released", async (place)
   assert.match(await place.as("B", "locks", "@git/head"), /@git\/head/);
   assert.equal(
     await place.as("B", "locks", "src"),
-    "Nothing is locked there.\n",
+    "No locks.\n",
   );
   const refused = await place.mbus.run(
     ["with-lock", "@git/head", "--exclusive", "--", "true"],
@@ -228,7 +228,7 @@ test("a named resource is locked, shown, waited for and released", async (place)
     ["lock", "@git/head", "--exclusive", "--wait", "1m", "--json"],
     { cwd: place.project, env: { MBUS_SESSION: "B" } },
   );
-  await waiting.aside();
+  await waiting.errorLine();
   assert.equal(
     await place.as("A", "unlock", "@git/head"),
     "Released @git/head.\n",

@@ -1,12 +1,12 @@
 /**
- * Lines out of chunks of text.
+ * Lines of a stream of text.
  *
  * @module
  */
 
-/** Splits text at its newlines; what follows the last one is a line, too. */
+/** Splits text at line breaks; text after the last one is a line, too. */
 export class TextLineStream extends TransformStream<string, string> {
-  /** Makes one. */
+  /** Creates the stream. */
   constructor() {
     let rest = "";
     super({

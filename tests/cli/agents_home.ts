@@ -1,6 +1,6 @@
 /**
- * A home folder and a project with the configuration of coding agents in it,
- * and `mbus install` and `uninstall` as processes of their own.
+ * Home folder and project with configuration of coding agents, in which `mbus
+ * install` and `uninstall` run as child processes.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type {
 import { AGENT_CONFIGS } from "../../lib/install/agents/configs.ts";
 import { Mbus, type StartOptions } from "./mbus.ts";
 
-/** Both scopes. */
+/** Options of both scopes. */
 export const SCOPES: readonly ConfigScope[] = ["user", "project"];
 
 /** An event of each agent whose configuration is JSON. */
@@ -27,7 +27,7 @@ export const EVENTS: Partial<Record<AgentName, string>> = {
   droid: "PreToolUse",
 };
 
-/** What became of one part, as `--json` prints it. */
+/** Outcome of one part, as `--json` prints it. */
 export interface Told {
   readonly agent?: string;
   readonly scope?: string;
@@ -42,30 +42,30 @@ export interface Told {
   readonly column?: number;
 }
 
-/** The home folder, the project, and the commands. */
+/** Home folder and project, and commands that run in them. */
 export class AgentsHome extends Mbus {
   /** The home folder. */
   readonly user: string = `${this.folder}/home`;
   /** The project. */
   readonly project: string = `${this.folder}/project`;
-  /** Where the agents look. */
+  /** Paths of the agents' configuration. */
   readonly place: ConfigPlace = {
     home: this.user,
     project: this.project,
     env: () => undefined,
   };
 
-  /** The files of an agent's hooks. */
+  /** Returns the files of an agent's hooks. */
   files(agent: AgentName, scope: ConfigScope = "user"): ConfigFile[] {
     return AGENT_CONFIGS[agent].files(scope, this.place);
   }
 
-  /** The path of an agent's first file. */
+  /** Returns the path of an agent's first file. */
   path(agent: AgentName, scope: ConfigScope = "user"): string {
     return this.files(agent, scope)[0].path;
   }
 
-  /** Runs a command that must do its work; returns what it told. */
+  /** Runs a command that must succeed; returns its outcomes. */
   async told(
     args: readonly string[],
     options?: StartOptions,
@@ -73,19 +73,19 @@ export class AgentsHome extends Mbus {
     return await this.json(args, options) as unknown as Told[];
   }
 
-  /** Everything below the folders of the person and the project. */
+  /** Returns all files below the home folder and the project. */
   listing(): Record<string, string> {
     return { ...listingOf(this.user), ...listingOf(this.project) };
   }
 }
 
-/** Writes a file and the folders above it. */
+/** Writes a file, and creates the folders above it. */
 export function write(path: string, text: string): void {
   Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   Deno.writeTextFileSync(path, text);
 }
 
-/** Puts a sample into every file of all agents but opencode. */
+/** Writes a sample to each file of all agents but opencode. */
 export function writeSamples(
   home: AgentsHome,
   json: string,
@@ -102,7 +102,7 @@ export function writeSamples(
   }
 }
 
-/** A file's text, with its byte order mark; undefined if there is no file. */
+/** Returns a file's text with its byte order mark; undefined if it is missing. */
 export function read(path: string): string | undefined {
   try {
     return new TextDecoder("utf-8", { ignoreBOM: true })
@@ -113,7 +113,7 @@ export function read(path: string): string | undefined {
   }
 }
 
-/** The names below a folder, each with its text, its kind and its mode. */
+/** Returns the names below a folder, each with its text, kind and mode. */
 export function listingOf(folder: string): Record<string, string> {
   const all: Record<string, string> = {};
   for (const { name, isDirectory, isSymlink } of Deno.readDirSync(folder)) {

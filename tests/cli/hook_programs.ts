@@ -1,8 +1,8 @@
 /**
- * The programs that manage git's hooks, as people install them.
+ * Programs that manage git's hooks, installed as people install them.
  *
- * They are fetched once by their package managers. Where that cannot be, or the
- * program is not on this machine, the tests that need it are ignored.
+ * Their package managers fetch them once. If that fails, or the package manager is
+ * not installed, the tests that need the program are ignored.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import type { Repository } from "./repository.ts";
 
 /** A program that manages git's hooks. */
 export interface HookProgram {
-  /** Its name. */
+  /** Name of the program. */
   readonly name: "husky" | "lefthook" | "pre-commit";
-  /** Whether it can be run here. */
+  /** Whether the program runs on this machine. */
   readonly isHere: boolean;
   /** Sets the shell command that its hook runs before each commit. */
   configure(repository: Repository, command: string): Promise<void>;
-  /** Puts its hooks up, as it does each time when it is installed. */
+  /** Installs its hooks, as each installation of packages does. */
   install(repository: Repository): Promise<void>;
 }
 
@@ -62,7 +62,7 @@ export const lefthook: HookProgram = {
     );
   },
   async install(repository) {
-    // As the package does it whenever it is installed.
+    // The package's own script does the same at each installation.
     await started(repository, LEFTHOOK, ["install", "--force"]);
   },
 };
@@ -87,7 +87,7 @@ export const preCommit: HookProgram = {
   },
 };
 
-/** All of them. */
+/** All programs that manage hooks. */
 export const HOOK_PROGRAMS: readonly HookProgram[] = [
   husky,
   lefthook,

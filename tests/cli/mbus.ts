@@ -1,19 +1,19 @@
 /**
- * The real program on a fresh bus: each command is a process of its own, with
- * a home folder and an environment that hold nothing of this machine's.
+ * The real program on a fresh bus. Each command is a child process, with a home
+ * folder and an environment that are independent of this machine.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
 
-/** The checkout. */
+/** Folder of the checkout. */
 export const ROOT = decodeURIComponent(
   new URL("../..", import.meta.url).pathname,
 )
   .replace(/\/$/, "");
 
-/** What is put before a command's arguments. */
+/** Arguments of the runtime before those of the command. */
 const PROGRAM = [
   "run",
   "--quiet",
@@ -22,30 +22,30 @@ const PROGRAM = [
   `${ROOT}/cli.ts`,
 ];
 
-/** What a command that has ended left behind. */
+/** Result of a command that has ended. */
 export interface Ended {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** How to start a command. */
+/** Options of starting a command. */
 export interface StartOptions {
-  /** What it can read from its standard input. */
+  /** Standard input (default: empty). */
   readonly input?: string | Uint8Array;
-  /** More of its environment; undefined takes a variable away. */
+  /** Further variables; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** The folder it runs in. */
+  /** Working folder (default: the project). */
   readonly cwd?: string;
-  /** What runs the program, instead of nothing: `unshare -m …`. */
+  /** Program that runs the runtime, such as `unshare -m …`. */
   readonly through?: readonly string[];
 }
 
-/** A fresh bus, and commands on it. */
+/** Runs commands on a fresh bus. */
 export class Mbus implements AsyncDisposable {
-  /** A folder that is removed in the end. */
+  /** Temporary folder, removed on disposal. */
   readonly folder: string = Deno.makeTempDirSync({ prefix: "mbus-cli-" });
-  /** The bus folder, which is not made yet. */
+  /** Bus folder, which does not exist yet. */
   readonly home: string = `${this.folder}/bus`;
   readonly #running = new Set<Running>();
 
@@ -54,12 +54,12 @@ export class Mbus implements AsyncDisposable {
     Deno.mkdirSync(`${this.folder}/project`);
   }
 
-  /** The database file. */
+  /** Path of the database file. */
   get database(): string {
     return `${this.home}/db/messaging.db`;
   }
 
-  /** Runs a command to its end. */
+  /** Runs a command and waits for its end. */
   async run(
     args: readonly string[],
     options: StartOptions = {},
@@ -82,7 +82,7 @@ export class Mbus implements AsyncDisposable {
     };
   }
 
-  /** Runs a command that must do its work; returns what it printed. */
+  /** Runs a command that must succeed; returns its output. */
   async done(
     args: readonly string[],
     options: StartOptions = {},
@@ -92,7 +92,7 @@ export class Mbus implements AsyncDisposable {
     return stdout;
   }
 
-  /** Runs a command with `--json` that must do its work; returns its lines. */
+  /** Runs a command with `--json` that must succeed; returns its lines. */
   async json(
     args: readonly string[],
     options: StartOptions = {},
@@ -102,7 +102,7 @@ export class Mbus implements AsyncDisposable {
       .map((line) => JSON.parse(line));
   }
 
-  /** Starts a command that goes on. */
+  /** Starts a command without waiting for its end. */
   start(args: readonly string[], options: StartOptions = {}): Running {
     const running = new Running(
       this.#spawn(args, options),
@@ -112,7 +112,7 @@ export class Mbus implements AsyncDisposable {
     return running;
   }
 
-  /** Sends until a tail that begins now has printed something. */
+  /** Sends messages until a starting tail has printed its first line. */
   async reach(tail: Running): Promise<void> {
     const first = tail.line();
     let printed = false;
@@ -120,7 +120,7 @@ export class Mbus implements AsyncDisposable {
     while (!printed) await this.done(["send", "ready", "0"]);
   }
 
-  /** The environment of its commands. */
+  /** Returns the environment of the commands. */
   environment(more: StartOptions["env"] = {}): Record<string, string> {
     const env: Record<string, string | undefined> = {
       ...Object.fromEntries(NETWORK.map((name) => [name, Deno.env.get(name)])),
@@ -160,7 +160,7 @@ export class Mbus implements AsyncDisposable {
   }
 }
 
-// What tells the way to the network, from where the bundler comes the first time.
+// Variables of the network, from which the runtime fetches the bundler once.
 const NETWORK = [
   ...["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"],
   ...["https_proxy", "http_proxy", "no_proxy"],
@@ -168,9 +168,9 @@ const NETWORK = [
   ...["DENO_TLS_CA_STORE", "NPM_CONFIG_REGISTRY"],
 ];
 
-/** A command that is running. */
+/** A running command. */
 export class Running {
-  /** Its process. */
+  /** Id of its process. */
   readonly pid: number;
   readonly #child: Deno.ChildProcess;
   readonly #stdout: Lines;
@@ -186,22 +186,22 @@ export class Running {
     child.stdin.close();
   }
 
-  /** The next line that it prints; undefined at the end. */
+  /** Returns its next line; undefined at the end. */
   line(): Promise<string | undefined> {
     return this.#stdout.next();
   }
 
-  /** The next line that it says aside. */
-  aside(): Promise<string | undefined> {
+  /** Returns its next line on standard error. */
+  errorLine(): Promise<string | undefined> {
     return this.#stderr.next();
   }
 
-  /** Stops reading what it prints, as `head` does. */
+  /** Closes its output, as `head` does. */
   async leave(): Promise<void> {
     await this.#stdout.close();
   }
 
-  /** Sends a signal, waits for the end; returns the exit code. */
+  /** Sends a signal and waits for the end; returns the exit code. */
   async end(signal?: Deno.Signal): Promise<number> {
     if (signal !== undefined) this.#child.kill(signal);
     const { code } = await this.#child.status;
@@ -211,12 +211,12 @@ export class Running {
     return code;
   }
 
-  /** Ends it at once; returns the whole lines that nobody had taken. */
+  /** Kills the command; returns the complete lines that were not read. */
   async kill(): Promise<string[]> {
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // It has ended by itself.
+      // The command has ended.
     }
     const lines: string[] = [];
     for (;;) {
@@ -229,7 +229,7 @@ export class Running {
   }
 }
 
-/** The lines of a stream, one at a time. */
+/** Reads the lines of a stream. */
 class Lines {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #text = "";
@@ -257,7 +257,7 @@ class Lines {
   }
 }
 
-// The modules that the program needs were made ready there.
+// Folder with the cached modules of the program.
 export function denoDir(): string | undefined {
   const home = Deno.env.get("HOME");
   const cache = Deno.build.os === "darwin" ? "Library/Caches" : ".cache";

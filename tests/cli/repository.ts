@@ -1,5 +1,5 @@
 /**
- * A git repository whose commands find the real program `mbus`, on a fresh bus.
+ * Git repository whose commands find the real program `mbus` on the PATH.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import assert from "node:assert/strict";
 import { type Ended, Mbus, ROOT } from "./mbus.ts";
 
-/** A bus, a repository in its working folder, and `mbus` on the PATH. */
+/** Runs git and `mbus` in a repository, on a fresh bus. */
 export class Repository extends Mbus {
-  /** The repository. */
+  /** Root of the repository. */
   readonly root: string = `${this.folder}/project`;
-  /** Where the program `mbus` is. */
+  /** Folder of the program `mbus`. */
   readonly programs: string = `${this.folder}/bin`;
 
-  /** Makes one with a first commit. */
+  /** Creates a repository with a first commit. */
   static async make(): Promise<Repository> {
     const repository = new Repository();
     const { programs } = repository;
@@ -28,7 +28,7 @@ export class Repository extends Mbus {
     return repository;
   }
 
-  /** Runs git to its end, wherever it is told to. */
+  /** Runs git and waits for its end. */
   async tryGit(
     args: readonly string[],
     options: { cwd?: string; env?: Record<string, string> } = {},
@@ -57,7 +57,7 @@ export class Repository extends Mbus {
     return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
   }
 
-  /** Runs git, which must do its work; returns what it printed. */
+  /** Runs git, which must succeed; returns its output. */
   async git(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.tryGit(args);
     assert.equal(code, 0, `git ${args.join(" ")}: ${stderr}`);
@@ -72,21 +72,21 @@ export class Repository extends Mbus {
     await this.git("add", "--", path);
   }
 
-  /** Writes a script that can be run. */
+  /** Writes an executable script. */
   async script(path: string, text: string, mode = 0o755): Promise<void> {
-    // A letter is a byte: hooks need not be UTF-8.
+    // One byte per character, because hooks may not be UTF-8.
     const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
     await Deno.writeFile(path, bytes);
     await Deno.chmod(path, mode);
   }
 
-  /** How many commits there are. */
+  /** Returns the number of commits. */
   async commits(): Promise<number> {
     return Number(await this.git("rev-list", "--count", "--all"));
   }
 }
 
-/** What is in a folder: names, modes, and what they hold. */
+/** Returns the files of a folder, with their modes and contents. */
 export async function contents(
   folder: string,
 ): Promise<Record<string, string>> {
@@ -101,7 +101,7 @@ export async function contents(
   return found;
 }
 
-/** Whether a folder has something of a name. */
+/** Returns whether a folder has an entry of a name. */
 export function existsIn(folder: string, name: string): boolean {
   try {
     Deno.statSync(`${folder}/${name}`);

@@ -1,6 +1,6 @@
 /**
- * A terminal of a session: a shell that lives as long as the session, and runs
- * commands as its children. Killed, it takes the session with it.
+ * Shell of a session, which runs commands as its children. Killing the shell ends
+ * the session.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { within } from "../fixture.ts";
 import { TextLineStream } from "../text_lines.ts";
 import { type Mbus, ROOT } from "./mbus.ts";
 
-// `mbus` for the commands that are written into it.
+// Defines `mbus` for the commands that the shell runs.
 const PROLOGUE = `mbus() { "$DENO" run -q --cached-only -A "$CLI" "$@"; }\n`;
 
 /** A shell whose process is registered as a session. */
@@ -40,7 +40,7 @@ export class Shell implements AsyncDisposable {
     this.#asides = linesOf(this.#child.stderr);
   }
 
-  /** Opens one for a session. */
+  /** Opens a shell for a session. */
   static async open(
     mbus: Mbus,
     session: string,
@@ -60,18 +60,18 @@ export class Shell implements AsyncDisposable {
     return shell;
   }
 
-  /** Runs a command to its end; returns its exit code and what it printed. */
+  /** Runs a command; returns its exit code and its output. */
   async run(command: string): Promise<{ code: number; lines: string[] }> {
     await this.start(command);
     return await this.ended();
   }
 
-  /** Starts a command. */
+  /** Starts a command without waiting for its end. */
   async start(command: string): Promise<void> {
     await this.#write(`${command}\necho "[$?]"\n`);
   }
 
-  /** Waits for the end of the command that was started. */
+  /** Waits for the end of the started command. */
   async ended(): Promise<{ code: number; lines: string[] }> {
     const lines: string[] = [];
     for (;;) {
@@ -83,14 +83,14 @@ export class Shell implements AsyncDisposable {
     }
   }
 
-  /** The next line that is said aside. */
-  async aside(): Promise<string> {
+  /** Returns the next line on standard error. */
+  async errorLine(): Promise<string> {
     const { done, value } = await within("an aside", this.#asides.read());
     assert.ok(!done, "the shell ended");
     return value;
   }
 
-  /** Kills it as nothing can be caught; what it runs goes on. */
+  /** Kills the shell with SIGKILL; its children go on. */
   async kill(): Promise<void> {
     this.#ended = true;
     this.#child.kill("SIGKILL");

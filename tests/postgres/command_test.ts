@@ -74,7 +74,7 @@ Deno.test({
     const before = await doctor(database.url);
     assert.equal(before.code, 0);
     assert.equal(before.of("schema").status, "warn");
-    assert.match(before.of("rights").message, /may make the bus/);
+    assert.match(before.of("permissions").message, /may create the bus/);
 
     const bus = await database.open();
     const messages = bus.subscribe("state");
@@ -83,7 +83,7 @@ Deno.test({
     assert.equal(code, 0);
     assert.equal(of("schema").status, "ok");
     assert.match(of("version").message, /^PostgreSQL \d+/);
-    assert.match(of("rights").message, /may use the bus/);
+    assert.match(of("permissions").message, /may use the bus/);
     assert.equal(of("clock").status, "ok");
     assert.match(of("listeners").message, /^\d+ processes listen/);
     assert.equal(of("commits").status, "warn");

@@ -56,7 +56,8 @@ export async function hookPlace(act: string): Promise<HookPlace> {
   const folder = isAbsolute(given) ? given : `${top}/${given}`;
   const setting = await settingOf(top, act);
   const leads = pathOutside(top, folder);
-  const shared = leads !== undefined && pathOutside(common, folder) !== undefined;
+  const shared = leads !== undefined &&
+    pathOutside(common, folder) !== undefined;
   // A clone gets links of the repository, but not its configuration.
   const isLinked = setting !== undefined && !isAbsolute(setting.path) &&
     !setting.path.split("/").includes("..");

@@ -194,6 +194,19 @@ Deno.test("stats and purge print counts", async () => {
   assert.match(await mbus.done(["purge"]), /^Deleted 0 expired messages, 0 /);
 });
 
+Deno.test("each summary of the help has at most 50 characters", async () => {
+  await using mbus = new Mbus();
+  const all = (await Promise.all(
+    [["help"], ["help", "task"], ["help", "guard"]].map((args) =>
+      mbus.json(args)
+    ),
+  )).flat();
+  assert.ok(all.some(({ command }) => command === "task post"));
+  for (const { command, summary } of all) {
+    assert.match(String(summary), /^[A-Z].{1,48}[^.]$/, String(command));
+  }
+});
+
 Deno.test("help explains every command from its declaration", async () => {
   await using mbus = new Mbus();
   const all = await mbus.json(["help"]);

@@ -103,6 +103,18 @@ Deno.test("a terminal of 80 columns wraps a reason and cuts nothing", {
   );
 });
 
+Deno.test("help fits a terminal of 80 columns and has the text of a pipe", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using mbus = new Mbus();
+  for (const command of ["help", "help tail", "help task", "help install"]) {
+    const shown = await onTerminal(mbus, command, 80, { NO_COLOR: "1" });
+    for (const line of shown.split("\n")) assert.ok(line.length <= 80, line);
+    const piped = await mbus.done(command.split(" "));
+    assert.equal(unwrapped(shown), unwrapped(piped));
+  }
+});
+
 Deno.test("a terminal wraps a long name and keeps each column after it", {
   ignore: Deno.build.os !== "linux",
 }, async () => {

@@ -77,7 +77,7 @@ export const GLOBAL_OPTIONS = {
   home: {
     kind: "string",
     placeholder: "DIR",
-    help: "Bus folder (default: $MBUS_HOME, or the user's data folder)",
+    help: "Bus folder (default: $MBUS_HOME, or the user's folder)",
   },
   session: {
     kind: "string",

@@ -18,7 +18,11 @@ import { type Command, EXIT } from "./declaration.ts";
 import { COMMANDS } from "./commands.ts";
 import { printJson, printLine } from "./output/output.ts";
 import { tableLines } from "./output/table.ts";
-import { paint } from "./output/terminal.ts";
+import { paint, terminalColumns } from "./output/terminal.ts";
+import { wrapText } from "./output/text_width.ts";
+
+// Width of paragraphs, also in a pipe.
+const TEXT_COLUMNS = 78;
 
 /**
  * Prints the help of a command.
@@ -90,7 +94,7 @@ function explanation(command: Command, parts: readonly Command[]): string[] {
   return [
     `${command.summary}.`,
     "",
-    `${heading("Usage")} mbus ${usageOf(command)}`,
+    ...usageLines(command),
     ...section("Commands", commandLines(parts)),
     ...section(
       "Arguments",
@@ -104,12 +108,22 @@ function explanation(command: Command, parts: readonly Command[]): string[] {
     ),
     ...section("Options", own),
     ...section("Options of every command", optionLines(GLOBAL_OPTIONS)),
-    ...(command.details ?? []).flatMap((text) => ["", ...wrapped(text)]),
+    ...(command.details ?? []).flatMap((
+      text,
+    ) => ["", ...wrapText(text, TEXT_COLUMNS)]),
     ...section(
       "Examples",
       (command.examples ?? []).map((example) => `  mbus ${example}`),
     ),
   ];
+}
+
+function usageLines(command: Command): string[] {
+  const label = `${heading("Usage")} `;
+  const indent = " ".repeat("Usage: ".length);
+  const width = (terminalColumns() ?? Infinity) - indent.length;
+  return wrapText(`mbus ${usageOf(command)}`, width)
+    .map((line, i) => (i === 0 ? label : indent) + line);
 }
 
 function section(title: string, lines: readonly string[]): string[] {
@@ -148,19 +162,6 @@ function optionLines(options: OptionDeclarations): string[] {
     ];
   });
   return tableLines([{ minWidth: 22 }, { isProse: true }], rows);
-}
-
-const TEXT_COLUMNS = 78;
-
-function wrapped(text: string): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines[lines.length - 1];
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (longer.length <= TEXT_COLUMNS) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines;
 }
 
 async function allCommands(): Promise<Command[]> {

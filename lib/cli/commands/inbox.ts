@@ -28,7 +28,7 @@ const OPTIONS = {
     kind: "integer",
     min: 1,
     placeholder: "N",
-    help: "Maximum number of messages; with --wait, wait for exactly N",
+    help: "Maximum number; with --wait, wait for exactly N",
   },
   timeout: {
     kind: "duration",

@@ -114,7 +114,7 @@ Deno.test("invalid combinations of arguments are refused before any change", asy
   const cases: [string[], number, RegExp][] = [
     [[], 2, /the agent is missing\. Write "mbus install AGENT…" with any of/],
     [["claude", "codx"], 2, /agent "codx" is unknown\. Did you mean "codex"\?/],
-    [["kimi", "--project"], 1, /it has hooks for the user only; leave --pro/],
+    [["kimi", "--project"], 1, /it has hooks for the user only\. Omit --pro/],
   ];
   for (const [args, code, message] of cases) {
     const ended = await home.run(["install", ...args]);

@@ -121,7 +121,7 @@ Deno.test("docs/json.md lists the fields that each command prints", async () => 
     ["lock", "a.ts", "--exclusive", "--wait", "60s", "--json"],
     as("ada"),
   );
-  const { waiting } = JSON.parse(await waiter.aside() ?? "");
+  const { waiting } = JSON.parse(await waiter.errorLine() ?? "");
   assert.deepEqual(Object.keys(waiting), ["path", "blockers"]);
   await touchesOf("a.ts", "waits");
   await waiter.end("SIGTERM");

@@ -37,7 +37,7 @@ Deno.test(
     const launcher = `${mbus.folder}/home/.local/bin/mbus`;
     const installed = await install(mbus);
     assert.equal(installed.code, 0, installed.text);
-    assert.match(installed.text, /is not on your PATH: add\n {2}export PATH=/);
+    assert.match(installed.text, /is not on your PATH\. Add\n {2}export PATH=/);
 
     const command = async (...args: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(launcher, {

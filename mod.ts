@@ -154,7 +154,7 @@ export type { DurablePage, DurableReader } from "./lib/model/durable.ts";
 export type {
   Activity,
   BranchMove,
-  EditObstacle,
+  EditConflict,
   EditRequest,
   EditTarget,
   FileScope,

@@ -73,7 +73,7 @@ import type { DurablePage, DurableReader } from "../model/durable.ts";
 import type {
   Activity,
   BranchMove,
-  EditObstacle,
+  EditConflict,
   EditRequest,
   FileScope,
   FileTouch,
@@ -584,7 +584,7 @@ export class Operations implements AsyncDisposable {
   }
 
   /** Takes an edit's locks, or returns its conflicts. */
-  async guardEdit(request: EditRequest): Promise<readonly EditObstacle[]> {
+  async guardEdit(request: EditRequest): Promise<readonly EditConflict[]> {
     const { locksMax } = this.#limits;
     return await this.#update(
       "take locks for an edit",

@@ -37,7 +37,7 @@ import {
 import { hasOtherBranch } from "./registration.ts";
 
 // A session is shown as stale after 30 s without a heartbeat.
-const BEAT_MS = 5_000;
+const HEARTBEAT_MS = 5_000;
 
 /** Decides on one call of a hook. */
 export async function decide(hook: HookContext): Promise<HookResult> {
@@ -48,7 +48,7 @@ export async function decide(hook: HookContext): Promise<HookResult> {
       await noteBranch(hook);
       return await withPendingContext(hook);
     case "prompt":
-      await beat(hook, "active");
+      await sendHeartbeat(hook, "active");
       await noteBranch(hook);
       return await withPendingContext(hook);
     case "before-tool":
@@ -60,7 +60,7 @@ export async function decide(hook: HookContext): Promise<HookResult> {
       const result = await withPendingContextAtStop(hook);
       const stays = "continueWith" in result.decision ||
         event.agentId !== undefined;
-      await beat(hook, stays ? "active" : "idle");
+      await sendHeartbeat(hook, stays ? "active" : "idle");
       return result;
     }
     case "session-end":
@@ -100,7 +100,7 @@ async function afterTool(
     await afterShell(hook, command);
   } else {
     if (kind === "other" && paths.length > 0) await afterUnknown(hook, event);
-    await beat(hook, "active");
+    await sendHeartbeat(hook, "active");
   }
 }
 
@@ -132,12 +132,14 @@ async function noteBranch(hook: HookContext): Promise<void> {
 }
 
 /** Sends the session's heartbeat, unless the last one is recent. */
-async function beat(
+async function sendHeartbeat(
   hook: HookContext,
   status: "active" | "idle",
 ): Promise<void> {
   const { session, nowMs, store } = hook;
   const silentMs = nowMs - Date.parse(session.heartbeatAt);
-  if (session.status === status && silentMs >= 0 && silentMs < BEAT_MS) return;
+  if (session.status === status && silentMs >= 0 && silentMs < HEARTBEAT_MS) {
+    return;
+  }
   await store.noteActivity(session.id, { change: { status } });
 }

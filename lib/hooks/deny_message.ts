@@ -8,7 +8,7 @@
 import type { Advice, Fact, Force } from "./fact.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { Hold } from "../model/lock.ts";
-import type { EditObstacle } from "../model/edit.ts";
+import type { EditConflict } from "../model/edit.ts";
 import { ago } from "./ago.ts";
 import { stampOf } from "./file_stamp.ts";
 import { plainName, plainPath, plainText } from "./frame.ts";
@@ -33,7 +33,7 @@ export interface FactContext {
  * another process may have made.
  */
 export function factsOf(
-  { target: { path, project }, holds, touches }: EditObstacle,
+  { target: { path, project }, holds, touches }: EditConflict,
   telling: FactContext,
   isUnsure = false,
 ): Fact[] {

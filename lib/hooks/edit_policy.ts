@@ -9,7 +9,7 @@ import type { Fact } from "./fact.ts";
 import type { ChangeNote, ReadNote } from "./file_notes.ts";
 import { isUnsureChange } from "./file_notes.ts";
 import type { LockTarget } from "../model/lock.ts";
-import type { EditObstacle } from "../model/edit.ts";
+import type { EditConflict } from "../model/edit.ts";
 import type { HookContext, HookResult } from "./hook_context.ts";
 import { denyUntold } from "./deny_once.ts";
 import { hasChanged } from "./file_stamp.ts";
@@ -27,18 +27,18 @@ const HOLDERS_MAX = 20;
 /** Returns the denial of an edit with conflicts; undefined if it passes. */
 export async function judgeConflicts(
   hook: HookContext,
-  obstacles: readonly EditObstacle[],
+  conflicts: readonly EditConflict[],
   reads: ReadonlyMap<string, ReadNote>,
 ): Promise<HookResult | undefined> {
-  const standing = obstacles.map((obstacle) => withoutSame(obstacle, reads));
+  const standing = conflicts.map((conflict) => withoutSame(conflict, reads));
   const idle = await idleHolders(hook, standing);
   const facts: Fact[] = [];
-  for (const obstacle of standing) {
-    const { target, touches: [touch] } = obstacle;
+  for (const conflict of standing) {
+    const { target, touches: [touch] } = conflict;
     const isUnsure = touch !== undefined &&
       await isUnsureChange(hook, touch.session, target.path);
     const telling = factContext(hook, target, reads, idle);
-    facts.push(...factsOf(obstacle, telling, isUnsure));
+    facts.push(...factsOf(conflict, telling, isUnsure));
   }
   return await denyUntold(hook, facts, adviceOn(facts));
 }
@@ -87,10 +87,10 @@ function factContext(
 /** Returns the holders that have finished their turn. */
 async function idleHolders(
   { store }: HookContext,
-  obstacles: readonly EditObstacle[],
+  conflicts: readonly EditConflict[],
 ): Promise<Set<string>> {
   const holders = new Set(
-    obstacles.flatMap(({ holds }) => holds.map(({ session }) => session)),
+    conflicts.flatMap(({ holds }) => holds.map(({ session }) => session)),
   );
   const idle = new Set<string>();
   for (const holder of [...holders].slice(0, HOLDERS_MAX)) {
@@ -102,12 +102,12 @@ async function idleHolders(
 
 /** Drops changes that left the file as it was when it was read. */
 function withoutSame(
-  obstacle: EditObstacle,
+  conflict: EditConflict,
   reads: ReadonlyMap<string, ReadNote>,
-): EditObstacle {
-  const { path } = obstacle.target;
+): EditConflict {
+  const { path } = conflict.target;
   const read = reads.get(path);
-  const differs = obstacle.touches.length > 0 && read !== undefined &&
+  const differs = conflict.touches.length > 0 && read !== undefined &&
     hasChanged(path, read);
-  return differs ? obstacle : { ...obstacle, touches: [] };
+  return differs ? conflict : { ...conflict, touches: [] };
 }

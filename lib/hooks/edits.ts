@@ -28,7 +28,7 @@ import { InvalidInputError } from "../model/errors.ts";
 import { lockTarget } from "../path/lock_target.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { KnownFolders } from "../path/paths.ts";
-import type { EditObstacle, EditTarget } from "../model/edit.ts";
+import type { EditConflict, EditTarget } from "../model/edit.ts";
 import {
   agentOf,
   ALLOW,
@@ -67,11 +67,11 @@ export async function beforeEdit(
     target,
     readAtMs: reads.get(target.path)?.atMs,
   }));
-  const obstacles = await guard(hook, edited, false);
-  if (obstacles.length === 0) return ALLOW;
+  const conflicts = await guard(hook, edited, false);
+  if (conflicts.length === 0) return ALLOW;
   // Loaded on demand, because a near session is rare.
   const { judgeConflicts } = await import("./edit_policy.ts");
-  const stopped = await judgeConflicts(hook, obstacles, reads);
+  const stopped = await judgeConflicts(hook, conflicts, reads);
   if (stopped !== undefined) return stopped;
   // Another session may have taken an exclusive lock meanwhile.
   const firm = await guard(hook, edited, true);
@@ -155,7 +155,7 @@ async function guard(
   hook: HookContext,
   targets: readonly EditTarget[],
   informed: boolean,
-): Promise<readonly EditObstacle[]> {
+): Promise<readonly EditConflict[]> {
   const { store, session } = hook;
   return await store.guardEdit({
     session: session.id,

@@ -131,7 +131,7 @@ export interface EditRequest {
 }
 
 /** Conflict of an edit with other sessions. */
-export interface EditObstacle {
+export interface EditConflict {
   /** Target in conflict. */
   readonly target: LockTarget;
   /** Overlapping holds of other sessions. */

@@ -14,7 +14,7 @@ import { mayShareDisk } from "../model/process.ts";
 import { OverlapBudget } from "../path/lock_overlap.ts";
 import type { Hold, LockRequest } from "../model/lock.ts";
 import type {
-  EditObstacle,
+  EditConflict,
   EditRequest,
   EditTarget,
   FileScope,
@@ -39,7 +39,7 @@ export function* guardEdit(
   at: Moment,
   asked: EditRequest,
   locksMax: number,
-): Plan<readonly EditObstacle[]> {
+): Plan<readonly EditConflict[]> {
   const act = "take locks for an edit";
   const { session: id, activeFiles } = asked;
   const request = {
@@ -62,7 +62,7 @@ export function* guardEdit(
     touchesOnDisk(records, at),
     ({ path }) => path,
   );
-  const obstacles: EditObstacle[] = [];
+  const conflicts: EditConflict[] = [];
   for (const edited of request.targets) {
     const holds = yield* holdsOfOthers(records, table, request, edited, budget);
     const { target } = edited;
@@ -72,19 +72,19 @@ export function* guardEdit(
       touches.get(target.path) ?? [],
     );
     if (holds.length > 0 || changes.length > 0) {
-      obstacles.push({ target, holds, touches: changes });
+      conflicts.push({ target, holds, touches: changes });
     }
   }
   yield* updateSession(records, at, id, {
     status: "active",
-    activeFiles: obstacles.length > 0 ? undefined : activeFiles,
+    activeFiles: conflicts.length > 0 ? undefined : activeFiles,
   });
   // Taking a lock decides its overlaps again, without a budget.
-  if (obstacles.length === 0 && !budget.isSpent) {
+  if (conflicts.length === 0 && !budget.isSpent) {
     yield* takeLocks(records, table, request, locksMax);
   }
   yield* table.grantWaiters();
-  return obstacles;
+  return conflicts;
 }
 
 function* holdsOfOthers(

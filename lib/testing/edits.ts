@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { UnknownSessionError } from "../model/errors.ts";
-import type { EditObstacle, EditRequest, FileScope } from "../model/edit.ts";
+import type { EditConflict, EditRequest, FileScope } from "../model/edit.ts";
 import type { LockKind } from "../model/lock.ts";
 import type { Cases } from "./case.ts";
 import { purgeAll } from "./keeping.ts";
@@ -22,7 +22,7 @@ async function edit(
   peer: Peer,
   paths: readonly string[],
   options: Partial<EditRequest> & { readonly readAtMs?: number } = {},
-): Promise<readonly EditObstacle[]> {
+): Promise<readonly EditConflict[]> {
   const { readAtMs, ...request } = options;
   return await peer.store.guardEdit({
     session: peer.id,
@@ -36,8 +36,8 @@ async function edit(
 }
 
 /** Returns the conflicts of an edit, in short. */
-function inShort(obstacles: readonly EditObstacle[]): string[] {
-  return obstacles.map(({ target, holds, touches }) =>
+function inShort(conflicts: readonly EditConflict[]): string[] {
+  return conflicts.map(({ target, holds, touches }) =>
     [
       target.path,
       ...holds.map(({ session, type }) => `${session} ${type}`),
@@ -228,11 +228,11 @@ export function edits(cases: Cases): void {
     const [ann, bob] = await scene.two();
     await bob.hold("/src", { kind: "folder" });
     for (const informed of [false, true]) {
-      const obstacles = await edit(ann, ["/free", "/src/a"], {
+      const conflicts = await edit(ann, ["/free", "/src/a"], {
         informed,
         activeFiles: ["/free"],
       });
-      assert.deepEqual(inShort(obstacles), ["/src/a, bob exclusive"]);
+      assert.deepEqual(inShort(conflicts), ["/src/a, bob exclusive"]);
     }
     // A conflicting edit takes no lock.
     assert.deepEqual(await holders(bob.store), ["bob"]);
@@ -278,12 +278,12 @@ export function edits(cases: Cases): void {
       { length: 5_000 },
       (_, i) => `/many/${i % 50}/${i}.${i % 500 === 7 ? "md" : "ts"}`,
     );
-    const obstacles = await edit(ann, [...files, "/many/3/4990.ts"]);
+    const conflicts = await edit(ann, [...files, "/many/3/4990.ts"]);
     const expected = [
       ...files.filter((path) => /^\/many\/17\/|7\.md$/.test(path)),
       "/many/3/4990.ts",
     ];
-    assert.deepEqual(obstacles.map(({ target }) => target.path), expected);
+    assert.deepEqual(conflicts.map(({ target }) => target.path), expected);
     assert.deepEqual(await holders(ann.store, { session: "ann" }), []);
   });
 
@@ -293,8 +293,8 @@ export function edits(cases: Cases): void {
     const files = Array.from({ length: 2_000 }, (_, i) => `/many/${i}.ts`);
     assert.deepEqual(await edit(bob, files), []);
     assert.equal((await holders(ann.store)).length, files.length);
-    const obstacles = await edit(ann, files);
-    assert.deepEqual(obstacles.map(({ target }) => target.path), files);
+    const conflicts = await edit(ann, files);
+    assert.deepEqual(conflicts.map(({ target }) => target.path), files);
   });
 
   cases.test("globs that are too expensive to compare conflict with an edit", async (scene) => {

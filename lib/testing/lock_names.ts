@@ -80,7 +80,7 @@ export function lockNames(cases: Cases): void {
   cases.test("an exclusive name conflicts with an edit of it", async (scene) => {
     const [ann, bob] = await scene.two();
     await bob.hold("@git/head", NAME);
-    const obstacles = await ann.store.guardEdit({
+    const conflicts = await ann.store.guardEdit({
       session: "ann",
       agent: "",
       targets: [{ target: targetOf("@git/head", "name") }],
@@ -89,7 +89,7 @@ export function lockNames(cases: Cases): void {
       informed: true,
     });
     assert.deepEqual(
-      obstacles.map(({ holds }) => holds.map(({ session }) => session)),
+      conflicts.map(({ holds }) => holds.map(({ session }) => session)),
       [["bob"]],
     );
   });

@@ -44,7 +44,7 @@ function edit(
   options: Edit = {},
 ): string[] {
   const { locksMax = 100, readAtMs, ...request } = options;
-  const obstacles = world.run((records, at) =>
+  const conflicts = world.run((records, at) =>
     guardEdit(records, at, {
       session: "ann",
       agent: "",
@@ -55,7 +55,7 @@ function edit(
       ...request,
     }, locksMax)
   );
-  return obstacles.flatMap(({ target: { path }, holds, touches }) => [
+  return conflicts.flatMap(({ target: { path }, holds, touches }) => [
     ...holds.map(({ session }) => `${path} held by ${session}`),
     ...touches.map(({ session }) => `${path} changed by ${session}`),
   ]);

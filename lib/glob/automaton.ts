@@ -1,8 +1,8 @@
 /**
  * The product automaton of two globs: whether a path is in both, and a shortest.
  *
- * A glob is a head, the literal segments with which all its paths begin, and
- * branches that may follow, one for each way to write out its braces. Each is a
+ * A glob has a head, the literal segments with which all its paths begin. Its
+ * branches may follow, one for each way to write out its braces. Each is a
  * sequence of segments, and a segment is a sequence of sets of code points. In
  * both a {@linkcode GAP} stands for any number of items: `**` among segments,
  * `*` within one. As an automaton, a sequence of n items has n + 1 positions as
@@ -11,8 +11,8 @@
  *
  * A state of the product is a position in each sequence. Every useful step moves
  * forward in at least one of them, because two gaps that read the same item only
- * lengthen the path. So the product has no cycle, and one pass from the end to
- * the beginning finds the length of the shortest common rest from every state:
+ * lengthen the path. So the product has no cycle. One pass from the end to the
+ * beginning finds the length of the shortest common rest from every state:
  *
  *     rest(n, m) = 0
  *     rest(i, j) = the minimum of
@@ -31,8 +31,8 @@
  * once over the head, from the minimum that the branches left. So the cost is
  * their sum.
  *
- * **The bound.** Two globs are compared in at most 4 · size · size steps, with
- * sizes as in {@linkcode sizeOf}, summed over a glob's head and branches. Stars
+ * **The bound.** Two globs are compared in at most 4 · size · size steps. A
+ * glob's size is the sum of {@linkcode sizeOf} over its head and branches. Stars
  * do not multiply the cost, because each state is visited once.
  *
  * @module
@@ -97,8 +97,8 @@ export function sizeOf(branch: Branch): number {
 
 /**
  * Returns the length of the shortest path that is in `branch`, and also in
- * `head` followed by one of `tails`, in code points with a slash after every
- * segment. Returns undefined without such a path, and 0 for the empty path.
+ * `head` followed by one of `tails`. It counts code points, and a slash after
+ * every segment. Returns undefined without such a path, and 0 for the empty path.
  */
 export function commonLength(
   branch: Branch,
@@ -252,8 +252,8 @@ function next<T>(sequence: Sequence<T>, i: number): number {
 type Step<T> = [T | Gap, T | Gap];
 
 /**
- * Adds the steps of a shortest common sequence to `steps`, from the beginning
- * of `a` and position `j` of `b` to the end of `a`. Returns the position in `b`.
+ * Adds the steps of a shortest common sequence to `steps`. It runs from the start
+ * of `a`, and position `j` of `b`, to the end of `a`. Returns the position in `b`.
  */
 function walk<T>(
   a: Sequence<T>,

@@ -2,8 +2,8 @@
  * Branches: a pattern with its braces written out.
  *
  * A pattern is the union of its branches, one for each choice of alternatives.
- * Each branch must be valid: it is split at its slashes, and rejected if a
- * segment is empty (`a/{b,}/c` has the branch `a//c`) or contains `**` among
+ * Each branch is split at its slashes and must be valid. It is rejected if a
+ * segment is empty (`a/{b,}/c` has the branch `a//c`), or contains `**` among
  * other characters.
  *
  * @module

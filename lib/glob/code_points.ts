@@ -7,9 +7,9 @@
  * separates segments, and without surrogates, which are half a code point.
  *
  * Case folding is Unicode's *simple* one (statuses C and S of CaseFolding.txt),
- * code point by code point, as in regular expressions with the flags `iu`. `K`,
- * `k` and the Kelvin sign are equal; `ß` and `ss` are not, nor are `i` and the
- * dotless `ı`. The system's language has no influence. A case-insensitive set
+ * as in regular expressions with the flags `iu`. It folds single code points.
+ * `K`, `k` and the Kelvin sign are equal; `ß` and `ss` are not, nor are `i` and
+ * the dotless `ı`. The system's language has no influence. A case-insensitive set
  * contains every member's variants, so sets of both kinds can be compared.
  *
  * @module
@@ -128,8 +128,8 @@ function has(set: CodePoints, point: number): boolean {
   return 2 * low < set.length && set[2 * low] <= point;
 }
 
-// The exceptions from toUpperCase and then toLowerCase: the dotless i folds to
-// itself, and three pairs have no upper case of one code point.
+// Exceptions from folding by toUpperCase and then toLowerCase. The dotless i folds
+// to itself, and three pairs have no upper case of one code point.
 const FOLDING_EXCEPTIONS: ReadonlyMap<number, number> = new Map([
   [0x131, 0x131],
   [0x1fd3, 0x390],

@@ -6,8 +6,8 @@
  * `branches.ts` checks `**` and empty segments, after the braces are written
  * out.
  *
- * Patterns that match no path, and patterns that are likely a slip, are errors:
- * a lock that silently covers less than its owner thinks is worse.
+ * A pattern that matches no path, or is likely a slip, is an error. A lock that
+ * silently covers less than its owner thinks would be worse.
  *
  * @module
  */
@@ -56,9 +56,9 @@ export class GlobSyntaxError extends SyntaxError {
 }
 
 /**
- * Returns whether text is a path: well-formed Unicode of at most
- * {@linkcode PATH_LENGTH_MAX} code points, in segments with single slashes
- * between them and at most one before.
+ * Returns whether text is a path: segments with single slashes between them and
+ * at most one before. It must be well-formed Unicode of at most
+ * {@linkcode PATH_LENGTH_MAX} code points.
  */
 export function isPath(text: string): boolean {
   return text !== "" && !text.endsWith("/") && !text.includes("//") &&

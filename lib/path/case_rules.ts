@@ -4,12 +4,12 @@
  * Two spellings of one file have one key, whether or not the file exists yet.
  * Nothing is written to find that out.
  *
- * Case rules belong to a folder, not to a device. ext4 folds case in marked
- * folders only, and a mounted root may differ from the folder it is mounted in.
+ * Case rules belong to a folder, not to a device. For example, ext4 folds case in
+ * marked folders only, and a mounted root may differ from its mount point.
  * A folder is probed by looking up a name in it with its case swapped. The
  * deepest folder is probed first, and its parents only while case is folded, so
  * the usual path costs one failed look-up. A case-sensitive folder ends the
- * climb: on Linux marks and mounts are inherited downwards, and elsewhere the
+ * climb, because on Linux marks and mounts are inherited downwards. Elsewhere the
  * system returns existing names as they are on disk.
  *
  * A folder without a name that has letters follows its parent on the same

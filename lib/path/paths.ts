@@ -3,8 +3,8 @@
  *
  * 1. Links are followed before `..` is applied, as the system does: `link/..`
  *    is the parent of the link's target. So `..` is never removed as text.
- * 2. A file that does not exist yet has the path at which it will be created,
- *    because a session locks a file before it writes it. A dangling link stands
+ * 2. A missing file has the path at which it will be created, because a session
+ *    locks a file before it writes it. A dangling link stands
  *    for its target, and names after the last existing folder stay as written.
  * 3. The result is canonical: resolving it again returns the same.
  * 4. A path that the system cannot resolve is rejected with a

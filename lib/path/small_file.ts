@@ -1,8 +1,8 @@
 /**
  * Small files that a repository or another user controls.
  *
- * Such a file may be a link to `/dev/zero`, a pipe without a writer, a device, a
- * socket, or a link to a secret. So its kind and size are checked before it is
+ * Such a file may be a pipe without a writer, a device, a socket, or a link to
+ * `/dev/zero` or a secret. So its kind and size are checked before it is
  * opened. Errors are logged, so they never quote the file.
  *
  * A program that runs at that moment can replace the file between the check and

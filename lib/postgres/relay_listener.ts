@@ -8,7 +8,7 @@
  * ```
  *
  * A request is served once the bell holds its version. Every 250 ms the listener
- * checks that the relay's process is alive; otherwise it closes, and its process
+ * checks that the relay's process is alive. Otherwise it closes, and its process
  * takes a connection of its own.
  *
  * @module

@@ -9,8 +9,8 @@
  *
  * **Ids in the order of commits.** A sequence returns ids in the order of calls,
  * not of commits. A reader of `id > cursor` would skip a message that commits
- * late. So an id is taken only under the *append lock*, an advisory lock that is
- * held until the commit is visible: a later id commits later. The lock is held
+ * late. So an id is taken only under the *append lock*. This advisory lock is
+ * held until the commit is visible, so a later id commits later. It is held
  * briefly:
  *
  * - One server-side function, `append`, takes it as the last step of a
@@ -348,7 +348,7 @@ function functions(s: string): string[] {
     END $$`,
 
     // Begins a write: returns the time, and the message ids of a committed key.
-    // locking: none, wait for the coordination lock, or try it; if another
+    // For the coordination lock, locking is none, wait or try. If another
     // transaction holds it, try returns NULL.
     `CREATE OR REPLACE FUNCTION ${s}.begin_write(
       program integer, shift bigint, locking text, again uuid,
@@ -387,8 +387,8 @@ function functions(s: string): string[] {
       END IF;
     END $$`,
 
-    // Raises an error if the sender has ended. own: the caller has registered it
-    // with the given process, so it must not belong to another process.
+    // Raises an error if the sender has ended. With own, the caller has registered
+    // it with the given process, and it must still belong to that.
     `CREATE OR REPLACE FUNCTION ${s}.refuse_ended(
       sender text, own boolean, own_pid bigint, own_start text)
     RETURNS void LANGUAGE plpgsql AS $$
@@ -414,8 +414,8 @@ function functions(s: string): string[] {
     // Appends one message and returns its id. again: the key may be committed
     // already. own: whether the caller has registered the sender; NULL skips the
     // check of the sender. The check runs under the append lock, so that no
-    // message of a session follows its end; a plain read waits for no row. Calls
-    // are inlined, because this is the most frequent function.
+    // message of a session follows its end. As a plain read it waits for no row.
+    // Calls are inlined, because this is the most frequent function.
     `CREATE OR REPLACE FUNCTION ${s}.append_one(
       program integer, shift bigint, new_key uuid, again boolean,
       sender text, channel text, payload text, ttl double precision,
@@ -584,8 +584,8 @@ function triggers(s: string): string[] {
     `CREATE TRIGGER messages_foreign BEFORE INSERT ON ${s}.inter_session_messages
     FOR EACH ROW WHEN (NOT NEW.own) EXECUTE FUNCTION ${s}.check_foreign_message()`,
 
-    // Sets the id and the times at the commit of the foreign transaction. now()
-    // is the time of its begin, so an equal created_at is the default.
+    // Sets the id and the times at the commit of the foreign transaction. The
+    // default of created_at is the begin of that transaction, which is now().
     `CREATE FUNCTION ${s}.order_foreign_message() RETURNS trigger
     LANGUAGE plpgsql AS $$
     DECLARE

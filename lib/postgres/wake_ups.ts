@@ -14,17 +14,16 @@
  *
  * - **A notification has no payload.** It is a hint to read by cursor. So it may
  *   come twice, late or never, and one stands for many.
- * - **NOTIFY runs outside of the write's transaction**, because a commit with
- *   NOTIFY locks out all other notifiers of the database until it is on disk.
+ * - **NOTIFY runs outside of the write's transaction.** A commit with NOTIFY locks
+ *   out all other notifiers of the database until it is on disk.
  * - **A publish notifies in its own statement**, right after its commit
  *   (schema.ts). A later statement would first wait for the publisher to be
  *   scheduled. After other commits at most one NOTIFY statement is under way;
  *   bells in between are coalesced into the next.
  * - **The server wakes the backend of every listener for every notification.**
  *   So a process has one listening connection for all its watches. A bell's name
- *   is derived from the channel and the addressee, so that only interested
- *   processes are notified: a message does not wake a process that waits for a
- *   lock.
+ *   is derived from the channel and the addressee. So only interested processes
+ *   are notified, and a message does not wake a waiter for a lock.
  * - **After every (re)connection all watches are woken**, because notifications
  *   in between are lost.
  * - **The safety poll** reads the last id on the listening connection. It covers

@@ -2,8 +2,8 @@
  * Optional reads that need a permission.
  *
  * A command works without their results. So a missing permission is neither an
- * error nor a prompt: at a terminal Deno would ask the user, so there only
- * granted permissions are used.
+ * error nor a prompt. At a terminal only granted permissions are used, because
+ * Deno would ask the user for others.
  *
  * @module
  */

@@ -36,8 +36,8 @@ export function processEntry(pid: number): ProcessEntry | undefined {
 }
 
 /**
- * Returns the start time of a process in the system's notation, on Linux in
- * clock ticks since boot; undefined if it is not visible. Never throws.
+ * Returns the start time of a process in the system's notation; undefined if it
+ * is not visible. Linux counts clock ticks since boot. Never throws.
  */
 export function processStart(pid: number): string | undefined {
   return processEntry(pid)?.startTime;
@@ -58,7 +58,7 @@ export function* ancestors(pid: number = Deno.pid): Generator<ProcessEntry> {
 
 /**
  * Returns whether a process is an ancestor of this one, and the nearest of its
- * short name: an agent that another agent started is a session of its own.
+ * short name. An agent that another agent started is a session of its own.
  */
 export function isNearestAncestor(pid: number, start: string): boolean {
   const between = new Set<string>();

@@ -239,7 +239,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "leases expire by the server's clock, whatever a client's clock says",
+  name: "leases expire by the server's clock, not by a client's",
   ignore,
   async fn() {
     await using database = await Database.create(server);

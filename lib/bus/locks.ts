@@ -1,11 +1,10 @@
 /**
- * Locks: whose file this is.
+ * Locks on paths and named resources.
  *
  * A lock is a lease on a file, a folder, a glob or a named resource (`@git/head`,
- * `@port/3000`, any `@name`). *Advisory* says "I am
- * editing this": it blocks nobody's advisory lock, but where two overlap both
- * sessions are told. *Exclusive* refuses every other session's overlapping
- * lock, and is refused by it, or waits for it.
+ * `@port/3000`, any `@name`). An *advisory* lock blocks no advisory lock; if two
+ * overlap, both sessions are told. An *exclusive* lock conflicts with every
+ * overlapping lock of another session.
  *
  * ```text
  *            ┌────────── refused ──────────┐
@@ -16,17 +15,17 @@
  *                          renewed ◀─┘
  * ```
  *
- * - Holds are (session, agent, path), and counted: what was taken twice is
- *   given back twice.
+ * - A hold is of a session, an agent and a path, and is counted: a lock that is
+ *   acquired twice must be released twice.
  * - Each hold has a fencing token from one counter that only grows. Renewing,
- *   releasing and upgrading name it, so that a late holder finds out.
- * - A hold past its expiry whose process lives here is *overdue*: still held,
- *   visible, and taken over only by who says so. So a laptop that slept frees
- *   nobody's locks. A hold whose process can't be judged ends at its expiry; one
- *   whose process is dead is freed by whoever looks next.
- * - Who waits is served first come, first served, and woken by a push; as a
- *   killed holder rings nobody, its process is looked at every 25 ms. A cycle
- *   of waiters is refused at once.
+ *   releasing and upgrading check it, so that a late holder gets an error.
+ * - An expired hold whose process lives on this host is *overdue*: still held, and
+ *   taken over only on request. So a laptop that slept loses no locks.
+ * - A hold whose process cannot be checked ends at its expiry. A hold whose process
+ *   is dead ends at the next look of any session.
+ * - Waiters are served first come, first served, and woken by a push. A killed
+ *   holder wakes no waiter, so waiters check its process every 25 ms. A cycle of
+ *   waiters is refused at once.
  *
  * @module
  */
@@ -62,75 +61,75 @@ import { assertNoNul } from "./options.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
 import type { SessionSelf } from "./sessions.ts";
 
-/** The longest lease of a lock: a day. */
+/** Longest lease duration of a lock: a day, in milliseconds. */
 export const LOCK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
 
-/** How often a waiter looks whether the holder's process still lives. */
-const HOLDER_LOOK_MS = 25;
+/** Interval of a waiter's checks of the holders' processes, in milliseconds. */
+const HOLDER_CHECK_MS = 25;
 
-/** How often one asks whether the turn of a holder without a window is over. */
-const LEFT_LOOK_MS = 100;
+/** Interval of checks for holders whose window is closed, in milliseconds. */
+const WINDOW_CHECK_MS = 100;
 
 /**
- * How often a waiter looks who is in its way by now, which also keeps its place
- * in the queue: that is a lease.
+ * Interval at which a waiter reads its blockers, in milliseconds. Reading also renews
+ * the lease of its place in the queue.
  */
-const QUEUE_LOOK_MS = 1_000;
+const QUEUE_CHECK_MS = 1_000;
 
-/** How a path is read. */
+/** Options of reading a path. */
 export interface PathOptions {
   /**
-   * Whether the path is a path (`literal`), a glob, or what a person most
-   * likely means (`auto`): `app/[id].ts` is all three.
+   * Kind of text: a path (`literal`), a pattern (`glob`), or the likelier of the two
+   * (`auto`). `app/[id].ts` can be either.
    * @default {"auto"}
    */
   readonly pattern?: PatternMode;
 }
 
-/** How to take a lock. */
+/** Options of acquiring a lock. */
 export interface AcquireOptions extends PathOptions {
   /**
-   * How it stands to others.
+   * Type of the lock: `advisory` warns other sessions, `exclusive` blocks them.
    * @default {"advisory"}
    */
   readonly type?: LockType;
   /**
-   * How long to wait where it cannot be had at once, in milliseconds.
+   * Time to wait for blockers, in milliseconds.
    * @default {0}
    */
   readonly waitMs?: number;
-  /** Is told whom it waits for, and again within a second of a change. */
+  /** Called with the blockers, and again within a second of a change. */
   readonly onWait?: (blockers: readonly Blocker[]) => void;
   /**
-   * How long it is held unless renewed, in milliseconds, up to a day.
+   * Lease duration, in milliseconds, up to a day.
    * @default {600000}
    */
   readonly leaseMs?: number;
-  /** What it is held for, shown to who meets it; at most 500 characters. */
+  /** Reason, shown to other sessions; at most 500 characters. */
   readonly why?: string;
   /**
-   * Whether overdue holds in the way are ended: their holders are told.
+   * Whether to end conflicting overdue holds, whose holders are told.
    * @default {false}
    */
   readonly takeOver?: boolean;
-  /** The part of the session that takes it, such as a subagent's id. */
+  /** Part of the session that takes it, such as a subagent's id. */
   readonly agent?: string;
   /**
    * Sessions on whose behalf this one acts: their holds never conflict.
    * @default {[]}
    */
   readonly actingFor?: readonly string[];
-  /** Ends the waiting: it rejects with the signal's reason. */
+  /** Signal that ends the wait, which then rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
-/** Which locks to list. */
+/** Options of listing locks. */
 export interface LockListOptions extends PathOptions {
-  /** Only those that overlap this path on disk. */
+  /** Only holds that overlap this path on disk. */
   readonly path?: string;
   /**
-   * Whether locks in every project are listed, not only those in the session's
-   * own and those below its worktree.
+   * Whether to list locks in every project, not only in the session's own and
+   * below its worktree.
    * @default {false}
    */
   readonly allProjects?: boolean;
@@ -138,23 +137,23 @@ export interface LockListOptions extends PathOptions {
 
 let setHold: (lock: Lock, hold: Hold) => void;
 
-/** Notes that a lock was given back by other means than its own. */
+/** Marks a lock as released by an operation other than its own `release`. */
 export let markReleased: (lock: Lock) => void;
 
-/** A lock that is held; disposing of it releases it. */
+/** Held lock; disposing of it releases it. */
 export class Lock implements AsyncDisposable {
   static {
     setHold = (lock, hold) => lock.#hold = hold;
     markReleased = (lock) => lock.#releasing = Promise.resolve();
   }
 
-  /** What else is held there: everyone concerned was told. */
+  /** Overlapping holds; their sessions were told. */
   readonly overlaps: readonly LockOverlap[];
   readonly #operations: Operations;
   #hold: Hold;
   #releasing: Promise<void> | undefined;
 
-  /** Made by {@linkcode Locks.acquire}. */
+  /** Called by {@linkcode Locks.acquire}. */
   constructor(
     operations: Operations,
     hold: Hold,
@@ -165,25 +164,25 @@ export class Lock implements AsyncDisposable {
     this.overlaps = overlaps;
   }
 
-  /** The hold as it was when it was last taken or renewed. */
+  /** Hold as of the last acquire or renewal. */
   get hold(): Hold {
     return this.#hold;
   }
 
-  /** The absolute path or pattern. */
+  /** Absolute path or pattern. */
   get path(): string {
     return this.#hold.path;
   }
 
-  /** The fencing token. */
+  /** Fencing token. */
   get token(): number {
     return this.#hold.token;
   }
 
   /**
-   * Holds it for longer, from now.
+   * Renews the lock, for `leaseMs` milliseconds from now.
    *
-   * @throws {NotHeldError} If it is not held any more.
+   * @throws {NotHeldError} If it is no longer held.
    */
   async renew(leaseMs: number = DEFAULT_LOCK_LEASE_MS): Promise<void> {
     assertLease(leaseMs);
@@ -191,11 +190,11 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Gives it back; giving it back twice is fine.
+   * Releases the lock. Releasing it again has no effect.
    *
-   * @param before What the session held there before it took it once more: that
-   * is left as it was.
-   * @throws {NotHeldError} If it was lost before it was given back.
+   * @param before Earlier hold of the session on the path, whose type, reason and
+   * expiry are restored.
+   * @throws {NotHeldError} If it is no longer held.
    */
   async release(before?: Hold): Promise<void> {
     this.#releasing ??= this.#release(before);
@@ -206,13 +205,13 @@ export class Lock implements AsyncDisposable {
     try {
       await this.#operations.releaseLock(this.#hold, { before });
     } catch (error) {
-      // Anything but its loss may pass: then it can be tried again.
+      // After any error but the loss of the lock, release can be retried.
       if (!(error instanceof NotHeldError)) this.#releasing = undefined;
       throw error;
     }
   }
 
-  /** Gives it back; one that was lost by then is fine. */
+  /** Releases the lock; a lost lock causes no error. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.release();
@@ -222,14 +221,14 @@ export class Lock implements AsyncDisposable {
   }
 }
 
-/** The locks on a bus. */
+/** Locks on a bus. */
 export class Locks {
   readonly #operations: Operations;
   readonly #self: SessionSelf;
   readonly #register: (act: string) => Promise<void>;
   readonly #grants: GrantWatch;
 
-  /** Made by the bus: take {@linkcode MessageBus.locks}. */
+  /** Called by the bus; use {@linkcode MessageBus.locks}. */
   constructor(
     operations: Operations,
     self: SessionSelf,
@@ -242,15 +241,14 @@ export class Locks {
   }
 
   /**
-   * Takes a lock on a file, a folder (and all below it), a glob or a named
+   * Acquires a lock on a file, a folder with everything below it, a glob or a named
    * resource.
    *
-   * @param path The path, relative to the working folder, or a glob of
-   * `*`, `**`, `?`, `[…]` and `{a,b}`, or a name such as `@port/3000`. What does
-   * not exist yet is a file, or a folder if it ends in a slash.
-   * @throws {InvalidInputError} If the path or an option will not do.
-   * @throws {LockHeldError} If another session is in the way, and still is
-   * after `waitMs`.
+   * @param path Path relative to the working folder, a glob of `*`, `**`, `?`,
+   * `[…]` and `{a,b}`, or a name such as `@port/3000`. A path that does not exist
+   * yet is a file, or a folder if it ends in a slash.
+   * @throws {InvalidInputError} If the path or an option is invalid.
+   * @throws {LockHeldError} If another session still blocks it after `waitMs`.
    * @throws {DeadlockError} If waiting would close a cycle of waiters.
    *
    * @example
@@ -314,9 +312,10 @@ export class Locks {
   }
 
   /**
-   * Takes a lock, or returns undefined where another session is in the way.
+   * Acquires a lock; returns undefined if another session blocks it.
    *
-   * @throws {InvalidInputError} If the path or an option will not do.
+   * @throws {InvalidInputError} If the path or an option is invalid.
+   * @throws {DeadlockError} If waiting would close a cycle of waiters.
    */
   async tryAcquire(
     path: string,
@@ -331,13 +330,12 @@ export class Locks {
   }
 
   /**
-   * Makes an advisory lock exclusive: it stays the same lock, with its token
-   * and its count.
+   * Makes an advisory lock exclusive. The lock keeps its token and its count.
    *
-   * @throws {NotHeldError} If it is not held any more.
-   * @throws {LockHeldError} If another session is in the way.
-   * @throws {DeadlockError} If waiting would close a cycle: two that hold a
-   * path and both upgrade wait for each other.
+   * @throws {NotHeldError} If it is no longer held.
+   * @throws {LockHeldError} If another session still blocks it after `waitMs`.
+   * @throws {DeadlockError} If waiting would close a cycle, as of two holders that
+   * both upgrade.
    */
   async upgrade(
     lock: Lock,
@@ -362,9 +360,9 @@ export class Locks {
   }
 
   /**
-   * Gives back what the session holds on a path, however often it was taken.
+   * Releases the session's holds on a path entirely, whatever their count.
    *
-   * @throws {NotHeldError} If it holds nothing there.
+   * @throws {NotHeldError} If the session has no hold on the path.
    */
   async release(
     path: string,
@@ -380,33 +378,33 @@ export class Locks {
     await this.releaseHolds(mine);
   }
 
-  /** Gives back holds of the session that were listed, however often taken. */
+  /** Releases listed holds of the session entirely, whatever their count. */
   async releaseHolds(holds: readonly Hold[]): Promise<void> {
     for (const hold of holds) {
       await this.#operations.releaseLock(hold, { entirely: true });
     }
   }
 
-  /** What the session itself holds, in all or on exactly one path. */
+  /** Returns the session's own holds, all or on exactly one path. */
   async held(
     path?: string,
     options: PathOptions = {},
   ): Promise<readonly Hold[]> {
     const target = path === undefined ? undefined : this.meaning(path, options);
-    // Until it is registered, its id may be another's.
+    // Before registration, the id may belong to another session.
     if (!this.#self.owned) return [];
     const holds = await this.#operations.locks({
       project: null,
       session: this.#self.id,
       path: target?.path,
     });
-    // Of names that are called the same, those in its own scope.
+    // Equal names can have different scopes.
     return target?.kind === "name"
       ? holds.filter(({ pathSets }) => pathSets.disk === target.disk.text)
       : holds;
   }
 
-  /** Who waits for a path, or something that overlaps it, the first first. */
+  /** Returns waiters for a path or an overlapping one, earliest first. */
   async waiters(
     path: string,
     options: PathOptions = {},
@@ -415,9 +413,9 @@ export class Locks {
   }
 
   /**
-   * Returns what a path means in the working folder; takes nothing.
+   * Returns the lock target of a path in the working folder. Acquires nothing.
    *
-   * @throws {InvalidInputError} If it can be no path.
+   * @throws {InvalidInputError} If it is not a valid path, pattern or name.
    */
   meaning(path: string, { pattern }: PathOptions = {}): LockTarget {
     assertPatternMode(path, pattern);
@@ -426,9 +424,9 @@ export class Locks {
   }
 
   /**
-   * What a path means to the session's locks; takes nothing.
+   * Returns the lock target of a path that the session can lock. Acquires nothing.
    *
-   * @throws {InvalidInputError} If the session could not lock it.
+   * @throws {InvalidInputError} If the path is invalid, or outside of the project.
    */
   target(path: string, options: PathOptions = {}): LockTarget {
     const target = this.meaning(path, options);
@@ -436,7 +434,7 @@ export class Locks {
     return target;
   }
 
-  /** The locks that are held, oldest first. */
+  /** Returns holds, oldest first. */
   async list(options: LockListOptions = {}): Promise<readonly Hold[]> {
     return await this.#operations.locks({
       project: options.allProjects ? null : this.#self.start.project,
@@ -447,7 +445,7 @@ export class Locks {
     });
   }
 
-  /** Who holds a path, or something that overlaps it on disk. */
+  /** Returns holds on a path or an overlapping one on disk, in any project. */
   async holders(
     path: string,
     options: PathOptions = {},
@@ -456,7 +454,7 @@ export class Locks {
   }
 
   /**
-   * The list of locks, now and again whenever it may have changed.
+   * Iterates over the list of locks: now, and after each possible change.
    *
    * @example
    * ```ts
@@ -503,14 +501,14 @@ export class Locks {
     if (type !== "advisory" && type !== "exclusive") {
       throw new InvalidInputError(
         "type",
-        `Cannot lock "${path}": the type is ${JSON.stringify(type)}; pass ` +
+        `Cannot lock "${path}": the type is ${JSON.stringify(type)}. Pass ` +
           `"advisory" or "exclusive".`,
       );
     }
     if (!(waitMs >= 0)) {
       throw new InvalidInputError(
         "waitMs",
-        `Cannot lock "${path}": waitMs is ${waitMs}; pass 0 or more.`,
+        `Cannot lock "${path}": waitMs is ${waitMs}. Pass 0 or more.`,
       );
     }
     return {
@@ -525,9 +523,9 @@ export class Locks {
     };
   }
 
-  /** What lies in no repository belongs to what its session works on. */
+  /** Returns a target with a project; outside of a repository the session's. */
   #inProject(target: LockTarget): LockTarget {
-    // A machine's resource is shown in every project.
+    // A name without a project is shown in every project.
     return target.kind === "name" ? target : {
       ...target,
       project: target.project ?? this.#self.start.project ?? undefined,
@@ -545,13 +543,13 @@ export class Locks {
     if (isAtOrBelow(place, root)) return;
     throw new InvalidInputError(
       "path",
-      `Cannot lock "${path}": it lies outside of the project ${root}; lock it ` +
+      `Cannot lock "${path}": it lies outside of the project ${root}. Lock it ` +
         `from a session in its own project.`,
     );
   }
 }
 
-/** What a hold is put on. */
+/** Returns the lock target of a hold. */
 function targetOf(hold: Hold): LockTarget {
   const { kind, path, project, worktree } = hold;
   const { disk, repository, foldsCase } = hold.pathSets;
@@ -576,7 +574,7 @@ function assertPatternMode(path: string, mode: unknown): void {
     "pattern",
     `Cannot lock "${path}": the pattern mode is ${
       JSON.stringify(mode)
-    }; pass ` +
+    }. Pass ` +
       `"auto", "glob" or "literal".`,
   );
 }
@@ -585,12 +583,13 @@ function assertLease(leaseMs: number): void {
   if (leaseMs > 0 && leaseMs <= LOCK_LEASE_MS_MAX) return;
   throw new InvalidInputError(
     "leaseMs",
-    `Cannot hold a lock for ${leaseMs} ms: pass more than 0 and at most ` +
+    `Cannot hold a lock for ${leaseMs} ms: the lease is out of range. Pass more ` +
+      `than 0 and at most ` +
       `${LOCK_LEASE_MS_MAX} (a day).`,
   );
 }
 
-/** One waiting for a lock, from the queue to the grant. */
+/** Wait for a lock, from the queue to the grant. */
 class LockWait {
   readonly #operations: Operations;
   readonly #grants: GrantWatch;
@@ -599,7 +598,7 @@ class LockWait {
   readonly #waiter: string;
   readonly #options: AcquireOptions;
   readonly #closing: AbortSignal;
-  #told = "";
+  #reported = "";
 
   constructor(
     operations: Operations,
@@ -618,7 +617,7 @@ class LockWait {
     this.#options = options;
   }
 
-  /** Waits until it is granted; leaves the queue if it is not. */
+  /** Waits until the lock is granted; leaves the queue if it is not. */
   async until(
     deadline: number,
     blockers: readonly Blocker[],
@@ -646,7 +645,7 @@ class LockWait {
             performance.now() - startedAt,
           );
         }
-        this.#tell(blockers);
+        this.#report(blockers);
         await this.#sleep(changes, blockers, leftMs);
       }
     } finally {
@@ -655,47 +654,47 @@ class LockWait {
     }
   }
 
-  /** Says whom it waits for, if that changed. */
-  #tell(blockers: readonly Blocker[]): void {
-    const whom = blockers.map(({ session, state, path }) =>
+  /** Reports the blockers if they have changed. */
+  #report(blockers: readonly Blocker[]): void {
+    const reported = blockers.map(({ session, state, path }) =>
       `${session} ${state} ${path}`
     ).join("\n");
-    if (whom === this.#told) return;
-    this.#told = whom;
+    if (reported === this.#reported) return;
+    this.#reported = reported;
     this.#options.onWait?.(blockers);
   }
 
-  /** Until a push, the death of a blocker, the deadline, or renewal is due. */
+  /** Waits for a push, the death of a blocker, the deadline or the next check. */
   async #sleep(
     changes: Changes,
     blockers: readonly Blocker[],
     leftMs: number,
   ): Promise<void> {
-    let askedAt = -Infinity;
-    const look = setInterval(() => {
-      // An earlier waiter's death is seen when the holder's turn is over.
+    let checkedAt = -Infinity;
+    const check = setInterval(() => {
+      // A dead earlier waiter matters only once the holder has released.
       const died = blockers.some(({ process, state }) =>
         state === "holds" && process !== undefined &&
         processAlive(process, process.host) === "dead"
       );
       if (died) changes.wake();
-      if (performance.now() - askedAt < LEFT_LOOK_MS) return;
-      askedAt = performance.now();
+      if (performance.now() - checkedAt < WINDOW_CHECK_MS) return;
+      checkedAt = performance.now();
       endClosedWindows(this.#operations, holdersAmong(blockers)).then(
         (ended) => ended && changes.wake(),
-        // Busy, or closed by now: asked again as long as this waits.
+        // Busy or closed: the next interval checks again.
         () => {},
       );
-    }, HOLDER_LOOK_MS);
+    }, HOLDER_CHECK_MS);
     const deadline = setTimeout(
       changes.wake,
-      Math.min(leftMs, QUEUE_LOOK_MS),
+      Math.min(leftMs, QUEUE_CHECK_MS),
     );
     try {
       if (await changes.next()) return;
       throw new ClosedError(`wait for "${this.#path}"`);
     } finally {
-      clearInterval(look);
+      clearInterval(check);
       clearTimeout(deadline);
     }
   }

@@ -1,10 +1,9 @@
 /**
- * The lock table: which session may hold what, which waits, and which is next.
+ * Lock table: holds, waiters and their order.
  *
- * A request conflicts with the holds of other sessions that overlap it on disk,
- * and with waiters that came earlier, if one of the two is exclusive. So an
- * acquire never overtakes a waiter, and waiters are served first come, first
- * served.
+ * A request conflicts with overlapping holds of other sessions, and with
+ * overlapping earlier waiters, if one of the two is exclusive. So an acquire never
+ * overtakes a waiter, and waiters are served first come, first served.
  *
  * ```text
  *  acquire ─▶ held
@@ -13,19 +12,18 @@
  *                 └────▶ left
  * ```
  *
- * **Judging** comes first: a hold of a dead process ends with its session
- * (sessions.ts). A grant to a process that died before it picked it up goes
- * back. A hold whose process cannot be judged ends at its expiry. A hold whose
- * process lives is overdue then, and stays. A waiter that is dead, or silent
- * past its lease, leaves.
+ * **Reaping** comes first. A dead process ends its session with its holds
+ * (sessions.ts). A grant that a dead process has not picked up is released. At its
+ * expiry a hold is overdue and stays if its process lives; it ends if the process
+ * cannot be checked. A waiter that is dead, or silent past its lease, is removed.
  *
- * **Granting** comes last, if something was freed: each waiter in order gets its
- * hold if nothing conflicts with it any more. The hold carries the waiter's
- * number until the waiter's process has picked it up. A session's own process
- * only looks: its waiter goes with the hold, because its death ends both.
+ * **Granting** comes last, if a path was freed: each waiter in order gets its hold
+ * if no conflict is left. The hold carries the waiter's number until the waiter's
+ * process picks it up. A waiter of its session's own process stays until the hold
+ * ends, because the death of that process ends both.
  *
- * The same path on two machines is two files: a hold on another disk conflicts
- * with nothing here. It is at most a merge risk, in one repository.
+ * The same path on two machines is two files, so their holds do not conflict. They
+ * are at most a merge risk, in one repository.
  *
  * @module
  */
@@ -71,7 +69,7 @@ import type { Asker, HoldRecord, Records, WaiterRecord } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { markEnded } from "./session_end.ts";
 
-/** One decision's view of the lock table. */
+/** View of the lock table for one decision. */
 export class LockTable {
   readonly #records: Records;
   readonly #at: Moment;
@@ -86,9 +84,9 @@ export class LockTable {
   /**
    * Takes a lock, queues for it, or returns the sessions that block it.
    *
-   * @param assertMayTake Is called before a lock is taken or waited for that the
-   * session does not hold yet; what it throws refuses it.
-   * @throws {NotHeldError} If the lock to be upgraded is not held.
+   * @param assertMayTake Called before a lock that the session does not hold yet is
+   * taken or waited for; an error that it throws ends the acquire.
+   * @throws {NotHeldError} If the lock to upgrade is not held.
    * @throws {DeadlockError} If queueing would close a cycle.
    */
   *acquire(
@@ -118,7 +116,7 @@ export class LockTable {
       return yield* this.#grant(request, asker);
     }
     let blockers = yield* this.#blockers(request);
-    // A hold is ended only for a lock that is had then.
+    // An overdue hold is ended only if the request is then granted or queued.
     const takesOver = request.takeOver &&
       (request.wait
         ? blockers.some(({ overdue }) => overdue)
@@ -137,7 +135,7 @@ export class LockTable {
   }
 
   /**
-   * Returns how a waiter fares, and keeps its place in the queue. Most checks
+   * Returns the state of a waiter, and keeps its place in the queue. Most checks
    * change nothing.
    */
   *check(number: number): Plan<LockOutcome | undefined> {
@@ -150,22 +148,22 @@ export class LockTable {
       this.#keepPlace(waiter);
       return { state: "waiting", waiter: String(number), blockers };
     }
-    // The conflict went unseen: another program may have deleted its row.
+    // No decision saw the conflict end: another program may have deleted its row.
     this.#free(waiter.request.target);
     yield* this.grantWaiters();
     const granted = this.#waiter(number);
-    // The lock that it was to upgrade was released.
+    // The lock to upgrade was released.
     if (granted?.token === undefined) return { state: "refused", blockers: [] };
     return yield* this.#pickUp(granted);
   }
 
-  /** Takes a waiter out of the queue; a grant that it had goes back. */
+  /** Removes a waiter from the queue; a granted lock is released. */
   *leave(number: number): Plan<void> {
     yield* this.#loadWaiter(number);
     this.#leave(number);
   }
 
-  /** Returns the waiters for what overlaps a target, earliest first. */
+  /** Returns waiters whose target overlaps one, earliest first. */
   *waitersFor(target: LockTarget): Plan<Blocker[]> {
     yield [{ kind: "waiters-near", target }];
     return yield* this.#waitersBefore(
@@ -174,22 +172,22 @@ export class LockTable {
     );
   }
 
-  /** Returns the holds of a list that stand, oldest first. */
+  /** Returns the holds of a list that have not ended, oldest first. */
   *standing(holds: Iterable<HoldRecord>): Plan<HoldRecord[]> {
     const standing: HoldRecord[] = [];
     for (const record of holds) {
       if (yield* this.#stands(record)) standing.push(record);
     }
-    // Judging one may have ended the session of another.
+    // Reaping for one may have ended the session of another.
     return standing.filter(({ hold }) =>
       this.#records.holds.byToken(hold.token) !== undefined
     ).sort((a, b) => a.hold.token - b.hold.token);
   }
 
   /**
-   * Prolongs a hold.
+   * Renews a hold.
    *
-   * @throws {NotHeldError} If it is not held under this token any more.
+   * @throws {NotHeldError} If it is no longer held under this token.
    */
   *renew(held: Hold, leaseMs: number): Plan<Hold> {
     const record = yield* this.#require("renew", held);
@@ -199,7 +197,7 @@ export class LockTable {
   /**
    * Releases a hold once, or entirely.
    *
-   * @throws {NotHeldError} If it is not held under this token any more.
+   * @throws {NotHeldError} If it is no longer held under this token.
    */
   *release(
     held: Hold,
@@ -222,12 +220,12 @@ export class LockTable {
       why: before.why,
       ...expiring(Date.parse(before.expiresAt), this.#at),
     });
-    // Advisory again, it may let a waiter in.
+    // An advisory hold again may admit a waiter.
     this.#freeHold(record.hold);
     this.#records.wake("locks", null);
   }
 
-  /** Keeps a hold at least until `leaseMs` from now. */
+  /** Extends a hold to at least `leaseMs` from now. */
   prolong(record: HoldRecord, leaseMs: number): void {
     const expiresMs = Math.max(
       Date.parse(record.hold.expiresAt),
@@ -256,13 +254,13 @@ export class LockTable {
     }
     if (!isFreed) return;
     this.#records.wake("locks", null);
-    // A process that waits in its name learns that it does so no more.
+    // Wakes processes that wait for this session, so that they end.
     this.#records.wake("grants", session);
   }
 
-  /** Grants what waits for what this decision has freed. */
+  /** Serves waiters for the paths that this decision has freed. */
   *grantWaiters(): Plan<void> {
-    // Judging a conflict may free more, which the next round grants.
+    // Reaping may free more paths, which the next round serves.
     while (this.#freed.length > 0) {
       const freed = this.#freed.splice(0);
       const served: WaiterRecord[] = [];
@@ -270,15 +268,15 @@ export class LockTable {
       const queue = this.#queue();
       for (const { number } of queue) {
         const waiter = this.#waiter(number);
-        // Judging an earlier one may have removed it.
+        // Serving an earlier waiter may have removed it.
         if (waiter === undefined) continue;
         const wanted = this.#pathSetsOf(waiter.request.target);
         if (!freed.some((pathSets) => overlapOnDisk(pathSets, wanted))) {
           continue;
         }
-        // In a crowd all but the first stop here, without another look.
-        if (served.some((first) => this.#shutsOut(first, waiter))) continue;
-        if (yield* this.#leavesIfGone(waiter)) continue;
+        // Among many waiters all but the first stop here, without a query.
+        if (served.some((first) => this.#keepsWaiting(first, waiter))) continue;
+        if (yield* this.#removeIfGone(waiter)) continue;
         if (yield* this.#serve(waiter)) served.push(waiter);
       }
     }
@@ -295,23 +293,23 @@ export class LockTable {
     ];
     const blockers = yield* this.#blockers(request, number);
     if (blockers.length > 0) return false;
-    // Judging the conflicts may have ended the waiter's own session.
+    // Reaping for conflicts may have ended the waiter's own session.
     if (this.#waiter(number) === undefined) return false;
     this.#records.wake("grants", session);
     if (upgrades !== undefined && this.#own(request) === undefined) {
-      // The lock that it was to upgrade was released meanwhile.
+      // The lock to upgrade was released.
       this.#leave(number);
       return false;
     }
     const { hold } = yield* this.#grant(request, asker, number);
     const granted = this.#waiter(number);
-    // Judging an overlap may have done so, too.
+    // Reaping for overlaps may have ended it too.
     if (granted === undefined) return false;
     this.#setWaiter({ ...granted, token: hold.token });
     return true;
   }
 
-  /** Returns what the session's agent holds there already. */
+  /** Returns the hold that the session's agent already has on the target. */
   #own(
     request: LockRequest,
     near: readonly HoldRecord[] = this.#records.holds.near(
@@ -329,7 +327,7 @@ export class LockTable {
       : undefined;
   }
 
-  /** Returns what conflicts with a request, or with a waiter's. */
+  /** Returns the blockers of a request, or of a waiter's request. */
   *#blockers(
     request: LockRequest,
     waiter: number = Number.MAX_SAFE_INTEGER,
@@ -358,13 +356,13 @@ export class LockTable {
         !conflicts(request, theirs.type) ||
         !this.#overlap(request.target, theirs.target)
       ) continue;
-      if (yield* this.#leavesIfGone(waiter)) continue;
+      if (yield* this.#removeIfGone(waiter)) continue;
       blockers.push(waiterBlocks(waiter));
     }
     return blockers;
   }
 
-  /** Waiters that were granted nothing yet, in order. */
+  /** Returns waiters without a grant, in order. */
   #queue(): WaiterRecord[] {
     return [...this.#records.waiters.values()]
       .filter(({ token }) => token === undefined)
@@ -382,7 +380,7 @@ export class LockTable {
     );
   }
 
-  /** Judges a hold: ends it, with its session, if it does not stand. */
+  /** Returns whether a hold has not ended; ends it, or its session, if it has. */
   *#stands(record: HoldRecord): Plan<boolean> {
     const { hold, process, waiter: number } = record;
     if (isDead(process, this.#at)) {
@@ -420,7 +418,7 @@ export class LockTable {
       : this.#holdAgain(request, own, waiter);
     this.#records.wake("locks", null);
     const overlaps = yield* this.#overlapsOf(request, hold);
-    // A lock that is taken once more by the same agent is not announced.
+    // A repeated acquire by the same agent is not announced.
     if (own === undefined) {
       for (const message of conflictMessages(hold, overlaps)) {
         this.#records.say(message);
@@ -478,7 +476,7 @@ export class LockTable {
     });
   }
 
-  /** Returns what else is held there, on disk and in the repository. */
+  /** Returns overlapping holds, on disk and in the repository. */
   *#overlapsOf(request: LockRequest, held: Hold): Plan<LockOverlap[]> {
     const { target } = request;
     const found = new Map<number, LockOverlap>();
@@ -510,7 +508,7 @@ export class LockTable {
     }
   }
 
-  /** Tells the holders that a session wants theirs, unless that was just said. */
+  /** Announces to holders that a session waits, unless announced recently. */
   *#sayWanted(
     request: LockRequest,
     blockers: readonly Blocker[],
@@ -532,8 +530,10 @@ export class LockTable {
     const wait = (session: string, waiting: Waiting): void => {
       waits.set(session, [...waits.get(session) ?? [], waiting]);
     };
-    // A session waits until the session that acts for it is through.
-    const actsFor = ({ session, target, actingFor }: LockRequest): void => {
+    // A delegating session waits until the session acting for it ends.
+    const addDelegators = (
+      { session, target, actingFor }: LockRequest,
+    ): void => {
       for (const other of actingFor) {
         wait(other, { path: target.path, blockers: [{ session }] });
       }
@@ -541,21 +541,21 @@ export class LockTable {
     yield [{ kind: "waiters" }];
     for (const waiter of this.#queue()) {
       const { number, request: waiting } = waiter;
-      // Judging an earlier one may have removed it.
+      // Checking an earlier waiter may have removed it.
       if (this.#waiter(number) === undefined) continue;
-      if (yield* this.#leavesIfGone(waiter)) continue;
+      if (yield* this.#removeIfGone(waiter)) continue;
       wait(waiting.session, {
         path: waiting.target.path,
         blockers: yield* this.#blockers(waiting, number),
       });
-      actsFor(waiting);
+      addDelegators(waiting);
     }
-    actsFor(request);
+    addDelegators(request);
     const cycle = findCycle(request.session, { path, blockers }, waits);
     if (cycle !== undefined) throw new DeadlockError(path, cycle);
   }
 
-  /** Whether no session can wait for this one, so that no cycle can close. */
+  /** Returns whether no session can wait for this one, so that no cycle exists. */
   *#blocksNothing({ session, actingFor }: LockRequest): Plan<boolean> {
     if (actingFor.length > 0) return false;
     yield [
@@ -596,7 +596,7 @@ export class LockTable {
     const record = this.#records.holds.byToken(token!);
     const stays = record !== undefined && isSessionsOwn(waiter);
     if (!stays) this.#records.waiters.delete(String(number));
-    // Granted, and taken away again before it was picked up.
+    // The grant was ended before it was picked up.
     if (record === undefined) return { state: "refused", blockers: [] };
     const hold = stays
       ? record.hold
@@ -605,7 +605,7 @@ export class LockTable {
     return { state: "held", hold, overlaps };
   }
 
-  *#leavesIfGone(waiter: WaiterRecord): Plan<boolean> {
+  *#removeIfGone(waiter: WaiterRecord): Plan<boolean> {
     const life = this.#at.life(waiter.process);
     const isSilent = waiter.expiresMs <= this.#at.nowMs && life !== "alive" &&
       !(waiter.token !== undefined && isSessionsOwn(waiter));
@@ -617,7 +617,7 @@ export class LockTable {
     return true;
   }
 
-  /** Removes a waiter; its grant, which must be loaded, goes back. */
+  /** Removes a waiter, and releases its grant, which must be loaded. */
   #leave(number: number): void {
     const waiter = this.#waiter(number);
     if (waiter === undefined) return;
@@ -637,15 +637,15 @@ export class LockTable {
     this.#records.wake("locks", null);
   }
 
-  /** Removes gone waiters, and granted ones whose hold is gone. */
+  /** Removes dead and silent waiters, and granted ones whose hold has ended. */
   *removeGoneWaiters(): Plan<void> {
     yield [{ kind: "waiters" }];
     for (const waiter of [...this.#records.waiters.values()]) {
-      if (yield* this.#leavesIfGone(waiter)) continue;
+      if (yield* this.#removeIfGone(waiter)) continue;
       const { number, token } = waiter;
       if (token === undefined) continue;
       yield [{ kind: "hold", token }];
-      // A hold that was granted twice names the later waiter alone.
+      // A hold that was granted twice names only the later waiter.
       if (this.#records.holds.byToken(token) === undefined) {
         this.#records.waiters.delete(String(number));
       }
@@ -678,7 +678,7 @@ export class LockTable {
 
   #removeWaiter(waiter: WaiterRecord): void {
     this.#records.waiters.delete(String(waiter.number));
-    // A later waiter may be next.
+    // The next waiter may now be served.
     this.#free(waiter.request.target);
   }
 
@@ -695,7 +695,7 @@ export class LockTable {
 
   #remove({ hold, waiter }: HoldRecord): void {
     this.#records.holds.delete(String(hold.token));
-    // A grant that is gone is picked up by no process.
+    // The waiter of an ended grant is removed too.
     if (waiter !== undefined) this.#records.waiters.delete(String(waiter));
     this.#freeHold(hold);
     this.#records.wake("locks", null);
@@ -714,15 +714,15 @@ export class LockTable {
     return targetPathSets(target, this.#records.entryKind);
   }
 
-  /** Whether two targets overlap on disk. */
+  /** Returns whether two targets overlap on disk. */
   #overlap(a: LockTarget, b: LockTarget): boolean {
     return (mayShareDisk(a.host ?? null, b.host ?? null) ||
       spansMachines(a.disk.text)) &&
       overlapOnDisk(this.#pathSetsOf(a), this.#pathSetsOf(b));
   }
 
-  /** Whether a waiter that was just served keeps another one waiting. */
-  #shutsOut(served: WaiterRecord, waiter: WaiterRecord): boolean {
+  /** Returns whether a waiter that was just served blocks another one. */
+  #keepsWaiting(served: WaiterRecord, waiter: WaiterRecord): boolean {
     return belongsToOther(waiter.request, served.request.session) &&
       conflicts(waiter.request, served.request.type) &&
       this.#overlap(served.request.target, waiter.request.target);
@@ -730,8 +730,8 @@ export class LockTable {
 }
 
 /**
- * Returns whether a waiter's process is its session's own: then its death ends
- * the session, with the hold that it was granted.
+ * Returns whether a waiter's process is its session's own. Its death then ends the
+ * session and the granted hold.
  */
 function isSessionsOwn({ process, asker }: WaiterRecord): boolean {
   return asker.process !== undefined && process.startTime !== "" &&

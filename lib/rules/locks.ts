@@ -1,6 +1,6 @@
 /**
- * The rules about locks that stores run: each opens the lock table, decides, and
- * grants what it freed.
+ * Rules about locks. Each opens the lock table, decides, and serves the waiters of
+ * freed paths.
  *
  * @module
  */
@@ -36,15 +36,15 @@ export function* acquire(
   return outcome;
 }
 
-/** Returns a target on the disk of this host, unless it names another. */
+/** Returns a target on the disk of its host, by default of this one. */
 export function hosted(at: Moment, target: LockTarget): LockTarget {
   return target.host !== undefined ? target : { ...target, host: at.self.host };
 }
 
 /**
- * Asserts that a session may have one more lock, held or waited for.
+ * Asserts that a session may hold or wait for one more lock.
  *
- * @throws {LimitError} If it has as many as it may.
+ * @throws {LimitError} If it has reached its limit.
  */
 export function* assertBelowLimit(
   records: Records,
@@ -62,8 +62,8 @@ export function* assertBelowLimit(
 }
 
 /**
- * Returns how many more locks a session may have, held or waited for. The number
- * is exact, or at least `wanted`.
+ * Returns how many more locks a session may hold and wait for. The number is exact,
+ * or at least `wanted`.
  */
 export function* locksLeft(
   records: Records,
@@ -72,7 +72,7 @@ export function* locksLeft(
   wanted: number,
 ): Plan<number> {
   let left = 0;
-  // Counting takes the longer the more a session holds.
+  // An exact count takes longer the more a session holds.
   for (const exact of [false, true]) {
     yield [
       { kind: "hold-count", session, exact },
@@ -92,7 +92,7 @@ function lockCount(records: Records, session: string): number {
   return count;
 }
 
-/** Returns how a waiter fares, and keeps its place in the queue. */
+/** Returns the state of a waiter, and keeps its place in the queue. */
 export function* checkWaiter(
   records: Records,
   at: Moment,
@@ -104,11 +104,11 @@ export function* checkWaiter(
   yield* table.grantWaiters();
   if (outcome !== undefined) return outcome;
   yield* assertActive(records, at, "wait for a lock", session);
-  // Removed by a session that took its process for gone.
+  // Another session took the waiter's process for dead and removed it.
   return { state: "refused", blockers: [] };
 }
 
-/** Takes a waiter out of the queue; a grant that it had goes back. */
+/** Removes a waiter from the queue; a granted lock is released. */
 export function* leaveQueue(
   records: Records,
   at: Moment,
@@ -120,9 +120,9 @@ export function* leaveQueue(
 }
 
 /**
- * Prolongs a hold.
+ * Renews a hold.
  *
- * @throws {NotHeldError} If it is not held under this token any more.
+ * @throws {NotHeldError} If it is no longer held under this token.
  */
 export function* renewLock(
   records: Records,
@@ -139,7 +139,7 @@ export function* renewLock(
 /**
  * Releases a hold once, or entirely.
  *
- * @throws {NotHeldError} If it is not held under this token any more.
+ * @throws {NotHeldError} If it is no longer held under this token.
  */
 export function* releaseLock(
   records: Records,
@@ -152,7 +152,7 @@ export function* releaseLock(
   yield* table.grantWaiters();
 }
 
-/** Returns the holds of a list, oldest first. */
+/** Returns the holds that match a query, oldest first. */
 export function* listHolds(
   records: Records,
   at: Moment,
@@ -175,12 +175,12 @@ export function* listHolds(
     .filter((hold) => isListed(query, hold));
 }
 
-/** Returns whether a hold is of the project that is asked for, or lies below. */
+/** Returns whether a hold is of the queried project, or lies below the folder. */
 function isListed(
   { project, below }: Pick<LockQuery, "project" | "below">,
   hold: Pick<Hold, "project" | "path" | "kind" | "worktree">,
 ): boolean {
-  // A name lies where its worktree does.
+  // A name lies in its worktree.
   const place = hold.kind === "name" ? hold.worktree ?? "" : hold.path;
   return project === null || hold.project === undefined ||
     hold.project === project ||
@@ -192,7 +192,7 @@ function holdsListed(records: Records): HoldRecord[] {
     .filter((record) => record !== undefined);
 }
 
-/** Returns the waiters for what overlaps a target, earliest first. */
+/** Returns waiters whose target overlaps one, earliest first. */
 export function* listWaiters(
   records: Records,
   at: Moment,
@@ -204,7 +204,7 @@ export function* listWaiters(
   return waiters;
 }
 
-/** Removes waiters whose process is gone. */
+/** Removes waiters whose process is dead. */
 export function* removeGoneWaiters(records: Records, at: Moment): Plan<void> {
   const table = new LockTable(records, at);
   yield* table.removeGoneWaiters();

@@ -211,11 +211,14 @@ function standing(
     : type === "exclusive"
     ? "holds exclusively"
     : "is editing";
-  const covered = kind === "file" ? "" : ` (${plainPath(path)}, a ${kind})`;
-  const from = since === undefined
-    ? ""
-    : ` since ${ago(nowMs - Date.parse(since))}`;
-  return `${plainName(session)} ${how}${covered}${from}`;
+  const notes = [
+    ...(kind === "file" ? [] : [`${plainPath(path)}, a ${kind}`]),
+    ...(since === undefined
+      ? []
+      : [`locked ${ago(nowMs - Date.parse(since))}`]),
+  ];
+  const noted = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
+  return `${plainName(session)} ${how}${noted}`;
 }
 
 /** Returns the command that tells a session, if its id needs no quoting. */

@@ -141,8 +141,8 @@ export function describe(
   const what = isPlain ? covered : `${covered} (a ${hold.kind})`;
   const vendor = plainName(hold.vendor) +
     (idle.has(hold.session) ? ", idle now" : "");
-  return `${plainName(hold.session)} (${vendor}) ${how} ${what} ` +
-    `since ${ago(nowMs - Date.parse(hold.since))}` +
+  return `${plainName(hold.session)} (${vendor}) ${how} ${what}, ` +
+    `locked ${ago(nowMs - Date.parse(hold.since))}` +
     (hold.task === undefined ? "" : `, on task ${plainName(hold.task)}`) +
     (hold.why === undefined ? "" : `, saying: "${oneLine(hold.why)}"`);
 }

@@ -58,7 +58,10 @@ for (
       () => machine.write("r/src/a.ts", "22"),
     );
     assert.match(told, BLAMES);
-    assert.match(told, /src\/a\.ts, which ada .* since .* or something else/);
+    assert.match(
+      told,
+      /src\/a\.ts, which ada .* \(.*locked .* ago\),? or something else/,
+    );
     assert.match(told, /tell ada \(mbus send chat /);
     assertNoUndoing(told);
     const [{ event, path: file, sessions, certain }, ...more] = await machine
@@ -161,7 +164,7 @@ Deno.test("the holder's formatter is not blamed on another session's command", a
   assert.doesNotMatch(told, BLAMES);
   assert.match(
     told,
-    /src\/a\.ts, which ada holds exclusively since .*, changed while your command ran\. If it was your command, tell ada/,
+    /src\/a\.ts, which ada holds exclusively \(locked .* ago\), changed while your command ran\. If it was your command, tell ada/,
   );
   assertNoUndoing(told);
 });
@@ -212,7 +215,7 @@ Deno.test("a running edit that began before the command is not blamed on it", as
   );
   assert.match(
     told,
-    /src\/a\.ts, which ada is editing since .*, changed while/,
+    /src\/a\.ts, which ada is editing \(locked .* ago\), changed while/,
   );
   assert.doesNotMatch(told, BLAMES);
   await edit.after();

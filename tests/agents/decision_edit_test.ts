@@ -31,7 +31,7 @@ Deno.test("an exclusive hold denies an edit with holder, time, task and next ste
   });
   await scene.store.updateSession("bob", { task: "T-7" });
   for (
-    const [minutes, since] of [
+    const [minutes, ago] of [
       [0, "0 s ago"],
       [1, "60 s ago"],
       [11, "12 min ago"],
@@ -43,7 +43,7 @@ Deno.test("an exclusive hold denies an edit with holder, time, task and next ste
       await scene.before("ada", [path], { callId: `c${minutes}` }),
     );
     assert.match(reason, /^\[message-bus\] bob \(claude\) holds exclusively /);
-    assert.ok(reason.includes(`${path} since ${since}, on task T-7`));
+    assert.ok(reason.includes(`${path}, locked ${ago}, on task T-7`));
     assert.ok(reason.includes('saying: "moving the schema"'));
     assert.ok(reason.includes(`mbus lock ${path} --wait`));
     assert.ok(reason.includes("mbus ask bob "));

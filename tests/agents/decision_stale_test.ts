@@ -134,7 +134,7 @@ Deno.test("a change during a command is announced to both sessions, and noted", 
   const own = contextOf(await scene.afterShell("ada", "./format-all", opaque));
   assert.match(
     own,
-    /Your command has changed .*a\.ts, which bob is editing since 6 s ago, or something else did/,
+    /Your command has changed .*a\.ts, which bob is editing \(locked 6 s ago\), or something else did/,
   );
   const others = contextOf(await scene.call("bob", { kind: "prompt" }));
   assert.match(

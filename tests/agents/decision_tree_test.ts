@@ -181,7 +181,7 @@ Deno.test("an exclusive lock in the worktree, or on its head, denies as long as 
     for (let i = 0; i < 2; i++) {
       const decision = await scene.beforeShell("bob", "git switch next");
       const reason = reasonOf(decision);
-      assert.match(reason, /holds exclusively \S+ since .* "releasing"/);
+      assert.match(reason, /holds exclusively \S+, locked .* "releasing"/);
       assert.ok(reason.includes(`(mbus lock ${hold.path} --wait 60s)`), reason);
       assert.doesNotMatch(reason, /retry/);
     }

@@ -128,7 +128,7 @@ Deno.test("an edit passes after the file was read as told", async () => {
   await scene.after("bob", [path]);
   scene.clock.advance(1_000);
   const reason = reasonOf(await scene.before("ada", [path], { callId: "1" }));
-  assert.match(reason, /bob \(claude\) is editing .*since 1 s ago\./);
+  assert.match(reason, /bob \(claude\) is editing .*, locked 1 s ago\./);
   assert.match(reason, /bob has changed .* 1 s ago, after you read it\./);
   scene.clock.advance(100);
   await scene.after("ada", [path], {}, "read");
@@ -180,7 +180,7 @@ Deno.test("a denial says that a holder with a finished turn is idle", async () =
   scene.clock.advance(9 * MINUTE_MS);
   assert.match(
     reasonOf(await scene.before("ada", [path])),
-    /^\[message-bus\] bob \(claude, idle now\) is editing \S+ since 9 min ago\./,
+    /^\[message-bus\] bob \(claude, idle now\) is editing \S+, locked 9 min ago\./,
   );
 });
 

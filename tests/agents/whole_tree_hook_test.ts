@@ -114,7 +114,7 @@ Deno.test("mbus lock @git/head --exclusive denies a branch switch until it is un
   for (let i = 0; i < 2; i++) {
     assert.match(
       await before(),
-      /where holder \(\S+\) holds exclusively @git\/head since .*"bisecting"\. Do not run it now: wait for it \(mbus lock @git\/head --wait 60s\)/,
+      /where holder \(\S+\) holds exclusively @git\/head, locked .*"bisecting"\. Do not run it now: wait for it \(mbus lock @git\/head --wait 60s\)/,
     );
   }
   await repository.done(["unlock", "@git/head"], holder);

@@ -167,7 +167,11 @@ Deno.test("uninstall --purge needs a yes, --all, and no live session", async () 
   assert.equal(looked.find(({ part }) => part === "bus")?.done, "removed");
   assert.ok(Deno.statSync(home.database).isFile);
   const [own] = await home.json(["sessions"]);
-  assert.equal(own.id, "tester", "who purges does not stand in the way");
+  assert.equal(
+    own.id,
+    "tester",
+    "the purging session itself does not block the purge",
+  );
   await bus.close();
   await home.done(["uninstall", "--all", "--purge", "--yes"]);
   assert.deepEqual(home.listing(), {});

@@ -45,22 +45,22 @@ export const JSON_SAMPLES: readonly (readonly [string, string])[] = [
   ["a blank in an empty list", '{\n  "hooks": {\n    "%E": [ ]\n  }\n}\n'],
   ["an empty list over lines", '{\n  "hooks": {\n    "%E": [\n    ]\n  }\n}\n'],
   [
-    "somebody's hook on our event",
+    "a user's hook on our event",
     '{\n  "hooks": {\n    "%E": [\n      {\n        "matcher": "Bash",\n' +
     '        "hooks": [{ "type": "command", "command": "lint" }]\n' +
     "      }\n    ]\n  }\n}\n",
   ],
   [
-    "somebody's hook on one line",
+    "a user's hook on one line",
     '{"hooks":{"%E":[{"command":"lint","type":"command"}]}}\n',
   ],
   [
-    "somebody's hook with a trailing comma",
+    "a user's hook with a trailing comma",
     '{\n  "hooks": {\n    "%E": [\n      { "command": "lint" }, // mine\n' +
     "    ],\n  },\n}\n",
   ],
   [
-    "somebody's hook on another event",
+    "a user's hook on another event",
     '{\n  "hooks": {\n    "Other": [\n      { "command": "lint" }\n    ]\n' +
     '  },\n  "z": true\n}\n',
   ],

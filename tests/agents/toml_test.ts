@@ -40,9 +40,9 @@ const KIMI_LISTS: readonly (readonly [string, string])[] = [
     "  { event = 'Stop', command = 'y' } # too\n]\nz = 1\n",
   ],
   ["a trailing comma", "hooks = [\n  { event = 'a', command = 'x' },\n]\n"],
-  ["tables of somebody's", "[[hooks]]\nevent = 'Stop'\ncommand = 'x'\n"],
+  ["a user's tables", "[[hooks]]\nevent = 'Stop'\ncommand = 'x'\n"],
   [
-    "tables of somebody's with a comment below",
+    "a user's tables with a comment below",
     "[[hooks]]\nevent = 'Stop'\ncommand = 'x'\n# end\n\n[a]\nb = 1\n",
   ],
 ];
@@ -66,7 +66,7 @@ const CODEX_LISTS: readonly (readonly [string, string])[] = [
   ["a table with an array", "[hooks]\nPreToolUse = []\n"],
   ["a dotted array", "hooks.Stop = [{ hooks = [{ command = 'x' }] }]\n"],
   [
-    "tables of somebody's",
+    "a user's tables",
     "[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = 'command'\ncommand = 'x'\n",
   ],
   ["its own state of hooks", "[hooks.state.'x:0']\ntrusted_hash = 'y'\n"],

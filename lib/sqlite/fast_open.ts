@@ -81,7 +81,8 @@ export function checkpointOnExit(db: Database, location: BusLocation): void {
 
 /** Returns the URI of a database file, with a query such as `mode=rw`. */
 export function fileUri(file: string, query: string): string {
-  const path = encodeURI(file.replaceAll("\\", "/"));
+  // A Windows path begins with a drive, and a URI's path with a slash.
+  const path = encodeURI(file.replaceAll("\\", "/").replace(/^(?!\/)/, "/"));
   const name = path.replaceAll("?", "%3F").replaceAll("#", "%23");
   return `file://${name}?${query}`;
 }

@@ -207,29 +207,51 @@ async function loadFfi(): Promise<FfiLibrary> {
   }
 }
 
+// SQLite's flags for opening.
+const OPEN_READONLY = 0x01;
+const OPEN_READWRITE_CREATE = 0x06;
+const OPEN_URI = 0x40;
+
 function openWithFfi(
   library: FfiLibrary,
   path: string,
   options: OpenOptions,
 ): Database {
   const db = new library.Database(path, {
-    readonly: options.readOnly ?? false,
-    create: !options.readOnly,
+    // Not its other options, because they leave URIs off.
+    flags: OPEN_URI |
+      (options.readOnly ? OPEN_READONLY : OPEN_READWRITE_CREATE),
     int64: true,
+    // Otherwise JSON functions return parsed values.
+    parseJson: false,
   });
   db.exec(`PRAGMA busy_timeout=${options.timeoutMs}`);
+  // Not lastInsertRowId of @db/sqlite, because that has 32 bits. Prepared late, because
+  // that reads the file.
+  let lastId: FfiStatement | undefined;
   return {
     driver: "ffi",
     prepare(sql: string): Statement {
-      const statement = db.prepare(sql);
+      // Finalized by a failure, and prepared again by the next call.
+      let statement: FfiStatement | undefined = db.prepare(sql);
+      const call = <T>(work: (statement: FfiStatement) => T): T => {
+        const called = statement ??= db.prepare(sql);
+        try {
+          return work(called);
+        } catch (error) {
+          statement = undefined;
+          throw withResultCode(error, called);
+        }
+      };
       return {
-        run(...values: SqlValue[]) {
-          const changes = statement.run(...values);
-          return { changes, rowId: Number(db.lastInsertRowId) };
+        run: (...values) => {
+          const changes = call((statement) => statement.run(...values));
+          lastId ??= db.prepare("SELECT last_insert_rowid()");
+          return { changes, rowId: Number(lastId.values()[0][0]) };
         },
-        get: (...values) => statement.get(...values),
-        all: (...values) => statement.all(...values),
-        values: (...values) => statement.values(...values),
+        get: (...values) => call((statement) => statement.get(...values)),
+        all: (...values) => call((statement) => statement.all(...values)),
+        values: (...values) => call((statement) => statement.values(...values)),
       };
     },
     exec: (sql) => void db.exec(sql),
@@ -237,20 +259,37 @@ function openWithFfi(
   };
 }
 
+/**
+ * Finalizes a statement that failed. Returns its error with SQLite's result code, which
+ * only `finalize()` tells.
+ */
+function withResultCode(error: unknown, statement: FfiStatement): unknown {
+  try {
+    statement.finalize();
+    return error;
+  } catch (finalized) {
+    const { code } = finalized as { code?: number };
+    return Object.assign(error as Error, { errcode: code });
+  }
+}
+
 // The part of @db/sqlite that is used, so that type-checking needs no download.
 interface FfiLibrary {
   Database: new (
     path: string,
-    options: { readonly: boolean; create: boolean; int64: boolean },
+    options: { flags: number; int64: boolean; parseJson: boolean },
   ) => {
-    readonly lastInsertRowId: number;
     exec(sql: string): number;
     close(): void;
-    prepare(sql: string): {
-      run(...values: SqlValue[]): number;
-      get(...values: SqlValue[]): Row | undefined;
-      all(...values: SqlValue[]): Row[];
-      values(...values: SqlValue[]): SqlValue[][];
-    };
+    prepare(sql: string): FfiStatement;
   };
+}
+
+interface FfiStatement {
+  run(...values: SqlValue[]): number;
+  get(...values: SqlValue[]): Row | undefined;
+  all(...values: SqlValue[]): Row[];
+  values(...values: SqlValue[]): SqlValue[][];
+  /** Throws an error with the `code` of the last call, if that failed. */
+  finalize(): void;
 }

@@ -2,7 +2,7 @@
  * The faults of SQLite's errors, and the errors of a bus, each with a remedy.
  *
  * A fault is determined by the result code. The errors of `exec()` and of the FFI
- * library have no code, so their messages are compared.
+ * library's `prepare()` have no code, so their messages are compared.
  *
  * @module
  */

@@ -29,7 +29,7 @@ Deno.test(
   async () => {
     await using home = new AgentsHome();
     const path = programs(home, "claude", "cursor-agent");
-    write(`${path}/gemini`, "a file that is no program");
+    write(`${path}/gemini`, "a file that is not a program");
     const env = { env: { PATH: path } };
     Deno.mkdirSync(`${home.user}/.qwen`);
     await home.done(["install", "claude", "codex", "--guide"]);

@@ -178,7 +178,7 @@ test("sessions of one process are told apart, or asked for", async (stage) => {
   assert.deepEqual(holds.map(({ session }) => session), ["s-2", "s-1"]);
   assert.match(
     errors,
-    /Cannot hold anything: sessions s-[12], s-[12] are of one process/,
+    /Cannot hold a lock or a task: this process has several sessions \(s-[12], s-[12]\)/,
   );
 });
 
@@ -272,7 +272,7 @@ test("an agent takes over the name of the shell that starts it", async (stage) =
   assert.deepEqual(holds, []);
 });
 
-test("what would end with its command holds nothing", async (stage) => {
+test("a session that ends with its command holds no lock", async (stage) => {
   const refused = await stage.runAs("/bin/bash", [
     // The further command keeps the shell alive.
     inShell("mbus lock a.ts && echo done") + " || exit $?",
@@ -280,7 +280,7 @@ test("what would end with its command holds nothing", async (stage) => {
   assert.equal(refused.code, 1);
   assert.match(
     refused.errors,
-    /^mbus: Cannot hold anything for this command: it would end with process \d+, the shell that runs it\. Name a session with --session, or run the work in mbus with-lock\.$/m,
+    /^mbus: Cannot hold a lock or a task: this session ends with process \d+, the shell of this command\. Name a session with --session, or run the work in mbus with-lock\.$/m,
   );
   const claimed = await stage.runAs("/bin/bash", [
     "mbus task post t --id t-1 --session poster >/dev/null",
@@ -299,7 +299,10 @@ test("what would end with its command holds nothing", async (stage) => {
 test("a script is told that what it holds ends with it", async (stage) => {
   const { code, errors } = await stage.runAs("/bin/bash", ["mbus lock a.ts"]);
   assert.equal(code, 0);
-  assert.match(errors, /What is held ends with process \d+, which runs/);
+  assert.match(
+    errors,
+    /Locks and tasks of this session end with process \d+, which runs/,
+  );
 });
 
 test("a session that is mistyped reads nothing", async (stage) => {

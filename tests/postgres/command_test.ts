@@ -100,7 +100,7 @@ Deno.test("mbus hub is rejected if the bus is a file", async () => {
   await using mbus = new Mbus();
   const { code, stderr } = await mbus.run(["hub"]);
   assert.equal(code, 1);
-  assert.match(stderr, /Name a server with MBUS_URL/);
+  assert.match(stderr, /Set MBUS_URL=postgres/);
 });
 
 Deno.test("opening a file migrates its schema", async () => {

@@ -11,7 +11,7 @@ import { Home, numbers, within } from "./fixture.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-Deno.test("a batch does everything, and says what came of it", async () => {
+Deno.test("a batch performs each step and returns the results", async () => {
   await using home = new Home();
   const bus = await home.open({ session: "me" });
   const other = await home.open({ session: "you" });
@@ -46,7 +46,7 @@ Deno.test("a batch does everything, and says what came of it", async () => {
   assert.equal(direct.id, result.published[1].id);
 });
 
-Deno.test("if one step fails, nothing has happened and nobody was rung", async () => {
+Deno.test("a batch with a failing step changes nothing and rings no bell", async () => {
   await using home = new Home();
   const bus = await home.open({ session: "me" });
   const path = `${home.root}/a`;
@@ -105,7 +105,7 @@ Deno.test("if one step fails, nothing has happened and nobody was rung", async (
     ], before);
   }
   assert.deepEqual(bells(), rung);
-  // The lock that was in it is still to be given back.
+  // The lock of the failed batch is still held.
   await bus.batch((b) => {
     b.release(lock);
     b.complete(claim);
@@ -117,7 +117,7 @@ Deno.test("if one step fails, nothing has happened and nobody was rung", async (
   assert.deepEqual(said.map(({ payload }) => payload), ["before", "after"]);
 });
 
-Deno.test("a lock that a batch gave back is not given back once more", async () => {
+Deno.test("a lock that a batch released is not released again", async () => {
   await using home = new Home();
   const bus = await home.open();
   const outer = await bus.locks.acquire(`${home.root}/a`);
@@ -130,7 +130,7 @@ Deno.test("a lock that a batch gave back is not given back once more", async () 
   await outer.release();
 });
 
-Deno.test("a builder that returns a promise is refused, and nothing is done", async () => {
+Deno.test("batch() rejects a builder that returns a promise, and changes nothing", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.sessions.register();
@@ -142,7 +142,7 @@ Deno.test("a builder that returns a promise is refused, and nothing is done", as
       }),
     InvalidInputError,
   );
-  // What it throws later is nobody's to catch.
+  // A later rejection of its promise is not unhandled.
   await assert.rejects(
     () => bus.batch((b) => Promise.reject(new Error(String(b)))),
     InvalidInputError,
@@ -150,7 +150,7 @@ Deno.test("a builder that returns a promise is refused, and nothing is done", as
   assert.deepEqual((await bus.poll("state")).messages, []);
 });
 
-Deno.test("what a builder throws is thrown, and nothing is done", async () => {
+Deno.test("batch() throws its builder's error, and changes nothing", async () => {
   await using home = new Home();
   const bus = await home.open();
   const error = new Error("mine");
@@ -165,7 +165,7 @@ Deno.test("what a builder throws is thrown, and nothing is done", async () => {
   assert.deepEqual((await bus.poll("state")).messages, []);
 });
 
-Deno.test("releasing twice in a batch is refused as a whole", async () => {
+Deno.test("a batch that releases one lock twice is refused completely", async () => {
   await using home = new Home();
   const bus = await home.open();
   const lock = await bus.locks.acquire(`${home.root}/a`);
@@ -180,7 +180,7 @@ Deno.test("releasing twice in a batch is refused as a whole", async () => {
   assert.equal((await bus.locks.list()).length, 1);
 });
 
-Deno.test("a batch comes after what was published before, and is one in the order", async () => {
+Deno.test("a batch comes after earlier publishes, and keeps its messages together", async () => {
   await using home = new Home();
   const bus = await home.open();
   const other = await home.start();
@@ -205,7 +205,7 @@ Deno.test("a batch comes after what was published before, and is one in the orde
   );
 });
 
-Deno.test("an empty batch is fine, and a closed bus does none", async () => {
+Deno.test("an empty batch changes nothing, and a closed bus rejects batches", async () => {
   await using home = new Home();
   const bus = await home.open();
   assert.deepEqual(await bus.batch(() => {}), { published: [], tasks: [] });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Json, type Message, SessionEndedError } from "../mod.ts";
 import { Home, numbers, run, within } from "./fixture.ts";
 
-Deno.test("closing twice is fine, and ends everything", async () => {
+Deno.test("close() ends everything, and a second call has no effect", async () => {
   await using home = new Home();
   const bus = await home.open();
   const reader = bus.subscribe(null);
@@ -12,14 +12,14 @@ Deno.test("closing twice is fine, and ends everything", async () => {
   await bus.close();
   await bus[Symbol.asyncDispose]();
   assert.deepEqual([...Deno.readDirSync(`${home.path}/bells`)], []);
-  // The last one out folds the log in.
+  // The last connection checkpoints the WAL.
   assert.deepEqual(
     [...Deno.readDirSync(`${home.path}/db`)].map(({ name }) => name),
     ["messaging.db"],
   );
 });
 
-Deno.test("a closed bus throws a typed error, whatever is asked", async () => {
+Deno.test("a closed bus throws ClosedError from each method", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.sessions.register();
@@ -45,12 +45,12 @@ Deno.test("a closed bus throws a typed error, whatever is asked", async () => {
     await assert.rejects(async () => await act(), closed, String(act));
   }
   assert.throws(() => bus.subscribe("a"), closed);
-  // What iterates just ends.
+  // Iterations end without an error.
   assert.equal((await reader.next()).done, true);
   assert.equal(bus.session.startsWith("script-"), true);
 });
 
-Deno.test("what was published before goes out", async () => {
+Deno.test("close() commits earlier publishes", async () => {
   await using home = new Home();
   const bus = await home.open();
   const published = [
@@ -65,7 +65,7 @@ Deno.test("what was published before goes out", async () => {
   assert.deepEqual(messages.map(({ payload }) => payload), numbers(0, 32));
 });
 
-Deno.test("what waits for a busy database when the bus closes is told", async () => {
+Deno.test("close() rejects operations that wait for a busy database", async () => {
   await using home = new Home();
   const bus = await home.open();
   const other = home.foreign();
@@ -81,7 +81,7 @@ Deno.test("what waits for a busy database when the bus closes is told", async ()
   }
 });
 
-Deno.test("leaving a block closes the bus", async () => {
+Deno.test("await using closes the bus at the end of its block", async () => {
   await using home = new Home();
   let left;
   {
@@ -92,7 +92,7 @@ Deno.test("leaving a block closes the bus", async () => {
   await assert.rejects(left.publish("a", 2), { name: "ClosedError" });
 });
 
-Deno.test("an iteration that throws leaves no subscription", async () => {
+Deno.test("a loop that throws closes its subscription", async () => {
   await using home = new Home();
   const bus = await home.open();
   const reader = bus.subscribe("a", { durable: "d", from: "start" });
@@ -105,7 +105,7 @@ Deno.test("an iteration that throws leaves no subscription", async () => {
   assert.equal((await next.next()).value!.payload, 1);
 });
 
-Deno.test("a process that forgets to close ends by itself", async () => {
+Deno.test("a process that does not close its bus exits by itself", async () => {
   await using home = new Home();
   const script = new URL("./peers/forgetful.ts", import.meta.url).pathname;
   const told = await within(

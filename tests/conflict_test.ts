@@ -4,13 +4,13 @@ import { Clock, Home, within } from "./fixture.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-/** What was said on `file_conflict`, the last last. */
+/** Returns messages of `file_conflict`, latest last. */
 async function conflicts(bus: MessageBus): Promise<Record<string, unknown>[]> {
   const { messages } = await bus.poll("file_conflict", { limit: 1_000 });
   return messages.map(({ payload }) => payload as Record<string, unknown>);
 }
 
-/** Two sessions, and a path of their own. */
+/** Opens two sessions, and makes a path for them. */
 async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
   const ann = await home.open({
     session: "ann",
@@ -21,7 +21,7 @@ async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
   return [ann, bob, `${home.root}/a.ts`];
 }
 
-Deno.test("both are told of an overlap, with who, what, since when and on what task", async () => {
+Deno.test("an overlap is announced with sessions, paths, times and tasks", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   const told = [ann, bob].map((bus) => bus.subscribe("file_conflict"));
@@ -49,7 +49,7 @@ Deno.test("both are told of an overlap, with who, what, since when and on what t
   }
 });
 
-Deno.test("taking a lock once more is no news", async () => {
+Deno.test("a repeated acquire is not announced", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   await ann.locks.acquire(path);
@@ -58,7 +58,7 @@ Deno.test("taking a lock once more is no news", async () => {
   assert.equal((await conflicts(ann)).length, 1);
 });
 
-Deno.test("two agents of one session on a file are a notice", async () => {
+Deno.test("two agents of one session on one file are announced", async () => {
   await using home = new Home();
   const [ann, , path] = await two(home);
   await ann.locks.acquire(path, { agent: "one" });
@@ -68,7 +68,7 @@ Deno.test("two agents of one session on a file are a notice", async () => {
   assert.equal(told.event, "same-session");
 });
 
-Deno.test("asking for exclusive what others hold tells them, once in a while", async () => {
+Deno.test("a blocked exclusive request is announced to holders once in 30 s", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ann = await home.open({ session: "ann", now: clock.now });
@@ -87,11 +87,11 @@ Deno.test("asking for exclusive what others hold tells them, once in a while", a
   clock.advance(31_000);
   await ask();
   assert.equal((await conflicts(ann)).length, 2);
-  // Refused means unchanged.
+  // The refusal changed nothing.
   assert.deepEqual(await ann.locks.list(), before);
 });
 
-Deno.test("text of a project's conflict is not shown in another", async () => {
+Deno.test("a conflict of one project is not shown in another", async () => {
   await using home = new Home();
   const path = `${home.root}/project/a.ts`;
   Deno.mkdirSync(`${home.root}/project`);
@@ -112,7 +112,7 @@ Deno.test("text of a project's conflict is not shown in another", async () => {
   assert.equal((await eve.locks.list({ allProjects: true })).length, 2);
 });
 
-Deno.test("where two projects meet on a file, both are told", async () => {
+Deno.test("an overlap of two projects is announced in both", async () => {
   await using home = new Home();
   Deno.mkdirSync(`${home.root}/outer/inner`, { recursive: true });
   const outer = `${home.root}/outer`;

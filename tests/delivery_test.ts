@@ -14,7 +14,7 @@ import type { Peer } from "./peer.ts";
 
 const NO_POLL = { pollIntervalMs: 60_000 };
 
-/** Two registered sessions on one clock. */
+/** Registers two sessions on one clock. */
 async function two(home: Home): Promise<[MessageBus, MessageBus, Clock]> {
   const clock = new Clock();
   const [ann, bob] = await Promise.all(
@@ -58,7 +58,7 @@ Deno.test("a delivery moves from queued over noticed and injected to acked", asy
   }
 });
 
-Deno.test("states only move forward", async () => {
+Deno.test("a delivery's state only moves forward", async () => {
   await using home = new Home();
   const [ann, bob] = await two(home);
   const { id } = await ann.publish("chat", 1, { to: "bob" });
@@ -70,7 +70,7 @@ Deno.test("states only move forward", async () => {
   assert.equal(await stateOf(ann, id), "acked");
 });
 
-Deno.test("reading it as a message proves nothing", async () => {
+Deno.test("a read of the channel does not move a delivery", async () => {
   await using home = new Home();
   const [ann, bob] = await two(home);
   const { id } = await ann.publish("chat", 1, { to: "bob" });
@@ -78,7 +78,7 @@ Deno.test("reading it as a message proves nothing", async () => {
   assert.equal(await stateOf(ann, id), "queued");
 });
 
-Deno.test("what is no direct message has no delivery", async () => {
+Deno.test("a message that is not direct has no delivery", async () => {
   await using home = new Home();
   const [ann] = await two(home);
   const { id } = await ann.publish("chat", 1);
@@ -107,9 +107,9 @@ for (const purged of [false, true]) {
     await settle(ann);
     assert.equal(await stateOf(ann, id), "expired");
     assert.equal(await stateOf(ann, noticed.id), "expired");
-    // What the model was given has arrived.
+    // A message that was shown to the model has arrived.
     assert.equal(await stateOf(ann, injected.id), "injected");
-    // Too late: the sender was told.
+    // An acknowledgement after the expiry has no effect.
     await bob.inbox().ack(id);
     assert.equal(await stateOf(ann, id), "expired");
     await bob.inbox().ack(injected.id);
@@ -132,7 +132,7 @@ for (const purged of [false, true]) {
   });
 }
 
-Deno.test("the sender sees each change by push", async () => {
+Deno.test("the sender gets each change of a delivery by push", async () => {
   await using home = new Home();
   const sender = await home.start({ ...NO_POLL, session: "sender" });
   const clock = new Clock();
@@ -165,7 +165,7 @@ Deno.test("the sender sees each change by push", async () => {
   assert.deepEqual(last, ["queued", "expired"]);
 });
 
-Deno.test("a sender learns that its message expired, at its time and without a purge", async () => {
+Deno.test("the sender gets the expiry of its message in time, without a purge", async () => {
   await using home = new Home();
   const [, bob] = await two(home);
   const sender = await home.start({ ...NO_POLL, session: "eve" });
@@ -175,11 +175,11 @@ Deno.test("a sender learns that its message expired, at its time and without a p
   const told = await within("expired", sender.wait<string>("d", 2), 10_000);
   assert.deepEqual(told, ["queued", "expired"]);
   await sender.wait("d.ended", 1);
-  // It is not deleted yet.
+  // The message is not deleted yet.
   assert.equal(typeof (await bob.delivery(id))?.expiresAt, "string");
 });
 
-Deno.test("a reply and its acknowledgement are one: both or neither", async () => {
+Deno.test("a reply and its acknowledgement are stored together or not at all", async () => {
   const refusals = [
     ["BEFORE UPDATE ON deliveries", "NEW.state = 'acked'"],
     ["BEFORE INSERT ON inter_session_messages", "NEW.reply_to IS NOT NULL"],
@@ -204,7 +204,7 @@ Deno.test("a reply and its acknowledgement are one: both or neither", async () =
   }
 });
 
-Deno.test("a question is answered by push, and the answer is acknowledged", async () => {
+Deno.test("ask() gets the answer by push and acknowledges it", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const bob = await home.start({ ...NO_POLL, session: "bob" });
@@ -221,7 +221,7 @@ Deno.test("a question is answered by push, and the answer is acknowledged", asyn
   assert.deepEqual(await ann.inbox().pending(), []);
 });
 
-Deno.test("many questions at once get their own answers", async () => {
+Deno.test("concurrent questions get their own answers", async () => {
   await using home = new Home();
   const [ann, bob] = await two(home);
   const stop = new AbortController();
@@ -230,7 +230,7 @@ Deno.test("many questions at once get their own answers", async () => {
     for await (const question of bob.inbox({ signal: stop.signal })) {
       questions.push(question);
       if (questions.length < 50) continue;
-      // The last one first.
+      // The last question first.
       for (const each of questions.toReversed()) {
         await bob.reply(each, { to: each.payload });
       }
@@ -248,11 +248,11 @@ Deno.test("many questions at once get their own answers", async () => {
   );
 });
 
-Deno.test("an answer that an inbox took is still the answer", async () => {
+Deno.test("ask() finds an answer that an inbox has acknowledged", async () => {
   await using home = new Home();
   const [ann, bob] = await two(home);
   const stop = new AbortController();
-  // Whoever reads the inbox acknowledges all that comes.
+  // A reader of the inbox acknowledges every message.
   const reading = (async () => {
     for await (const message of ann.inbox({ signal: stop.signal })) {
       await ann.inbox().ack(message);
@@ -264,7 +264,7 @@ Deno.test("an answer that an inbox took is still the answer", async () => {
       await bob.batch((b) =>
         b.publish("ask", "late", { to: "ann", replyTo: question.id })
       );
-      // It is acknowledged before who asks has a turn to look.
+      // The answer is acknowledged before the asking bus can read it.
       home.foreign().exec("UPDATE deliveries SET state = 'acked'");
       return;
     }
@@ -276,7 +276,7 @@ Deno.test("an answer that an inbox took is still the answer", async () => {
   await reading.catch(() => {});
 });
 
-Deno.test("a question that nobody answers times out, and says how far it came", async () => {
+Deno.test("ask() rejects an unanswered question with its delivery state", async () => {
   await using home = new Home();
   const [ann, bob] = await two(home);
   await assert.rejects(
@@ -296,7 +296,7 @@ Deno.test("a question that nobody answers times out, and says how far it came", 
   await assert.rejects(() => ann.ask("nobody", 1), UnknownSessionError);
 });
 
-Deno.test("who has ended is not waited for, however it ended", async () => {
+Deno.test("ask() rejects when the asked session has ended, in any way", async () => {
   const unanswered = (error: unknown) => {
     assert.ok(error instanceof AskUnansweredError);
     assert.equal(error.session, "bob");
@@ -325,7 +325,7 @@ Deno.test("who has ended is not waited for, however it ended", async () => {
   }
 });
 
-Deno.test("asking ends with its signal and with the bus", async () => {
+Deno.test("ask() ends with its signal and with the bus", async () => {
   await using home = new Home();
   const [ann] = await two(home);
   const abort = new AbortController();

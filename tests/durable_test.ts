@@ -10,7 +10,7 @@ import { Clock, Home, numbers, payloadsOf, take, within } from "./fixture.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-Deno.test("a durable name goes on after what was acknowledged", async () => {
+Deno.test("a durable name continues after the last acknowledged message", async () => {
   await using home = new Home();
   const bus = await home.open();
   const first = bus.subscribe("a", { durable: "builds" });
@@ -19,14 +19,14 @@ Deno.test("a durable name goes on after what was acknowledged", async () => {
     numbers(0, 6).map((payload) => ({ channel: "a", payload })),
   );
   const seen = await take(first, 4);
-  // Cumulative: the second stands for the first, too.
+  // Acknowledging the second message includes the first.
   await first.ack(seen[1]);
   await first.close();
 
   const second = bus.subscribe("a", { durable: "builds" });
   assert.deepEqual(payloadsOf(await take(second, 4)), [2, 3, 4, 5]);
   await second.ack(seen[3].id);
-  // An older one takes nothing back.
+  // An older acknowledgement moves nothing back.
   await second.ack(seen[0]);
   await second.close();
 
@@ -51,7 +51,7 @@ Deno.test("a durable name is stored across processes", async () => {
   assert.deepEqual(payloadsOf(seen), numbers(10, 10));
 });
 
-Deno.test("a killed reader is followed at once and nothing is missed", async () => {
+Deno.test("a killed reader is replaced at once, and no message is missed", async () => {
   await using home = new Home();
   const bus = await home.open();
   const publishing = (async () => {
@@ -78,7 +78,7 @@ Deno.test("a killed reader is followed at once and nothing is missed", async () 
     await reader.wait("s", wanted);
     await reader.kill();
     const got = payloadsOf(reader.seen<Message>("s")) as number[];
-    // In order, and from no later than where the last reader was.
+    // In order, and from no later than the last reader's position.
     assert.deepEqual(got, numbers(got[0], got.length));
     assert.ok(got[0] <= last + 1, `${got[0]} after ${last}`);
     for (const payload of got) seen.add(payload);
@@ -107,7 +107,7 @@ Deno.test("a second reader of a durable name is refused", async () => {
     assert.equal(error.durable, "d");
     return true;
   });
-  // The first is not disturbed, and ending it frees the name.
+  // The first reader continues, and its end releases the name.
   await peer.call("publish", { channel: "a", payload: 1 });
   assert.deepEqual(payloadsOf(await take(mine, 1)), [1]);
   await mine.close();
@@ -115,7 +115,7 @@ Deno.test("a second reader of a durable name is refused", async () => {
   assert.deepEqual(payloadsOf(await peer.wait<Message>("s", 1)), [1]);
 });
 
-Deno.test("a name in one project is none of another's", async () => {
+Deno.test("a durable name belongs to its project", async () => {
   await using home = new Home();
   const [a, b, none] = await Promise.all(
     ["/a", "/b", null].map((project) => home.open({ project })),
@@ -132,7 +132,7 @@ Deno.test("a name in one project is none of another's", async () => {
   assert.deepEqual(payloadsOf(await take(readers[2], 3)), ["a", "b", "none"]);
 });
 
-Deno.test("a reader whose lease ran out is told by its token", async () => {
+Deno.test("a reader whose lease expired gets LeaseLostError", async () => {
   await using home = new Home();
   const clock = new Clock();
   const late = await home.open({ now: clock.now });
@@ -156,7 +156,7 @@ Deno.test("a reader whose lease ran out is told by its token", async () => {
   await next.publish("a", 2);
   await assert.rejects(first.next(), lost);
   await assert.rejects(first.next(), lost);
-  // Its end does not free what the other holds.
+  // Its end does not release the other reader's lease.
   await first.close();
   const third = late.subscribe("a", { durable: "d" });
   await assert.rejects(third.ready, DurableNameInUseError);
@@ -164,14 +164,14 @@ Deno.test("a reader whose lease ran out is told by its token", async () => {
   await second.ack(message);
 });
 
-Deno.test("a stopped reader is told when it goes on", async () => {
+Deno.test("a stopped reader gets LeaseLostError when it continues", async () => {
   await using home = new Home();
   const stopped = await home.start();
   const subscribing = { name: "s", channels: "a", durable: "d" };
   await stopped.call("subscribe", subscribing);
   stopped.signal("SIGSTOP");
   const follower = await home.start();
-  // It may be slow, or stopped: its lease decides, not its pid.
+  // The lease decides, not the process, which may be slow or stopped.
   await assert.rejects(follower.call("subscribe", subscribing), {
     type: "DurableNameInUseError",
   });
@@ -188,7 +188,7 @@ Deno.test("a stopped reader is told when it goes on", async () => {
   assert.deepEqual(stopped.seen("s"), []);
 });
 
-Deno.test("a name unused for seven days is forgotten", async () => {
+Deno.test("a name unused for seven days is deleted", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
@@ -211,7 +211,7 @@ Deno.test("a name unused for seven days is forgotten", async () => {
   await bus.purge();
   assert.equal((await bus.stats()).durableNames, 3);
   clock.advance(DAY_MS + 60_000);
-  // Forgotten, whether or not somebody has purged.
+  // The name is deleted with or without a purge.
   assert.equal(await use("late"), "first");
   await bus.purge();
   assert.equal((await bus.stats()).durableNames, 2);
@@ -219,7 +219,7 @@ Deno.test("a name unused for seven days is forgotten", async () => {
   assert.equal(await use("kept"), "second");
 });
 
-Deno.test("only what a durable name was given can be acknowledged", async () => {
+Deno.test("ack() rejects a message beyond the last one", async () => {
   await using home = new Home();
   const bus = await home.open();
   const { id } = await bus.publish("a", 1);
@@ -232,7 +232,7 @@ Deno.test("only what a durable name was given can be acknowledged", async () => 
   for (const wrong of ["x", "-1", "1.5", `${Number(id) + 1}`, "9".repeat(15)]) {
     await assert.rejects(reader.ack(wrong), InvalidInputError, wrong);
   }
-  // A cursor that is ahead of everything would have lost this one.
+  // A cursor beyond the end would have skipped this message.
   await bus.publish("a", 2);
   assert.deepEqual(payloadsOf(await take(reader, 1)), [2]);
   await reader.close();
@@ -242,7 +242,7 @@ Deno.test("only what a durable name was given can be acknowledged", async () => 
   }
 });
 
-Deno.test("the bus's end frees its durable names though the database is busy", async () => {
+Deno.test("close() releases durable names while the database is busy", async () => {
   await using home = new Home();
   const bus = await home.open();
   const reader = bus.subscribe("a", { durable: "d" });

@@ -10,7 +10,7 @@ import type { PeerError } from "./peer.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-/** Two sessions, and a path of their own. */
+/** Opens two sessions, and makes a path for them. */
 async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
   const ann = await home.open({
     session: "ann",
@@ -30,7 +30,7 @@ Deno.test("an ended session gets no lock until it registers again", async () => 
   await assert.rejects(() => ann.locks.acquire(path), SessionEndedError);
   await ann.sessions.register();
   await (await ann.locks.acquire(path)).release();
-  // Ended by somebody else it is the same.
+  // The same holds if another session ends it.
   await bob.sessions.end("ann");
   await assert.rejects(() => ann.locks.acquire(path), SessionEndedError);
   assert.deepEqual(await bob.locks.list(), []);
@@ -38,7 +38,7 @@ Deno.test("an ended session gets no lock until it registers again", async () => 
   await ann.locks.acquire(path);
 });
 
-Deno.test("an ended session's tasks are open again, and it claims none", async () => {
+Deno.test("an ended session's tasks are requeued, and it claims none", async () => {
   await using home = new Home();
   const [ann, bob] = await two(home);
   await ann.tasks.post({ id: "a", title: "t" });
@@ -60,14 +60,14 @@ Deno.test("an ended session's tasks are open again, and it claims none", async (
   await assert.rejects(() => ann.batch((b) => b.publish("state", 1)));
   await ann.sessions.register();
   await ann.publish("state", 1);
-  // Ended by somebody else it is the same.
+  // The same holds if another session ends it.
   await bob.sessions.end("ann");
   await assert.rejects(() => ann.tasks.claimNext(), SessionEndedError);
   await ann.sessions.register();
   assert.equal((await ann.tasks.claimNext())?.id, "a");
 });
 
-Deno.test("whose id another process has by now does nothing in its name", async () => {
+Deno.test("a session whose id another process has taken over cannot act", async () => {
   await using home = new Home();
   const old = await home.start({ session: "ann", heartbeatIntervalMs: 100 });
   const path = `${home.root}/a.ts`;
@@ -103,7 +103,7 @@ Deno.test("whose id another process has by now does nothing in its name", async 
   assert.deepEqual(await bob.inbox().pending(), []);
   assert.equal((await ann.sessions.list())[1].task, undefined);
 
-  // Its heartbeat finds out, too: what is for that id is read by the other.
+  // Its heartbeat detects it too: direct messages go to the other process.
   const [warning] = await old.wait<string>("warning", 1);
   assert.match(warning, /another process has its id/);
   await bob.publish("chat", "for ann", { to: "ann" });
@@ -119,7 +119,7 @@ Deno.test("whose id another process has by now does nothing in its name", async 
   assert.equal(sender, "ann~2");
 });
 
-Deno.test("an ended session whose row is gone by now publishes nothing", async () => {
+Deno.test("an ended session whose row is deleted publishes nothing", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann" });
   await ann.sessions.register();

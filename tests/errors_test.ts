@@ -5,7 +5,7 @@ import {
   MessageBusError,
 } from "../lib/model/errors.ts";
 
-Deno.test("an error of another copy of the library is one of its errors", async () => {
+Deno.test("an error of another copy of the library is a MessageBusError", async () => {
   const url = new URL("../lib/model/errors.ts?copy", import.meta.url).href;
   const copy: typeof import("../lib/model/errors.ts") = await import(url);
   const error = new copy.InvalidInputError("channel", "Cannot.");

@@ -9,7 +9,7 @@ import { Clock, Home, numbers, take, within } from "./fixture.ts";
 
 const NO_POLL = { pollIntervalMs: 60_000 };
 
-/** Registered sessions. */
+/** Registers sessions. */
 async function sessions(
   home: Home,
   ...ids: readonly string[]
@@ -22,7 +22,7 @@ async function sessions(
 const payloads = (messages: readonly Message[]) =>
   messages.map(({ payload }) => payload);
 
-/** All on a channel that a bus may read. */
+/** Returns all messages of a channel that a bus can read. */
 async function polled(bus: MessageBus, channel = "chat"): Promise<unknown[]> {
   const options = { allProjects: true };
   return payloads((await bus.poll(channel, options)).messages);
@@ -56,7 +56,7 @@ Deno.test("a direct message reaches the addressed session only", async () => {
   assert.deepEqual(payloads(await bob.inbox().pending()), ["for bob"]);
   assert.deepEqual(await eve.inbox().pending(), []);
   assert.deepEqual(await ann.inbox().pending(), []);
-  // Somebody else's acknowledgement is none.
+  // Another session's acknowledgement has no effect.
   await eve.inbox().ack(sent.id);
   assert.equal((await ann.delivery(sent.id))?.state, "noticed");
 });
@@ -78,7 +78,7 @@ Deno.test("an unknown addressee is refused, and nothing is stored", async () => 
     await assert.rejects(act, UnknownSessionError);
     assert.deepEqual(await polled(ann), []);
   }
-  // One refusal fails only its own promise.
+  // A refusal rejects only its own promise.
   const both = await Promise.allSettled([
     ann.publish("chat", "first"),
     ann.publish("chat", "second", { to: "nobody" }),
@@ -111,24 +111,24 @@ Deno.test("any unique beginning of an id and a short name address a session", as
     assert.deepEqual([...error.candidates].toSorted(), ["twin-1", "twin-2"]);
     return true;
   });
-  // Those that run come before those that ended.
+  // Running sessions come before ended ones.
   await one.sessions.end();
   assert.equal(await to("twin"), "twin-2");
   assert.equal(await to("twin-1"), "twin-1");
 });
 
-Deno.test("an ended addressee is stored for, and the result says so", async () => {
+Deno.test("a message for an ended addressee is stored, and the result says so", async () => {
   await using home = new Home();
   const [ann, bob] = await sessions(home, "ann", "bob");
   await bob.sessions.end();
   const sent = await ann.publish("chat", 1, { to: "bob" });
   assert.equal(sent.notRunning, true);
-  // It resumes in time.
+  // The session resumes before the expiry.
   await bob.sessions.register();
   assert.deepEqual(payloads(await bob.inbox().pending()), [1]);
 });
 
-Deno.test("the inbox gives what is there, then what comes, each once, by push", async () => {
+Deno.test("the inbox yields pending and new messages, each once, by push", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann" });
   const bob = await home.start({ ...NO_POLL, session: "bob" });
@@ -142,7 +142,7 @@ Deno.test("the inbox gives what is there, then what comes, each once, by push", 
   assert.deepEqual(await bob.call("pending"), []);
 });
 
-Deno.test("what was not acknowledged is there after a restart", async () => {
+Deno.test("an unacknowledged message is in the inbox after a restart", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann" });
   const first = await home.start({ session: "bob" });
@@ -159,7 +159,7 @@ Deno.test("what was not acknowledged is there after a restart", async () => {
   assert.deepEqual(payloads(left), [0, 2, 3]);
 });
 
-Deno.test("the inbox of id~2 is its own, before it is registered too", async () => {
+Deno.test("the inbox of id~2 is its own, even before registration", async () => {
   await using home = new Home();
   const [ann] = await sessions(home, "ann");
   const first = await home.start({ session: "me" });
@@ -173,14 +173,14 @@ Deno.test("the inbox of id~2 is its own, before it is registered too", async () 
   assert.equal(second.session, "me~2");
   assert.equal((await ann.delivery(one.id))?.state, "queued");
   await ann.publish("chat", "two", { to: "me~2" });
-  // What was subscribed before now gets what is for it, and nothing else.
+  // The earlier subscription now gets its own direct messages only.
   const { value } = await within("two", early.next());
   assert.equal(value!.payload, "two");
   assert.deepEqual(payloads(await second.inbox().pending()), ["two"]);
   assert.deepEqual(payloads(await first.call<Message[]>("pending")), ["one"]);
 });
 
-Deno.test("who subscribed before it was registered is pushed to", async () => {
+Deno.test("a subscription from before registration is woken by push", async () => {
   await using home = new Home();
   const [ann] = await sessions(home, "ann");
   const bob = await home.start({ ...NO_POLL, session: "bob" });
@@ -190,7 +190,7 @@ Deno.test("who subscribed before it was registered is pushed to", async () => {
   await within("the message", bob.wait("s", 1));
 });
 
-Deno.test("an inbox over a page is read to its end", async () => {
+Deno.test("an inbox with more than a page is read completely", async () => {
   await using home = new Home();
   const [ann, bob] = await sessions(home, "ann", "bob");
   await ann.publishMany(
@@ -230,7 +230,7 @@ Deno.test("expired direct messages are not in the inbox", async () => {
   assert.deepEqual(payloads(await ann.inbox().pending()), ["long"]);
 });
 
-Deno.test("another program's direct message is one, too", async () => {
+Deno.test("another program's direct message is in the inbox", async () => {
   await using home = new Home();
   const [bob] = await sessions(home, "bob");
   home.foreign().exec(`INSERT INTO inter_session_messages

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isoOf } from "../lib/model/iso_time.ts";
 
-Deno.test("isoOf: writes every time as the runtime does", () => {
+Deno.test("isoOf: returns the runtime's text for every time", () => {
   const times = fc.oneof(
     fc.integer({ min: 0, max: Date.UTC(10_000, 0, 1) - 1 }),
     fc.integer({ min: -8.64e15, max: 8.64e15 }),
@@ -16,14 +16,14 @@ Deno.test("isoOf: writes every time as the runtime does", () => {
   );
 });
 
-Deno.test("isoOf: days follow each other in any order", () => {
+Deno.test("isoOf: returns right texts for days in any order", () => {
   const midnight = Date.UTC(2026, 10, 29);
   for (const ms of [midnight - 1, midnight, midnight - 1, midnight + 1]) {
     assert.equal(isoOf(ms), new Date(ms).toISOString());
   }
 });
 
-Deno.test("isoOf: refuses what is no time", () => {
+Deno.test("isoOf: throws outside of the range of Date", () => {
   for (const ms of [NaN, Infinity, 8.64e15 + 1]) {
     assert.throws(() => isoOf(ms), RangeError);
   }

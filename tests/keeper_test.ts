@@ -1,6 +1,6 @@
 /**
- * A session that lives by more than a process: a thread below a daemon of Codex,
- * with the processes and files that were recorded there.
+ * Sessions that live by more than a process: threads of a Codex daemon, with
+ * recorded processes and files.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import { Home } from "./fixture.ts";
 const THREAD = "019ab3c1-0000-7000-8000-00000000000a";
 const GONE: KeeperProcess = { pid: 0x7fffffff, startTime: "1" };
 
-/** This process, which lives. */
+/** This process, which is alive. */
 function living(): KeeperProcess {
   return { pid: Deno.pid, startTime: processStart(Deno.pid)! };
 }
 
-/** A folder of a Codex that has the thread loaded, or not. */
+/** Makes the folder of a Codex with the thread loaded or not. */
 function codexHome(isLoaded: boolean): string {
   const home = Deno.makeTempDirSync({ prefix: "mbus-codex-" });
   Deno.mkdirSync(`${home}/thread-writer-locks`);
@@ -30,13 +30,13 @@ function codexHome(isLoaded: boolean): string {
   return home;
 }
 
-/** A thread in the daemon `daemon`, of a Codex in `home`. */
+/** Returns a thread of the daemon `daemon`, of a Codex in `home`. */
 function keptBy(home: string, daemon: KeeperProcess): Keeper {
   return { codex: { home, id: THREAD, daemon } };
 }
 
 Deno.test({
-  name: "a thread lives while its window does, or its turn may be under way",
+  name: "a thread lives while its window lives, or its turn may be under way",
   ignore: Deno.build.os !== "linux",
   async fn(t) {
     await using daemon = new Deno.Command("sleep", { args: ["600"] }).spawn();
@@ -50,7 +50,7 @@ Deno.test({
       life: Life;
     }[] = [
       {
-        name: "its window lives, whatever else is gone",
+        name: "its window lives, and everything else is gone",
         window: living(),
         daemon: GONE,
         isLoaded: false,
@@ -114,7 +114,7 @@ Deno.test({
         assert.equal(processAlive(process, hostId()), life);
         assert.equal(processAlive(process, "linux:elsewhere:1"), "unknown");
         Deno.removeSync(home, { recursive: true });
-        // Without the folder of that Codex nothing follows from a missing file.
+        // Without the folder of that Codex, a missing file proves nothing.
         const unseen = window === GONE && daemon === GONE
           ? "dead"
           : window.pid === Deno.pid
@@ -127,7 +127,7 @@ Deno.test({
   },
 });
 
-Deno.test("what is no keeper is read as none", () => {
+Deno.test("an invalid keeper is read as undefined", () => {
   const keeper = keptBy("/home/dev/.codex", { pid: 7, startTime: "70" });
   assert.deepEqual(parseKeeper(keeperText(keeper)), keeper);
   const caller = { caller: { pid: 7, startTime: "70" } };
@@ -143,7 +143,7 @@ Deno.test("what is no keeper is read as none", () => {
       "{}",
       '{"codex":{}}',
       '{"caller":{"pid":"7","startTime":"70"}}',
-      // An id is the name of a file.
+      // An id is used as a file name.
       '{"codex":{"home":"/","id":"../x","daemon":{"pid":7,"startTime":"1"}}}',
       '{"codex":{"home":"/","id":"x","daemon":{"pid":7}}}',
     ]
@@ -154,7 +154,7 @@ Deno.test("what is no keeper is read as none", () => {
 });
 
 Deno.test({
-  name: "a lock of a thread whose window died idle is free at once",
+  name: "a lock of an idle thread whose window died is free at once",
   ignore: Deno.build.os !== "linux",
   async fn() {
     await using home = new Home();
@@ -175,7 +175,7 @@ Deno.test({
     const other = await home.open({ session: "other" });
     pane.kill("SIGKILL");
     await pane.status;
-    // Its turn may be under way.
+    // The turn may be under way.
     await assert.rejects(
       other.locks.acquire("/x/a.ts", { type: "exclusive" }),
       { name: "LockHeldError" },

@@ -12,7 +12,7 @@ import { Home, numbers } from "./fixture.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-/** Starts waiting; resolves once it stands in the queue. */
+/** Starts a wait; resolves once it is queued. */
 async function wait(
   ask: (options: { waitMs: number; onWait: () => void }) => Promise<Lock>,
 ): Promise<{ readonly got: Promise<Lock> }> {
@@ -48,7 +48,7 @@ async function sessions(home: Home, count: number): Promise<MessageBus[]> {
   );
 }
 
-Deno.test("a cycle of two waiters is refused at once, and spelled out", async () => {
+Deno.test("a cycle of two waiters is refused at once and listed", async () => {
   await using home = new Home();
   const [s0, s1] = await sessions(home, 2);
   const [a, b] = ["a", "b"].map((name) => `${home.root}/${name}`);
@@ -57,14 +57,14 @@ Deno.test("a cycle of two waiters is refused at once, and spelled out", async ()
   const { got } = await wait((o) => s1.locks.acquire(a, o));
   const asking = s0.locks.acquire(b, { waitMs: 60_000 });
   await assertCycle(asking, [["s0", b, "s1"], ["s1", a, "s0"]]);
-  // Nothing is left of it: without a wait it is only refused.
+  // The refused wait left nothing behind.
   await assert.rejects(() => s0.locks.acquire(b), LockHeldError);
   assert.deepEqual(await s0.locks.waiters(b), []);
   await lock.release();
   await got;
 });
 
-Deno.test("a cycle of three is refused at once, and spelled out", async () => {
+Deno.test("a cycle of three waiters is refused at once and listed", async () => {
   await using home = new Home();
   const all = await sessions(home, 3);
   const paths = numbers(0, 3).map((i) => `${home.root}/${i}`);
@@ -80,7 +80,7 @@ Deno.test("a cycle of three is refused at once, and spelled out", async () => {
   ]);
 });
 
-Deno.test("two that hold a path and both upgrade are a cycle", async () => {
+Deno.test("two holders of a path that both upgrade are a cycle", async () => {
   await using home = new Home();
   const [s0, s1] = await sessions(home, 2);
   const path = `${home.root}/a`;
@@ -96,13 +96,13 @@ Deno.test("two that hold a path and both upgrade are a cycle", async () => {
   assert.equal(upgraded.hold.count, 1);
 });
 
-Deno.test("who stands before one in the queue is an edge, too", async () => {
+Deno.test("an earlier waiter is an edge of the wait-for graph", async () => {
   await using home = new Home();
   const [s0, s1, s2] = await sessions(home, 3);
   const [a, b] = ["a", "b"].map((name) => `${home.root}/${name}`);
   await s0.locks.acquire(a);
   await s2.locks.acquire(b, EXCLUSIVE);
-  // s1 waits for s0; s2 would be let in by s0, and yet is behind s1.
+  // s1 waits for s0; s0's lock admits s2, but s1 waits before it.
   await wait((o) => s1.locks.acquire(a, { ...EXCLUSIVE, ...o }));
   await wait((o) => s2.locks.acquire(a, o));
   await assertCycle(s1.locks.acquire(b, { waitMs: 60_000, agent: "x" }), [
@@ -111,14 +111,14 @@ Deno.test("who stands before one in the queue is an edge, too", async () => {
   ]);
 });
 
-Deno.test("whom a session acts for waits until it is through: that is an edge, too", async () => {
+Deno.test("a delegating session is an edge of the wait-for graph", async () => {
   for (const last of ["helper", "other"]) {
     await using home = new Home();
     const [caller, helper, other] = await sessions(home, 3);
     const [a, b] = ["a", "b"].map((name) => `${home.root}/${name}`);
     await caller.locks.acquire(a, EXCLUSIVE);
     await other.locks.acquire(b, EXCLUSIVE);
-    // As a command does that runs under a lock.
+    // Like a command that runs under with-lock.
     const help = (o: { waitMs: number; onWait?: () => void }) =>
       helper.locks.acquire(b, { ...o, actingFor: [caller.session] });
     const ask = (o: { waitMs: number; onWait?: () => void }) =>
@@ -142,7 +142,7 @@ Deno.test("whom a session acts for waits until it is through: that is an edge, t
   }
 });
 
-Deno.test("waiting in a line is no cycle", async () => {
+Deno.test("a line of waiters is not a cycle", async () => {
   await using home = new Home();
   const all = await sessions(home, 4);
   const path = `${home.root}/a`;
@@ -157,7 +157,7 @@ Deno.test("waiting in a line is no cycle", async () => {
   for (const got of waiting) await (await got).release();
 });
 
-Deno.test("an upgrade that was given back meanwhile is refused", async () => {
+Deno.test("an upgrade of a released lock is refused", async () => {
   await using home = new Home();
   const [s0, s1] = await sessions(home, 2);
   const path = `${home.root}/a`;
@@ -170,7 +170,7 @@ Deno.test("an upgrade that was given back meanwhile is refused", async () => {
   assert.deepEqual(await s0.locks.list(), []);
 });
 
-Deno.test("the waits-for graph: a cycle is found if and only if there is one", () => {
+Deno.test("findCycle() finds a cycle if and only if there is one", () => {
   const edges = fc.array(fc.tuple(fc.nat(5), fc.nat(5)), { maxLength: 14 });
   fc.assert(
     fc.property(
@@ -185,7 +185,7 @@ Deno.test("the waits-for graph: a cycle is found if and only if there is one", (
           };
           waits.set(`${from}`, [...waits.get(`${from}`) ?? [], waiting]);
         }
-        // Session 0 asks; what it waits for otherwise counts as well.
+        // Session 0 requests; its other waits count too.
         const wanted: Waiting = {
           path: "wanted",
           blockers: first.map((session) => ({ session: `${session}` })),
@@ -207,7 +207,7 @@ Deno.test("the waits-for graph: a cycle is found if and only if there is one", (
   );
 });
 
-/** Whether `to` can be reached, by brute force: as often as there are edges. */
+/** Returns whether `to` is reachable, by brute force over all edges. */
 function reaches(
   from: readonly number[],
   pairs: readonly (readonly [number, number])[],
@@ -228,7 +228,7 @@ interface ModelHold {
   token: number;
 }
 
-Deno.test("what is held is what a small model says, whatever is done", async () => {
+Deno.test("holds match a small model after any sequence of acts", async () => {
   const step = fc.record({
     session: fc.nat(2),
     path: fc.nat(2),

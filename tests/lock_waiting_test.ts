@@ -10,15 +10,15 @@ import {
 import { Home, numbers, until, within } from "./fixture.ts";
 import type { Peer } from "./peer.ts";
 
-// So far apart that what comes in a test has not come by polling.
+// Long enough that no event of a test comes from polling.
 const NO_POLL = { pollIntervalMs: 60_000 };
 const EXCLUSIVE = { type: "exclusive" } as const;
 const LONG = { waitMs: 60_000 };
 
-// Who waits looks every 10 s, too: what is pushed comes before.
+// Longer than a test, so that only a push ends a wait.
 const PUSHED_MS = 5_000;
 
-/** Has a peer wait for a path; resolves once it stands in the queue. */
+/** Makes a peer wait for a path; resolves once it is queued. */
 async function queue(
   peer: Peer,
   name: string,
@@ -31,7 +31,7 @@ async function queue(
   return { got };
 }
 
-/** The file that a process is rung by. */
+/** Returns the bell file of a process. */
 function bellOf(home: Home, pid: number): string {
   const row = home.foreign().prepare("SELECT bell FROM bells WHERE pid = ?")
     .get(pid);
@@ -41,7 +41,7 @@ function bellOf(home: Home, pid: number): string {
 const waitersIn = (home: Home) =>
   home.foreign().prepare("SELECT count(*) AS n FROM lock_waiters").get()!.n;
 
-Deno.test("who waits again and again watches once, and no more soon after", async () => {
+Deno.test("repeated waits share one watch, which ends soon after", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const bob = await home.open({ ...NO_POLL, session: "bob" });
@@ -63,7 +63,7 @@ Deno.test("who waits again and again watches once, and no more soon after", asyn
   await until("nobody to watch", () => bells().length === 0);
 });
 
-Deno.test("a waiter gets a released lock by push, and was told whom it waits for", async () => {
+Deno.test("a waiter gets a released lock by push, after its blockers", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const bob = await home.start({ ...NO_POLL, session: "bob" });
@@ -82,7 +82,7 @@ Deno.test("a waiter gets a released lock by push, and was told whom it waits for
   assert.equal(waitersIn(home), 0);
 });
 
-Deno.test("what was granted and given back at once leaves no waiter behind", async () => {
+Deno.test("a lock that is granted and released at once leaves no waiter behind", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const bob = await home.open({ ...NO_POLL, session: "bob" });
@@ -99,7 +99,7 @@ Deno.test("what was granted and given back at once leaves no waiter behind", asy
   assert.equal(waitersIn(home), 0);
 });
 
-Deno.test("waiters are served first come, first served, whatever they ask for", async () => {
+Deno.test("waiters of any type are served first come, first served", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const path = `${home.root}/a`;
@@ -130,7 +130,7 @@ Deno.test("waiters are served first come, first served, whatever they ask for", 
   assert.deepEqual(await holders(), ["p4"]);
 });
 
-Deno.test("who waits is told whom it waits for by now", async () => {
+Deno.test("onWait gets changed blockers", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const path = `${home.root}/a`;
@@ -154,7 +154,7 @@ Deno.test("who waits is told whom it waits for by now", async () => {
   assert.deepEqual(whom(after), ["bob holds"]);
 });
 
-Deno.test("a release wakes only who gets something by it", async () => {
+Deno.test("a release wakes only waiters that get a lock", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const path = `${home.root}/a`;
@@ -172,7 +172,7 @@ Deno.test("a release wakes only who gets something by it", async () => {
   assert.equal(rungAt(), before);
 });
 
-Deno.test("what another program deletes is free for who waits", async () => {
+Deno.test("a lock that another program deletes is granted to its waiter", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann" });
   const path = `${home.root}/a`;
@@ -183,7 +183,7 @@ Deno.test("what another program deletes is free for who waits", async () => {
   await within("the lock", got, PUSHED_MS);
 });
 
-Deno.test("who comes later queues behind who waits", async () => {
+Deno.test("a later request queues behind a waiter", async () => {
   await using home = new Home();
   const [ann, bob, eve] = await Promise.all(
     ["ann", "bob", "eve"].map((session) => home.open({ session })),
@@ -197,7 +197,7 @@ Deno.test("who comes later queues behind who waits", async () => {
     onWait: () => waits.resolve(),
   });
   await waits.promise;
-  // Only advisory is held, and yet it is bob's turn.
+  // Only an advisory lock is held, but bob waits before.
   await assert.rejects(() => eve.locks.acquire(path), (error) => {
     assert.ok(error instanceof LockHeldError);
     assert.deepEqual(
@@ -212,7 +212,7 @@ Deno.test("who comes later queues behind who waits", async () => {
   assert.equal((await got).hold.session, "bob");
 });
 
-Deno.test("what is held already is taken once more past who waits", async () => {
+Deno.test("a holder acquires its lock again past waiters", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann" });
   const bob = await home.open({ session: "bob" });
@@ -248,7 +248,7 @@ Deno.test("release and grant are one transaction: both happen or neither", async
   await waits.promise;
   const holders = async () =>
     (await ann.locks.list()).map(({ session }) => session);
-  // Bob cannot be granted anything: so ann cannot give it back either.
+  // The grant to bob fails, so ann's release fails too.
   const database = home.foreign();
   database.exec(`CREATE TRIGGER no_grant BEFORE INSERT ON file_locks
     BEGIN SELECT RAISE(ABORT, 'no grant'); END`);
@@ -260,7 +260,7 @@ Deno.test("release and grant are one transaction: both happen or neither", async
   await got;
 });
 
-Deno.test("a waiter that was killed is passed over", async () => {
+Deno.test("a killed waiter is skipped", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const path = `${home.root}/a`;
@@ -278,7 +278,7 @@ Deno.test("a waiter that was killed is passed over", async () => {
   );
 });
 
-Deno.test("a killed holder's lock goes to the waiter, though nobody rings", async () => {
+Deno.test("a killed holder's lock passes to the waiter without a bell", async () => {
   await using home = new Home();
   const holder = await home.start({ ...NO_POLL, session: "holder" });
   const waiter = await home.start({ ...NO_POLL, session: "waiter" });
@@ -295,12 +295,12 @@ Deno.test("a killed holder's lock goes to the waiter, though nobody rings", asyn
   assert.equal((await within("the lock", got, PUSHED_MS)).session, "waiter");
 });
 
-Deno.test("what was granted to a process that died before it knew goes back", async () => {
+Deno.test("a lock granted to a process that dies first is released", async () => {
   await using home = new Home();
   const ann = await home.open({ ...NO_POLL, session: "ann" });
   const path = `${home.root}/a`;
   const lock = await ann.locks.acquire(path, EXCLUSIVE);
-  // As a command does: its session is another process, which lives on.
+  // Like a command, whose session is another process that lives on.
   const command = await home.start({
     ...NO_POLL,
     session: "shell",
@@ -319,7 +319,7 @@ Deno.test("what was granted to a process that died before it knew goes back", as
   await within("the lock", got, PUSHED_MS);
 });
 
-Deno.test("aborting and running out of time leave the queue", async () => {
+Deno.test("an aborted wait and a timed out wait leave the queue", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann" });
   const bob = await home.open({ session: "bob" });
@@ -349,7 +349,7 @@ Deno.test("aborting and running out of time leave the queue", async () => {
   assert.deepEqual(await ann.locks.list(), []);
 });
 
-Deno.test("who waits is told when its bus closes or its session ends", async () => {
+Deno.test("a wait rejects when its bus closes or its session ends", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann" });
   const path = `${home.root}/a`;
@@ -375,7 +375,7 @@ Deno.test("who waits is told when its bus closes or its session ends", async () 
   assert.equal(waitersIn(home), 0);
 });
 
-Deno.test("processes that fight for a file hold it one at a time, SIGKILLs among them", async () => {
+Deno.test("processes that compete for a file hold it one at a time, despite SIGKILLs", async () => {
   await using home = new Home();
   const bus = await home.open();
   const path = `${home.root}/a`;
@@ -406,7 +406,7 @@ Deno.test("processes that fight for a file hold it one at a time, SIGKILLs among
     const [act, session, token] = line.split(" ");
     if (act === "+") {
       held++;
-      // Whoever held before either gave it back or was killed.
+      // Each earlier holder either released it or was killed.
       assert.ok(holder === "" || /^p[012]$/.test(holder), line);
       assert.ok(Number(token) > last, line);
       [holder, last] = [session, Number(token)];

@@ -15,7 +15,7 @@ import { Clock, Home, numbers, within } from "./fixture.ts";
 
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-/** Two sessions, and a path of their own. */
+/** Opens two sessions, and makes a path for them. */
 async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
   const ann = await home.open({
     session: "ann",
@@ -26,7 +26,7 @@ async function two(home: Home): Promise<[MessageBus, MessageBus, string]> {
   return [ann, bob, `${home.root}/a.ts`];
 }
 
-Deno.test("advisory lets advisory in, and exclusive nobody", async () => {
+Deno.test("advisory locks do not conflict, and an exclusive lock blocks every other", async () => {
   const types: LockType[] = ["advisory", "exclusive"];
   for (const held of types) {
     for (const asked of types) {
@@ -42,7 +42,7 @@ Deno.test("advisory lets advisory in, and exclusive nobody", async () => {
   }
 });
 
-Deno.test("a session's own locks are never in its way", async () => {
+Deno.test("a session's own locks never conflict", async () => {
   await using home = new Home();
   const [ann, , path] = await two(home);
   await ann.locks.acquire(path, EXCLUSIVE);
@@ -51,7 +51,7 @@ Deno.test("a session's own locks are never in its way", async () => {
   assert.equal((await ann.locks.list()).length, 3);
 });
 
-Deno.test("whoever is refused learns the holder, its task, why and until when", async () => {
+Deno.test("LockHeldError has the holder, its task, reason and expiry", async () => {
   await using home = new Home();
   const clock = new Clock();
   const [ann, bob, path] = [
@@ -84,7 +84,7 @@ Deno.test("whoever is refused learns the holder, its task, why and until when", 
   });
 });
 
-Deno.test("a hold is given back as often as it was taken", async () => {
+Deno.test("a hold is released as often as it was acquired", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   const outer = await ann.locks.acquire(path, EXCLUSIVE);
@@ -98,7 +98,7 @@ Deno.test("a hold is given back as often as it was taken", async () => {
   await (await bob.locks.acquire(path, EXCLUSIVE)).release();
 });
 
-Deno.test("agents of a session hold and give back on their own", async () => {
+Deno.test("agents of a session hold and release on their own", async () => {
   await using home = new Home();
   const [ann, , path] = await two(home);
   const one = await ann.locks.acquire(path, { agent: "one" });
@@ -109,7 +109,7 @@ Deno.test("agents of a session hold and give back on their own", async () => {
   await assert.rejects(() => one.release(), NotHeldError);
 });
 
-Deno.test("release by path gives back however often it was taken", async () => {
+Deno.test("release() by path ends a hold of any count", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   await ann.locks.acquire(path, EXCLUSIVE);
@@ -120,7 +120,7 @@ Deno.test("release by path gives back however often it was taken", async () => {
   await assert.rejects(() => ann.locks.release(path), NotHeldError);
 });
 
-Deno.test("tokens only grow, and old ones are refused everywhere", async () => {
+Deno.test("tokens only grow, and old tokens are refused everywhere", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   let last = 0;
@@ -141,7 +141,7 @@ Deno.test("tokens only grow, and old ones are refused everywhere", async () => {
   }
 });
 
-Deno.test("another session's lock is nobody else's to renew, upgrade or give back", async () => {
+Deno.test("another session's lock cannot be renewed, upgraded or released", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   const lock = await ann.locks.acquire(path);
@@ -149,7 +149,7 @@ Deno.test("another session's lock is nobody else's to renew, upgrade or give bac
   assert.deepEqual(await ann.locks.list(), [lock.hold]);
 });
 
-Deno.test("renewing holds it for longer, from now", async () => {
+Deno.test("renew() extends a lock from now", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ann = await home.open({ now: clock.now });
@@ -161,7 +161,7 @@ Deno.test("renewing holds it for longer, from now", async () => {
   assert.equal((await ann.locks.list())[0].expiresAt, at);
 });
 
-Deno.test("upgrading keeps the hold, its token and its count", async () => {
+Deno.test("upgrade() keeps the hold, its token and its count", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   const lock = await ann.locks.acquire(path, { agent: "a" });
@@ -174,7 +174,7 @@ Deno.test("upgrading keeps the hold, its token and its count", async () => {
   assert.deepEqual(await bob.locks.list(), []);
 });
 
-Deno.test("an upgrade that is refused leaves the advisory lock", async () => {
+Deno.test("a refused upgrade leaves the advisory lock", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   const lock = await ann.locks.acquire(path);
@@ -184,7 +184,7 @@ Deno.test("an upgrade that is refused leaves the advisory lock", async () => {
   assert.deepEqual(hold, lock.hold);
 });
 
-Deno.test("upgrading a glob keeps what it covers", async () => {
+Deno.test("upgrade() of a glob keeps its path set", async () => {
   await using home = new Home();
   const ann = await home.open();
   Deno.mkdirSync(`${home.root}/[id]`);
@@ -194,7 +194,7 @@ Deno.test("upgrading a glob keeps what it covers", async () => {
   assert.equal((await ann.locks.list()).length, 1);
 });
 
-Deno.test("a lock disposes of itself", async () => {
+Deno.test("await using releases a lock", async () => {
   await using home = new Home();
   const [ann, bob, path] = await two(home);
   {
@@ -206,7 +206,7 @@ Deno.test("a lock disposes of itself", async () => {
   assert.equal(lost.path, path);
 });
 
-Deno.test("a release that fails can be tried again", async () => {
+Deno.test("a failed release can be retried", async () => {
   await using home = new Home();
   const ann = await home.open({ busyTimeoutMs: 0 });
   const lock = await ann.locks.acquire(`${home.root}/a`);
@@ -218,7 +218,7 @@ Deno.test("a release that fails can be tried again", async () => {
   assert.deepEqual(await ann.locks.list(), []);
 });
 
-Deno.test("watch tells of every change by push", async () => {
+Deno.test("watch() yields each change by push", async () => {
   await using home = new Home();
   const [ann, , path] = await two(home);
   const watcher = await home.start({ pollIntervalMs: 60_000 });
@@ -244,7 +244,7 @@ Deno.test("a session has at most locksMax locks", async () => {
     assert.equal(error.max, 3);
     return true;
   });
-  // What is held already is no further one.
+  // A repeated acquire does not count.
   await ann.locks.acquire(path(0));
   assert.equal((await ann.locks.list()).length, 3);
   await locks[1].release();
@@ -252,14 +252,14 @@ Deno.test("a session has at most locksMax locks", async () => {
   await assert.rejects(() => home.open({ locksMax: 0 }), InvalidInputError);
 });
 
-Deno.test("the limit counts what all processes of a session take", async () => {
+Deno.test("the limit counts locks of all processes of a session", async () => {
   await using home = new Home();
   const ann = await home.open({ session: "ann", locksMax: 4 });
   await ann.sessions.register();
   await using store = await openOperations(
     resolveOptions({ home: home.path, notify: "poll", locksMax: 4 }),
   );
-  // What acts for the same session in another process, such as a command.
+  // Another process of the same session, such as a command.
   const other = async (i: number) => {
     const outcome = await store.acquireLock({
       session: "ann",
@@ -282,7 +282,7 @@ Deno.test("the limit counts what all processes of a session take", async () => {
   }
   await assert.rejects(() => ann.locks.acquire(path(4)), LimitError);
   await assert.rejects(() => other(5), LimitError);
-  // What one gives back, the other may take.
+  // A lock that one releases, the other may acquire.
   await locks[0].release();
   const hold = await other(6);
   await assert.rejects(() => ann.locks.acquire(path(7)), LimitError);
@@ -295,7 +295,7 @@ Deno.test("the limit counts what all processes of a session take", async () => {
   assert.equal((await ann.locks.list()).length, 3);
 });
 
-Deno.test("a thousand locks a session are the most unless configured", async () => {
+Deno.test("a session has at most a thousand locks by default", async () => {
   await using home = new Home();
   const ann = await home.open();
   await ann.sessions.register();
@@ -308,7 +308,7 @@ Deno.test("a thousand locks a session are the most unless configured", async () 
   await assert.rejects(() => ann.locks.acquire("/nowhere/b"), LimitError);
 });
 
-Deno.test("a read-only bus lists what stands and changes nothing", async () => {
+Deno.test("a read-only bus lists locks and changes nothing", async () => {
   await using home = new Home();
   const clock = new Clock();
   const ann = await home.open({ now: clock.now });
@@ -331,7 +331,7 @@ Deno.test("a read-only bus lists what stands and changes nothing", async () => {
   assert.equal(count.get()!.n, 3);
 });
 
-Deno.test("bad options are refused before anything is written", async () => {
+Deno.test("acquire() rejects invalid options before anything is written", async () => {
   await using home = new Home();
   const ann = await home.open();
   const path = `${home.root}/a`;

@@ -6,7 +6,7 @@ import type { Peer } from "./peer.ts";
 
 const CHANNELS = ["a", "b", "c"];
 
-/** What happens: somebody publishes, or a reader comes or takes. */
+/** Act: a publish, a new reader, or a read. */
 type Step =
   | { do: "publish"; by: number; channel: string; count: number }
   | { do: "read"; channels: string[] | null; from: "now" | "start" | "last" }
@@ -54,9 +54,9 @@ const steps = fc.array(
 interface Reader {
   readonly subscription: Subscription;
   readonly channels: readonly string[];
-  /** The ids that had been given when it began. */
+  /** Ids given when the reader began. */
   readonly after: number;
-  /** What was asked for so far; what comes last is never more than is wanted. */
+  /** Pending reads so far, never more than wanted messages. */
   readonly asked: Promise<string>[];
 }
 
@@ -64,7 +64,7 @@ function ask({ subscription, asked }: Reader): void {
   asked.push(subscription.next().then(({ value }) => value?.id ?? "the end"));
 }
 
-/** Publishes from this process, by two buses, or from another one. */
+/** Publishes from this process, by two buses, or from another process. */
 async function publish(
   buses: readonly MessageBus[],
   peer: Peer,
@@ -79,14 +79,14 @@ async function publish(
   return ids.map(({ id }) => ({ id: Number(id), channel }));
 }
 
-Deno.test("every reader gets what it wants once and in order, whatever happens", async () => {
+Deno.test("every reader gets its messages once and in order after any sequence of acts", async () => {
   await using home = new Home();
   const options = { pollIntervalMs: 60_000, publishesPerSecondMax: 1e6 };
   const buses = [await home.open(options), await home.open(options)];
   const peer = await home.start(options);
   for (const bus of buses) await bus.sessions.register();
   await peer.call("register");
-  // After the messages of the sessions that came.
+  // After the messages of the registrations.
   const begun = await buses[0].publish("begun", 0);
   const given = [{ id: Number(begun.id), channel: "begun" }];
 
@@ -101,7 +101,7 @@ Deno.test("every reader gets what it wants once and in order, whatever happens",
             publish(buses, peer, step).then((ids) => void given.push(...ids)),
           );
         } else if (step.do === "read") {
-          // The cursors need all that came before to be known.
+          // Cursors need the ids of all earlier messages.
           await Promise.all(publishing);
           const last = Math.max(0, ...given.map(({ id }) => id));
           const begin = given[first]?.id ?? last + 1;
@@ -120,7 +120,7 @@ Deno.test("every reader gets what it wants once and in order, whatever happens",
             asked: [],
           });
         } else if (step.do === "take" && readers.length > 0) {
-          // Whatever comes: it may be much later, with the rest.
+          // Not awaited, because it may resolve much later.
           ask(readers[step.reader % readers.length]);
         } else await new Promise((resolve) => setTimeout(resolve, 0));
       }
@@ -141,7 +141,7 @@ Deno.test("every reader gets what it wants once and in order, whatever happens",
         await subscription.close();
       }
     }),
-    // Each is a whole script over one bus: a smaller one would need a new bus.
+    // Not shrunk, because each run needs a new bus.
     { numRuns: 60, endOnFailure: true },
   );
 });

@@ -5,7 +5,7 @@ import { Home, payloadsOf, take, within } from "./fixture.ts";
 const payloads = async (bus: MessageBus, channel: string) =>
   payloadsOf((await bus.poll(channel)).messages);
 
-Deno.test("every JSON value arrives as it was", async () => {
+Deno.test("every JSON value is read as it was published", async () => {
   await using home = new Home();
   const bus = await home.open();
   const values: Json[] = [
@@ -28,21 +28,21 @@ Deno.test("every JSON value arrives as it was", async () => {
   assert.deepEqual(seen, [...values.slice(0, -1), { kept: 1 }]);
 });
 
-/** A list in a list and so on, `depth` deep. */
+/** Returns lists nested `depth` deep. */
 function nested(depth: number): Json {
   let value: Json = [];
   for (let i = 1; i < depth; i++) value = i % 2 === 0 ? [value] : { value };
   return value;
 }
 
-/** An object that holds itself. */
+/** Returns an object that contains itself. */
 function cycle(): unknown {
   const value: Record<string, unknown> = {};
   value.self = value;
   return value;
 }
 
-/** Small, but 2^60 values when written out. */
+/** Returns a small object with 2^60 values as text. */
 function doubled(): unknown {
   let value: unknown = 1;
   for (let i = 0; i < 60; i++) value = [value, value];
@@ -70,7 +70,7 @@ const REFUSED: Record<string, unknown> = {
   "more than fits when written out": doubled(),
 };
 
-Deno.test("a payload that is no JSON is refused, and nothing is stored", async () => {
+Deno.test("a payload that is not JSON is refused, and nothing is stored", async () => {
   await using home = new Home();
   const bus = await home.open();
   for (const [what, payload] of Object.entries(REFUSED)) {
@@ -94,7 +94,7 @@ Deno.test("a payload that is no JSON is refused, and nothing is stored", async (
 Deno.test("a payload is measured in bytes of UTF-8", async () => {
   await using home = new Home();
   const bus = await home.open();
-  // Two bytes of each text are its quotes.
+  // Two bytes of each text are quotes.
   const fits = ["x".repeat(65_534), "ü".repeat(32_767), "€".repeat(21_844)];
   const tooLarge: [string, number][] = [
     ["x".repeat(65_535), 65_537],

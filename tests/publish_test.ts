@@ -9,7 +9,7 @@ Deno.test("a message is committed when publish resolves", async () => {
   await using home = new Home();
   const bus = await home.open({ session: "me" });
   const { id } = await bus.publish("state", { status: "working" });
-  // Another connection sees it: nothing is left to be done.
+  // Another connection reads the committed row.
   const row = home.foreign().prepare(
     "SELECT id, sender_id, payload FROM inter_session_messages WHERE channel = 'state'",
   ).get()!;
@@ -20,7 +20,7 @@ Deno.test("a message is committed when publish resolves", async () => {
   });
 });
 
-Deno.test("what was acknowledged survives the process's death", async () => {
+Deno.test("an acknowledged message survives the death of its process", async () => {
   await using home = new Home();
   const peer = await home.start();
   const ids = await peer.call<string[]>("flood", {
@@ -35,7 +35,7 @@ Deno.test("what was acknowledged survives the process's death", async () => {
   assert.deepEqual(messages.map(({ id }) => id), ids);
 });
 
-Deno.test("a channel's name is one word", async () => {
+Deno.test("a channel name is a single word", async () => {
   await using home = new Home();
   const bus = await home.open();
   const good = [
@@ -131,7 +131,7 @@ Deno.test("publishes of one tick share a transaction", async () => {
   const before = Number(version.get()!.data_version);
   const [first, ...rest] = numbers(0, 50).map((i) => bus.publish("a", i));
   await first;
-  // All are there with the first, by one commit.
+  // One commit makes all of them visible.
   assert.equal((await payloads(bus, "a")).length, 51);
   assert.equal(Number(version.get()!.data_version), before + 1);
   await Promise.all(rest);
@@ -157,11 +157,11 @@ Deno.test("a refused publish fails only its own promise", async () => {
     /not this/,
   );
   assert.deepEqual(await payloads(bus, "a"), ["a", "b", "c"]);
-  // Alone, it takes another path.
+  // A single message takes the fast path.
   await assert.rejects(bus.publish("a", "refused"), /not this one/);
 });
 
-Deno.test("ids have the order of the calls", async () => {
+Deno.test("ids follow the order of the calls", async () => {
   await using home = new Home();
   const bus = await home.open();
   const many = (payloads: Json[]) =>
@@ -178,7 +178,7 @@ Deno.test("ids have the order of the calls", async () => {
   assert.deepEqual(await payloads(bus, "a"), numbers(0, 9));
 });
 
-Deno.test("ids have the order of the calls while the database is busy", async () => {
+Deno.test("ids follow the order of the calls while the database is busy", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.sessions.register();
@@ -188,7 +188,7 @@ Deno.test("ids have the order of the calls while the database is busy", async ()
   for (let i = 0; i < 40; i += 2) {
     publishing.push(bus.publish("a", i));
     publishing.push(bus.publishMany([{ channel: "a", payload: i + 1 }]));
-    // Lets attempts be made and refused between the calls.
+    // Lets attempts fail between the calls.
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   other.exec("COMMIT");
@@ -196,7 +196,7 @@ Deno.test("ids have the order of the calls while the database is busy", async ()
   assert.deepEqual(await payloads(bus, "a"), numbers(0, 40));
 });
 
-Deno.test("publishMany stores all or nothing", async () => {
+Deno.test("publishMany() stores all messages or none", async () => {
   await using home = new Home();
   const bus = await home.open();
   const published = await bus.publishMany(
@@ -225,14 +225,14 @@ Deno.test("publishMany stores all or nothing", async () => {
   await assert.rejects(bus.publishMany(tooMany), { field: "publications" });
 });
 
-Deno.test("a runaway loop is stopped", async () => {
+Deno.test("publish() stops a runaway loop", async () => {
   await using home = new Home();
   const bus = await home.open({ publishesPerSecondMax: 1 });
   const settled = await Promise.allSettled(
     numbers(0, 12).map((i) => bus.publish("a", i)),
   );
   const refused = settled.filter(({ status }) => status === "rejected");
-  // Ten seconds' worth goes at once; the time that it took may allow more.
+  // A burst of ten seconds is accepted, and a few more for the elapsed time.
   assert.ok(refused.length >= 1);
   const { reason } = refused[0] as PromiseRejectedResult;
   assert.ok(reason instanceof RateLimitError);
@@ -255,7 +255,7 @@ Deno.test("a runaway loop is stopped", async () => {
   }
 });
 
-Deno.test("poll reads page by page", async () => {
+Deno.test("poll() reads page by page", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.publishMany(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Message, Session, SessionChange } from "../mod.ts";
 import { Clock, Home } from "./fixture.ts";
 
-/** What the heartbeat channel carried, in short. */
+/** Returns messages of the heartbeat channel, in short. */
 const told = (messages: readonly Message[]) =>
   messages.map(({ payload, sender }) => {
     const { event, session } = payload as Record<string, string>;
@@ -10,7 +10,7 @@ const told = (messages: readonly Message[]) =>
     return `${session} ${event}`;
   });
 
-Deno.test("a session registers with what is known of it", async () => {
+Deno.test("a session registers with its known facts", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({
@@ -70,7 +70,7 @@ Deno.test("publishing registers the session, once, before the message", async ()
   assert.deepEqual(told(messages.slice(0, 1)), ["me came"]);
 });
 
-Deno.test("an update changes what it names, and is a sign of life", async () => {
+Deno.test("update() changes the given fields and the heartbeat", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ session: "me", task: "T-1", now: clock.now });
@@ -106,7 +106,7 @@ Deno.test("an update changes what it names, and is a sign of life", async () => 
   }
 });
 
-Deno.test("only changes are told on the heartbeat channel", async () => {
+Deno.test("the heartbeat channel carries only changes", async () => {
   await using home = new Home();
   const bus = await home.open({ session: "me", vendor: "claude" });
   const watcher = await home.open();
@@ -130,7 +130,7 @@ Deno.test("only changes are told on the heartbeat channel", async () => {
   assert.equal((messages[0].payload as { vendor: string }).vendor, "claude");
 });
 
-Deno.test("a heartbeat is seen by others, and rings nobody", async () => {
+Deno.test("a heartbeat is visible to others and rings no bell", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ session: "me", now: clock.now });
@@ -154,7 +154,7 @@ Deno.test("a second process of one session is another incarnation", async () => 
   assert.equal((await third.call<Session>("register")).id, "me~3");
   const { messages } = await first.poll("a");
   assert.deepEqual(messages.map(({ sender }) => sender), ["me", "me~2"]);
-  // Ending touches only one's own.
+  // Ending ends only the own incarnation.
   await second.end();
   const ids = async () => (await first.sessions.list()).map(({ id }) => id);
   assert.deepEqual(await ids(), ["me", "me~3"]);
@@ -197,7 +197,7 @@ Deno.test("the end of a process touches only its own incarnation", async () => {
   const first = await home.start({ session: "me" });
   await first.call("register");
   const watcher = await home.open();
-  // Somebody takes it for over, and it is resumed elsewhere.
+  // Another session ends it, and another process resumes it.
   await watcher.sessions.end("me");
   const second = await home.start({ session: "me" });
   await second.call("register");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ClosedError, InvalidInputError } from "../mod.ts";
 import { Clock, Home, numbers, payloadsOf, take, until } from "./fixture.ts";
 
-Deno.test("a subscription delivers what is published after it stands", async () => {
+Deno.test("a subscription delivers messages published after `ready`", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.publish("state", "before");
@@ -17,9 +17,9 @@ Deno.test("a subscription delivers what is published after it stands", async () 
   assert.equal(states.cursor, id);
 });
 
-Deno.test("a subscription delivers what is of its project, however that is called", async () => {
+Deno.test("a subscription delivers messages of its project, by any name", async () => {
   await using home = new Home();
-  // Half of a surrogate pair is another text once it is stored.
+  // Storing changes half of a surrogate pair.
   const project = "/half \ud83d";
   const bus = await home.open({ project });
   const states = bus.subscribe("state");
@@ -32,7 +32,7 @@ Deno.test("a subscription delivers what is of its project, however that is calle
   assert.deepEqual(payloadsOf(await taking), [1, 2, 4]);
 });
 
-Deno.test("a subscription from the start delivers all that is kept", async () => {
+Deno.test("a subscription from the start delivers all kept messages", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.publishMany(
@@ -42,7 +42,7 @@ Deno.test("a subscription from the start delivers all that is kept", async () =>
   assert.deepEqual(payloadsOf(all), numbers(0, 600));
 });
 
-Deno.test("a subscription from a cursor delivers what comes after it", async () => {
+Deno.test("a subscription from a cursor delivers later messages", async () => {
   await using home = new Home();
   const bus = await home.open();
   const published = await bus.publishMany(
@@ -57,7 +57,7 @@ Deno.test("a subscription from a cursor delivers what comes after it", async () 
   }
 });
 
-Deno.test("a cursor beyond everything that was published is refused", async () => {
+Deno.test("a cursor beyond the last message is refused", async () => {
   await using home = new Home();
   const bus = await home.open();
   const { id } = await bus.publish("a", 1);
@@ -74,7 +74,7 @@ Deno.test("a cursor beyond everything that was published is refused", async () =
   const durable = bus.subscribe("a", { from: beyond, durable: "d" });
   await assert.rejects(durable.ready, refused);
   assert.equal((await bus.stats()).durableNames, 0);
-  // What was purged was there.
+  // The id of a purged message is not beyond the end.
   home.foreign().exec("DELETE FROM inter_session_messages");
   assert.deepEqual((await bus.poll("a", { after: id })).messages, []);
 });
@@ -88,7 +88,7 @@ Deno.test("a subscription to several channels keeps one order", async () => {
   const channels = ["a", "b", "c", "c", "b", "a"];
   channels.forEach((channel, i) => bus.publish(channel, i));
   assert.deepEqual(payloadsOf(await take(some, 4)), [0, 2, 3, 5]);
-  // The session's coming is a message, too.
+  // The registration is a message too.
   const heard = (await take(all, 7)).filter(({ channel }) =>
     channel !== "heartbeat"
   );
@@ -105,7 +105,7 @@ Deno.test("break ends a subscription", async () => {
   assert.deepEqual(await states.next(), { done: true, value: undefined });
 });
 
-Deno.test("closing a subscription ends who waits, and twice is fine", async () => {
+Deno.test("close() ends a pending next(), and a second call has no effect", async () => {
   await using home = new Home();
   const bus = await home.open();
   const states = bus.subscribe("state");
@@ -205,7 +205,7 @@ Deno.test("closing the bus ends its subscriptions", async () => {
   assert.throws(() => bus.subscribe("state"), ClosedError);
 });
 
-Deno.test("a slow reader misses nothing", async () => {
+Deno.test("a slow reader misses no message", async () => {
   await using home = new Home();
   const bus = await home.open();
   const slow = bus.subscribe("a");
@@ -214,7 +214,7 @@ Deno.test("a slow reader misses nothing", async () => {
     await bus.publishMany(
       numbers(round * 700, 700).map((payload) => ({ channel: "a", payload })),
     );
-    // Takes one, while hundreds wait.
+    // Takes one message, while hundreds are unread.
     assert.deepEqual(payloadsOf(await take(slow, 1)), [round]);
   }
   assert.deepEqual(payloadsOf(await take(slow, 2796)), numbers(4, 2796));
@@ -249,12 +249,12 @@ Deno.test("a subscription that follows another in a process is pushed to", async
     await peer.call("publish", { channel: "state", payload: round });
     assert.deepEqual(payloadsOf(await take(states, 1)), [round]);
     from = states.cursor;
-    // The next one begins before this one's bell is put away.
+    // The next one begins before this one's bell is removed.
     states.close();
   }
 });
 
-Deno.test("a project's reader sees its own messages and those of none", async () => {
+Deno.test("a reader of a project gets its messages and messages of no project", async () => {
   await using home = new Home();
   const mine = await home.open({ project: "/mine" });
   const other = await home.open({ project: "/other" });

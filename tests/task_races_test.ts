@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Claim } from "../mod.ts";
 import { Home, numbers, until, within } from "./fixture.ts";
 
-Deno.test("however many claim one task at once, one gets it", async () => {
+Deno.test("one of many processes that claim a task at once gets it", async () => {
   await using home = new Home();
   const bus = await home.open();
   const peers = await Promise.all(numbers(0, 6).map(() => home.start()));
@@ -22,13 +22,13 @@ Deno.test("however many claim one task at once, one gets it", async () => {
   }
 });
 
-Deno.test("twenty processes do hundreds of tasks, SIGKILLs among them: each once, none lost", async () => {
+Deno.test("twenty processes complete hundreds of tasks once each, despite SIGKILLs", async () => {
   await using home = new Home();
   const bus = await home.open({ session: "poster" });
   const tasks = 400;
   await bus.batch((b) => {
     for (const i of numbers(0, tasks)) {
-      // Some wait for another, and are no less each done once.
+      // Some depend on another, and are also done once each.
       const dependsOn = i % 10 === 9 ? [`T-${i - 1}`] : [];
       b.post({ id: `T-${i}`, title: "t", dependsOn });
     }
@@ -59,7 +59,7 @@ Deno.test("twenty processes do hundreds of tasks, SIGKILLs among them: each once
   const done = await bus.tasks.list();
   assert.equal(done.length, tasks);
   assert.ok(done.every(({ status }) => status === "done"));
-  // Each was completed by the session that it says, and by that one only.
+  // Each was completed only by the session that it names.
   const { messages } = await bus.poll("task_broadcast", { limit: 10_000 });
   const completed = messages
     .map(({ payload }) => payload as Record<string, string>)
@@ -71,7 +71,7 @@ Deno.test("twenty processes do hundreds of tasks, SIGKILLs among them: each once
     const [id, session] = line.split(" ");
     assert.equal(by.get(id), session);
   }
-  // What the killed had done but not written down is all that may be missing.
+  // Only work of a killed process that was not recorded may be missing.
   assert.ok(lines().length >= tasks - doomed.length);
   assert.ok(
     peers.slice(6).filter((_, i) =>
@@ -80,7 +80,7 @@ Deno.test("twenty processes do hundreds of tasks, SIGKILLs among them: each once
   );
 });
 
-Deno.test("a killed holder's task is done by another, with its attempts counted", async () => {
+Deno.test("another session completes a killed holder's task, with its attempts counted", async () => {
   await using home = new Home();
   const bus = await home.open();
   await bus.tasks.post({ id: "T", title: "t" });

@@ -11,7 +11,7 @@ import {
 } from "../mod.ts";
 import { Clock, Home, numbers, within } from "./fixture.ts";
 
-/** Two sessions on one clock. */
+/** Opens two sessions on one clock. */
 async function two(home: Home): Promise<[MessageBus, MessageBus, Clock]> {
   const clock = new Clock();
   return [
@@ -21,7 +21,7 @@ async function two(home: Home): Promise<[MessageBus, MessageBus, Clock]> {
   ];
 }
 
-/** What was broadcast, as `task event by`. */
+/** Returns announcements, as `task event by`. */
 async function told(bus: MessageBus): Promise<string[]> {
   const { messages } = await bus.poll("task_broadcast", { limit: 1_000 });
   return messages.map(({ payload, sender }) => {
@@ -30,7 +30,7 @@ async function told(bus: MessageBus): Promise<string[]> {
   });
 }
 
-/** The tasks that are claimed one after the other until none is free. */
+/** Claims tasks until none can be claimed; returns their ids. */
 async function claimAll(
   bus: MessageBus,
   options: Parameters<MessageBus["tasks"]["claimNext"]>[0] = {},
@@ -43,7 +43,7 @@ async function claimAll(
   }
 }
 
-Deno.test("a task is posted with all that was said, and keeps its result", async () => {
+Deno.test("a task is posted with all fields, and keeps its result", async () => {
   await using home = new Home();
   const [ann, bob, clock] = await two(home);
   const at = new Date(clock.nowMs).toISOString();
@@ -89,7 +89,7 @@ Deno.test("a task is posted with all that was said, and keeps its result", async
   assert.equal(await ann.tasks.get("T-2"), undefined);
 });
 
-Deno.test("the highest priority goes first, then the oldest", async () => {
+Deno.test("claimNext() takes the highest priority, then the oldest", async () => {
   await using home = new Home();
   const [ann] = await two(home);
   const priorities = [0, 5, -1, 5, 0];
@@ -101,7 +101,7 @@ Deno.test("the highest priority goes first, then the oldest", async () => {
   assert.deepEqual(await claimAll(ann), order);
 });
 
-Deno.test("a filter chooses by kind and least priority", async () => {
+Deno.test("a filter selects by kind and minimum priority", async () => {
   await using home = new Home();
   const [ann] = await two(home);
   for (const i of numbers(0, 6)) {
@@ -119,7 +119,7 @@ Deno.test("a filter chooses by kind and least priority", async () => {
   assert.deepEqual(await claimAll(ann), ["5", "3", "1", "0"]);
 });
 
-Deno.test("a chain of dependencies is worked off in its order", async () => {
+Deno.test("a chain of dependencies is claimed in its order", async () => {
   await using home = new Home();
   const [ann] = await two(home);
   await ann.tasks.post({ id: "a", title: "t" });
@@ -145,7 +145,7 @@ Deno.test("a chain of dependencies is worked off in its order", async () => {
   }
 });
 
-Deno.test("what depends on a failed task stays, and on a done one does not wait", async () => {
+Deno.test("a dependent of a failed task waits, of a done task does not", async () => {
   await using home = new Home();
   const [ann] = await two(home);
   await ann.tasks.post({ id: "a", title: "t" });
@@ -160,7 +160,7 @@ Deno.test("what depends on a failed task stays, and on a done one does not wait"
   assert.deepEqual(await claimAll(ann), ["d"]);
 });
 
-Deno.test("a claimed task is nobody else's", async () => {
+Deno.test("a claimed task cannot be claimed by another session", async () => {
   await using home = new Home();
   const [ann, bob] = await two(home);
   await ann.tasks.post({ id: "a", title: "t" });
@@ -179,7 +179,7 @@ Deno.test("a claimed task is nobody else's", async () => {
   await assert.rejects(() => bob.tasks.claim("none"), TaskStateError);
 });
 
-Deno.test("renewing holds a claim for longer, and past its end it is lost", async () => {
+Deno.test("renew() extends a claim, and an expired claim is lost", async () => {
   await using home = new Home();
   const [ann, bob, clock] = await two(home);
   await ann.tasks.post({ id: "a", title: "t" });
@@ -226,14 +226,14 @@ Deno.test("an old token is refused everywhere", async () => {
     );
   }
   assert.deepEqual(await bob.tasks.get("a"), claim);
-  // One's own old token is no better.
+  // The session's own old token is refused too.
   clock.advance(60 * 60 * 1000);
   const again = await ann.tasks.claim("a");
   for (const act of acts) await assert.rejects(() => act(old), NotHeldError);
   assert.deepEqual(await ann.tasks.get("a"), again);
 });
 
-Deno.test("a released task is open again", async () => {
+Deno.test("a released task is open", async () => {
   await using home = new Home();
   const [ann, bob] = await two(home);
   await ann.tasks.post({ id: "a", title: "t" });
@@ -244,7 +244,7 @@ Deno.test("a released task is open again", async () => {
   assert.equal((await bob.tasks.claimNext())?.attempts, 2);
 });
 
-Deno.test("tasks of two projects are apart, under the same ids too", async () => {
+Deno.test("tasks of two projects are separate under the same ids", async () => {
   await using home = new Home();
   const [mine, yours] = [
     await home.open({ project: "/mine" }),
@@ -269,7 +269,7 @@ Deno.test("tasks of two projects are apart, under the same ids too", async () =>
   assert.ok(!JSON.stringify(heard).includes("secret"));
 });
 
-Deno.test("every change is broadcast with it, or neither happens", async () => {
+Deno.test("a change and its announcement are stored together or not at all", async () => {
   await using home = new Home();
   const [ann] = await two(home);
   await ann.tasks.post({ id: "a", title: "t" });
@@ -311,7 +311,7 @@ Deno.test("every change is broadcast with it, or neither happens", async () => {
   database.exec("DROP TRIGGER mute");
 });
 
-Deno.test("watch tells of every change by push", async () => {
+Deno.test("watch() yields each change by push", async () => {
   await using home = new Home();
   const poster = await home.start();
   const bus = await home.open({ pollIntervalMs: 60_000 });
@@ -325,7 +325,7 @@ Deno.test("watch tells of every change by push", async () => {
   assert.equal((await within("the end", last)).done, true);
 });
 
-Deno.test("a task that will not do is refused, and nothing is stored", async () => {
+Deno.test("an invalid task is refused, and nothing is stored", async () => {
   await using home = new Home();
   const [ann] = await two(home);
   const deep = (depth: number): Json => depth === 0 ? 1 : [deep(depth - 1)];

@@ -1,8 +1,8 @@
 /**
- * The suite finds defects: each is given to SQLite on purpose, and the case
- * that is there for it fails.
+ * The suite finds defects: each is put into the SQLite store on purpose, and its
+ * case fails.
  *
- * A case that passes on a sound store shows little unless it can fail.
+ * A case that passes on a healthy store proves little unless it can fail.
  */
 
 import assert from "node:assert/strict";
@@ -23,16 +23,16 @@ import {
 } from "../../testing.ts";
 import { SQLITE } from "./sqlite.ts";
 
-/** What a store does otherwise than it should. */
+/** Faulty methods of a store. */
 type Defect = (operations: Operations) => Partial<Operations>;
 
-/** A defect, and the case that finds it. */
+/** Defect, and the case that finds it. */
 interface Seeded {
   readonly found: string;
   readonly defect: Defect;
 }
 
-/** The store with what a defect makes of it. */
+/** Returns a store with a defect. */
 function withDefect(operations: Operations, defect: Defect): Operations {
   const wrong: Partial<Operations> = defect(operations);
   return new Proxy(operations, {
@@ -44,7 +44,7 @@ function withDefect(operations: Operations, defect: Defect): Operations {
   });
 }
 
-/** SQLite with a defect. */
+/** Returns a SQLite store under test with a defect. */
 function defective(defect: Defect): StoreUnderTest {
   return {
     ...SQLITE,
@@ -52,7 +52,7 @@ function defective(defect: Defect): StoreUnderTest {
   };
 }
 
-/** The case of a store's suite with this subject and name. */
+/** Returns the case of a store's suite with this subject and name. */
 function caseOf(store: StoreUnderTest, name: string): ConformanceCase {
   const cases: ConformanceCase[] = [];
   conformance((each) => cases.push(each), store);
@@ -63,7 +63,7 @@ function caseOf(store: StoreUnderTest, name: string): ConformanceCase {
   return found[0];
 }
 
-/** The store, which forgets every second update. */
+/** Returns a store that drops every second update. */
 function withoutUpdates(store: Store): Store {
   let updates = 0;
   return new Proxy(store, {
@@ -97,7 +97,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
-  "one refusal refuses all that stand for themselves": {
+  "one invalid message rejects all of a non-atomic append": {
     found: "publish: not atomic: an invalid message rejects only itself",
     defect: (store) => ({
       append: (messages) => store.append(messages, { atomic: true }),
@@ -146,14 +146,14 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
         store.read({ ...interest, project: null }, ...rest),
     }),
   },
-  "a direct message is everybody's": {
+  "every session reads a direct message": {
     found: "cursors: a direct message is read by its addressee only",
     defect: (store) => ({
       read: (interest, ...rest) =>
         store.read({ ...interest, session: "bob" }, ...rest),
     }),
   },
-  "a purge never says that there is more": {
+  "a purge never reports that there is more": {
     found:
       "keeping: a purge counts its deletions, and a second one finds nothing",
     defect: (store) => ({
@@ -167,17 +167,17 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
         store.takeDurable(name, interest, store.startCursor),
     }),
   },
-  "acknowledgements are forgotten": {
+  "acknowledgements are not stored": {
     found: "durable: the next reader gets unacknowledged messages again",
     defect: (store) => ({
       advanceDurable: (reader) => store.advanceDurable(reader),
     }),
   },
-  "a durable name's lease is never given back": {
+  "a durable name's lease is never released": {
     found: "durable: a name has one reader at a time",
     defect: () => ({ releaseDurable: () => Promise.resolve() }),
   },
-  "a durable name is taken from who reads": {
+  "a durable name is taken from its reader": {
     found: "durable: one of two readers that ask at once gets the name",
     defect: (store) => ({
       takeDurable: (name, ...rest) =>
@@ -193,7 +193,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       }),
     }),
   },
-  "every beat is announced": {
+  "every heartbeat is announced": {
     found: "sessions: a change of status is announced, a heartbeat is not",
     defect: (store) => ({
       updateSession: async (id, change) => {
@@ -215,7 +215,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
         store.registerSession({ ...start, pid: undefined }),
     }),
   },
-  "an exclusive lock excludes nobody": {
+  "an exclusive lock blocks no session": {
     found:
       "locks: an exclusive lock blocks every other session and names its holder",
     defect: (store) => ({
@@ -223,13 +223,13 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
         store.acquireLock({ ...request, type: "advisory" }),
     }),
   },
-  "a lock is given back entirely at once": {
+  "one release ends a lock of any count": {
     found: "locks: a lock that is taken twice must be released twice",
     defect: (store) => ({
       releaseLock: (hold) => store.releaseLock(hold, { entirely: true }),
     }),
   },
-  "a stale token gives back the lock of today": {
+  "a stale token releases the present lock": {
     found:
       "lock leases: a hold with a wrong token cannot be renewed or released",
     defect: (store) => {
@@ -241,7 +241,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       };
     },
   },
-  "an overdue lock is taken by who asks": {
+  "an overdue lock is taken over without a request": {
     found:
       "lock leases: the lock of a living process is overdue and held after its expiry",
     defect: (store) => ({
@@ -249,18 +249,18 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
         store.acquireLock({ ...request, takeOver: true }),
     }),
   },
-  "nobody gets into the queue": {
+  "no request is queued": {
     found: "waiting: a waiter gets its blockers",
     defect: (store) => ({
       acquireLock: (request) => store.acquireLock({ ...request, wait: false }),
     }),
   },
-  "nobody gets out of the queue": {
+  "no waiter leaves the queue": {
     found:
       "waiting: a waiter that leaves the queue is not served, and the next one is",
     defect: () => ({ leaveQueue: () => Promise.resolve() }),
   },
-  "who releases keeps the next one waiting": {
+  "a release does not serve the next waiter": {
     found: "waiting: a release grants the lock to its waiter in one step",
     defect: (store) => ({
       releaseLock: async (hold, options) => {
@@ -270,12 +270,12 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
           disk: { text: hold.path, prefix: hold.path },
           foldsCase: false,
         });
-        // As if the grant were left to the next look.
+        // Leaves the grant to the next look.
         if (waiters.length === 0) await store.releaseLock(hold, options);
       },
     }),
   },
-  "a cycle is taken for a mere refusal": {
+  "a cycle is refused without DeadlockError": {
     found: "deadlock: a cycle of two sessions is refused and listed",
     defect: (store) => ({
       acquireLock: async (request) => {
@@ -288,7 +288,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
-  "a session that acts for another is no edge": {
+  "a session that acts for another adds no edge": {
     found:
       "deadlock: a session that acts for another waits for no session that waits for that one",
     defect: (store) => ({
@@ -312,7 +312,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     found: "keeping: a purge is due after the clock is set back",
     defect: () => ({ purgeIfDue: () => Promise.resolve() }),
   },
-  "a claim that is lost ends as if it were held": {
+  "a lost claim ends as if it were held": {
     found: "concurrency: a claim that two stores end at once ends once",
     defect: (store) => ({
       endClaim: async (claim, end) => {
@@ -329,7 +329,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
     found: "concurrency: concurrent updates guarded by locks lose nothing",
     defect: (store) => ({ store: withoutUpdates(store.store) }),
   },
-  "the next task is chosen by nothing": {
+  "the next task ignores the filter": {
     found: "tasks: a claim can filter by kind and priority in its project",
     defect: (store) => ({
       claimNextTask: (_, claimer) => store.claimNextTask({}, claimer),
@@ -346,7 +346,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
-  "a claim that is lost ends without a word": {
+  "a lost claim ends without an error": {
     found: "claims: a claim ends once, with its result",
     defect: (store) => ({
       endClaim: async (claim, end) => {
@@ -359,7 +359,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
-  "anybody acknowledges a direct message": {
+  "any session acknowledges a direct message": {
     found: "direct messages: no other session moves a delivery",
     defect: (store) => ({
       moveDeliveries: async (_, ids, state) => {
@@ -370,28 +370,28 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
-  "what was put before the model is told again": {
+  "a message that was shown to the model is pending again": {
     found: "direct messages: an acknowledged message is not pending",
     defect: (store) => ({
       pendingFor: (session, after, limit) =>
         store.pendingFor(session, after, limit),
     }),
   },
-  "a note is written down whatever was expected": {
+  "a note is written without the expected value": {
     found: "edits: an activity is not recorded unless a note is as expected",
     defect: (store) => ({
       noteActivity: (session, { expects: _, ...activity }) =>
         store.noteActivity(session, activity),
     }),
   },
-  "an edit goes on without a word": {
+  "an edit does not report its conflicts": {
     found:
       "edits: an advisory lock of another session conflicts until the session is informed",
     defect: (store) => ({
       guardEdit: (request) => store.guardEdit({ ...request, informed: true }),
     }),
   },
-  "a batch is done step by step": {
+  "a batch runs step by step": {
     found: "atomicity: a batch with a refused step changes nothing",
     defect: (store) => ({
       batch: async (operations) => {
@@ -403,7 +403,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
-  "a closed store answers": {
+  "a closed store runs operations": {
     found: "closing: a closed store refuses every operation",
     defect: (store) => ({
       session: async (id) => {
@@ -416,7 +416,7 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
-  "a watch goes on after it was closed": {
+  "a closed watch continues": {
     found: "wake-ups: a closed watch is not woken",
     defect: (store) => ({
       watch: async (interest, wake) => {
@@ -425,14 +425,14 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
-  "what it can do is not what it says": {
+  "the capabilities are not the declared ones": {
     found:
       "capabilities: a store declares the capabilities that it is tested with",
     defect: (store) => ({
       capabilities: { ...store.capabilities, acceptsForeignRows: false },
     }),
   },
-  "its place shows a password": {
+  "the location shows a password": {
     found: "capabilities: a store names its location without credentials",
     defect: () => ({ location: "postgres://bus:secret@host/bus" }),
   },
@@ -442,7 +442,7 @@ for (const [what, { found, defect }] of Object.entries(DEFECTS)) {
   Deno.test(`the suite finds that ${what}`, async () => {
     await caseOf(SQLITE, found).fn();
     await assert.rejects(caseOf(defective(defect), found).fn(), (error) => {
-      // By what a case asserts, or a refusal of what must be done.
+      // Fails by an assertion, or by a refused operation.
       const isFound = error instanceof assert.AssertionError ||
         error instanceof MessageBusError;
       assert.ok(isFound, String(error));
@@ -460,8 +460,8 @@ Deno.test("random histories find a defect and shrink it", async () => {
     const { message } = error as Error;
     const commands = [...message.matchAll(/^ {2}\d+\. (\{.*\})$/gm)]
       .map(([, command]) => JSON.parse(command).act);
-    // Taken twice and given back once: three commands of up to sixty, or some
-    // more where shrinking did not come to its end.
+    // Two acquires and a release: three commands of up to sixty, or a few more if
+    // shrinking does not finish.
     assert.ok(commands.length <= 20, message);
     assert.ok(commands.filter((act) => act === "lock").length > 1, message);
     assert.equal(commands.at(-1), "unlock", message);
@@ -470,7 +470,7 @@ Deno.test("random histories find a defect and shrink it", async () => {
   });
 });
 
-Deno.test("all stores have the same cases, and what can't be run says why", () => {
+Deno.test("all stores have the same cases, and ignored ones name their reason", () => {
   const casesOf = (store: StoreUnderTest): ConformanceCase[] => {
     const cases: ConformanceCase[] = [];
     conformance((each) => cases.push(each), store);

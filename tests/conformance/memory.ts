@@ -1,6 +1,6 @@
 /**
- * Messages and records in plain maps: what a store in memory keeps, and what the
- * tests of the rules run on.
+ * Messages and records in plain maps, for a store in memory and for tests of the
+ * rules.
  *
  * @module
  */
@@ -25,15 +25,15 @@ import { incarnationIds, SILENCE_NOTE } from "../../lib/rules/sessions.ts";
 import type { Message, NewMessage } from "../../lib/model/message.ts";
 import type { Session } from "../../lib/model/session.ts";
 
-/** How much a query loads: the records that it names, or those of every kind. */
+/** Extent of a query: the records that it names, or records of every kind. */
 export type Extent = "asked" | "all";
 
-// More than any limit of a test.
+// Larger than any limit of a test.
 const BOUND = 1_000_000;
 
 type Keys = { readonly [Kind in RecordKind]?: readonly string[] };
 
-/** Messages and records, in the order in which they came. */
+/** Messages and records, in the order of insertion. */
 export class Memory {
   readonly messages: Message[] = [];
   readonly records: { [Kind in RecordKind]: Map<string, RecordTypes[Kind]> } = {
@@ -92,7 +92,7 @@ export class Memory {
     }
   }
 
-  /** Stores what a decision changed and said; returns its messages. */
+  /** Stores changes and messages of a decision; returns its messages. */
   commit(records: Records, nowMs: number): Message[] {
     for (const change of records.changes()) this.#write(change);
     return records.said.map(({ message, appended }) => {
@@ -116,7 +116,7 @@ export class Memory {
     set.load(key, this.#joined(kind, record, nowMs));
   }
 
-  /** Returns a hold or a waiter as its session is by now. */
+  /** Returns a hold or a waiter with the present facts of its session. */
   #joined(
     kind: RecordKind,
     record: RecordTypes[RecordKind],
@@ -521,12 +521,12 @@ function isEnded({ status }: RecordTypes["task"]["task"]): boolean {
   return status === "done" || status === "failed";
 }
 
-/** Whether what belongs to a project, or none, is of the project asked for. */
+/** Returns whether a project, or none, matches a queried project. */
 function isOf(asked: string | null, project: string | undefined): boolean {
   return asked === null || project === undefined || project === asked;
 }
 
-/** Whether a prefix is one at which something may overlap a target. */
+/** Returns whether paths at a prefix may overlap a target. */
 function isNear(
   target: LockTarget,
   where: "disk" | "repository",

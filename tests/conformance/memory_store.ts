@@ -1,9 +1,8 @@
 /**
- * A store in memory: the smallest one that passes the conformance suite.
+ * Store in memory: the smallest store that passes the conformance suite.
  *
- * Shows what a store of a third party must do. It serves one process, and answers
- * a query with the records that it asks for, or with all of them: a store may do
- * either.
+ * It is an example for a store of a third party, and serves one process. It loads
+ * only the records of a query, or all records: a store may do either.
  *
  * @module
  */
@@ -39,14 +38,14 @@ import type {
 } from "../../lib/model/message.ts";
 import { type Extent, Memory } from "./memory.ts";
 
-/** What the stores of one storage share. */
+/** State that the stores of one storage share. */
 export class Shared extends Memory {
   readonly watches = new Set<
     (said: Message[], topics: RecordTopic[]) => void
   >();
 }
 
-/** A store over a {@linkcode Shared}. */
+/** Store over a {@linkcode Shared}. */
 export class MemoryStore implements Store {
   readonly capabilities: StoreCapabilities = {
     pushesWakeUps: true,
@@ -62,7 +61,7 @@ export class MemoryStore implements Store {
   readonly #watches = new Set<Watch>();
   #isClosed = false;
 
-  /** Makes a store over what others may use, too. */
+  /** Makes a store over state that other stores may share. */
   constructor(memory: Shared, now: () => number, extent: Extent = "all") {
     this.#memory = memory;
     this.#extent = extent;
@@ -195,7 +194,7 @@ export class MemoryStore implements Store {
     await this.close();
   }
 
-  /** Runs an operation by itself, as all are synchronous. */
+  /** Runs an operation alone, because all are synchronous. */
   async #do<T>(act: string, operation: () => T): Promise<T> {
     if (this.#isClosed) throw new ClosedError(act);
     await Promise.resolve();

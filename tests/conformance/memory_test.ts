@@ -1,6 +1,6 @@
 /**
- * A store of a third party passes the conformance suite, whether it loads only
- * what a rule asks for or all that there is.
+ * A store of a third party passes the conformance suite, whether it loads only the
+ * records of a query or all records.
  */
 
 import {

@@ -1,5 +1,5 @@
 /**
- * SQLite, as the suite tests it: with the driver that the environment asks for.
+ * SQLite under the suite, with the driver that the environment selects.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { Clock } from "../fixture.ts";
 // as a leak of the first test.
 const library = await loadLibrary(requestedDriver());
 
-/** SQLite, as the suite tests it. */
+/** SQLite under the suite. */
 export const SQLITE: StoreUnderTest = {
   name: `sqlite (${requestedDriver()})`,
   capabilities: {
@@ -32,7 +32,7 @@ async function storage(): Promise<TestStorage> {
   const options = {
     home,
     notify: "watch",
-    // Only on Linux is what other programs insert pushed as well.
+    // Rows of other programs are pushed on Linux only.
     pollIntervalMs: Deno.build.os === "linux" ? 60_000 : 100,
     busyTimeoutMs: 20_000,
     now: clock.now,
@@ -43,7 +43,7 @@ async function storage(): Promise<TestStorage> {
     advance: (ms) => clock.advance(ms),
     open: () => SqliteStore.open(options),
     insert: ({ sender, channel, payloadText }) => {
-      // By the same library: two in one process drop each other's locks.
+      // With the same library, because two in one process drop each other's locks.
       const path = messagingDbPath(home);
       const database = library.open(path, { timeoutMs: 20_000 });
       database.prepare(
@@ -58,6 +58,6 @@ async function storage(): Promise<TestStorage> {
 }
 
 function assertExpectedWarning(message: string): void {
-  // True of any FFI library that is older than the runtime's.
+  // Every FFI library that is older than the runtime's warns of this.
   if (!message.includes("WAL-reset bug")) throw new Error(message);
 }

@@ -1,5 +1,5 @@
 /**
- * SQLite passes the suite, with the driver that the environment asks for.
+ * SQLite passes the suite with the driver that the environment selects.
  */
 
 import { conformance } from "../../testing.ts";

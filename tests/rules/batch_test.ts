@@ -1,4 +1,4 @@
-/** Rules compose: each step of a batch sees what the ones before have changed. */
+/** Rules compose: each step of a batch sees the changes of earlier ones. */
 
 import assert from "node:assert/strict";
 import {
@@ -123,7 +123,7 @@ Deno.test("batch: a later step that throws leaves nothing of the earlier ones", 
   }
 });
 
-Deno.test("compose: the limit on locks is counted through what was taken so far", () => {
+Deno.test("compose: earlier locks of the decision count towards the limit", () => {
   const world = worldOf("ann", "bob");
   world.hold("ann", "/0");
   const taking = (paths: readonly string[]) => () =>
@@ -136,7 +136,7 @@ Deno.test("compose: the limit on locks is counted through what was taken so far"
   assert.deepEqual(world.holds, ["ann /0 exclusive"]);
   taking(["/1", "/1", "/2"])();
   assert.equal(world.holds.length, 3);
-  // What a step gives back, the next may take.
+  // A lock that a step releases, the next may take.
   world.run(function* (records, at) {
     const { hold } = world.memory.records.hold.get("1")!;
     yield* releaseLock(records, at, hold);
@@ -157,7 +157,7 @@ Deno.test("compose: the limit counts waits that a step began", () => {
   assert.throws(queueing, LimitError);
 });
 
-Deno.test("compose: a lock that is given back and granted refuses its former holder", () => {
+Deno.test("compose: a lock that is released and granted refuses its former holder", () => {
   const world = worldOf("ann", "bob");
   const hold = world.hold("ann", "/x");
   const waiter = world.queue("bob", "/x");
@@ -209,6 +209,6 @@ Deno.test("compose: a session that a step registers may lock, claim and end", ()
     "came bob",
     "ended bob",
   ]);
-  // The lock came and went within the decision: there is nothing to write.
+  // The decision took and released the lock: there is nothing to write.
   assert.equal(world.changes.filter(({ kind }) => kind === "hold").length, 0);
 });

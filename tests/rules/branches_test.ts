@@ -1,4 +1,4 @@
-/** A worktree's branch is noted for all of its sessions, and told once. */
+/** A worktree's branch is recorded for all of its sessions and announced once. */
 
 import assert from "node:assert/strict";
 import type { BranchMove } from "../../lib/model/edit.ts";
@@ -18,7 +18,7 @@ function move(world: World, change: Partial<BranchMove> = {}): boolean {
   );
 }
 
-/** A world in which ann, bob and eve work in /w. */
+/** Makes a world in which ann, bob and eve work in /w. */
 function world(): World {
   const world = new World();
   for (const id of ["ann", "bob"]) {
@@ -56,7 +56,7 @@ for (const [change, said] of MOVES) {
     for (const { event, path } of payloads) {
       assert.deepEqual([event, path], ["branch", "/w"]);
     }
-    // Told once.
+    // Announced once.
     assert.equal(move(here, change), false);
     assert.equal(here.session("kim").branch, "main");
     assert.equal(here.session("lee").branch, "main");

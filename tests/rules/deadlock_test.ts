@@ -6,7 +6,7 @@ import { findCycle, type Waiting } from "../../lib/rules/deadlock.ts";
 import { endSession } from "../../lib/rules/sessions.ts";
 import { type Wish, World } from "./world.ts";
 
-/** One act: a session takes a path, or waits for it. */
+/** Act of a session: it takes a path, or waits for it. */
 type Act = readonly [
   session: string,
   act: "holds" | "waits",
@@ -14,7 +14,7 @@ type Act = readonly [
   wish?: Wish,
 ];
 
-// The last act of each is the one that is judged.
+// The last act of each is the one under test.
 const SCENES: readonly {
   readonly what: string;
   readonly acts: readonly Act[];
@@ -91,7 +91,7 @@ const SCENES: readonly {
     cycle: ["ann /lib/a.ts bob", "bob /src/a.ts ann"],
   },
   {
-    // The helper's caller waits until the helper is through.
+    // The helper's caller waits until the helper ends.
     what: "a helper that waits for a session that waits for its caller",
     acts: [
       ["ann", "holds", "/a"],
@@ -151,7 +151,7 @@ for (const { what, acts, cycle } of SCENES) {
     acts.forEach(([session, act, path, wish], at) => {
       const wait = act === "waits";
       if (at < last || cycle === undefined) {
-        // A helper may be had at once what its caller holds.
+        // A helper takes its caller's paths at once.
         const { state } = world.ask(session, path, { ...wish, wait });
         if (at < last) assert.equal(state, wait ? "waiting" : "held");
         return;
@@ -171,7 +171,7 @@ for (const { what, acts, cycle } of SCENES) {
         },
       );
       assert.deepEqual(world.memory.records, before);
-      // Without waiting it is only refused.
+      // Without waiting the request is only refused.
       assert.equal(world.ask(session, path, wish).state, "refused");
     });
   });
@@ -195,7 +195,7 @@ Deno.test("deadlock: a session that has ended closes no cycle", () => {
   world.queue("bob", "/a");
   world.queue("eve", "/b");
   world.run((records, at) => endSession(records, at, "bob"));
-  // eve has it by now, and waits for nothing.
+  // eve holds it now, and waits for nothing.
   world.queue("ann", "/b");
 });
 
@@ -212,7 +212,7 @@ Deno.test("findCycle: a graph with a cycle elsewhere, and a long line, end", () 
   assert.equal(findCycle("a", waits("0"), line), undefined);
   line.set("2000", [waits("a")]);
   assert.equal(findCycle("a", waits("0"), line)?.length, 2_002);
-  // Each session is visited once, however many ways lead to it.
+  // Each session is visited once, over any number of paths to it.
   const many = new Map(
     Array.from({ length: 40 }, (_, i) => [
       `${i}`,

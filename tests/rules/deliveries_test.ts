@@ -48,7 +48,7 @@ for (const [from, first] of STATES.entries()) {
       move(here, id, first);
       move(here, id, then);
       assert.equal(stateOf(here, id), last);
-      // Its sender is woken by a step, and by nothing else.
+      // Only a move wakes the sender.
       assert.deepEqual(here.changes, []);
       move(here, id, then);
       assert.deepEqual(here.changes, []);
@@ -56,7 +56,7 @@ for (const [from, first] of STATES.entries()) {
   }
 }
 
-Deno.test("move: the sender is woken, and several are moved from where each is", () => {
+Deno.test("move: the sender is woken, and several move from their own states", () => {
   const here = world();
   const [one, two] = [send(here), send(here)];
   move(here, one, "injected");
@@ -88,7 +88,7 @@ Deno.test("answer: the question is acknowledged with it, by its addressee alone"
   assert.equal(stateOf(here, id), "acked");
 });
 
-// How far a message came, whether its addressee runs, and what becomes of it.
+// The state of a delivery, whether the addressee runs, and the state at expiry.
 const EXPIRING: readonly [DeliveryState, runs: boolean, comesTo: string][] = [
   ["queued", true, "expired"],
   ["queued", false, "undeliverable"],
@@ -109,14 +109,14 @@ for (const [state, runs, comesTo] of EXPIRING) {
     here.advance(HOUR_MS);
     assert.equal(stateOf(here, id), comesTo);
     assert.deepEqual(here.changes, []);
-    // Purged, it stays as it was shown.
+    // The purge keeps the shown state.
     here.run((records, at) => purgeMessages(records, at, 10));
     assert.equal(here.memory.records.message.has(id), false);
     assert.equal(stateOf(here, id), comesTo);
   });
 }
 
-Deno.test("expiry: a message that expired unread is too late to be read, one that was given may be acknowledged", () => {
+Deno.test("expiry: an expired unread message cannot be read, an injected one can be acknowledged", () => {
   const here = world();
   const [unread, given] = [send(here), send(here)];
   move(here, given, "injected");

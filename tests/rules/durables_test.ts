@@ -1,4 +1,4 @@
-/** A durable name has one leased reader, and counts what it lost. */
+/** A durable name has one leased reader, and counts its losses. */
 
 import assert from "node:assert/strict";
 import {
@@ -23,12 +23,12 @@ import { ELSEWHERE, HOUR_MS, World } from "./world.ts";
 
 const ON_A: Interest = { channels: ["a"], project: null, session: null };
 
-/** Another process, which asks for what the first one reads. */
+/** Another process, which requests the name of the first one. */
 const OTHER: Partial<HostedProcess> = { pid: 50, startTime: "s50" };
 
 /**
- * A world in which ann came (message 1), and has published some messages that
- * live an hour.
+ * Makes a world in which ann registered (message 1) and has published messages with
+ * a TTL of an hour.
  */
 function world(messages = 0): World {
   const world = new World();
@@ -69,7 +69,7 @@ function purge(world: World, cap = 100): void {
   world.run((records, at) => purgeMessages(records, at, cap));
 }
 
-Deno.test("take: a new name begins where it is told to, and goes on where it was", () => {
+Deno.test("take: a new name begins at the given cursor, and continues at its own", () => {
   const here = world(3);
   const reader = take(here, "2");
   assert.deepEqual(reader, {
@@ -100,7 +100,7 @@ Deno.test("take: a name belongs to its project", () => {
   assert.equal(here.memory.records.durable.size, 2);
 });
 
-// What is known of the present reader, and whether another may take the name.
+// State of the present reader, and whether another may take the name.
 const READERS: readonly [
   how: string,
   act: (world: World) => void,
@@ -142,13 +142,13 @@ for (const [how, act, isFree] of READERS) {
     ) {
       assert.throws(late, LeaseLostError);
     }
-    // Nor does its release take the name from the next one.
+    // Its release does not take the name from the next reader.
     release(here, reader);
     assert.deepEqual(here.changes, []);
   });
 }
 
-Deno.test("take: a reader of another host is named as one, and lives by its lease", () => {
+Deno.test("take: a reader of another host is named so, and lives by its lease", () => {
   const here = world();
   here.as({ host: ELSEWHERE }, () => take(here));
   here.end(1);
@@ -157,7 +157,7 @@ Deno.test("take: a reader of another host is named as one, and lives by its leas
   take(here);
 });
 
-Deno.test("take: a lease that this process gives up just now is no obstacle to itself", () => {
+Deno.test("take: a lease that this process is releasing does not block it", () => {
   const here = world();
   const { token } = take(here);
   assert.throws(() => take(here), DurableNameInUseError);
@@ -175,7 +175,7 @@ Deno.test("advance: the cursor only grows, up to the last message, and the lease
   advance(here, reader);
   here.advance(READER_LEASE_MS - 1);
   assert.throws(() => here.as(OTHER, () => take(here)), DurableNameInUseError);
-  // Over, and taken by no other reader, it is good still.
+  // An expired lease that no other reader took is still valid.
   here.advance(READER_LEASE_MS);
   advance(here, reader, "3");
 });
@@ -189,7 +189,7 @@ Deno.test("advance: cursors are compared as numbers, however long", () => {
   assert.equal(advance(here, reader, "9").cursor, "10");
 });
 
-Deno.test("release: the token is no longer good, and a late renewal takes nothing back", () => {
+Deno.test("release: the token is no longer valid, and a late renewal takes nothing back", () => {
   const here = world(1);
   const reader = take(here);
   release(here, reader);
@@ -199,7 +199,7 @@ Deno.test("release: the token is no longer good, and a late renewal takes nothin
   assert.equal(next.cursor, "0");
 });
 
-Deno.test("release: what the reader told of is kept for the next", () => {
+Deno.test("release: reported losses are kept for the next reader", () => {
   const here = world(1);
   const reader = take(here);
   here.advance(HOUR_MS);
@@ -210,7 +210,7 @@ Deno.test("release: what the reader told of is kept for the next", () => {
   assert.deepEqual([next.lost, next.told], [1, 1]);
 });
 
-Deno.test("lost: what expired, or fell to the cap, unacknowledged is counted once", () => {
+Deno.test("lost: a message that TTL or cap deletes unacknowledged is counted once", () => {
   const here = world(4);
   const reader = take(here);
   advance(here, reader, "3");
@@ -227,7 +227,7 @@ Deno.test("lost: what expired, or fell to the cap, unacknowledged is counted onc
   assert.equal(lost(here, reader), 5);
 });
 
-// Which of these messages a name reads, and so loses.
+// Messages that a name reads, and so loses.
 const WANTED: readonly [Partial<Interest>, lost: number][] = [
   [{}, 2],
   [{ channels: null }, 3],
@@ -252,7 +252,7 @@ for (const [interest, count] of WANTED) {
   });
 }
 
-Deno.test("forget: a name that is unused for a week goes, and one that is read stays", () => {
+Deno.test("forget: a name that is unused for a week is deleted, a name with a reader stays", () => {
   const here = world();
   const reader = take(here);
   here.advance(NAME_KEPT_MS);

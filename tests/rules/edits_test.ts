@@ -1,4 +1,4 @@
-/** An edit is judged and locked in one decision, and what changed is noted. */
+/** An edit is checked and locked in one decision, and changes are recorded. */
 
 import assert from "node:assert/strict";
 import { UnknownSessionError } from "../../lib/model/errors.ts";
@@ -37,7 +37,7 @@ type Edit = Partial<Omit<EditRequest, "targets">> & {
   readonly readAtMs?: number;
 };
 
-/** Judges ann's edit of files; returns the conflicts, each with its path. */
+/** Requests ann's edit of files; returns the conflicts, each with its path. */
 function edit(
   world: World,
   paths: readonly string[],
@@ -61,7 +61,7 @@ function edit(
   ]);
 }
 
-// What bob did, and what comes of ann's edit of /a: first, and once she is told.
+// An act of bob, and the conflicts of ann's edit of /a: first, and once informed.
 const EDITS: readonly {
   readonly what: string;
   readonly bob?: Wish & { readonly path: string };
@@ -179,14 +179,14 @@ Deno.test("edit: one conflict among the targets takes none of the locks", () => 
   world.hold("bob", "/b");
   assert.deepEqual(edit(world, ["/a", "/b", "/c"]), ["/b held by bob"]);
   assert.deepEqual(world.holds, ["bob /b exclusive"]);
-  // The denial is a heartbeat all the same.
+  // A denied edit is also a heartbeat.
   assert.equal(
     world.session("ann").heartbeatAt,
     new Date(world.nowMs).toISOString(),
   );
 });
 
-Deno.test("edit: what it holds is prolonged, not taken once more, and never shortened", () => {
+Deno.test("edit: an own hold is renewed, not counted again, and never shortened", () => {
   const world = worldOf("ann");
   edit(world, ["/a"], { leaseMs: HOUR_MS });
   world.advance(1_000);
@@ -209,7 +209,7 @@ Deno.test("edit: each agent of a session has a lock of its own", () => {
   assert.deepEqual(world.events("file_conflict"), ["same-session ann,ann"]);
 });
 
-Deno.test("edit: of more files than it may lock, each is judged and some are locked", () => {
+Deno.test("edit: of more files than the limit, each is checked and some are locked", () => {
   const world = worldOf("ann", "bob");
   const limited = { locksMax: 3 };
   world.hold("ann", "/own");
@@ -221,14 +221,14 @@ Deno.test("edit: of more files than it may lock, each is judged and some are loc
   ]);
   world.hold("bob", "/d");
   assert.deepEqual(edit(world, files, limited), ["/d held by bob"]);
-  // What it holds is prolonged beyond the limit as well.
+  // Own holds are renewed beyond the limit too.
   world.advance(1_000);
   edit(world, ["/a", "/e"], limited);
   assert.equal(world.holds.length, 4);
   assert.equal(world.changes.filter(({ kind }) => kind === "hold").length, 1);
 });
 
-Deno.test("edit: a waiter for an exclusive lock keeps the edit from locking, not from editing", () => {
+Deno.test("edit: a waiter for an exclusive lock blocks the edit's lock, not the edit", () => {
   const world = worldOf("ann", "bob", "eve");
   world.hold("bob", "/a", { type: "advisory" });
   world.queue("eve", "/a");
@@ -282,7 +282,7 @@ Deno.test("touches: below a folder those of other sessions that run here", () =>
       touchesBelow(records, at, { folder, session: "ann", sinceMs: 0, limit })
     ).map(({ path, vendor }) => `${path} ${vendor}`);
   assert.deepEqual(below("/w"), ["/w/bob script"]);
-  // One that is found dead is reaped.
+  // A dead session is reaped.
   assert.equal(world.session("lee").status, "terminated");
   world.advance(1);
   note(world, "bob", { touched: ["/w/z"] });
@@ -363,7 +363,7 @@ Deno.test("activity: nothing is written unless the note is as expected", () => {
   assert.equal(expecting(null, "1"), true);
   assert.equal(expecting(null, "2"), false);
   assert.equal(expecting("1", "2"), true);
-  // Another session's note of that key is another note.
+  // Another session's note with that key is separate.
   note(world, "bob", { notes: new Map([["k", "9"]]) });
   assert.equal(expecting("2", "3"), true);
 });

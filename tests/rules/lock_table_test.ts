@@ -1,4 +1,4 @@
-/** Locks are taken, refused, queued for, granted and given back by one rule. */
+/** Locks are taken, refused, queued for, granted and released by one rule. */
 
 import assert from "node:assert/strict";
 import { LimitError, NotHeldError } from "../../lib/model/errors.ts";
@@ -30,7 +30,7 @@ import {
 const ADVISORY = { type: "advisory" } as const;
 const EXCLUSIVE = { type: "exclusive" } as const;
 
-/** A process of a command, which waits in the name of a session. */
+/** Process of a command, which waits for a session. */
 const COMMAND = { pid: 50, startTime: "s50" };
 
 /** Makes a world of sessions. */
@@ -58,7 +58,7 @@ function ownQueue(world: World, session: string, path: string): string {
   return world.as({ pid, startTime }, () => world.queue(session, path));
 }
 
-// What ann holds, what bob asks for, and what comes of it.
+// A hold of ann, a request of bob, and its outcome.
 const MEETINGS: readonly {
   readonly held: Wish & { readonly path: string };
   readonly asked: Wish & { readonly path: string };
@@ -161,7 +161,7 @@ for (const { held: first, asked, comesTo, risks = [] } of MEETINGS) {
   });
 }
 
-Deno.test("acquire: a hold says what was asked for", () => {
+Deno.test("acquire: a hold has the fields of its request", () => {
   const world = new World();
   world.join("ann", { vendor: "claude", task: "T-1" });
   const hold = world.hold("ann", "/w/a.ts", {
@@ -192,7 +192,7 @@ Deno.test("acquire: a hold says what was asked for", () => {
   assert.deepEqual(world.wakes, ["locks"]);
 });
 
-Deno.test("acquire: the same agent takes a lock once more, and keeps what is more", () => {
+Deno.test("acquire: the same agent takes a lock again, and keeps the longer lease and the reason", () => {
   const world = worldOf("ann");
   const first = world.hold("ann", "/a", { why: "one", leaseMs: HOUR_MS });
   const again = world.hold("ann", "/a", { ...ADVISORY, leaseMs: 1_000 });
@@ -224,7 +224,7 @@ Deno.test("acquire: an overlap is announced in each project, and taking it again
   assert.equal(message.project, "/repo");
 });
 
-Deno.test("acquire: an exclusive wish is told to the holders once in half a minute", () => {
+Deno.test("acquire: an exclusive request is announced to holders once in half a minute", () => {
   const world = worldOf("ann", "bob");
   world.hold("ann", "/a");
   world.ask("bob", "/a");
@@ -237,7 +237,7 @@ Deno.test("acquire: an exclusive wish is told to the holders once in half a minu
   assert.equal(world.events("file_conflict").length, 2);
 });
 
-Deno.test("acquire: a session has so many locks and waits, and its own again beyond that", () => {
+Deno.test("acquire: a session has a limit of locks and waits, except for its own again", () => {
   const world = worldOf("ann", "bob");
   const limited = { locksMax: 2 };
   world.hold("bob", "/b");
@@ -252,7 +252,7 @@ Deno.test("acquire: a session has so many locks and waits, and its own again bey
   assert.equal(world.hold("ann", "/a", limited).count, 2);
 });
 
-Deno.test("acquire: a file in what a session holds exclusively is its own past any waiter", () => {
+Deno.test("acquire: a session takes a file in its exclusive folder past any waiter", () => {
   const world = worldOf("ann", "bob");
   world.hold("ann", "/src", { kind: "folder" });
   world.queue("bob", "/src", { kind: "folder" });
@@ -263,7 +263,7 @@ Deno.test("acquire: a file in what a session holds exclusively is its own past a
   );
 });
 
-Deno.test("queue: no session overtakes a waiter, and what is elsewhere goes past", () => {
+Deno.test("queue: no session overtakes a waiter for an overlapping path", () => {
   const world = worldOf("ann", "bob", "eve");
   world.hold("ann", "/src/a.ts", ADVISORY);
   world.queue("bob", "/src", { kind: "folder" });
@@ -379,7 +379,7 @@ Deno.test("check: a process that waits for another's session picks its grant up 
   assert.equal(world.check(waiter, "bob").state, "refused");
 });
 
-Deno.test("purge: a granted waiter whose hold is gone is removed", () => {
+Deno.test("purge: a granted waiter whose hold has ended is removed", () => {
   const world = worldOf("ann", "bob");
   const hold = world.hold("ann", "/a");
   const waiters = [1, 2].map(() => ownQueue(world, "bob", "/a"));
@@ -391,7 +391,7 @@ Deno.test("purge: a granted waiter whose hold is gone is removed", () => {
   assert.equal(world.memory.records.waiter.size, 0);
 });
 
-Deno.test("leave: a grant goes back after its session's own process has looked", () => {
+Deno.test("leave: a grant is released after its session's own process has checked", () => {
   const world = worldOf("ann", "bob", "eve");
   const hold = world.hold("ann", "/a");
   const waiter = ownQueue(world, "bob", "/a");
@@ -402,7 +402,7 @@ Deno.test("leave: a grant goes back after its session's own process has looked",
   assert.deepEqual(world.holds, ["eve /a exclusive"]);
 });
 
-Deno.test("leave: the next is served, and a grant goes back", () => {
+Deno.test("leave: the next waiter is served, and a grant is released", () => {
   const world = worldOf("ann", "bob", "eve", "kim");
   const hold = world.hold("ann", "/a", ADVISORY);
   const bob = world.queue("bob", "/a");
@@ -441,7 +441,7 @@ Deno.test("upgrade: left after it was granted, the lock is advisory again and le
   assert.deepEqual(world.holds, ["ann /a advisory", "eve /a advisory"]);
 });
 
-Deno.test("upgrade: of what is not held, or was released meanwhile, it is refused", () => {
+Deno.test("upgrade: a lock that is not held, or was released meanwhile, is refused", () => {
   const world = worldOf("ann", "bob");
   const mine = world.hold("ann", "/a", ADVISORY);
   const yours = world.hold("bob", "/a", ADVISORY);
@@ -462,7 +462,7 @@ Deno.test("upgrade: of what is not held, or was released meanwhile, it is refuse
   assert.deepEqual(world.holds, []);
 });
 
-Deno.test("renew and release: only what is held under its token, by its session", () => {
+Deno.test("renew and release: only the session with the token may do so", () => {
   const world = worldOf("ann", "bob");
   const gone = world.hold("ann", "/a");
   release(world, gone);
@@ -476,7 +476,7 @@ Deno.test("renew and release: only what is held under its token, by its session"
       assert.throws(() => act(hold), NotHeldError);
     }
   }
-  // Past its expiry it is held as long as its process lives.
+  // After its expiry it is held while its process lives.
   world.advance(2_000);
   const renewed = world.run((records, at) =>
     renewLock(records, at, mine, HOUR_MS)
@@ -487,7 +487,7 @@ Deno.test("renew and release: only what is held under its token, by its session"
   assert.deepEqual(world.holds, []);
 });
 
-Deno.test("release: as often as it was taken, entirely, or back to what it was before", () => {
+Deno.test("release: once per acquire, entirely, or back to the earlier hold", () => {
   const world = worldOf("ann", "bob");
   const once = world.hold("ann", "/a");
   world.hold("ann", "/a");
@@ -507,7 +507,7 @@ Deno.test("release: as often as it was taken, entirely, or back to what it was b
   held(world.check(waiter, "bob"));
 });
 
-Deno.test("take-over: overdue holds are ended for a lock that is had then, and their holders told", () => {
+Deno.test("take-over: overdue holds are ended for a granted lock, and their holders are told", () => {
   const world = worldOf("ann", "bob", "eve");
   const takeOver = true;
   const hold = world.hold("ann", "/src/a", { leaseMs: 1_000 });
@@ -518,7 +518,7 @@ Deno.test("take-over: overdue holds are ended for a lock that is had then, and t
   assert.ok(refused.state === "refused");
   const [blocker] = refused.blockers;
   assert.equal(blocker.overdue, true);
-  // Another hold is not overdue, so that the lock is not had.
+  // Another hold is not overdue, so the request is refused.
   const other = world.hold("eve", "/src/b");
   assert.equal(world.ask("bob", "/src", folder).state, "refused");
   assert.deepEqual(world.holds.length, 2);
@@ -538,7 +538,7 @@ Deno.test("take-over: a session that waits ends the overdue holds, and waits for
   assert.deepEqual(world.holds, ["eve /src/b exclusive"]);
 });
 
-// What is known of a holder's process, and what becomes of its lock.
+// State of a holder's process, and of its lock.
 const HOLDERS: readonly {
   readonly how: string;
   readonly start?: Start;
@@ -615,7 +615,7 @@ const HOLDERS: readonly {
 ];
 
 for (const { how, start, life, afterMs, comesTo, status } of HOLDERS) {
-  Deno.test(`judging: the lock of a holder whose process ${how} is ${comesTo}`, () => {
+  Deno.test(`reaping: the lock of a holder whose process ${how} is ${comesTo}`, () => {
     const world = worldOf("bob");
     world.join("ann", start);
     world.as({ host: start?.host ?? HERE }, () => world.hold("ann", "/a"));
@@ -627,7 +627,7 @@ for (const { how, start, life, afterMs, comesTo, status } of HOLDERS) {
   });
 }
 
-Deno.test("judging: a dead holder ends with all that it held and waited for", () => {
+Deno.test("reaping: a dead holder loses all of its holds and waits", () => {
   const world = worldOf("ann", "bob", "eve", "kim");
   const hold = world.hold("kim", "/k");
   world.hold("ann", "/a");
@@ -647,7 +647,7 @@ Deno.test("judging: a dead holder ends with all that it held and waited for", ()
   assert.equal(world.holds.length, 2);
 });
 
-Deno.test("judging: one look finds every dead holder of a list", () => {
+Deno.test("reaping: a list reaps every dead holder", () => {
   const world = worldOf("ann", "bob", "eve");
   for (const id of ["ann", "bob", "eve"]) world.hold(id, `/${id}`);
   world.hold("ann", "/more");
@@ -660,7 +660,7 @@ Deno.test("judging: one look finds every dead holder of a list", () => {
   );
 });
 
-// What is known of a waiter's process, and whether it keeps its place.
+// State of a waiter's process, and whether it keeps its place.
 const WAITERS: readonly [
   how: string,
   life: Life,
@@ -680,7 +680,7 @@ const WAITERS: readonly [
 ];
 
 for (const [how, life, afterMs, stays] of WAITERS) {
-  Deno.test(`judging: a waiter whose process ${how} ${stays ? "stays" : "leaves"}`, () => {
+  Deno.test(`reaping: a waiter whose process ${how} ${stays ? "stays" : "leaves"}`, () => {
     const looks: readonly ((world: World) => unknown)[] = [
       (world) => world.ask("eve", "/a"),
       (world) =>
@@ -700,7 +700,7 @@ for (const [how, life, afterMs, stays] of WAITERS) {
   });
 }
 
-Deno.test("judging: a waiter that is dead when its turn comes is passed over", () => {
+Deno.test("reaping: a waiter that is dead when it is served is skipped", () => {
   const world = worldOf("ann", "bob", "eve");
   const hold = world.hold("ann", "/a");
   world.as(COMMAND, () => world.queue("bob", "/a"));
@@ -711,7 +711,7 @@ Deno.test("judging: a waiter that is dead when its turn comes is passed over", (
   assert.deepEqual(world.waiters, []);
 });
 
-Deno.test("judging: a lock granted to a process that died before it picked it up goes on", () => {
+Deno.test("reaping: a lock granted to a process that dies first passes on", () => {
   const looks: readonly ((world: World, waiter: string) => unknown)[] = [
     (world) => world.listed(),
     (world) => world.ask("kim", "/a"),
@@ -733,7 +733,7 @@ Deno.test("judging: a lock granted to a process that died before it picked it up
   }
 });
 
-Deno.test("judging: a lock that was picked up outlives the process that waited for it", () => {
+Deno.test("reaping: a lock that was picked up outlives the waiting process", () => {
   const world = worldOf("ann", "bob", "eve");
   const hold = world.hold("ann", "/a");
   const waiter = world.as(COMMAND, () => world.queue("bob", "/a"));
@@ -743,7 +743,7 @@ Deno.test("judging: a lock that was picked up outlives the process that waited f
   assert.deepEqual(blockers(world.ask("eve", "/a")), ["bob holds /a"]);
 });
 
-Deno.test("judging: a grant to a session's own process stands while the session does", () => {
+Deno.test("reaping: a grant to a session's own process stands while the session lives", () => {
   const world = worldOf("ann", "bob", "eve");
   const hold = world.hold("ann", "/a");
   ownQueue(world, "bob", "/a");
@@ -757,7 +757,7 @@ Deno.test("judging: a grant to a session's own process stands while the session 
   assert.equal(world.memory.records.waiter.size, 0);
 });
 
-Deno.test("judging: a granted waiter blocks by the process that is to pick its lock up", () => {
+Deno.test("reaping: a granted waiter blocks by the process that is to pick its lock up", () => {
   const world = worldOf("ann", "bob", "eve");
   const hold = world.hold("ann", "/a");
   world.as(COMMAND, () => world.queue("bob", "/a"));
@@ -767,7 +767,7 @@ Deno.test("judging: a granted waiter blocks by the process that is to pick its l
   assert.equal(outcome.blockers[0].process?.pid, COMMAND.pid);
 });
 
-// How a granted lock ends before its waiter picks it up.
+// Ways in which a granted lock ends before its waiter picks it up.
 const LOST: Readonly<Record<string, (world: World, granted: Hold) => unknown>> =
   {
     "is released": (world, granted) => release(world, granted),
@@ -799,7 +799,7 @@ for (const [how, lose] of Object.entries(LOST)) {
   });
 }
 
-Deno.test("judging: a re-entrant grant to a dead process leaves what was held before", () => {
+Deno.test("reaping: a re-entrant grant to a dead process leaves the earlier hold", () => {
   const world = worldOf("ann", "bob", "eve");
   world.hold("ann", "/a", ADVISORY);
   const other = world.hold("bob", "/a", ADVISORY);
@@ -812,11 +812,11 @@ Deno.test("judging: a re-entrant grant to a dead process leaves what was held be
   assert.deepEqual([hold.count, waiter], [1, undefined]);
 });
 
-Deno.test("judging: a session whose own process is dead by the time of its grant gets none", () => {
+Deno.test("reaping: a session whose own process is dead at its grant gets no lock", () => {
   const world = worldOf("ann", "bob", "eve");
   const hold = world.hold("ann", "/a", ADVISORY);
   world.hold("bob", "/a", { ...ADVISORY, agent: "x" });
-  // Its agent is gone, and a command that it started still waits.
+  // The agent is dead, and a command that it started still waits.
   world.as(COMMAND, () => world.queue("bob", "/a", { agent: "y" }));
   world.queue("eve", "/a");
   world.end("bob");
@@ -826,7 +826,7 @@ Deno.test("judging: a session whose own process is dead by the time of its grant
   assert.equal(world.session("bob").status, "terminated");
 });
 
-Deno.test("ending: what a session held and waited for goes to the next, and its waiter learns of it", () => {
+Deno.test("ending: a session's holds and waits pass to the next, and its waiter gets an error", () => {
   const world = worldOf("ann", "bob", "eve");
   world.hold("ann", "/a");
   const bob = world.queue("bob", "/a");
@@ -838,7 +838,7 @@ Deno.test("ending: what a session held and waited for goes to the next, and its 
   held(world.check(eve, "eve"));
 });
 
-// Where a lock was taken, and what comes of asking for it here.
+// The host of a lock, and the outcome of a request here.
 const DISKS: readonly [
   host: string,
   wish: Wish & { readonly path: string },
@@ -849,7 +849,7 @@ const DISKS: readonly [
   [ELSEWHERE, { path: "/a" }, "held", []],
   [ELSEWHERE, { path: "/r/a", repository: "/repo/a" }, "held", ["merge-risk"]],
   ["private:1", { path: "/a" }, "refused", []],
-  // A name of a project is one thing on every machine.
+  // A name of a project is one resource on every machine.
   [ELSEWHERE, { path: "@release", kind: "name" }, "refused", []],
 ];
 
@@ -864,7 +864,7 @@ for (const [host, wish, comesTo, risks] of DISKS) {
     if (outcome.state === "held") {
       assert.deepEqual(outcome.overlaps.map(({ risk }) => risk), risks);
     }
-    // A list of what overlaps, and of its waiters, is of this disk as well.
+    // Lists of overlapping holds and waiters are of this disk too.
     world.join("eve", { host });
     far(() => world.queue("eve", wish.path, wish));
     const overlapping = target(wish.path, wish);
@@ -895,7 +895,7 @@ Deno.test("disks: a release serves the waiters of its own disk", () => {
   assert.deepEqual(world.holds, ["eve /a exclusive"]);
 });
 
-// Which holds a list names.
+// Holds that a list returns.
 const LISTS: readonly [
   query: Parameters<typeof listHolds>[2],
   paths: readonly string[],

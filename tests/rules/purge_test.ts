@@ -1,4 +1,4 @@
-/** What has expired goes in bounded steps, and nothing else goes. */
+/** Expired records are deleted in bounded steps, and no others. */
 
 import assert from "node:assert/strict";
 import type { Purged } from "../../lib/model/message.ts";
@@ -19,7 +19,7 @@ import { HOUR_MS, World } from "./world.ts";
 
 const NEVER = 1e9;
 
-/** A world of ann, whose coming is forgotten. */
+/** Makes a world of ann without the message of the registration. */
 function world(): World {
   const world = new World();
   world.join("ann");
@@ -48,13 +48,13 @@ function publishMany(world: World, count: number, ttlSeconds = 3_600): void {
   });
 }
 
-/** Returns the payloads that are kept, but for what the bus itself said. */
+/** Returns the kept payloads, without messages of the bus itself. */
 function kept(world: World): unknown[] {
   return world.memory.messages.filter(({ channel }) => channel !== "heartbeat")
     .map(({ payload }) => payload);
 }
 
-Deno.test("messages: those whose TTL is over go, and a second step finds none", () => {
+Deno.test("messages: expired ones are deleted, and a second step finds none", () => {
   const here = world();
   here.publish("ann", "short", { ttlSeconds: 60 });
   here.publish("ann", "long", { ttlSeconds: 600 });
@@ -82,7 +82,7 @@ Deno.test("messages: a channel keeps its newest up to the cap, and expired ones 
   assert.deepEqual(kept(here), [2, 3, "other"]);
 });
 
-Deno.test("messages: a step removes so many, and says that there is more", () => {
+Deno.test("messages: a step deletes its limit, and reports that there is more", () => {
   const here = world();
   publishMany(here, 2.5 * STEP_MESSAGES_MAX, 60);
   here.advance(60_000);
@@ -106,7 +106,7 @@ Deno.test("messages: a step removes so many, and says that there is more", () =>
   assert.equal(over[3].more, false);
 });
 
-Deno.test("messages: a reader's range is purged from its cursor on", () => {
+Deno.test("messages: a reader's range is purged after its cursor", () => {
   const here = world();
   for (let i = 0; i < 4; i++) here.publish("ann", i, { ttlSeconds: 60 });
   const after = here.memory.messages[1].id;
@@ -118,7 +118,7 @@ Deno.test("messages: a reader's range is purged from its cursor on", () => {
   assert.deepEqual(kept(here), [0, 1]);
 });
 
-// How the clock moved since the last purge, and whether one is due.
+// Movement of the clock since the last purge, and whether one is due.
 const DUE: readonly [ms: number, isDue: boolean][] = [
   [0, false],
   [PURGE_AFTER_MS - 1, false],
@@ -145,7 +145,7 @@ Deno.test("due: on a new bus a purge is due", () => {
   assert.equal(here.run(isPurgeDue), true);
 });
 
-Deno.test("sessions: an ended one is kept for a day, and as long as a record refers to it", () => {
+Deno.test("sessions: an ended one is kept for a day, and while a record refers to it", () => {
   const here = world();
   here.join("bob");
   here.run((records, at) => endSession(records, at, "bob"));
@@ -163,14 +163,14 @@ Deno.test("sessions: an ended one is kept for a day, and as long as a record ref
   assert.equal(step(here).sessions, 0);
 });
 
-Deno.test("sessions: a step removes so many, and says that there is more", () => {
+Deno.test("sessions: a step deletes its limit, and reports that there is more", () => {
   const here = world();
   for (let i = 0; i < 25; i++) {
     here.join(`s${i}`);
     here.run((records, at) => endSession(records, at, `s${i}`));
   }
   here.advance(SESSION_KEPT_MS + 1);
-  // What they said goes first.
+  // Their messages are deleted first.
   assert.equal(step(here).sessions, 0);
   const steps = [step(here), step(here)];
   assert.deepEqual(
@@ -179,7 +179,7 @@ Deno.test("sessions: a step removes so many, and says that there is more", () =>
   );
 });
 
-Deno.test("tasks: an ended one is kept for a month, and while an unfinished one needs it", () => {
+Deno.test("tasks: an ended one is kept for a month, and while an unfinished one depends on it", () => {
   const here = world();
   for (const id of ["alone", "needed"]) here.post(id);
   const claims = ["alone", "needed"].map((id) => here.claim(id, "ann"));
@@ -237,7 +237,7 @@ Deno.test("notes and touches: they are kept for a day", () => {
   assert.deepEqual(left(), [0, 0]);
 });
 
-Deno.test("a step reaps, removes gone waiters, and grants what that frees", () => {
+Deno.test("a step reaps, removes dead waiters, and serves waiters of freed paths", () => {
   const here = world();
   for (const id of ["bob", "eve", "kim"]) here.join(id);
   here.hold("ann", "/a");

@@ -1,4 +1,4 @@
-/** Records show what was loaded, with a decision's own changes on top. */
+/** Records show the loaded rows with a decision's own changes on top. */
 
 import assert from "node:assert/strict";
 import type { NoteRecord } from "../../lib/rules/records.ts";
@@ -27,7 +27,7 @@ function hold(token: number, session = "ann", path = `/${token}`) {
   return { hold: hold as unknown as Hold, prefix: path, host: null };
 }
 
-Deno.test("a record that was changed stays as changed when it is loaded again", () => {
+Deno.test("a changed record keeps its change when it is loaded again", () => {
   const { notes } = records();
   notes.load(KEY, note("stored"));
   notes.set(KEY, note("changed"));
@@ -36,7 +36,7 @@ Deno.test("a record that was changed stays as changed when it is loaded again", 
   assert.deepEqual([...notes.values()].map(({ value }) => value), ["changed"]);
 });
 
-Deno.test("a record that was removed stays away when it is loaded afterwards, and is removed in the store", () => {
+Deno.test("a removed record stays removed when it is loaded later, and is deleted in the store", () => {
   const all = records();
   all.notes.delete(KEY);
   assert.equal(all.isChanged, false);
@@ -48,7 +48,7 @@ Deno.test("a record that was removed stays away when it is loaded afterwards, an
   ]);
 });
 
-Deno.test("a record that came and went within a decision is no change", () => {
+Deno.test("a record that a decision adds and removes is not a change", () => {
   const all = records();
   all.notes.set(KEY, note("new"));
   assert.equal(all.isChanged, true);
@@ -56,7 +56,7 @@ Deno.test("a record that came and went within a decision is no change", () => {
   assert.equal(all.isChanged, false);
 });
 
-Deno.test("the number of a session's holds is that of the store, and the changes since", () => {
+Deno.test("the number of a session's holds is the store's plus the changes", () => {
   const all = records();
   assert.throws(() => all.holdCount("ann"), /were not counted/);
   all.holds.load("1", hold(1));
@@ -69,13 +69,13 @@ Deno.test("the number of a session's holds is that of the store, and the changes
   all.holds.delete("1");
   all.holds.delete("1");
   assert.equal(all.holdCount("ann"), 5);
-  // It is counted once, as it was before the decision.
+  // It counts once, as before the decision.
   all.loadHoldCount("ann", 99);
   all.holds.set("3", hold(3, "bob"));
   assert.deepEqual(["ann", "bob"].map((id) => all.holdCount(id)), [5, 1]);
 });
 
-Deno.test("holds that overlap are found by where they lie, changed or not, oldest first", () => {
+Deno.test("overlapping holds are found by prefix, changed or not, oldest first", () => {
   const all = records();
   const target = (path: string, kind: "file" | "folder") => ({
     kind,
@@ -96,7 +96,7 @@ Deno.test("holds that overlap are found by where they lie, changed or not, oldes
   assert.deepEqual(near("/src/a"), [3]);
 });
 
-Deno.test("a message that was said lately, or by this decision, is known", () => {
+Deno.test("a message that was published recently, or by this decision, is known", () => {
   const all = records();
   const message = (payloadText: string) => ({
     sender: "ann",

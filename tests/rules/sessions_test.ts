@@ -1,4 +1,4 @@
-/** Sessions come, change, end and are reaped by one rule each. */
+/** Sessions are registered, changed, ended and reaped by one rule each. */
 
 import assert from "node:assert/strict";
 import {
@@ -61,7 +61,7 @@ function listed(
     .map(({ id }) => id);
 }
 
-/** The first session of an id, its state, and the one that registers next. */
+/** First session of an id, its state, and the one that registers next. */
 const REGISTERING: readonly {
   readonly what: string;
   readonly first: Start;
@@ -161,7 +161,7 @@ for (const { what, first, then, second, becomes, events } of REGISTERING) {
   });
 }
 
-Deno.test("register: what is known stays, and what a dead incarnation held is free", () => {
+Deno.test("register: known facts stay, and holds of a dead incarnation are free", () => {
   const world = new World();
   const first = world.join("ann", {
     model: "opus",
@@ -251,7 +251,7 @@ Deno.test("update: only a change of the status is announced", () => {
   ]);
 });
 
-Deno.test("end: once, by its own process if one is named, and nothing stays with it", () => {
+Deno.test("end: once, by its own process if one is given, and releases everything", () => {
   const world = new World();
   const { pid, processStart } = world.join("ann");
   world.join("bob");
@@ -279,7 +279,7 @@ Deno.test("end: once, by its own process if one is named, and nothing stays with
   assert.throws(() => end(world, "eve"), UnknownSessionError);
 });
 
-/** All that is done in the name of a session. */
+/** Returns all acts of a session. */
 const ACTS: Readonly<Record<string, (world: World) => unknown>> = {
   "update a session": (world) => update(world, "ann", {}),
   "publish": (world) => world.publish("ann", 1),
@@ -340,7 +340,7 @@ const ACTS: Readonly<Record<string, (world: World) => unknown>> = {
     ),
 };
 
-/** How a session ceases to be the one that a store registered. */
+/** Ways in which a session ceases to be the one that a store registered. */
 const ENDS: Readonly<Record<string, (world: World) => void>> = {
   "has ended": (world) => end(world, "ann"),
   "was reaped": (world) => {
@@ -397,7 +397,7 @@ Deno.test("a session that has ended keeps no lock and no claim to renew or end",
   for (const act of acts) assert.throws(act, { name: "NotHeldError" });
 });
 
-// What is known of a session's process, and whether a list reaps it.
+// State of a session's process, and whether a list reaps it.
 const REAPED: readonly [
   how: string,
   start: Start,
@@ -424,7 +424,7 @@ for (const [how, start, life, isReaped] of REAPED) {
       const world = new World();
       world.join("ann", { pid: 7, ...start });
       world.end(7, life);
-      // Silence alone proves nothing.
+      // Silence alone does not prove death.
       world.advance(5 * HOUR_MS);
       look(world);
       const { status } = world.session("ann");
@@ -436,7 +436,7 @@ for (const [how, start, life, isReaped] of REAPED) {
   });
 }
 
-Deno.test("reaping: a step looks at some sessions, and the next goes on after them", () => {
+Deno.test("reaping: a step checks some sessions, and the next continues after them", () => {
   const world = new World();
   const ids = Array.from(
     { length: 40 },
@@ -456,7 +456,7 @@ Deno.test("reaping: a step looks at some sessions, and the next goes on after th
   assert.deepEqual(listed(world), []);
 });
 
-Deno.test("reaping: what a dead session had is given on in the same step", () => {
+Deno.test("reaping: holds and claims of a dead session pass on in the same step", () => {
   const world = new World();
   for (const id of ["ann", "bob"]) world.join(id);
   world.hold("ann", "/a");
@@ -496,7 +496,7 @@ Deno.test("silence: each silence is announced once, and a heartbeat ends it", ()
   assert.equal(announce().filter((event) => event === "stale ann").length, 2);
 });
 
-Deno.test("silence: of days it is announced once, whatever is purged meanwhile", () => {
+Deno.test("silence: a silence of days is announced once, despite purges", () => {
   const world = new World();
   world.join("ann");
   for (let hours = 0; hours < 80; hours += 8) {
@@ -525,7 +525,7 @@ Deno.test("silence: a dead session is reaped, and not announced as silent", () =
   assert.deepEqual(world.events("heartbeat"), ["came ann"]);
 });
 
-// What a text means among: claude-1 (runs), claude-2 (runs), codex-1 (ended), a
+// Sessions that a text means among: claude-1 (runs), claude-2 (runs), codex-1 (ended), a
 // long id of claude (runs), and the id "claude".
 const MEANINGS: readonly [text: string, means: string | readonly string[]][] = [
   ["claude-1", "claude-1"],
@@ -557,7 +557,7 @@ for (const [text, means] of MEANINGS) {
   });
 }
 
-Deno.test("names: of an ended and a running session with one beginning, the running is meant", () => {
+Deno.test("names: a beginning of an ended and a running session means the running one", () => {
   const world = new World();
   world.join("claude-1");
   end(world, "claude-1");
@@ -568,7 +568,7 @@ Deno.test("names: of an ended and a running session with one beginning, the runn
   assert.equal(id, "claude-2");
 });
 
-Deno.test("list: sessions of a project and of none, those that ended if asked for", () => {
+Deno.test("list: sessions of a project and of no project, ended ones on request", () => {
   const world = new World();
   world.join("ann", { project: "/one" });
   world.join("bob", { project: "/two" });
@@ -579,7 +579,7 @@ Deno.test("list: sessions of a project and of none, those that ended if asked fo
   assert.deepEqual(listed(world, "/one", true), ["ann", "eve"]);
 });
 
-Deno.test("list: the incarnations of a session that run, and the dead are reaped", () => {
+Deno.test("list: running incarnations of a session, and dead ones are reaped", () => {
   const world = new World();
   const join = (pid: number) =>
     world.join("ann", { pid, processStart: `s${pid}` }).id;

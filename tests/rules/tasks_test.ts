@@ -1,4 +1,4 @@
-/** Tasks are posted, claimed, given back and ended by one rule each. */
+/** Tasks are posted, claimed, released and ended by one rule each. */
 
 import assert from "node:assert/strict";
 import {
@@ -55,7 +55,7 @@ function listed(world: World, query: Partial<TaskQuery> = {}): string[] {
     .map(({ id, status }) => `${id} ${status}`);
 }
 
-Deno.test("post: a task is what was posted, and is announced", () => {
+Deno.test("post: a task has the posted fields, and is announced", () => {
   const world = worldOf("ann");
   const task = world.post("T-1", {
     title: "mend it",
@@ -91,7 +91,7 @@ Deno.test("post: a task is what was posted, and is announced", () => {
   assert.deepEqual(world.wakes, ["tasks"]);
 });
 
-Deno.test("post: an id is a task's own in its project", () => {
+Deno.test("post: an id is unique among tasks of a project", () => {
   const world = worldOf("ann");
   world.post("T-1");
   world.post("T-1", { project: "/repo" });
@@ -100,7 +100,7 @@ Deno.test("post: an id is a task's own in its project", () => {
   }
 });
 
-Deno.test("post: a task depends only on tasks of its project that are posted", () => {
+Deno.test("post: a task depends only on posted tasks of its project", () => {
   const world = worldOf("ann");
   world.post("T-1", { project: "/repo" });
   const dependsOn = ["T-1"];
@@ -108,7 +108,7 @@ Deno.test("post: a task depends only on tasks of its project that are posted", (
   world.post("T-2", { dependsOn, project: "/repo" });
 });
 
-Deno.test("dependencies: a task can be claimed once all that it needs is done", () => {
+Deno.test("dependencies: a task can be claimed once its dependencies are done", () => {
   const world = worldOf("ann");
   world.post("T-1");
   world.post("T-2");
@@ -121,12 +121,12 @@ Deno.test("dependencies: a task can be claimed once all that it needs is done", 
   assert.equal(next(world, "ann"), undefined);
   end(world, two, FAILED);
   assert.equal(next(world, "ann"), undefined);
-  // What was done before it was posted does not count.
+  // A dependency that was done before does not count.
   world.post("T-4", { dependsOn: ["T-1"] });
   assert.equal(next(world, "ann"), "T-4");
 });
 
-Deno.test("dependencies: of one name in another project they are not freed", () => {
+Deno.test("dependencies: a task of the same id in another project frees none", () => {
   const world = worldOf("ann");
   world.post("T-1");
   world.post("T-1", { project: "/repo" });
@@ -157,7 +157,7 @@ Deno.test("claim: a task has one holder, with a token and a lease", () => {
   assert.equal(next(world, "bob"), undefined);
 });
 
-// Which task comes next among: low (posted first), high, code, other project.
+// The next task among: low (posted first), high, code, other project.
 const NEXT: readonly [
   filter: TaskFilter,
   project: string | null,
@@ -183,7 +183,7 @@ for (const [filter, project, order] of NEXT) {
   });
 }
 
-Deno.test("claim: a decision that claims several takes each once, in order", () => {
+Deno.test("claim: a decision that claims several tasks takes each once, in order", () => {
   const world = worldOf("ann");
   for (const id of ["a", "b", "c", "d"]) world.post(id);
   const taken = world.run(function* (records, at) {
@@ -196,7 +196,7 @@ Deno.test("claim: a decision that claims several takes each once, in order", () 
   assert.deepEqual(taken, ["a", "b", "c", "d", undefined]);
 });
 
-Deno.test("claim: a decision that posts and ends tasks sees what that frees", () => {
+Deno.test("claim: a decision that posts and ends tasks sees the freed ones", () => {
   const world = worldOf("ann");
   world.post("T-1");
   const first = world.claim("T-1", "ann");
@@ -212,7 +212,7 @@ Deno.test("claim: a decision that posts and ends tasks sees what that frees", ()
   assert.equal(world.task("T-2").status, "claimed");
 });
 
-Deno.test("end: done, failed, or open again, once", () => {
+Deno.test("end: done, failed, or requeued, once", () => {
   const ends: readonly [ClaimEnd, Partial<Task>, string][] = [
     [DONE, { status: "done", result: "well", session: "ann" }, "completed"],
     [FAILED, { status: "failed", result: "why", session: "ann" }, "failed"],
@@ -260,7 +260,7 @@ Deno.test("end and renew: only under the token of the present claim", () => {
   end(world, claim, DONE);
 });
 
-Deno.test("overdue: a claim past its lease is lost, and open again for the next look", () => {
+Deno.test("overdue: an expired claim is lost, and the next look requeues its task", () => {
   const looks: readonly ((world: World) => unknown)[] = [
     (world) => next(world, "bob"),
     (world) => world.claim("T-1", "bob"),
@@ -282,7 +282,7 @@ Deno.test("overdue: a claim past its lease is lost, and open again for the next 
   }
 });
 
-Deno.test("dead holders: what they have claimed is open for who asks", () => {
+Deno.test("dead holders: their tasks are requeued for the next claim", () => {
   const looks: readonly ((world: World) => unknown)[] = [
     (world) => next(world, "bob"),
     (world) => world.claim("T-1", "bob"),
@@ -298,12 +298,12 @@ Deno.test("dead holders: what they have claimed is open for who asks", () => {
     look(world);
     assert.equal(world.session("ann").status, "terminated");
     assert.notEqual(world.task("T-1").session, "ann");
-    // Its locks go on with its claims.
+    // Its locks pass on with its claims.
     assert.equal(world.check(waiter, "bob").state, "held");
   }
 });
 
-Deno.test("dead holders: they are judged only if no task is free, or by name", () => {
+Deno.test("dead holders: they are checked only if no task is open, or by name", () => {
   const world = worldOf("ann", "bob");
   world.post("T-1");
   world.post("T-2");
@@ -317,7 +317,7 @@ Deno.test("dead holders: they are judged only if no task is free, or by name", (
   assert.equal(world.session("ann").status, "terminated");
 });
 
-Deno.test("ended sessions: their claims are open again, and say whose they were", () => {
+Deno.test("ended sessions: their tasks are requeued, and announced with the former holder", () => {
   const world = worldOf("ann", "bob");
   world.post("T-1");
   world.post("T-2");
@@ -331,7 +331,7 @@ Deno.test("ended sessions: their claims are open again, and say whose they were"
   assert.deepEqual([said.event, said.session], ["returned", "ann"]);
 });
 
-// Which tasks a list names, of: a (open), b (claimed, kind code), c of /repo.
+// Tasks that a list returns, of: a (open), b (claimed, kind code), c of /repo.
 const LISTS: readonly [Partial<TaskQuery>, readonly string[]][] = [
   [{}, ["c open", "b claimed", "a open"]],
   [{ exactProject: true }, ["b claimed", "a open"]],
@@ -356,7 +356,7 @@ for (const [query, tasks] of LISTS) {
   });
 }
 
-Deno.test("list: a task that the list itself reopens is named as it is then", () => {
+Deno.test("list: a task that the list itself requeues is returned as open", () => {
   const world = worldOf("ann");
   world.post("T-1");
   world.claim("T-1", "ann", { leaseMs: 1 });

@@ -1,11 +1,11 @@
 /**
- * A world without a store: records in plain maps, a clock, and processes that
- * live or die when a test says so.
+ * World without a store: records in plain maps, a clock, and processes that live or
+ * die as a test sets.
  *
- * Each rule is run four times on fresh records: twice with all records loaded, and
- * twice with only those that it asks for. All four must come to the same. So every
- * test of a rule also shows that the rule may begin again, that it asks for what
- * it needs, and that it bears more than it asked for.
+ * Each rule runs four times on fresh records: twice with all records loaded, and
+ * twice with only the queried ones. All four runs must have the same result. So
+ * every test of a rule also shows that the rule may restart, queries all that it
+ * needs, and tolerates more records.
  *
  * @module
  */
@@ -41,22 +41,22 @@ import { claimTask, postTask } from "../../lib/rules/tasks.ts";
 import { type LockWish, targetOf } from "../../lib/testing/peer.ts";
 import { type Extent, Memory } from "../conformance/memory.ts";
 
-/** An hour: leases last as long, unless a test says otherwise. */
+/** Default lease of tests: an hour, in milliseconds. */
 export const HOUR_MS = 60 * 60 * 1000;
 
-/** The machine on which a world begins. */
+/** Machine on which a world begins. */
 export const HERE = "linux:here:1";
 
-/** Another host of the same machine, which shares its disk. */
+/** Another host of the same machine, with the same disk. */
 export const BESIDE = "linux:here:2";
 
-/** A host of another machine. */
+/** Host of another machine. */
 export const ELSEWHERE = "linux:elsewhere:1";
 
-/** How a session is registered, where that matters. */
+/** Options of registering a session. */
 export type Start = Partial<SessionStart> & { readonly host?: string };
 
-/** How a test wants a lock, where that matters. */
+/** Options of a lock request. */
 export type Wish = LockWish & { readonly locksMax?: number };
 
 interface Run<T> {
@@ -66,9 +66,9 @@ interface Run<T> {
   readonly lastToken: number;
 }
 
-/** What a run came to, in a form that two runs can be compared by. */
+/** Returns the result of a run, in a comparable form. */
 function shown<T>({ result, error, records, lastToken }: Run<T>): unknown {
-  // A touch may be written without being looked at.
+  // A touch may be written without being loaded.
   const changes = [...records.changes()].map((change) =>
     change.kind === "touch" ? { ...change, from: undefined } : change
   ).map((change) => JSON.stringify(change)).sort();
@@ -78,15 +78,15 @@ function shown<T>({ result, error, records, lastToken }: Run<T>): unknown {
     : { error };
 }
 
-/** A world without a store. */
+/** World without a store. */
 export class World {
   nowMs = Date.parse("2026-12-01T08:00:00Z");
-  /** The process that acts. */
+  /** Acting process. */
   self: HostedProcess = { pid: 1, startTime: "s1", host: HERE };
   /** Sessions that the acting process registered. */
   readonly incarnations = new Map<string, Incarnation>();
   readonly memory = new Memory();
-  /** Messages that rules said, oldest first. */
+  /** Messages of rules, oldest first. */
   readonly said: NewMessage[] = [];
   /** Wake-ups of the last rule, as `topic` or `topic session`. */
   wakes: readonly string[] = [];
@@ -96,7 +96,7 @@ export class World {
   readonly #entries = new Map<string, "file" | "folder">();
   #lastPid = 100;
 
-  /** Runs a rule, and stores what it changed, unless it throws. */
+  /** Runs a rule, and stores its changes unless it throws. */
   run<T>(decide: Decide<T>): T {
     const runs = (["all", "all", "asked", "asked"] as const)
       .map((extent) => this.#try(decide, extent));
@@ -129,12 +129,12 @@ export class World {
     }
   }
 
-  /** Lets time pass, or sets the clock back. */
+  /** Moves the clock forward or back. */
   advance(ms: number): void {
     this.nowMs += ms;
   }
 
-  /** Makes a process, or a session's, dead, or one that cannot be judged. */
+  /** Sets the liveness of a process, or of a session's. */
   end(who: number | string, life: Life = "dead"): void {
     const pid = typeof who === "number" ? who : this.session(who).pid!;
     this.#lives.set(pid, life);
@@ -145,7 +145,7 @@ export class World {
     this.#entries.set(path, kind);
   }
 
-  /** Registers a session, with a process of its own unless `start` says otherwise. */
+  /** Registers a session, by default with a process of its own. */
   join(id: string, { host = this.self.host, ...start }: Start = {}): Session {
     const pid = ++this.#lastPid;
     return this.as(
@@ -169,7 +169,7 @@ export class World {
     return this.memory.records.session.get(id)!;
   }
 
-  /** Asks for a lock: exclusive and without waiting, unless said otherwise. */
+  /** Requests a lock; by default exclusive and without waiting. */
   ask(session: string, path: string, wish: Wish = {}): LockOutcome {
     const { kind, repository, worktree, locksMax = 100, ...request } = wish;
     return this.run((records, at) =>
@@ -204,7 +204,7 @@ export class World {
     return (outcome as LockOutcome & { state: "waiting" }).waiter;
   }
 
-  /** Checks how a waiter of a session fares. */
+  /** Checks a waiter of a session. */
   check(waiter: string, session: string): LockOutcome {
     return this.run((records, at) => checkWaiter(records, at, waiter, session));
   }
@@ -282,7 +282,7 @@ export class World {
     );
   }
 
-  /** Asserts that each record has its key, and refers to records that stand. */
+  /** Asserts that each record has its key, and refers to existing records. */
   #assertWhole(): void {
     const { session, hold, waiter, task } = this.memory.records;
     const isRunning = (id: string) =>
@@ -367,7 +367,7 @@ export function claimer(
   return { session, project: null, leaseMs: HOUR_MS, ...options };
 }
 
-/** Makes a target: a file, unless said otherwise; in a worktree of `/repo`. */
+/** Makes a target, by default a file, in a worktree of `/repo`. */
 export function target(
   path: string,
   { kind, repository, worktree }: {
@@ -382,13 +382,13 @@ export function target(
   };
 }
 
-/** Returns the hold of an outcome that must be one. */
+/** Returns the hold of an outcome that must have one. */
 export function held(outcome: LockOutcome): Hold {
   assert.equal(outcome.state, "held", JSON.stringify(outcome));
   return (outcome as LockOutcome & { state: "held" }).hold;
 }
 
-/** Returns what blocks, each as `session state path`. */
+/** Returns blockers, each as `session state path`. */
 export function blockers(outcome: LockOutcome): string[] {
   assert.notEqual(outcome.state, "held", JSON.stringify(outcome));
   return (outcome as LockOutcome & { state: "refused" }).blockers

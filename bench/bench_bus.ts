@@ -1,13 +1,12 @@
 /**
- * A bus of the micro-benchmarks' own, in a temporary folder that goes with the
- * process.
+ * The bus of the micro-benchmarks, in a temporary folder.
  *
  * @module
  */
 
 import { type MessageBus, openBus } from "../mod.ts";
 
-/** A folder of its own; removed when the process ends. */
+/** Returns a new temporary folder, which is removed when the process ends. */
 export function benchFolder(): string {
   const folder = Deno.makeTempDirSync({ prefix: "mbus-bench-" });
   globalThis.addEventListener("unload", () => {
@@ -16,7 +15,7 @@ export function benchFolder(): string {
   return folder;
 }
 
-/** Opens a bus whose guard against runaway loops is out of the way. */
+/** Opens a bus without a limit on messages per second. */
 export async function benchBus(home: string): Promise<MessageBus> {
   const bus = await openBus({
     home,

@@ -1,9 +1,9 @@
 /**
  * Charts as SVG, drawn by Observable Plot.
  *
- * They take their colours from variables, so that one drawing is readable in
- * light and in dark: within a page from the page, by itself from
- * {@linkcode COLOURS}, which it then carries along.
+ * Charts take their colours from CSS variables, so that one drawing is readable
+ * in light and in dark. A page defines the variables. A chart file carries
+ * {@linkcode COLOURS}.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import type {
   RangesChart,
 } from "./result.ts";
 
-/** The colours of charts, in light and dark. */
+/** The colours of charts, in light and dark, as CSS. */
 export const COLOURS = `:root {
   color-scheme: light dark;
   --ink: #1c2430; --soft: #5b6675; --faint: #e3e7ec; --paper: #ffffff;
@@ -38,7 +38,7 @@ export const COLOURS = `:root {
   }
 }`;
 
-/** What of an SVG element is used here. */
+/** The members of an SVG element that this module uses. */
 interface Svg {
   readonly outerHTML: string;
   setAttribute(name: string, value: string): void;
@@ -46,14 +46,14 @@ interface Svg {
 
 const HUES = 9;
 const WIDTH = 820;
-// Of the widest letters that names and figures are made of.
+// The width of the widest letters in names and figures.
 const LETTER_WIDTH = 7.6;
 const LINES_HEIGHT = 400;
 const ROW_HEIGHT = 30;
 const LABEL_HEIGHT = 15;
 const FONT = "14px system-ui, -apple-system, 'Segoe UI', sans-serif";
 
-/** A chart, as an SVG element. */
+/** Returns a chart as an SVG element. */
 export function svgOf(chart: Chart): string {
   const svg = draw(chart);
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
@@ -62,7 +62,7 @@ export function svgOf(chart: Chart): string {
   return svg.outerHTML;
 }
 
-/** A chart as a file of its own, with its colours. */
+/** Returns a chart as the text of an SVG file, with its colours. */
 export function svgFileOf(chart: Chart): string {
   return svgOf(chart).replace(/>/, `><style>${COLOURS}</style>`) + "\n";
 }
@@ -79,7 +79,7 @@ function draw(chart: Chart): Svg {
 }
 
 function plot(options: Plot.PlotOptions): Svg {
-  // Its types speak of a browser's window, which is not among Deno's.
+  // Plot's types name a browser's window, which Deno's types lack.
   const { document } = parseHTML("<html><body></body></html>") as unknown as {
     readonly document: NonNullable<Plot.PlotOptions["document"]>;
   };
@@ -97,7 +97,7 @@ function drawLines({ x, y, lines, bar }: LinesChart): Svg {
   const drawn = lines.filter(({ points }) => points.length > 0);
   const own = drawn.filter(({ own }) => own).length;
   const rows = drawn.map((line, i) => {
-    // One's own line stands out, or, where there are several, each from others.
+    // The bus's line stands out. Several lines of the bus differ by colour.
     const stands = own !== 1 || line.own;
     return {
       ...line,
@@ -299,7 +299,7 @@ function drawBars({ label, scale, rows }: BarsChart): Svg {
     },
     marks: [
       Plot.gridX(scale === "log" ? logTicks(domain) : undefined, GRID),
-      // A bar's length means nothing where there is no zero.
+      // The length of a bar is meaningless on a log scale, which has no zero.
       ...(scale === "linear"
         ? [Plot.barX(rows, { y: "name", x: "value", fill: colour, rx2: 4 })]
         : [Plot.dot(rows, { y: "name", x: "value", r: 6, fill: colour })]),
@@ -340,7 +340,7 @@ function names(rows: readonly { name: string; own?: boolean }[]): Plot.Markish {
 
 const PERCENTILE_TICKS: readonly number[] = [0, 50, 90, 99, 99.9];
 
-/** Where a value of the x axis lies: percentiles by what they leave. */
+/** Returns the position of a value on the x axis: percentiles by their rest. */
 function placeOf({ scale }: Axis, value: number): number {
   return scale === "percentile" ? -Math.log10(1 - value / 100) : value;
 }
@@ -350,25 +350,25 @@ function domainOf(
   values: readonly number[],
 ): [number, number] {
   const positive = values.filter((value) => scale !== "log" || value > 0);
-  const [least, most] = [Math.min(...positive), Math.max(...positive)];
+  const [min, max] = [Math.min(...positive), Math.max(...positive)];
   return scale === "log"
-    ? [least / 1.25, most * 1.25]
-    : [Math.min(0, least), most * 1.05];
+    ? [min / 1.25, max * 1.25]
+    : [Math.min(0, min), max * 1.05];
 }
 
 function pixelOf(
   { scale }: Axis,
-  [least, most]: readonly [number, number],
+  [min, max]: readonly [number, number],
   value: number,
   bottom: number,
   top: number,
 ): number {
   const of = scale === "log" ? Math.log : (each: number) => each;
-  return bottom - (bottom - top) * (of(value) - of(least)) /
-      (of(most) - of(least));
+  return bottom - (bottom - top) * (of(value) - of(min)) /
+      (of(max) - of(min));
 }
 
-/** Places labels near where they belong, none over another. */
+/** Places labels near their pixels, without overlap. */
 function spaced<T>(
   items: readonly T[],
   pixel: (item: T) => number,
@@ -386,15 +386,15 @@ function spaced<T>(
   return placed;
 }
 
-/** 1, 2 and 5 of each power of ten, or the powers alone where that is much. */
-function logTicks([least, most]: readonly [number, number]): number[] {
-  const decades = Math.log10(most / least);
+/** Returns ticks of 1, 2 and 5 per decade, and fewer over many decades. */
+function logTicks([min, max]: readonly [number, number]): number[] {
+  const decades = Math.log10(max / min);
   const steps = decades > 3 ? [1] : decades > 1.2 ? [1, 3] : [1, 2, 5];
   const ticks: number[] = [];
   for (let power = -6; power <= 8; power++) {
     for (const step of steps) {
       const tick = Number((step * 10 ** power).toPrecision(3));
-      if (tick >= least && tick <= most) ticks.push(tick);
+      if (tick >= min && tick <= max) ticks.push(tick);
     }
   }
   return ticks;

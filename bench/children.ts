@@ -1,30 +1,33 @@
 /**
- * Child processes of a benchmark, and the lines they are led by.
+ * Child processes of a benchmark, and the lines on their stdin and stdout.
  *
  * A child prints one JSON value a line and reads one word a line. It ends when
- * its input ends, so none outlives a bench that was killed; whoever is left
- * when the bench ends, or is interrupted, is ended by {@linkcode endChildren}.
+ * its stdin ends, so no child outlives a bench that was killed.
+ * {@linkcode endChildren} ends the rest when the bench ends or is interrupted.
  *
  * @module
  */
 
-/** A child that runs one script of this folder; disposing of it kills it. */
+/** A child that runs one script of this folder. Disposal kills it. */
 export interface Child extends AsyncDisposable {
-  /** Its process. */
   readonly pid: number;
-  /** The next value it prints. */
+  /**
+   * Returns the next value that the child prints.
+   *
+   * @throws {Error} If the child ends first.
+   */
   next<T>(): Promise<T>;
-  /** Gives it a word. */
-  tell(word: string): Promise<void>;
-  /** Kills it, and waits until it is gone. */
+  /** Writes a word to the child's stdin. */
+  write(word: string): Promise<void>;
+  /** Kills the child, and waits until it has ended. */
   kill(): Promise<void>;
-  /** Lets it end by itself, and waits for that. */
+  /** Closes the child's stdin, and waits until the child has ended. */
   end(): Promise<void>;
 }
 
 const running = new Set<Deno.ChildProcess>();
 
-/** How the runtime is told to run a script of this folder. */
+/** Returns the arguments of Deno that run a script of this folder. */
 export function runScript(script: string, ...args: string[]): string[] {
   const config = new URL("../deno.json", import.meta.url).pathname;
   const { href } = new URL(script, import.meta.url);
@@ -35,7 +38,7 @@ export function runScript(script: string, ...args: string[]): string[] {
   ];
 }
 
-/** Starts `script`, handing it `argument` as JSON. */
+/** Starts `script` with `argument` as JSON. */
 export function startChild(script: string, argument: unknown): Child {
   const process = new Deno.Command(Deno.execPath(), {
     args: runScript(script, JSON.stringify(argument)),
@@ -55,7 +58,7 @@ export function startChild(script: string, argument: unknown): Child {
       const { code, signal } = await ended;
       throw new Error(`${script} ended early (${signal ?? code})`);
     },
-    async tell(word: string): Promise<void> {
+    async write(word: string): Promise<void> {
       await input.write(new TextEncoder().encode(`${word}\n`));
     },
     async kill(): Promise<void> {
@@ -63,7 +66,7 @@ export function startChild(script: string, argument: unknown): Child {
       await ended;
     },
     async end(): Promise<void> {
-      // A child that has ended by itself has closed its input already.
+      // The stdin of a child that has ended is closed already.
       await input.close().catch(() => {});
       while (!(await lines.next()).done);
       await ended;
@@ -76,7 +79,7 @@ export function startChild(script: string, argument: unknown): Child {
   };
 }
 
-/** Starts a program by itself: it is neither heard nor told anything. */
+/** Starts a program without stdin and stdout. */
 export function startProgram(
   program: string,
   args: readonly string[],
@@ -100,7 +103,7 @@ export function startProgram(
   };
 }
 
-/** Ends every child that still runs. */
+/** Kills every child that still runs. */
 export function endChildren(): void {
   for (const process of running) kill(process);
 }
@@ -109,22 +112,22 @@ function kill(process: Deno.ChildProcess): void {
   try {
     process.kill("SIGKILL");
   } catch {
-    // It has ended.
+    // The process has ended.
   }
 }
 
-/** In a child: what it was started with. */
+/** Returns, in a child, the argument that it was started with. */
 export function argumentOfChild<T>(): T {
   return JSON.parse(Deno.args[0]) as T;
 }
 
-/** In a child: the words it is given, one by one. */
+/** Yields, in a child, the words of its stdin. */
 export function words(): AsyncGenerator<string, void> {
   return linesOf(Deno.stdin.readable);
 }
 
-/** In a child: prints a value for whoever started it. */
-export function say(value: unknown): void {
+/** Prints, in a child, a value for the bench. */
+export function print(value: unknown): void {
   console.log(JSON.stringify(value));
 }
 

@@ -1,59 +1,66 @@
 /**
- * A contestant: one way in which sessions, each a process, can tell each other
- * something. Every way is put to use as those who choose it would do it.
+ * A contestant: one way to send messages between sessions, each a process.
+ * Each is used as its documentation recommends.
  *
  * A contestant is a module of the folder `contestants` that exports
- * {@linkcode OpenPeer} as `openPeer`: it runs in each session's process. What is
- * true of it as a whole (its name, its server, what survives) stands in
- * `contestants.ts`, for the process that leads.
+ * {@linkcode OpenPeer} as `openPeer`, which runs in each session's process. Its
+ * name, its server and its durability are in `contestants.ts`.
  *
  * @module
  */
 
-import type { Said } from "./workload.ts";
+import type { Payload } from "./workload.ts";
 
-/** What a session's process is told of its place among the others. */
-export interface Seat {
-  /** Its number, from 0. */
+/** The configuration of one session's process. */
+export interface PeerConfig {
+  /** The number of the session, from 0. */
   readonly session: number;
-  /** How many take part. */
+  /** The number of sessions. */
   readonly sessions: number;
-  /** A folder that all share. */
+  /** A folder that all sessions share. */
   readonly folder: string;
-  /** Where the server is, for who needs one. */
+  /** The URL of the server; empty without a server. */
   readonly url: string;
-  /** Whether it begins with what is kept, or with what comes from now on. */
+  /** The start position: kept messages, or new ones only. */
   readonly from: "start" | "now";
-  /** Whether it takes part in fan-out: else it hears only what is for it. */
-  readonly hearsAll: boolean;
-  /** What the contestant is told besides. */
+  /** Whether the session reads messages to all, or only its own. */
+  readonly receivesAll: boolean;
+  /** Options of the contestant. */
   readonly options: Readonly<Record<string, string | number>>;
 }
 
-/** Who gets a message: one session by its number, or all others. */
+/** The readers of a message: one session by its number, or all others. */
 export type Recipient = number | "all";
 
 /** One session's end of a contestant. */
 export interface Peer extends AsyncDisposable {
-  /** Meets the others, once all of them stand. */
+  /** Connects to the other sessions, once all of them are ready. */
   join?(): Promise<void>;
   /**
-   * Says something; resolves when it is acknowledged, as far as the contestant
-   * acknowledges, with when it was stored, where that can be told.
+   * Publishes a message. Resolves when the contestant acknowledges it, with the
+   * time of its commit if that is known.
    */
-  say(channel: string, said: Said, to: Recipient): Promise<number | void>;
-  /** Says many things to one, in the fastest way that acknowledges them. */
-  sayMany(channel: string, many: readonly Said[], to: number): Promise<void>;
-  /** Sizes of what it has stored, in bytes, by name. */
+  publish(
+    channel: string,
+    payload: Payload,
+    to: Recipient,
+  ): Promise<number | void>;
+  /** Publishes many messages by the fastest call that acknowledges them. */
+  publishMany(
+    channel: string,
+    many: readonly Payload[],
+    to: number,
+  ): Promise<void>;
+  /** Returns sizes of stored files, in bytes, by name. */
   sizes?(): Readonly<Record<string, number>>;
 }
 
 /**
- * Opens a session's end; whatever it gets is handed to `hear` at once. One that
- * is only woken, and not told for what, calls `woken`.
+ * Opens a session's end. It passes each message to `receive` at once. A contestant
+ * whose wake-ups carry no message calls `woken` instead.
  */
 export type OpenPeer = (
-  seat: Seat,
-  hear: (said: Said) => void,
+  config: PeerConfig,
+  receive: (payload: Payload) => void,
   woken: () => void,
 ) => Promise<Peer>;

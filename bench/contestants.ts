@@ -1,74 +1,73 @@
 /**
- * The contestants: who takes part, what each keeps of what it acknowledged, and
- * what has to run beside the sessions.
+ * The contestants: their names, their durability and their servers.
  *
  * @module
  */
 
 import type { ServerName } from "./servers.ts";
 
-/** A way in which sessions can tell each other something. */
+/** A way to send messages between sessions. */
 export interface Contestant {
-  /** Its name in results. */
+  /** The name in results and folders. */
   readonly name: string;
-  /** What it is called before people. */
+  /** The name in charts and tables. */
   readonly label: string;
-  /** Its module in the folder `contestants`; none for one that can't take part. */
+  /** The module in the folder `contestants`; undefined if it is not measured. */
   readonly module?: string;
-  /** Its server, if it needs one. */
   readonly server?: ServerName;
-  /** What its module is told besides. */
+  /** Options of the module. */
   readonly options?: Readonly<Record<string, string | number>>;
-  /** What survives, once acknowledged. */
+  /** The guarantee for an acknowledged message. */
   readonly durability: string;
-  /** What runs beside the sessions. */
+  /** The programs that run beside the sessions. */
   readonly beside: string;
-  /** Messages that one call of its fastest way takes. */
+  /** The number of messages in one call of `publishMany`. */
   readonly batch: number;
-  /** Why it is ahead of this bus, where it is. */
+  /** The reason for a better figure than this bus's. */
   readonly strength?: string;
-  /** Whether delivery takes it a minute: it is measured in the background. */
+  /** Whether a delivery takes a minute; measured in the background. */
   readonly slow?: boolean;
-  /** Whether it may pass over what commits late, and that is no failure. */
-  readonly passesOver?: boolean;
-  /** Why it is not measured, or only in part. */
+  /** Whether its readers may skip messages that commit late. */
+  readonly skipsLate?: boolean;
+  /** The reason why it is not measured, or only in part. */
   readonly remark?: string;
 }
 
-/** This bus on SQLite, which all others are held against. */
+/** This bus on SQLite, the base of every comparison. */
 export const BUS: Contestant = {
   name: "bus",
   label: "this bus, SQLite",
   module: "bus",
   durability: "stored: WAL, synchronous=NORMAL; survives the death of any " +
-    "process, a power cut can take the last moments",
+    "process; a power cut can lose the last moments",
   beside: "nothing",
   batch: 500,
 };
 
-/** What a wake-up alone costs. */
+/** The cost of a wake-up alone. */
 export const SOCKETS: Contestant = {
   name: "sockets",
-  strength: "nothing is stored or looked up, and the message itself is pushed",
+  strength: "it stores and looks up nothing, and pushes the message itself",
   label: "Unix sockets, mesh",
   module: "unix_sockets",
-  durability: "nothing stored: what was not read dies with its reader",
+  durability: "nothing stored: unread messages are lost with their reader",
   beside: "nothing",
   batch: 500,
 };
 
-/** The floor of whatever is pushed by the file system. */
+/** The floor of every wake-up by the file system. */
 export const FILE_WATCH: Contestant = {
   name: "file-watch",
   label: "bare file watch",
   module: "file_watch",
-  durability: "a file each, touched by all others; nothing is stored, looked " +
-    "up or read: the floor of a push by the file system",
+  durability:
+    "one file per session, touched by the others; nothing is stored, " +
+    "looked up or read: the floor of a wake-up by the file system",
   beside: "nothing",
   batch: 1,
 };
 
-/** The base of the gate: what waking by files is held against. */
+/** The base of the gate, against which wake-ups by files are compared. */
 export const BUS_SOCKETS: Contestant = {
   ...BUS,
   name: "bus-sockets",
@@ -77,7 +76,7 @@ export const BUS_SOCKETS: Contestant = {
   options: { notify: "poll", pollIntervalMs: 250 },
 };
 
-/** The floor of what is stored in SQLite: woken so, without the bus. */
+/** The floor of storage in SQLite: the same wake-ups without the bus. */
 export const SQLITE_SOCKETS: Contestant = {
   name: "sqlite-sockets",
   label: "bare SQLite, woken by sockets",
@@ -87,38 +86,38 @@ export const SQLITE_SOCKETS: Contestant = {
   batch: 500,
 };
 
-/** The floor of the bus: all of it that is not the bus. */
+/** The floor of the bus: its storage and wake-ups without its code. */
 export const SQLITE_FILE_WATCH: Contestant = {
   name: "sqlite-file-watch",
   strength:
-    "nothing is checked or looked up: a sender knows whom to wake, and who is " +
-    "woken reads the rows",
+    "it checks and looks up nothing: a sender knows the readers, and a " +
+    "woken reader reads the rows",
   label: "bare SQLite, woken by files",
   module: "sqlite_file_watch",
   durability:
-    "the same inserts in the same file, without a bus: the floor of " +
-    "what is stored in SQLite and pushed by the file system",
+    "the same inserts in the same file, without a bus: the floor of storage " +
+    "in SQLite with wake-ups by the file system",
   beside: "nothing",
   batch: 500,
 };
 
-/** This bus without bells, looking every so many milliseconds. */
+/** Returns this bus without bells, polling every `intervalMs`. */
 export function polling(intervalMs: number): Contestant {
   return {
     ...BUS,
     name: `poll-${intervalMs}`,
-    strength: "nobody is rung, and each looks for itself all the time",
+    strength: "a publisher wakes no reader, and every reader polls",
     label: `SQLite, polled every ${intervalMs} ms`,
     options: { notify: "poll", pollIntervalMs: intervalMs },
   };
 }
 
 const SERVER_STRENGTH =
-  "a server that runs all the time holds a connection to each reader and sends " +
-  "it the message itself; here a reader is woken by the file system, by way of " +
-  "a thread of the runtime, and then reads";
+  "a permanent server holds a connection to each reader and sends it the " +
+  "message itself; a reader of this bus is woken by the file system through a " +
+  "thread of the runtime, and then reads";
 
-/** This bus over a server. */
+/** This bus on PostgreSQL. */
 export const BUS_POSTGRES: Contestant = {
   name: "bus-postgres",
   label: "this bus, PostgreSQL",
@@ -130,34 +129,34 @@ export const BUS_POSTGRES: Contestant = {
   batch: 500,
 };
 
-/** What one would write by hand over the same server. */
+/** A program written by hand on the same server. */
 export const POSTGRES_READ: Contestant = {
   name: "postgres-read",
   strength: SERVER_STRENGTH,
   label: "PostgreSQL, notified and read",
   module: "postgres_read",
   server: "postgres",
-  passesOver: true,
-  durability: "a row, and a notification to read on: flushed before the " +
-    "acknowledgement, survives a power cut",
+  skipsLate: true,
+  durability: "a row and a notification without payload: flushed before the " +
+    "acknowledgement; survives a power cut",
   beside: "postgres",
   batch: 500,
 };
 
-/** The floor of what is pushed by that server. */
+/** The floor of a wake-up by that server. */
 export const POSTGRES_NOTIFY: Contestant = {
   name: "postgres-notify",
   strength: SERVER_STRENGTH,
   label: "PostgreSQL LISTEN/NOTIFY",
   module: "postgres_notify",
   server: "postgres",
-  durability: "a row and its notification: flushed before the " +
-    "acknowledgement, survives a power cut; who is away reads the rows",
+  durability: "a row and a notification with its payload: flushed before the " +
+    "acknowledgement; survives a power cut; an absent reader reads the rows later",
   beside: "postgres",
   batch: 500,
 };
 
-/** All that were weighed. */
+/** All contestants of the matrix. */
 export const CONTESTANTS: readonly Contestant[] = [
   BUS,
   BUS_POSTGRES,
@@ -165,13 +164,12 @@ export const CONTESTANTS: readonly Contestant[] = [
   polling(250),
   {
     name: "json-files",
-    strength:
-      "a message is a file of its own, with no cursor, no order among " +
-      "senders and nothing to look up",
+    strength: "each message is one file, without cursor, order among senders " +
+      "or look-up",
     label: "JSON files, watched",
     module: "json_files",
-    durability: "files, not flushed: survive the death of any process; no " +
-      "order among senders, no acknowledgement",
+    durability: "files, not flushed: survive the death of any process; " +
+      "without order among senders and without acknowledgement",
     beside: "nothing",
     batch: 500,
   },
@@ -182,7 +180,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     label: "Redis pub/sub",
     module: "redis_pubsub",
     server: "redis",
-    durability: "nothing stored: who is not connected never gets it",
+    durability: "nothing stored: a disconnected reader never gets the message",
     beside: "redis-server",
     batch: 500,
   },
@@ -193,7 +191,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     module: "redis_streams",
     server: "redis",
     durability: "append-only file, flushed every second: survives the death " +
-      "of any process, a power cut can take a second",
+      "of any process; a power cut can lose a second",
     beside: "redis-server",
     batch: 500,
   },
@@ -203,7 +201,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     label: "NATS core",
     module: "nats_core",
     server: "nats",
-    durability: "nothing stored: who is not connected never gets it",
+    durability: "nothing stored: a disconnected reader never gets the message",
     beside: "nats-server",
     batch: 500,
   },
@@ -241,7 +239,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     beside: "nothing",
     batch: 500,
     slow: true,
-    remark: "wakes listeners of the same process only: another process looks " +
+    remark: "wakes listeners of the same process only; another process polls " +
       "about once a minute, so it is measured with one session",
   },
   {
@@ -250,7 +248,8 @@ export const CONTESTANTS: readonly Contestant[] = [
     durability: "—",
     beside: "its own runtime",
     batch: 0,
-    remark: "cannot cross processes: its events stay within the runtime that " +
-      "runs all steps, so separate sessions have no way in",
+    remark:
+      "cannot cross processes: its events stay in the runtime that runs " +
+      "all steps, so separate sessions cannot join",
   },
 ];

@@ -1,17 +1,17 @@
 /**
- * Coordination: what a lock costs, how soon it is handed over, how fast tasks
- * are claimed.
+ * Coordination: the cost of a lock, the time of a handover and the rate of task
+ * claims.
  *
  * - **Uncontended**: acquire and release of a file in a repository, against the
- *   same rows written by hand, in short turns on two databases of one kind; and
- *   again with 10 and with 10,000 locks held, by ten sessions or by one.
- * - **Handing over**: of ten processes two, or all, take one lock in turns. Counted
- *   is from the holder's call of release to the hold in the next one's hands,
- *   where that one was waiting by then; beside it the same by hand, which is the floor of what is
- *   stored in SQLite and handed over by the file system. And from the SIGKILL of a holder to the hold in the
- *   hands of who waits.
- * - **Tasks**: fifty processes claim 5,000 tasks; each is got exactly once, or
- *   the bench fails.
+ *   same rows written by hand, in short turns on two databases of one kind. It
+ *   repeats with 10 and with 10,000 locks held, by ten sessions or by one.
+ * - **Handover**: two or all of ten processes take one lock in turns. The time is
+ *   from the holder's call of `release` to the hold of the next waiter, if that
+ *   waiter waited by then. The baseline is the same by hand, the floor of a lock
+ *   that is stored in SQLite and handed over by the file system. A further row is
+ *   the time from the SIGKILL of a holder to the waiter's hold.
+ * - **Tasks**: fifty processes claim 5,000 tasks. The bench fails unless each is
+ *   claimed exactly once.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import type { WorkerAccount } from "./task_worker.ts";
 const BENCH = "coordination";
 const FILES = 64;
 
-// Short turns, so that what disturbs the machine disturbs both.
+// Short turns, so that other load on the machine slows both alike.
 const TURNS = 41;
 const WARM_UP_TURNS = 4;
 const TURN_LOCKS = 150;
@@ -42,10 +42,10 @@ const HOLDERS = 10;
 
 const HANDOVER_ROUNDS = 3;
 const HANDOVER_SESSIONS = 10;
-// Two of them take turns, and the others are there; or all want it at once.
+// Sessions that take the lock. The others of ten are connected and idle.
 const CONTENDERS = [2, HANDOVER_SESSIONS];
 const HANDOVER_TURNS = 1_000;
-// Of each process's turns: what it does for the first time is compiled then.
+// Unmeasured first turns of each process, in which V8 compiles the code.
 const HANDOVER_WARM_UP_TURNS = 10;
 const HOLD_MS = 3;
 const KILLS = 5;
@@ -54,7 +54,7 @@ const WORKERS = 50;
 const TASKS = 5_000;
 const TASK_ROUNDS = 2;
 
-/** Measures it. */
+/** Measures locks and tasks. */
 export async function benchCoordination(folder: string): Promise<Finding> {
   return {
     rows: [
@@ -64,18 +64,18 @@ export async function benchCoordination(folder: string): Promise<Finding> {
     ],
     contestants: [
       "by hand: node:sqlite, two transactions that write the rows of a lock: the " +
-      "counter of tokens and the hold, then its end; same schema and pragmas, " +
-      "and no look whether anybody is in the way",
-      "by hand, handed over: node:sqlite, a row for who holds the lock and one for " +
-      "each that waits, and a touch of a file that the next one watches; nobody " +
-      "looks who lives, or what overlaps",
-      "UPDATE … RETURNING: node:sqlite, a table of its own with one index: no " +
-      "lease, no token, nobody told",
+      "token counter and the hold, then its end; same schema and pragmas, " +
+      "without a check for conflicts",
+      "by hand, handover: node:sqlite, a row for the holder and one for each " +
+      "waiter, and a touch of a file that the next waiter watches; without " +
+      "checks for dead sessions or overlapping paths",
+      "UPDATE … RETURNING: node:sqlite, a separate table with one index, " +
+      "without lease, token or announcement",
     ],
   };
 }
 
-/** Something that is done again and again, a turn of it in µs each. */
+/** An operation that a turn repeats. */
 type Act = (number: number) => void | Promise<void>;
 
 async function uncontended(folder: string): Promise<Row[]> {
@@ -88,10 +88,10 @@ async function uncontended(folder: string): Promise<Row[]> {
     HOLDERS,
   );
   await using own = await heldBus(`${folder}/own`, files.root, MANY, 1);
-  const like = await likeness(few.bus, files.paths);
+  const samples = await sampleHolds(few.bus, files.paths);
   using raw = new RawLock(`${folder}/few`);
   const [hand, bus, busMany, busOwn] = await inTurns([
-    (i) => raw.acquireAndRelease(like[i % FILES]),
+    (i) => raw.acquireAndRelease(samples[i % FILES]),
     lockAndRelease(few.bus, files.paths),
     lockAndRelease(many.bus, files.paths),
     lockAndRelease(own.bus, files.paths),
@@ -117,22 +117,22 @@ async function uncontended(folder: string): Promise<Row[]> {
       unit: "/s",
       rounds: bus.map(perSecond),
       baseline: { name: "by hand", rounds: hand.map(perSecond) },
-      bar: { of: "ratio", least: 0.5 },
+      bar: { of: "ratio", min: 0.5 },
     },
     row("with 10,000 locks held", busMany, "with 10", bus, {
       of: "ratio",
-      most: 1.3,
+      max: 1.3,
     }),
-    row("with 10,000 of its own", busOwn, "with 10", bus, {
+    row("with 10,000 held by one session", busOwn, "with 10", bus, {
       of: "ratio",
-      most: 1.3,
+      max: 1.3,
     }),
   ];
 }
 
 const perSecond = (us: number): number => 1e6 / us;
 
-/** Files of a repository that nobody has locked. */
+/** Makes a repository of unlocked files. */
 function repository(root: string): { root: string; paths: string[] } {
   Deno.mkdirSync(`${root}/.git`, { recursive: true });
   Deno.writeTextFileSync(`${root}/.git/HEAD`, "ref: refs/heads/main\n");
@@ -145,7 +145,7 @@ function repository(root: string): { root: string; paths: string[] } {
   return { root, paths };
 }
 
-/** A bus on which `count` other files of the folder are held. */
+/** Opens a bus on which `count` other files of the folder are held. */
 async function heldBus(
   home: string,
   root: string,
@@ -168,8 +168,8 @@ async function heldBus(
   return { bus, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** What a hold of each file looks like. */
-async function likeness(
+/** Returns a hold of each file, as the bus stores it. */
+async function sampleHolds(
   bus: MessageBus,
   paths: readonly string[],
 ): Promise<Hold[]> {
@@ -189,12 +189,12 @@ function lockAndRelease(bus: MessageBus, paths: readonly string[]): Act {
   };
 }
 
-/** The µs that each act takes, turn by turn. */
+/** Returns the time of each act, turn by turn, in µs. */
 async function inTurns(acts: readonly Act[]): Promise<number[][]> {
   const times: number[][] = acts.map(() => []);
   for (let turn = 0; turn < WARM_UP_TURNS + TURNS; turn++) {
     for (let k = 0; k < acts.length; k++) {
-      // Who goes first changes, so that nobody always follows the same one.
+      // The order rotates, so that no act always follows the same one.
       const which = (turn + k) % acts.length;
       const beganAt = performance.now();
       for (let i = 0; i < TURN_LOCKS; i++) await acts[which](i);
@@ -216,39 +216,39 @@ async function handingOver(folder: string): Promise<Row[]> {
         distributionOf(await handovers(rawSessions(`${home}-raw`, contenders))),
       );
     }
-    const whom = contenders === 2 ? "to one that waits" : "to one of nine";
+    const recipient = contenders === 2 ? "to one waiter" : "to one of nine";
     for (const quantile of ["p50", "p99"] as const) {
       rows.push({
         bench: BENCH,
-        what: `a released lock, ${whom}, ${quantile}`,
+        what: `a released lock, ${recipient}, ${quantile}`,
         unit: "ms",
         rounds: bus.map((each) => each[quantile]),
         baseline: {
           name: "by hand",
           rounds: raw.map((each) => each[quantile]),
         },
-        ...(quantile === "p99" && { bar: { of: "figure", most: 2 } }),
+        ...(quantile === "p99" && { bar: { of: "figure", max: 2 } }),
       });
     }
   }
   const killed: number[] = [];
   for (let i = 0; i < HANDOVER_ROUNDS * KILLS; i++) {
-    killed.push(await untilKilledHolders(`${folder}/killed-${i}`));
+    killed.push(await takeoverMs(`${folder}/killed-${i}`));
   }
   rows.push({
     bench: BENCH,
     what: `a killed holder's lock, worst of ${killed.length}`,
     unit: "ms",
     rounds: [Math.max(...killed)],
-    bar: { of: "figure", most: 100 },
+    bar: { of: "figure", max: 100 },
   });
   return rows;
 }
 
-/** How long each handing over took in which the next one waited already. */
+/** Returns the time of each handover to a session that waited, in ms. */
 async function handovers(children: readonly Child[]): Promise<number[]> {
-  const accounts = await together<Turn[]>(children);
-  // Both the one who gives and the one who gets have done it before.
+  const accounts = await runTogether<Turn[]>(children);
+  // From this token on, both sides of each handover are past their warm-up.
   const coldUntil = Math.max(
     ...accounts.map((turns) => turns[HANDOVER_WARM_UP_TURNS]?.[0] ?? 0),
   );
@@ -271,7 +271,7 @@ function busSessions(home: string, contenders: number): Child[] {
   );
 }
 
-/** How often each takes the lock; those that do not want it are only there. */
+/** Returns how many times a session takes the lock; 0 for an idle one. */
 function turnsOf(session: number, contenders: number): number {
   return session < contenders ? HANDOVER_TURNS / contenders : 0;
 }
@@ -290,11 +290,12 @@ function rawSessions(folder: string, contenders: number): Child[] {
   });
 }
 
-async function untilKilledHolders(home: string): Promise<number> {
+/** Returns the time from a holder's SIGKILL to the waiter's hold, in ms. */
+async function takeoverMs(home: string): Promise<number> {
   makeLockIn(home);
   await using holder = lockSession(home, "holder", 1, Infinity);
   await holder.next();
-  await holder.tell("go");
+  await holder.write("go");
   await holder.next();
   await using bus = await openBus({ home, session: "waiter", project: null });
   const waiting = Promise.withResolvers<void>();
@@ -375,7 +376,7 @@ function workers(script: string, argument: object): Child[] {
 }
 
 async function claimsPerSecond(children: readonly Child[]): Promise<number> {
-  const accounts = await together<WorkerAccount>(children);
+  const accounts = await runTogether<WorkerAccount>(children);
   const ids = accounts.flatMap((account) => account.ids);
   if (ids.length !== TASKS || new Set(ids).size !== TASKS) {
     throw new Error(
@@ -390,13 +391,13 @@ async function claimsPerSecond(children: readonly Child[]): Promise<number> {
   return TASKS * 1000 / (ended - began);
 }
 
-/** Lets children begin at once; returns what each said when it was through. */
-async function together<T>(children: readonly Child[]): Promise<T[]> {
+/** Starts children at the same time, and returns the final value of each. */
+async function runTogether<T>(children: readonly Child[]): Promise<T[]> {
   await using stack = new AsyncDisposableStack();
   for (const child of children) stack.use(child);
   for (const child of children) await child.next();
-  for (const child of children) await child.tell("go");
-  const said = await Promise.all(children.map((child) => child.next<T>()));
+  for (const child of children) await child.write("go");
+  const values = await Promise.all(children.map((child) => child.next<T>()));
   await Promise.all(children.map((child) => child.end()));
-  return said;
+  return values;
 }

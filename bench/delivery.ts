@@ -1,19 +1,19 @@
 /**
- * Delivery between processes: from publishing to the reader's hands.
+ * Delivery between processes: from publishing to the reader's callback.
  *
- * Ten sessions, each a process, publish 100 messages a second together: first
- * each gets what the nine others say, on mixed channels; then each message has
- * one reader. Beside it a mesh of Unix sockets between as many processes does
- * the same without storing anything; and processes that only watch a file each
- * and touch the others' show the floor of being pushed by the file system. They
- * take turns; each round has processes of its own. The gate is this at length;
- * see there for what the times mean.
+ * Ten sessions, each a process, publish 100 messages a second together. First
+ * each session reads the messages of the nine others, on mixed channels. Then
+ * each message has one reader.
+ *
+ * One baseline is a mesh of Unix sockets, which stores nothing. The other is a
+ * watched file per process, the floor of wake-ups by the file system. They take
+ * turns, and each round has new processes. `gate.ts` defines the times.
  *
  * @module
  */
 
 import { BUS, type Contestant, FILE_WATCH, SOCKETS } from "./contestants.ts";
-import { Fleet, type Talked } from "./fleet.ts";
+import { type Deliveries, Fleet } from "./fleet.ts";
 import { distributionOf } from "./quantiles.ts";
 import type { Bar, Finding, Row } from "./report.ts";
 import type { Audience } from "./workload.ts";
@@ -25,30 +25,30 @@ const WARM_UP_MS = 800;
 const MEASURED_MS = 3_500;
 const SETTLE_MS = 700;
 
-/** One round of both contestants. */
+/** The rounds of all contestants. */
 interface Rounds {
-  readonly bus: readonly Talked[];
-  readonly sockets: readonly Talked[];
-  /** Only where a message is for all. */
-  readonly watch: readonly Talked[];
+  readonly bus: readonly Deliveries[];
+  readonly sockets: readonly Deliveries[];
+  /** Empty when each message has one reader. */
+  readonly watch: readonly Deliveries[];
 }
 
 const FROM = {
-  commit: (talked: Talked) => talked.fromCommit,
-  start: (talked: Talked) => talked.fromStart,
-  end: (talked: Talked) => talked.fromEnd,
+  commit: (deliveries: Deliveries) => deliveries.fromCommit,
+  start: (deliveries: Deliveries) => deliveries.fromStart,
+  end: (deliveries: Deliveries) => deliveries.fromEnd,
 } as const;
 
-/** Measures it. */
+/** Measures delivery. */
 export async function benchDelivery(folder: string): Promise<Finding> {
   const all = await runRounds(folder, "all");
   const one = await runRounds(folder, "one");
-  const p50: Bar = { of: "figure", most: 0.6 };
-  const p99: Bar = { of: "figure", most: 2 };
+  const p50: Bar = { of: "figure", max: 0.6 };
+  const p99: Bar = { of: "figure", max: 2 };
   return {
     rows: [
       ...(["commit", "start", "end"] as const).flatMap((from) => {
-        // What is judged is the delivery, from the commit on.
+        // Bars judge the delivery, which starts at the commit.
         const bars = from === "commit" ? { p50, p99 } : {};
         return [
           ...rowsOf("to nine", all, from, bars),
@@ -77,13 +77,13 @@ function rowsOf(
       `${audience}, from ${from}, ${quantile}`,
       "ms",
       rounds,
-      (talked) => distributionOf(FROM[from](talked))[quantile],
+      (deliveries) => distributionOf(FROM[from](deliveries))[quantile],
       quantile === "p50" || quantile === "p99" ? bars[quantile] : undefined,
     )
   );
 }
 
-/** What of a delivery is the file system's own wake-up. */
+/** Returns the share of the file system's wake-up in a delivery. */
 function floorRows(audience: string, { bus, watch }: Rounds): Row[] {
   return (["p50", "p99"] as const).map((quantile) => ({
     bench: "delivery",
@@ -118,7 +118,7 @@ function row(
   what: string,
   unit: string,
   { bus, sockets }: Rounds,
-  of: (talked: Talked) => number,
+  of: (deliveries: Deliveries) => number,
   bar?: Bar,
 ): Row {
   return {
@@ -132,7 +132,11 @@ function row(
 }
 
 async function runRounds(folder: string, audience: Audience): Promise<Rounds> {
-  const [bus, sockets, watch]: [Talked[], Talked[], Talked[]] = [[], [], []];
+  const [bus, sockets, watch]: [Deliveries[], Deliveries[], Deliveries[]] = [
+    [],
+    [],
+    [],
+  ];
   for (let round = 0; round < ROUNDS; round++) {
     const place = `${folder}/${audience}-${round}`;
     bus.push(await runRound(BUS, `${place}-bus`, audience));
@@ -143,28 +147,32 @@ async function runRounds(folder: string, audience: Audience): Promise<Rounds> {
   return { bus, sockets, watch };
 }
 
-/** One round of ten sessions, in a folder of its own. */
+/**
+ * Runs one round of ten sessions, in a new folder.
+ *
+ * @throws {Error} If messages are missing, unless the contestant may skip some.
+ */
 export async function runRound(
   contestant: Contestant,
   folder: string,
   audience: Audience,
-): Promise<Talked> {
+): Promise<Deliveries> {
   await using fleet = await Fleet.start(contestant, {
     folder,
     sessions: SESSIONS,
-    hearsAll: audience === "all",
+    receivesAll: audience === "all",
   });
-  const talked = await fleet.talk({
+  const deliveries = await fleet.run({
     audience,
-    talkers: SESSIONS,
+    publishers: SESSIONS,
     messagesPerSecond: MESSAGES_PER_SECOND / SESSIONS,
     warmUpMs: WARM_UP_MS,
     measuredMs: MEASURED_MS,
     settleMs: SETTLE_MS,
   });
-  if (talked.missing === 0 || contestant.passesOver) return talked;
+  if (deliveries.missing === 0 || contestant.skipsLate) return deliveries;
   throw new Error(
-    `${contestant.label}: ${talked.missing} of ${talked.expected} messages ` +
-      `did not come`,
+    `Cannot measure ${contestant.label}: ${deliveries.missing} of ` +
+      `${deliveries.expected} messages are missing.`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * What checking a payload costs on top of `JSON.stringify`, in process.
+ * The cost of payload checks on top of `JSON.stringify`, in process.
  *
  * @module
  */
@@ -19,7 +19,9 @@ const PAYLOADS: Readonly<Record<string, Json>> = {
     message: "Type 'string' is not assignable to type 'number'.",
     fixed: i % 2 === 0,
   })),
-  "text, 60 KB": "a line of a log that somebody wants to share\n".repeat(1_300),
+  "text, 60 KB": "a line of a log that one session wants to share\n".repeat(
+    1_300,
+  ),
 };
 
 for (const [group, payload] of Object.entries(PAYLOADS)) {

@@ -1,31 +1,30 @@
 /**
- * Files by which sessions wake each other: each watches one of its own and
- * touches those of the others.
+ * Wake-ups by files: each session watches its file and touches the others'.
  *
  * @module
  */
 
-import type { Recipient, Seat } from "./contestant.ts";
+import type { PeerConfig, Recipient } from "./contestant.ts";
 
-/** One session's part of a mesh. */
+/** One session's end of a mesh. */
 export class FileMesh {
-  readonly #seat: Seat;
+  readonly #config: PeerConfig;
   readonly #others: readonly number[];
   readonly #watch: Deno.FsWatcher;
   readonly #listening: Promise<void>;
 
-  /** Begins to watch; `woken` is called at each touch, or once for several. */
-  constructor(seat: Seat, woken: () => void) {
-    this.#seat = seat;
-    this.#others = Array.from({ length: seat.sessions }, (_, i) => i)
-      .filter((session) => session !== seat.session);
-    const own = this.#pathOf(seat.session);
+  /** Starts to watch. Calls `woken` after each touch, or once after several. */
+  constructor(config: PeerConfig, woken: () => void) {
+    this.#config = config;
+    this.#others = Array.from({ length: config.sessions }, (_, i) => i)
+      .filter((session) => session !== config.session);
+    const own = this.#pathOf(config.session);
     Deno.writeTextFileSync(own, "");
     this.#watch = Deno.watchFs(own, { recursive: false });
     this.#listening = this.#listen(woken);
   }
 
-  /** Wakes one, or all others; who is away is passed over. */
+  /** Wakes one session, or all others. Skips sessions without a file. */
   wake(to: Recipient): void {
     const now = Date.now() / 1_000;
     for (const session of to === "all" ? this.#others : [to]) {
@@ -44,7 +43,7 @@ export class FileMesh {
   }
 
   #pathOf(session: number): string {
-    return `${this.#seat.folder}/${session}.bell`;
+    return `${this.#config.folder}/${session}.bell`;
   }
 
   async #listen(woken: () => void): Promise<void> {

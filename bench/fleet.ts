@@ -1,10 +1,9 @@
 /**
  * A fleet: the sessions of one contestant, each a process, and its server.
  *
- * All of them stand before any of them speaks. What processes cost is read from
- * outside; a server's share counts. Their processor time is read while they talk, their
- * memory when they have: to count the pages of a hundred keeps a processor for a sixth
- * of a second.
+ * All sessions are ready before any of them publishes. The bench reads the cost
+ * of the processes from outside, the server's included. It reads memory after
+ * the measured time, because counting pages takes processor time.
  *
  * @module
  */
@@ -18,49 +17,52 @@ import {
   TELLS_PROCESS_COST,
 } from "./process_cost.ts";
 import { type Server, startServer } from "./servers.ts";
-import type { Order, SessionStart, Standing } from "./session.ts";
-import type { SessionAccount, Talk } from "./workload.ts";
+import type { Order, Readiness, SessionStart } from "./session.ts";
+import type { SessionAccount, Workload } from "./workload.ts";
 
-/** What all processes of a fleet cost together, its server's included. */
+/** The cost of all processes of a fleet together, its server included. */
 export interface Cost {
   /** Share of one core, in percent. */
   readonly processorPercent: number;
-  /** Resident memory, shared pages divided among those who share them, in MiB. */
+  /** Resident memory, each shared page divided by its processes, in MiB. */
   readonly proportionalMib: number;
-  /** Memory that would be free if they ended, in MiB. */
+  /** Memory that their end would free, in MiB. */
   readonly privateMib: number;
 }
 
-/** What came of a time of talking. */
-export interface Talked {
-  /** For each message and reader, in ms, from the start of publishing. */
+/** The result of one workload. */
+export interface Deliveries {
+  /** Time from the start of publishing, per message and reader, in ms. */
   readonly fromStart: readonly number[];
-  /** The same from the commit; empty where that cannot be told. */
+  /** Time from the commit, in ms; empty if the contestant does not tell it. */
   readonly fromCommit: readonly number[];
-  /** The same from when the publisher was told. */
+  /** Time from the acknowledgement, in ms. */
   readonly fromEnd: readonly number[];
-  /** Messages published. */
+  /** The number of published messages. */
   readonly published: number;
-  /** What did not come in time, of all that should. */
+  /** The number of expected deliveries that did not arrive in time. */
   readonly missing: number;
   readonly expected: number;
   readonly cost: Cost;
 }
 
-/** How to start a fleet. */
+/** Options of a fleet. */
 export interface FleetOptions {
-  /** A folder that all share; made if it is not there. */
+  /** A folder that all sessions share; created if missing. */
   readonly folder: string;
   readonly sessions: number;
-  /** Whether sessions hear what is for all. */
-  readonly hearsAll?: boolean;
-  /** A server that runs already, and stays. */
+  /**
+   * Whether sessions read messages to all.
+   * @default {true}
+   */
+  readonly receivesAll?: boolean;
+  /** A running server, which the fleet does not stop. */
   readonly server?: Server;
 }
 
 const STARTED_AT_ONCE = 10;
 
-// By then all that is ever to come has mostly come.
+// After this time nearly all messages have arrived.
 const SETTLED_MS = 200;
 
 /** The sessions of one contestant. */
@@ -79,10 +81,10 @@ export class Fleet implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** Starts the sessions, and the server, if there is none yet. */
+  /** Starts the sessions, and the server unless one is given. */
   static async start(
     contestant: Contestant,
-    { folder, sessions, hearsAll = true, server }: FleetOptions,
+    { folder, sessions, receivesAll = true, server }: FleetOptions,
   ): Promise<Fleet> {
     await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
     await using starting = new AsyncDisposableStack();
@@ -93,7 +95,7 @@ export class Fleet implements AsyncDisposable {
     const children: Child[] = [];
     const fleet = new Fleet(starting.move(), children, server);
     try {
-      // A hundred that start at once are a test of starting, which this is not.
+      // In groups, because a start of a hundred processes at once is slow.
       for (let first = 0; first < sessions; first += STARTED_AT_ONCE) {
         const count = Math.min(STARTED_AT_ONCE, sessions - first);
         const group = Array.from(
@@ -103,15 +105,17 @@ export class Fleet implements AsyncDisposable {
               session: first + i,
               sessions,
               folder,
-              hearsAll,
+              receivesAll,
               url: server?.url ?? "",
             })),
         );
         children.push(...group);
-        await Promise.all(group.map(standing));
+        await Promise.all(group.map(untilReady));
       }
       const met = await fleet.askAll<{ joined: boolean }>({ do: "join" });
-      if (!met.every(({ joined }) => joined)) throw new Error("not all joined");
+      if (!met.every(({ joined }) => joined)) {
+        throw new Error("Cannot start the sessions: not all of them joined.");
+      }
       return fleet;
     } catch (error) {
       await fleet[Symbol.asyncDispose]();
@@ -119,30 +123,30 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  /** Lets them talk. */
-  async talk(talk: Talk): Promise<Talked> {
-    await this.#tell({ do: "talk", talk });
-    await pause(talk.warmUpMs);
-    const processorPercent = await this.#processor(talk.measuredMs * 0.95);
+  /** Runs a workload. */
+  async run(workload: Workload): Promise<Deliveries> {
+    await this.#send({ do: "publish", workload });
+    await pause(workload.warmUpMs);
+    const processorPercent = await this.#processor(workload.measuredMs * 0.95);
     await this.#all((child) => child.next());
-    const readers = talk.audience === "all" ? this.#children.length - 1 : 1;
-    const lookMs = Math.min(SETTLED_MS, talk.settleMs);
+    const readers = workload.audience === "all" ? this.#children.length - 1 : 1;
+    const lookMs = Math.min(SETTLED_MS, workload.settleMs);
     await pause(lookMs);
-    let talked = await this.#talked(readers);
-    // Not looked at again and again: that would keep from coming what is late.
-    if (talked.missing > 0) {
-      await pause(talk.settleMs - lookMs);
-      talked = await this.#talked(readers);
+    let deliveries = await this.#deliveries(readers);
+    // One further look only, because each look delays late messages.
+    if (deliveries.missing > 0) {
+      await pause(workload.settleMs - lookMs);
+      deliveries = await this.#deliveries(readers);
     }
-    return { ...talked, cost: { processorPercent, ...this.#memory() } };
+    return { ...deliveries, cost: { processorPercent, ...this.#memory() } };
   }
 
-  async #talked(readers: number): Promise<Omit<Talked, "cost">> {
+  async #deliveries(readers: number): Promise<Omit<Deliveries, "cost">> {
     const accounts = await this.askAll<SessionAccount>({ do: "account" });
-    return talkedOf(accounts, readers);
+    return deliveriesOf(accounts, readers);
   }
 
-  /** What they cost, over a time. */
+  /** Returns the cost of the processes over `measuredMs`. */
   async cost(measuredMs: number): Promise<Cost> {
     const processorPercent = await this.#processor(measuredMs);
     return { processorPercent, ...this.#memory() };
@@ -174,27 +178,27 @@ export class Fleet implements AsyncDisposable {
     ];
   }
 
-  /** What every session answers to an order. */
+  /** Sends an order to every session, and returns the responses. */
   async askAll<T>(order: Order): Promise<T[]> {
-    await this.#tell(order);
+    await this.#send(order);
     return await this.#all((child) => child.next<T>());
   }
 
-  /** What one session answers to an order. */
+  /** Sends an order to one session, and returns the response. */
   async ask<T>(session: number, order: Order): Promise<T> {
-    await this.#children[session].tell(JSON.stringify(order));
+    await this.#children[session].write(JSON.stringify(order));
     return await this.#children[session].next<T>();
   }
 
-  /** Ends all of it. */
+  /** Kills the sessions, and the server that the fleet started. */
   async [Symbol.asyncDispose](): Promise<void> {
-    // Together: one after the other, a hundred take seconds to be gone.
+    // At the same time, because killing a hundred in turn takes seconds.
     await this.#all((child) => child.kill());
     await this.#started.disposeAsync();
   }
 
-  async #tell(order: Order): Promise<void> {
-    await this.#all((child) => child.tell(JSON.stringify(order)));
+  async #send(order: Order): Promise<void> {
+    await this.#all((child) => child.write(JSON.stringify(order)));
   }
 
   #all<T>(act: (child: Child) => Promise<T>): Promise<T[]> {
@@ -205,41 +209,41 @@ export class Fleet implements AsyncDisposable {
 /** Starts one session of a contestant. */
 export function startSession(
   { module, options }: Contestant,
-  seat: {
+  config: {
     readonly session: number;
     readonly sessions: number;
     readonly folder: string;
     readonly url: string;
-    readonly hearsAll: boolean;
+    readonly receivesAll: boolean;
     readonly from?: "start" | "now";
   },
 ): Child {
   const start: SessionStart = {
     module: module!,
-    seat: { from: "now", ...seat, options: options ?? {} },
+    config: { from: "now", ...config, options: options ?? {} },
   };
   return startChild("session.ts", start);
 }
 
-/** A contestant that cannot take part here; the message says why. */
-export class CannotTakePartError extends Error {
-  override readonly name = "CannotTakePartError";
+/** An error for a contestant that cannot run here. */
+export class ContestantError extends Error {
+  override readonly name = "ContestantError";
 }
 
 /**
- * Waits until a session stands.
+ * Waits until a session is ready.
  *
- * @throws {CannotTakePartError} If it says that it cannot.
+ * @throws {ContestantError} If the session cannot start.
  */
-export async function standing(child: Child): Promise<void> {
-  const { standing, why } = await child.next<Standing>();
-  if (!standing) throw new CannotTakePartError(why);
+export async function untilReady(child: Child): Promise<void> {
+  const { ready, error } = await child.next<Readiness>();
+  if (!ready) throw new ContestantError(error);
 }
 
-function talkedOf(
+function deliveriesOf(
   accounts: readonly SessionAccount[],
   readers: number,
-): Omit<Talked, "cost"> {
+): Omit<Deliveries, "cost"> {
   const arrivals = new Map<string, number[]>();
   const arrive = (session: number, number: number, at: number): void => {
     const key = `${session}#${number}`;
@@ -247,11 +251,11 @@ function talkedOf(
     if (times === undefined) arrivals.set(key, [at]);
     else times.push(at);
   };
-  for (const { heard } of accounts) {
-    for (const [session, number, at] of heard) arrive(session, number, at);
+  for (const { received } of accounts) {
+    for (const [session, number, at] of received) arrive(session, number, at);
   }
-  accounts.forEach(({ said }, session) => {
-    for (const [number, { start }] of said) {
+  accounts.forEach(({ sent }, session) => {
+    for (const [number, { start }] of sent) {
       accounts.forEach(({ wokenAt }, reader) => {
         const at = wokenAt.find((at) => at >= start);
         if (reader !== session && at !== undefined) arrive(session, number, at);
@@ -260,13 +264,13 @@ function talkedOf(
   });
   const [fromStart, fromCommit, fromEnd]: number[][] = [[], [], []];
   let [published, missing] = [0, 0];
-  accounts.forEach(({ said }, session) => {
-    for (const [number, times] of said) {
+  accounts.forEach(({ sent }, session) => {
+    for (const [number, times] of sent) {
       const arrived = arrivals.get(`${session}#${number}`) ?? [];
       if (arrived.length > readers) {
         throw new Error(
-          `message ${number} of session ${session} came ${arrived.length} ` +
-            `times to ${readers} readers`,
+          `Cannot count message ${number} of session ${session}: it arrived ` +
+            `${arrived.length} times at ${readers} readers.`,
         );
       }
       published++;

@@ -1,21 +1,20 @@
 /**
- * The gate: what this bus was accepted by, and what it holds itself to.
+ * The gate: the acceptance test of this bus, and its own bars.
  *
- * Ten sessions, each a process, with heartbeats and the safety poll beneath,
- * publish 100 messages a second together on mixed channels, and each gets what
- * the nine others say. Beside it, in turns, the base: the same processes and
- * inserts with a mesh of Unix sockets for the wake-ups; and the bus with polling
- * alone. What fails the gate is a p99 of 50 ms or more, or 5 % of a core or more
- * above the base; with polling alone only the latter.
+ * Ten sessions, each a process, with heartbeats and the safety poll, publish 100
+ * messages a second together on mixed channels. Each session reads the messages
+ * of the nine others. In turns run the base, which is the same bus woken by a
+ * mesh of Unix sockets, and the bus with polling alone. A p99 of 50 ms or more
+ * fails the gate, and so do 5 % of a core or more above the base. Polling alone
+ * has only the second bar.
  *
- * Our own bars are far tighter, and are reported. They do not fail the run. For
- * them there are two floors, bare SQLite without a bus: woken by sockets, and woken by
- * the file system, as the bus is. What the bus takes above the former is all of it:
- * its checks, its registry, its subscriptions and its wake-ups.
+ * The bus's own bars are tighter and do not fail the run. They compare with two
+ * floors, bare SQLite woken by sockets or by the file system. The cost above the
+ * former is the bus: checks, registry, subscriptions and wake-ups.
  *
- * Three times are told of each message: from the commit; from the start of
- * `publish`, which has the commit in it; and from its end, when it has rung
- * all. The last can be negative: a reader may have the message first.
+ * Each message has three times: from the commit, from the start of `publish`,
+ * and from its end, when every bell is rung. The last can be negative, because a
+ * reader can have the message before that.
  *
  * @module
  */
@@ -29,7 +28,7 @@ import {
   SQLITE_FILE_WATCH,
   SQLITE_SOCKETS,
 } from "./contestants.ts";
-import { type Cost, Fleet, type Talked } from "./fleet.ts";
+import { type Cost, type Deliveries, Fleet } from "./fleet.ts";
 import { type Distribution, distributionOf, spreadOf } from "./quantiles.ts";
 import { type Bar, type Row, short } from "./report.ts";
 import {
@@ -39,7 +38,7 @@ import {
   type Table,
 } from "./result.ts";
 import type { Run } from "./run.ts";
-import { type Audience, saying, type Talk } from "./workload.ts";
+import { type Audience, payloadOf, type Workload } from "./workload.ts";
 import { contend, type Contention } from "./writers.ts";
 
 const SESSIONS = 10;
@@ -54,16 +53,16 @@ const CONTESTANTS = [
   SQLITE_FILE_WATCH,
 ];
 
-// Judged by what they take while they talk to all: they do nothing else.
-const ONLY_TALK_TO_ALL: readonly Contestant[] = [BUS_SOCKETS, POLL];
+// Contestants that run only the workload to all, which judges them.
+const ONLY_TO_ALL: readonly Contestant[] = [BUS_SOCKETS, POLL];
 
-// As many messages as a minute of the gate brings, at ten times its pace, to nobody.
-const MINUTE: Talk = {
+// The messages of a minute of the gate, at ten times its rate, without readers.
+const MINUTE: Workload = {
   audience: "all",
-  talkers: SESSIONS,
+  publishers: SESSIONS,
   messagesPerSecond: 10 * MESSAGES_PER_SECOND / SESSIONS,
   warmUpMs: 0,
-  // A little more: a pause is seldom as short as it was asked to be.
+  // Longer than 6 s, because a pause often overruns.
   measuredMs: 6_500,
   settleMs: 0,
 };
@@ -77,7 +76,7 @@ interface Pace {
   readonly writersMs: number;
 }
 
-// 60 s of each, in three parts that take turns.
+// 60 s of each contestant, in three rounds.
 const FULL: Pace = {
   rounds: 3,
   warmUpMs: 1_500,
@@ -95,31 +94,31 @@ const QUICK: Pace = {
   writersMs: 2_000,
 };
 
-/** What the bus's files come to with a minute's messages, in bytes. */
-interface Kept {
+/** The sizes of the bus's files with a minute's messages, in bytes. */
+interface StoredSizes {
   readonly messages: number;
   readonly database: number;
-  /** What the promised columns of these messages alone would take. */
+  /** The size of the promised columns of these messages alone. */
   readonly promised: number;
-  readonly log: number;
+  readonly wal: number;
 }
 
-/** What was measured in each round, by contestant. */
+/** The measurements of each round, by contestant. */
 type Rounds<T> = Map<Contestant, T[]>;
 
 interface Measured {
-  readonly all: Rounds<Talked>;
-  /** Of those that do more than talk to all. */
-  readonly one: Rounds<Talked>;
+  readonly all: Rounds<Deliveries>;
+  /** Empty for contestants of {@linkcode ONLY_TO_ALL}. */
+  readonly one: Rounds<Deliveries>;
   readonly idle: Rounds<Cost>;
 }
 
-/** A bar that fails the gate. */
+/** A row whose bar fails the gate. */
 interface Judged extends Row {
   readonly bar: Bar;
 }
 
-/** Measures it. */
+/** Runs the gate. */
 export async function benchGate(run: Run): Promise<Outcome> {
   const pace = run.quick ? QUICK : FULL;
   const measured: Measured = {
@@ -128,7 +127,7 @@ export async function benchGate(run: Run): Promise<Outcome> {
     idle: new Map(),
   };
   for (let round = 0; round < pace.rounds; round++) {
-    // Who goes first changes, so that nobody always follows the same one.
+    // The order alternates, so that no contestant always follows the same one.
     const order = round % 2 === 0 ? CONTESTANTS : CONTESTANTS.toReversed();
     for (const contestant of order) {
       run.progress(
@@ -137,8 +136,8 @@ export async function benchGate(run: Run): Promise<Outcome> {
       await runRound(run, contestant, pace, measured);
     }
   }
-  run.progress("what is kept of a minute");
-  const kept = await keepMinute(`${run.folder}/kept`);
+  run.progress("the size of a minute's messages");
+  const stored = await storeMinute(`${run.folder}/stored`);
   run.progress("ten writers flat out");
   const contention = await contend(`${run.folder}/writers`, pace.writersMs);
   const gate = gateRows(measured);
@@ -146,11 +145,11 @@ export async function benchGate(run: Run): Promise<Outcome> {
     ...gate,
     ...floorRows(measured),
     ...ownRows(measured),
-    ...keptRows(kept),
+    ...sizeRows(stored),
     ...contention.rows,
   ]);
   run.failUnlessMet(gate);
-  return outcomeOf(measured, kept, contention);
+  return outcomeOf(measured, stored, contention);
 }
 
 async function runRound(
@@ -159,30 +158,30 @@ async function runRound(
   pace: Pace,
   { all, one, idle }: Measured,
 ): Promise<void> {
-  const talk = (audience: Audience, measuredMs: number): Talk => ({
+  const workloadTo = (audience: Audience, measuredMs: number): Workload => ({
     audience,
-    talkers: SESSIONS,
+    publishers: SESSIONS,
     messagesPerSecond: MESSAGES_PER_SECOND / SESSIONS,
     warmUpMs: pace.warmUpMs,
     measuredMs,
     settleMs: 700,
   });
-  const isWhole = !ONLY_TALK_TO_ALL.includes(contestant);
-  // The same database in each round, as a bus is used on and on.
+  const isWhole = !ONLY_TO_ALL.includes(contestant);
+  // All rounds share a database, because a bus is used for a long time.
   const folder = `${run.folder}/${contestant.name}`;
   await withFleet(contestant, `${folder}-all`, async (fleet) => {
     if (isWhole) {
-      // What starting leaves to be done is not idling.
+      // Work left by the start is not idle cost.
       await pause(pace.warmUpMs);
       add(idle, contestant, await fleet.cost(pace.idleMs));
     }
-    const talked = await fleet.talk(talk("all", pace.allMs));
-    add(all, contestant, complete(talked));
+    const deliveries = await fleet.run(workloadTo("all", pace.allMs));
+    add(all, contestant, complete(deliveries));
   });
   if (!isWhole) return;
   await withFleet(contestant, `${folder}-one`, async (fleet) => {
-    const talked = await fleet.talk(talk("one", pace.oneMs));
-    add(one, contestant, complete(talked));
+    const deliveries = await fleet.run(workloadTo("one", pace.oneMs));
+    add(one, contestant, complete(deliveries));
   });
 }
 
@@ -192,14 +191,16 @@ function add<T>(rounds: Rounds<T>, contestant: Contestant, round: T): void {
   else before.push(round);
 }
 
-async function keepMinute(folder: string): Promise<Kept> {
+async function storeMinute(folder: string): Promise<StoredSizes> {
   await using fleet = await Fleet.start(BUS, {
     folder,
     sessions: SESSIONS,
-    hearsAll: false,
+    receivesAll: false,
   });
-  const { published: messages } = await fleet.talk(MINUTE);
-  const sizes = await fleet.ask<Omit<Kept, "messages">>(0, { do: "sizes" });
+  const { published: messages } = await fleet.run(MINUTE);
+  const sizes = await fleet.ask<Omit<StoredSizes, "messages">>(0, {
+    do: "sizes",
+  });
   return { messages, ...sizes };
 }
 
@@ -215,11 +216,12 @@ async function withFleet(
   await work(fleet);
 }
 
-/** In the gate nothing may get lost. */
-function complete(talked: Talked): Talked {
-  if (talked.missing === 0) return talked;
+/** Returns the result. Throws if a message is missing. */
+function complete(deliveries: Deliveries): Deliveries {
+  if (deliveries.missing === 0) return deliveries;
   throw new Error(
-    `${talked.missing} of ${talked.expected} messages did not come`,
+    `Cannot judge the gate: ${deliveries.missing} of ${deliveries.expected} messages ` +
+      "are missing.",
   );
 }
 
@@ -253,7 +255,7 @@ function gateRows({ all }: Measured): Judged[] {
 const PROCESSOR_BAR: Bar = { of: "figure", below: 5 };
 
 function quantiles(
-  rounds: readonly Talked[],
+  rounds: readonly Deliveries[],
   which: "p50" | "p99",
 ): number[] {
   return rounds.map(({ fromCommit }) => distributionOf(fromCommit)[which]);
@@ -261,8 +263,8 @@ function quantiles(
 
 function processorAbove(
   what: string,
-  rounds: readonly Talked[],
-  base: readonly Talked[],
+  rounds: readonly Deliveries[],
+  base: readonly Deliveries[],
 ): Row {
   return {
     bench: "gate",
@@ -274,12 +276,12 @@ function processorAbove(
   };
 }
 
-/** What bare SQLite takes that is woken as the bus is: no bus can take less. */
+/** Returns the rows of bare SQLite, the floor of every bus on SQLite. */
 function floorRows({ all, one }: Measured): Row[] {
   const quantile = (
     audience: string,
     which: "p50" | "p99",
-    rounds: Rounds<Talked>,
+    rounds: Rounds<Deliveries>,
   ): Row => ({
     bench: "floor",
     what: `bare SQLite and a file watch, ${audience}, ${which}`,
@@ -306,14 +308,14 @@ function floorRows({ all, one }: Measured): Row[] {
   ];
 }
 
-/** What this bus holds itself to. */
+/** Returns the rows of the bus's own bars. */
 function ownRows({ all, one, idle }: Measured): Row[] {
   const row = <T>(
     what: string,
     unit: string,
     rounds: Rounds<T>,
     of: (round: T) => number,
-    most?: number,
+    max?: number,
   ): Row => ({
     bench: "own bar",
     what,
@@ -323,16 +325,16 @@ function ownRows({ all, one, idle }: Measured): Row[] {
       name: SQLITE_SOCKETS.label,
       rounds: rounds.get(SQLITE_SOCKETS)!.map(of),
     },
-    ...(most !== undefined && { bar: { of: "figure", most } }),
+    ...(max !== undefined && { bar: { of: "figure", max } }),
   });
   const latency = (
     audience: string,
-    rounds: Rounds<Talked>,
+    rounds: Rounds<Deliveries>,
     bars: { readonly p50: number; readonly p99: number },
   ): Row[] => {
     const from = (
       name: string,
-      times: (talked: Talked) => readonly number[],
+      times: (deliveries: Deliveries) => readonly number[],
       judged: Partial<typeof bars>,
     ): Row[] =>
       QUANTILES.map((quantile) =>
@@ -340,19 +342,19 @@ function ownRows({ all, one, idle }: Measured): Row[] {
           `${audience}, ${name}, ${quantile}`,
           "ms",
           rounds,
-          (talked) => distributionOf(times(talked))[quantile],
+          (deliveries) => distributionOf(times(deliveries))[quantile],
           quantile === "p50" || quantile === "p99"
             ? judged[quantile]
             : undefined,
         )
       );
     return [
-      // What is judged is the delivery, from the commit on.
+      // Bars judge the delivery, which starts at the commit.
       ...from("from the commit", ({ fromCommit }) => fromCommit, bars),
       ...from("from the start of publish", ({ fromStart }) => fromStart, {}),
     ];
   };
-  const talking = ({ cost }: Talked) => cost.processorPercent;
+  const whilePublishing = ({ cost }: Deliveries) => cost.processorPercent;
   return [
     ...latency("to nine", all, { p50: 0.6, p99: 2 }),
     ...latency("to one", one, { p50: 0.6, p99: 1 }),
@@ -363,8 +365,18 @@ function ownRows({ all, one, idle }: Measured): Row[] {
       ({ processorPercent }) => processorPercent,
       2,
     ),
-    row("processor while they talk, to nine", "% of a core", all, talking),
-    row("processor while they talk, to one", "% of a core", one, talking),
+    row(
+      "processor while publishing, to nine",
+      "% of a core",
+      all,
+      whilePublishing,
+    ),
+    row(
+      "processor while publishing, to one",
+      "% of a core",
+      one,
+      whilePublishing,
+    ),
     {
       ...processorAbove(
         "processor above bare SQLite, to nine",
@@ -380,7 +392,7 @@ function ownRows({ all, one, idle }: Measured): Row[] {
 
 const QUANTILES = ["p50", "p90", "p99", "max"] as const;
 
-function keptRows({ messages, database, promised, log }: Kept): Row[] {
+function sizeRows({ messages, database, promised, wal }: StoredSizes): Row[] {
   const row = (what: string, bytes: number): Row => ({
     bench: "own bar",
     what: `${what} with ${messages.toLocaleString("en")} messages`,
@@ -394,22 +406,23 @@ function keptRows({ messages, database, promised, log }: Kept): Row[] {
         name: "promised columns alone",
         rounds: [promised / 2 ** 20],
       },
-      bar: { of: "figure", most: 1 },
+      bar: { of: "figure", max: 1 },
     },
-    row("write-ahead log", log),
+    row("WAL", wal),
   ];
 }
 
 function outcomeOf(
   { all, one, idle }: Measured,
-  kept: Kept,
+  stored: StoredSizes,
   contention: Contention,
 ): Outcome {
   return {
     title: "The gate",
     about:
       `Ten sessions, each a process, publish ${MESSAGES_PER_SECOND} messages a ` +
-      "second together on mixed channels; each gets what the nine others say.",
+      "second together on mixed channels. Each reads the messages of the nine " +
+      "others.",
     charts: [
       latencyChart("latency-to-nine", "to nine", all),
       latencyChart("latency-to-one", "to one", one),
@@ -417,18 +430,18 @@ function outcomeOf(
         kind: "bars",
         name: "processor",
         title: "Processor time of all ten sessions",
-        caption: "Share of one core while each message goes to nine, median " +
+        caption: "Share of one core while each message goes to nine: median " +
           "and spread of the rounds.",
         label: "% of a core",
         scale: "linear",
         rows: [...all].map(([contestant, each]) => {
           const percents = each.map(({ cost }) => cost.processorPercent);
-          const { median, least, most } = spreadOf(percents);
+          const { median, min, max } = spreadOf(percents);
           return {
             name: contestant.label,
             own: contestant === BUS,
             value: median,
-            spread: [least, most] as const,
+            spread: [min, max] as const,
           };
         }),
       },
@@ -441,40 +454,40 @@ function outcomeOf(
     ],
     contestants: CONTESTANTS,
     notes: [
-      databaseNote(kept),
-      "Times are of one clock that all processes share, from the commit to the " +
-      "reader's callback. Rounds take turns and start new processes.",
-      "Memory is what would be free if all ten processes ended; most of it is " +
-      "the runtime's own.",
+      databaseNote(stored),
+      "Times are from the commit to the reader's callback, by a clock that all " +
+      "processes share. Rounds take turns and start new processes.",
+      "Private memory is the memory that the end of all ten processes would " +
+      "free. Most of it belongs to the runtime.",
     ],
   };
 }
 
-/** What of the database's size is the messages themselves. */
-function databaseNote({ messages }: Kept): string {
-  const bytes = JSON.stringify(saying(0, 100)).length;
-  return `The database keeps ${
+/** Returns the note on the share of messages in the database's size. */
+function databaseNote({ messages }: StoredSizes): string {
+  const bytes = JSON.stringify(payloadOf(0, 100)).length;
+  return `The database keeps the ${
     messages.toLocaleString("en")
-  } messages, as many ` +
-    `as a minute of this brings: ${bytes} bytes of payload each, ${
+  } messages of a ` +
+    `minute: ${bytes} bytes of payload each, ${
       short(messages * bytes / 2 ** 20)
-    } MiB in all, to which come channel, sender, project, times and four ` +
-    "indexes. Beside it stands what they take in the columns and indexes alone " +
-    "that other programs are promised, packed full: no bus can keep them in less.";
+    } MiB together, plus channel, sender, project, times and four indexes. ` +
+    "The baseline is their size in the columns and indexes promised to other " +
+    "programs, after VACUUM. No bus can store them in less.";
 }
 
 function latencyChart(
   name: string,
   audience: string,
-  rounds: Rounds<Talked>,
+  rounds: Rounds<Deliveries>,
 ): Outcome["charts"][number] {
   return {
     kind: "lines",
     name,
     title: `From commit to callback, ${audience}`,
     caption:
-      "Each point: so many percent of the messages were in the reader's " +
-      "hands within that time. All rounds together.",
+      "Each point is the time within which that percentage of messages reached " +
+      "the reader's callback, over all rounds.",
     x: { label: "percentile", scale: "percentile" },
     y: { label: "ms", scale: "log" },
     lines: [...rounds].map(([contestant, each]): Line => ({
@@ -485,7 +498,7 @@ function latencyChart(
   };
 }
 
-function latencyTable(title: string, rounds: Rounds<Talked>): Table {
+function latencyTable(title: string, rounds: Rounds<Deliveries>): Table {
   const cells = (each: readonly (readonly number[])[]) => {
     const all: Distribution[] = each.map(distributionOf);
     return QUANTILES.map((quantile) =>
@@ -518,9 +531,9 @@ function costTable({ all, one, idle }: Measured): Table {
     return each === undefined ? "not measured" : spreadOf(each.map(of)).median;
   };
   const processor = ({ processorPercent }: Cost) => processorPercent;
-  const talking = ({ cost }: Talked) => processor(cost);
+  const whilePublishing = ({ cost }: Deliveries) => processor(cost);
   return {
-    title: "What ten sessions cost together",
+    title: "Cost of ten sessions together",
     columns: [
       "",
       "idle, % of a core",
@@ -533,9 +546,13 @@ function costTable({ all, one, idle }: Measured): Table {
     rows: CONTESTANTS.map((contestant) => [
       contestant.label,
       median(idle, contestant, processor),
-      median(all, contestant, talking),
-      median(one, contestant, talking),
-      median(all, contestant, (talked) => talking(talked) / SESSIONS),
+      median(all, contestant, whilePublishing),
+      median(one, contestant, whilePublishing),
+      median(
+        all,
+        contestant,
+        (deliveries) => whilePublishing(deliveries) / SESSIONS,
+      ),
       median(all, contestant, ({ cost }) => cost.privateMib),
       median(all, contestant, ({ cost }) => cost.proportionalMib),
     ]),

@@ -1,15 +1,14 @@
 /**
- * Growth: what operations cost as the work grows.
+ * Growth: the cost of operations as messages, locks, sessions and payloads grow.
  *
- * Each dimension has several buses side by side, from small to large; every
- * round does each operation on each of them, so that a busy moment meets all.
- * What counts is the ratio to the smallest, round by round: a curve that bends
- * is a defect.
+ * Each dimension has several buses, from small to large. Every round runs each
+ * operation on each bus, so that other load on the machine affects all. Bars
+ * judge the ratio to the smallest bus, round by round.
  *
  * - **Messages kept**: 10³ to 10⁶, over 100 channels.
  * - **Locks held**: 10 to 10,000.
  * - **Sessions**: 10 to 200, each with a subscription of its own.
- * - **Payload**: 100 B to 64 KiB, against the bare insert of the same.
+ * - **Payload**: 100 B to 64 KiB, against a bare insert.
  *
  * @module
  */
@@ -30,7 +29,7 @@ const CHANNELS = 100;
 const FILL_MESSAGES = 10_000;
 const MONTH_SECONDS = 30 * 24 * 60 * 60;
 
-// What grows with the work only by the depth of a tree.
+// Permits the growth of an index's depth, and no more.
 const RATIO_MAX = 1.2;
 
 interface Pace {
@@ -55,24 +54,24 @@ const QUICK: Pace = {
   sessions: [10, 50],
   hooks: 4,
 };
-// Sessions in one process; the notes say why no more.
+// Sessions in one process. The notes give the reason.
 const CROWD_MAX = 50;
 const PAYLOAD_BYTES = [100, 1_024, 10_240, 65_000];
 
-/** One size of a dimension, ready to be worked on. */
+/** A bus of one size. */
 interface Sized {
   readonly size: number;
-  /** Does an operation once. */
+  /** The operations to measure, by name. */
   readonly operations: Readonly<Record<string, Operation>>;
 }
 
-/** What is done, and how often in a round. */
+/** An operation, and its number of runs in a round. */
 interface Operation {
   readonly times: number;
   run(): Promise<void>;
 }
 
-/** What one dimension came to, in ms, by operation and size. */
+/** The medians of one dimension, in ms, by operation and size. */
 interface Curves {
   readonly name: string;
   readonly title: string;
@@ -81,7 +80,7 @@ interface Curves {
   readonly rounds: ReadonlyMap<string, readonly (readonly number[])[]>;
 }
 
-/** Measures it. */
+/** Measures growth. */
 export async function benchGrowth(run: Run): Promise<Outcome> {
   const pace = run.quick ? QUICK : FULL;
   const { launcher } = await installed(run.folder);
@@ -155,7 +154,7 @@ async function roundsOf(
     const bySize: number[][] = made.map(() => []);
     for (let round = -1; round < rounds; round++) {
       for (let i = 0; i < made.length; i++) {
-        // Who goes first changes, so that nobody always follows the same one.
+        // The order alternates, so that no bus always follows the same one.
         const at = round % 2 === 0 ? i : made.length - 1 - i;
         const ms = await medianOf(made[at].operations[operation]);
         // The first round warms up.
@@ -177,7 +176,7 @@ async function medianOf({ times, run }: Operation): Promise<number> {
   return quantile(all.toSorted((a, b) => a - b), 0.5);
 }
 
-/** A bus that keeps so many messages. */
+/** Opens a bus that keeps `size` messages. */
 async function withMessages(
   home: string,
   size: number,
@@ -233,7 +232,7 @@ async function withMessages(
         },
       },
       "wake-up, there and back": {
-        // Who is awake just then, and where, differs from one to the next.
+        // Many runs, because the scheduler makes single wake-ups uneven.
         times: 300,
         run: async () => {
           await bus.publish("question", payload);
@@ -247,7 +246,7 @@ async function withMessages(
           await using _ = await bus.locks.acquire(path, { type: "exclusive" });
         },
       },
-      "purge, nothing over": {
+      "purge, nothing expired": {
         times: 20,
         run: async () => {
           await bus.purge();
@@ -265,7 +264,7 @@ async function withMessages(
   };
 }
 
-/** A bus on which one session holds so many locks. */
+/** Opens a bus on which one session holds `size` locks. */
 async function withLocks(
   home: string,
   size: number,
@@ -292,13 +291,13 @@ async function withLocks(
           );
         },
       },
-      "lock a file that is held, advisory": {
+      "lock a held file, advisory": {
         times: 60,
         run: async () => {
           await using _ = await other.locks.acquire(`${home}/src/7/file-7.ts`);
         },
       },
-      "who holds a file": {
+      "holders of a file": {
         times: 60,
         run: async () => {
           await other.locks.holders(`${home}/src/7/file-7.ts`);
@@ -318,7 +317,7 @@ async function withLocks(
   };
 }
 
-/** A bus with so many sessions, each with a subscription of its own. */
+/** Opens a bus with `size` sessions, each with its own subscription. */
 async function withSessions(
   home: string,
   size: number,
@@ -337,10 +336,10 @@ async function withSessions(
   return {
     size,
     operations: {
-      "publish to nobody": {
+      "publish without readers": {
         times: 300,
         run: async () => {
-          await bus.publish("nobody", payload);
+          await bus.publish("unread", payload);
         },
       },
       "publish to one": {
@@ -368,7 +367,7 @@ async function withSessions(
           await bus.sessions.heartbeat();
         },
       },
-      "purge, nothing over": {
+      "purge, nothing expired": {
         times: 10,
         run: async () => {
           await bus.purge();
@@ -465,8 +464,8 @@ function rowsOf({ name, axis, sizes, rounds }: Curves): Row[] {
       name: `at ${sizes[0].toLocaleString("en")}`,
       rounds: bySize[0],
     },
-    // Bytes have to be carried: there is no bar against them.
-    ...(name !== "payload" && { bar: { of: "ratio", most: RATIO_MAX } }),
+    // Without a bar for payloads, because every byte has a cost.
+    ...(name !== "payload" && { bar: { of: "ratio", max: RATIO_MAX } }),
   }));
 }
 
@@ -474,21 +473,21 @@ function outcomeOf(dimensions: readonly Curves[]): Outcome {
   return {
     title: "Growth",
     about:
-      "What operations cost as messages, locks, sessions and payloads grow, as " +
-      "ratios to the smallest.",
+      "The cost of operations as messages, locks, sessions and payloads grow, as " +
+      "a ratio to the smallest.",
     charts: dimensions.map(chartOf),
     tables: dimensions.map(tableOf),
     contestants: [BUS],
     notes: [
-      "Buses of all sizes are open side by side and take turns in every round; " +
-      "each figure is the median of a round's operations, and the ratio is " +
-      "taken round by round.",
-      "A hook is a whole process: most of it is the runtime's start.",
-      "A step of the purge looks at 8 bells and 16 sessions whether their " +
-      "processes live: it costs more up to there, and no more beyond.",
-      `Sessions are ${CROWD_MAX} to a process at the most: the runtime looks at each ` +
-      "file that a process watches at every event of one, and with 200 of them " +
-      "lets go of a watch seconds late, which all who write meanwhile pay for.",
+      "Buses of all sizes are open at once and take turns in every round. Each " +
+      "figure is the median of a round's operations, and each ratio compares " +
+      "one round.",
+      "A hook is a whole process, and most of its time is the runtime's start.",
+      "A purge step checks whether the processes of at most 8 bells and 16 " +
+      "sessions are alive, so its cost grows up to these numbers only.",
+      `A process holds at most ${CROWD_MAX} sessions, because the runtime checks ` +
+      "every watched file of a process at each event. With 200 watches it " +
+      "releases a watch seconds late, which slows every writer.",
     ],
   };
 }

@@ -1,12 +1,12 @@
 /**
- * Many sessions in one process, each with a bus and a subscription of its own;
- * run by growth.ts.
+ * Many sessions in one process, each with its own bus and subscription; run by
+ * growth.ts.
  *
  * @module
  */
 
 import { type MessageBus, openBus } from "../mod.ts";
-import { argumentOfChild, say, words } from "./children.ts";
+import { argumentOfChild, print, words } from "./children.ts";
 
 const { home, first, sessions } = argumentOfChild<
   { readonly home: string; readonly first: number; readonly sessions: number }
@@ -18,15 +18,15 @@ for (let session = first; session < first + sessions; session++) {
     home,
     project: home,
     session: `crowd-${session}`,
-    // It is there, not at work: what its own polling costs is not asked here.
+    // The bench does not measure polling.
     pollIntervalMs: 60_000,
-    // Past the system's limit of watches it falls back to polling.
+    // Past the system's limit of watches the bus warns and polls.
     warn: () => {},
   });
   await bus.sessions.register();
   await bus.subscribe(`session.${session}`).ready;
   crowd.push(bus);
 }
-say("standing");
+print("ready");
 for await (const _ of words());
 await Promise.all(crowd.map((bus) => bus.close()));

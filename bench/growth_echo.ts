@@ -1,11 +1,11 @@
 /**
- * A session that answers, in a process of its own; run by growth.ts.
+ * A session that replies, in a separate process; run by growth.ts.
  *
  * @module
  */
 
 import { openBus } from "../mod.ts";
-import { argumentOfChild, say, words } from "./children.ts";
+import { argumentOfChild, print, words } from "./children.ts";
 
 const home = argumentOfChild<string>();
 const bus = await openBus({
@@ -16,7 +16,7 @@ const bus = await openBus({
 });
 const questions = bus.subscribe("question");
 await questions.ready;
-say("standing");
+print("ready");
 answerAll();
 for await (const _ of words());
 await bus.close();

@@ -1,18 +1,17 @@
 /**
- * Hooks: what an agent waits for at each step, as whole processes, by the command
- * that `mbus install` writes, through the launcher of `deno task install`, run by
- * a shell as agents do.
+ * Hooks: the time an agent waits for its hook, as whole processes. A shell runs
+ * the command that `mbus install` writes, through the launcher of `deno task
+ * install`.
  *
- * Each agent's hook at each event, on a bus that holds nothing but the session and
- * its locks, and on one with 1,000,000 messages over 100 channels and 1,000 locks
- * of others in the same project; beside `deno run --no-config` of an empty file,
- * a hook in Python that does one SQLite insert and nothing else, and the least
- * that a hook in Deno can be: shells, runtime, flags as ours, one look at the bus and
- * one update of a row. All of them take turns, start by start.
+ * Each agent's hook runs at each event, on an empty bus and on a full one: that
+ * has 1,000,000 messages over 100 channels and 1,000 locks of another session in
+ * the project. The baselines are `deno run --no-config` of an empty file, a
+ * Python hook with one SQLite insert, and a minimal Deno hook with our shell and
+ * flags, one look at the bus and one update. They take turns, start by start.
  *
- * "Again" is the edit of a file that the session is editing already, which most
- * edits are; "first" is that of another file each time. No two sessions edit the
- * same file, as whoever meets another has to be told of it.
+ * "Again" edits a file that the session edits already, as most edits do. "First"
+ * edits another file each time. No two sessions edit the same file, because a
+ * hook takes longer to report a conflict.
  *
  * @module
  */
@@ -34,9 +33,9 @@ const WARM_UP_STARTS = 2;
 const MESSAGES = 1_000_000;
 const CHANNELS = 100;
 const LOCKS = 1_000;
-const BAR = { of: "ratio", most: 1.35 } as const;
+const BAR = { of: "ratio", max: 1.35 } as const;
 
-/** What is called, how it is told of, and whether it is held to the bar. */
+/** Each event, its label, and whether the bar judges it. */
 const EVENTS: readonly (readonly [Point, string, boolean])[] = [
   ["before-edit", "before an edit, again", true],
   ["before-edit", "before an edit, first", true],
@@ -47,14 +46,14 @@ const EVENTS: readonly (readonly [Point, string, boolean])[] = [
   ["start", "at a start", false],
 ];
 
-/** A program that takes turns. */
+/** A program that is measured. */
 interface Contestant {
   readonly what: string;
   readonly bar?: typeof BAR;
   start(): Promise<number>;
 }
 
-/** Measures it. */
+/** Measures hooks. */
 export async function benchHook(folder: string): Promise<Finding> {
   const installation = await installed(folder);
   const empty = `${folder}/empty.ts`;
@@ -63,7 +62,7 @@ export async function benchHook(folder: string): Promise<Finding> {
     timeOf(Deno.execPath(), ["run", "--no-config", empty]);
   const rows = await measured(nothing, [
     await pythonHook(folder),
-    await leastHook(folder, installation),
+    await minimalHook(folder, installation),
   ]);
   await using held = new AsyncDisposableStack();
   for (const isFull of [false, true]) {
@@ -87,7 +86,7 @@ export async function benchHook(folder: string): Promise<Finding> {
   return {
     rows,
     contestants: [
-      "a hook: the installed command by a shell; registered, locked, WAL, " +
+      "a hook: the installed command in a shell; registers, locks; WAL, " +
       "synchronous=NORMAL",
       "empty Deno program: does nothing",
       "Python hook: one insert into a bare table, WAL, synchronous=NORMAL",
@@ -95,7 +94,7 @@ export async function benchHook(folder: string): Promise<Finding> {
   };
 }
 
-/** Each contestant and the empty program by turns. */
+/** Measures contestants and the empty program in turns. */
 async function measured(
   nothing: () => Promise<number>,
   contestants: readonly Contestant[],
@@ -133,7 +132,7 @@ async function measured(
 interface Place {
   readonly home: string;
   readonly project: string;
-  /** How many of its files were edited. */
+  /** The number of edited files. */
   edited: number;
 }
 
@@ -149,7 +148,7 @@ async function placeFor(folder: string): Promise<Place> {
   return { home, project: await Deno.realPath(project), edited: 0 };
 }
 
-/** Puts messages and the locks of a session on a bus, which is theirs to end. */
+/** Puts messages and locks on a bus. Returns the bus that holds the locks. */
 async function fill({ home, project }: Place): Promise<MessageBus> {
   const bus = await openBus({ home, session: "others", project });
   await bus.sessions.register();
@@ -175,7 +174,7 @@ async function fill({ home, project }: Place): Promise<MessageBus> {
   return bus;
 }
 
-/** Starts an agent's hook at one point. */
+/** Returns a function that runs an agent's hook and returns its time, in ms. */
 function caller(
   place: Place,
   agent: AgentName,
@@ -184,7 +183,7 @@ function caller(
   { launcher, env: environment }: Installation,
 ): () => Promise<number> {
   const event = agent === "copilot" ? eventAt(agent, point) : undefined;
-  // What opencode's plugin starts is no command of a shell.
+  // opencode's plugin starts the program without a shell.
   const [program, ...args] = agent === "opencode"
     ? [launcher, "hook", agent]
     : ["/bin/sh", "-c", hookCommand(AGENTS[agent], event)];
@@ -231,17 +230,21 @@ bus.execute("INSERT INTO edits VALUES (?, ?)",
   };
 }
 
-async function leastHook(
+async function minimalHook(
   folder: string,
   { env, fragment }: Installation,
 ): Promise<Contestant> {
-  const home = `${folder}/least-home`;
+  const home = `${folder}/minimal-home`;
   await Deno.mkdir(home, { mode: 0o700 });
   {
-    await using bus = await openBus({ home, session: "least", project: null });
+    await using bus = await openBus({
+      home,
+      session: "minimal",
+      project: null,
+    });
     await bus.sessions.register();
   }
-  const program = `${folder}/least.js`;
+  const program = `${folder}/minimal.js`;
   await Deno.writeTextFile(
     program,
     `import { DatabaseSync } from "node:sqlite";
@@ -253,8 +256,8 @@ db.prepare("UPDATE session_registry SET heartbeat_at = ?").run(
 Deno.exit(0);
 `,
   );
-  // The same command, and what it reads, but for the program.
-  const data = `${folder}/least-data`;
+  // The command and its fragment are the installed ones, except the program.
+  const data = `${folder}/minimal-data`;
   await Deno.mkdir(`${data}/message-bus`, { recursive: true });
   await Deno.writeTextFile(
     `${data}/message-bus/hook.sh`,
@@ -265,7 +268,7 @@ Deno.exit(0);
   );
   const command = hookCommand(AGENTS.claude);
   return {
-    what: "the least hook in Deno",
+    what: "a minimal hook in Deno",
     start: () =>
       timeOf(
         "/bin/sh",

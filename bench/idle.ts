@@ -1,13 +1,12 @@
 /**
- * An idle subscriber: what it costs to be on the bus while nobody speaks.
+ * An idle subscriber: the cost of a subscription without messages.
  *
- * Subscribers of the library, from its modules and bundled, and `mbus tail`, as it
- * is installed, wait on one bus for a message that does not come; one of them has
- * the duty to watch for other programs' rows. Beside them, in the same seconds,
- * programs that only sleep, some whose timer does nothing as often as a subscriber
- * looks whether it missed something, the floor: a database and a watch on a file,
- * with no bus around them, and what only loads the library. Processor time is of all
- * threads, over 20 s; each process counts as a round.
+ * Subscribers of the library, from modules and bundled, and an installed `mbus
+ * tail` wait on one bus. One of them is the leader that polls for other programs'
+ * rows. Programs that sleep, programs with an empty timer at the interval of the
+ * safety poll, the floor (a database and a file watch without a bus), and
+ * programs that only load the library run at the same time. Processor time is of
+ * all threads, over 20 s. Each process counts as a round.
  *
  * @module
  */
@@ -28,23 +27,23 @@ const PROCESSES = 3;
 const SETTLE_MS = 4_000;
 const MEASURED_MS = 20_000;
 
-const PROCESSOR_BAR: Bar = { of: "figure", most: 0.2 };
-const MEMORY_BAR: Bar = { of: "figure", most: 45 };
+const PROCESSOR_BAR: Bar = { of: "figure", max: 0.2 };
+const MEMORY_BAR: Bar = { of: "figure", max: 45 };
 const MB_PER_MIB = 1.048576;
 
-/** What the processes of one kind cost. */
+/** The cost of the processes of one kind. */
 interface Cost {
   readonly percent: readonly number[];
   readonly memory: readonly Memory[];
 }
 
-/** Measures it. */
+/** Measures idle processes. Returns no rows unless the system is Linux. */
 export async function benchIdle(folder: string): Promise<Finding> {
   if (!TELLS_PROCESS_COST) return { rows: [], contestants: [] };
   const { launcher } = await installed(folder);
   const home = `${folder}/home`;
   const env = { MBUS_HOME: home, MBUS_SESSION: "tail" };
-  // The first one compiles what those after it find compiled.
+  // The first run fills V8's code cache for the later ones.
   await succeed(
     new Deno.Command(launcher, {
       args: ["tail", "state", "--timeout", "1s"],
@@ -91,24 +90,24 @@ export async function benchIdle(folder: string): Promise<Finding> {
       ...memoryRows("loaded", loaded, { name: "asleep", cost: asleep }),
     ],
     contestants: [
-      "subscriber, bundled subscriber, mbus tail: pushed to, with the safety poll " +
-      "every 250 ms",
+      "subscriber, bundled subscriber, mbus tail: woken by bells, with the safety " +
+      "poll every 250 ms",
       "bundled subscriber: the same program as a bundle in parts, without the " +
-      "client of PostgreSQL, run by the " +
-      `options that mbus tail is run by (${SMALL_MEMORY.join(" ")})`,
-      "asleep: an empty Deno program with one timer that does not come",
+      "PostgreSQL client, run with the " +
+      `options of mbus tail (${SMALL_MEMORY.join(" ")})`,
+      "asleep: an empty Deno program with one timer that does not fire",
       "floor: an empty Deno program with a node:sqlite database in WAL mode, one " +
-      "watched file and a look every 250 ms: what no subscriber can be below",
+      "watched file and a query every 250 ms: the minimum of any subscriber",
       "loaded: a Deno program that loads the library, opens nothing and sleeps: " +
-      "what its modules are",
-      "empty timer: an empty Deno program whose timer does nothing every 250 ms",
+      "the cost of the modules",
+      "empty timer: an empty Deno program with an empty timer every 250 ms",
       "memory: in MB of 1,000,000 bytes; 45 MB are 42.9 MiB",
     ],
   };
 }
 
 /**
- * The subscriber as a bundle in parts, without the client of PostgreSQL; returns the
+ * Bundles the subscriber in parts, without the PostgreSQL client. Returns the
  * program's path.
  */
 async function bundledSubscriber(folder: string): Promise<string> {
@@ -118,7 +117,7 @@ async function bundledSubscriber(folder: string): Promise<string> {
     ...["bundle", "--quiet", "--minify", "--code-splitting"],
     ...["--external", "postgres", "--outdir", folder, script],
   ];
-  // As with an installed program, nobody who runs it has to read it first.
+  // Cached in advance, as an installed program is.
   for (const args of [bundle, ["cache", "--quiet", "--no-config", program]]) {
     await succeed(
       new Deno.Command(Deno.execPath(), {
@@ -132,7 +131,7 @@ async function bundledSubscriber(folder: string): Promise<string> {
   return program;
 }
 
-/** What the processes of several kinds cost, measured in the same seconds. */
+/** Measures the processes of several kinds at the same time. */
 async function costsOf(kinds: readonly (readonly number[])[]): Promise<Cost[]> {
   await pause(SETTLE_MS);
   const meters = kinds.map((pids) =>

@@ -1,8 +1,8 @@
 /**
- * A program that only sleeps, in a process of its own; run by idle.ts.
+ * A program that only sleeps; run by idle.ts.
  *
  * @module
  */
 
-// By then the bench is over, or was killed.
+// By then the bench has ended or was killed.
 setTimeout(() => Deno.exit(), 120_000);

@@ -1,10 +1,10 @@
 /**
- * A program whose timer does nothing four times a second, as often as a
- * subscriber looks whether it missed something; run by idle.ts.
+ * A program with an empty timer at the interval of the safety poll; run by
+ * idle.ts.
  *
  * @module
  */
 
-// By then the bench is over, or was killed.
+// By then the bench has ended or was killed.
 setTimeout(() => Deno.exit(), 120_000);
 setInterval(() => {}, 250);

@@ -1,22 +1,22 @@
 /**
- * The command as people install it, in a folder of the bench's own.
+ * An installation of the command, in the bench's folder.
  *
  * @module
  */
 
 import { HOOK_FRAGMENT } from "../lib/install/agents/config.ts";
 
-/** What was installed. */
+/** An installed command. */
 export interface Installation {
-  /** The launcher. */
+  /** The path of the launcher. */
   readonly launcher: string;
-  /** What the commands of hooks read. */
+  /** The path of the fragment that the commands of hooks read. */
   readonly fragment: string;
-  /** The variables by which such a command finds them. */
+  /** Environment variables by which a hook's command finds both. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Installs the command. */
+/** Installs the command in a folder. */
 export async function installed(folder: string): Promise<Installation> {
   const bin = `${folder}/bin`;
   const data = `${folder}/data`;
@@ -47,7 +47,7 @@ export async function installed(folder: string): Promise<Installation> {
   };
 }
 
-/** Where this runtime keeps what it has loaded. */
+/** Returns the cache folder of this runtime. */
 async function denoDir(): Promise<string> {
   const { stdout } = await succeed(
     new Deno.Command(Deno.execPath(), {
@@ -60,7 +60,11 @@ async function denoDir(): Promise<string> {
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
-/** Runs a command to its end, which must be a good one. */
+/**
+ * Runs a command to its end.
+ *
+ * @throws {Error} If it fails. The message is its stderr.
+ */
 export async function succeed(
   command: Deno.Command,
 ): Promise<Deno.CommandOutput> {

@@ -1,6 +1,6 @@
 /**
- * Locks and tasks in process, against a bare transaction that inserts a row and
- * deletes it again: what any lease that is stored costs at the least.
+ * Locks and tasks in process, against bare statements that insert a row and
+ * delete it, the minimum of any stored lease.
  *
  * @module
  */
@@ -33,13 +33,13 @@ Deno.bench("acquire and release, advisory", { group: "lock" }, async () => {
 Deno.bench("acquire and release, exclusive", { group: "lock" }, async () => {
   await using _ = await bus.locks.acquire("src/a.ts", { type: "exclusive" });
 });
-Deno.bench("acquire what is held", { group: "lock" }, async () => {
+Deno.bench("acquire a held file", { group: "lock" }, async () => {
   await using _ = await bus.locks.acquire("src/held.ts");
 });
 Deno.bench("renew", { group: "lock" }, async () => {
   await held.renew();
 });
-Deno.bench("who holds it", { group: "lock" }, async () => {
+Deno.bench("holders of a file", { group: "lock" }, async () => {
   await bus.locks.holders("src/held.ts");
 });
 

@@ -1,23 +1,23 @@
 /**
- * A session that takes a lock in turns with others, in a process of its own; run
- * by coordination.ts.
+ * A session that takes a lock in turns with others, in a separate process; run by
+ * coordination.ts.
  *
  * @module
  */
 
 import { openBus } from "../mod.ts";
-import { argumentOfChild, say } from "./children.ts";
+import { argumentOfChild, print } from "./children.ts";
 import { pause } from "./clock.ts";
 import { takeTurns } from "./lock_turns.ts";
 
-/** What it is told. */
+/** The argument of the session. */
 export interface LockTask {
   readonly home: string;
   readonly session: string;
   readonly path: string;
-  /** How often it takes the lock. */
+  /** The number of times it takes the lock. */
   readonly turns: number;
-  /** How long it holds it; for ever if it is to be killed. */
+  /** The duration of each hold, in ms; infinite if the bench kills it. */
   readonly holdMs: number;
 }
 
@@ -27,9 +27,9 @@ await bus.sessions.register();
 await takeTurns(
   turns,
   () => bus.locks.acquire(path, { type: "exclusive", waitMs: 60_000 }),
-  async (told) => {
+  async (input) => {
     if (holdMs !== Infinity && holdMs !== null) return await pause(holdMs);
-    say("held");
-    await told.next();
+    print("held");
+    await input.next();
   },
 );

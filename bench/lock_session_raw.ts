@@ -1,8 +1,10 @@
 /**
- * A session that takes a lock in turns with others, by `node:sqlite` and a touch of
- * a file alone, in a process of its own; run by coordination.ts. It is the floor
- * of a lock that is stored in SQLite and handed over by the file system: a row for
- * who holds it, rows for who waits, and nothing that looks whether they live.
+ * A session that takes a lock in turns with others, by `node:sqlite` and touches
+ * of files alone, in a separate process; run by coordination.ts.
+ *
+ * It is the floor of a lock that is stored in SQLite and handed over by the file
+ * system. It stores a row for the holder and one per waiter, and does not check
+ * whether their processes are alive.
  *
  * @module
  */
@@ -13,14 +15,14 @@ import { pause } from "./clock.ts";
 import { FileMesh } from "./file_mesh.ts";
 import { takeTurns } from "./lock_turns.ts";
 
-/** What it is told. */
+/** The argument of the session. */
 export interface RawLockTask {
   readonly folder: string;
   readonly session: number;
   readonly sessions: number;
-  /** How often it takes the lock. */
+  /** The number of times it takes the lock. */
   readonly turns: number;
-  /** How long it holds it. */
+  /** The duration of each hold, in ms. */
   readonly holdMs: number;
 }
 
@@ -54,7 +56,7 @@ const mesh = new FileMesh(
     folder,
     url: "",
     from: "now",
-    hearsAll: false,
+    receivesAll: false,
     options: {},
   },
   () => woken.resolve(),

@@ -1,14 +1,14 @@
 /**
- * Taking a lock in turns with other processes, and telling when; run by
+ * Takes a lock in turns with other processes, and reports the times; run by
  * coordination.ts.
  *
  * @module
  */
 
-import { say, words } from "./children.ts";
+import { print, words } from "./children.ts";
 import { sharedNowMs } from "./clock.ts";
 
-/** One turn: the hold's token, and when it was asked for, had and given back. */
+/** One turn: the hold's token, and the times of its request, grant and release. */
 export type Turn = readonly [
   token: number,
   askedAt: number,
@@ -16,33 +16,33 @@ export type Turn = readonly [
   releasedAt: number,
 ];
 
-/** A lock in hand. */
+/** A held lock. */
 export interface Held {
-  /** The hold's token. */
+  /** The fencing token. */
   readonly token: number;
-  /** Gives it back. */
+  /** Releases the lock. */
   release(): Promise<void> | void;
 }
 
-/** Once told to, takes the lock so often, and says when; `hold` is the holding. */
+/** Waits for a word, takes the lock `turns` times, and prints the turns. */
 export async function takeTurns(
   turns: number,
   take: () => Promise<Held>,
-  hold: (told: AsyncGenerator<string, void>) => Promise<unknown>,
+  hold: (input: AsyncGenerator<string, void>) => Promise<unknown>,
 ): Promise<void> {
-  say("ready");
-  const told = words();
-  await told.next();
+  print("ready");
+  const input = words();
+  await input.next();
   const account: Turn[] = [];
   for (let turn = 0; turn < turns; turn++) {
     const askedAt = sharedNowMs();
     const lock = await take();
     const heldAt = sharedNowMs();
-    await hold(told);
+    await hold(input);
     const releasedAt = sharedNowMs();
     await lock.release();
     account.push([lock.token, askedAt, heldAt, releasedAt]);
   }
-  say(account);
-  await told.next();
+  print(account);
+  await input.next();
 }

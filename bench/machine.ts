@@ -1,21 +1,21 @@
 /**
- * What a benchmark ran on: without that, its figures say nothing.
+ * The machine of a benchmark, without which its figures are meaningless.
  *
  * @module
  */
 
 import { DatabaseSync } from "node:sqlite";
 
-/** A machine, and the programs on it. */
+/** A machine, and its installed programs. */
 export interface Machine {
   readonly system: string;
   readonly kernel: string;
   readonly processor: string;
   readonly cores: number;
   readonly memoryGib: number;
-  /** Processes that wanted to run over the last minute, before the run. */
+  /** The load average of the minute before the run. */
   readonly load: number;
-  /** Program by program, as far as each is installed. */
+  /** Versions of the installed programs, by name. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -30,7 +30,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   "sqlite3 shell": ["sqlite3", "--version"],
 };
 
-/** The machine that this runs on. */
+/** Returns this machine. */
 export async function machineOf(): Promise<Machine> {
   const versions: Record<string, string> = {
     Deno: Deno.version.deno,

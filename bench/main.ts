@@ -1,23 +1,22 @@
 /**
- * The benchmarks, each by one command.
+ * The benchmarks, one command each.
  *
  * ```text
  * deno task bench:gate      the acceptance test; exits with 1 if it is not met
- * deno task bench:matrix    this bus among all ways that were weighed
- * deno task bench:growth    cost as the work grows
- * deno task bench:start     what a command costs as a whole process
+ * deno task bench:matrix    this bus among its rivals
+ * deno task bench:growth    costs as messages, locks and sessions grow
+ * deno task bench:start     the cost of a command as a whole process
  * deno task bench           delivery, hooks, publishing, idling, coordination
- * deno task bench:pages     the pages anew, from the results as they stand
+ * deno task bench:pages     renders the pages from the results
  * ```
  *
- * With `--quick` each is short and writes into `dist/benchmarks`, as a short run
- * proves nothing; else into `docs/benchmarks`, or `--out DIR`. `--json` prints
- * what was judged as JSON.
+ * Results go to `docs/benchmarks`, or to `--out DIR`. `--quick` is short and
+ * writes to `dist/benchmarks`, because a short run proves nothing. `--json`
+ * prints the verdicts as JSON.
  *
- * What counts is the ratio to what took turns within the same run. Except for
- * the gate's, bars are reported, not asserted, as a machine may be busy: it
- * exits with 1 only if something could not run. Everything is made in a
- * temporary folder and removed.
+ * A figure counts as a ratio to a contestant of the same run. Only the gate's
+ * bars fail a run, because a machine may be busy. Otherwise it exits with 1 only
+ * if a benchmark could not run. It works in a temporary folder, and removes it.
  *
  * @module
  */
@@ -42,10 +41,10 @@ import { endServers } from "./servers.ts";
 import { benchStart } from "./start.ts";
 import { availability } from "../tests/postgres/server.ts";
 
-// A task takes less than ten; busy machines get some more.
+// A task takes less than 10 min. Busy machines get more.
 const TASK_MINUTES_MAX = 15;
 
-/** What writes a result and a page. */
+/** Benchmarks that write a result and a page. */
 const TASKS: Readonly<Record<Task, (run: Run) => Promise<Outcome>>> = {
   gate: benchGate,
   matrix: benchMatrix,
@@ -53,7 +52,7 @@ const TASKS: Readonly<Record<Task, (run: Run) => Promise<Outcome>>> = {
   start: benchStart,
 };
 
-/** What only prints. */
+/** Benchmarks that only print. */
 const BENCHES: Readonly<
   Record<string, (folder: string) => Promise<Finding>>
 > = {
@@ -62,7 +61,7 @@ const BENCHES: Readonly<
   publish: benchPublish,
   idle: benchIdle,
   coordination: benchCoordination,
-  // Where there is no server to be started, the others still run.
+  // Absent where PostgreSQL is not installed.
   ...(availability.ignore ? {} : { postgres: benchPostgres }),
 };
 
@@ -81,7 +80,7 @@ async function main(): Promise<number> {
   );
   if (unknown !== undefined) {
     console.error(
-      `Cannot run "${unknown}": the benchmarks are ` +
+      `Cannot run "${unknown}": it is not a benchmark. Use one of ` +
         `${Object.keys({ ...TASKS, ...BENCHES }).join(", ")}.`,
     );
     return 2;
@@ -109,7 +108,8 @@ async function main(): Promise<number> {
       const run = new Run(name, place, values.quick);
       const late = setTimeout(() => {
         console.error(
-          `${name} is stuck: it is ended after ${TASK_MINUTES_MAX} min`,
+          `Cannot finish ${name}: it has run for ${TASK_MINUTES_MAX} min. ` +
+            "Run it on an idle machine.",
         );
         end(1);
       }, TASK_MINUTES_MAX * 60_000);
@@ -119,7 +119,7 @@ async function main(): Promise<number> {
           : await runBench(name, run);
         report(run, machine, remarks, values.json);
       } catch (error) {
-        console.error(`${name} could not run: ${(error as Error).message}`);
+        console.error(`Cannot run ${name}: ${(error as Error).message}`);
         failures++;
       }
       clearTimeout(late);
@@ -138,7 +138,7 @@ async function main(): Promise<number> {
 
 const REMOVE_TRIES_MAX = 50;
 
-/** Removes it, although what was just killed may write its last there. */
+/** Removes a folder. Retries, because a killed process may still write there. */
 function removeFolder(folder: string): void {
   for (let tries = 1;; tries++) {
     try {
@@ -201,7 +201,7 @@ function report(
   const { system, cores, versions, load } = machine;
   console.log(
     `Deno ${versions.Deno}, ${system}, ${cores} cores, load ` +
-      `${load.toFixed(1)}; medians of rounds (least–most)\n`,
+      `${load.toFixed(1)}; medians of rounds (min–max)\n`,
   );
   console.log(tableOf(verdicts));
   console.log(`\n${remarks.join("\n")}`);

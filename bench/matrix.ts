@@ -1,16 +1,16 @@
 /**
- * The matrix: every way that was weighed, under the same workload.
+ * The matrix: every contestant under the same workload.
  *
- * Sessions, each a process, publish 100 messages a second together, each to one
- * other session, and then each to all others; with 1 reader, 10, 50 and 100
- * sessions. Then one session floods another in the fastest way that each
- * contestant has. Then a sender is killed right after an acknowledgement, with
- * its reader there; and with its reader away, and the server, if there is one,
- * killed and started anew.
+ * Sessions, each a process, publish 100 messages a second together, first each to
+ * one other session and then each to all others, with 1 reader, 10, 50 and 100
+ * sessions. Then one session floods another by the contestant's fastest call.
  *
- * Times are from the start of publishing to the reader's callback, as that is
- * what all have in common. Fleets of ten take turns in several rounds; of the
- * others there is one each, so that all of it takes less than ten minutes.
+ * Then a sender is killed right after an acknowledgement, with its reader
+ * connected. Then the reader is absent, and a server is killed and restarted too.
+ *
+ * Times are from the start of publishing to the reader's callback, because every
+ * contestant has both. Fleets of ten run several rounds and the others one, so
+ * that the matrix takes less than ten minutes.
  *
  * @module
  */
@@ -24,11 +24,11 @@ import {
   SQLITE_FILE_WATCH,
 } from "./contestants.ts";
 import {
-  CannotTakePartError,
+  ContestantError,
+  type Deliveries,
   Fleet,
-  standing,
   startSession,
-  type Talked,
+  untilReady,
 } from "./fleet.ts";
 import { distributionOf, spreadOf } from "./quantiles.ts";
 import { type Row, short } from "./report.ts";
@@ -45,14 +45,14 @@ import type { Audience } from "./workload.ts";
 
 const MESSAGES_PER_SECOND = 100;
 
-/** A number of sessions, and how often each contestant has its turn with it. */
+/** A number of sessions, and its rounds. */
 interface Size {
   readonly sessions: number;
   readonly rounds: number;
   readonly measuredMs: number;
 }
 
-// With one session a second process only talks to it.
+// With one session, a second process reads its messages.
 const FULL: readonly Size[] = [
   { sessions: 1, rounds: 1, measuredMs: 1_000 },
   { sessions: 10, rounds: 3, measuredMs: 1_300 },
@@ -65,8 +65,8 @@ const QUICK: readonly Size[] = [
 ];
 
 const AUDIENCES: readonly Audience[] = ["one", "all"];
-// Who has spoken a few times only still has most of the program to compile: they warm
-// up three times as often as they are measured, and many, who speak seldom, for longer.
+// V8 compiles most of the program during the first messages, so sessions publish
+// three times as fast in the warm-up. Many sessions publish rarely and need longer.
 const WARM_UP_PACE = 3;
 const WARM_UP_MS = 400;
 const WARM_UP_MS_OF_MANY = 1_000;
@@ -79,38 +79,38 @@ const FLOOD_ROUNDS = 3;
 const KILL_AFTER = 100;
 const RECOVERY_MS_MAX = 2_000;
 
-// The queue of Deno KV is looked at by other processes about once a minute.
+// Other processes poll Deno KV's queue about once a minute.
 const KV_MESSAGES = 20;
 const KV_MS_MAX = 75_000;
 
-/** What one contestant came to. */
+/** The results of one contestant. */
 interface Entry {
   readonly contestant: Contestant;
-  /** Rounds by number of sessions and audience. */
-  readonly talked: Map<string, Talked[]>;
-  /** Messages/s that were acknowledged, and that arrived, by round. */
+  /** Rounds, by the key of {@linkcode keyOf}. */
+  readonly deliveries: Map<string, Deliveries[]>;
+  /** Acknowledged and arrived messages a second, by round. */
   readonly acknowledged: number[];
   readonly arrived: number[];
   survivesKill?: boolean;
   replays?: boolean;
-  /** Why it is not there. */
+  /** The reason why it has no results. */
   missing?: string;
-  /** What it could not do any more. */
-  gaveUp?: string;
+  /** The step that failed after other results. */
+  failedStep?: string;
 }
 
-/** Measures it. */
+/** Measures the matrix. */
 export async function benchMatrix(run: Run): Promise<Outcome> {
   const sizes = run.quick ? QUICK : FULL;
   const entries = CONTESTANTS.map((contestant): Entry => ({
     contestant,
-    talked: new Map(),
+    deliveries: new Map(),
     acknowledged: [],
     arrived: [],
     ...(contestant.module === undefined && { missing: contestant.remark }),
   }));
   const queue = entries.find(({ contestant }) => contestant.slow)!;
-  // It waits for a minute, and costs the others next to nothing.
+  // In the background, because it waits for a minute and uses little processor.
   const queued = run.quick
     ? Promise.resolve(
       void (queue.missing = "takes a minute: not in a quick run"),
@@ -119,39 +119,39 @@ export async function benchMatrix(run: Run): Promise<Outcome> {
   const measured = entries.filter((entry) => entry !== queue);
   await measureKeeping(run, measured);
   await measureFloods(run, measured);
-  await measureTalk(run, measured, sizes);
+  await measureDelivery(run, measured, sizes);
   run.progress(`waiting for ${queue.contestant.label}`);
   await queued;
   run.judge(rowsOf(entries, sizes));
   return outcomeOf(entries, sizes);
 }
 
-/** Does something with a contestant, unless it turns out that it can't. */
+/** Runs a step of a contestant, unless the contestant cannot run here. */
 async function attempt(
   run: Run,
   entry: Entry,
   what: string,
   work: () => Promise<void>,
 ): Promise<void> {
-  if ((entry.missing ?? entry.gaveUp) !== undefined) return;
+  if ((entry.missing ?? entry.failedStep) !== undefined) return;
   run.progress(`${what}: ${entry.contestant.label}`);
   try {
     await work();
   } catch (error) {
     if (
       !(error instanceof ServerMissingError ||
-        error instanceof CannotTakePartError)
+        error instanceof ContestantError)
     ) throw error;
-    // What it has done so far stands.
+    // Earlier results stay.
     if (entry.acknowledged.length === 0) entry.missing = error.message;
-    else entry.gaveUp = `${what}: ${error.message}`;
+    else entry.failedStep = `${what}: ${error.message}`;
     run.progress(
-      `${entry.contestant.label} cannot take part: ${error.message}`,
+      `${entry.contestant.label} cannot run: ${error.message}`,
     );
   }
 }
 
-async function measureTalk(
+async function measureDelivery(
   run: Run,
   entries: readonly Entry[],
   sizes: readonly Size[],
@@ -162,40 +162,45 @@ async function measureTalk(
       for (const entry of order) {
         const what = `${size.sessions} sessions, round ${round + 1} of ` +
           size.rounds;
-        await attempt(run, entry, what, () => talk(run, entry, size, round));
+        await attempt(
+          run,
+          entry,
+          what,
+          () => measureSize(run, entry, size, round),
+        );
       }
     }
   }
 }
 
-async function talk(
+async function measureSize(
   run: Run,
-  { contestant, talked }: Entry,
+  { contestant, deliveries }: Entry,
   { sessions, measuredMs }: Size,
   round: number,
 ): Promise<void> {
   const alone = sessions === 1;
-  const talkers = alone ? 1 : sessions;
+  const publishers = alone ? 1 : sessions;
   await using fleet = await Fleet.start(contestant, {
     folder: `${run.folder}/${contestant.name}-${sessions}-${round}`,
     sessions: alone ? 2 : sessions,
   });
-  const messagesPerSecond = MESSAGES_PER_SECOND / talkers;
+  const messagesPerSecond = MESSAGES_PER_SECOND / publishers;
   const many = sessions >= MANY;
   for (const audience of alone ? ["one"] as const : AUDIENCES) {
     const key = keyOf(sessions, audience);
-    // Many that speak to all have more to do than they can as it is, and are warm.
+    // Many sessions that publish to all are saturated already.
     const pace = many && audience === "all" ? 1 : WARM_UP_PACE;
-    const result = await fleet.talk({
+    const result = await fleet.run({
       audience,
-      talkers,
+      publishers,
       messagesPerSecond,
       warmUpMs: many && audience === "one" ? WARM_UP_MS_OF_MANY : WARM_UP_MS,
       warmUpMessagesPerSecond: pace * messagesPerSecond,
       measuredMs,
       settleMs: SETTLE_MS,
     });
-    talked.set(key, [...talked.get(key) ?? [], result]);
+    deliveries.set(key, [...deliveries.get(key) ?? [], result]);
   }
 }
 
@@ -223,11 +228,11 @@ async function flood(
   await using fleet = await Fleet.start(contestant, {
     folder: `${run.folder}/${contestant.name}-flood-${round}`,
     sessions: 2,
-    hearsAll: false,
+    receivesAll: false,
   });
   const messages = run.quick ? FLOOD_MESSAGES / 10 : FLOOD_MESSAGES;
   const { batch } = contestant;
-  // What is done for the first time takes longer.
+  // The first flood warms up.
   await floodOnce(fleet, batch * 2, batch);
   const rates = await floodOnce(fleet, messages, batch);
   acknowledged.push(rates.acknowledged);
@@ -270,7 +275,7 @@ async function measureKeeping(
   }
 }
 
-/** Whether a reader gets all that a sender was acknowledged before its death. */
+/** Returns whether a reader gets all messages acknowledged before a sender's kill. */
 async function survivesKill(
   contestant: Contestant,
   folder: string,
@@ -279,20 +284,20 @@ async function survivesKill(
   await Deno.mkdir(folder, { mode: 0o700 });
   await using server = await serverOf(contestant, folder);
   const url = server?.url ?? "";
-  const seat = { sessions: 2, folder, url, hearsAll: false };
-  await using reader = startSession(contestant, { ...seat, session: 1 });
-  await standing(reader);
-  await using sender = startSession(contestant, { ...seat, session: 0 });
-  await standing(sender);
+  const config = { sessions: 2, folder, url, receivesAll: false };
+  await using reader = startSession(contestant, { ...config, session: 1 });
+  await untilReady(reader);
+  await using sender = startSession(contestant, { ...config, session: 0 });
+  await untilReady(sender);
   for (const each of [reader, sender]) {
     await order(each, { do: "join" });
     await each.next();
   }
   const acknowledged = await killAfterAcknowledgement(sender);
-  return await hearsAll(reader, acknowledged, recoveryMs);
+  return await receivesAll(reader, acknowledged, recoveryMs);
 }
 
-/** Whether one that was away gets what was acknowledged before all died. */
+/** Returns whether an absent reader later gets all acknowledged messages. */
 async function replays(
   contestant: Contestant,
   folder: string,
@@ -301,25 +306,25 @@ async function replays(
   await Deno.mkdir(folder, { mode: 0o700 });
   await using server = await serverOf(contestant, folder);
   const url = server?.url ?? "";
-  const seat = { sessions: 2, folder, url, hearsAll: false };
+  const config = { sessions: 2, folder, url, receivesAll: false };
   let acknowledged: number;
   {
-    await using sender = startSession(contestant, { ...seat, session: 0 });
-    await standing(sender);
+    await using sender = startSession(contestant, { ...config, session: 0 });
+    await untilReady(sender);
     await order(sender, { do: "join" });
-    // Who needs its reader to be there cannot even join.
+    // A contestant that needs a connected reader cannot join.
     const { joined } = await sender.next<{ joined: boolean }>();
     if (!joined) return false;
     acknowledged = await killAfterAcknowledgement(sender);
   }
   await server?.crash();
   await using reader = startSession(contestant, {
-    ...seat,
+    ...config,
     session: 1,
     from: "start",
   });
-  await standing(reader);
-  return await hearsAll(reader, acknowledged, recoveryMs);
+  await untilReady(reader);
+  return await receivesAll(reader, acknowledged, recoveryMs);
 }
 
 async function serverOf(
@@ -330,10 +335,10 @@ async function serverOf(
 }
 
 async function order(child: Child, order: unknown): Promise<void> {
-  await child.tell(JSON.stringify(order));
+  await child.write(JSON.stringify(order));
 }
 
-/** The number of the last message that was acknowledged. */
+/** Kills a sender. Returns the number of its last acknowledged message. */
 async function killAfterAcknowledgement(sender: Child): Promise<number> {
   await order(sender, { do: "count", to: 1 });
   let last = -1;
@@ -342,23 +347,23 @@ async function killAfterAcknowledgement(sender: Child): Promise<number> {
   return last;
 }
 
-async function hearsAll(
+async function receivesAll(
   reader: Child,
   last: number,
   withinMs: number,
 ): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    await order(reader, { do: "tell" });
-    const heard = new Set(await reader.next<number[]>());
+    await order(reader, { do: "received" });
+    const received = new Set(await reader.next<number[]>());
     let all = true;
-    for (let number = 0; number <= last; number++) all &&= heard.has(number);
+    for (let number = 0; number <= last; number++) all &&= received.has(number);
     if (all || performance.now() > deadline) return all;
     await pause(50);
   }
 }
 
-/** Deno KV's queue: what takes a second elsewhere takes it a minute. */
+/** Measures Deno KV's queue, whose deliveries take up to a minute. */
 async function measureQueue(run: Run, entry: Entry): Promise<void> {
   const { contestant } = entry;
   const place = `${run.folder}/${contestant.name}`;
@@ -368,15 +373,15 @@ async function measureQueue(run: Run, entry: Entry): Promise<void> {
         folder: `${place}-1`,
         sessions: 2,
       });
-      const talked = await fleet.talk({
+      const deliveries = await fleet.run({
         audience: "one",
-        talkers: 1,
+        publishers: 1,
         messagesPerSecond: 10,
         warmUpMs: 0,
         measuredMs: KV_MESSAGES * 100,
         settleMs: KV_MS_MAX,
       });
-      entry.talked.set(keyOf(1, "one"), [talked]);
+      entry.deliveries.set(keyOf(1, "one"), [deliveries]);
     }),
     attempt(run, entry, "kill -9, in the background", async () => {
       entry.survivesKill = await survivesKill(
@@ -398,10 +403,10 @@ function rowsOf(entries: readonly Entry[], sizes: readonly Size[]): Row[] {
     sessions: number,
     audience: Audience,
     quantile: "p50" | "p99",
-    times: (talked: Talked) => readonly number[],
+    times: (deliveries: Deliveries) => readonly number[],
   ) =>
-    (entry.talked.get(keyOf(sessions, audience)) ?? [])
-      .map((talked) => distributionOf(times(talked))[quantile]);
+    (entry.deliveries.get(keyOf(sessions, audience)) ?? [])
+      .map((deliveries) => distributionOf(times(deliveries))[quantile]);
   const reaches = [
     [10, "one", 1],
     [10, "all", 2],
@@ -422,13 +427,13 @@ function rowsOf(entries: readonly Entry[], sizes: readonly Size[]): Row[] {
   });
   return [
     ...reaches.filter(([sessions]) => present.has(sessions)).map((
-      [sessions, audience, most],
+      [sessions, audience, max],
     ): Row => ({
       bench: "matrix",
       what: `p99 from the commit, to ${audience} of ${sessions}`,
       unit: "ms",
       rounds: quantileOf(bus, sessions, audience, "p99", (t) => t.fromCommit),
-      bar: { of: "figure", most },
+      bar: { of: "figure", max },
       ...baselineOf(
         rivals("sockets"),
         (entry) =>
@@ -449,7 +454,7 @@ function rowsOf(entries: readonly Entry[], sizes: readonly Size[]): Row[] {
         what: `p99 from the start, to ${audience} of 10`,
         unit: "ms",
         rounds: quantileOf(bus, 10, audience, "p99", (t) => t.fromStart),
-        bar: { of: "ratio", most: 1 },
+        bar: { of: "ratio", max: 1 },
         ...baselineOf(
           rivals(name),
           (entry) => quantileOf(entry, 10, audience, "p99", (t) => t.fromStart),
@@ -467,7 +472,7 @@ function rowsOf(entries: readonly Entry[], sizes: readonly Size[]): Row[] {
       what: "publishing many, acknowledged",
       unit: "/s",
       rounds: bus.acknowledged,
-      bar: { of: "ratio", least: 1 },
+      bar: { of: "ratio", min: 1 },
       ...baselineOf(rivals(name), (entry) => entry.acknowledged),
     })),
   ].filter(({ rounds }) => rounds.length > 0);
@@ -482,8 +487,8 @@ function baselineOf(
 }
 
 function outcomeOf(entries: readonly Entry[], sizes: readonly Size[]): Outcome {
-  const measured = entries.filter(({ talked }) => talked.size > 0);
-  const inFleets = measured.filter(({ talked }) => talked.size > 1);
+  const measured = entries.filter(({ deliveries }) => deliveries.size > 0);
+  const inFleets = measured.filter(({ deliveries }) => deliveries.size > 1);
   const largest = sizes.at(-1)!.sessions;
   const charts: Chart[] = [
     ...sizes.flatMap(({ sessions }) =>
@@ -498,22 +503,24 @@ function outcomeOf(entries: readonly Entry[], sizes: readonly Size[]): Outcome {
       title: audience === "one"
         ? "From publishing to callback, to one of ten"
         : "From publishing to callback, to all of ten",
-      caption: "Each point: so many percent of the messages were in the " +
-        "reader's hands within that time.",
+      caption: "Each point is the time within which that percentage of " +
+        "messages reached the reader's callback.",
       x: { label: "percentile", scale: "percentile" },
       y: { label: "ms", scale: "log" },
-      lines: inFleets.map(({ contestant, talked }) => ({
+      lines: inFleets.map(({ contestant, deliveries }) => ({
         name: contestant.label,
         own: contestant === BUS,
         points: percentilePoints(
-          (talked.get(keyOf(10, audience)) ?? []).flatMap((t) => t.fromStart),
+          (deliveries.get(keyOf(10, audience)) ?? []).flatMap((t) =>
+            t.fromStart
+          ),
         ),
       })),
     })),
     barsOf(
       "throughput",
       "Publishing many, acknowledged",
-      "One session floods another in its fastest way that acknowledges; every " +
+      "One session floods another by the fastest call that acknowledges. Every " +
         "message arrived.",
       "messages/s",
       "log",
@@ -527,14 +534,14 @@ function outcomeOf(entries: readonly Entry[], sizes: readonly Size[]): Outcome {
       "log",
       inFleets.map((entry) => [
         entry,
-        (entry.talked.get(keyOf(largest, "one")) ?? [])
+        (entry.deliveries.get(keyOf(largest, "one")) ?? [])
           .map(({ cost }) => cost.processorPercent),
       ]),
     ),
   ];
   return {
     title: "The matrix",
-    about: "Every way that was weighed, under the same workload: " +
+    about: "All contestants under the same workload: " +
       `${MESSAGES_PER_SECOND} messages a second among 1 to ${largest} ` +
       "sessions, each a process.",
     charts,
@@ -543,30 +550,29 @@ function outcomeOf(entries: readonly Entry[], sizes: readonly Size[]): Outcome {
       ...AUDIENCES.map((audience) => latencyTable(entries, sizes, audience)),
       costTable(inFleets, sizes),
     ],
-    contestants: entries.map(({ contestant, missing, gaveUp }) => ({
+    contestants: entries.map(({ contestant, missing, failedStep }) => ({
       ...contestant,
-      remark: missing ?? gaveUp ?? contestant.remark,
+      remark: missing ?? failedStep ?? contestant.remark,
     })),
     notes: [
-      ...lostTo(entries),
-      "Times are from the start of publishing to the reader's callback: what " +
-      "this bus, Redis or NATS store, they store within that time.",
+      ...rivalsAhead(entries),
+      "Times are from the start of publishing to the reader's callback. They " +
+      "include storage where this bus, Redis or NATS store messages.",
       "Survives kill -9: the sender was killed right after an acknowledgement, " +
-      "and its reader, who was there, got all that was acknowledged. Replay: " +
-      "the reader was away, the sender was killed, the server too and started " +
-      "anew; then the reader came and asked for all.",
-      "A reader that is woken for every message of 100 a second to 100 " +
-      "sessions makes 10,000 deliveries a second: who cannot keep up is told " +
-      "by what did not come within 0.5 s.",
+      "and its connected reader got every acknowledged message. Replay: the " +
+      "reader was absent, the sender was killed, and the server was killed and " +
+      "restarted; then the reader connected and read from the start.",
+      "100 messages a second to 100 sessions are 10,000 deliveries a second. " +
+      "Late deliveries, after 0.5 s, show a contestant that cannot keep up.",
     ],
   };
 }
 
-/** Who is ahead, by how much, and why. */
-function lostTo(entries: readonly Entry[]): string[] {
-  const p50Of = ({ talked }: Entry, audience: Audience) =>
+/** Returns a note on each rival with better figures, with the reason. */
+function rivalsAhead(entries: readonly Entry[]): string[] {
+  const p50Of = ({ deliveries }: Entry, audience: Audience) =>
     medianOf(
-      (talked.get(keyOf(10, audience)) ?? [])
+      (deliveries.get(keyOf(10, audience)) ?? [])
         .filter(({ fromStart }) => fromStart.length > 0)
         .map(({ fromStart }) => distributionOf(fromStart).p50),
     );
@@ -596,8 +602,8 @@ function rangesOf(
   sessions: number,
   audience: Audience,
 ): Chart {
-  const rows = entries.flatMap(({ contestant, talked }) => {
-    const rounds = talked.get(keyOf(sessions, audience)) ?? [];
+  const rows = entries.flatMap(({ contestant, deliveries }) => {
+    const rounds = deliveries.get(keyOf(sessions, audience)) ?? [];
     if (rounds.every(({ fromStart }) => fromStart.length === 0)) return [];
     const all = rounds.map(({ fromStart }) => distributionOf(fromStart));
     return [{
@@ -607,7 +613,7 @@ function rangesOf(
       p99: spreadOf(all.map(({ p99 }) => p99)).median,
     }];
   });
-  const whom = sessions === 1
+  const recipients = sessions === 1
     ? "one session"
     : audience === "one"
     ? `one of ${sessions} sessions`
@@ -615,7 +621,7 @@ function rangesOf(
   return {
     kind: "ranges",
     name: sessions === 1 ? "latency-1" : `latency-${audience}-${sessions}`,
-    title: `From publishing to callback, to ${whom}`,
+    title: `From publishing to callback, to ${recipients}`,
     caption: "From the median to the 99th percentile; medians of the rounds.",
     label: "ms",
     rows: rows.toSorted((a, b) => a.p50 - b.p50),
@@ -636,11 +642,11 @@ function fanOutOf(
     caption: "From publishing to callback, 100 messages a second among all.",
     x: { label: "sessions", scale: "log" },
     y: { label: "ms", scale: "log" },
-    lines: entries.map(({ contestant, talked }) => ({
+    lines: entries.map(({ contestant, deliveries }) => ({
       name: contestant.label,
       own: contestant === BUS,
       points: sizes.flatMap(({ sessions }) => {
-        const rounds = (talked.get(keyOf(sessions, audience)) ?? [])
+        const rounds = (deliveries.get(keyOf(sessions, audience)) ?? [])
           .filter(({ fromStart }) => fromStart.length > 0)
           .map(({ fromStart }) => distributionOf(fromStart).p99);
         return rounds.length === 0
@@ -668,12 +674,12 @@ function barsOf(
     scale,
     rows: entries.filter(([, rounds]) => rounds.length > 0)
       .map(([{ contestant }, rounds]) => {
-        const { median, least, most } = spreadOf(rounds);
+        const { median, min, max } = spreadOf(rounds);
         return {
           name: contestant.label,
           own: contestant === BUS,
           value: median,
-          spread: [least, most] as const,
+          spread: [min, max] as const,
         };
       }).toSorted((a, b) => b.value - a.value),
   };
@@ -681,8 +687,8 @@ function barsOf(
 
 function summaryTable(entries: readonly Entry[]): Table {
   return {
-    title: "All ways at a glance",
-    caption: "With ten sessions; messages/s from one session to another.",
+    title: "All contestants at a glance",
+    caption: "Ten sessions; messages/s are from one session to another.",
     columns: [
       "",
       "to one p50 ms",
@@ -698,13 +704,13 @@ function summaryTable(entries: readonly Entry[]): Table {
       "beside the sessions",
     ],
     rows: entries.map((entry): Cell[] => {
-      const { contestant, missing, talked } = entry;
+      const { contestant, missing, deliveries } = entry;
       if (missing !== undefined) {
         return [contestant.label, missing, ...Array(10).fill(null)];
       }
-      const alone = !talked.has(keyOf(10, "one"));
+      const alone = !deliveries.has(keyOf(10, "one"));
       const [one, all] = AUDIENCES.map((audience) =>
-        talked.get(keyOf(alone ? 1 : 10, audience)) ?? []
+        deliveries.get(keyOf(alone ? 1 : 10, audience)) ?? []
       );
       return [
         alone ? `${contestant.label}, one session` : contestant.label,
@@ -722,7 +728,7 @@ function summaryTable(entries: readonly Entry[]): Table {
   };
 }
 
-function latencyCells(rounds: readonly Talked[]): Cell[] {
+function latencyCells(rounds: readonly Deliveries[]): Cell[] {
   const all = rounds.filter(({ fromStart }) => fromStart.length > 0)
     .map(({ fromStart }) => distributionOf(fromStart));
   return [
@@ -745,7 +751,7 @@ function latencyTable(
   );
   return {
     title: audience === "one" ? "To one, ms" : "To all, ms",
-    caption: "What did not come within 0.5 s counts as late.",
+    caption: "A delivery after more than 0.5 s counts as late.",
     columns: [
       "",
       ...shown.flatMap(({ sessions }) => [
@@ -755,12 +761,12 @@ function latencyTable(
         "late %",
       ]),
     ],
-    rows: entries.filter(({ talked }) => talked.size > 1).map((
-      { contestant, talked },
+    rows: entries.filter(({ deliveries }) => deliveries.size > 1).map((
+      { contestant, deliveries },
     ) => [
       contestant.label,
       ...shown.flatMap(({ sessions }) => {
-        const rounds = talked.get(keyOf(sessions, audience)) ?? [];
+        const rounds = deliveries.get(keyOf(sessions, audience)) ?? [];
         const came = rounds.filter(({ fromStart }) => fromStart.length > 0);
         return [
           ...latencyCells(rounds),
@@ -777,7 +783,7 @@ function latencyTable(
 function costTable(entries: readonly Entry[], sizes: readonly Size[]): Table {
   const shown = sizes.filter(({ sessions }) => sessions > 1);
   return {
-    title: "What all sessions and the server cost",
+    title: "Cost of all sessions and the server",
     columns: [
       "",
       ...shown.flatMap(({ sessions }) => [
@@ -786,11 +792,13 @@ function costTable(entries: readonly Entry[], sizes: readonly Size[]): Table {
         "private MiB",
       ]),
     ],
-    rows: entries.map(({ contestant, talked }) => [
+    rows: entries.map(({ contestant, deliveries }) => [
       contestant.label,
       ...shown.flatMap(({ sessions }) => {
         const [one, all] = AUDIENCES.map((audience) =>
-          (talked.get(keyOf(sessions, audience)) ?? []).map(({ cost }) => cost)
+          (deliveries.get(keyOf(sessions, audience)) ?? []).map(({ cost }) =>
+            cost
+          )
         );
         return [
           medianOf(one.map(({ processorPercent }) => processorPercent)),

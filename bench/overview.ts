@@ -90,16 +90,18 @@ function linesOf(
 }
 
 function gateLines(verdicts: readonly Verdict[]): string[] {
-  return ["one", "nine"].flatMap((whom) => {
+  return ["one", "nine"].flatMap((recipients) => {
     const p50 = verdicts.find(({ what }) =>
-      what === `to ${whom}, from the commit, p50`
+      what === `to ${recipients}, from the commit, p50`
     );
     const p99 = verdicts.find(({ what }) =>
-      what === `to ${whom}, from the commit, p99`
+      what === `to ${recipients}, from the commit, p99`
     );
     if (p50?.ratio === undefined || p99?.ratio === undefined) return [];
     return [
-      `A message to ${whom} of ten sessions takes ${times(p50)} (p50) and ` +
+      `A message to ${recipients} of ten sessions takes ${
+        times(p50)
+      } (p50) and ` +
       `${times(p99)} (p99) of what bare SQLite with a mesh of sockets takes: ` +
       `${short(p50.figure.median)} and ${short(p99.figure.median)} ms from ` +
       "commit to callback",

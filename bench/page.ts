@@ -1,5 +1,5 @@
 /**
- * The page of a result: one HTML file that needs nothing beside it.
+ * The page of a result: one self-contained HTML file.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { COLOURS, svgOf } from "./charts.ts";
 import { barText, short, spread, type Verdict } from "./report.ts";
 import type { Cell, Chart, Result, Table } from "./result.ts";
 
-/** The page. */
+/** Returns the page of a result, as HTML. */
 export function pageOf(result: Result): string {
   const { title, about, quick, command, date, seconds, machine } = result;
   const { verdicts, charts, tables, contestants, notes } = result;
@@ -31,7 +31,7 @@ ${STYLE}
 <p class="run"><code>${escape(command)}</code> · ${date.slice(0, 10)} · ${
     minutes(seconds)
   } · ${escape(machineText(machine))}</p>
-${quick ? `<p class="quick">A quick run: it proves nothing.</p>` : ""}
+${quick ? `<p class="quick">A quick run, which proves nothing.</p>` : ""}
 </header>
 <main>
 ${verdicts.length > 0 ? verdictsSection(verdicts) : ""}
@@ -40,7 +40,7 @@ ${charts.map(figure).join("\n")}
 </section>
 ${tables.map(tableSection).join("\n")}
 <section>
-<h2>Who was measured</h2>
+<h2>Contestants</h2>
 <dl>
 ${
     contestants.map(({ label, durability, remark }) =>
@@ -104,7 +104,7 @@ function verdictsSection(verdicts: readonly Verdict[]): string {
   return `<section>
 <h2>${met} of ${judged.length} bars met</h2>
 <div class="scroll"><table>
-<tr><th colspan="2"></th><th>this bus</th><th>bar</th><th>ratio</th><th>beside it</th></tr>
+<tr><th colspan="2"></th><th>this bus</th><th>bar</th><th>ratio</th><th>baseline</th></tr>
 ${
     judged.map((verdict) => {
       const { what, unit, figure, baseline, ratio, met } = verdict;
@@ -148,7 +148,7 @@ ${rows.map(tableRow).join("\n")}
 function tableRow(cells: readonly Cell[]): string {
   const [first, second, ...rest] = cells;
   const own = typeof first === "string" && first.startsWith("this bus");
-  // Who is not there says why, in place of figures.
+  // A contestant without figures has the reason in their place.
   const explains = typeof second === "string" &&
     rest.every((cell) => cell === null);
   return `<tr${own ? ' class="own"' : ""}>${
@@ -175,7 +175,7 @@ function sign(good: boolean): string {
   return good ? '<span class="yes">✓</span>' : '<span class="no">✗</span>';
 }
 
-/** A machine in a few words. */
+/** Returns a one-line description of a machine. */
 export function machineText(
   { system, cores, processor, memoryGib, versions, load }: Result["machine"],
 ): string {

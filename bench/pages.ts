@@ -1,14 +1,14 @@
 /**
- * Results on disk: the JSON, its page, its charts and the overview.
+ * Result files: the JSON, its page, its charts and the overview.
  *
  * ```text
- * docs/benchmarks/‹task›.json          what was measured
- * docs/benchmarks/‹task›.html          its page, by itself
+ * docs/benchmarks/‹task›.json          the result
+ * docs/benchmarks/‹task›.html          its page
  * docs/benchmarks/‹task›-‹chart›.svg   its charts
- * docs/benchmarks/README.md            all of them at a glance
+ * docs/benchmarks/README.md            the overview
  * ```
  *
- * Run by itself it makes all but the JSON anew: `deno task bench:pages [DIR]`.
+ * `deno task bench:pages [DIR]` renders all but the JSON.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { type Result, TASKS } from "./result.ts";
 
 const COMMITTED = new URL("../docs/benchmarks", import.meta.url).pathname;
 
-/** Writes a result and all that is made of it; returns its page. */
+/** Writes a result and renders its folder. Returns the path of the page. */
 export async function writeResult(
   folder: string,
   result: Result,
@@ -34,14 +34,14 @@ export async function writeResult(
   return `${folder}/${result.task}.html`;
 }
 
-/** Five digits are more than any of them is worth. */
+/** Rounds figures to five digits, which exceeds their accuracy. */
 function rounded(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isInteger(value)
     ? Number(value.toPrecision(5))
     : value;
 }
 
-/** Makes all pages of a folder from its results. */
+/** Renders all pages of a folder from its results. */
 export async function renderAll(folder: string): Promise<void> {
   const results: Result[] = [];
   for (const task of TASKS) {

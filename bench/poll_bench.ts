@@ -1,6 +1,6 @@
 /**
- * Polling in process against the bare select by cursor, payloads parsed: 0, 1
- * and 100 messages of those that are kept on four channels.
+ * Polling in process against a bare select by cursor with parsed payloads: 0, 1
+ * and 100 messages on four channels.
  *
  * @module
  */

@@ -1,16 +1,15 @@
 /**
- * The bus in PostgreSQL against the client that it stands on, on a server of its
- * own on this machine, with its default settings (a commit waits for the disk).
+ * The bus on PostgreSQL against its client alone, on a temporary local server
+ * with default settings, where a commit waits for the disk.
  *
  * - **Delivery**: ten sessions, each a process, publish 100 messages a second
- *   together. Beside it what one would write by hand with the same client: an
- *   insert with NOTIFY in one statement, and who listens reads what came after
- *   its last row. The floor is a notification that carries all, and whose
- *   reader has nothing to read: what that misses is lost.
+ *   together. The baseline is the same by hand: one statement inserts and
+ *   notifies, and a listener reads the rows after its last one. The floor is a
+ *   notification with the payload, and a missed one is lost.
  * - **Batched publishing**, against one insert of as many rows.
- * - **Fifty sessions publishing at once**, with their doorbells and without.
+ * - **Fifty sessions publishing at once**, with and without notifications.
  *
- * They take turns; each round has a database of its own.
+ * Contestants take turns, and each round has a new database.
  *
  * @module
  */
@@ -21,7 +20,7 @@ import { type MessageBus, openBus } from "../mod.ts";
 import { guard, Server } from "../tests/postgres/server.ts";
 import { BUS_POSTGRES, POSTGRES_NOTIFY, POSTGRES_READ } from "./contestants.ts";
 import { runRound } from "./delivery.ts";
-import type { Talked } from "./fleet.ts";
+import type { Deliveries } from "./fleet.ts";
 import { distributionOf } from "./quantiles.ts";
 import type { Finding, Row } from "./report.ts";
 import { type Audience, CHANNELS } from "./workload.ts";
@@ -32,13 +31,13 @@ const BATCH_MESSAGES = 500;
 const SESSIONS = 50;
 const MESSAGES_EACH = 40;
 
-/** Measures it. */
+/** Measures the bus on PostgreSQL. */
 export async function benchPostgres(folder: string): Promise<Finding> {
   await using server = await Server.start({ settings: { fsync: "on" } });
-  // A run that is interrupted leaves no server.
+  // An interrupted run leaves no server.
   guard(server);
-  const all = await deliveries(folder, "all");
-  const one = await deliveries(folder, "one");
+  const all = await deliveryRounds(folder, "all");
+  const one = await deliveryRounds(folder, "one");
   return {
     rows: [
       ...deliveryRows("to nine", all),
@@ -47,27 +46,31 @@ export async function benchPostgres(folder: string): Promise<Finding> {
       await crowdRow(server),
     ],
     contestants: [
-      "this bus: PostgreSQL with synchronous_commit: survives the death of the " +
-      "server and of any process; in the order of commits, once",
-      "by hand: npm postgres, the same server: what commits late is passed " +
-      `over, here ${missedOf([...all.raw, ...one.raw])} messages`,
-      "floor: the message in the notification: what is missed is lost",
+      "this bus: PostgreSQL with synchronous_commit; survives the death of the " +
+      "server and of any process; once, in commit order",
+      "by hand: npm postgres, the same server; skips messages that commit late, " +
+      `here ${missedOf([...all.raw, ...one.raw])}`,
+      "floor: the message in the notification; a missed one is lost",
     ],
   };
 }
 
-/** The rounds of who takes turns. */
-interface Deliveries {
-  readonly bus: readonly Talked[];
-  readonly raw: readonly Talked[];
-  readonly floor: readonly Talked[];
+/** The rounds of each contestant. */
+interface DeliveryRounds {
+  readonly bus: readonly Deliveries[];
+  readonly raw: readonly Deliveries[];
+  readonly floor: readonly Deliveries[];
 }
 
-async function deliveries(
+async function deliveryRounds(
   folder: string,
   audience: Audience,
-): Promise<Deliveries> {
-  const [bus, raw, floor]: [Talked[], Talked[], Talked[]] = [[], [], []];
+): Promise<DeliveryRounds> {
+  const [bus, raw, floor]: [Deliveries[], Deliveries[], Deliveries[]] = [
+    [],
+    [],
+    [],
+  ];
   for (let round = 0; round < ROUNDS; round++) {
     const place = `${folder}/${audience}-${round}`;
     raw.push(await runRound(POSTGRES_READ, `${place}-raw`, audience));
@@ -77,9 +80,9 @@ async function deliveries(
   return { bus, raw, floor };
 }
 
-function missedOf(rounds: readonly Talked[]): string {
-  const sum = (of: (talked: Talked) => number) =>
-    rounds.reduce((total, talked) => total + of(talked), 0);
+function missedOf(rounds: readonly Deliveries[]): string {
+  const sum = (of: (deliveries: Deliveries) => number) =>
+    rounds.reduce((total, deliveries) => total + of(deliveries), 0);
   return `${sum(({ missing }) => missing)} of ${
     sum(({ expected }) => expected)
   }`;
@@ -87,17 +90,17 @@ function missedOf(rounds: readonly Talked[]): string {
 
 function deliveryRows(
   to: string,
-  { bus, raw, floor }: Deliveries,
+  { bus, raw, floor }: DeliveryRounds,
 ): Row[] {
   return (["p50", "p99"] as const).flatMap((quantile): Row[] => {
-    const of = (rounds: readonly Talked[]) =>
+    const of = (rounds: readonly Deliveries[]) =>
       rounds.map(({ fromStart }) => distributionOf(fromStart)[quantile]);
     const row = { bench: "postgres", unit: "ms", rounds: of(bus) };
     return [{
       ...row,
       what: `${to}, ${quantile}`,
       baseline: { name: "by hand", rounds: of(raw) },
-      bar: { of: "ratio", most: quantile === "p50" ? 1.5 : 2 },
+      bar: { of: "ratio", max: quantile === "p50" ? 1.5 : 2 },
     }, {
       ...row,
       what: `${to}, ${quantile}, floor`,
@@ -108,7 +111,7 @@ function deliveryRows(
 
 async function batchRow(server: Server): Promise<Row> {
   const [bus, raw]: [number[], number[]] = [[], []];
-  // The first round warms both up.
+  // The first round warms up both contestants.
   for (let round = 0; round <= ROUNDS; round++) {
     bus.push(await publishBatches(await server.newDatabase()));
     raw.push(await insertBatches(await server.newDatabase()));
@@ -121,7 +124,7 @@ async function batchRow(server: Server): Promise<Row> {
     unit: "/s",
     rounds: bus,
     baseline: { name: "by hand", rounds: raw },
-    bar: { of: "ratio", least: 0.5 },
+    bar: { of: "ratio", min: 0.5 },
   };
 }
 
@@ -144,7 +147,7 @@ async function publishBatches(url: string): Promise<number> {
   return BATCHES * BATCH_MESSAGES * 1000 / (performance.now() - beganAt);
 }
 
-/** The same table, in one statement for each batch. */
+/** Returns messages a second of one insert per batch into the bus's table. */
 async function insertBatches(url: string): Promise<number> {
   await using _bus = await openUnguarded(url, "bench");
   const sql = postgres(url, { max: 1 });
@@ -158,7 +161,7 @@ async function insertBatches(url: string): Promise<number> {
       expires_at: now + 300_000,
       own: true,
     }));
-    // As the bus does: ids from the sequence, in one statement.
+    // Ids come from the sequence, as the bus's do.
     await sql`WITH m AS (
         SELECT * FROM unnest(
           ${rows.map((row) => row.sender_id)}::text[],
@@ -190,12 +193,12 @@ async function crowdRow(server: Server): Promise<Row> {
     what: `${SESSIONS} sessions at once`,
     unit: "/s",
     rounds: rung,
-    baseline: { name: "without doorbells", rounds: silent },
-    bar: { of: "ratio", least: 0.7 },
+    baseline: { name: "without notifications", rounds: silent },
+    bar: { of: "ratio", min: 0.7 },
   };
 }
 
-/** Messages a second of many sessions, each waiting for its own. */
+/** Returns messages a second of many sessions that each await their commits. */
 async function publishInCrowd(url: string, rings: boolean): Promise<number> {
   const { bellsFor } = WakeUps.prototype;
   if (!rings) WakeUps.prototype.bellsFor = () => new Set();

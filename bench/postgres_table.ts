@@ -1,16 +1,16 @@
 /**
- * The table of those who use PostgreSQL without a bus.
+ * The table of contestants that use PostgreSQL without a bus.
  *
  * @module
  */
 
 import postgres from "postgres";
 
-/** Connects, and makes the table where there is none. */
+/** Connects, and creates the table if it is missing. */
 export async function openMessages(url: string): Promise<postgres.Sql> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   await sql.begin(async (sql) => {
-    // Two that make the same table at once are in each other's way.
+    // PostgreSQL rejects concurrent creation of one table.
     await sql`SELECT pg_advisory_xact_lock(1)`;
     await sql`CREATE TABLE IF NOT EXISTS messages (
       id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,38 +1,38 @@
 /**
- * What a process costs: processor time and memory, as Linux tells.
+ * Processor time and memory of processes, from Linux's `/proc`.
  *
  * @module
  */
 
 /** Memory of a process, in MiB. */
 export interface Memory {
-  /** Resident, shared pages of the program counted in full. */
+  /** Resident memory, with shared pages counted in full. */
   readonly residentMib: number;
-  /** Its own: what would be free if it ended. */
+  /** Memory that the end of the process would free. */
   readonly privateMib: number;
-  /** Resident, each shared page divided among those who share it. */
+  /** Resident memory, each shared page divided by its processes. */
   readonly proportionalMib: number;
 }
 
-/** Whether this system tells what a process costs. */
+/** Whether this system has `/proc`. */
 export const TELLS_PROCESS_COST: boolean = Deno.build.os === "linux";
 
 // The unit of utime and stime in /proc, fixed for user space on every Linux.
 const TICK_MS = 10;
 
-/** Processor time of a process, counted from when the meter was made. */
+/** The processor time of a process since the construction of the meter. */
 export class ProcessorMeter {
   readonly #pid: number;
   readonly #before: ReadonlyMap<string, number>;
   readonly #beganAt = performance.now();
 
-  /** Begins to count. */
+  /** Starts to count. */
   constructor(pid: number) {
     this.#pid = pid;
     this.#before = threadMs(pid);
   }
 
-  /** The share of one core that it has used since, in percent. */
+  /** Returns the used share of one core, in percent. */
   percent(): number {
     let ms = 0;
     for (const [thread, now] of threadMs(this.#pid)) {
@@ -42,7 +42,7 @@ export class ProcessorMeter {
   }
 }
 
-/** Processor time of each thread, in ms; of none that has ended meanwhile. */
+/** Returns the processor time of each live thread, in ms. */
 function threadMs(pid: number): Map<string, number> {
   const times = new Map<string, number>();
   for (const thread of threadsOf(pid)) {
@@ -52,7 +52,7 @@ function threadMs(pid: number): Map<string, number> {
   return times;
 }
 
-/** The threads of a process; none if it has ended, as a server's come and go. */
+/** Returns the threads of a process; none if the process has ended. */
 function threadsOf(pid: number): string[] {
   try {
     return [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name }) => name);
@@ -63,7 +63,7 @@ function threadsOf(pid: number): string[] {
 }
 
 function timeOf(folder: string): number | undefined {
-  // In ns, and so finer than utime and stime, where the kernel keeps it.
+  // schedstat is in ns, finer than utime and stime, but some kernels lack it.
   const ns = Number(readText(`${folder}/schedstat`)?.split(" ")[0] ?? 0);
   if (ns > 0) return ns / 1e6;
   const stat = readText(`${folder}/stat`);
@@ -81,7 +81,7 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** The memory of a process; none if it has ended. */
+/** Returns the memory of a process; zeros if the process has ended. */
 export function memoryOf(pid: number): Memory {
   const text = readText(`/proc/${pid}/smaps_rollup`);
   if (text === undefined) {

@@ -1,14 +1,14 @@
 /**
- * How long a whole process takes, from before it starts until it has ended.
+ * The time of a whole process, from before its start until its end.
  *
  * @module
  */
 
 /**
- * Runs a program to its end and returns how long it took, in ms.
+ * Runs a program to its end and returns its time, in ms.
  *
- * @param input What it reads: text as it is, all else as JSON.
- * @throws {Error} If it fails; the message is what it wrote about it.
+ * @param input The stdin: text as it is, other values as JSON.
+ * @throws {Error} If the program fails. The message is its stderr.
  */
 export async function timeOf(
   program: string,
@@ -39,7 +39,7 @@ export async function timeOf(
   throw new Error(new TextDecoder().decode(stderr).trim());
 }
 
-/** Python itself, as what is found on the PATH may be a slow wrapper. */
+/** Returns the path of Python itself, because PATH may have a slow wrapper. */
 export async function pythonProgram(): Promise<string> {
   try {
     const { stdout } = await new Deno.Command("python3", {
@@ -47,7 +47,7 @@ export async function pythonProgram(): Promise<string> {
     }).output();
     return new TextDecoder().decode(stdout).trim();
   } catch (error) {
-    // Whoever starts it is told that it is not there.
+    // Starting it then throws NotFound.
     if (error instanceof Deno.errors.NotFound) return "python3";
     throw error;
   }

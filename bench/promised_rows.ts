@@ -1,15 +1,14 @@
 /**
- * The floor of the database's size: the messages that a bus keeps, in the columns
- * alone that other programs are promised, with the two promised indexes, in a
- * database that is packed full. Nothing of what the bus adds is in it: no expiry
- * that can be looked up, no project, no addressee, no other table.
+ * The floor of the database's size: the bus's messages in the columns and indexes
+ * promised to other programs, after VACUUM. The bus adds an indexed expiry, the
+ * project, the addressee and further tables.
  *
  * @module
  */
 
 import { DatabaseSync } from "node:sqlite";
 
-/** The bytes of such a database with what the bus at `bus` keeps. */
+/** Returns the size of such a database for the bus at `bus`, in bytes. */
 export function promisedBytes(bus: string): number {
   using db = new DatabaseSync(":memory:");
   db.exec(

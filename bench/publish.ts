@@ -1,11 +1,10 @@
 /**
- * Publishing: the bus against the bare insert that it stands on.
+ * Publishing: the bus against the bare insert beneath it.
  *
- * One at a time (`publish`, awaited each), in batches (`publishMany`), and one
- * at a time with a subscriber in another process that gets each message. Every
- * round has a fresh database for each contestant, as many messages, and counts
- * as a whole: checkpoints and the bus's own purging are in it. The time of a
- * single one is beside it; a mean above the median is what those cost.
+ * Messages go one at a time (each `publish` awaited), in batches (`publishMany`),
+ * and one at a time with a subscriber in another process. Every round has a new
+ * database and counts as a whole, checkpoints and purges included. A mean above
+ * the median of single operations shows their cost.
  *
  * @module
  */
@@ -25,7 +24,7 @@ const BATCH_MESSAGES = 500;
 /** One contestant's round. */
 interface Round {
   readonly perSecond: number;
-  /** Median of a single operation, a message's share of it, in µs. */
+  /** The median time of an operation per message, in µs. */
   readonly medianUs: number;
 }
 
@@ -39,7 +38,7 @@ const CONTESTANTS = {
 
 type Name = keyof typeof CONTESTANTS;
 
-/** Measures it. */
+/** Measures publishing. */
 export async function benchPublish(folder: string): Promise<Finding> {
   const names = Object.keys(CONTESTANTS) as Name[];
   const rounds: Record<Name, Round[]> = {
@@ -50,7 +49,7 @@ export async function benchPublish(folder: string): Promise<Finding> {
     busRinging: [],
   };
   for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
-    // Who goes first changes, so that nobody always follows the same one.
+    // The order alternates, so that no contestant always follows the same one.
     const order = round % 2 === 0 ? names : names.toReversed();
     for (const name of order) {
       const home = `${folder}/${name}-${round}`;
@@ -69,9 +68,9 @@ export async function benchPublish(folder: string): Promise<Finding> {
       medianUs("with a subscriber, each", rounds.busRinging, rounds.raw),
     ],
     contestants: [
-      "this bus: WAL, synchronous=NORMAL: survives the death of any process; " +
-      "its guard against runaway loops is set out of the way",
-      "raw insert: node:sqlite, the same schema and pragmas: survives the same",
+      "this bus: WAL, synchronous=NORMAL; survives the death of any process; " +
+      "without a limit on messages per second",
+      "raw insert: node:sqlite, the same schema, pragmas and durability",
     ],
   };
 }
@@ -80,7 +79,7 @@ function perSecond(
   what: string,
   bus: readonly Round[],
   raw: readonly Round[],
-  least: number,
+  min: number,
 ): Row {
   return {
     bench: "publish",
@@ -91,7 +90,7 @@ function perSecond(
       name: "raw insert",
       rounds: raw.map((round) => round.perSecond),
     },
-    bar: { of: "ratio", least },
+    bar: { of: "ratio", min },
   };
 }
 
@@ -122,7 +121,7 @@ function ringing(bus: readonly Round[], raw: readonly Round[]): Row {
       name: "raw insert",
       rounds: raw.map((round) => 1e6 / round.perSecond),
     },
-    bar: { of: "ratio", most: 4 },
+    bar: { of: "ratio", max: 4 },
   };
 }
 
@@ -175,11 +174,14 @@ async function busWithSubscriber(home: string): Promise<Round> {
   });
   await subscriber.next();
   const round = await publishOneByOne(bus);
-  await subscriber.tell("how many");
-  const heard = await subscriber.next<number>();
+  await subscriber.write("how many");
+  const received = await subscriber.next<number>();
   await subscriber.end();
-  if (heard !== MESSAGES) {
-    throw new Error(`the subscriber got ${heard} of ${MESSAGES} messages`);
+  if (received !== MESSAGES) {
+    throw new Error(
+      `Cannot count the round: the subscriber got ${received} of ${MESSAGES} ` +
+        "messages.",
+    );
   }
   return round;
 }

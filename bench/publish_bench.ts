@@ -1,6 +1,6 @@
 /**
- * Publishing in process against the bare insert: each with a commit, WAL,
- * synchronous=NORMAL, no subscriber. Both survive the death of the process.
+ * Publishing in process against a bare insert: a commit each, WAL,
+ * synchronous=NORMAL, without subscriber. Both survive the death of the process.
  *
  * @module
  */

@@ -1,43 +1,43 @@
 /**
- * Quantiles: what many measurements come to.
+ * Quantiles of measurements.
  *
- * A distribution describes the operations of one round, a spread the rounds of
- * one figure: the median stands for it, least and most say how far to trust it.
+ * A distribution describes the operations of one round. A spread describes the
+ * rounds of one figure: its median, and its range.
  *
  * @module
  */
 
 /** The operations of one round. */
 export interface Distribution {
-  /** How many there were. */
+  /** The number of operations. */
   readonly count: number;
-  /** Half were not above it. */
+  /** The median. */
   readonly p50: number;
-  /** Nine of ten were not above it. */
+  /** The 90th percentile. */
   readonly p90: number;
-  /** 99 of 100 were not above it. */
+  /** The 99th percentile. */
   readonly p99: number;
-  /** The worst. */
+  /** The maximum. */
   readonly max: number;
 }
 
 /** One figure over several rounds. */
 export interface Spread {
-  /** The figure. */
+  /** The median of the rounds. */
   readonly median: number;
-  /** The least of any round. */
-  readonly least: number;
-  /** The most of any round. */
-  readonly most: number;
+  /** The minimum of the rounds. */
+  readonly min: number;
+  /** The maximum of the rounds. */
+  readonly max: number;
 }
 
-/** The smallest of `sorted` that at least the share `q` is not above. */
+/** Returns the quantile `q` of sorted values; NaN without values. */
 export function quantile(sorted: readonly number[], q: number): number {
   if (sorted.length === 0) return NaN;
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)];
 }
 
-/** What the values of one round come to. */
+/** Returns the distribution of the values of one round. */
 export function distributionOf(values: readonly number[]): Distribution {
   const sorted = values.toSorted((a, b) => a - b);
   return {
@@ -49,7 +49,7 @@ export function distributionOf(values: readonly number[]): Distribution {
   };
 }
 
-/** What the rounds of one figure come to. */
+/** Returns the spread of the rounds of one figure. */
 export function spreadOf(rounds: readonly number[]): Spread {
   const sorted = rounds.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -57,7 +57,7 @@ export function spreadOf(rounds: readonly number[]): Spread {
     median: sorted.length % 2 === 1
       ? sorted[middle]
       : (sorted[middle - 1] + sorted[middle]) / 2,
-    least: sorted[0],
-    most: sorted[sorted.length - 1],
+    min: sorted[0],
+    max: sorted[sorted.length - 1],
   };
 }

@@ -1,7 +1,6 @@
 /**
- * The floor of publishing: `node:sqlite` alone, running the statement that a
- * program would write by hand, on a database that the bus has made. The same
- * table with the same indexes and triggers, the same columns, the same pragmas.
+ * The floor of publishing: a handwritten insert by `node:sqlite` alone, on a
+ * database of the bus, with its tables, indexes, triggers, columns and pragmas.
  *
  * @module
  */
@@ -14,13 +13,13 @@ const INSERT = `INSERT INTO inter_session_messages
    project_id, recipient_id, reply_to, rung)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`;
 
-/** One message, as both contestants take it. */
+/** A message for the bus or for {@linkcode RawInsert}. */
 export interface Publishable {
   readonly channel: string;
   readonly payload: Json;
 }
 
-/** A bus's database, written to without the bus. */
+/** A writer of messages to a bus's database without the bus. */
 export class RawInsert implements Disposable {
   readonly #db: DatabaseSync;
   readonly #insert: ReturnType<DatabaseSync["prepare"]>;
@@ -38,7 +37,7 @@ export class RawInsert implements Disposable {
     this.#insert = this.#db.prepare(INSERT);
   }
 
-  /** Makes a bus in `home` and opens its database. */
+  /** Creates a bus in `home` and opens its database. */
   static async open(home: string, sender = "bench"): Promise<RawInsert> {
     await using bus = await openBus({ home, session: sender });
     await bus.sessions.register();

@@ -1,12 +1,10 @@
 /**
- * The floor of a lock: `node:sqlite` alone, on a database that the bus has made.
+ * The floor of a lock: handwritten statements by `node:sqlite` alone, on a
+ * database of the bus, with its tables, indexes, triggers, values and pragmas.
  *
- * What must be durable of a lock is its row, with its fencing token and so the
- * counter that it comes from; nobody is in its way, so there is nothing to
- * announce. Two transactions write that by hand: one counts and inserts, one
- * deletes. The same table with the same indexes and triggers, the same columns
- * and values, the same pragmas, statements prepared once. It does not look
- * whether anybody is in the way, nor who is to be told.
+ * A durable lock is a row with a fencing token from a counter. One transaction
+ * counts and inserts, and another deletes. It checks no conflict and announces
+ * nothing.
  *
  * @module
  */
@@ -20,7 +18,7 @@ const INSERT = `INSERT INTO file_locks
    expires_at, why, waiter)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-/** A bus's locks, written without the bus. */
+/** A writer of locks to a bus's database without the bus. */
 export class RawLock implements Disposable {
   readonly #db: DatabaseSync;
   readonly #prepared: ReturnType<typeof prepare>;
@@ -35,7 +33,7 @@ export class RawLock implements Disposable {
     this.#prepared = prepare(this.#db);
   }
 
-  /** Writes a hold such as this one, and deletes it. */
+  /** Writes a copy of a hold, and deletes it. */
   acquireAndRelease(like: Hold): void {
     const { begin, count, insert, remove, commit } = this.#prepared;
     const { disk, repository } = like.pathSets;

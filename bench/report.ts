@@ -1,68 +1,66 @@
 /**
- * The report: one row a figure, each with what it is held against.
+ * The report: one row per figure, with its baseline and its bar.
  *
- * Machines differ and are busy, so what counts is the ratio of two contestants
- * that took turns within one run. A bar is reported as met or not, and never
- * fails the run: only a contestant that could not run does.
+ * Machines differ and are busy, so the ratio of two contestants of one run
+ * counts. A missed bar does not fail the run, except in the gate.
  *
  * @module
  */
 
 import { type Spread, spreadOf } from "./quantiles.ts";
 
-/** What a figure must not be above, or not below. */
+/** A limit of a figure. */
 export interface Bar {
-  /** Whether the figure itself or its ratio to the baseline is judged. */
+  /** The judged value: the figure, or its ratio to the baseline. */
   readonly of: "figure" | "ratio";
-  /** The most that meets it. */
-  readonly most?: number;
-  /** What it must stay below. */
+  /** The maximum that meets the bar. */
+  readonly max?: number;
+  /** The limit that the value must stay below. */
   readonly below?: number;
-  /** The least that meets it. */
-  readonly least?: number;
+  /** The minimum that meets the bar. */
+  readonly min?: number;
 }
 
 /** One figure of the report. */
 export interface Row {
-  /** The benchmark that it belongs to. */
+  /** The name of the benchmark. */
   readonly bench: string;
-  /** What was measured. */
+  /** The name of the figure. */
   readonly what: string;
   /** The unit of the figure and of its baseline. */
   readonly unit: string;
-  /** The rounds of this bus. */
+  /** The figure in each round of this bus. */
   readonly rounds: readonly number[];
-  /** What took turns with it. */
+  /** The contestant to compare with. */
   readonly baseline?: {
     readonly name: string;
     readonly rounds: readonly number[];
   };
-  /** What it is held to. */
+  /** The limit, if the figure is judged. */
   readonly bar?: Bar;
 }
 
-/** What one benchmark found. */
+/** The figures of one benchmark. */
 export interface Finding {
-  /** Its figures. */
   readonly rows: readonly Row[];
-  /** Who was measured, and what each would survive. */
+  /** A line on each contestant and its durability. */
   readonly contestants: readonly string[];
 }
 
-/** A row with its rounds summed up and its bar judged. */
+/** A row with the spread of its rounds and its judged bar. */
 export interface Verdict {
   readonly bench: string;
   readonly what: string;
   readonly unit: string;
   readonly figure: Spread;
   readonly baseline?: Spread & { readonly name: string };
-  /** This bus over the baseline, round by round. */
+  /** This bus divided by the baseline, round by round. */
   readonly ratio?: Spread;
   readonly bar?: Bar;
   readonly met?: boolean;
 }
 
-/** Sums a row up. */
+/** Judges a row by the median of its rounds. */
 export function judge(row: Row): Verdict {
   const { bench, what, unit, bar } = row;
   const figure = spreadOf(row.rounds);
@@ -74,15 +72,15 @@ export function judge(row: Row): Verdict {
   const judged = bar?.of === "ratio" ? ratio?.median : figure.median;
   const met = bar === undefined || judged === undefined
     ? undefined
-    : judged <= (bar.most ?? Infinity) && judged < (bar.below ?? Infinity) &&
-      judged >= (bar.least ?? -Infinity);
+    : judged <= (bar.max ?? Infinity) && judged < (bar.below ?? Infinity) &&
+      judged >= (bar.min ?? -Infinity);
   return { bench, what, unit, figure, baseline, ratio, bar, met };
 }
 
-/** The verdicts as a table for people. */
+/** Returns the verdicts as a text table. */
 export function tableOf(verdicts: readonly Verdict[]): string {
   const lines = [
-    ["", "this bus", "beside it", "ratio", "bar", ""],
+    ["", "this bus", "baseline", "ratio", "bar", ""],
     ...verdicts.map((verdict) => [
       `${verdict.bench}: ${verdict.what}`,
       `${spread(verdict.figure)} ${verdict.unit}`,
@@ -102,34 +100,34 @@ export function tableOf(verdicts: readonly Verdict[]): string {
   ).join("\n");
 }
 
-/** What a verdict was held to, for people; empty for nothing. */
+/** Returns the bar of a verdict as text; empty without a bar. */
 export function barText({ bar, unit }: Verdict): string {
   if (bar === undefined) return "";
-  const { most, below, least } = bar;
-  const limit = most !== undefined
-    ? `≤ ${most}`
+  const { max, below, min } = bar;
+  const limit = max !== undefined
+    ? `≤ ${max}`
     : below !== undefined
     ? `< ${below}`
-    : `≥ ${least}`;
+    : `≥ ${min}`;
   return `${limit} ${bar.of === "ratio" ? "×" : unit}`;
 }
 
-/** A figure with its spread, for people. */
+/** Returns a figure with its range as text. */
 export function spread(
-  { median, least, most }: Spread,
+  { median, min, max }: Spread,
   text: (value: number) => string = short,
 ): string {
-  return least === most
+  return min === max
     ? text(median)
-    : `${text(median)} (${text(least)}–${text(most)})`;
+    : `${text(median)} (${text(min)}–${text(max)})`;
 }
 
-/** A ratio, as fine as the bars are. */
+/** Returns a ratio with the precision of the bars. */
 function fine(value: number): string {
   return Math.abs(value) >= 10 ? short(value) : value.toFixed(2);
 }
 
-/** A number with as many digits as are worth reading. */
+/** Returns a number with two or three significant digits. */
 export function short(value: number): string {
   if (value === 0) return "0";
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");

@@ -1,7 +1,7 @@
 /**
- * The result of a task: all that its page is made of, as JSON.
+ * The result of a task, as JSON.
  *
- * The pages and charts are rendered from the file alone, without measuring.
+ * Pages and charts are rendered from this file alone.
  *
  * @module
  */
@@ -15,34 +15,35 @@ export const TASKS = ["gate", "matrix", "growth", "start"] as const;
 /** A task that writes results. */
 export type Task = typeof TASKS[number];
 
-/** What a task found. */
+/** The result of a task. */
 export interface Result {
   readonly task: Task;
   readonly title: string;
-  /** What it measures, in a sentence or two. */
+  /** The subject of the task, in one or two sentences. */
   readonly about: string;
-  /** When it ran: ISO 8601, in UTC. */
+  /** The end of the run: ISO 8601, in UTC. */
   readonly date: string;
+  /** The duration of the run, in seconds. */
   readonly seconds: number;
-  /** Whether it was a short run, which proves nothing. */
+  /** Whether the run was short, which proves nothing. */
   readonly quick: boolean;
   readonly command: string;
   readonly machine: Machine;
-  /** What was held to a bar, or to what took turns with it. */
+  /** The figures, with their baselines and bars. */
   readonly verdicts: readonly Verdict[];
   readonly charts: readonly Chart[];
   readonly tables: readonly Table[];
-  /** Who was measured, and what each keeps. */
+  /** The contestants, with their durability. */
   readonly contestants: readonly {
     readonly label: string;
     readonly durability: string;
     readonly remark?: string;
   }[];
-  /** What a reader must know to read the figures rightly. */
+  /** Notes that explain the figures. */
   readonly notes: readonly string[];
 }
 
-/** A table; numbers are rounded when they are shown. */
+/** A table. The page rounds its numbers. */
 export interface Table {
   readonly title: string;
   readonly caption?: string;
@@ -50,14 +51,14 @@ export interface Table {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** A cell of a table; a text with a mark stands for yes or no. */
+/** A cell of a table. The page shows a boolean as a mark. */
 export type Cell = string | number | boolean | null;
 
 /** A chart. */
 export type Chart = LinesChart | RangesChart | BarsChart;
 
 interface AnyChart {
-  /** Its name as a file, within the task. */
+  /** The name of the chart in file names, unique in the task. */
   readonly name: string;
   readonly title: string;
   readonly caption: string;
@@ -66,29 +67,29 @@ interface AnyChart {
 /** One line of a chart. */
 export interface Line {
   readonly name: string;
-  /** Whether it is this bus. */
+  /** Whether the line is this bus's. */
   readonly own?: boolean;
   readonly points: readonly (readonly [number, number])[];
 }
 
-/** Curves; those of this bus stand out. */
+/** A chart of curves, with this bus's highlighted. */
 export interface LinesChart extends AnyChart {
   readonly kind: "lines";
   readonly x: Axis;
   readonly y: Axis;
   readonly lines: readonly Line[];
-  /** A level that is not to be passed. */
+  /** A level that the curves should stay below. */
   readonly bar?: { readonly y: number; readonly label: string };
 }
 
-/** How values lie along a side of a chart. */
+/** An axis of a chart. */
 export interface Axis {
   readonly label: string;
-  /** `percentile` spreads what is close to 100. */
+  /** The scale; `percentile` spreads values close to 100. */
   readonly scale: "linear" | "log" | "percentile";
 }
 
-/** From the median to the 99th percentile, a row each. */
+/** A chart of ranges from the median to the 99th percentile. */
 export interface RangesChart extends AnyChart {
   readonly kind: "ranges";
   readonly label: string;
@@ -100,7 +101,7 @@ export interface RangesChart extends AnyChart {
   }[];
 }
 
-/** A length a row. */
+/** A chart of one value per row. */
 export interface BarsChart extends AnyChart {
   readonly kind: "bars";
   readonly label: string;
@@ -109,24 +110,24 @@ export interface BarsChart extends AnyChart {
     readonly name: string;
     readonly own?: boolean;
     readonly value: number;
-    /** Least and most of its rounds. */
+    /** The minimum and maximum of the rounds. */
     readonly spread?: readonly [number, number];
   }[];
 }
 
-/** What a task hands over; the rest is the same for all of them. */
+/** The part of a result that a task returns. */
 export type Outcome = Omit<
   Result,
   "task" | "date" | "seconds" | "quick" | "command" | "machine" | "verdicts"
 >;
 
-/** The points of a distribution, for a chart over percentiles. */
+/** Returns the points of a distribution, for a chart over percentiles. */
 export function percentilePoints(
   values: readonly number[],
 ): [number, number][] {
   const sorted = values.toSorted((a, b) => a - b);
   return PERCENTILES
-    // No finer than what there is.
+    // Leaves out percentiles that the number of values cannot resolve.
     .filter((percentile) => sorted.length * (100 - percentile) / 100 >= 1)
     .map((percentile) => {
       const rank = Math.ceil(percentile / 100 * sorted.length);

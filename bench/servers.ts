@@ -1,45 +1,49 @@
 /**
  * Servers of contestants, on loopback, with their data in the bench's folder.
  *
- * A server is started through a shell that waits for the end of its input: when
- * the bench ends, however it ends, that input ends, and the server is killed.
+ * A shell starts the server and waits for the end of its stdin. That ends with
+ * the bench, even if the bench is killed, and then the shell kills the server.
  *
  * @module
  */
 
 import { pause } from "./clock.ts";
 
-/** The servers there are. */
+/** The name of a server. */
 export type ServerName = "redis" | "nats" | "nats-always" | "postgres";
 
-/** A server that runs. */
+/** A running server. */
 export interface Server extends AsyncDisposable {
-  /** Where clients connect to. */
+  /** The URL for clients. */
   readonly url: string;
-  /** Its processes. */
+  /** Returns the ids of its processes. */
   pids(): number[];
-  /** Kills it, and starts it anew over the same data. */
+  /** Kills the server, and restarts it with the same data. */
   crash(): Promise<void>;
 }
 
-/** A server that cannot be had here, and what to do. */
+/** An error for a server that cannot start here, with a remedy. */
 export class ServerMissingError extends Error {
   override readonly name = "ServerMissingError";
 }
 
 interface Recipe {
-  /** Its command; throws {@linkcode ServerMissingError}. */
+  /**
+   * Returns the command line.
+   *
+   * @throws {ServerMissingError} If the program is not installed.
+   */
   command(folder: string, port: number): Promise<string[]>;
   url(port: number): string;
-  /** Whether it answers. */
+  /** Returns whether the server responds. */
   ready(port: number): Promise<boolean>;
-  /** What to do where it does not start. */
+  /** The remedy if it does not start. */
   readonly remedy?: string;
 }
 
 const START_MS_MAX = 15_000;
 
-// Runs "$@" until its own input ends; an interrupt is for the bench to handle.
+// Runs "$@" until the end of stdin. The bench handles interrupts.
 const KEEPER = `trap '' INT TERM HUP
 "$@" </dev/null >>"$LOG" 2>&1 &
 echo $!
@@ -51,7 +55,7 @@ const RECIPES: Readonly<Record<ServerName, Recipe>> = {
   redis: {
     async command(folder, port) {
       const program = await findProgram("redis-server", "redis-server");
-      // Its usual durable setting: the log is flushed once a second.
+      // Redis's usual durable setting, which flushes the log every second.
       return [
         program,
         ...["--bind", "127.0.0.1", "--port", `${port}`, "--dir", folder],
@@ -77,9 +81,9 @@ const RECIPES: Readonly<Record<ServerName, Recipe>> = {
 };
 
 /**
- * Starts a server over a folder of its own.
+ * Starts a server with its data in a folder.
  *
- * @throws {ServerMissingError} If its program is not installed, or too old.
+ * @throws {ServerMissingError} If its program is missing, too old or fails.
  */
 export async function startServer(
   name: ServerName,
@@ -89,35 +93,35 @@ export async function startServer(
   const recipe = RECIPES[name];
   const port = freePort();
   const command = await recipe.command(folder, port);
-  const start = async (): Promise<Kept> => {
-    const kept = await keep(command, `${folder}/log`);
+  const start = async (): Promise<ServerProcess> => {
+    const process = await spawn(command, `${folder}/log`);
     const deadline = performance.now() + START_MS_MAX;
     while (!await recipe.ready(port)) {
-      if (performance.now() < deadline && alive(kept.pid)) {
+      if (performance.now() < deadline && alive(process.pid)) {
         await pause(20);
         continue;
       }
-      await kept.end();
+      await process.end();
       const log = await Deno.readTextFile(`${folder}/log`);
       throw new ServerMissingError(
-        `${name} does not start: ${log.trim().split("\n").at(-1)}` +
-          (recipe.remedy === undefined ? "" : `; ${recipe.remedy}`),
+        `Cannot start ${name}: ${log.trim().split("\n").at(-1)}.` +
+          (recipe.remedy === undefined ? "" : ` ${recipe.remedy}.`),
       );
     }
-    return kept;
+    return process;
   };
-  let kept = await start();
+  let process = await start();
   return {
     url: recipe.url(port),
-    pids: () => familyOf(kept.pid),
+    pids: () => familyOf(process.pid),
     async crash(): Promise<void> {
-      const family = familyOf(kept.pid);
-      await kept.end();
-      // Backends of PostgreSQL end when they find it gone.
+      const family = familyOf(process.pid);
+      await process.end();
+      // Backends of PostgreSQL end soon after the server.
       while (family.some(alive)) await pause(5);
-      kept = await start();
+      process = await start();
     },
-    [Symbol.asyncDispose]: () => kept.end(),
+    [Symbol.asyncDispose]: () => process.end(),
   };
 }
 
@@ -129,17 +133,20 @@ export function endServers(): void {
     try {
       Deno.kill(pid, "SIGKILL");
     } catch {
-      // It has ended.
+      // The server has ended.
     }
   }
 }
 
-interface Kept {
+interface ServerProcess {
   readonly pid: number;
   end(): Promise<void>;
 }
 
-async function keep(command: readonly string[], log: string): Promise<Kept> {
+async function spawn(
+  command: readonly string[],
+  log: string,
+): Promise<ServerProcess> {
   const keeper = new Deno.Command("sh", {
     args: ["-c", KEEPER, "keeper", ...command],
     env: { LOG: log },
@@ -178,8 +185,8 @@ function natsRecipe(syncInterval: string): Recipe {
     url: (port) => `nats://127.0.0.1:${port}`,
     ready: (port) => answers(port, "", "INFO"),
     ...(syncInterval && {
-      remedy: "sync_interval needs nats-server 2.10; name one with " +
-        "MBUS_BENCH_NATS_SERVER",
+      remedy: "Set MBUS_BENCH_NATS_SERVER to nats-server 2.10 or newer, " +
+        "which has sync_interval",
     }),
   };
 }
@@ -190,7 +197,7 @@ async function postgresCommand(
 ): Promise<string[]> {
   const programs = await postgresPrograms();
   const data = `${folder}/data`;
-  // It refuses to run as root; its data must be its own, and reachable.
+  // PostgreSQL does not run as root, and must own and reach its data.
   const asItself = Deno.uid() === 0
     ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
     : [];
@@ -219,7 +226,7 @@ async function postgresCommand(
   ];
 }
 
-/** The folder of PostgreSQL's programs: on Debian, the newest version's. */
+/** Returns the folder of PostgreSQL's programs; on Debian, of its newest version. */
 async function postgresPrograms(): Promise<string> {
   const versions: string[] = [];
   try {
@@ -242,7 +249,7 @@ async function findProgram(program: string, pkg: string): Promise<string> {
   }).output();
   if (success) return new TextDecoder().decode(stdout).trim();
   throw new ServerMissingError(
-    `${program} is not installed: apt-get install ${pkg}`,
+    `Cannot run ${program}: it is not installed. Run apt-get install ${pkg}.`,
   );
 }
 
@@ -254,7 +261,7 @@ async function run(program: string, args: string[]): Promise<void> {
   }).output();
   if (!success) {
     throw new Error(
-      `${program} failed: ${new TextDecoder().decode(stderr).trim()}`,
+      `Cannot run ${program}: ${new TextDecoder().decode(stderr).trim()}`,
     );
   }
 }
@@ -284,14 +291,14 @@ async function answers(
 
 function alive(pid: number): boolean {
   try {
-    // A zombie has ended.
+    // A zombie counts as ended.
     return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
   } catch {
     return false;
   }
 }
 
-/** A process and all that came from it. */
+/** Returns a process and its descendants. */
 function familyOf(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const { name } of Deno.readDirSync("/proc")) {
@@ -303,7 +310,7 @@ function familyOf(pid: number): number[] {
       );
       children.set(parent, [...children.get(parent) ?? [], Number(name)]);
     } catch {
-      // It has ended since it was listed.
+      // The process has ended since the listing.
     }
   }
   const family = [pid];

@@ -1,85 +1,85 @@
 /**
- * One session of a contestant, in a process of its own; led by fleet.ts.
+ * One session of a contestant, in a separate process; controlled by fleet.ts.
  *
- * It does what it is told, one order a line, and ends when its input ends,
- * whatever the contestant still has open.
+ * It executes one order a line. It ends when its stdin ends, even if the
+ * contestant has open resources.
  *
  * @module
  */
 
-import { argumentOfChild, say, words } from "./children.ts";
+import { argumentOfChild, print, words } from "./children.ts";
 import { sharedNowMs } from "./clock.ts";
-import type { OpenPeer, Peer, Seat } from "./contestant.ts";
+import type { OpenPeer, Peer, PeerConfig } from "./contestant.ts";
 import { type Distribution, distributionOf } from "./quantiles.ts";
 import {
   channelTo,
-  type Said,
-  saying,
+  type Payload,
+  payloadOf,
+  publishWorkload,
   type SessionAccount,
-  type Talk,
-  talkFor,
+  type Workload,
 } from "./workload.ts";
 
-/** What a session's process is started with. */
+/** The argument of a session's process. */
 export interface SessionStart {
   /** The contestant's module in the folder `contestants`. */
   readonly module: string;
-  readonly seat: Seat;
+  readonly config: PeerConfig;
 }
 
-/** What a session's process says first. */
-export interface Standing {
-  readonly standing: boolean;
-  /** Why it does not stand. */
-  readonly why?: string;
+/** The first output of a session's process. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** The error, if the session cannot start. */
+  readonly error?: string;
 }
 
-/** What a session tells of writing on and on. */
+/** The response to the order `write`. */
 export interface Written {
-  /** Messages that were acknowledged. */
+  /** The number of acknowledged messages. */
   readonly count: number;
-  /** How long each took, in ms. */
+  /** The time of each message, in ms. */
   readonly waits: Distribution;
 }
 
-/** What a session's process can be told. */
+/** An order to a session's process. */
 export type Order =
   | { readonly do: "join" }
-  /** Talk; says when it is through. */
-  | { readonly do: "talk"; readonly talk: Talk }
-  /** Tell what was said and heard since then. */
+  /** Publish a workload; responds at its end. */
+  | { readonly do: "publish"; readonly workload: Workload }
+  /** Return the messages published and received since then. */
   | { readonly do: "account" }
-  /** Say so many to one as fast as it goes, in batches. */
+  /** Publish to one session at full speed, in batches. */
   | {
     readonly do: "flood";
     readonly to: number;
     readonly messages: number;
     readonly batch: number;
   }
-  /** Say on and on to one, and tell each that is acknowledged. */
+  /** Publish to one session without end, and print each acknowledged number. */
   | { readonly do: "count"; readonly to: number }
-  /** Say on and on to nobody who is there, for so long. */
+  /** Publish without readers for a time. */
   | { readonly do: "write"; readonly ms: number }
-  /** Tell the numbers heard so far. */
-  | { readonly do: "tell" }
-  /** Tell when the message of this number was in hand, once it is. */
+  /** Return the received numbers. */
+  | { readonly do: "received" }
+  /** Return the arrival time of a message, after its arrival. */
   | { readonly do: "await"; readonly number: number }
   | { readonly do: "sizes" };
 
-const { module, seat } = argumentOfChild<SessionStart>();
+const { module, config } = argumentOfChild<SessionStart>();
 
-let said: SessionAccount["said"] = [];
-let heard: [number, number, number][] = [];
+let sent: SessionAccount["sent"] = [];
+let received: [number, number, number][] = [];
 let wokenAt: number[] = [];
 let next = 0;
-let awaited: { readonly number: number; tell(): void } | undefined;
+let awaited: { readonly number: number; resolve(): void } | undefined;
 
 const peer = await open();
-say({ standing: true } satisfies Standing);
+print({ ready: true } satisfies Readiness);
 for await (const word of words()) {
-  // It is not awaited, so that the end of the input ends what has no other end.
+  // Not awaited, so that the end of stdin ends an endless order.
   obey(JSON.parse(word) as Order).catch((error: Error) => {
-    console.error(`session ${seat.session}: ${error.message}`);
+    console.error(`session ${config.session}: ${error.message}`);
     Deno.exit(1);
   });
 }
@@ -90,52 +90,56 @@ async function open(): Promise<Peer> {
     const { openPeer }: { openPeer: OpenPeer } = await import(
       new URL(`contestants/${module}.ts`, import.meta.url).href
     );
-    return await openPeer(seat, hear, () => wokenAt.push(sharedNowMs()));
+    return await openPeer(config, receive, () => wokenAt.push(sharedNowMs()));
   } catch (error) {
-    say({ standing: false, why: (error as Error).message } satisfies Standing);
+    print(
+      { ready: false, error: (error as Error).message } satisfies Readiness,
+    );
     Deno.exit(1);
   }
 }
 
-function hear(said: Said): void {
-  // One's own needed no delivery between processes.
-  if (said.session === seat.session) return;
-  heard.push([said.session, said.number, sharedNowMs()]);
-  if (awaited !== undefined && said.number >= awaited.number) awaited.tell();
+function receive(payload: Payload): void {
+  // A session's own messages are not deliveries between processes.
+  if (payload.session === config.session) return;
+  received.push([payload.session, payload.number, sharedNowMs()]);
+  if (awaited !== undefined && payload.number >= awaited.number) {
+    awaited.resolve();
+  }
 }
 
 async function obey(order: Order): Promise<void> {
   switch (order.do) {
     case "join":
-      return say({ joined: await join() });
-    case "talk":
-      said = await talk(order.talk);
-      return say({ talked: said.length });
+      return print({ joined: await join() });
+    case "publish":
+      sent = await publishAll(order.workload);
+      return print({ published: sent.length });
     case "account":
-      return say({ said, heard, wokenAt } satisfies SessionAccount);
+      return print({ sent, received, wokenAt } satisfies SessionAccount);
     case "flood":
-      return say(await flood(order));
+      return print(await flood(order));
     case "count":
       for (;;) {
-        await peer.say(
+        await peer.publish(
           channelTo(order.to),
-          saying(seat.session, next),
+          payloadOf(config.session, next),
           order.to,
         );
-        say(next++);
+        print(next++);
       }
     case "write":
-      return say(await write(order.ms));
-    case "tell":
-      return say(heard.map(([, number]) => number));
+      return print(await write(order.ms));
+    case "received":
+      return print(received.map(([, number]) => number));
     case "await":
-      return say(await arrivalOf(order.number));
+      return print(await arrivalOf(order.number));
     case "sizes":
-      return say(peer.sizes?.() ?? {});
+      return print(peer.sizes?.() ?? {});
   }
 }
 
-/** Whether it has met the others: who needs them to be there may not. */
+/** Joins the other sessions. Returns false if one that must exist is missing. */
 async function join(): Promise<boolean> {
   try {
     await peer.join?.();
@@ -146,22 +150,22 @@ async function join(): Promise<boolean> {
   }
 }
 
-async function talk(talk: Talk): Promise<SessionAccount["said"]> {
-  heard = [];
+async function publishAll(workload: Workload): Promise<SessionAccount["sent"]> {
+  received = [];
   wokenAt = [];
-  return await talkFor(
-    talk,
-    seat.session,
-    seat.sessions,
+  return await publishWorkload(
+    workload,
+    config.session,
+    config.sessions,
     next,
-    (channel, said, to) => {
-      next = said.number + 1;
-      return peer.say(channel, said, to);
+    (channel, payload, to) => {
+      next = payload.number + 1;
+      return peer.publish(channel, payload, to);
     },
   );
 }
 
-/** When it began and when all was acknowledged. */
+/** Floods a session. Returns the times of the start and the last acknowledgement. */
 async function flood(
   { to, messages, batch }: Extract<Order, { do: "flood" }>,
 ): Promise<{ began: number; acknowledged: number; last: number }> {
@@ -169,9 +173,9 @@ async function flood(
   for (let sent = 0; sent < messages; sent += batch) {
     const many = Array.from(
       { length: batch },
-      () => saying(seat.session, next++),
+      () => payloadOf(config.session, next++),
     );
-    await peer.sayMany(channelTo(to), many, to);
+    await peer.publishMany(channelTo(to), many, to);
   }
   return { began, acknowledged: sharedNowMs(), last: next - 1 };
 }
@@ -180,7 +184,11 @@ async function write(ms: number): Promise<Written> {
   const beganAt = performance.now();
   const waits: number[] = [];
   for (let now = beganAt; now < beganAt + ms;) {
-    await peer.say("build.results", saying(seat.session, next++), "all");
+    await peer.publish(
+      "build.results",
+      payloadOf(config.session, next++),
+      "all",
+    );
     const after = performance.now();
     waits.push(after - now);
     now = after;
@@ -189,9 +197,9 @@ async function write(ms: number): Promise<Written> {
 }
 
 async function arrivalOf(number: number): Promise<number> {
-  if (!heard.some(([, each]) => each >= number)) {
-    await new Promise<void>((resolve) => awaited = { number, tell: resolve });
+  if (!received.some(([, each]) => each >= number)) {
+    await new Promise<void>((resolve) => awaited = { number, resolve });
   }
   awaited = undefined;
-  return heard.find(([, each]) => each >= number)![2];
+  return received.find(([, each]) => each >= number)![2];
 }

@@ -1,35 +1,35 @@
 /**
- * A mesh of Unix sockets between sessions: each listens on one of its own and
- * is connected to all others.
+ * A mesh of Unix sockets: each session listens on its socket and connects to all
+ * others.
  *
  * @module
  */
 
-import type { Recipient, Seat } from "./contestant.ts";
+import type { PeerConfig, Recipient } from "./contestant.ts";
 
-/** One session's part of a mesh. */
+/** One session's end of a mesh. */
 export class SocketMesh {
-  readonly #seat: Seat;
-  readonly #hear: (line: string) => void;
+  readonly #config: PeerConfig;
+  readonly #receive: (line: string) => void;
   readonly #server: Deno.UnixListener;
   readonly #others = new Map<number, Deno.UnixConn>();
   readonly #accepting: Promise<void>;
   readonly #utf8 = new TextEncoder();
 
-  /** Begins to listen; each line that comes is handed to `hear`. */
-  constructor(seat: Seat, hear: (line: string) => void) {
-    this.#seat = seat;
-    this.#hear = hear;
-    const path = this.#pathOf(seat.session);
+  /** Starts to listen. Passes each received line to `receive`. */
+  constructor(config: PeerConfig, receive: (line: string) => void) {
+    this.#config = config;
+    this.#receive = receive;
+    const path = this.#pathOf(config.session);
     removeLeftOver(path);
     this.#server = Deno.listen({ transport: "unix", path });
     this.#accepting = this.#accept();
   }
 
-  /** Connects to all others, once all of them listen. */
+  /** Connects to the other sessions, once all of them listen. */
   async join(): Promise<void> {
-    for (let session = 0; session < this.#seat.sessions; session++) {
-      if (session === this.#seat.session) continue;
+    for (let session = 0; session < this.#config.sessions; session++) {
+      if (session === this.#config.session) continue;
       const path = this.#pathOf(session);
       this.#others.set(
         session,
@@ -38,7 +38,7 @@ export class SocketMesh {
     }
   }
 
-  /** Writes some lines to one, or all others. */
+  /** Writes lines to one session, or all others. */
   async write(lines: string, to: Recipient): Promise<void> {
     const bytes = this.#utf8.encode(lines);
     const readers = to === "all"
@@ -47,7 +47,7 @@ export class SocketMesh {
     await Promise.all(readers.map((reader) => writeAll(reader, bytes)));
   }
 
-  /** Hangs up, and waits for the others to do so. */
+  /** Closes its connections, and waits until the others have closed theirs. */
   async close(): Promise<void> {
     for (const other of this.#others.values()) other.close();
     this.#server.close();
@@ -55,15 +55,15 @@ export class SocketMesh {
   }
 
   #pathOf(session: number): string {
-    return `${this.#seat.folder}/${session}.sock`;
+    return `${this.#config.folder}/${session}.sock`;
   }
 
   async #accept(): Promise<void> {
-    const hearing: Promise<void>[] = [];
+    const receiving: Promise<void>[] = [];
     for await (const connection of this.#server) {
-      hearing.push(this.#listenTo(connection));
+      receiving.push(this.#listenTo(connection));
     }
-    await Promise.all(hearing);
+    await Promise.all(receiving);
   }
 
   async #listenTo(connection: Deno.Conn): Promise<void> {
@@ -76,13 +76,13 @@ export class SocketMesh {
       rest += utf8.decode(buffer.subarray(0, length), { stream: true });
       const lines = rest.split("\n");
       rest = lines.pop()!;
-      for (const line of lines) this.#hear(line);
+      for (const line of lines) this.#receive(line);
     }
     connection.close();
   }
 }
 
-/** Removes what one that was killed has left. */
+/** Removes the socket of a killed session. */
 function removeLeftOver(path: string): void {
   try {
     Deno.removeSync(path);

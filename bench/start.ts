@@ -1,13 +1,11 @@
 /**
- * Starting up: what commands cost as whole processes, through the installed
- * launcher, or command of a hook, against `deno run --no-config` of an empty file, and against other
- * languages that insert the same message.
+ * Starting up: the cost of commands as whole processes, by the installed launcher
+ * or a hook's command. The baselines are `deno run --no-config` of an empty file,
+ * and programs in other languages that insert the same message.
  *
- * A hook runs at every step of every agent, and nearly all it costs is the
- * runtime's own start. The command is installed as people install it, into a
- * folder of the bench's own; the bus has another process on it that subscribes,
- * so sending rings as well, and each message is looked for afterwards. All take
- * turns within each round.
+ * The command is installed in the bench's folder. The bench subscribes to the
+ * bus, so each command also rings a bell, and the bench counts the messages.
+ * Programs take turns within each round.
  *
  * @module
  */
@@ -29,15 +27,15 @@ const ARRIVAL_WAITS_MAX = 50;
 const FULL = { rounds: 9, starts: 12 };
 const QUICK = { rounds: 5, starts: 6 };
 
-/** A program that is started. */
+/** A measured program. */
 interface Program {
   readonly label: string;
   readonly durability: string;
   readonly own?: boolean;
-  /** What it is held to, against the empty program. */
+  /** The limit of its ratio to the empty program. */
   readonly bar?: Bar;
   start(): Promise<number>;
-  /** Messages that each start publishes. */
+  /** The number of messages that each start publishes. */
   readonly messages?: number;
 }
 
@@ -45,7 +43,7 @@ const STORED = "stored: WAL, synchronous=NORMAL; survives the death of any " +
   "process";
 const EMPTY_LABEL = "empty Deno program";
 
-/** Measures it. */
+/** Measures starts. */
 export async function benchStart(run: Run): Promise<Outcome> {
   const { folder, quick } = run;
   const { rounds, starts } = quick ? QUICK : FULL;
@@ -55,10 +53,10 @@ export async function benchStart(run: Run): Promise<Outcome> {
   await bus.sessions.register();
   const messages = bus.subscribe("state");
   await messages.ready;
-  // As they come: what was sent first is over before the last is sent.
-  let heard = 0;
-  const hearing = (async () => {
-    for await (const _ of messages) heard++;
+  // Read at once, because the first messages expire before the last is sent.
+  let received = 0;
+  const receiving = (async () => {
+    for await (const _ of messages) received++;
   })();
   const programs = await programsOf(folder, home, bus.session);
   const missing: string[] = [];
@@ -85,14 +83,16 @@ export async function benchStart(run: Run): Promise<Outcome> {
   for (const { messages: published = 0 } of times.keys()) {
     sent += published * (WARM_UP_STARTS + rounds * starts);
   }
-  for (let waits = 0; heard < sent && waits < ARRIVAL_WAITS_MAX; waits++) {
+  for (let waits = 0; received < sent && waits < ARRIVAL_WAITS_MAX; waits++) {
     await pause(ARRIVAL_WAIT_MS);
   }
-  if (heard !== sent) {
-    throw new Error(`${heard} of ${sent} messages that were sent arrived`);
+  if (received !== sent) {
+    throw new Error(
+      `Cannot judge the starts: ${received} of ${sent} messages arrived.`,
+    );
   }
   await messages.close();
-  await hearing;
+  await receiving;
   judgeStarts(run, times);
   return outcomeOf(times, missing);
 }
@@ -111,7 +111,7 @@ async function programsOf(
   const empty = `${folder}/empty.ts`;
   await Deno.writeTextFile(empty, "");
   const env = { MBUS_HOME: home, MBUS_SESSION: session };
-  // As agents run it, by their shell.
+  // Agents run a hook's command in a shell.
   const hook = (input: string) =>
     timeOf("/bin/sh", ["-c", hookCommand(AGENTS.claude)], {
       ...environment,
@@ -137,7 +137,7 @@ async function programsOf(
   });
   const prompt = call("UserPromptSubmit", { prompt: "go on" });
   const python = await pythonProgram();
-  const most = (ratio: number): Bar => ({ of: "ratio", most: ratio });
+  const atMost = (ratio: number): Bar => ({ of: "ratio", max: ratio });
   return [
     {
       label: EMPTY_LABEL,
@@ -148,20 +148,20 @@ async function programsOf(
       label: "mbus send",
       durability: STORED,
       own: true,
-      bar: most(1.5),
+      bar: atMost(1.5),
       messages: 1,
       start: () => timeOf(launcher, ["send", "state", payload], env),
     },
     {
-      label: "mbus hook, before an edit of a file that is held",
-      durability: "renews the lock: as above",
+      label: "mbus hook, before an edit of a held file",
+      durability: "renews the lock; as above",
       own: true,
-      bar: most(1.35),
+      bar: atMost(1.35),
       start: () => hook(edit),
     },
     {
       label: "mbus hook, a prompt",
-      durability: "notes the activity and looks for mail: as above",
+      durability: "notes the activity and reads pending messages; as above",
       own: true,
       start: () => hook(prompt),
     },
@@ -235,8 +235,8 @@ function outcomeOf(
   const empty = all[0].spread.median;
   return {
     title: "Starting up",
-    about: "What a command costs as a whole process, from before its start " +
-      "until it has ended.",
+    about: "The cost of a command as a whole process, from before its start " +
+      "until its end.",
     charts: [
       {
         kind: "bars",
@@ -245,18 +245,18 @@ function outcomeOf(
         caption: "Median and spread of the rounds.",
         label: "ms",
         scale: "linear",
-        rows: all.map(({ label, own, spread: { median, least, most } }) => ({
+        rows: all.map(({ label, own, spread: { median, min, max } }) => ({
           name: label,
           own,
           value: median,
-          spread: [least, most] as const,
+          spread: [min, max] as const,
         })),
       },
       {
         kind: "lines",
         name: "distribution",
         title: "Whole processes, by percentile",
-        caption: "Each point: so many percent took at most that long.",
+        caption: "Each point is the time within which that percentage ended.",
         x: { label: "percentile", scale: "percentile" },
         y: { label: "ms", scale: "log" },
         lines: all.map(({ label, own, points }) => ({
@@ -280,8 +280,8 @@ function outcomeOf(
     contestants: all,
     notes: [
       ...missing,
-      "Each is started by the same process, which reads what it writes; all take " +
-      "turns. Every message that was sent arrived at a subscriber.",
+      "One process starts all programs in turns and reads their output. Every " +
+      "sent message arrived at a subscriber.",
     ],
   };
 }

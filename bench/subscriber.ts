@@ -1,12 +1,12 @@
 /**
- * A subscriber in a process of its own; run by publish.ts and idle.ts. Says
- * when it stands, and how many messages it got when it is asked.
+ * A subscriber in a separate process, which reports its number of messages; run
+ * by publish.ts.
  *
  * @module
  */
 
 import { openBus } from "../mod.ts";
-import { argumentOfChild, say, words } from "./children.ts";
+import { argumentOfChild, print, words } from "./children.ts";
 import { pause } from "./clock.ts";
 
 const QUIET_MS = 300;
@@ -18,17 +18,19 @@ const { home, channels } = argumentOfChild<
 await using bus = await openBus({ home, session: "subscriber" });
 const messages = bus.subscribe(channels);
 await messages.ready;
-let heard = 0;
-const hearing = hear();
-say("standing");
+let received = 0;
+const receiving = receive();
+print("ready");
 for await (const _ of words()) {
-  // What was published last may still be under way.
-  for (let before = -1; before < heard; await pause(QUIET_MS)) before = heard;
-  say(heard);
+  // The last messages may arrive later.
+  for (let before = -1; before < received; await pause(QUIET_MS)) {
+    before = received;
+  }
+  print(received);
 }
 await messages.close();
-await hearing;
+await receiving;
 
-async function hear(): Promise<void> {
-  for await (const _ of messages) heard++;
+async function receive(): Promise<void> {
+  for await (const _ of messages) received++;
 }

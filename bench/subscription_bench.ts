@@ -1,6 +1,6 @@
 /**
- * The way of a message through a subscription of the same process: published,
- * woken, read, taken; against publishing it and polling for it.
+ * A message through a subscription of the same process, against publishing it
+ * and polling for it.
  *
  * @module
  */

@@ -1,20 +1,21 @@
 /**
- * A session that claims tasks as fast as it can, in a process of its own; run by
+ * A session that claims tasks at full speed, in a separate process; run by
  * coordination.ts.
  *
  * @module
  */
 
 import { openBus } from "../mod.ts";
-import { argumentOfChild, say, words } from "./children.ts";
+import { argumentOfChild, print, words } from "./children.ts";
 import { sharedNowMs } from "./clock.ts";
 
-/** What a worker tells at its end. */
+/** The final report of a worker. */
 export interface WorkerAccount {
-  /** The tasks that it got. */
+  /** The ids of its claimed tasks. */
   readonly ids: readonly string[];
-  /** When it began, and when it got the last one, in ms. */
+  /** The time of its start, in ms. */
   readonly beganAt: number;
+  /** The time after its last claim, in ms. */
   readonly endedAt: number;
 }
 
@@ -26,9 +27,9 @@ await using bus = await openBus({
   busyTimeoutMs: 60_000,
 });
 await bus.sessions.register();
-say("ready");
-const told = words();
-await told.next();
+print("ready");
+const input = words();
+await input.next();
 const ids: string[] = [];
 const beganAt = sharedNowMs();
 for (;;) {
@@ -36,6 +37,6 @@ for (;;) {
   if (claim === undefined) break;
   ids.push(claim.id);
 }
-say({ ids, beganAt, endedAt: sharedNowMs() } satisfies WorkerAccount);
-// Until all have claimed theirs: whose session ends gives them back.
-await told.next();
+print({ ids, beganAt, endedAt: sharedNowMs() } satisfies WorkerAccount);
+// Waits for the other workers, because the end of a session releases its tasks.
+await input.next();

@@ -1,13 +1,13 @@
 /**
- * The floor of claiming: one statement, `UPDATE … RETURNING`, on a table of its
- * own with one index, by `node:sqlite` alone; run by coordination.ts. It keeps no
- * lease, gives no token and tells nobody.
+ * The floor of claiming: one `UPDATE … RETURNING` on a separate table with one
+ * index, by `node:sqlite` alone, without lease, token or announcement; run by
+ * coordination.ts.
  *
  * @module
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { argumentOfChild, say, words } from "./children.ts";
+import { argumentOfChild, print, words } from "./children.ts";
 import { sharedNowMs } from "./clock.ts";
 import type { WorkerAccount } from "./task_worker.ts";
 
@@ -19,16 +19,16 @@ const claim = db.prepare(
    WHERE id = (SELECT id FROM tasks WHERE status = 'open' ORDER BY id LIMIT 1)
    RETURNING id`,
 );
-say("ready");
-const told = words();
-await told.next();
+print("ready");
+const input = words();
+await input.next();
 const ids: string[] = [];
 const beganAt = sharedNowMs();
 for (;;) {
-  // To its end: a step alone would leave the transaction open.
+  // `all`, because `get` leaves the statement and its transaction open.
   const [row] = claim.all(session);
   if (row === undefined) break;
   ids.push(String(row.id));
 }
-say({ ids, beganAt, endedAt: sharedNowMs() } satisfies WorkerAccount);
-await told.next();
+print({ ids, beganAt, endedAt: sharedNowMs() } satisfies WorkerAccount);
+await input.next();

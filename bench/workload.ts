@@ -1,9 +1,9 @@
 /**
- * The workload of a delivery: what sessions say to each other.
+ * The workload of a delivery bench.
  *
- * Each talker publishes at its own unsteady pace. Said to all, it is on mixed
- * channels and every other session gets it: the hardest case. Said to one, it
- * is on a channel that only its reader wants.
+ * Each publisher pauses for random times. A message to all is on one of several
+ * channels, and every other session reads it, which is the hardest case. A
+ * message to one is on a channel that only its reader subscribes to.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 import type { Recipient } from "./contestant.ts";
 import { pause, sharedNowMs } from "./clock.ts";
 
-/** What is said where, in turns. */
+/** The channels of messages to all, used in turns. */
 export const CHANNELS = [
   "state",
   "file_conflict",
@@ -19,24 +19,24 @@ export const CHANNELS = [
   "build.results",
 ] as const;
 
-/** Who gets a message. */
+/** The readers of a message: all other sessions, or one. */
 export type Audience = "all" | "one";
 
-/** The channel that only one session wants. */
+/** Returns the channel of messages to one session. */
 export function channelTo(session: number): string {
   return `session.${session}`;
 }
 
-/** What is published. */
-export interface Said {
+/** The payload of a message. */
+export interface Payload {
   readonly session: number;
   readonly number: number;
   readonly status: string;
   readonly files: readonly string[];
 }
 
-/** Something to say. */
-export function saying(session: number, number: number): Said {
+/** Returns a payload. */
+export function payloadOf(session: number, number: number): Payload {
   return {
     session,
     number,
@@ -45,83 +45,89 @@ export function saying(session: number, number: number): Said {
   };
 }
 
-/** A time of talking. */
-export interface Talk {
-  /** Who gets each message. */
+/** A workload. */
+export interface Workload {
+  /** The readers of each message. */
   readonly audience: Audience;
-  /** How many of the sessions talk: the first ones. */
-  readonly talkers: number;
-  /** Messages that each talker publishes in a second, on average. */
+  /** The number of sessions that publish, from the first one on. */
+  readonly publishers: number;
+  /** The mean rate of each publisher, in messages a second. */
   readonly messagesPerSecond: number;
-  /** How long it publishes unmeasured, and then measured, in ms. */
+  /** The duration of the unmeasured part, in ms. */
   readonly warmUpMs: number;
+  /** The duration of the measured part, in ms. */
   readonly measuredMs: number;
   /**
-   * Messages a second of each talker while it is unmeasured: more, where else it would
-   * not have spoken by then.
+   * The mean rate of each publisher in the unmeasured part, in messages a second.
    * @default {messagesPerSecond}
    */
   readonly warmUpMessagesPerSecond?: number;
-  /** How long what was said may take to come, in ms; it may all be there sooner. */
+  /** The maximum time to wait for late messages, in ms. */
   readonly settleMs: number;
 }
 
-/** When a message was published, in ms. */
+/** The times of a message, in ms. */
 export interface Times {
-  /** Publishing began. */
+  /** The start of publishing. */
   readonly start: number;
-  /** It was stored; NaN where that cannot be told. */
+  /** The commit; NaN if the contestant does not tell it. */
   readonly commit: number;
-  /** Its publisher was told so. */
+  /** The acknowledgement. */
   readonly end: number;
 }
 
-/** What one session tells after a time of talking. */
+/** The report of one session after a workload. */
 export interface SessionAccount {
-  /** Each measured message of its own: number, and when, in ms. */
-  readonly said: readonly (readonly [number, Times])[];
-  /** Each message of others: session, number, when in hand, in ms. */
-  readonly heard: readonly (readonly [number, number, number])[];
-  /** Where a wake-up tells nothing of what it is for: when each came, in ms. */
+  /** Each measured message that it published: number and times. */
+  readonly sent: readonly (readonly [number, Times])[];
+  /** Each received message: session, number and time of the callback, in ms. */
+  readonly received: readonly (readonly [number, number, number])[];
+  /** The times of wake-ups without a message, in ms. */
   readonly wokenAt: readonly number[];
 }
 
-/** Publishes for a time; returns when each message was published. */
-export async function talkFor(
-  talk: Talk,
+/** Publishes a workload. Returns the number and times of each measured message. */
+export async function publishWorkload(
+  workload: Workload,
   session: number,
   sessions: number,
   firstNumber: number,
-  say: (channel: string, said: Said, to: Recipient) => Promise<number | void>,
-): Promise<SessionAccount["said"]> {
+  publish: (
+    channel: string,
+    payload: Payload,
+    to: Recipient,
+  ) => Promise<number | void>,
+): Promise<SessionAccount["sent"]> {
   const account: [number, Times][] = [];
   const beganAt = sharedNowMs();
-  const measuredAt = beganAt + talk.warmUpMs;
-  const endAt = measuredAt + talk.measuredMs;
+  const measuredAt = beganAt + workload.warmUpMs;
+  const endAt = measuredAt + workload.measuredMs;
   const {
     messagesPerSecond,
     warmUpMessagesPerSecond = messagesPerSecond,
-  } = talk;
+  } = workload;
   let isWarm = warmUpMessagesPerSecond === messagesPerSecond;
-  for (let number = firstNumber; session < talk.talkers; number++) {
+  for (let number = firstNumber; session < workload.publishers; number++) {
     const perSecond = isWarm ? messagesPerSecond : warmUpMessagesPerSecond;
-    // No common beat: sessions of the real world are not in step.
+    // Random, because real sessions do not publish in step.
     const pauseMs = 1_000 / perSecond * (0.5 + Math.random());
-    // Who would speak next when the time is over need not be waited for.
+    // The next message would be after the end.
     if (sharedNowMs() + pauseMs >= endAt) break;
     await pause(pauseMs);
     if (!isWarm && sharedNowMs() >= measuredAt) {
       isWarm = true;
-      // Into the slower beat each comes at another moment of it.
+      // Each publisher enters the slower rate at a random phase.
       await pause(1_000 / messagesPerSecond * Math.random());
     }
-    const to = talk.audience === "all" ? "all" : otherThan(session, sessions);
+    const to = workload.audience === "all"
+      ? "all"
+      : otherThan(session, sessions);
     const channel = to === "all"
       ? CHANNELS[number % CHANNELS.length]
       : channelTo(to);
     const start = sharedNowMs();
     if (start >= endAt) break;
-    const commit = await say(channel, saying(session, number), to);
+    const commit = await publish(channel, payloadOf(session, number), to);
     const end = sharedNowMs();
     if (start >= measuredAt) {
       account.push([number, { start, commit: commit ?? NaN, end }]);

@@ -1,7 +1,7 @@
 /**
- * Ten writers flat out: sessions that publish on and on, each waiting for its
- * own commit, against SQLite's one write lock. What counts is that nobody
- * starves, and that the log stays small, since a checkpoint needs a gap.
+ * Ten writers flat out: sessions that publish without pause, each awaiting its
+ * commit, against SQLite's single write lock. It measures starvation, and the
+ * size of the WAL, because a checkpoint needs a gap between transactions.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const WRITERS = 10;
 const ROUNDS = 3;
 const WATCH_EVERY_MS = 20;
 
-/** What contention came to. */
+/** The results of contention. */
 export interface Contention {
   readonly rows: readonly Row[];
   readonly table: Table;
@@ -28,12 +28,12 @@ interface Round {
   readonly perSecond: number;
   readonly worstMs: number;
   readonly p99Ms: number;
-  /** The most that one got done over the least. */
+  /** The maximum of commits per writer, divided by the minimum. */
   readonly fairness: number;
-  readonly logMib: number;
+  readonly walMib: number;
 }
 
-/** Measures it. */
+/** Measures contention. */
 export async function contend(
   folder: string,
   measuredMs: number,
@@ -46,13 +46,13 @@ export async function contend(
     what: string,
     unit: string,
     of: (round: Round) => number,
-    most?: number,
+    max?: number,
   ): Row => ({
     bench: "ten writers",
     what,
     unit,
     rounds: rounds.map(of),
-    ...(most !== undefined && { bar: { of: "figure", most } }),
+    ...(max !== undefined && { bar: { of: "figure", max } }),
   });
   const median = (of: (round: Round) => number) =>
     spreadOf(rounds.map(of)).median;
@@ -60,20 +60,20 @@ export async function contend(
     rows: [
       row("worst wait", "ms", ({ worstMs }) => worstMs, 150),
       row("fairness", "×", ({ fairness }) => fairness, 1.25),
-      row("write-ahead log, largest", "MiB", ({ logMib }) => logMib, 16),
+      row("WAL, largest", "MiB", ({ walMib }) => walMib, 16),
       row("commits", "/s", ({ perSecond }) => perSecond),
     ],
     table: {
       title: "Ten writers flat out",
-      caption: "Fairness is what the busiest writer got done over the least " +
-        "busy one.",
-      columns: ["commits/s", "p99 ms", "worst ms", "fairness", "log MiB"],
+      caption: "Fairness is the maximum of commits per writer divided by the " +
+        "minimum.",
+      columns: ["commits/s", "p99 ms", "worst ms", "fairness", "WAL MiB"],
       rows: [[
         median(({ perSecond }) => perSecond),
         median(({ p99Ms }) => p99Ms),
         median(({ worstMs }) => worstMs),
         median(({ fairness }) => fairness),
-        median(({ logMib }) => logMib),
+        median(({ walMib }) => walMib),
       ]],
     },
   };
@@ -83,14 +83,14 @@ async function runRound(folder: string, measuredMs: number): Promise<Round> {
   await using fleet = await Fleet.start(BUS, {
     folder,
     sessions: WRITERS,
-    hearsAll: false,
+    receivesAll: false,
   });
-  let logBytes = 0;
+  let walBytes = 0;
   let done = false;
   const watching = (async () => {
     while (!done) {
       const { size } = await Deno.stat(`${folder}/db/messaging.db-wal`);
-      logBytes = Math.max(logBytes, size);
+      walBytes = Math.max(walBytes, size);
       await pause(WATCH_EVERY_MS);
     }
   })();
@@ -103,6 +103,6 @@ async function runRound(folder: string, measuredMs: number): Promise<Round> {
     worstMs: Math.max(...written.map(({ waits }) => waits.max)),
     p99Ms: Math.max(...written.map(({ waits }) => waits.p99)),
     fairness: Math.max(...counts) / Math.min(...counts),
-    logMib: logBytes / 2 ** 20,
+    walMib: walBytes / 2 ** 20,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * This bus. On SQLite when a message was stored is known only inside, between
- * the commit and the first ring; so the store is listened to there.
+ * This bus. The SQLite store tells the time of a commit only by `committed()`,
+ * between the commit and the first bell, so that method is wrapped.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { type Json, type Message, openBus } from "../../mod.ts";
 import { sharedNowMs } from "../clock.ts";
 import type { OpenPeer } from "../contestant.ts";
 import { promisedBytes } from "../promised_rows.ts";
-import { CHANNELS, channelTo, type Said } from "../workload.ts";
+import { CHANNELS, channelTo, type Payload } from "../workload.ts";
 
-/** Opens a session; `url`, else SQLite in the folder. */
-export const openPeer: OpenPeer = async (seat, hear) => {
+/** Opens a session at `url`, or in SQLite in the folder if `url` is empty. */
+export const openPeer: OpenPeer = async (config, receive) => {
   let committedAt: number | undefined;
   const { committed } = WakeUps.prototype;
   WakeUps.prototype.committed = function (...args): void {
@@ -21,49 +21,54 @@ export const openPeer: OpenPeer = async (seat, hear) => {
     committed.apply(this, args);
   };
   const bus = await openBus({
-    ...(seat.url === "" ? { home: seat.folder } : { url: seat.url }),
-    ...seat.options,
-    session: `session-${seat.session}`,
+    ...(config.url === "" ? { home: config.folder } : { url: config.url }),
+    ...config.options,
+    session: `session-${config.session}`,
     vendor: "bench",
-    // The guard against runaway loops, which this is.
+    // The limit guards against runaway loops, and the bench is one.
     publishesPerSecondMax: 1e9,
     channelMessagesMax: 1e6,
   });
   await bus.sessions.register();
   const messages = bus.subscribe(
-    [...(seat.hearsAll ? CHANNELS : []), channelTo(seat.session)],
-    { from: seat.from },
+    [...(config.receivesAll ? CHANNELS : []), channelTo(config.session)],
+    { from: config.from },
   );
   await messages.ready;
-  const hearing = hearAll(messages, hear);
+  const receiving = receiveAll(messages, receive);
   return {
-    async say(channel, said): Promise<number | void> {
+    async publish(channel, payload): Promise<number | void> {
       committedAt = undefined;
-      await bus.publish(channel, said as unknown as Json);
+      await bus.publish(channel, payload as unknown as Json);
       return committedAt;
     },
-    async sayMany(channel, many): Promise<void> {
+    async publishMany(channel, many): Promise<void> {
       await bus.publishMany(
-        many.map((said) => ({ channel, payload: said as unknown as Json })),
+        many.map((payload) => ({
+          channel,
+          payload: payload as unknown as Json,
+        })),
       );
     },
     sizes(): Record<string, number> {
       return {
         database: Deno.statSync(bus.location).size,
         promised: promisedBytes(bus.location),
-        log: Deno.statSync(`${bus.location}-wal`).size,
+        wal: Deno.statSync(`${bus.location}-wal`).size,
       };
     },
     async [Symbol.asyncDispose](): Promise<void> {
       await bus.close();
-      await hearing;
+      await receiving;
     },
   };
 };
 
-async function hearAll(
+async function receiveAll(
   messages: AsyncIterable<Message>,
-  hear: (said: Said) => void,
+  receive: (payload: Payload) => void,
 ): Promise<void> {
-  for await (const { payload } of messages) hear(payload as unknown as Said);
+  for await (const { payload } of messages) {
+    receive(payload as unknown as Payload);
+  }
 }

@@ -1,7 +1,8 @@
 /**
- * The base of the gate: this bus, with a mesh of Unix sockets for the wake-ups. All
- * else is the same, heartbeats and the safety poll included: the bus polls, and what
- * the mesh hears wakes its watches, as a bell would.
+ * The base of the gate: this bus, woken by a mesh of Unix sockets.
+ *
+ * The bus runs with `notify: "poll"`, and a line from the mesh wakes its watches
+ * as a bell would. Heartbeats and the safety poll stay.
  *
  * @module
  */
@@ -12,20 +13,20 @@ import { SocketMesh } from "../socket_mesh.ts";
 import { openPeer as openBusPeer } from "./bus.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear, woken) => {
+export const openPeer: OpenPeer = async (config, receive, woken) => {
   const wakes = new Set<() => void>();
   const { watch } = WakeUps.prototype;
   WakeUps.prototype.watch = function (interest, wake) {
     wakes.add(wake);
     return watch.call(this, interest, wake);
   };
-  const mesh = new SocketMesh(seat, () => wakes.forEach((wake) => wake()));
-  const peer = await openBusPeer(seat, hear, woken);
+  const mesh = new SocketMesh(config, () => wakes.forEach((wake) => wake()));
+  const peer = await openBusPeer(config, receive, woken);
   return {
     ...peer,
     join: () => mesh.join(),
-    async say(channel, said, to): Promise<number | void> {
-      const committedAt = await peer.say(channel, said, to);
+    async publish(channel, payload, to): Promise<number | void> {
+      const committedAt = await peer.publish(channel, payload, to);
       await mesh.write("!\n", to);
       return committedAt;
     },

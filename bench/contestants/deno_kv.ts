@@ -1,33 +1,33 @@
 /**
- * Deno KV's queue. A queue gives each message to one of those who listen to its
- * database, so every session has a database of its own, and all others open it.
+ * Deno KV's queue. A queue delivers each message to one of its listeners, so
+ * every session has its own database, and the others open it.
  *
  * @module
  */
 
 import type { OpenPeer } from "../contestant.ts";
-import type { Said } from "../workload.ts";
+import type { Payload } from "../workload.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear) => {
-  const fileOf = (session: number) => `${seat.folder}/queue-${session}.kv`;
-  const own = await Deno.openKv(fileOf(seat.session));
-  const listening = own.listenQueue((said) => hear(said as Said));
+export const openPeer: OpenPeer = async (config, receive) => {
+  const fileOf = (session: number) => `${config.folder}/queue-${session}.kv`;
+  const own = await Deno.openKv(fileOf(config.session));
+  const listening = own.listenQueue((payload) => receive(payload as Payload));
   const others = new Map<number, Deno.Kv>();
   return {
     async join(): Promise<void> {
-      for (let session = 0; session < seat.sessions; session++) {
-        if (session === seat.session) continue;
+      for (let session = 0; session < config.sessions; session++) {
+        if (session === config.session) continue;
         others.set(session, await Deno.openKv(fileOf(session)));
       }
     },
-    async say(_channel, said, to): Promise<void> {
+    async publish(_channel, payload, to): Promise<void> {
       const readers = to === "all" ? [...others.values()] : [others.get(to)!];
-      await Promise.all(readers.map((reader) => reader.enqueue(said)));
+      await Promise.all(readers.map((reader) => reader.enqueue(payload)));
     },
-    async sayMany(_channel, many, to): Promise<void> {
+    async publishMany(_channel, many, to): Promise<void> {
       const together = others.get(to)!.atomic();
-      for (const said of many) together.enqueue(said);
+      for (const payload of many) together.enqueue(payload);
       await together.commit();
     },
     async [Symbol.asyncDispose](): Promise<void> {

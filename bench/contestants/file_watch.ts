@@ -1,10 +1,11 @@
 /**
- * Bare bells: each session watches one file and touches those of all others.
- * Nothing is stored, looked up or read: it is the floor of whatever is pushed by
- * the file system. No bus that is can be sooner on the same machine.
+ * Bare bells: each session watches one file and touches the files of the others.
  *
- * A touch carries nothing, so a message has come when its reader is woken for
- * the first time after it was said.
+ * Nothing is stored, looked up or read. No bus with wake-ups by the file system
+ * can be faster on the same machine.
+ *
+ * A touch carries no message, so a message counts as received at the reader's
+ * first wake-up after it was published.
  *
  * @module
  */
@@ -14,16 +15,16 @@ import type { OpenPeer, Recipient } from "../contestant.ts";
 import { FileMesh } from "../file_mesh.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = (seat, _hear, woken) => {
-  const mesh = new FileMesh(seat, woken);
+export const openPeer: OpenPeer = (config, _hear, woken) => {
+  const mesh = new FileMesh(config, woken);
   const touch = (to: Recipient): number => {
     const beganAt = sharedNowMs();
     mesh.wake(to);
     return beganAt;
   };
   return Promise.resolve({
-    say: (_channel, _said, to) => Promise.resolve(touch(to)),
-    sayMany: (_channel, _many, to) => Promise.resolve(void touch(to)),
+    publish: (_channel, _said, to) => Promise.resolve(touch(to)),
+    publishMany: (_channel, _many, to) => Promise.resolve(void touch(to)),
     [Symbol.asyncDispose]: () => mesh.close(),
   });
 };

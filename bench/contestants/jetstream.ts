@@ -1,7 +1,7 @@
 /**
- * NATS JetStream: one stream in files, and an ordered consumer for what is for
- * all and one for what is for the session. Publishing waits for the stream's
- * acknowledgement; many are published with 64 in flight.
+ * NATS JetStream: one stream in files, an ordered consumer for messages to all
+ * and one for messages to the session. Publishing waits for the stream's
+ * acknowledgement. `publishMany` keeps 64 messages in flight.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import {
 } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import type { OpenPeer } from "../contestant.ts";
-import { channelTo, type Said } from "../workload.ts";
+import { channelTo, type Payload } from "../workload.ts";
 
 const STREAM = "bench";
 const IN_FLIGHT_MAX = 64;
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear) => {
-  const connection = await connect({ servers: seat.url });
+export const openPeer: OpenPeer = async (config, receive) => {
+  const connection = await connect({ servers: config.url });
   const manager = await jetstreamManager(connection);
   await manager.streams.add({
     name: STREAM,
@@ -32,31 +32,31 @@ export const openPeer: OpenPeer = async (seat, hear) => {
   const subjectOf = (channel: string) =>
     channel.startsWith("session.") ? `to.${channel}` : `all.${channel}`;
   const wanted = [
-    ...(seat.hearsAll ? ["all.>"] : []),
-    subjectOf(channelTo(seat.session)),
+    ...(config.receivesAll ? ["all.>"] : []),
+    subjectOf(channelTo(config.session)),
   ];
   for (const filter_subjects of wanted) {
     const consumer = await stream.consumers.get(STREAM, {
       filter_subjects,
-      deliver_policy: seat.from === "start"
+      deliver_policy: config.from === "start"
         ? DeliverPolicy.All
         : DeliverPolicy.New,
     });
     await consumer.consume({
-      callback: (message) => hear(message.json<Said>()),
+      callback: (message) => receive(message.json<Payload>()),
     });
   }
   await connection.flush();
   return {
-    async say(channel, said): Promise<void> {
-      await stream.publish(subjectOf(channel), JSON.stringify(said));
+    async publish(channel, payload): Promise<void> {
+      await stream.publish(subjectOf(channel), JSON.stringify(payload));
     },
-    async sayMany(channel, many): Promise<void> {
+    async publishMany(channel, many): Promise<void> {
       let next = 0;
       const publishRest = async (): Promise<void> => {
         while (next < many.length) {
-          const said = JSON.stringify(many[next++]);
-          await stream.publish(subjectOf(channel), said);
+          const payload = JSON.stringify(many[next++]);
+          await stream.publish(subjectOf(channel), payload);
         }
       };
       await Promise.all(Array.from({ length: IN_FLIGHT_MAX }, publishRest));

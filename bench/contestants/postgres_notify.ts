@@ -1,29 +1,32 @@
 /**
- * PostgreSQL with LISTEN and NOTIFY, raw: each message is a row, and the
- * notification of the same statement carries it. Who begins with what is kept
- * reads the rows first. One connection listens, one writes.
+ * PostgreSQL with bare LISTEN and NOTIFY: one statement inserts a message's row
+ * and notifies with its payload. A session that starts at the kept messages
+ * reads the rows first. One connection listens and one writes.
  *
  * @module
  */
 
 import type { OpenPeer } from "../contestant.ts";
 import { openMessages } from "../postgres_table.ts";
-import { CHANNELS, channelTo, type Said } from "../workload.ts";
+import { CHANNELS, channelTo, type Payload } from "../workload.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear) => {
-  const sql = await openMessages(seat.url);
-  const wanted = [...(seat.hearsAll ? CHANNELS : []), channelTo(seat.session)];
+export const openPeer: OpenPeer = async (config, receive) => {
+  const sql = await openMessages(config.url);
+  const wanted = [
+    ...(config.receivesAll ? CHANNELS : []),
+    channelTo(config.session),
+  ];
   for (const channel of wanted) {
-    await sql.listen(channel, (text) => hear(JSON.parse(text)));
+    await sql.listen(channel, (text) => receive(JSON.parse(text)));
   }
-  if (seat.from === "start") {
+  if (config.from === "start") {
     const kept = await sql`SELECT payload FROM messages
       WHERE channel IN ${sql(wanted)} ORDER BY id`;
-    for (const { payload } of kept) hear(JSON.parse(payload));
+    for (const { payload } of kept) receive(JSON.parse(payload));
   }
-  const insert = async (channel: string, many: readonly Said[]) => {
-    const payloads = many.map((said) => JSON.stringify(said));
+  const insert = async (channel: string, many: readonly Payload[]) => {
+    const payloads = many.map((payload) => JSON.stringify(payload));
     await sql`WITH added AS (
         INSERT INTO messages (channel, payload)
         SELECT ${channel}, payload FROM unnest(${payloads}::text[]) AS payload
@@ -31,8 +34,8 @@ export const openPeer: OpenPeer = async (seat, hear) => {
       ) SELECT count(pg_notify(${channel}, payload)) FROM added`;
   };
   return {
-    say: (channel, said) => insert(channel, [said]),
-    sayMany: insert,
+    publish: (channel, payload) => insert(channel, [payload]),
+    publishMany: insert,
     [Symbol.asyncDispose]: () => sql.end(),
   };
 };

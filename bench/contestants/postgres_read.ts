@@ -1,25 +1,28 @@
 /**
- * PostgreSQL without a bus, as one would write it by hand: one statement inserts
- * rows and notifies, and who listens reads what came after the last row it has.
+ * PostgreSQL without a bus, written by hand: one statement inserts rows and
+ * notifies, and a listener reads the rows after its last one.
  *
- * It gives no order of commits (a row that commits late is passed over), knows
- * no TTL, session or project, and is done twice if its connection is cut.
+ * Messages are not in commit order: a reader skips a row that commits late. TTL,
+ * sessions and projects are absent. A lost connection can repeat a statement.
  *
  * @module
  */
 
 import type { OpenPeer } from "../contestant.ts";
 import { openMessages } from "../postgres_table.ts";
-import { CHANNELS, channelTo, type Said } from "../workload.ts";
+import { CHANNELS, channelTo, type Payload } from "../workload.ts";
 
 const PAGE_MESSAGES = 256;
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear) => {
-  const sql = await openMessages(seat.url);
-  const wanted = [...(seat.hearsAll ? CHANNELS : []), channelTo(seat.session)];
+export const openPeer: OpenPeer = async (config, receive) => {
+  const sql = await openMessages(config.url);
+  const wanted = [
+    ...(config.receivesAll ? CHANNELS : []),
+    channelTo(config.session),
+  ];
   const [{ end }] = await sql`SELECT coalesce(max(id), 0) AS end FROM messages`;
-  let last = seat.from === "start" ? "0" : String(end);
+  let last = config.from === "start" ? "0" : String(end);
   let [reading, again] = [false, false];
   const read = async (): Promise<void> => {
     again = true;
@@ -32,7 +35,7 @@ export const openPeer: OpenPeer = async (seat, hear) => {
         ORDER BY id LIMIT ${PAGE_MESSAGES}`;
       for (const { id, payload } of rows) {
         last = id;
-        hear(JSON.parse(payload));
+        receive(JSON.parse(payload));
       }
       again ||= rows.length === PAGE_MESSAGES;
     }
@@ -40,16 +43,16 @@ export const openPeer: OpenPeer = async (seat, hear) => {
   };
   for (const channel of wanted) await sql.listen(channel, () => void read());
   await read();
-  const insert = async (channel: string, many: readonly Said[]) => {
-    const payloads = many.map((said) => JSON.stringify(said));
+  const insert = async (channel: string, many: readonly Payload[]) => {
+    const payloads = many.map((payload) => JSON.stringify(payload));
     await sql`WITH added AS (
         INSERT INTO messages (channel, payload)
         SELECT ${channel}, payload FROM unnest(${payloads}::text[]) AS payload
       ) SELECT pg_notify(${channel}, '')`;
   };
   return {
-    say: (channel, said) => insert(channel, [said]),
-    sayMany: insert,
+    publish: (channel, payload) => insert(channel, [payload]),
+    publishMany: insert,
     [Symbol.asyncDispose]: () => sql.end(),
   };
 };

@@ -1,6 +1,6 @@
 /**
- * Redis pub/sub: a connection that listens and one that publishes, as its
- * protocol wants it.
+ * Redis pub/sub: one connection listens and one publishes, as the protocol
+ * requires.
  *
  * @module
  */
@@ -10,22 +10,24 @@ import type { OpenPeer } from "../contestant.ts";
 import { CHANNELS, channelTo } from "../workload.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear) => {
-  const publisher = createClient({ url: seat.url });
+export const openPeer: OpenPeer = async (config, receive) => {
+  const publisher = createClient({ url: config.url });
   const listener = publisher.duplicate();
   await Promise.all([publisher.connect(), listener.connect()]);
   await listener.subscribe(
-    [...(seat.hearsAll ? CHANNELS : []), channelTo(seat.session)],
-    (text) => hear(JSON.parse(text)),
+    [...(config.receivesAll ? CHANNELS : []), channelTo(config.session)],
+    (text) => receive(JSON.parse(text)),
   );
   return {
-    async say(channel, said): Promise<void> {
-      await publisher.publish(channel, JSON.stringify(said));
+    async publish(channel, payload): Promise<void> {
+      await publisher.publish(channel, JSON.stringify(payload));
     },
-    async sayMany(channel, many): Promise<void> {
-      // Calls of one tick are pipelined.
+    async publishMany(channel, many): Promise<void> {
+      // The client pipelines the calls of one tick.
       await Promise.all(
-        many.map((said) => publisher.publish(channel, JSON.stringify(said))),
+        many.map((payload) =>
+          publisher.publish(channel, JSON.stringify(payload))
+        ),
       );
     },
     async [Symbol.asyncDispose](): Promise<void> {

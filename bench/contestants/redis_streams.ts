@@ -1,13 +1,13 @@
 /**
- * Redis streams: a stream for each channel, capped as the bus caps its own, and
- * a connection that waits in `XREAD BLOCK` for all that a session wants.
+ * Redis streams: one stream per channel, capped as the bus's channels, and a
+ * connection that waits in `XREAD BLOCK` for the session's streams.
  *
  * @module
  */
 
 import { createClient } from "redis";
 import type { OpenPeer } from "../contestant.ts";
-import { CHANNELS, channelTo, type Said } from "../workload.ts";
+import { CHANNELS, channelTo, type Payload } from "../workload.ts";
 
 const KEPT = {
   TRIM: { strategy: "MAXLEN", strategyModifier: "~", threshold: 1_000_000 },
@@ -15,16 +15,19 @@ const KEPT = {
 const PAGE_MESSAGES = 256;
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear) => {
-  const writer = createClient({ url: seat.url });
+export const openPeer: OpenPeer = async (config, receive) => {
+  const writer = createClient({ url: config.url });
   const reader = writer.duplicate();
-  // Interrupted while it waits, when the session ends.
+  // The end of the session interrupts the waiting read.
   reader.on("error", () => {});
   await Promise.all([writer.connect(), reader.connect()]);
   const cursors = new Map<string, string>();
-  const wanted = [...(seat.hearsAll ? CHANNELS : []), channelTo(seat.session)];
+  const wanted = [
+    ...(config.receivesAll ? CHANNELS : []),
+    channelTo(config.session),
+  ];
   for (const stream of wanted) {
-    const last = seat.from === "start"
+    const last = config.from === "start"
       ? undefined
       : (await writer.xRevRange(stream, "+", "-", { COUNT: 1 }))?.at(0);
     cursors.set(stream, last?.id ?? "0-0");
@@ -51,20 +54,20 @@ export const openPeer: OpenPeer = async (seat, hear) => {
       for (const { name, messages } of pages ?? []) {
         for (const { id, message } of messages) {
           cursors.set(name, id);
-          hear(JSON.parse(message.said) as Said);
+          receive(JSON.parse(message.payload) as Payload);
         }
       }
     }
   })();
-  const add = (channel: string, said: Said) =>
-    writer.xAdd(channel, "*", { said: JSON.stringify(said) }, KEPT);
+  const add = (channel: string, payload: Payload) =>
+    writer.xAdd(channel, "*", { payload: JSON.stringify(payload) }, KEPT);
   return {
-    async say(channel, said): Promise<void> {
-      await add(channel, said);
+    async publish(channel, payload): Promise<void> {
+      await add(channel, payload);
     },
-    async sayMany(channel, many): Promise<void> {
-      // Calls of one tick are pipelined.
-      await Promise.all(many.map((said) => add(channel, said)));
+    async publishMany(channel, many): Promise<void> {
+      // The client pipelines the calls of one tick.
+      await Promise.all(many.map((payload) => add(channel, payload)));
     },
     async [Symbol.asyncDispose](): Promise<void> {
       closed = true;

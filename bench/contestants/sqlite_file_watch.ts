@@ -1,6 +1,6 @@
 /**
- * The floor of the gate: bare SQLite, woken by the file system, as the bus is.
- * What it costs above the base is the price of that wake-up, not of the bus.
+ * The floor of the gate: bare SQLite, woken by the file system as the bus is.
+ * Its cost above the base is the cost of that wake-up, not of the bus.
  *
  * @module
  */
@@ -10,5 +10,5 @@ import { FileMesh } from "../file_mesh.ts";
 import { openBareSqlite } from "./bare_sqlite.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear) =>
-  await openBareSqlite(seat, hear, (woken) => new FileMesh(seat, woken));
+export const openPeer: OpenPeer = async (config, receive) =>
+  await openBareSqlite(config, receive, (woken) => new FileMesh(config, woken));

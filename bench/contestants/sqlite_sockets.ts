@@ -1,5 +1,5 @@
 /**
- * The base of the gate: bare SQLite, with a mesh of Unix sockets for the wake-ups.
+ * The floor of the gate: bare SQLite, woken by a mesh of Unix sockets.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { SocketMesh } from "../socket_mesh.ts";
 import { openBareSqlite } from "./bare_sqlite.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = async (seat, hear) =>
-  await openBareSqlite(seat, hear, (woken) => {
-    const mesh = new SocketMesh(seat, woken);
+export const openPeer: OpenPeer = async (config, receive) =>
+  await openBareSqlite(config, receive, (woken) => {
+    const mesh = new SocketMesh(config, woken);
     return {
       join: () => mesh.join(),
       wake: (to) => mesh.write("!\n", to),

@@ -1,6 +1,6 @@
 /**
- * A mesh of Unix sockets: nothing is stored, so this is what a wake-up alone
- * costs, with the message in it.
+ * A mesh of Unix sockets. Nothing is stored, so this is the cost of a wake-up
+ * that carries its message.
  *
  * @module
  */
@@ -8,22 +8,25 @@
 import { sharedNowMs } from "../clock.ts";
 import type { OpenPeer } from "../contestant.ts";
 import { SocketMesh } from "../socket_mesh.ts";
-import type { Said } from "../workload.ts";
+import type { Payload } from "../workload.ts";
 
 /** Opens a session. */
-export const openPeer: OpenPeer = (seat, hear) => {
-  const mesh = new SocketMesh(seat, (line) => hear(JSON.parse(line) as Said));
+export const openPeer: OpenPeer = (config, receive) => {
+  const mesh = new SocketMesh(
+    config,
+    (line) => receive(JSON.parse(line) as Payload),
+  );
   return Promise.resolve({
     join: () => mesh.join(),
-    async say(channel, said, to): Promise<number> {
-      // Nothing is stored: its commit is its start.
+    async publish(channel, payload, to): Promise<number> {
+      // Nothing is stored, so the commit is the start.
       const beganAt = sharedNowMs();
-      await mesh.write(`${JSON.stringify({ channel, ...said })}\n`, to);
+      await mesh.write(`${JSON.stringify({ channel, ...payload })}\n`, to);
       return beganAt;
     },
-    async sayMany(channel, many, to): Promise<void> {
-      const lines = many.map((said) =>
-        `${JSON.stringify({ channel, ...said })}\n`
+    async publishMany(channel, many, to): Promise<void> {
+      const lines = many.map((payload) =>
+        `${JSON.stringify({ channel, ...payload })}\n`
       );
       await mesh.write(lines.join(""), to);
     },

@@ -1,75 +1,70 @@
 /**
- * The checker: whether the histories of a run can be those of a bus that keeps
- * its promises.
+ * The checker: judges whether a correct bus can produce the histories of a run.
  *
- * It is pure: histories and what was found at the end go in, violations come
- * out. It knows nothing of the library, and judges by what processes wrote
- * down and by rows read with plain SQL. Each rule errs on the side of silence:
- * what a kill left undecided (a publish without an answer) may be or not be.
+ * The checker is pure: it takes histories and the end state, and returns
+ * violations. It does not use the library, and reads rows by plain SQL. A rule
+ * accepts both outcomes of an action that a kill interrupted.
  *
- * As a program it judges a folder: `deno run -A checker.ts ‹folder›` prints
- * each violation on a line, and exits 1 if there is any.
+ * `deno run -A checker.ts ‹folder›` judges a folder. It prints each violation on
+ * a line, and exits with 1 if there is one.
  *
  * @module
  */
 
 import { type Event, type History, readHistories } from "./history.ts";
 
-/** A message as it is found in the database at the end. */
+/** A message in the database at the end. */
 export interface KeptMessage {
-  /** Its id. */
   readonly id: string;
-  /** Its channel. */
   readonly channel: string;
-  /** What its payload says: a name that no other message has. */
+  /** The key in the payload, unique among all messages. */
   readonly key: string;
 }
 
-/** What was found when all processes of a run were dead, and were looked for. */
+/** The state of a bus after the death of all processes of a run. */
 export interface End {
-  /** The channels of which nothing was to be purged. */
+  /** The channels without expired messages. */
   readonly keptChannels: readonly string[];
-  /** What is in the database. */
+  /** The messages in the database. */
   readonly messages: readonly KeptMessage[];
-  /** The durable names, with what each has lost. */
+  /** The durable names, with their numbers of lost messages. */
   readonly names: readonly { readonly name: string; readonly lost: number }[];
-  /** The tasks. */
   readonly tasks: readonly { readonly task: string; readonly status: string }[];
-  /** What the dead still hold: locks, claims, names, places in queues. */
+  /** Locks, claims, names and places in queues that dead sessions still hold. */
   readonly heldByDead: readonly string[];
-  /** What SQLite's integrity check says. */
+  /** The result of SQLite's integrity check. */
   readonly integrity: string;
 }
 
-/** A run: what its processes wrote, and what was found afterwards. */
+/** A run: the histories of its processes, and the end state. */
 export interface Run {
-  /** The histories. */
   readonly histories: readonly History[];
-  /** What was found. */
   readonly end: End;
 }
 
-/** A broken promise. */
+/** A broken rule. */
 export interface Violation {
-  /** The rule. */
   readonly rule: RuleName;
-  /** What happened. */
+  /** A description, with the process and the object. */
   readonly what: string;
 }
 
-type Told<Kind extends Event["deed"]> =
+type EventOf<Kind extends Event["action"]> =
   & { readonly peer: string }
-  & Extract<Event, { deed: Kind }>;
+  & Extract<Event, { action: Kind }>;
 
-/** The deeds of a kind, of all processes. */
-function all<Kind extends Event["deed"]>(run: Run, kind: Kind): Told<Kind>[] {
+/** Returns the events of one action, of all processes. */
+function all<Kind extends Event["action"]>(
+  run: Run,
+  kind: Kind,
+): EventOf<Kind>[] {
   return run.histories.flatMap(({ peer, events }) =>
-    events.filter((event) => event.deed === kind)
-      .map((event) => ({ peer, ...event }) as Told<Kind>)
+    events.filter((event) => event.action === kind)
+      .map((event) => ({ peer, ...event }) as EventOf<Kind>)
   );
 }
 
-/** Groups what belongs together, in the order in which it comes. */
+/** Groups items by key, in order. */
 function by<T>(
   items: Iterable<T>,
   keyOf: (item: T) => string,
@@ -85,21 +80,22 @@ function by<T>(
 }
 
 const RULES = {
-  /** Every acknowledged message of a kept channel is there, under its id. */
+  /** Every acknowledged message of a kept channel exists with its id. */
   "acknowledged messages are there"(run: Run): string[] {
     const ids = new Map(run.end.messages.map(({ key, id }) => [key, id]));
     return all(run, "published")
       .filter(({ channel }) => run.end.keptChannels.includes(channel))
-      .flatMap(({ peer, keys, ids: told }) =>
+      .flatMap(({ peer, keys, ids: returned }) =>
         keys.flatMap((key, i) =>
-          ids.get(key) === told[i] ? [] : [
-            `${peer} was told that ${key} is ${told[i]}, found ${ids.get(key)}`,
+          ids.get(key) === returned[i] ? [] : [
+            `${peer} was told the id ${returned[i]} of ${key}, found ` +
+            `${ids.get(key)}`,
           ]
         )
       );
   },
 
-  /** Nothing is there twice. */
+  /** Each message exists at most once. */
   "each message is there once"(run: Run): string[] {
     return [...by(run.end.messages, ({ key }) => key)]
       .filter(([, found]) => found.length > 1)
@@ -108,7 +104,7 @@ const RULES = {
       );
   },
 
-  /** What one call stores is there whole, or not at all. */
+  /** The messages of one call exist together or not at all. */
   "groups are whole"(run: Run): string[] {
     const there = new Set(run.end.messages.map(({ key }) => key));
     return all(run, "publishing")
@@ -124,8 +120,8 @@ const RULES = {
   },
 
   /**
-   * What was delivered had been committed: it is there to the end, and its
-   * publisher had begun to publish it.
+   * A delivered message exists to the end, and its publisher had started to
+   * publish it.
    */
   "nothing is delivered before its commit"(run: Run): string[] {
     const begun = new Map(
@@ -151,7 +147,7 @@ const RULES = {
     );
   },
 
-  /** A subscription gets ever greater ids. */
+  /** The ids of a subscription's deliveries increase. */
   "subscriptions are in order"(run: Run): string[] {
     return [...by(all(run, "delivered"), ({ subscription }) => subscription)]
       .flatMap(([subscription, delivered]) =>
@@ -163,11 +159,11 @@ const RULES = {
       );
   },
 
-  /** What one process published one after the other has its ids in that order. */
+  /** The ids of a process's consecutive publishes increase. */
   "publishes are in order"(run: Run): string[] {
     return run.histories.flatMap(({ peer, events }) => {
       const ids = events.flatMap((event) =>
-        event.deed === "published" ? event.ids : []
+        event.action === "published" ? event.ids : []
       );
       return pairs(ids).flatMap(([one, next]) =>
         Number(one) < Number(next) ? [] : [`${peer}: ${next} after ${one}`]
@@ -175,7 +171,7 @@ const RULES = {
     });
   },
 
-  /** Between its beginning and the last it got, a subscription got all. */
+  /** A subscription gets every message between its start and its last delivery. */
   "subscriptions skip nothing"(run: Run): string[] {
     const got = by(all(run, "delivered"), ({ subscription }) => subscription);
     const kept = by(run.end.messages, ({ channel }) => channel);
@@ -188,12 +184,12 @@ const RULES = {
           .filter(({ id }) => Number(id) > Number(cursor) && Number(id) < last)
           .filter(({ id }) => !ids.has(id))
           .map(({ id }) =>
-            `${subscription} began after ${cursor}, got ${last}, not ${id}`
+            `${subscription} started after ${cursor}, got ${last}, not ${id}`
           );
       });
   },
 
-  /** Under a durable name, each message that stayed was delivered. */
+  /** A durable name gets each message that still exists. */
   "durable names get each"(run: Run): string[] {
     const got = deliveredUnder(run);
     return [...by(durableSubscriptions(run), ({ durable }) => durable!)]
@@ -210,8 +206,8 @@ const RULES = {
   },
 
   /**
-   * What a durable name did not get was counted as lost, and no more than there
-   * was: one may be delivered, purged as over, and then acknowledged.
+   * A durable name counts each message that it did not get as lost. The count may
+   * include delivered ones, because a purge may precede their acknowledgement.
    */
   "losses are counted"(run: Run): string[] {
     const got = deliveredUnder(run);
@@ -219,26 +215,26 @@ const RULES = {
       .flatMap(([name, subscriptions]) => {
         const [{ channel }] = subscriptions;
         const from = Math.min(...subscriptions.map(({ cursor }) => +cursor));
-        // What was over before the name was there is none of its losses.
+        // A message that expired before the name existed is not a loss.
         const since = Math.min(...subscriptions.map(({ at }) => at));
-        const least = all(run, "published")
+        const min = all(run, "published")
           .filter((one) => one.channel === channel && begunAt(run, one) > since)
           .flatMap(({ keys, ids }) =>
             keys.filter((key, i) =>
               Number(ids[i]) > from && !got.get(name)?.has(key)
             )
           ).length;
-        const most = all(run, "publishing")
+        const max = all(run, "publishing")
           .filter((one) => one.channel === channel)
           .reduce((sum, { keys }) => sum + keys.length, 0);
-        const told = run.end.names.find((one) => one.name === name)?.lost ?? 0;
-        return told >= least && told <= most
+        const lost = run.end.names.find((one) => one.name === name)?.lost ?? 0;
+        return lost >= min && lost <= max
           ? []
-          : [`${name} counts ${told}, of ${least} to ${most}`];
+          : [`${name} counts ${lost}, of ${min} to ${max}`];
       });
   },
 
-  /** What was acknowledged under a durable name does not come again. */
+  /** A durable name does not get an acknowledged message again. */
   "nothing comes after its ack"(run: Run): string[] {
     const nameOf = new Map(
       durableSubscriptions(run).map(({ subscription, durable }) => [
@@ -250,13 +246,16 @@ const RULES = {
       all(run, "acked"),
       ({ subscription }) => nameOf.get(subscription)!,
     );
-    // The greatest acknowledged so far, by time.
+    // The greatest acknowledged id so far, by time.
     const reached = new Map([...acked].map(([name, acks]) => {
-      let most = 0;
+      let greatest = 0;
       return [
         name,
         acks.sort((a, b) => a.at - b.at)
-          .map(({ at, id }) => ({ at, id: most = Math.max(most, +id) })),
+          .map(({ at, id }) => ({
+            at,
+            id: greatest = Math.max(greatest, +id),
+          })),
       ];
     }));
     return all(run, "delivered").flatMap(({ peer, subscription, id, at }) => {
@@ -269,13 +268,13 @@ const RULES = {
     });
   },
 
-  /** What is held exclusively is held by one at any instant. */
+  /** An exclusive hold has one holder at any time. */
   "exclusive holds have one holder"(run: Run): string[] {
     return [...by(holdsIn(run), ({ resource }) => resource)].flatMap(
       ([resource, holds]) => {
         holds.sort((a, b) => a.from - b.from);
         const found: string[] = [];
-        // Whoever reaches furthest so far, among all and among the exclusive.
+        // The holds that end last so far, of all and of the exclusive ones.
         let last: Held | undefined;
         let lastExclusive: Held | undefined;
         for (const hold of holds) {
@@ -301,7 +300,7 @@ const RULES = {
     );
   },
 
-  /** Of two exclusive holds the later one has the greater token. */
+  /** Of two exclusive holds, the later one has the greater token. */
   "tokens grow"(run: Run): string[] {
     const exclusive = holdsIn(run).filter(({ exclusive }) => exclusive);
     return [...by(exclusive, ({ resource }) => resource)].flatMap(
@@ -315,14 +314,14 @@ const RULES = {
     );
   },
 
-  /** Nobody loses a hold that is neither taken over nor past its lease. */
+  /** A holder keeps a hold that is not taken over and not past its lease. */
   "holds are not lost"(run: Run): string[] {
     return all(run, "lost-hold").map(({ peer, resource, token }) =>
       `${peer} lost ${resource} (token ${token})`
     );
   },
 
-  /** A task is done once, and stays so. */
+  /** A task is done once, and stays done. */
   "tasks are done once"(run: Run): string[] {
     const statuses = new Map(
       run.end.tasks.map(({ task, status }) => [task, status]),
@@ -337,24 +336,24 @@ const RULES = {
     );
   },
 
-  /** A task that was acknowledged as posted is there. */
+  /** An acknowledged task exists. */
   "posted tasks are there"(run: Run): string[] {
     const there = new Set(run.end.tasks.map(({ task }) => task));
     return all(run, "posted").filter(({ task }) => !there.has(task))
       .map(({ peer, task }) => `${task}, posted by ${peer}, is gone`);
   },
 
-  /** The dead hold nothing once somebody has looked. */
+  /** Dead sessions hold nothing after another session has looked. */
   "the dead hold nothing"(run: Run): string[] {
     return [...run.end.heldByDead];
   },
 
-  /** The file is sound. */
-  "the file is sound"(run: Run): string[] {
+  /** The integrity check passes. */
+  "the file is healthy"(run: Run): string[] {
     return run.end.integrity === "ok" ? [] : [run.end.integrity];
   },
 
-  /** Nothing failed that nobody has made fail. */
+  /** No action fails except by a kill. */
   "nothing fails"(run: Run): string[] {
     return all(run, "failed").map(({ peer, act, error }) =>
       `${peer} could not ${act}: ${error}`
@@ -362,13 +361,13 @@ const RULES = {
   },
 } satisfies Record<string, (run: Run) => string[]>;
 
-/** The name of a rule, which is what it demands. */
+/** The name of a rule, which states its demand. */
 export type RuleName = keyof typeof RULES;
 
-/** Every rule. */
+/** The names of all rules. */
 export const RULE_NAMES = Object.keys(RULES) as readonly RuleName[];
 
-/** All that speaks against a run. */
+/** Returns the violations of a run. */
 export function check(run: Run): Violation[] {
   return RULE_NAMES.flatMap((rule) =>
     RULES[rule](run).map((what) => ({ rule, what }))
@@ -384,20 +383,20 @@ function channelOf(run: Run): Map<string, string> {
   );
 }
 
-function durableSubscriptions(run: Run): Told<"subscribed">[] {
+function durableSubscriptions(run: Run): EventOf<"subscribed">[] {
   return all(run, "subscribed").filter(({ durable }) => durable !== undefined);
 }
 
-/** When the publish began that was acknowledged so. */
-function begunAt(run: Run, { peer, keys }: Told<"published">): number {
+/** Returns the start time of an acknowledged publish. */
+function begunAt(run: Run, { peer, keys }: EventOf<"published">): number {
   const history = run.histories.find((one) => one.peer === peer)!;
   const begun = history.events.find((event) =>
-    event.deed === "publishing" && event.keys[0] === keys[0]
+    event.action === "publishing" && event.keys[0] === keys[0]
   );
   return begun?.at ?? -Infinity;
 }
 
-/** What was delivered under each durable name. */
+/** Returns the keys delivered under each durable name. */
 function deliveredUnder(run: Run): Map<string, Set<string>> {
   const names = new Map(
     durableSubscriptions(run).map(({ subscription, durable }) => [
@@ -425,9 +424,8 @@ interface Held {
 }
 
 /**
- * From when to when each hold was held for certain: from its acquisition to
- * the next that its holder says of it, else to the kill of its holder, else to
- * the last that the holder says at all.
+ * Returns the time in which each hold was certainly held. It ends at the holder's
+ * next event on the hold, or at the holder's kill, or at the holder's last event.
  */
 function holdsIn(run: Run): Held[] {
   const killedAt = new Map(
@@ -436,8 +434,8 @@ function holdsIn(run: Run): Held[] {
   return run.histories.flatMap(({ peer, events }) => {
     const held: Held[] = [];
     events.forEach((event, i) => {
-      if (event.deed !== "acquired") return;
-      const over = events.slice(i + 1).find((later) =>
+      if (event.action !== "acquired") return;
+      const next = events.slice(i + 1).find((later) =>
         "token" in later && later.token === event.token &&
         later.resource === event.resource
       );
@@ -447,7 +445,7 @@ function holdsIn(run: Run): Held[] {
         token: event.token,
         exclusive: event.exclusive,
         from: event.at,
-        to: over?.at ?? killedAt.get(peer) ?? events.at(-1)!.at,
+        to: next?.at ?? killedAt.get(peer) ?? events.at(-1)!.at,
       });
     });
     return held;
@@ -458,7 +456,7 @@ function pairs<T>(items: readonly T[]): [T, T][] {
   return items.slice(1).map((item, i) => [items[i], item]);
 }
 
-/** The last of a sorted list that is before a time. */
+/** Returns the last item of a sorted list before a time. */
 function lastBefore<T extends { readonly at: number }>(
   sorted: readonly T[],
   at: number,
@@ -472,7 +470,7 @@ function lastBefore<T extends { readonly at: number }>(
   return sorted[low - 1];
 }
 
-/** Reads a run from a folder: histories, and `end.json`. */
+/** Reads a run from a folder: the histories and `end.json`. */
 export function readRun(folder: string): Run {
   return {
     histories: readHistories(folder),

@@ -6,18 +6,18 @@ import {
   type RuleName,
   type Run,
 } from "./checker.ts";
-import type { Deed, Event } from "./history.ts";
+import type { Action, Event } from "./history.ts";
 
-/** What one process wrote, with its times. */
-type Told = readonly (readonly [number, Deed])[];
+/** The actions of one process, with their times. */
+type Timed = readonly (readonly [number, Action])[];
 
-function run(peers: Record<string, Told>, end: Partial<End> = {}): Run {
-  const events = (told: Told): Event[] =>
-    told.map(([at, deed]) => ({ at, ...deed }));
+function run(peers: Record<string, Timed>, end: Partial<End> = {}): Run {
+  const events = (timed: Timed): Event[] =>
+    timed.map(([at, action]) => ({ at, ...action }));
   return {
-    histories: Object.entries(peers).map(([peer, told]) => ({
+    histories: Object.entries(peers).map(([peer, timed]) => ({
       peer,
-      events: events(told),
+      events: events(timed),
     })),
     end: {
       keptChannels: ["kept"],
@@ -31,19 +31,19 @@ function run(peers: Record<string, Told>, end: Partial<End> = {}): Run {
   };
 }
 
-const publishing = (...keys: string[]): Deed => ({
-  deed: "publishing",
+const publishing = (...keys: string[]): Action => ({
+  action: "publishing",
   channel: "kept",
   keys,
 });
-const together = (...keys: string[]): Deed => ({
-  deed: "publishing",
+const together = (...keys: string[]): Action => ({
+  action: "publishing",
   channel: "kept",
   keys,
   group: true,
 });
-const published = (ids: Record<string, number>): Deed => ({
-  deed: "published",
+const published = (ids: Record<string, number>): Action => ({
+  action: "published",
   channel: "kept",
   keys: Object.keys(ids),
   ids: Object.values(ids).map(String),
@@ -55,42 +55,46 @@ const kept = (ids: Record<string, number>, channel = "kept") => ({
     channel,
   })),
 });
-const subscribed = (cursor: number, durable?: string, number = 1): Deed => ({
-  deed: "subscribed",
+const subscribed = (cursor: number, durable?: string, number = 1): Action => ({
+  action: "subscribed",
   subscription: `s${number}`,
   channel: "kept",
   cursor: String(cursor),
   ...(durable !== undefined && { durable }),
 });
-const delivered = (key: string, id: number, number = 1): Deed => ({
-  deed: "delivered",
+const delivered = (key: string, id: number, number = 1): Action => ({
+  action: "delivered",
   subscription: `s${number}`,
   key,
   id: String(id),
 });
-const acked = (id: number, number = 1): Deed => ({
-  deed: "acked",
+const acked = (id: number, number = 1): Action => ({
+  action: "acked",
   subscription: `s${number}`,
   id: String(id),
 });
 const mark = (token: number, resource = "/a") =>
   ({ kind: "lock", resource, token }) as const;
-const acquired = (token: number, exclusive = true, resource = "/a"): Deed => ({
-  deed: "acquired",
+const acquired = (
+  token: number,
+  exclusive = true,
+  resource = "/a",
+): Action => ({
+  action: "acquired",
   exclusive,
   ...mark(token, resource),
 });
-const releasing = (token: number): Deed => ({
-  deed: "releasing",
+const releasing = (token: number): Action => ({
+  action: "releasing",
   ...mark(token),
 });
-const completed = (token: number): Deed => ({
-  deed: "completed",
+const completed = (token: number): Action => ({
+  action: "completed",
   ...mark(token),
 });
-const killing = (victim: string): Deed => ({ deed: "killing", victim });
+const killing = (victim: string): Action => ({ action: "killing", victim });
 
-/** Histories that a rule must let pass, and histories that it must flag. */
+/** Histories that a rule must accept, and histories that it must flag. */
 interface Cases {
   readonly good: Record<string, Run>;
   readonly bad: Record<string, Run>;
@@ -99,18 +103,20 @@ interface Cases {
 const CASES: Record<RuleName, Cases> = {
   "acknowledged messages are there": {
     good: {
-      "what was answered is there": run(
+      "an acknowledged message exists": run(
         { a: [[1, publishing("k")], [2, published({ k: 7 })]] },
         kept({ k: 7 }),
       ),
-      "what was not answered need not be": run({ a: [[1, publishing("k")]] }),
-      "what was not answered may be": run(
+      "an unacknowledged message is missing": run({
+        a: [[1, publishing("k")]],
+      }),
+      "an unacknowledged message exists": run(
         { a: [[1, publishing("k")]] },
         kept({ k: 7 }),
       ),
     },
     bad: {
-      "it is gone": run({
+      "it is missing": run({
         a: [[1, publishing("k")], [2, published({ k: 7 })]],
       }),
       "it has another id": run(
@@ -135,7 +141,7 @@ const CASES: Record<RuleName, Cases> = {
     good: {
       "all": run({ a: [[1, together("k", "l")]] }, kept({ k: 1, l: 2 })),
       "none": run({ a: [[1, together("k", "l")]] }),
-      "some of what is no group": run(
+      "some of several single messages": run(
         { a: [[1, publishing("k", "l")]] },
         kept({ k: 1 }),
       ),
@@ -146,7 +152,7 @@ const CASES: Record<RuleName, Cases> = {
   },
   "nothing is delivered before its commit": {
     good: {
-      "delivered before its publisher was answered": run(
+      "delivered before its acknowledgement": run(
         {
           a: [[1, publishing("k")]],
           b: [[0, subscribed(0)], [2, delivered("k", 1)]],
@@ -155,7 +161,7 @@ const CASES: Record<RuleName, Cases> = {
       ),
     },
     bad: {
-      "delivered, and gone": run({
+      "delivered, and missing": run({
         a: [[1, publishing("k")]],
         b: [[0, subscribed(0)], [2, delivered("k", 1)]],
       }),
@@ -166,7 +172,7 @@ const CASES: Record<RuleName, Cases> = {
         },
         kept({ k: 1 }),
       ),
-      "published by nobody": run(
+      "never published": run(
         { b: [[0, subscribed(0)], [2, delivered("k", 1)]] },
         kept({ k: 1 }),
       ),
@@ -250,14 +256,14 @@ const CASES: Record<RuleName, Cases> = {
   },
   "subscriptions skip nothing": {
     good: {
-      "what was before it, and what came after its last": run(
+      "messages before its start and after its last delivery": run(
         {
           a: [[1, publishing("k", "l", "m")]],
           b: [[2, subscribed(1)], [3, delivered("l", 2)]],
         },
         kept({ k: 1, l: 2, m: 3 }),
       ),
-      "it got nothing": run({ b: [[2, subscribed(1)]] }, kept({ k: 2 })),
+      "it gets nothing": run({ b: [[2, subscribed(1)]] }, kept({ k: 2 })),
     },
     bad: {
       "one between": run(
@@ -290,13 +296,13 @@ const CASES: Record<RuleName, Cases> = {
         },
         kept({ k: 1, l: 2 }),
       ),
-      "what was there before the name": run(
+      "messages older than the name": run(
         { b: [[0, subscribed(5, "d")]] },
         kept({ k: 5 }),
       ),
     },
     bad: {
-      "one never came": run(
+      "one is not delivered": run(
         {
           a: [[1, publishing("k", "l")]],
           b: [[0, subscribed(0, "d")], [2, delivered("k", 1)]],
@@ -307,7 +313,7 @@ const CASES: Record<RuleName, Cases> = {
   },
   "losses are counted": {
     good: {
-      "as many as did not come": run({
+      "the number of messages not delivered": run({
         a: [[1, publishing("k", "l")], [2, published({ k: 1, l: 2 })]],
         b: [[0, subscribed(0, "d")], [3, delivered("k", 1)]],
       }, {
@@ -319,17 +325,17 @@ const CASES: Record<RuleName, Cases> = {
         a: [[1, publishing("k")], [2, published({ k: 1 })]],
         b: [[0, subscribed(0, "d")], [3, delivered("k", 1)]],
       }, { ...kept({ k: 1 }), names: [{ name: "d", lost: 1 }] }),
-      "over before the name was there": run({
+      "expired before the name existed": run({
         a: [[1, publishing("k")], [2, published({ k: 1 })]],
         b: [[3, subscribed(0, "d")]],
       }, { keptChannels: [], names: [{ name: "d", lost: 0 }] }),
-      "published without an answer": run({
+      "published without acknowledgement": run({
         a: [[1, publishing("k")]],
         b: [[0, subscribed(0, "d")]],
       }, { names: [{ name: "d", lost: 1 }] }),
     },
     bad: {
-      "one that did not come is not counted": run({
+      "a message not delivered is not counted": run({
         a: [[1, publishing("k")], [2, published({ k: 1 })]],
         b: [[0, subscribed(0, "d")]],
       }, { names: [{ name: "d", lost: 0 }] }),
@@ -375,7 +381,7 @@ const CASES: Record<RuleName, Cases> = {
             [0, subscribed(0, "d")],
             [2, delivered("k", 1)],
             [3, delivered("l", 2)],
-            // Cumulative: the first is acknowledged by it, too.
+            // An acknowledgement covers earlier messages.
             [4, acked(2)],
           ],
           c: [[5, subscribed(0, "d", 2)], [6, delivered("k", 1, 2)]],
@@ -390,7 +396,7 @@ const CASES: Record<RuleName, Cases> = {
         a: [[1, acquired(1)], [2, releasing(1)]],
         b: [[3, acquired(2)], [4, releasing(2)]],
       }),
-      "granted while the other is still about to tell": run({
+      "granted before the releaser's next event": run({
         a: [[1, acquired(1)], [2, releasing(1)], [9, killing("x")]],
         b: [[3, acquired(2)]],
       }),
@@ -426,7 +432,7 @@ const CASES: Record<RuleName, Cases> = {
         a: [[1, acquired(1)], [4, releasing(1)]],
         b: [[2, acquired(2, false)], [3, releasing(2)]],
       }),
-      "one that lasts longer than what came between": run({
+      "one that lasts longer than a hold between": run({
         a: [[1, acquired(1)], [9, releasing(1)]],
         b: [[2, acquired(2, false)], [3, releasing(2)]],
         c: [[4, acquired(3)], [5, releasing(3)]],
@@ -452,10 +458,10 @@ const CASES: Record<RuleName, Cases> = {
     },
   },
   "holds are not lost": {
-    good: { "given back": run({ a: [[1, acquired(1)], [2, releasing(1)]] }) },
+    good: { "released": run({ a: [[1, acquired(1)], [2, releasing(1)]] }) },
     bad: {
       "by its token": run({
-        a: [[1, acquired(1)], [2, { deed: "lost-hold", ...mark(1) }]],
+        a: [[1, acquired(1)], [2, { action: "lost-hold", ...mark(1) }]],
       }),
     },
   },
@@ -479,34 +485,36 @@ const CASES: Record<RuleName, Cases> = {
   },
   "posted tasks are there": {
     good: {
-      "there": run({ a: [[1, { deed: "posted", task: "t" }]] }, {
+      "it exists": run({ a: [[1, { action: "posted", task: "t" }]] }, {
         tasks: [{ task: "t", status: "open" }],
       }),
     },
-    bad: { "gone": run({ a: [[1, { deed: "posted", task: "t" }]] }) },
+    bad: {
+      "it is missing": run({ a: [[1, { action: "posted", task: "t" }]] }),
+    },
   },
   "the dead hold nothing": {
     good: { "nothing": run({}) },
     bad: { "a lock": run({}, { heldByDead: ["a holds /a"] }) },
   },
-  "the file is sound": {
+  "the file is healthy": {
     good: { "ok": run({}) },
     bad: {
       "a page is lost": run({}, { integrity: "Page 7: never used" }),
     },
   },
   "nothing fails": {
-    good: { "notes are no failures": run({ a: [[1, killing("b")]] }) },
+    good: { "a kill": run({ a: [[1, killing("b")]] }) },
     bad: {
       "a publish": run({
-        a: [[1, { deed: "failed", act: "publish", error: "StoreError: no" }]],
+        a: [[1, { action: "failed", act: "publish", error: "StoreError: no" }]],
       }),
     },
   },
 };
 
 for (const rule of RULE_NAMES) {
-  Deno.test(`the checker on "${rule}"`, async (t) => {
+  Deno.test(`check() flags histories that break "${rule}", and no others`, async (t) => {
     for (const [name, good] of Object.entries(CASES[rule].good)) {
       await t.step(`passes: ${name}`, () => {
         assert.deepEqual(check(good), []);
@@ -521,16 +529,16 @@ for (const rule of RULE_NAMES) {
   });
 }
 
-Deno.test("the checker judges a folder as a program", async () => {
+Deno.test("checker.ts prints the violations of a folder and exits with 1", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mbus-checker-" });
   try {
     const judge = (bad: Run) => {
       for (const { peer, events } of bad.histories) {
         const lines = events.map((event) => `${JSON.stringify(event)}\n`);
-        // As SIGKILL leaves it: the last line was cut short.
+        // SIGKILL leaves an incomplete last line.
         Deno.writeTextFileSync(
           `${folder}/${peer}.jsonl`,
-          `${lines.join("")}{"at":9,"deed":"publi`,
+          `${lines.join("")}{"at":9,"action":"publi`,
         );
       }
       Deno.writeTextFileSync(`${folder}/end.json`, JSON.stringify(bad.end));
@@ -546,11 +554,11 @@ Deno.test("the checker judges a folder as a program", async () => {
       return [code, new TextDecoder().decode(stdout)];
     };
     const { good, bad } = CASES["acknowledged messages are there"];
-    assert.deepEqual(judge(good["what was answered is there"]), [0, ""]);
-    assert.deepEqual(judge(bad["it is gone"]), [
+    assert.deepEqual(judge(good["an acknowledged message exists"]), [0, ""]);
+    assert.deepEqual(judge(bad["it is missing"]), [
       1,
       "acknowledged messages are there: " +
-      "a was told that k is 7, found undefined\n",
+      "a was told the id 7 of k, found undefined\n",
     ]);
   } finally {
     await Deno.remove(folder, { recursive: true });

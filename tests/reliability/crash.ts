@@ -1,12 +1,11 @@
 /**
- * A round of crashes: processes at work on one bus, and a killer among them.
+ * A round of crashes: processes that work on one bus, and are killed at random.
  *
- * Each slot starts a process, kills it with SIGKILL and starts the next, which
- * takes over the session's id. Three in ten are killed while they start and
- * open the bus, the others up to a tenth of a second after they are at work,
- * however slow the machine is just now. When the round's
- * kills are done all are killed; then one comes and looks (crash_survivor.ts),
- * and the checker judges.
+ * Each slot starts a process, kills it by SIGKILL and starts the next one, which
+ * takes over the session's id. Three in ten die while they start and open the
+ * bus. The others die up to `lifeMs` after their work has started, however slow
+ * the machine is. In the end a survivor reads the bus (crash_survivor.ts), and
+ * the checker judges.
  *
  * @module
  */
@@ -18,52 +17,52 @@ import { readHistories, Recorder } from "./history.ts";
 import { CHANNELS, type CrashPeerStart, END } from "./crash_workload.ts";
 import type { Chance } from "./seed.ts";
 
-/** The library of this checkout. */
+/** The URL of the `mod.ts` of this checkout. */
 export const LIBRARY: string = new URL("../../mod.ts", import.meta.url).href;
 
-// It takes a tenth of a second: one that hangs is a finding, too.
+// Far above the usual time. A survivor that hangs is a violation.
 const SURVIVOR_LATEST_MS = 120_000;
 
-// A history of this length says more than that its process has started.
+// A history of this size has entries after the start of its process.
 const AT_WORK_BYTES = 400;
 
-/** How to run a round. */
+/** Options of a round. */
 export interface RoundOptions {
-  /** What its choices follow from. */
+  /** The source of random choices. */
   readonly chance: Chance;
-  /** How many processes to kill. */
+  /** The number of processes to kill. */
   readonly kills: number;
-  /** How many processes are there at a time. */
+  /** The number of processes at a time. */
   readonly slots: number;
   /**
-   * How long they live at the most once they are at work, in milliseconds.
+   * The maximum lifetime of a working process, in milliseconds.
    * @default {100}
    */
   readonly lifeMs?: number;
   /**
-   * The `mod.ts` of the library.
+   * The URL of the library's `mod.ts`.
    * @default {LIBRARY}
    */
   readonly library?: string;
 }
 
-/** What a round came to. */
+/** The result of a round. */
 export interface Round {
-  /** How many processes were killed. */
+  /** The number of killed processes. */
   readonly kills: number;
-  /** How many messages were acknowledged. */
+  /** The number of acknowledged messages. */
   readonly published: number;
-  /** How many deliveries there were. */
+  /** The number of deliveries. */
   readonly delivered: number;
-  /** How many holds there were. */
+  /** The number of holds. */
   readonly holds: number;
-  /** What speaks against it. */
+  /** The broken rules. */
   readonly violations: readonly Violation[];
-  /** Where its bus and its `histories` are, if anything speaks against it. */
+  /** The folder of its bus and its `histories`, if there are violations. */
   readonly folder?: string;
 }
 
-/** Runs a round on a fresh bus, and judges it. */
+/** Runs a round on a new bus, and judges it. */
 export async function crashRound(options: RoundOptions): Promise<Round> {
   const { library = LIBRARY } = options;
   const folder = await Deno.makeTempDir({ prefix: "mbus-crash-" });
@@ -84,9 +83,12 @@ export async function crashRound(options: RoundOptions): Promise<Round> {
     end: { ...endOf(home), heldByDead },
   };
   const violations = check(run);
-  const count = (deed: string, of: (event: unknown) => number = () => 1) =>
+  const count = (action: string, of: (event: unknown) => number = () => 1) =>
     run.histories.flatMap(({ events }) => events)
-      .reduce((sum, event) => event.deed === deed ? sum + of(event) : sum, 0);
+      .reduce(
+        (sum, event) => event.action === action ? sum + of(event) : sum,
+        0,
+      );
   if (violations.length === 0) await Deno.remove(folder, { recursive: true });
   else {
     await Deno.writeTextFile(`${histories}/end.json`, JSON.stringify(run.end));
@@ -104,7 +106,7 @@ export async function crashRound(options: RoundOptions): Promise<Round> {
   };
 }
 
-// How long a process takes until it is at work, as the last one did.
+// The time from the start of the last process to its first work.
 let startMs = 200;
 
 async function killAtRandom(
@@ -130,11 +132,11 @@ async function killAtRandom(
       seed: chance.seed(),
     });
     await live(peer);
-    recorder.record({ deed: "killing", victim: peer });
+    recorder.record({ action: "killing", victim: peer });
     const { signal, code } = await killed(child);
     if (signal !== "SIGKILL") {
-      const error = `${peer} ended by itself, with ${signal ?? code}`;
-      recorder.record({ deed: "failed", act: "live on", error });
+      const error = `${peer} ended without a kill, with ${signal ?? code}`;
+      recorder.record({ action: "failed", act: "live on", error });
     }
   };
   const slot = async (session: string): Promise<void> => {
@@ -160,7 +162,7 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits until a process is at work, or has lived for long. */
+/** Waits until a process works, for at most 10 s. */
 async function atWork(history: string): Promise<void> {
   for (let tries = 0; tries < 2_000; tries++) {
     await sleep(5);
@@ -172,7 +174,7 @@ async function atWork(history: string): Promise<void> {
   }
 }
 
-/** Kills a process, and tells how it ended: it may have done so before. */
+/** Kills a process, which may have ended already. Returns its status. */
 async function killed(child: Deno.ChildProcess): Promise<Deno.CommandStatus> {
   try {
     child.kill("SIGKILL");
@@ -197,12 +199,12 @@ function startPeer(
     ],
     stdin: "null",
     stdout: program === "crash_survivor" ? "piped" : "null",
-    // What a defect makes it say is of no interest.
+    // Errors that a defect causes are expected.
     stderr: start.library === LIBRARY ? "inherit" : "null",
   }).spawn();
 }
 
-/** Looks at the bus when all are dead; returns what they still hold. */
+/** Runs the survivor. Returns the objects that dead sessions still hold. */
 async function survive(start: CrashPeerStart): Promise<string[]> {
   const child = startPeer("crash_survivor", start);
   const late = setTimeout(() => child.kill("SIGKILL"), SURVIVOR_LATEST_MS);
@@ -210,10 +212,10 @@ async function survive(start: CrashPeerStart): Promise<string[]> {
   clearTimeout(late);
   return success
     ? JSON.parse(new TextDecoder().decode(stdout))
-    : ["whoever came to look did not come to an end"];
+    : ["the survivor did not end"];
 }
 
-/** What is in the database, by plain SQL. */
+/** Reads the end state of a bus by plain SQL. */
 export function endOf(home: string): Omit<End, "heldByDead"> {
   const database = new DatabaseSync(getMessagingDbPath(home), {
     readOnly: true,
@@ -248,7 +250,7 @@ export function endOf(home: string): Omit<End, "heldByDead"> {
   }
 }
 
-/** What a payload says: a key alone, or one with something that fills. */
+/** Returns the key of a payload, which is a key or an object with one. */
 function keyOf(payload: string | { readonly key: string }): string {
   return typeof payload === "string" ? payload : payload.key;
 }

@@ -1,6 +1,6 @@
 /**
- * A schema that comes after this program's, whose migration changes a table,
- * makes one and fills it: to be interrupted.
+ * A next schema, whose migration alters a table and creates and fills another.
+ * The sweep kills this migration.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const NEXT_SCHEMA: Schema = {
   ]],
 };
 
-/** Opens a bus as the program does that has that schema. */
+/** Opens a bus with the next schema, which migrates it. */
 export function openWithNextSchema(home: string): Connection {
   return Connection.open(locateBus(home), {
     busyTimeoutMs: 5_000,
@@ -32,7 +32,7 @@ export function openWithNextSchema(home: string): Connection {
   });
 }
 
-/** What is wrong with a bus that was migrated, or is now. */
+/** Migrates a bus if needed. Returns a description of a flaw. */
 export function flawOfMigration(home: string): string | undefined {
   const connection = openWithNextSchema(home);
   try {

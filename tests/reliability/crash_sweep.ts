@@ -1,11 +1,11 @@
 /**
- * A sweep of crashes: one step of a process, killed at its 1st system call of a
- * kind, at its 2nd, and so on to the last.
+ * A sweep of crashes: runs one step of a process, and kills it at its first
+ * system call of a kind, at its second, and so on.
  *
- * strace kills it as it enters the call, before the call does anything, so the
- * nth kill leaves what n − 1 calls did. Only calls on the database's files
- * count. What SQLite writes to the shared index goes through memory and is no
- * call: kills between those writes come at random only (crash.ts).
+ * strace kills the process on entry to the call, so the nth kill leaves the
+ * effects of n − 1 calls. Only calls on the bus's files count. SQLite writes the
+ * WAL index through memory, without calls, so only crash.ts kills between those
+ * writes.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import type { MessageBus, OpenBusOptions } from "../../mod.ts";
 import { check, type Violation } from "./checker.ts";
 import { endOf, LIBRARY } from "./crash.ts";
 import { flawOfMigration } from "./crash_schema.ts";
-import { CHANNELS, type CrashStep, told } from "./crash_workload.ts";
+import { CHANNELS, type CrashStep, errorText } from "./crash_workload.ts";
 import { readHistories, Recorder } from "./history.ts";
 import type { Chance } from "./seed.ts";
 
-/** The steps. */
+/** All steps. */
 export const STEPS: readonly CrashStep[] = [
   "first open",
   "commit",
@@ -28,7 +28,7 @@ export const STEPS: readonly CrashStep[] = [
   "last close",
 ];
 
-/** The calls by which SQLite, and the making of the folder, change files. */
+/** The calls by which SQLite and the creation of the folder change files. */
 const CALLS = [
   "pwrite64",
   "fsync",
@@ -43,26 +43,26 @@ const CALLS = [
   "chmod",
 ] as const;
 
-/** How to sweep. */
+/** Options of a sweep. */
 export interface SweepOptions {
-  /** What its choices follow from. */
+  /** The source of random choices. */
   readonly chance: Chance;
-  /** How many calls of a kind at the most, taken at random; else every one. */
-  readonly most: number;
+  /** The maximum number of calls of a kind. More calls are sampled. */
+  readonly callsMax: number;
   /**
-   * The `mod.ts` of the library.
+   * The URL of the library's `mod.ts`.
    * @default {LIBRARY}
    */
   readonly library?: string;
 }
 
-/** What a sweep came to. */
+/** The result of a sweep. */
 export interface Sweep {
-  /** How many calls of each kind the step makes, those it makes none of left out. */
+  /** The number of the step's calls, by kind. */
   readonly calls: Readonly<Record<string, number>>;
-  /** How many processes were killed. */
+  /** The number of killed processes. */
   readonly kills: number;
-  /** What speaks against it. */
+  /** The broken rules. */
   readonly violations: readonly Violation[];
 }
 
@@ -71,7 +71,7 @@ export async function sweep(
   step: CrashStep,
   options: SweepOptions,
 ): Promise<Sweep> {
-  const { chance, most, library = LIBRARY } = options;
+  const { chance, callsMax, library = LIBRARY } = options;
   const root = await Deno.makeTempDir({ prefix: "mbus-sweep-" });
   try {
     const sweeper = new Sweeper(root, step, library);
@@ -89,9 +89,9 @@ export async function sweep(
       return killed;
     };
     for (const [call, count] of Object.entries(calls)) {
-      for (const n of positions(count, most, chance)) await one(call, n);
-      // The count may differ from run to run: to the end of this one, too.
-      for (let n = count + 1; most >= count && await one(call, n); n++);
+      for (const n of positions(count, callsMax, chance)) await one(call, n);
+      // A later run may make more calls than the counted one.
+      for (let n = count + 1; callsMax >= count && await one(call, n); n++);
     }
     return { calls, kills, violations };
   } finally {
@@ -99,12 +99,12 @@ export async function sweep(
   }
 }
 
-/** Which of `count` calls: all, or so many spread over them. */
-function positions(count: number, most: number, chance: Chance): number[] {
-  const stride = Math.max(1, count / most);
+/** Returns the positions of all `count` calls, or of `max` spread over them. */
+function positions(count: number, max: number, chance: Chance): number[] {
+  const stride = Math.max(1, count / max);
   const first = chance.next() * stride;
   return Array.from(
-    { length: Math.min(count, most) },
+    { length: Math.min(count, max) },
     (_, i) => 1 + Math.floor(stride === 1 ? i : first + i * stride),
   );
 }
@@ -123,14 +123,14 @@ class Sweeper {
     this.#template = `${root}/template`;
   }
 
-  /** Opens a bus in this process, by the library that is swept. */
+  /** Opens a bus in this process by the tested library. */
   async #open(home: string, session: string): Promise<MessageBus> {
     const { openBus } = await import(this.#library);
     const options: OpenBusOptions = { home, project: null, session };
     return await openBus(options);
   }
 
-  /** Makes what each run begins with. */
+  /** Makes the bus that each run copies. */
   async prepare(): Promise<void> {
     await Deno.mkdir(`${this.#template}/histories`, { recursive: true });
     if (this.#step === "first open") return;
@@ -142,18 +142,18 @@ class Sweeper {
       ttlSeconds: number,
     ): Promise<void> => {
       const keys = Array.from({ length: count }, (_, i) => `${channel}/${i}`);
-      recorder.record({ deed: "publishing", channel, keys });
+      recorder.record({ action: "publishing", channel, keys });
       const published = await bus.publishMany(
         keys.map((payload) => ({ channel, payload, ttlSeconds })),
       );
       const ids = published.map(({ id }) => id);
-      recorder.record({ deed: "published", channel, keys, ids });
+      recorder.record({ action: "published", channel, keys, ids });
     };
     const durable = CHANNELS.brief;
     const reader = bus.subscribe(CHANNELS.brief, { durable, from: "start" });
     await reader.ready;
     recorder.record({
-      deed: "subscribed",
+      action: "subscribed",
       subscription: "founder",
       channel: CHANNELS.brief,
       cursor: reader.cursor,
@@ -161,15 +161,15 @@ class Sweeper {
     });
     await reader.close();
     await publish(CHANNELS.kept, 3, 24 * 60 * 60);
-    // Over by the time that a run begins, and more than a step of the purge.
+    // Expired at the start of a run, and more than one purge step.
     if (this.#step === "purge") await publish(CHANNELS.brief, 250, 0.001);
   }
 
-  /** How many calls of each kind a run makes that nobody kills. */
+  /** Counts the calls of a run without a kill, by kind. */
   async countCalls(): Promise<Record<string, number>> {
     const { folder, success } = await this.#run([]);
     if (!success) {
-      throw new Error(`Nobody killed it, and "${this.#step}" failed`);
+      throw new Error(`Cannot count calls: "${this.#step}" failed unkilled.`);
     }
     const trace = await Deno.readTextFile(`${folder}/trace`);
     const calls: Record<string, number> = {};
@@ -181,7 +181,7 @@ class Sweeper {
     return calls;
   }
 
-  /** Kills a run at its nth call of a kind, and judges what it leaves. */
+  /** Kills a run at its nth call of a kind, and judges the bus. */
   async killAt(
     call: string,
     n: number,
@@ -244,7 +244,11 @@ class Sweeper {
       try {
         await this.#survive(home, recorder);
       } catch (error) {
-        recorder.record({ deed: "failed", act: "look", error: told(error) });
+        recorder.record({
+          action: "failed",
+          act: "look",
+          error: errorText(error),
+        });
       }
     }
     return check({
@@ -253,24 +257,24 @@ class Sweeper {
     });
   }
 
-  /** Goes on with what was left, as the next process does. */
+  /** Uses the bus after the kill, as the next process does. */
   async #survive(home: string, recorder: Recorder): Promise<void> {
     if (this.#step === "migration") {
       const flaw = flawOfMigration(home);
       if (flaw !== undefined) throw new Error(flaw);
     }
     await using bus = await this.#open(home, "survivor");
-    const said = { channel: CHANNELS.kept, keys: ["survivor/0"] };
-    recorder.record({ deed: "publishing", ...said });
-    const { id } = await bus.publish(CHANNELS.kept, said.keys[0], {
+    const messages = { channel: CHANNELS.kept, keys: ["survivor/0"] };
+    recorder.record({ action: "publishing", ...messages });
+    const { id } = await bus.publish(CHANNELS.kept, messages.keys[0], {
       ttlSeconds: 60,
     });
-    recorder.record({ deed: "published", ...said, ids: [id] });
+    recorder.record({ action: "published", ...messages, ids: [id] });
     if (this.#step === "purge") await bus.purge();
   }
 }
 
-/** Copies the files of a folder; one that is not there is passed over. */
+/** Copies the files of a folder, if the folder exists. */
 async function copyFiles(from: string, to: string): Promise<void> {
   let entries;
   try {

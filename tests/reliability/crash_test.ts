@@ -14,8 +14,8 @@ const unlessTraced = canTrace
   : " (ignored: needs strace on Linux x86_64; apt-get install strace)";
 
 const KILLS = LONG ? 10_000 : 300;
-/** Calls of a kind that are swept: all, or some. */
-const CALLS_MOST = LONG ? Infinity : 6;
+// Swept calls of a kind.
+const CALLS_MAX = LONG ? Infinity : 6;
 
 function assertNone(violations: readonly Violation[], where = ""): void {
   const lines = violations.slice(0, 20).map(({ rule, what }) =>
@@ -24,10 +24,10 @@ function assertNone(violations: readonly Violation[], where = ""): void {
   assert.equal(violations.length, 0, [where, ...lines].join("\n"));
 }
 
-const RANDOM = `${KILLS} processes at work are killed at random`;
+const RANDOM = `a bus keeps every promise while ${KILLS} processes are killed`;
 
 Deno.test({
-  name: `${RANDOM}, and every promise is kept${unlessLinux}`,
+  name: `${RANDOM} at random${unlessLinux}`,
   ignore: !LINUX,
   fn: () =>
     seeded(import.meta.url, RANDOM, async (chance, seed) => {
@@ -44,10 +44,10 @@ Deno.test({
         published += round.published;
         delivered += round.delivered;
         holds += round.holds;
-        if (rounds % 20 === 0) console.log(`${kills} of ${KILLS} are killed`);
+        if (rounds % 20 === 0) console.log(`${kills} of ${KILLS} kills`);
       }
       assert.equal(kills, KILLS);
-      // Killed before they do anything, they would prove nothing.
+      // Processes killed before their first action would prove nothing.
       assert.ok(published > kills && delivered > kills && holds > kills / 2);
       console.log(
         `seed ${seed}: ${kills} kills in ${rounds} rounds, ${published} ` +
@@ -57,17 +57,17 @@ Deno.test({
 });
 
 for (const step of STEPS) {
-  const name = `killed at each system call of a ${step}`;
+  const name = `a process breaks no rule when killed at a call of a ${step}`;
   Deno.test({
-    name: `${name}, a process breaks nothing${unlessTraced}`,
+    name: `${name}${unlessTraced}`,
     ignore: !canTrace,
     fn: () =>
       seeded(import.meta.url, name, async (chance, seed) => {
-        const swept = await sweep(step, { chance, most: CALLS_MOST });
+        const swept = await sweep(step, { chance, callsMax: CALLS_MAX });
         assertNone(swept.violations);
         const calls = Object.values(swept.calls);
-        const least = calls.reduce((sum, n) => sum + Math.min(n, 3), 0);
-        assert.ok(swept.kills >= least, `only ${swept.kills} were killed`);
+        const min = calls.reduce((sum, n) => sum + Math.min(n, 3), 0);
+        assert.ok(swept.kills >= min, `only ${swept.kills} were killed`);
         console.log(
           `seed ${seed}: ${swept.kills} kills at ${
             JSON.stringify(swept.calls)
@@ -77,13 +77,13 @@ for (const step of STEPS) {
   });
 }
 
-/** A defect, and the rule by which it must be found. */
+/** A defect, and the rule that must find it. */
 interface Seeded {
   readonly rule: RuleName;
   readonly defects: readonly Defect[];
 }
 
-/** What kills at random, and what is read and held meanwhile, must show. */
+/** Defects that rounds of random kills must find. */
 const FOUND_AT_RANDOM: Record<string, Seeded> = {
   "locks are granted over exclusive holds": {
     rule: "exclusive holds have one holder",
@@ -183,7 +183,7 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
       by: `at.life(process) === "unknown"`,
     }],
   },
-  "holders are taken for dead": {
+  "live holders are reaped": {
     rule: "holds are not lost",
     defects: [{
       file: "lib/rules/life.ts",
@@ -193,7 +193,7 @@ const FOUND_AT_RANDOM: Record<string, Seeded> = {
   },
 };
 
-/** What kills inside a transaction must show. */
+/** Defects that kills inside a transaction must find. */
 const FOUND_BY_SWEEP: Record<string, Seeded> = {
   "messages of one call are written one by one": {
     rule: "groups are whole",
@@ -210,7 +210,7 @@ const FOUND_BY_SWEEP: Record<string, Seeded> = {
     }],
   },
   "the journal is in memory": {
-    rule: "the file is sound",
+    rule: "the file is healthy",
     defects: [{
       file: "lib/sqlite/connection.ts",
       text: `db.prepare("PRAGMA journal_mode=WAL").get();`,
@@ -224,11 +224,11 @@ const FOUND_BY_SWEEP: Record<string, Seeded> = {
   },
 };
 
-// One or two are enough, unless the machine is so slow that little is done.
-const ROUNDS_MOST = 40;
+// One or two rounds are enough on a fast machine.
+const ROUNDS_MAX = 40;
 
 for (const [defect, { rule, defects }] of Object.entries(FOUND_AT_RANDOM)) {
-  const name = `found at random: ${defect}`;
+  const name = `random kills find that ${defect}`;
   Deno.test({
     name: `${name}${unlessLinux}`,
     ignore: !LINUX,
@@ -239,7 +239,7 @@ for (const [defect, { rule, defects }] of Object.entries(FOUND_AT_RANDOM)) {
         (chance) =>
           withDefects(defects, async (library) => {
             const found = new Set<RuleName>();
-            for (let round = 0; round < ROUNDS_MOST; round++) {
+            for (let round = 0; round < ROUNDS_MAX; round++) {
               const { violations, folder } = await crashRound({
                 chance,
                 kills: 12,
@@ -252,14 +252,14 @@ for (const [defect, { rule, defects }] of Object.entries(FOUND_AT_RANDOM)) {
               for (const { rule } of violations) found.add(rule);
               if (found.has(rule)) return;
             }
-            assert.fail(`Never "${rule}", but ${[...found].join(", ")}`);
+            assert.fail(`found only ${[...found].join(", ")}, not "${rule}"`);
           }),
       ),
   });
 }
 
 for (const [defect, { rule, defects }] of Object.entries(FOUND_BY_SWEEP)) {
-  const name = `found by a sweep: ${defect}`;
+  const name = `a sweep finds that ${defect}`;
   Deno.test({
     name: `${name}${unlessTraced}`,
     ignore: !canTrace,
@@ -271,7 +271,7 @@ for (const [defect, { rule, defects }] of Object.entries(FOUND_BY_SWEEP)) {
           withDefects(defects, async (library) => {
             const { violations } = await sweep("commit", {
               chance,
-              most: 12,
+              callsMax: 12,
               library,
             });
             const found = violations.map((violation) => violation.rule);

@@ -1,55 +1,55 @@
 /**
- * What the processes of a round of crashes have in common: what they are told,
- * and what they fight for.
+ * The common parts of the processes in a round of crashes: their arguments, and
+ * the channels, names and files that they compete for.
  *
  * @module
  */
 
-/** What a peer is told, as JSON in its first argument. */
+/** The first argument of a peer, as JSON. */
 export interface CrashPeerStart {
-  /** The `mod.ts` of the library to use. */
+  /** The URL of the library's `mod.ts`. */
   readonly library: string;
   /** The bus folder. */
   readonly home: string;
   /** The folder of the histories. */
   readonly histories: string;
-  /** Its name in the run. */
+  /** The name of the process in the run. */
   readonly peer: string;
   /** The id of its session. */
   readonly session: string;
-  /** What its choices follow from. */
+  /** The seed of its random choices. */
   readonly seed: number;
 }
 
 /** The channels that the peers use. */
 export const CHANNELS = {
-  /** Nothing on it is over before the run is. */
+  /** Its messages do not expire during the run. */
   kept: "kept",
-  /** Messages on it are soon over, so that there is something to purge. */
+  /** Its messages expire soon, so that purges delete some. */
   brief: "brief",
 } as const;
 
-/** The durable names that the peers read under, and what they read. */
+/** The durable names of the peers, and their channels. */
 export const NAMES: Readonly<Record<string, string>> = {
   first: CHANNELS.kept,
   second: CHANNELS.kept,
   brief: CHANNELS.brief,
 };
 
-/** How messages begin that only end a reading. */
+/** The start of messages that mark the end of a channel. */
 export const END = "the end of ";
 
-/** How many files are fought for. */
+/** The number of locked files. */
 export const PATHS = 3;
 
-/** An error, with what caused it. */
-export function told(error: unknown): string {
+/** Returns the text of an error, with its causes. */
+export function errorText(error: unknown): string {
   const { name, message, cause } = error as Error;
-  const because = cause === undefined ? "" : ` (${told(cause)})`;
+  const because = cause === undefined ? "" : ` (${errorText(cause)})`;
   return `${name}: ${message}${because}`;
 }
 
-/** What a process does when it is killed at one of its system calls. */
+/** A step of a process that the sweep kills. */
 export type CrashStep =
   | "first open"
   | "commit"

@@ -1,23 +1,23 @@
 /**
- * A library with a defect, for showing that a test would notice it: a copy of
- * this one in a folder of its own, with some of its text changed.
+ * A library with a defect, to prove that a test would notice it. The library is a
+ * copy in a temporary folder, with changed text.
  *
  * @module
  */
 
-/** A defect: what stands in a file of `lib/`, and what is put there instead. */
+/** A defect: a text in a file of `lib/`, and its replacement. */
 export interface Defect {
   /** The file, from the root of the library. */
   readonly file: string;
-  /** Text that stands there once. */
+  /** The text, which occurs once. */
   readonly text: string;
-  /** What replaces it. */
+  /** The replacement. */
   readonly by: string;
 }
 
 /**
- * Runs `body` with the `mod.ts` of a copy of the library that has defects;
- * beside it stand the programs of `tests/peers/`.
+ * Runs `body` with the URL of the `mod.ts` of a copy with defects. The copy
+ * includes `tests/peers/`.
  */
 export async function withDefects<T>(
   defects: readonly Defect[],
@@ -49,8 +49,8 @@ export async function putDefects(
     const parts = whole.split(text);
     if (parts.length !== 2) {
       throw new Error(
-        `The defect's text stands ${parts.length - 1} times in ${file}: ` +
-          `bring it up to date (${text})`,
+        `Cannot put a defect into ${file}: its text occurs ` +
+          `${parts.length - 1} times. Update the text: ${text}`,
       );
     }
     await Deno.writeTextFile(`${copy}/${file}`, parts.join(by));

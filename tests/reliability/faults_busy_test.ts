@@ -1,6 +1,6 @@
 /**
- * Another program keeps the write lock: every write is refused when its time is
- * over, whoever reads goes on, and so does everybody once it lets go.
+ * Another program keeps the write lock: every write is rejected at its timeout,
+ * readers continue, and writers continue after its release.
  */
 
 import assert from "node:assert/strict";
@@ -9,11 +9,11 @@ import { Home } from "../fixture.ts";
 import { assertKept, assertRefused, Worker } from "./faults_scenario.ts";
 import { LONG } from "./seed.ts";
 
-// Long: past the renewals of a durable reader's lease, with the usual timeout.
+// The long form outlasts the lease of a durable reader.
 const HELD_MS = LONG ? 30_000 : 0;
 const BUSY_TIMEOUT_MS = LONG ? 5_000 : 60;
 
-Deno.test(`SQLite is busy for ${LONG ? "30 s" : "a while"}`, async () => {
+Deno.test("a session rejects writes with BusyError while SQLite is busy, and recovers", async () => {
   await using home = new Home();
   const options = { pollIntervalMs: 20, busyTimeoutMs: BUSY_TIMEOUT_MS };
   const worker = new Worker(await home.start(options), "worker");
@@ -23,21 +23,21 @@ Deno.test(`SQLite is busy for ${LONG ? "30 s" : "a while"}`, async () => {
   const path = home.database;
   const blocker = home.spawn();
   await blocker.call("sql", { path, sql: "BEGIN IMMEDIATE" });
-  const letGoAt = performance.now() + HELD_MS;
+  const commitsAt = performance.now() + HELD_MS;
   do {
     const refusals = await worker.work();
     assertRefused(refusals, "BusyError");
     assert.ok(!refusals.some(({ act }) => act === "poll"));
-  } while (performance.now() < letGoAt);
+  } while (performance.now() < commitsAt);
   await blocker.call("sql", { path, sql: "COMMIT" });
   await worker.recover();
-  // The reader was not ended by it: it stood all the while.
+  // The subscription survives the wait.
   await worker.assertRead();
   assert.deepEqual(worker.peer.seen("reader.error"), []);
   await assertKept(home, worker);
 });
 
-Deno.test("a process that dies with the write lock holds up nobody", async () => {
+Deno.test("sessions go on when a process dies with the write lock", async () => {
   await using home = new Home();
   const worker = new Worker(await home.start(), "worker");
   await worker.recover();

@@ -3,16 +3,16 @@ import { testDefects } from "./seeded_defect.ts";
 
 testDefects([
   {
-    name: "a file that was moved away is written on",
+    name: "a moved file is still written to",
     file: "lib/sqlite/connection.ts",
     text: 'if (file === this.#file || this.#access === "snapshot") {',
     by: "if (true) {",
     test: "faults_place_test.ts",
-    filter: "moved away and back",
+    filter: "moved back",
     says: /nothing was refused/,
   },
   {
-    name: "a message is acknowledged that a full disk refused",
+    name: "a message that a full disk rejects is acknowledged",
     file: "lib/sqlite/store.ts",
     text: "await insertAlone(",
     by: "await (async (...a: Parameters<typeof insertAlone>) => { " +
@@ -20,6 +20,6 @@ testDefects([
       'catch { return { id: "0", bells: new Set<string>() }; } })(',
     test: "faults_disk_test.ts",
     filter: "goes on after its disk is full",
-    says: /acknowledged, and not there|Never came: what was acknowledged/,
+    says: /acknowledged, and missing|Never came: what was acknowledged/,
   },
 ].filter(({ test }) => canInject || test !== "faults_disk_test.ts"));

@@ -1,7 +1,6 @@
 /**
- * A disk that fails: each call of a session is refused with a typed error or
- * does its work, nothing that was acknowledged is lost, and the session goes
- * on when the disk does.
+ * A disk that fails: each call of a session succeeds or rejects with a typed
+ * error, no acknowledged message is lost, and the session recovers with the disk.
  */
 
 import { Home } from "../fixture.ts";
@@ -27,13 +26,13 @@ const FAULTS: readonly DiskFault[] = [
   { name: "fails to write", calls: "pwrite64", error: "EIO", fault: "io" },
   { name: "is over quota", calls: "pwrite64", error: "EDQUOT", fault: "io" },
   {
-    name: "was mounted anew for reading",
+    name: "is remounted read-only",
     calls: "pwrite64,ftruncate,fallocate",
     error: "EROFS",
     fault: "io",
   },
   {
-    name: "fails to keep",
+    name: "fails to flush",
     calls: "fsync,fdatasync",
     error: "EIO",
     synchronous: "full",
@@ -56,7 +55,7 @@ for (const { name, fault, synchronous, ...injected } of FAULTS) {
       {
         await using _fault = await Injection.into(worker.peer.pid, injected);
         assertRefused(await worker.work(), fault, "BusyError");
-        // Whoever has no fault of its own goes on meanwhile.
+        // A process without the fault continues.
         await other.recover();
       }
       await worker.recover();
@@ -74,7 +73,8 @@ const POSITIONS = LONG
 
 for (const { name, fault, synchronous, ...injected } of FAULTS) {
   Deno.test({
-    name: `a disk that ${name} at one call or another${unlessInjects}`,
+    name:
+      `a session recovers when its disk ${name} at some calls${unlessInjects}`,
     ignore: !canInject,
     async fn() {
       await using home = new Home();

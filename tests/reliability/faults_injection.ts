@@ -1,6 +1,6 @@
 /**
- * Faults of system calls, put into a process that runs and taken out of it
- * again: strace attaches to it and answers its calls in the kernel's place.
+ * Faults of system calls in a running process: strace attaches to the process and
+ * returns errors in the kernel's place, until the injection is disposed.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { hasProgram } from "../fixture.ts";
 import { TextLineStream } from "../text_lines.ts";
 import { within } from "../waiting.ts";
 
-/** Whether faults can be put into processes here. */
+/** Whether this system can inject faults. */
 export const canInject: boolean = Deno.build.os === "linux" &&
   Deno.build.arch === "x86_64" && hasProgram("strace");
 
-/** What to say in the name of a test that is left out without. */
+/** The suffix of a test's name, with the reason if the test is ignored. */
 export const unlessInjects: string = canInject
   ? ""
   : " (ignored: needs strace: apt-get install strace)";
@@ -22,27 +22,27 @@ export const unlessInjects: string = canInject
 export interface Fault {
   /** The calls, such as `pwrite64` or `fsync,fdatasync`. */
   readonly calls: string;
-  /** The error, such as `EIO`. */
+  /** The errno, such as `EIO`. */
   readonly error: string;
   /**
-   * Which of the calls fail, as strace has it: `1+` all, `7` the seventh,
-   * `2+3` the second and from then on each third.
+   * The failing calls, in strace's syntax: `1+` for all, `7` for the seventh,
+   * `2+3` for the second and then each third.
    * @default {"1+"}
    */
   readonly when?: string;
 }
 
-/** A fault, as long as it lasts. */
+/** A fault in a process, until disposal. */
 export class Injection implements AsyncDisposable {
   readonly #strace: Deno.ChildProcess;
-  readonly #said: Promise<void>;
+  readonly #output: Promise<void>;
 
-  private constructor(strace: Deno.ChildProcess, said: Promise<void>) {
+  private constructor(strace: Deno.ChildProcess, output: Promise<void>) {
     this.#strace = strace;
-    this.#said = said;
+    this.#output = output;
   }
 
-  /** Puts a fault into a process; resolves when all its threads have it. */
+  /** Injects a fault into a process. Resolves when strace has attached. */
   static async into(pid: number, fault: Fault): Promise<Injection> {
     const { calls, error, when = "1+" } = fault;
     const strace = new Deno.Command("strace", {
@@ -62,7 +62,7 @@ export class Injection implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
     const attached = Promise.withResolvers<void>();
-    const said = (async () => {
+    const output = (async () => {
       const all: string[] = [];
       const lines = strace.stderr.pipeThrough(new TextDecoderStream())
         .pipeThrough(new TextLineStream());
@@ -73,13 +73,13 @@ export class Injection implements AsyncDisposable {
       attached.reject(new Error(`strace: ${all.join("; ")}`));
     })();
     await within("strace", attached.promise);
-    return new Injection(strace, said);
+    return new Injection(strace, output);
   }
 
-  /** Takes it out again. */
+  /** Ends the fault. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#strace.kill("SIGINT");
     await this.#strace.status;
-    await this.#said;
+    await this.#output;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * A process that may open no more files, or watch none: sessions that are open
- * go on, new ones are refused or fall back to polling, and all is as before
- * when the limit is lifted. (Watches that cannot be had at all: wake_up_test.)
+ * A process at its limit of open files or watches: open sessions continue, new
+ * ones are rejected or poll, and all recover when the limit is lifted. (A system
+ * without any watches: wake_up_test.)
  */
 
 import assert from "node:assert/strict";
@@ -23,12 +23,12 @@ const canLimit = Deno.build.os === "linux" && hasProgram("prlimit");
 const unlessLimits = canLimit ? "" : " (ignored: needs prlimit)";
 const ENOUGH = 4_096;
 
-/** Sets how many files a process may have open from now on. */
+/** Limits the open files of a process. */
 async function limitFiles({ pid }: Peer, count: number): Promise<void> {
   await run("prlimit", ["--pid", String(pid), `--nofile=${count}:${ENOUGH}`]);
 }
 
-/** The limit with which a process may open just so many files more. */
+/** Returns the limit with which a process may open `count` more files. */
 function limitThatLeaves(count: number, { pid }: Peer): number {
   const taken = new Set(
     [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => Number(name)),
@@ -39,20 +39,19 @@ function limitThatLeaves(count: number, { pid }: Peer): number {
 }
 
 Deno.test({
-  name:
-    `sessions go on in a process that may open no more files${unlessLimits}`,
+  name: `sessions go on in a process at its limit of open files${unlessLimits}`,
   ignore: !canLimit,
   async fn() {
     await using home = new Home();
     const worker = new Worker(await home.start(OPTIONS), "worker");
     await worker.read();
     await worker.recover();
-    // The runtime ends where it cannot have what it needs for signals.
+    // Deno aborts if it cannot open the files of its signal handlers.
     await worker.peer.call("awaitSignals");
     await limitFiles(worker.peer, 0);
-    // What it has open is all that it needs.
+    // Open sessions need no more files.
     assert.deepEqual(await worker.work(), []);
-    // A watch that is lost cannot be had again: it polls.
+    // The process cannot replace a lost watch, so it polls.
     for (const { name } of Deno.readDirSync(`${home.path}/bells`)) {
       Deno.removeSync(`${home.path}/bells/${name}`);
     }
@@ -69,10 +68,10 @@ Deno.test({
 });
 
 for (const isThere of [true, false]) {
-  const what = isThere ? "a bus that is there" : "a new bus";
+  const what = isThere ? "an existing bus" : "a new bus";
   Deno.test({
     name:
-      `${what} is opened with enough descriptors, or refused${unlessLimits}`,
+      `openBus() opens ${what} with enough descriptors, else rejects${unlessLimits}`,
     ignore: !canLimit,
     async fn() {
       let refused = 0;
@@ -83,7 +82,7 @@ for (const isThere of [true, false]) {
           await first.publish("kept", "first", { ttlSeconds: 3_600 });
         }
         const peer = home.spawn();
-        // As above.
+        // Deno needs these files for signals.
         await peer.call("awaitSignals");
         await limitFiles(peer, limitThatLeaves(left, peer));
         const opening = { home: home.path, project: null, ...OPTIONS };
@@ -100,7 +99,7 @@ for (const isThere of [true, false]) {
           await limitFiles(peer, ENOUGH);
           await peer.call("open", opening);
         }
-        // It is never opened with less than it needs, such as for reading only.
+        // An opened bus is complete, never read-only for lack of files.
         const worker = new Worker(peer, "worker");
         assert.deepEqual(await worker.work(), [], `${left} left`);
         await limitFiles(peer, ENOUGH);
@@ -113,7 +112,7 @@ for (const isThere of [true, false]) {
 }
 
 Deno.test({
-  name: `a watch that is lost where no other is to be had${
+  name: `a session polls while it cannot replace a lost watch${
     canLimitWatches ? "" : " (ignored: needs unshare and user namespaces)"
   }`,
   ignore: !canLimitWatches,

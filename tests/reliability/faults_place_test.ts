@@ -1,7 +1,7 @@
 /**
- * The bus's place is changed under running sessions: moved, deleted, replaced,
- * cleared, or closed to them. What is written where others no longer look is
- * never acknowledged.
+ * The bus folder is moved, deleted, replaced, cleared or made inaccessible under
+ * running sessions. A write to a file that other sessions no longer find is never
+ * acknowledged.
  */
 
 import assert from "node:assert/strict";
@@ -19,7 +19,7 @@ import {
 
 const OPTIONS = { pollIntervalMs: 20, busyTimeoutMs: 500 };
 
-/** Two sessions on a bus, which read and write. */
+/** Starts two sessions that read and write. */
 async function start(home: Home): Promise<readonly [Worker, Worker]> {
   const workers = [
     new Worker(await home.start(OPTIONS), "one"),
@@ -32,7 +32,7 @@ async function start(home: Home): Promise<readonly [Worker, Worker]> {
   return workers;
 }
 
-/** Has processes open the bus that is there now, and read on. */
+/** Closes the buses of processes, and opens the present one. */
 async function reopen(home: Home, ...workers: readonly Worker[]) {
   for (const { peer } of workers) {
     await peer.call("close");
@@ -40,14 +40,14 @@ async function reopen(home: Home, ...workers: readonly Worker[]) {
   }
 }
 
-Deno.test("a bus folder that is moved away and back", async () => {
+Deno.test("sessions reject calls while the bus folder is moved, and recover once it is moved back", async () => {
   await using home = new Home();
   const workers = await start(home);
   Deno.renameSync(home.path, `${home.root}/elsewhere`);
   for (const worker of workers) {
     const refusals = await worker.work();
     assertRefused(refusals, "moved");
-    // All of it is refused, reading too, and not only what writes.
+    // Reads are rejected as well as writes.
     assert.ok(refusals.some(({ act }) => act === "poll"));
     const [failure] = await worker.peer.wait<Refusal>("reader.error", 1);
     assertTyped(failure);
@@ -61,7 +61,7 @@ Deno.test("a bus folder that is moved away and back", async () => {
 });
 
 for (const part of ["", "/db", "/db/messaging.db"]) {
-  Deno.test(`the bus folder${part} is deleted, and made anew by another`, async () => {
+  Deno.test(`sessions reject calls after the bus folder${part} is deleted and recreated`, async () => {
     await using home = new Home();
     const workers = await start(home);
     await until("it to be deleted", () => {
@@ -69,7 +69,7 @@ for (const part of ["", "/db", "/db/messaging.db"]) {
         Deno.removeSync(`${home.path}${part}`, { recursive: true });
         return true;
       } catch (error) {
-        // Not empty: a session has just made a cleared bell anew.
+        // Not empty, because a session has just recreated its bell.
         return error instanceof Deno.errors.NotFound;
       }
     });
@@ -77,7 +77,7 @@ for (const part of ["", "/db", "/db/messaging.db"]) {
       assertRefused(await worker.work(), "moved");
       worker.acknowledged.length = 0;
     }
-    // As hooks do. Where the log was left, it is opened when nobody has it open.
+    // A left-over WAL opens only after every process has closed it.
     const other = home.spawn();
     await until("the new bus", async () => {
       try {
@@ -103,7 +103,7 @@ for (const part of ["", "/db", "/db/messaging.db"]) {
   });
 }
 
-Deno.test("the database file is replaced by a copy of before", async () => {
+Deno.test("sessions reject calls after the database is replaced by an older copy", async () => {
   await using home = new Home();
   const before = await home.open();
   await before.publish("kept", "before", { ttlSeconds: 3_600 });
@@ -126,7 +126,7 @@ Deno.test("the database file is replaced by a copy of before", async () => {
   assert.equal(first.payload, "before");
 });
 
-Deno.test("the bells are deleted, folder and all", async () => {
+Deno.test("sessions go on after the bells and their folder are deleted", async () => {
   await using home = new Home();
   const workers = await start(home);
   Deno.removeSync(`${home.path}/bells`, { recursive: true });
@@ -141,7 +141,7 @@ Deno.test("the bells are deleted, folder and all", async () => {
   await assertKept(home, ...workers);
 });
 
-// Root may do what the rights of files refuse, unless that is taken from it.
+// Root ignores file permissions, unless it drops these capabilities.
 const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
 const canObey = !isRoot || hasProgram("setpriv");
 const OBEYING = isRoot
@@ -150,7 +150,7 @@ const OBEYING = isRoot
 
 for (const folder of ["", "/db", "/bells"]) {
   Deno.test({
-    name: `the right to the bus folder${folder} is taken away for a while${
+    name: `a session recovers when access to the bus folder${folder} returns${
       canObey ? "" : " (ignored: needs setpriv)"
     }`,
     ignore: !canObey || Deno.build.os === "windows",
@@ -164,7 +164,7 @@ for (const folder of ["", "/db", "/bells"]) {
       const refusals = await worker.work();
       const late = home.spawn({ prefix: OBEYING });
       if (folder === "/bells") {
-        // Without them it is polled.
+        // Without bells the session polls.
         assert.deepEqual(refusals, []);
         await worker.assertRead();
       } else {
@@ -190,9 +190,10 @@ const canLoop = canMount && works("mkfs.ext4", "-V") &&
   works("losetup", "--find") && works("test", "-w", "/sys/fs/ext4");
 
 Deno.test({
-  name: `a file system that turns read-only after an error of its own${
-    canLoop ? "" : " (ignored: needs root, loop devices and mkfs.ext4)"
-  }`,
+  name:
+    `a session rejects writes and goes on reading after its file system turns read-only${
+      canLoop ? "" : " (ignored: needs root, loop devices and mkfs.ext4)"
+    }`,
   ignore: !canLoop,
   async fn() {
     await using home = new Home();
@@ -213,7 +214,7 @@ Deno.test({
     Deno.writeTextFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, "test");
     const refusals = await worker.work();
     assertRefused(refusals, "io", "read-only");
-    // What is there is read all the same.
+    // Reads succeed.
     assert.ok(!refusals.some(({ act }) => act === "poll"));
     const kept = await peer.call<Message[]>("poll", {
       channels: ["kept"],
@@ -223,7 +224,7 @@ Deno.test({
       kept.map(({ payload }) => payload),
       worker.acknowledged,
     );
-    // Nothing can be given back there: it ends as a process that is killed.
+    // Killed, because it cannot release anything there.
     await peer.kill();
   },
 });

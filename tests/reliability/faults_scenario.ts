@@ -1,11 +1,10 @@
 /**
- * A session at work while something fails beneath it: what it does, and what
- * must be so afterwards.
+ * A session that works during a fault, and its guarantees:
  *
- * - Each act settles: with its result, or with a typed error.
- * - What was acknowledged is there, once, in order, and reached who reads
- *   under a durable name.
- * - The same process goes on when the fault is over.
+ * - Each call resolves, or rejects with a typed error.
+ * - Each acknowledged message exists once, in order, and reaches the readers of
+ *   durable names.
+ * - The process recovers when the fault ends.
  *
  * @module
  */
@@ -19,19 +18,19 @@ import { until } from "../waiting.ts";
 const CHANNEL = "kept";
 const READER = "reader";
 
-/** An act that was refused. */
+/** A rejected call. */
 export interface Refusal {
-  /** What was attempted. */
+  /** The name of the call. */
   readonly act: string;
   /** The error's class. */
   readonly type: string;
-  /** Why the store could not be used, if that was it. */
+  /** The fault of a `StoreError`. */
   readonly fault?: string;
-  /** What a person is told. */
+  /** The error's message. */
   readonly message: string;
 }
 
-/** A session that does a bit of everything, in a process of its own. */
+/** A session in a separate process that calls most of the library. */
 export class Worker {
   /** The process. */
   readonly peer: Peer;
@@ -45,7 +44,7 @@ export class Worker {
     this.#name = name;
   }
 
-  /** Begins to read under a durable name that only it reads. */
+  /** Subscribes under a durable name of its own. */
   async read(): Promise<void> {
     await this.peer.call("subscribe", {
       name: READER,
@@ -56,7 +55,7 @@ export class Worker {
     });
   }
 
-  /** Does a bit of everything; returns what was refused. */
+  /** Makes one call of each kind. Returns the rejected ones. */
   async work(): Promise<Refusal[]> {
     const refusals: Refusal[] = [];
     const name = `${this.#name}-${++this.#round}`;
@@ -65,7 +64,7 @@ export class Worker {
         await this.peer.call(act, args);
         return true;
       } catch (error) {
-        // Anything else is the peer's own end, or an answer that never came.
+        // Other errors mean that the peer ended or did not respond.
         if (!(error instanceof PeerError)) throw error;
         const fault = error.fields.fault as string | undefined;
         const { type, message } = error;
@@ -106,7 +105,7 @@ export class Worker {
     return refusals;
   }
 
-  /** Works until nothing is refused, as it must be when a fault is over. */
+  /** Works until no call is rejected. */
   async recover(): Promise<void> {
     let refusals: Refusal[] = [];
     await until(
@@ -117,7 +116,7 @@ export class Worker {
     });
   }
 
-  /** Fails unless its durable name got all that was acknowledged to it. */
+  /** Asserts that its durable name gets every message that it published. */
   async assertRead(): Promise<void> {
     const failures = this.peer.seen<Refusal>(`${READER}.error`);
     for (const failure of failures) assertTyped(failure);
@@ -131,13 +130,13 @@ export class Worker {
   }
 }
 
-/** Fails unless an error is one that callers catch, with what to do. */
+/** Asserts that an error is a documented one, with a remedy. */
 export function assertTyped({ type, message }: Omit<Refusal, "act">): void {
   assert.match(type, /^(StoreError|BusyError)$/, message);
   assert.match(message, /^Cannot [^\n]+\. [A-Z][^\n]+\.$/);
 }
 
-/** Fails unless all refusals are of these faults, and there is one. */
+/** Asserts that there are refusals, all with one of these faults. */
 export function assertRefused(
   refusals: readonly Refusal[],
   ...faults: readonly string[]
@@ -150,7 +149,7 @@ export function assertRefused(
   }
 }
 
-/** Fails unless a process that comes now finds all that was acknowledged. */
+/** Asserts that a new process finds every acknowledged message. */
 export async function assertKept(
   home: Home,
   ...workers: readonly Worker[]
@@ -169,7 +168,7 @@ export async function assertKept(
     assert.deepEqual(
       payloads.filter((payload) => own.has(payload)),
       acknowledged,
-      "acknowledged, and not there",
+      "acknowledged, and missing",
     );
   }
   await looker.end();

@@ -1,25 +1,23 @@
 /**
- * Histories: what processes say of themselves, line by line, as they go.
+ * Histories: the actions of processes, one line each.
  *
- * - **Written before and after.** A process writes down what it is about to do,
- *   then does it, then writes down what came of it. So whatever instant it is
- *   killed at, its history says at most what was true: a message that it calls
- *   published was acknowledged, and from `acquired` to the next mention of a
- *   hold it held it.
- * - **One file each**, opened for appending, one `write` a line: what was
- *   written outlives SIGKILL, and a line that was cut short is the last one
- *   and is left out.
- * - **One clock for all.** Times are milliseconds of `CLOCK_MONOTONIC`, which
- *   is the same for every process of a machine, and no setting of the time of
- *   day moves it. (`performance.timeOrigin` comes from the time of day as a
- *   process starts, so times built on it differ wherever that was set between.)
+ * - **Written before and after.** A process writes its intent, acts, and writes
+ *   the result. So its history is true at any moment of a kill: a published
+ *   message was acknowledged, and a hold lasts from `acquired` to the next line
+ *   on it.
+ * - **One file each**, opened for appending, with one `write` per line. A written
+ *   line survives SIGKILL. Only the last line can be incomplete, and readers skip
+ *   it.
+ * - **One clock for all.** Times are milliseconds of `CLOCK_MONOTONIC`, which all
+ *   processes share and no change of the time of day moves.
+ *   (`performance.timeOrigin` is the time of day at the start of a process.)
  *
  * @module
  */
 
-/** What is told of a hold. */
+/** A hold in a history. */
 export interface HoldMark {
-  /** Whether a lock or the claim of a task. */
+  /** The kind of hold. */
   readonly kind: "lock" | "claim";
   /** The path or the task. */
   readonly resource: string;
@@ -27,72 +25,76 @@ export interface HoldMark {
   readonly token: number;
 }
 
-/** Something that a process did, is about to do, or met. */
-export type Deed =
-  | { readonly deed: "started"; readonly pid: number; readonly session: string }
-  /** Before a publish; what one call stores all or nothing is a `group`. */
+/** An action of a process: intended, finished or failed. */
+export type Action =
   | {
-    readonly deed: "publishing";
+    readonly action: "started";
+    readonly pid: number;
+    readonly session: string;
+  }
+  /** Before a publish. A `group` is stored whole or not at all. */
+  | {
+    readonly action: "publishing";
     readonly channel: string;
     readonly keys: readonly string[];
     readonly group?: boolean;
   }
-  /** It was acknowledged: `ids` are those of the `keys`. */
+  /** A publish was acknowledged, with the `ids` of the `keys`. */
   | {
-    readonly deed: "published";
+    readonly action: "published";
     readonly channel: string;
     readonly keys: readonly string[];
     readonly ids: readonly string[];
   }
-  /** A subscription stands; messages after `cursor` come. */
+  /** A subscription is ready, and starts after `cursor`. */
   | {
-    readonly deed: "subscribed";
+    readonly action: "subscribed";
     readonly subscription: string;
     readonly channel: string;
     readonly cursor: string;
     readonly durable?: string;
   }
   | {
-    readonly deed: "delivered";
+    readonly action: "delivered";
     readonly subscription: string;
     readonly id: string;
     readonly key: string;
   }
   /** The acknowledgement of a delivery returned. */
   | {
-    readonly deed: "acked";
+    readonly action: "acked";
     readonly subscription: string;
     readonly id: string;
   }
-  | ({ readonly deed: "acquired"; readonly exclusive: boolean } & HoldMark)
-  /** Before it is given back, ended or renewed no more. */
-  | ({ readonly deed: "releasing" } & HoldMark)
+  | ({ readonly action: "acquired"; readonly exclusive: boolean } & HoldMark)
+  /** Before a release or completion. */
+  | ({ readonly action: "releasing" } & HoldMark)
   /** A task was acknowledged as done. */
-  | ({ readonly deed: "completed" } & HoldMark)
-  /** It was told, by its token, that it holds this no more. */
-  | ({ readonly deed: "lost-hold" } & HoldMark)
-  | { readonly deed: "posted"; readonly task: string }
-  /** By whoever does it, before it does. */
-  | { readonly deed: "killing"; readonly victim: string }
-  /** What should not have happened. */
-  | { readonly deed: "failed"; readonly act: string; readonly error: string }
-  /** Where it is, for people. */
-  | { readonly deed: "noted"; readonly text: string };
+  | ({ readonly action: "completed" } & HoldMark)
+  /** The bus rejected the token of a hold. */
+  | ({ readonly action: "lost-hold" } & HoldMark)
+  | { readonly action: "posted"; readonly task: string }
+  /** Written by the killer, before the kill. */
+  | { readonly action: "killing"; readonly victim: string }
+  /** An unexpected error. */
+  | { readonly action: "failed"; readonly act: string; readonly error: string }
+  /** Progress, for people. */
+  | { readonly action: "noted"; readonly text: string };
 
-/** A deed with its time, in milliseconds of the monotonic clock. */
-export type Event = { readonly at: number } & Deed;
+/** An action with its time, in milliseconds of the monotonic clock. */
+export type Event = { readonly at: number } & Action;
 
 /** The history of one process. */
 export interface History {
-  /** The process, by a name that no other of the run has. */
+  /** The name of the process, unique in the run. */
   readonly peer: string;
-  /** What it wrote, in order. */
+  /** The events, in order. */
   readonly events: readonly Event[];
 }
 
 const CLOCK_MONOTONIC = 1;
 
-/** The monotonic clock of Linux, asked directly: it is nowhere in the runtime. */
+// The runtime has no API for Linux's monotonic clock.
 const libc = Deno.build.os === "linux"
   ? Deno.dlopen("libc.so.6", {
     clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
@@ -100,7 +102,7 @@ const libc = Deno.build.os === "linux"
   : undefined;
 const timespec = new BigInt64Array(2);
 
-/** The time by which histories of several processes compare, in milliseconds. */
+/** Returns the time that all processes share, in milliseconds. */
 export function monotonicMs(): number {
   if (libc === undefined) return performance.timeOrigin + performance.now();
   libc.symbols.clock_gettime(CLOCK_MONOTONIC, timespec);
@@ -112,17 +114,19 @@ export class Recorder implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #encoder = new TextEncoder();
 
-  /** Appends to a file, which it makes. */
+  /** Opens a file for appending, and creates it if missing. */
   constructor(path: string) {
     this.#file = Deno.openSync(path, { create: true, append: true });
   }
 
-  /** Writes one deed down; when it returns, no SIGKILL can take it back. */
-  record(deed: Deed): void {
-    const line = `${JSON.stringify({ at: monotonicMs(), ...deed })}\n`;
+  /** Writes an action. After its return the line survives SIGKILL. */
+  record(action: Action): void {
+    const line = `${JSON.stringify({ at: monotonicMs(), ...action })}\n`;
     const bytes = this.#encoder.encode(line);
     const written = this.#file.writeSync(bytes);
-    if (written !== bytes.length) throw new Error("A line was cut short");
+    if (written !== bytes.length) {
+      throw new Error("Cannot write a line: the write was short.");
+    }
   }
 
   [Symbol.dispose](): void {
@@ -130,14 +134,14 @@ export class Recorder implements Disposable {
   }
 }
 
-/** Reads a history; a last line that was cut short is left out. */
+/** Reads a history, without an incomplete last line. */
 export function readHistory(path: string): Event[] {
   const lines = Deno.readTextFileSync(path).split("\n");
-  // What follows the last end of a line is empty, or was cut short.
+  // The text after the last newline is empty or incomplete.
   return lines.slice(0, -1).map((line) => JSON.parse(line) as Event);
 }
 
-/** Reads all histories of a folder; each file's name is its process's. */
+/** Reads all histories of a folder, named by their processes. */
 export function readHistories(folder: string): History[] {
   return [...Deno.readDirSync(folder)]
     .map(({ name }) => name)

@@ -1,9 +1,9 @@
 /**
- * What anybody can hand to the bus, made at random: each target makes inputs of
- * one kind and says what must hold of every one of them.
+ * Random inputs of the bus: each target makes inputs of one kind, and asserts a
+ * property of each.
  *
- * A case fails if it throws what is no typed refusal, if what came out is not
- * what was put in, or if it takes so long that it may as well hang.
+ * A case fails if it throws an untyped error, if the output differs from the
+ * input, or if it takes so long that it probably hangs.
  *
  * @module
  */
@@ -13,28 +13,28 @@ import fc from "fast-check";
 
 /** One kind of input. */
 export interface Target {
-  /** What is made. */
+  /** The kind of input, in the plural. */
   readonly name: string;
-  /** How many of a thousand cases are of this kind. */
+  /** The number of cases of this kind per thousand. */
   readonly share: number;
-  /** What holds of each. */
+  /** The property of each input. */
   readonly property:
     | fc.IProperty<[unknown]>
     | fc.IAsyncProperty<[unknown]>;
   /**
-   * Ends what the cases share, such as a bus. Cases that share something are
-   * not tried again in smaller forms: they would meet what others left.
+   * Disposes of the cases' shared state, such as a bus. Cases with shared state
+   * are not shrunk, because earlier cases have changed it.
    */
   readonly after?: () => void | Promise<void>;
 }
 
-/** Makes a target that may use a folder, which is there as long as it is. */
+/** Makes a target, which may use a temporary folder. */
 export type TargetMaker = (folder: string) => Target | Promise<Target>;
 
-// Far above what any case takes on a loaded machine.
+// Far above the time of any case on a loaded machine.
 const CASE_MS_MAX = 20_000;
 
-/** A target whose cases are checked at once. */
+/** Returns a target that checks each input, and its time. */
 export function target<T>(
   name: string,
   share: number,
@@ -53,7 +53,7 @@ export function target<T>(
   return { name, share, property, after };
 }
 
-/** Tries a target; fails with the input that fails, made as small as can be. */
+/** Runs a target. Throws with the shrunk input of a failure. */
 export async function tryTarget(
   { name, property, after }: Target,
   cases: number,
@@ -68,13 +68,13 @@ export async function tryTarget(
   if (details.failed) {
     const error = details.errorInstance as Error | null;
     throw new Error(
-      `${name}: ${fc.stringify(details.counterexample)} fails: ` +
+      `Cannot pass ${name}: ${fc.stringify(details.counterexample)} fails: ` +
         `${error?.stack ?? error}`,
     );
   }
 }
 
-// What has broken programs before: in any place where text may stand.
+// Texts that often break programs.
 const AWKWARD: readonly string[] = [
   "",
   " ",
@@ -125,7 +125,7 @@ const AWKWARD: readonly string[] = [
   "😀".repeat(200),
 ];
 
-/** Text of any kind, often awkward. */
+/** Arbitrary text, often awkward. */
 export const awkwardText: fc.Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...AWKWARD) },
   { weight: 2, arbitrary: fc.string({ unit: "binary", maxLength: 40 }) },
@@ -137,7 +137,7 @@ export const awkwardText: fc.Arbitrary<string> = fc.oneof(
   },
 );
 
-/** Whether nothing was put where every object finds it. */
+/** Asserts that no input has changed the prototype of all objects. */
 export function assertUnpolluted(): void {
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
 }

@@ -1,6 +1,6 @@
 /**
- * Inputs of agents and of people's configurations: hooks' JSON, answered the
- * whole way on a real bus, and files that hooks are installed into.
+ * Inputs of agents and configurations: the JSON of hooks, on a real bus by the
+ * slow path, and the files that hooks are installed into.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import { assertRefusal } from "./inputs_library.ts";
 
 const anyAgent = fc.constantFrom(...AGENT_NAMES);
 
-/** A recorded input whose texts are replaced by awkward ones. */
+/** A recorded input with awkward texts. */
 const distorted: fc.Arbitrary<unknown> = fc.tuple(
   fc.constantFrom(...RECORDED),
   fc.array(fc.option(awkwardText, { freq: 2 }), { minLength: 8, maxLength: 8 }),
@@ -69,7 +69,7 @@ function inputsOfHooks(): Target {
   });
 }
 
-/** Hooks answered on a bus on which a peer holds and says awkward things. */
+/** Responses to hooks on a real bus. */
 function hooks(folder: string): Target {
   const home = `${folder}/bus`;
   const log = new HookLog(home, "fuzz");
@@ -91,7 +91,7 @@ function hooks(folder: string): Target {
         write: (output) => outputs.push(output),
       });
     } catch (error) {
-      // Then the agent gets the neutral answer, and the log this sentence.
+      // The agent gets the neutral response, and the log gets this message.
       if (!(error instanceof PathError)) assertRefusal(error);
       assert.deepEqual(outputs, []);
       return;
@@ -104,7 +104,7 @@ function hooks(folder: string): Target {
 
 const PLACE = { home: "/h", project: "/p", env: () => undefined };
 
-/** A person's configuration with some of its characters lost or put in. */
+/** A configuration with characters deleted or inserted. */
 function damaged(
   samples: readonly (readonly [string, string])[],
 ): fc.Arbitrary<string> {
@@ -139,7 +139,7 @@ function assertRestored(file: ConfigFile, text: string): void {
   }
   assert.equal(file.status(installed), "current");
   assert.equal(file.install(installed), installed);
-  // Not a byte of the person's is lost.
+  // The person's file is restored byte by byte.
   assert.equal(file.uninstall(installed), text);
   assertUnpolluted();
 }
@@ -158,7 +158,7 @@ function configurations(): Target {
   });
 }
 
-/** The targets of agents, each in a folder of its own. */
+/** The targets of agents. */
 export const AGENT_TARGETS: readonly TargetMaker[] = [
   inputsOfHooks,
   hooks,

@@ -1,5 +1,5 @@
 /**
- * Command lines: of each command, any words in any order.
+ * Command lines: each command with random words in random order.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
   type TargetMaker,
 } from "./inputs.ts";
 
-/** All commands, and those that they consist of. */
+/** Loads all commands and their subcommands. */
 async function allCommands(): Promise<Command[]> {
   const commands: Command[] = [];
   for (const load of Object.values(COMMANDS)) {
@@ -33,7 +33,7 @@ async function allCommands(): Promise<Command[]> {
 
 const commands = await allCommands();
 
-/** Words of a command line: options that there are, and whatever else. */
+/** Words of a command line: its options, and other texts. */
 function wordsFor(command: Command): fc.Arbitrary<string[]> {
   const options = Object.keys(command.options)
     .concat("json", "home", "session", "all-projects");
@@ -67,10 +67,10 @@ function commandLines(): Target {
 function shownTexts(): Target {
   // deno-lint-ignore no-control-regex
   const unsafe = /[\0-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069]/u;
-  return target("texts that are shown", 20, awkwardText, (text) => {
+  return target("displayed texts", 20, awkwardText, (text) => {
     assert.doesNotMatch(visible(text), unsafe);
     assert.doesNotMatch(visibleJson({ text }), unsafe);
-    // For a program it is what it was.
+    // A program that parses the JSON gets the original text.
     assert.equal(JSON.parse(visibleJson({ text })).text, text);
     const ms = parseDuration(text);
     if (ms !== undefined) assert.notEqual(renderDuration(ms), "");

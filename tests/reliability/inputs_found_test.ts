@@ -1,12 +1,12 @@
 /**
- * What random inputs have found: each stays a test.
+ * Regression tests of faults that random inputs found.
  */
 
 import assert from "node:assert/strict";
 import { InvalidInputError } from "../../mod.ts";
 import { Home } from "../fixture.ts";
 
-// Each made every list of locks or sessions throw, for everybody.
+// Rows that made every list of locks or sessions throw.
 const UPDATES = [
   "UPDATE file_locks SET expires_at = 9223372036854775807",
   "UPDATE file_locks SET expires_at = 1e300",
@@ -25,13 +25,13 @@ const UPDATES = [
    VALUES ('/b', 'x', 9007199254740993)`,
   `INSERT INTO session_registry(session_id, llm_vendor, heartbeat_at, ended_at)
    VALUES ('y', 'v', '', 9223372036854775807)`,
-  // These made whoever locked something near throw.
+  // Rows that made an acquire of a nearby path throw.
   "UPDATE file_locks SET extent = ''",
   "UPDATE file_locks SET extent = x'ff', kind = 'glob'",
   "UPDATE file_locks SET repo_extent = '{', repo_prefix = '/', kind = 'glob'",
 ];
 
-Deno.test("numbers and extents of others stop nobody from listing and locking", async () => {
+Deno.test("list() and acquire() succeed despite numbers and path sets of other programs", async () => {
   await using home = new Home();
   const bus = await home.open();
   const other = home.foreign();
@@ -40,7 +40,7 @@ Deno.test("numbers and extents of others stop nobody from listing and locking", 
     try {
       other.exec(sql);
     } catch (error) {
-      // Refused by the schema is as good as harmless.
+      // The schema may reject the row instead.
       assert.match((error as Error).message, /constraint|by the bus/);
     }
     JSON.stringify(await bus.locks.list({ allProjects: true }));
@@ -51,7 +51,7 @@ Deno.test("numbers and extents of others stop nobody from listing and locking", 
   }
 });
 
-Deno.test("what is before all messages is none to reply to", async () => {
+Deno.test("publish() rejects replyTo with an id before all messages", async () => {
   await using home = new Home();
   const bus = await home.open();
   for (const replyTo of ["0", "00", "-1", ""]) {
@@ -60,7 +60,7 @@ Deno.test("what is before all messages is none to reply to", async () => {
   assert.equal((await bus.poll("a")).messages.length, 0);
 });
 
-Deno.test("a text with a NUL is refused wherever it would be cut short", async () => {
+Deno.test("a text with a NUL is rejected in every field that would truncate it", async () => {
   await using home = new Home();
   const bus = await home.open();
   const cut = "x\0y";
@@ -84,6 +84,6 @@ Deno.test("a text with a NUL is refused wherever it would be cut short", async (
       InvalidInputError,
     );
   }
-  assert.equal((await bus.stats()).messages, 1, "only that it came");
+  assert.equal((await bus.stats()).messages, 1, "only the join message");
   assert.deepEqual(await bus.tasks.list({ allProjects: true }), []);
 });

@@ -28,7 +28,7 @@ import {
 
 const BYTES_MAX = 65_536;
 
-/** Fails unless an error is a refusal on purpose, in a sentence. */
+/** Asserts that an error is a documented one, with a sentence. */
 export function assertRefusal(error: unknown): void {
   assert.ok(error instanceof MessageBusError, String((error as Error)?.stack));
   assert.match(error.message, /^Cannot /);
@@ -58,7 +58,7 @@ function payloads(): Target {
       assertRefusal(error);
       return;
     }
-    // What is taken is what JSON says of it, and comes back as that.
+    // An accepted payload equals its JSON, and is decoded as that.
     assert.equal(text, JSON.stringify(value));
     if (isReadRight(text)) {
       assert.equal(JSON.stringify(decodePayload(text)), text);
@@ -70,9 +70,9 @@ function payloads(): Target {
 const ESCAPE_IN_KEY = /\\.(?:[^"\\]|\\.)*":/;
 
 /**
- * Whether the runtime itself reads a text for what it is. That of Deno 2.9.6 (V8
- * 15.0) takes a key with an escape for one that it has read before, if that ends
- * in a backslash where the escape begins: {"a":1,"\\":1} and then {"a":1,"\"":1}.
+ * Returns whether the runtime parses a text correctly. V8 15.0 of Deno 2.9.6
+ * confuses a key that has an escape with an earlier key that ends in a backslash
+ * at the escape's position: {"a":1,"\\":1} and then {"a":1,"\"":1}.
  */
 function isReadRight(text: string): boolean {
   return !ESCAPE_IN_KEY.test(text) || JSON.stringify(JSON.parse(text)) === text;
@@ -88,7 +88,7 @@ const storedValues = fc.oneof(
 function storedPayloads(): Target {
   return target("stored payloads", 100, storedValues, (stored) => {
     const decoded = decodePayload(stored);
-    // Whatever it was, it can be handed on.
+    // The decoded value is valid JSON.
     assert.notEqual(JSON.stringify(decoded), undefined);
     assertUnpolluted();
   });
@@ -148,13 +148,13 @@ function paths(folder: string): Target {
     const isPath = found.kind !== "name";
     assert.ok(found.path.startsWith(isPath ? "/" : "@"), found.path);
     assert.ok(!found.path.includes("\0"));
-    // Said again it is the same, whatever way it was said first.
+    // The path of a target gives the same target again.
     const again = lockTarget(found.path, "/");
     if (found.kind === "file") assert.equal(again.disk.text, found.disk.text);
   });
 }
 
-/** Messages with anything for their parts, through a real bus and back. */
+/** Messages with random parts, published and polled on a real bus. */
 async function messages(folder: string): Promise<Target> {
   const bus = await openBus({
     home: `${folder}/bus`,
@@ -180,7 +180,7 @@ async function messages(folder: string): Promise<Target> {
         fc.constantFrom(null, "/project", "a\0b", "\0"),
         awkwardText,
       ),
-      // Seldom, as most of them are refused.
+      // Seldom, because most of them are rejected.
       to: seldom,
       replyTo: seldom,
     }, { requiredKeys: ["to", "replyTo"] }),
@@ -208,7 +208,7 @@ async function messages(folder: string): Promise<Target> {
   }, () => bus.close());
 }
 
-/** The targets of the library, each in a folder of its own. */
+/** The targets of the library. */
 export const LIBRARY_TARGETS: readonly TargetMaker[] = [
   payloads,
   storedPayloads,

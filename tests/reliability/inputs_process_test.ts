@@ -1,6 +1,6 @@
 /**
- * What the real program makes of anything on its command line and its standard
- * input: it ends, with a code that it has, and never with a stack trace.
+ * The real program with random arguments and stdin: it ends with a documented
+ * code, and never with a stack trace.
  */
 
 import assert from "node:assert/strict";
@@ -15,13 +15,13 @@ import { LONG, seeded } from "./seed.ts";
 
 const PROCESSES = LONG ? 1_000 : 16;
 
-// What would wait, wait for little; what would change this machine is left out.
+// Waiting commands get a short timeout. Commands that change this machine are left out.
 const ENDS = ["--timeout", "50ms"];
 const LEFT_OUT = new Set(["install", "uninstall", "hook"]);
 const names = Object.keys(COMMANDS).filter((name) => !LEFT_OUT.has(name));
 
 const word = awkwardText.filter((text) =>
-  // A program cannot be given these.
+  // The operating system rejects these as arguments.
   !text.includes("\0") && text.isWellFormed()
 );
 const commandLine = fc.tuple(
@@ -47,15 +47,15 @@ const hookCall = fc.tuple(
   ),
 );
 
-function assertSound(what: string, { code, stdout, stderr }: Ended): void {
+function assertPlainEnd(what: string, { code, stdout, stderr }: Ended): void {
   assert.ok([0, 1, 2, 3].includes(code), `${what}: ${code} ${stderr}`);
   const text = stdout + stderr;
   assert.doesNotMatch(text, /^\s+at .*\.ts:\d+/m, what);
   assert.doesNotMatch(text, /fault in mbus/, what);
 }
 
-Deno.test("the program ends well whatever it is called with", async () => {
-  await seeded(import.meta.url, "the program ends well", async (_, seed) => {
+Deno.test("mbus ends with a documented code for random arguments", async () => {
+  await seeded(import.meta.url, "mbus ends with", async (_, seed) => {
     await using mbus = new Mbus();
     const calls = fc.sample(commandLine, {
       numRuns: PROCESSES,
@@ -68,13 +68,13 @@ Deno.test("the program ends well whatever it is called with", async () => {
         mbus.run(args, { input: "1\n" }),
         60_000,
       );
-      assertSound(what, ended);
+      assertPlainEnd(what, ended);
     }
   });
 });
 
-Deno.test("a hook answers whatever it is given to read", async () => {
-  await seeded(import.meta.url, "a hook answers", async (_, seed) => {
+Deno.test("mbus hook responds with code 0 to random input", async () => {
+  await seeded(import.meta.url, "mbus hook responds", async (_, seed) => {
     await using mbus = new Mbus();
     const calls = fc.sample(hookCall, { numRuns: PROCESSES, seed: seed | 0 });
     for (const [agent, input] of calls) {

@@ -1,6 +1,6 @@
 /**
- * Rows that other programs write: any value in any column that they may write,
- * at the edges of what SQLite, JavaScript and the schema take.
+ * Rows of other programs: random values in each column, at the limits of SQLite,
+ * JavaScript and the schema.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { getMessagingDbPath, type MessageBus, openBus } from "../../mod.ts";
 import { awkwardText, type Target, target } from "./inputs.ts";
 import { assertRefusal } from "./inputs_library.ts";
 
-// The tables whose names and columns are promised to other programs.
+// The tables that other programs may write to.
 const TABLES = [
   "inter_session_messages",
   "session_registry",
@@ -34,7 +34,7 @@ const NUMBERS = [
   "1700000000000",
 ];
 
-/** A value, as SQL has it. */
+/** A value, as an SQL expression. */
 const sqlValue: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom("NULL", "''", "zeroblob(70000)", ...NUMBERS),
   fc.constantFrom(
@@ -53,7 +53,7 @@ const sqlValue: fc.Arbitrary<string> = fc.oneof(
   awkwardText.map((text) =>
     `CAST(${hexOf(new TextEncoder().encode(text))} AS TEXT)`
   ),
-  // No UTF-8.
+  // Invalid UTF-8.
   fc.uint8Array({ maxLength: 12 }).map((bytes) =>
     `CAST(${hexOf(bytes)} AS TEXT)`
   ),
@@ -87,7 +87,7 @@ const changes: fc.Arbitrary<readonly Change[]> = fc.array(
   { minLength: 1, maxLength: 5 },
 );
 
-/** A plain row of each table, so that few are refused for what they lack. */
+/** Required columns of each table, so that the schema rejects few rows. */
 const PLAIN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   inter_session_messages: {
     sender_id: "'x'",
@@ -102,7 +102,7 @@ const PLAIN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   file_locks: { file_path: "'/a'", session_id: "'x'" },
 };
 
-/** Everything that reads what others wrote. */
+/** Calls everything that reads rows of other programs. Returns the new cursor. */
 async function readAll(bus: MessageBus, after: string): Promise<string> {
   let cursor = after;
   for (;;) {
@@ -121,7 +121,7 @@ async function readAll(bus: MessageBus, after: string): Promise<string> {
   return cursor;
 }
 
-/** The ids that a reader of everything must get after a cursor. */
+/** Returns the ids that a reader of all channels must get after a cursor. */
 function owed(other: DatabaseSync, after: string): string[] {
   return other.prepare(
     `SELECT CAST(id AS TEXT) AS id FROM inter_session_messages
@@ -130,7 +130,7 @@ function owed(other: DatabaseSync, after: string): string[] {
   ).all(after, Date.now() + 5_000).map(({ id }) => String(id));
 }
 
-/** Rows of other programs. */
+/** Makes the target of rows of other programs. */
 export async function rowsOfOthers(folder: string): Promise<Target> {
   const home = `${folder}/bus`;
   const bus = await openBus({
@@ -173,7 +173,7 @@ export async function rowsOfOthers(folder: string): Promise<Target> {
     try {
       other.exec(sql.replace("session_id_of", session));
     } catch (error) {
-      // Refused by the schema: then nothing is there of it.
+      // The schema may reject the row.
       assert.match(
         (error as Error).message,
         /constraint|RAISE|bus|immutable|exclusively|datatype mismatch|too big/i,
@@ -207,7 +207,7 @@ export async function rowsOfOthers(folder: string): Promise<Target> {
       assert.equal(integrity_check, "ok");
     }
     if (cases % 25 === 0) {
-      // What was kept so far would only slow down what is to come.
+      // Earlier rows would only slow down later cases.
       for (const table of ["file_locks", "inter_session_messages"]) {
         other.exec(`DELETE FROM ${table}`);
       }

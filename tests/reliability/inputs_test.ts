@@ -1,6 +1,6 @@
 /**
- * Anything can be handed to the bus: it does its work or refuses it, and
- * loses nothing. (What was found so: inputs_found_test.)
+ * The bus accepts or rejects random inputs, and loses nothing. (Found faults:
+ * inputs_found_test.)
  */
 
 import { tryTarget } from "./inputs.ts";
@@ -19,7 +19,7 @@ const MAKERS = [
 ];
 
 for (const make of MAKERS) {
-  const name = `any ${make.name} are taken or refused`;
+  const name = `random ${make.name} are accepted or rejected`;
   Deno.test(name, async () => {
     const folder = Deno.makeTempDirSync({ prefix: "mbus-inputs-" });
     try {

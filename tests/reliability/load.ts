@@ -1,11 +1,10 @@
 /**
  * Load: many sessions, each a process that publishes at a steady rate and reads
- * what others publish, for a while; and what it came to.
+ * one channel.
  *
- * Each session reads one channel. A message says who published it and which of
- * his it is, so its reader finds by itself whether one is missing, comes twice
- * or in the wrong order; the last one says so. Publishers keep to a schedule, as
- * far as the machine lets them: what they came to is told, and must all arrive.
+ * A message has its publisher and number, and the last one is marked. So a reader
+ * detects messages that are missing, repeated or out of order. Publishers keep to
+ * a schedule as far as the machine permits, and report their numbers.
  *
  * @module
  */
@@ -16,104 +15,101 @@ import { LIBRARY } from "./crash.ts";
 import { Chance } from "./seed.ts";
 import { resume, stop } from "./time.ts";
 
-/** What one session does. */
+/** The work of one session. */
 export interface LoadSession {
-  /** Its name. */
+  /** The id of the session. */
   readonly session: string;
-  /** The channel that it publishes on; none if it publishes nothing. */
+  /** The channel for its messages; undefined if it only reads. */
   readonly writes?: string;
-  /** How many messages it publishes in a second. */
+  /** The number of messages a second. */
   readonly perSecond: number;
-  /** For how long, in seconds. */
+  /** The duration of publishing, in seconds. */
   readonly seconds: number;
-  /** How much fills each message, in bytes. */
+  /** The filling of each message, in bytes. */
   readonly payloadBytes: number;
-  /** The channel that it reads; none if it reads nothing. */
+  /** The channel that it reads; undefined if it only publishes. */
   readonly reads?: string;
   /**
-   * How many sessions publish on the channel that it reads.
+   * The number of sessions that publish on the read channel.
    * @default {1}
    */
   readonly writers?: number;
-  /** Whether under a durable name, acknowledged by tens. */
+  /** Whether it reads under a durable name, acknowledged by tens. */
   readonly durable?: boolean;
-  /** How long it takes over each message that it reads, in milliseconds. */
+  /** The time that it takes for each read message, in milliseconds. */
   readonly slowMs?: number;
-  /** How long it is stopped by SIGSTOP, a second after all began. */
+  /** The duration of a SIGSTOP, one second after the start, in milliseconds. */
   readonly stoppedMs?: number;
 }
 
-/** What a session was told to do, and with what. */
+/** The argument of a session's process. */
 export interface LoadStart extends LoadSession {
-  /** The `mod.ts` of the library. */
+  /** The URL of the library's `mod.ts`. */
   readonly library: string;
   /** The bus folder. */
   readonly home: string;
-  /** What its choices follow from. */
+  /** The seed of its random choices. */
   readonly seed: number;
-  /** How often it looks at its memory, in milliseconds. */
+  /** The interval of memory samples, in milliseconds. */
   readonly sampleEveryMs: number;
 }
 
-/** How much memory a process used at a time. */
+/** The memory of a process at one time. */
 export interface MemorySample {
-  /** Since it began, in milliseconds. */
+  /** The time since the start, in milliseconds. */
   readonly atMs: number;
-  /** How many messages it had published and read by then. */
+  /** The number of published and read messages so far. */
   readonly messages: number;
-  /** Resident, in bytes. */
+  /** Resident memory, in bytes. */
   readonly rss: number;
-  /** Of objects that are in use, in bytes. */
+  /** The heap in use after a garbage collection, in bytes. */
   readonly heap: number;
 }
 
-/** What a session says at its end. */
+/** The final report of a session. */
 export interface LoadReport {
-  /** Its name. */
+  /** The id of the session. */
   readonly session: string;
-  /** How many messages it published, beside the one that is the last. */
+  /** The number of published messages, without the last one. */
   readonly published: number;
-  /** How many it read. */
+  /** The number of read messages. */
   readonly delivered: number;
-  /** What was wrong: gaps, doubles, errors. */
+  /** Gaps, repetitions and errors. */
   readonly wrong: readonly string[];
-  /** How late the messages came that it read, in milliseconds. */
+  /** The latency of the read messages, in milliseconds. */
   readonly lateMs: { readonly p50: number; readonly p99: number };
-  /** Its memory, all the time. */
   readonly memory: readonly MemorySample[];
 }
 
-/** What a load came to. */
+/** The result of a load. */
 export interface Load {
-  /** Each session's report. */
   readonly reports: readonly LoadReport[];
-  /** The largest that the write-ahead log was, in bytes. */
-  readonly logBytesMax: number;
-  /** The largest that the database was, in bytes. */
+  /** The maximum size of the WAL, in bytes. */
+  readonly walBytesMax: number;
+  /** The maximum size of the database, in bytes. */
   readonly storeBytesMax: number;
-  /** From the beginning to the last message read, in milliseconds. */
+  /** The time from the start to the last read message, in milliseconds. */
   readonly tookMs: number;
 }
 
-/** How to run a load. */
+/** Options of a load. */
 export interface LoadOptions {
   /** The bus folder. */
   readonly home: string;
-  /** Who takes part. */
   readonly sessions: readonly LoadSession[];
   /**
-   * What its choices follow from.
+   * The seed of random choices.
    * @default {1}
    */
   readonly seed?: number;
   /**
-   * The `mod.ts` of the library.
+   * The URL of the library's `mod.ts`.
    * @default {LIBRARY}
    */
   readonly library?: string;
   /**
-   * How long after all was published they tell how far they came, if they have
-   * not read all, in milliseconds: far above what that takes when all is well.
+   * The time after the end of publishing at which sessions report although they
+   * have not read all, in milliseconds.
    * @default {120000}
    */
   readonly latestAfterMs?: number;
@@ -121,8 +117,7 @@ export interface LoadOptions {
 
 const STARTED_AT_A_TIME = 8;
 
-// To look at its memory a process tidies it up, which takes some milliseconds:
-// all together they must not be busy with that.
+// A sample collects garbage, so all samples together must not occupy the machine.
 const SAMPLE_COST_MS = 150;
 
 /** Runs a load to its end. */
@@ -147,14 +142,14 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   const log = new FileSizes(getMessagingDbPath(home));
   const startedAt = performance.now();
   try {
-    for (const one of running) await one.say("go");
+    for (const one of running) await one.write("go");
     const longest = Math.max(...sessions.map(({ seconds }) => seconds));
     const latestMs = longest * 1_000 + latestAfterMs;
     const reports = await Promise.all(running.map((one) => one.end(latestMs)));
     return {
       reports,
       tookMs: performance.now() - startedAt,
-      logBytesMax: log.logBytesMax,
+      walBytesMax: log.walBytesMax,
       storeBytesMax: log.storeBytesMax,
     };
   } finally {
@@ -190,22 +185,22 @@ class Running {
       .pipeThrough(new TextLineStream())[Symbol.asyncIterator]();
   }
 
-  /** The next line that it says. */
+  /** Returns the next line of its stdout. */
   async line(): Promise<string> {
     const { done, value } = await this.#lines.next();
     if (done) throw new Error(`${this.#start.session} ended early`);
     return value;
   }
 
-  async say(text: string): Promise<void> {
+  async write(text: string): Promise<void> {
     await this.#input.write(new TextEncoder().encode(`${text}\n`));
   }
 
-  /** Its report; if it takes too long, that of how far it came. */
+  /** Waits for its report, and asks for an early one after `latestMs`. */
   async end(latestMs: number): Promise<LoadReport> {
-    const late = setTimeout(() => this.say("stop").catch(() => {}), latestMs);
+    const late = setTimeout(() => this.write("stop").catch(() => {}), latestMs);
     try {
-      await this.#standStill();
+      await this.#pauseProcess();
       const report = JSON.parse(await this.line()) as LoadReport;
       await this.#input.close();
       await this.#lines.next();
@@ -216,7 +211,7 @@ class Running {
     }
   }
 
-  async #standStill(): Promise<void> {
+  async #pauseProcess(): Promise<void> {
     const { stoppedMs } = this.#start;
     if (stoppedMs === undefined) return;
     await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -226,16 +221,16 @@ class Running {
   }
 }
 
-/** Looks again and again how large the database's files are. */
+/** Polls the sizes of the database's files. */
 class FileSizes {
-  logBytesMax = 0;
+  walBytesMax = 0;
   storeBytesMax = 0;
   readonly #timer: ReturnType<typeof setInterval>;
 
   constructor(path: string) {
     this.#timer = setInterval(() => {
-      // To look at their sizes opens nothing.
-      this.logBytesMax = Math.max(this.logBytesMax, sizeOf(`${path}-wal`));
+      // `stat` opens no file, which keeps SQLite's POSIX locks.
+      this.walBytesMax = Math.max(this.walBytesMax, sizeOf(`${path}-wal`));
       this.storeBytesMax = Math.max(this.storeBytesMax, sizeOf(path));
     }, 50);
   }
@@ -254,20 +249,20 @@ function sizeOf(path: string): number {
   }
 }
 
-/** How late messages were, in a memory that does not grow with them. */
+/** A histogram of latencies, of fixed size. */
 export class Lateness {
-  // By steps of a tenth, from a hundredth of a millisecond on.
+  // Buckets grow by a tenth each, from 0.01 ms on.
   readonly #counts = new Uint32Array(256);
   #total = 0;
 
-  /** Adds one, in milliseconds. */
+  /** Adds a latency, in milliseconds. */
   add(lateMs: number): void {
     const step = Math.ceil(Math.log(Math.max(lateMs, 0.01) / 0.01) / STEP);
     this.#counts[Math.min(step, this.#counts.length - 1)]++;
     this.#total++;
   }
 
-  /** At most how late that part of them was, within a tenth. */
+  /** Returns a quantile, in milliseconds, within a tenth. */
   quantile(part: number): number {
     let seen = 0;
     const step = this.#counts.findIndex((count) =>
@@ -279,7 +274,7 @@ export class Lateness {
 
 const STEP = Math.log(1.1);
 
-/** By how much `y` grows for each `x`, by least squares. */
+/** Returns the slope of a line through points, by least squares. */
 export function slope(points: readonly (readonly [number, number])[]): number {
   const mean = (of: 0 | 1) =>
     points.reduce((sum, point) => sum + point[of], 0) / points.length;
@@ -290,8 +285,8 @@ export function slope(points: readonly (readonly [number, number])[]): number {
 }
 
 /**
- * By how many bytes the resident memory of a process grows in a minute, after
- * the first part of its time, in which it warms up.
+ * Returns the growth of a process's resident memory in a minute, in bytes,
+ * without the first part of its time, in which it warms up.
  */
 export function growthPerMinute(samples: readonly MemorySample[]): number {
   const lastMs = samples.at(-1)?.atMs ?? 0;
@@ -301,21 +296,21 @@ export function growthPerMinute(samples: readonly MemorySample[]): number {
   );
 }
 
-/** What is demanded of a load. */
-export interface Demands {
-  /** The most that the log may be, in bytes. */
-  readonly logBytesMax: number;
-  /** The most that a process may grow in a minute, in bytes; else not asked. */
+/** The limits of a load. */
+export interface Limits {
+  /** The maximum size of the WAL, in bytes. */
+  readonly walBytesMax: number;
+  /** The maximum growth of a process in a minute, in bytes (default: none). */
   readonly growthPerMinuteMax?: number;
 }
 
-/** All that speaks against a load. */
+/** Returns the faults of a load. */
 export function judgeLoad(
-  { reports, logBytesMax }: Load,
+  { reports, walBytesMax }: Load,
   sessions: readonly LoadSession[],
-  demands: Demands,
+  limits: Limits,
 ): string[] {
-  const complaints: string[] = [];
+  const faults: string[] = [];
   const publishedOn = (channel: string | undefined): number =>
     sessions.filter(({ writes }) => writes !== undefined && writes === channel)
       .flatMap(({ session }) =>
@@ -325,27 +320,27 @@ export function judgeLoad(
   for (const { session, writes, reads } of sessions) {
     const report = reports.find((one) => one.session === session);
     if (report === undefined) {
-      complaints.push(`${session} said nothing`);
+      faults.push(`${session} did not report`);
       continue;
     }
     if (writes !== undefined && report.published === 0) {
-      complaints.push(`${session} published nothing`);
+      faults.push(`${session} published nothing`);
     }
     const expected = publishedOn(reads);
     if (report.delivered !== expected) {
-      complaints.push(`${session} got ${report.delivered} of ${expected}`);
+      faults.push(`${session} got ${report.delivered} of ${expected}`);
     }
-    complaints.push(...report.wrong.map((what) => `${session}: ${what}`));
+    faults.push(...report.wrong.map((what) => `${session}: ${what}`));
     const growth = growthPerMinute(report.memory);
-    const { growthPerMinuteMax = Infinity } = demands;
+    const { growthPerMinuteMax = Infinity } = limits;
     if (growth > growthPerMinuteMax) {
-      complaints.push(
+      faults.push(
         `${session} grows by ${Math.round(growth)} bytes a minute`,
       );
     }
   }
-  if (logBytesMax > demands.logBytesMax) {
-    complaints.push(`the log was ${logBytesMax} bytes long`);
+  if (walBytesMax > limits.walBytesMax) {
+    faults.push(`the WAL was ${walBytesMax} bytes long`);
   }
-  return complaints;
+  return faults;
 }

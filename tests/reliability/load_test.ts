@@ -19,14 +19,14 @@ const MIB = 1024 * 1024;
 const SESSIONS = LONG ? 100 : 14;
 const SECONDS = LONG ? 600 : 5;
 const STOPPED_MS = LONG ? 60_000 : 2_000;
-const DEMANDS = {
-  // A hundred sessions on two processors wait for them in the midst of reads.
-  logBytesMax: (LONG ? 256 : 32) * MIB,
-  // Less than that in ten minutes is what V8 and SQLite make of their caches.
+const LIMITS = {
+  // Of a hundred sessions on two cores, some always read, so the WAL grows.
+  walBytesMax: (LONG ? 256 : 32) * MIB,
+  // Caches of V8 and SQLite grow by less than this.
   ...(LONG && { growthPerMinuteMax: MIB }),
 };
 
-/** Two sessions, one of which publishes for the other. */
+/** Returns two sessions, of which one publishes for the other. */
 function pair(
   name: string,
   writer: Partial<LoadSession>,
@@ -39,13 +39,13 @@ function pair(
   ];
 }
 
-/** A ring, in which each publishes for the next, and some who are different. */
+/** Returns a ring of sessions, and pairs that are slow, stopped or large. */
 function crowd(): LoadSession[] {
   const others = [
-    // At a message every 45 ms it keeps up with one every 50, just so.
+    // 45 ms per message just keeps up with a message every 50 ms.
     ...pair("slow", {}, { slowMs: 45 }),
     ...pair("stopped", {}, { stoppedMs: STOPPED_MS, durable: true }),
-    // As large as a payload may be, but for what is around it.
+    // Near the maximum of a payload.
     ...pair("large", { perSecond: 5, payloadBytes: 65_000 }, {}),
   ];
   const count = SESSIONS - others.length;
@@ -61,7 +61,9 @@ function crowd(): LoadSession[] {
   return [...ring, ...others];
 }
 
-function told({ reports, logBytesMax, storeBytesMax, tookMs }: Load): string {
+function summaryOf(
+  { reports, walBytesMax, storeBytesMax, tookMs }: Load,
+): string {
   const published = reports.reduce((sum, one) => sum + one.published, 0);
   const growth = reports.map(({ memory }) => growthPerMinute(memory) / MIB)
     .sort((a, b) => a - b);
@@ -70,19 +72,19 @@ function told({ reports, logBytesMax, storeBytesMax, tookMs }: Load): string {
   return `${reports.length} sessions, ${published} messages in ` +
     `${(tookMs / 1_000).toFixed(1)} s, ${
       (published * 1_000 / tookMs).toFixed(0)
-    } a second; late by ${late("p50")[reports.length >> 1]} ms at the median ` +
-    `session's p50, ${late("p99").at(-1)} ms at the worst one's p99; log ` +
-    `${(logBytesMax / MIB).toFixed(1)} MiB, database ` +
-    `${(storeBytesMax / MIB).toFixed(1)} MiB at the most; resident memory ` +
-    `grows by ${growth[growth.length >> 1].toFixed(2)} MiB a minute at the ` +
-    `median, ${growth.at(-1)!.toFixed(2)} at the most`;
+    } a second; latency ${late("p50")[reports.length >> 1]} ms at the median ` +
+    `session's p50, ${late("p99").at(-1)} ms at the worst one's p99; largest ` +
+    `WAL ${(walBytesMax / MIB).toFixed(1)} MiB, largest database ` +
+    `${(storeBytesMax / MIB).toFixed(1)} MiB; resident memory grows by ` +
+    `${growth[growth.length >> 1].toFixed(2)} MiB a minute at the median, ` +
+    `${growth.at(-1)!.toFixed(2)} at the maximum`;
 }
 
 const CROWD = `${SESSIONS} sessions for ${SECONDS} s`;
 
 Deno.test({
   name:
-    `${CROWD}, some slow, one stopped, one with large messages: all arrives in order, and the log stays short${unlessLinux}`,
+    `${CROWD} get all messages in order, though some are slow, stopped or large${unlessLinux}`,
   ignore: !LINUX,
   fn: () =>
     seeded(import.meta.url, CROWD, async (chance) => {
@@ -90,8 +92,8 @@ Deno.test({
       const sessions = crowd();
       const seed = chance.seed();
       const load = await runLoad({ home: home.path, sessions, seed });
-      console.log(told(load));
-      assert.deepEqual(judgeLoad(load, sessions, DEMANDS), []);
+      console.log(summaryOf(load));
+      assert.deepEqual(judgeLoad(load, sessions, LIMITS), []);
       const [{ integrity_check }] = home.foreign()
         .prepare("PRAGMA integrity_check").all();
       assert.equal(integrity_check, "ok");
@@ -99,7 +101,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `every session reads what every session publishes${unlessLinux}`,
+  name: `every session reads the messages of every session${unlessLinux}`,
   ignore: !LINUX,
   async fn() {
     await using home = new Home();
@@ -113,12 +115,12 @@ Deno.test({
       writers: LONG ? 100 : 10,
     }));
     const load = await runLoad({ home: home.path, sessions });
-    console.log(told(load));
-    assert.deepEqual(judgeLoad(load, sessions, DEMANDS), []);
+    console.log(summaryOf(load));
+    assert.deepEqual(judgeLoad(load, sessions, LIMITS), []);
   },
 });
 
-/** By how much a session's objects grow for each message, in bytes. */
+/** Returns the growth of a session's heap for each message, in bytes. */
 async function growthPerMessage(library?: string): Promise<number> {
   await using home = new Home();
   const sessions: LoadSession[] = [{
@@ -131,7 +133,7 @@ async function growthPerMessage(library?: string): Promise<number> {
   }];
   const load = await runLoad({ home: home.path, sessions, library });
   const { memory } = load.reports[0];
-  // The second half: first the runtime compiles what is called often.
+  // The first half includes the growth of compiled code.
   const points = memory.slice(memory.length >> 1)
     .map(({ messages, heap }) => [messages, heap] as const);
   const growth = slope(points);
@@ -141,21 +143,21 @@ async function growthPerMessage(library?: string): Promise<number> {
   return growth;
 }
 
-// A message that is kept takes several times as much.
-const GROWTH_MOST = 50;
+// A leaked message takes several times as much.
+const GROWTH_MAX = 50;
 
 Deno.test({
-  name: `no message leaves anything in memory${unlessLinux}`,
+  name: `a session's heap does not grow with its messages${unlessLinux}`,
   ignore: !LINUX,
   async fn() {
     const growth = await growthPerMessage();
-    assert.ok(growth < GROWTH_MOST, `${growth} bytes a message`);
+    assert.ok(growth < GROWTH_MAX, `${growth} bytes a message`);
   },
 });
 
 const MANY = LONG ? 1_000_000 : 30_000;
 
-Deno.test(`a channel of ${MANY} messages is read in order, and purged to its cap with all losses counted`, async () => {
+Deno.test(`purge() trims a channel of ${MANY} messages to its cap and counts all losses`, async () => {
   await using home = new Home();
   const wide = { channelMessagesMax: 2 * MANY, publishesPerSecondMax: 1e9 };
   const bus = await home.open(wide);
@@ -182,7 +184,7 @@ Deno.test(`a channel of ${MANY} messages is read in order, and purged to its cap
   const narrow = await home.open();
   const [purged] = await Promise.all([
     narrow.purge(),
-    // Others go on meanwhile.
+    // Publishes continue during the purge.
     ...numbers(0, 20).map((payload) => bus.publish("other", payload)),
   ]);
   assert.equal(purged.overCap, MANY - 10_000);
@@ -192,7 +194,7 @@ Deno.test(`a channel of ${MANY} messages is read in order, and purged to its cap
   assert.equal(after.lost, MANY - 10_000);
 });
 
-/** A report of somebody who did all that was asked. */
+/** Returns the report of a session without faults. */
 function report(session: string, change: Partial<LoadReport> = {}): LoadReport {
   const memory = numbers(0, 10).map((i) => ({
     atMs: i * 60_000,
@@ -211,12 +213,12 @@ function report(session: string, change: Partial<LoadReport> = {}): LoadReport {
   };
 }
 
-Deno.test("the judge of a load finds each fault, and none where there is none", () => {
+Deno.test("judgeLoad() returns each fault, and none for a faultless load", () => {
   const sessions = pair("x", {}, {});
-  const sizes = { logBytesMax: MIB, storeBytesMax: MIB, tookMs: 1_000 };
-  const demands = { logBytesMax: 2 * MIB, growthPerMinuteMax: MIB };
+  const sizes = { walBytesMax: MIB, storeBytesMax: MIB, tookMs: 1_000 };
+  const limits = { walBytesMax: 2 * MIB, growthPerMinuteMax: MIB };
   const judge = (...reports: LoadReport[]) =>
-    judgeLoad({ ...sizes, reports }, sessions, demands);
+    judgeLoad({ ...sizes, reports }, sessions, limits);
   const [writer, reader] = [report("x-writer"), report("x-reader")];
   assert.deepEqual(judge(writer, reader), []);
   const grows = writer.memory.map((one, i) => ({
@@ -237,13 +239,13 @@ Deno.test("the judge of a load finds each fault, and none where there is none", 
       report("x-writer", { memory: grows }),
       reader,
     ],
-    [/x-reader said nothing/, writer, report("somebody else")],
+    [/x-reader did not report/, writer, report("another")],
   ];
   for (const [found, ...reports] of faults) {
     assert.match(judge(...reports).join("\n"), found);
   }
-  const long = { ...sizes, logBytesMax: 3 * MIB, reports: [writer, reader] };
-  assert.match(judgeLoad(long, sessions, demands).join("\n"), /the log was/);
+  const long = { ...sizes, walBytesMax: 3 * MIB, reports: [writer, reader] };
+  assert.match(judgeLoad(long, sessions, limits).join("\n"), /the WAL was/);
 });
 
 const LEAK: Defect = {
@@ -254,11 +256,12 @@ const LEAK: Defect = {
 };
 
 Deno.test({
-  name: `found by memory: a subscription keeps what it delivered${unlessLinux}`,
+  name:
+    `a load finds that a subscription keeps delivered messages${unlessLinux}`,
   ignore: !LINUX,
   fn: () =>
     withDefects([LEAK], async (library) => {
-      assert.ok(await growthPerMessage(library) > GROWTH_MOST);
+      assert.ok(await growthPerMessage(library) > GROWTH_MAX);
     }),
 });
 
@@ -277,7 +280,7 @@ const NO_CHECKPOINT: Defect[] = [{
 }];
 
 Deno.test({
-  name: `found by load: the WAL is never checkpointed${unlessLinux}`,
+  name: `a load finds that the WAL is never checkpointed${unlessLinux}`,
   ignore: !LINUX,
   fn: () =>
     withDefects(NO_CHECKPOINT, async (library) => {
@@ -288,8 +291,8 @@ Deno.test({
         payloadBytes: 65_000,
       }, { seconds: 5 });
       const load = await runLoad({ home: home.path, sessions, library });
-      const complaints = judgeLoad(load, sessions, DEMANDS);
-      assert.match(complaints.join("\n"), /the log was/);
+      const faults = judgeLoad(load, sessions, LIMITS);
+      assert.match(faults.join("\n"), /the WAL was/);
     }),
 });
 
@@ -300,12 +303,12 @@ const SKIPS: Defect = {
 };
 
 Deno.test({
-  name: `found by load: readers skip messages${unlessLinux}`,
+  name: `a load finds that readers skip messages${unlessLinux}`,
   ignore: !LINUX,
   fn: () =>
     withDefects([SKIPS], async (library) => {
       await using home = new Home();
-      // Two publish, so that what is skipped is not always the last.
+      // Two publish, so that the skipped message is not always the last.
       const sessions = [
         ...pair("some", { seconds: 3 }, { seconds: 3, writers: 2 }),
         { ...pair("some", { seconds: 3 }, {})[0], session: "more-writer" },
@@ -316,7 +319,7 @@ Deno.test({
         library,
         latestAfterMs: 3_000,
       });
-      const complaints = judgeLoad(load, sessions, DEMANDS);
-      assert.match(complaints.join("\n"), /got \d+ of|was next/);
+      const faults = judgeLoad(load, sessions, LIMITS);
+      assert.match(faults.join("\n"), /got \d+ of|was next/);
     }),
 });

@@ -1,6 +1,6 @@
 /**
- * SQLite's POSIX locks survive every way in which the program runs, and so do
- * its rows. (The library with every watch, traced: posix_lock_test.)
+ * SQLite's POSIX locks and rows survive every command. (A trace of the library
+ * with every watch: posix_lock_test.)
  */
 
 import assert from "node:assert/strict";
@@ -18,7 +18,7 @@ const unlessTraced = canTrace
 const unlessLinux = isLinux ? "" : " (ignored: needs /proc)";
 const HELD = ["messaging.db", "messaging.db-shm"];
 
-/** A hook's input, of a session before or after it edits a file. */
+/** Returns a hook's input for an event of an edit. */
 function hookInput(event: string, session: string, file: string): string {
   return JSON.stringify({
     session_id: session,
@@ -31,8 +31,8 @@ function hookInput(event: string, session: string, file: string): string {
   });
 }
 
-/** What ends by itself, each with what it reads. */
-const BRIEF: readonly (readonly [readonly string[], string?])[] = [
+/** Commands that end, each with its stdin. */
+const COMMANDS: readonly (readonly [readonly string[], string?])[] = [
   [["init"]],
   [["send", "state", "1"]],
   [["tail", "--from", "start", "--count", "1"]],
@@ -63,16 +63,16 @@ const BRIEF: readonly (readonly [readonly string[], string?])[] = [
 ];
 
 Deno.test({
-  name: `no command opens the database but by SQLite${unlessTraced}`,
+  name: `commands open the database only by SQLite${unlessTraced}`,
   ignore: !canTrace,
   async fn() {
     await using bus = await Repository.make();
     await bus.done(["send", "state", "0"]);
-    for (const [i, [args, input]] of BRIEF.entries()) {
+    for (const [i, [args, input]] of COMMANDS.entries()) {
       const file = `${bus.folder}/trace-${i}`;
       await bus.run(args, { input, through: tracing(file) });
       const trace = Deno.readTextFileSync(file);
-      // What touches no row is quick to see.
+      // A command that does not touch the database is fine.
       if (!trace.includes(`${bus.home}/db`)) continue;
       try {
         checkTrace(trace, bus.home);
@@ -84,7 +84,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `commands that go on keep SQLite's locks amid traffic${unlessLinux}`,
+  name: `running commands keep SQLite's locks during traffic${unlessLinux}`,
   ignore: !isLinux,
   async fn() {
     await using mbus = new Mbus();
@@ -108,7 +108,7 @@ Deno.test({
     try {
       await keepLocks(mbus, running, file);
     } finally {
-      // Its command would outlive it, with our pipes.
+      // Its command would outlive it, and keep our pipes open.
       await holder.end("SIGTERM");
     }
   },
@@ -124,7 +124,7 @@ async function keepLocks(
       assert.deepEqual(lockedBy(mbus.database, pid), HELD, `${name} ${when}`);
     }
   };
-  await until("all to be there", () => {
+  await until("all locks to be held", () => {
     try {
       check("at first");
       return true;
@@ -148,10 +148,11 @@ async function keepLocks(
 const HOOKS = LONG ? 2_000 : 60;
 
 Deno.test({
-  name: `${HOOKS} hooks come and go beside three sessions${unlessLinux}`,
+  name:
+    `three sessions keep their locks while ${HOOKS} hooks run${unlessLinux}`,
   ignore: !isLinux,
   async fn() {
-    await seeded(import.meta.url, "hooks come and go", async (chance) => {
+    await seeded(import.meta.url, "three sessions keep", async (chance) => {
       await using mbus = new Mbus();
       await using home = new Home();
       const sessions = await Promise.all(
@@ -224,9 +225,9 @@ Deno.test({
 const TRAFFIC_MS = LONG ? 60_000 : 1_000;
 
 Deno.test({
-  name: `with every watch active, ${
+  name: `a session with every watch keeps SQLite's locks for ${
     TRAFFIC_MS / 1_000
-  } s of traffic take no lock away${unlessLinux}`,
+  } s of traffic${unlessLinux}`,
   ignore: !isLinux,
   async fn() {
     await using home = new Home();
@@ -240,8 +241,8 @@ Deno.test({
       durable: "d",
       ack: true,
     });
-    const duties = home.foreign().prepare("SELECT count(*) AS n FROM duties");
-    await until("the duty", () => duties.get()!.n === 1);
+    const leaders = home.foreign().prepare("SELECT count(*) AS n FROM duties");
+    await until("a leader", () => leaders.get()!.n === 1);
     const other = await home.start();
     const path = home.database;
     let published = 0;

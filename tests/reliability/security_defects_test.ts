@@ -4,17 +4,17 @@ const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
 
 testDefects([
   {
-    name: "a peer's id reaches a model as it is",
+    name: "a peer's id reaches a model unescaped",
     file: "lib/hooks/deny_message.ts",
     text: "return /^[\\w.\\-/:~@+]{1,128}$/.test(session)",
     by: "return true",
     test: "security_output_test.ts",
-    filter: "no hook puts",
+    filter: "hooks frame a peer's text",
     says: /AssertionError/,
   },
   ...(isRoot
     ? [{
-      name: "hooks and send go into a place that others can change",
+      name: "hooks and send open a folder that others can change",
       file: "lib/sqlite/fast_open.ts",
       text: "    assertPrivateFolders(location);\n",
       by: "",

@@ -1,8 +1,7 @@
 /**
- * A session that floods the bus meets its limits, and the others do their work:
- * nothing of theirs is lost, and no more of its own is kept or told than may be.
- * (Sizes of payloads: payload_test; of messages of a channel: retention_test; of
- * locks: locks_test.)
+ * A session that floods the bus meets the limits, and the others lose nothing.
+ * (Sizes of payloads: payload_test; messages of a channel: retention_test; locks:
+ * locks_test.)
  */
 
 import assert from "node:assert/strict";
@@ -14,7 +13,7 @@ import { Home, numbers, until } from "../fixture.ts";
 
 const CAP = 500;
 
-Deno.test("a process that publishes without end is refused, and others are not", async () => {
+Deno.test("publish() rejects with RateLimitError for a flooding process alone", async () => {
   await using home = new Home();
   const options = { channelMessagesMax: CAP, pollIntervalMs: 20 };
   const flooder = await home.start({ ...options, publishesPerSecondMax: 100 });
@@ -41,7 +40,7 @@ Deno.test("a process that publishes without end is refused, and others are not",
   }
   const { count, error } = await flooding;
   assert.equal(error.type, "RateLimitError");
-  // Its burst, and what came in while it lasted.
+  // The burst, and the rate during it.
   assert.ok(count >= 1_000 && count < 5_000, String(count));
   for (const peer of others) {
     const seen = await peer.wait<Message>("s", calm.length);
@@ -56,7 +55,7 @@ Deno.test("a process that publishes without end is refused, and others are not",
   assert.ok(kept.length <= CAP, String(kept.length));
 });
 
-Deno.test("a flood of another program's rows leaves others theirs", async () => {
+Deno.test("a reader loses nothing while another program floods the bus with rows", async () => {
   await using home = new Home();
   const bus = await home.open({ channelMessagesMax: CAP });
   const reader = bus.subscribe("calm", { durable: "d" });
@@ -90,7 +89,7 @@ Deno.test("a flood of another program's rows leaves others theirs", async () => 
   });
 });
 
-Deno.test("a flood of mail is told to a model in small parts", async () => {
+Deno.test("a hook tells a flood of messages to a model in small parts", async () => {
   await using home = new Home();
   const bus = await home.open({ session: "flooder" });
   const victim = await home.start({ session: "victim" });
@@ -114,7 +113,7 @@ Deno.test("a flood of mail is told to a model in small parts", async () => {
     hook_event_name: "UserPromptSubmit",
     prompt: "go on",
   }, () => undefined);
-  let told = 0;
+  let shown = 0;
   for (let call = 0; call < 3; call++) {
     const outputs: string[] = [];
     await respondToCall({
@@ -132,7 +131,7 @@ Deno.test("a flood of mail is told to a model in small parts", async () => {
     const { additionalContext } = JSON.parse(text).hookSpecificOutput;
     assert.ok(new TextEncoder().encode(additionalContext).length <= 4_096);
     assert.match(additionalContext, /more waiting, read with `mbus inbox`\]$/);
-    told++;
+    shown++;
   }
-  assert.ok(told > 0);
+  assert.ok(shown > 0);
 });

@@ -1,7 +1,6 @@
 /**
- * The bus is its user's alone: others can neither read nor write it, and no way
- * in uses a place in which others can have a hand. (The library's own way in,
- * and rights under each umask: place_test.)
+ * Only its user can read and write a bus, and no command uses a folder that other
+ * users can change. (The library, and permissions under each umask: place_test.)
  */
 
 import assert from "node:assert/strict";
@@ -14,11 +13,11 @@ const canBeOthers = isRoot && hasProgram("setpriv");
 const unlessOthers = canBeOthers ? "" : " (ignored: needs root and setpriv)";
 const OTHER = 12_345;
 
-/** Everything below a folder: names, links, rights and contents. */
+/** Returns the names, links, permissions and contents below a folder. */
 function contents(folder: string): string[] {
   const found: string[] = [];
   for (const { name, isDirectory, isSymlink } of Deno.readDirSync(folder)) {
-    // A log in a folder of our own is as it should be, and grows.
+    // The log of hooks may grow.
     if (name === "hooks.log" && !isSymlink) continue;
     const path = `${folder}/${name}`;
     const { mode, uid } = Deno.lstatSync(path);
@@ -32,7 +31,7 @@ function contents(folder: string): string[] {
   return found.sort();
 }
 
-/** A hook's input as Claude Code sends it before an edit. */
+/** Claude Code's input of a hook before an edit. */
 const EDIT = JSON.stringify({
   session_id: "11111111-2222-3333-4444-555555555555",
   transcript_path: "/nowhere",
@@ -42,8 +41,8 @@ const EDIT = JSON.stringify({
   tool_input: { file_path: "/tmp/nowhere.txt", content: "x" },
 });
 
-/** Each way in: the arguments, and what it is given to read. */
-const WAYS: readonly (readonly [string, readonly string[], string?])[] = [
+/** Each command: its name, arguments and stdin. */
+const COMMANDS: readonly (readonly [string, readonly string[], string?])[] = [
   ["send", ["send", "state", "1"]],
   ["poll", ["poll", "state"]],
   ["tail", ["tail", "state", "--count", "1"]],
@@ -60,36 +59,36 @@ const WAYS: readonly (readonly [string, readonly string[], string?])[] = [
   ["hook", ["hook", "claude"], EDIT],
 ];
 
-/** What others can have done to the place. */
+/** Changes of the folder by other users. */
 const PLANTED: readonly (readonly [string, (mbus: Mbus) => void])[] = [
   ["a folder of another user", (mbus) => {
-    leadLogAstray(mbus);
+    redirectLog(mbus);
     Deno.chownSync(mbus.home, OTHER, OTHER);
   }],
-  ["a folder within that is another's", (mbus) => {
+  ["a subfolder of another user", (mbus) => {
     Deno.chownSync(`${mbus.home}/db`, OTHER, OTHER);
   }],
   ["a folder that its group may write to", (mbus) => {
-    leadLogAstray(mbus);
+    redirectLog(mbus);
     Deno.chmodSync(mbus.home, 0o770);
   }],
-  ["bells that anybody may write to", (mbus) => {
+  ["bells that every user may write to", (mbus) => {
     Deno.chmodSync(`${mbus.home}/bells`, 0o777);
   }],
-  ["a link of another user to a bus of one's own", (mbus) => {
+  ["a link of another user to the user's bus", (mbus) => {
     Deno.renameSync(mbus.home, `${mbus.folder}/elsewhere`);
     Deno.symlinkSync(`${mbus.folder}/elsewhere`, mbus.home);
     chownLink(mbus.home);
   }],
-  ["a link of another user within", (mbus) => {
+  ["a link of another user in the folder", (mbus) => {
     Deno.renameSync(`${mbus.home}/db`, `${mbus.folder}/db`);
     Deno.symlinkSync(`${mbus.folder}/db`, `${mbus.home}/db`);
     chownLink(`${mbus.home}/db`);
   }],
 ];
 
-/** Has the log of hooks lead to a file that is nobody's business. */
-function leadLogAstray({ folder, home }: Mbus): void {
+/** Replaces the log of hooks by a link to another file. */
+function redirectLog({ folder, home }: Mbus): void {
   Deno.writeTextFileSync(`${folder}/precious`, "mine");
   Deno.symlinkSync(`${folder}/precious`, `${home}/hooks.log`);
 }
@@ -103,7 +102,7 @@ function chownLink(path: string): void {
 
 for (const [name, plant] of PLANTED) {
   Deno.test({
-    name: `every way in refuses ${name}${unlessOthers}`,
+    name: `every command rejects ${name}${unlessOthers}`,
     ignore: !canBeOthers,
     async fn() {
       await using mbus = new Mbus();
@@ -111,13 +110,13 @@ for (const [name, plant] of PLANTED) {
       plant(mbus);
       const before = contents(mbus.folder);
       const results = await Promise.all(
-        WAYS.map(async ([way, args, input]) =>
+        COMMANDS.map(async ([way, args, input]) =>
           [way, await mbus.run(args, { input })] as const
         ),
       );
       for (const [way, { code, stdout, stderr }] of results) {
         if (way === "hook") {
-          // An agent goes on, whatever is wrong with the bus.
+          // A fault of the bus does not stop an agent.
           assert.deepEqual([code, stdout, stderr], [0, "", ""]);
           continue;
         }
@@ -136,11 +135,11 @@ for (const [name, plant] of PLANTED) {
 }
 
 Deno.test({
-  name: `another user can neither read nor write${unlessOthers}`,
+  name: `another user can neither read nor write the bus${unlessOthers}`,
   ignore: !canBeOthers,
   async fn() {
     await using mbus = new Mbus();
-    // What is not refused here is refused by the bus folder's own rights.
+    // Only the permissions of the bus folder protect it here.
     Deno.chmodSync(mbus.folder, 0o777);
     Deno.writeTextFileSync(`${mbus.folder}/open`, "open");
     Deno.chmodSync(`${mbus.folder}/open`, 0o666);
@@ -149,7 +148,7 @@ Deno.test({
       await mbus.done(["send", "state", '"secret"']);
       const tail = mbus.start(["tail"]);
       await mbus.reach(tail);
-      // A hook that cannot do its work leaves a log.
+      // A failed hook writes a log.
       await mbus.done(["hook", "claude"], { input: '{"session_id":' });
       const before = contents(mbus.home);
       const files = everyFile(mbus.home);

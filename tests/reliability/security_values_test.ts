@@ -1,6 +1,6 @@
 /**
- * No value becomes part of SQL or of a shell's command: whatever it is, it
- * comes back as it was given, and nothing else happens.
+ * No value becomes part of SQL or of a shell command: each comes back unchanged,
+ * and has no other effect.
  */
 
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import { Mbus } from "../cli/mbus.ts";
 import { Home } from "../fixture.ts";
 import { LONG } from "./seed.ts";
 
-// In each form it would show: a table is gone, a file is there, or SQL fails.
+// An injection drops a table, creates a file, or breaks the SQL.
 const VALUES: readonly string[] = [
   `'; DROP TABLE inter_session_messages; --`,
   `"; DROP TABLE session_registry; --`,
@@ -35,7 +35,7 @@ const VALUES: readonly string[] = [
 
 const MARK = "zq7marked";
 
-/** All SQL that a process runs from now on, until it is disposed of. */
+/** All SQL of this process until disposal. */
 class Recording implements Disposable {
   readonly texts = new Set<string>();
   readonly #prepare = DatabaseSync.prototype.prepare;
@@ -60,7 +60,7 @@ class Recording implements Disposable {
   }
 }
 
-Deno.test("values come back as they were, and are in no SQL", async () => {
+Deno.test("values come back unchanged and never become part of SQL", async () => {
   await using home = new Home();
   using recording = new Recording();
   const bus = await home.open({ session: `${MARK}-me`, vendor: MARK });
@@ -76,7 +76,7 @@ Deno.test("values come back as they were, and are in no SQL", async () => {
       project: value,
     });
     const me = (await bus.sessions.list({ allProjects: true }))[0];
-    const told = [
+    const values = [
       me.model,
       me.tty,
       me.task,
@@ -84,7 +84,7 @@ Deno.test("values come back as they were, and are in no SQL", async () => {
       me.worktree,
       me.project,
     ];
-    assert.deepEqual(told, told.map(() => value));
+    assert.deepEqual(values, values.map(() => value));
     await bus.sessions.update({ model: value, activeFiles: [value] });
 
     const channel = `${MARK}-${i}`;
@@ -129,10 +129,10 @@ Deno.test("values come back as they were, and are in no SQL", async () => {
   for (const sql of recording.texts) assert.ok(!sql.includes(MARK), sql);
 });
 
-Deno.test("a command's values reach no shell", async () => {
+Deno.test("a command's values never reach a shell", async () => {
   await using mbus = new Mbus();
   const cwd = `${mbus.folder}/project`;
-  // Each is six processes: the long form tries those for SQL, too.
+  // Six processes per value, so only the long form tries the values for SQL.
   const values = VALUES.filter((value) => LONG || value.includes("pwned"));
   for (const value of values) {
     const text = JSON.stringify(value);

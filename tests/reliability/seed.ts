@@ -1,23 +1,23 @@
 /**
- * Chance that can be had again: every random choice of a run follows from one
- * number, its seed, which each failure names together with the command.
+ * Repeatable randomness: every random choice of a run follows from its seed. A
+ * failure names the seed and the command.
  *
- * What the machine does is not repeated by it, as processes race: the same
- * seed makes the same choices, and a rare race may take some runs to come.
+ * The same seed makes the same choices, but processes race. A rare race may take
+ * several runs to occur again.
  *
  * @module
  */
 
-/** Numbers that look random and follow from a seed (mulberry32). */
+/** A pseudorandom generator with a seed (mulberry32). */
 export class Chance {
   #state: number;
 
-  /** Begins at a seed, a whole number of 32 bits. */
+  /** Starts at a seed, an integer of 32 bits. */
   constructor(seed: number) {
     this.#state = seed >>> 0;
   }
 
-  /** At least 0 and below 1. */
+  /** Returns a number from 0, below 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -26,44 +26,50 @@ export class Chance {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number from `first`, below `end`. */
+  /** Returns an integer from `first`, below `end`. */
   whole(first: number, end: number): number {
     return first + Math.floor(this.next() * (end - first));
   }
 
-  /** One of several. */
+  /** Returns one of several items. */
   of<T>(items: readonly T[]): T {
     return items[this.whole(0, items.length)];
   }
 
-  /** Whether something of this probability happens. */
+  /** Returns true with a probability. */
   happens(probability: number): boolean {
     return this.next() < probability;
   }
 
-  /** A seed for something of its own. */
+  /** Returns a seed for another generator. */
   seed(): number {
     return this.whole(0, 2 ** 32);
   }
 }
 
-/** The seed that the environment asks for, else a new one. */
+/**
+ * Returns the seed in `MBUS_SEED` (default: a random one).
+ *
+ * @throws {Error} If `MBUS_SEED` is not an integer of 32 bits.
+ */
 export function chosenSeed(): number {
   const asked = Deno.env.get("MBUS_SEED");
   if (asked === undefined) return crypto.getRandomValues(new Uint32Array(1))[0];
   const seed = Number(asked);
   if (Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) return seed;
-  throw new Error(`MBUS_SEED is "${asked}": pass a whole number below 2^32`);
+  throw new Error(
+    `Cannot use MBUS_SEED: "${asked}" is not a seed. Set an integer below 2^32.`,
+  );
 }
 
-/** Whether the long forms were asked for, as `deno task test:soak` does. */
+/** Whether to run the long forms of tests, as `deno task test:soak` does. */
 export const LONG: boolean = Deno.env.get("MBUS_SOAK") === "1";
 
 /**
- * Runs `body` with a seed, and names the seed and the command in its failure.
+ * Runs `body` with a seed. A failure names the seed and the command.
  *
- * @param file The file of the test, as `import.meta.url` has it.
- * @param test The name of the test.
+ * @param file The `import.meta.url` of the test.
+ * @param test The name of the test, or a part of it.
  */
 export async function seeded(
   file: string,

@@ -1,6 +1,6 @@
 /**
- * Defects put into a copy of the checkout on purpose, to show that the tests
- * beside this find them.
+ * Defects in a copy of the checkout, to prove that the tests of this folder find
+ * them.
  *
  * @module
  */
@@ -11,20 +11,20 @@ import { type Defect, putDefects } from "./defect.ts";
 
 /** A defect, and the test that finds it. */
 export interface SeededDefect extends Defect {
-  /** What is wrong then. */
+  /** The fault, as a clause. */
   readonly name: string;
-  /** The file of the test that finds it, in this folder. */
+  /** The file of the test in this folder. */
   readonly test: string;
   /** The name of that test, or a part of it. */
   readonly filter: string;
-  /** What the test says then. */
+  /** A pattern of the test's output. */
   readonly says: RegExp;
 }
 
 const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
 const COPIED = ["lib", "tests", "mod.ts", "cli.ts", "deno.json", "deno.lock"];
 
-/** Fails unless a test fails, and says why, on a library with a defect. */
+/** Asserts that a test fails on a library with a defect, for that reason. */
 export async function assertFound(defect: SeededDefect): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "mbus-defect-" });
   try {
@@ -44,22 +44,22 @@ export async function assertFound(defect: SeededDefect): Promise<void> {
       cwd: folder,
       env: { NO_COLOR: "1", MBUS_SOAK: "" },
     }).output();
-    const told = new TextDecoder().decode(stdout) +
+    const output = new TextDecoder().decode(stdout) +
       new TextDecoder().decode(stderr);
-    assert.notEqual(code, 0, `not found:\n${told}`);
-    // It has run, and failed by what it asserts.
-    assert.match(told, /\| \d+ passed.* \| 1 failed|\| 0 passed \| 1 failed/);
-    assert.match(told, defect.says);
+    assert.notEqual(code, 0, `not found:\n${output}`);
+    // The test ran, and failed by its assertion.
+    assert.match(output, /\| \d+ passed.* \| 1 failed|\| 0 passed \| 1 failed/);
+    assert.match(output, defect.says);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-/** A test for each defect. */
+/** Registers a test for each defect. */
 export function testDefects(defects: readonly SeededDefect[]): void {
   for (const defect of defects) {
     Deno.test({
-      name: `it is found that ${defect.name}`,
+      name: `a test finds that ${defect.name}`,
       ignore: Deno.build.os !== "linux",
       fn: () => assertFound(defect),
     });

@@ -1,9 +1,8 @@
 /**
- * Clocks that can be set, and processes that stand still.
+ * Clocks that tests can set, and processes that tests can stop.
  *
- * A process started under libfaketime reads its time of day from a file; what
- * is written there sets its clock while it runs. The monotonic clock is left
- * alone, as the kernel does when somebody sets the time of day.
+ * A process under libfaketime reads its time of day from a file, which a test can
+ * change. The monotonic clock stays, as it does when a person sets the time.
  *
  * @module
  */
@@ -24,35 +23,35 @@ const libfaketime = LIBRARY_NAMES.find((name) => {
   }
 });
 
-/** Whether clocks can be set here. */
+/** Whether tests can set clocks on this system. */
 export const canSetClocks: boolean = libfaketime !== undefined;
 
-/** What to say where they can't. */
+/** The suffix of a test's name, with the reason if the test is ignored. */
 export const unlessClocks: string = canSetClocks
   ? ""
   : " (ignored: needs libfaketime; apt-get install faketime)";
 
-/** A time of day for processes, which can be set while they run. */
+/** A time of day for processes, which a test can set while they run. */
 export class SetClock {
   readonly #file: string;
 
-  /** Shows the real time until it is set; `file` is where it is kept. */
+  /** Starts at the real time, and keeps it in `file`. */
   constructor(file: string) {
     this.#file = file;
     this.set("+0");
   }
 
   /**
-   * Sets it: `+3h` or `-90m` off the real time, `@2028-02-29 12:00:00` (UTC)
-   * going on from there, or the same without `@`, standing still.
+   * Sets the time: `+3h` or `-90m` from the real time, `@2028-02-29 12:00:00`
+   * (UTC) for a running clock, or the same without `@` for a stopped one.
    */
   set(time: string): void {
-    // At once, as it may be read at any moment.
+    // Atomic, because a process may read it at any moment.
     Deno.writeTextFileSync(`${this.#file}.new`, `${time}\n`);
     Deno.renameSync(`${this.#file}.new`, this.#file);
   }
 
-  /** The environment of a process that has it. */
+  /** The environment of a process with this clock. */
   get env(): Record<string, string> {
     return {
       LD_PRELOAD: libfaketime!,
@@ -64,16 +63,16 @@ export class SetClock {
   }
 }
 
-/** Stops a process, as Ctrl-Z does, and waits until it stands still. */
+/** Stops a process by SIGSTOP, and waits until it is stopped. */
 export async function stop(pid: number): Promise<void> {
   Deno.kill(pid, "SIGSTOP");
   await until(
-    "the process to stand still",
+    "the process to be stopped",
     () => /\) T /.test(Deno.readTextFileSync(`/proc/${pid}/stat`)),
   );
 }
 
-/** Lets it go on. */
+/** Continues a stopped process. */
 export function resume(pid: number): void {
   Deno.kill(pid, "SIGCONT");
 }

@@ -33,7 +33,7 @@ const EXCLUSIVE = { type: "exclusive" } as const;
 const HOUR_MS = 60 * 60 * 1000;
 const MONTH = { ttlSeconds: 30 * 24 * 60 * 60 };
 
-/** That a peer refused with an error of this name. */
+/** Returns a check for a peer's error of this name. */
 function refusedWith(name: string): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof PeerError, String(error));
@@ -46,11 +46,10 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-const SET = "the clock is set back and forth by hours";
+const SET = "order, holds and tokens stay while the clock is set by hours";
 
 Deno.test({
-  name:
-    `${SET}: order, holds and tokens stand, and nothing is lost${unlessClocks}`,
+  name: `${SET}, and nothing is lost${unlessClocks}`,
   ignore: !canSetClocks,
   fn: () =>
     seeded(import.meta.url, SET, async (chance) => {
@@ -103,7 +102,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `with a clock that stands still everything goes on${unlessClocks}`,
+  name: `sessions work while the clock is stopped${unlessClocks}`,
   ignore: !canSetClocks,
   async fn() {
     await using home = new Home();
@@ -122,13 +121,13 @@ Deno.test({
     for (const name of ["all", "durable"]) {
       const seen = await bob.wait<Message>(name, 300);
       assert.deepEqual(payloadsOf(seen), numbers(0, 300));
-      // It did stand still.
+      // Proves that the clock was stopped.
       const times = new Set(seen.map(({ createdAt }) => createdAt));
       assert.deepEqual([...times], ["2026-11-22T12:00:00.000Z"]);
     }
     const held = { path: `${home.root}/a`, ...EXCLUSIVE };
     await ann.call("acquire", { name: "a", ...held });
-    // Waiting ends by a clock that goes on.
+    // Waits use the monotonic clock.
     await assert.rejects(
       bob.call("acquire", { name: "b", ...held, waitMs: 100 }),
       refusedWith("LockHeldError"),
@@ -150,11 +149,11 @@ Deno.test({
   },
 });
 
-Deno.test("set back by hours, the clock does not stop the purge", async () => {
+Deno.test("a bus purges after the clock is set back by hours", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
-  const publish = () => bus.publish("a", "over soon", { ttlSeconds: 1 });
+  const publish = () => bus.publish("a", "short-lived", { ttlSeconds: 1 });
   await publish();
   clock.advance(-5 * HOUR_MS);
   const count = home.foreign().prepare(
@@ -165,12 +164,9 @@ Deno.test("set back by hours, the clock does not stop the purge", async () => {
     await publish();
     await sleep(0);
   }
-  // The first one is over in five hours only.
+  // The first message expires in five hours.
   assert.ok(Number(count.get()!.n) <= 4, `${count.get()!.n} are kept`);
 });
-
-const STOPPED_CLAIM =
-  "a claim whose lease runs out while its holder is stopped";
 
 async function claimOfStopped(script?: string): Promise<void> {
   await using home = new Home();
@@ -194,7 +190,8 @@ async function claimOfStopped(script?: string): Promise<void> {
 }
 
 Deno.test({
-  name: `${STOPPED_CLAIM} is another's, and the holder finds out${unlessLinux}`,
+  name:
+    `a stopped holder's claim goes to another session when its lease expires${unlessLinux}`,
   ignore: !LINUX,
   fn: () => claimOfStopped(),
 });
@@ -209,7 +206,7 @@ async function lockOfStopped(script?: string): Promise<void> {
   const first = await holder.call<Hold>("acquire", { ...asking, leaseMs });
   await stop(holder.pid);
   await sleep(leaseMs + (LONG ? 60_000 : 50));
-  // It lives: what it holds is overdue, and goes to nobody by itself.
+  // The holder is alive, so its expired lock is not granted to others.
   await assert.rejects(
     other.call("acquire", asking),
     refusedWith("LockHeldError"),
@@ -229,14 +226,15 @@ async function lockOfStopped(script?: string): Promise<void> {
 }
 
 Deno.test({
-  name: `a stopped holder whose lock was taken over finds out${unlessLinux}`,
+  name:
+    `release() rejects after a stopped holder's lock was taken over${unlessLinux}`,
   ignore: !LINUX,
   fn: () => lockOfStopped(),
 });
 
 Deno.test({
   name:
-    `a lock of a stopped holder in another pid namespace ends with its lease, and the holder finds out${unlessNamespaces}`,
+    `a lock of a stopped holder in another pid namespace ends with its lease${unlessNamespaces}`,
   ignore: !NAMESPACES,
   async fn() {
     await using home = new Home();
@@ -263,11 +261,11 @@ Deno.test({
   },
 });
 
-const STOPPED_READER = "a durable reader that was stopped past its lease";
+const STOPPED_READER = "a durable reader stopped past its lease";
 
 Deno.test({
   name:
-    `${STOPPED_READER} gets nothing that another acknowledged${unlessLinux}`,
+    `${STOPPED_READER} gets no message that another acknowledged${unlessLinux}`,
   ignore: !LINUX,
   async fn() {
     await using home = new Home();
@@ -283,7 +281,7 @@ Deno.test({
     await other.publishMany(
       numbers(0, 20).map((payload) => ({ channel: "a", payload, ...MONTH })),
     );
-    // The others of its page it has read, and not handed on.
+    // The reader has the rest of the page, undelivered.
     assert.equal((await reader.call<Message>("next", "d")).payload, 0);
     await stop(reader.pid);
     const taken = other.subscribe("a", { durable: "d" });
@@ -292,7 +290,7 @@ Deno.test({
       await sleep(32_000);
       clock.nowMs = Date.now();
     } else {
-      // Long enough to be noticed; the lease is over by the other's clock.
+      // Long enough to notice the stop. The lease expires by the other's clock.
       await sleep(1_200);
       clock.nowMs = Date.now() + 31_000;
     }
@@ -309,8 +307,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    `a session that was stopped has missed nothing when it goes on${unlessLinux}`,
+  name: `a stopped session gets every message when it continues${unlessLinux}`,
   ignore: !LINUX,
   async fn() {
     await using home = new Home();
@@ -342,7 +339,7 @@ Deno.test({
   },
 });
 
-// In a pid namespace of its own the kernel can be told which pid comes next.
+// In a separate pid namespace, a test can set the next pid.
 const canChoosePids = NAMESPACES &&
   works(
     "unshare",
@@ -382,7 +379,7 @@ Deno.test({
   },
 });
 
-/** Moments around which a day is longer or shorter than usual, or ends oddly. */
+/** Moments with an unusual length of day, or an unusual end of a day. */
 const MOMENTS = [
   // Clocks go forward and back in Berlin.
   "2026-03-29T00:59:58Z",
@@ -394,16 +391,16 @@ const MOMENTS = [
   "2028-02-28T23:59:58Z",
   "2028-02-29T23:59:58Z",
   "2100-02-28T23:59:58Z",
-  // A leap second was after this, and a year ends.
+  // Before a leap second and the end of a year.
   "2016-12-31T23:59:58Z",
-  // 32 bits of seconds end.
+  // Before the overflow of seconds in 32 bits.
   "2038-01-19T03:14:06Z",
 ] as const;
 const ZONES = ["UTC", "Europe/Berlin", "America/New_York"] as const;
 
 Deno.test({
   name:
-    `a TTL lasts as long over daylight and leap days as ever${unlessClocks}`,
+    `a TTL keeps its length across daylight saving and leap days${unlessClocks}`,
   ignore: !canSetClocks || !hasProgram("sqlite3"),
   async fn() {
     for (const moment of MOMENTS) {
@@ -411,8 +408,8 @@ Deno.test({
       const clock = new SetClock(`${home.root}/time`);
       const at = moment.replace("T", " ").replace("Z", "");
       clock.set(`@${at}`);
-      // libfaketime reads the time in the zone of its process: set in UTC, it
-      // is an offset for the others.
+      // libfaketime reads times in the zone of its process, so other zones get an
+      // offset.
       const offset = Math.round((Date.parse(moment) - Date.now()) / 1000);
       const zoned = new SetClock(`${home.root}/offset`);
       zoned.set(offset < 0 ? `${offset}` : `+${offset}`);
@@ -453,15 +450,15 @@ Deno.test({
   },
 });
 
-/** What a stopped holder must not be able to do, made possible. */
+/** Defects that let a stopped holder act on a lost hold. */
 const DEFECTS: Record<string, [Defect, (script: string) => Promise<void>]> = {
-  "a late holder of a lock is not told from the present one": [{
+  "a late holder of a lock can release it": [{
     file: "lib/rules/lock_table.ts",
     text: "throw new NotHeldError(act, held.path, held.token);",
     by: `yield [{ kind: "holds", path: held.path }];
     return [...this.#records.holds.values()].at(-1)!;`,
   }, lockOfStopped],
-  "a late holder of a claim is not told from the present one": [{
+  "a late holder of a claim can complete it": [{
     file: "lib/rules/tasks.ts",
     text: `record !== undefined && record.task.status === "claimed" &&
     record.task.token === token && record.task.session === session &&
@@ -472,7 +469,7 @@ const DEFECTS: Record<string, [Defect, (script: string) => Promise<void>]> = {
 
 for (const [defect, [change, scenario]] of Object.entries(DEFECTS)) {
   Deno.test({
-    name: `found by a stopped holder: ${defect}${unlessLinux}`,
+    name: `a stopped holder finds that ${defect}${unlessLinux}`,
     ignore: !LINUX,
     fn: () =>
       withDefects([change], async (library) => {

@@ -1,8 +1,8 @@
 /**
- * Makes the kept database of the present schema, once for each version:
+ * Makes the committed database of the present schema, once for each version:
  * `deno run -A tests/reliability/upgrade_make.ts`.
  *
- * It holds rows of every kind, none of which is over in any time to come.
+ * The database has rows of every kind that do not expire before 2200.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { SCHEMA_VERSION } from "../../lib/sqlite/schema_version.ts";
 
 const FOLDER = new URL("./upgrade/", import.meta.url);
 
-// Made then, as far as it can tell, it is not over now.
+// A creation time in the future, so that no row is expired now.
 const MADE_AT = Date.UTC(2200, 0);
 
 async function make(folder: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,9 +1,8 @@
 /**
- * Files of every version so far are opened and migrated while sessions run,
- * with all that is in them; a program that is too old for a file says so and
- * leaves it as it is.
+ * Files of every version open and migrate with all rows while sessions run. A
+ * program too old for a file rejects it and leaves it unchanged.
  *
- * `upgrade/v‹n›.db.gz` is what the program of version n made (upgrade_make.ts).
+ * The program of version n made `upgrade/v‹n›.db.gz` (upgrade_make.ts).
  */
 
 import assert from "node:assert/strict";
@@ -19,7 +18,7 @@ import { Worker } from "./faults_scenario.ts";
 const FOLDER = new URL("./upgrade/", import.meta.url);
 const VERSIONS = Array.from({ length: SCHEMA.version }, (_, i) => i + 1);
 
-/** Puts the kept file of a version where a bus's would be. */
+/** Makes a bus folder from the committed file of a version. */
 async function place(home: string, version: number): Promise<void> {
   for (const folder of [home, `${home}/db`, `${home}/bells`]) {
     Deno.mkdirSync(folder, { mode: 0o700 });
@@ -32,7 +31,7 @@ async function place(home: string, version: number): Promise<void> {
   );
 }
 
-/** Fails unless all that was kept is there, and works. */
+/** Asserts that all rows of a committed file exist and work. */
 async function assertKept(bus: MessageBus): Promise<void> {
   const { messages } = await bus.poll("kept", { allProjects: true });
   assert.deepEqual(messages.map(({ payload }) => payload), [
@@ -56,14 +55,14 @@ async function assertKept(bus: MessageBus): Promise<void> {
     Object.fromEntries(tasks.map(({ id, status }) => [id, status])),
     { open: "open", later: "open", done: "done" },
   );
-  // The durable name goes on where it was acknowledged.
+  // The durable name continues after its acknowledgement.
   const reader = bus.subscribe("kept", { durable: "name" });
   const rest = await take(reader, 2);
   assert.deepEqual(rest.map(({ payload }) => payload), [{ n: 2 }, { n: 3 }]);
   await reader.close();
 }
 
-/** The schema that comes next: a table, a column, and rows that it rewrites. */
+/** Returns a next schema: a table, a column, and rewritten rows. */
 function nextSchema(compatibleFrom: number): Schema {
   return {
     version: SCHEMA.version + 1,
@@ -83,7 +82,7 @@ function migrate(home: string, schema: Schema): void {
 }
 
 for (const version of VERSIONS) {
-  Deno.test(`a file of version ${version} is opened with all that is in it`, async () => {
+  Deno.test(`openBus() opens a file of version ${version} with all its rows`, async () => {
     await using home = new Home();
     await place(home.path, version);
     const bus = await home.open({ project: "/kept" });
@@ -117,7 +116,7 @@ for (const version of VERSIONS) {
   });
 }
 
-Deno.test("the kept file of the present version has the present schema", async () => {
+Deno.test("the committed file of the present version has the present schema", async () => {
   await using home = new Home();
   const schemaOf = (path: string) => {
     using database = new DatabaseSync(path);
@@ -130,18 +129,18 @@ Deno.test("the kept file of the present version has the present schema", async (
   await fresh.close();
   const kept = `${home.root}/kept`;
   await place(kept, SCHEMA.version);
-  // What programs have made is not changed any more: a change is a new version.
+  // Existing files keep their schema, so every change needs a new version.
   assert.deepEqual(
     schemaOf(`${kept}/db/messaging.db`),
     schemaOf(home.database),
   );
 });
 
-/** What of a bus's files must not change. */
+/** Returns the bytes of a bus's files that must not change. */
 function bytesOf(home: string): Record<string, string> {
   const files: Record<string, string> = {};
   for (const { name } of Deno.readDirSync(`${home}/db`)) {
-    // The index of the log is SQLite's, made anew by whoever opens.
+    // Each opening process recreates the WAL index.
     if (name.endsWith("-shm")) continue;
     const bytes = Deno.readFileSync(`${home}/db/${name}`);
     if (bytes.length > 0) files[name] = bytes.toBase64();
@@ -149,8 +148,8 @@ function bytesOf(home: string): Record<string, string> {
   return files;
 }
 
-/** Ways into a bus, and whether each says why it does not go in. */
-const WAYS: readonly (readonly string[])[] = [
+/** Commands that must reject a newer file. */
+const COMMANDS: readonly (readonly string[])[] = [
   ["send", "state", "1"],
   ["poll", "kept"],
   ["tail", "--count", "1"],
@@ -163,27 +162,27 @@ const WAYS: readonly (readonly string[])[] = [
   ["init"],
 ];
 
-for (const hasLog of [false, true]) {
-  Deno.test(`a newer file${hasLog ? " with a log" : ""} is told of and left as it is`, async () => {
+for (const hasWal of [false, true]) {
+  Deno.test(`a newer file${hasWal ? " with a WAL" : ""} is rejected and left unchanged`, async () => {
     await using mbus = new Mbus();
     const made = `${mbus.folder}/made`;
     await place(made, SCHEMA.version);
     migrate(made, nextSchema(SCHEMA.version + 1));
     using keeper = new DatabaseSync(`${made}/db/messaging.db`);
-    if (hasLog) keeper.exec("INSERT INTO moods VALUES ('glad')");
-    // As a process leaves it that is killed.
+    if (hasWal) keeper.exec("INSERT INTO moods VALUES ('glad')");
+    // The state after the kill of a process.
     Deno.mkdirSync(mbus.home, { mode: 0o700 });
     for (const folder of ["db", "bells"]) {
       Deno.mkdirSync(`${mbus.home}/${folder}`, { mode: 0o700 });
     }
     for (
-      const file of ["messaging.db", ...(hasLog ? ["messaging.db-wal"] : [])]
+      const file of ["messaging.db", ...(hasWal ? ["messaging.db-wal"] : [])]
     ) {
       Deno.copyFileSync(`${made}/db/${file}`, `${mbus.home}/db/${file}`);
     }
     const before = bytesOf(mbus.home);
-    assert.equal("messaging.db-wal" in before, hasLog);
-    for (const args of WAYS) {
+    assert.equal("messaging.db-wal" in before, hasWal);
+    for (const args of COMMANDS) {
       const { code, stdout, stderr } = await mbus.run(args);
       assert.deepEqual([code, stdout], [3, ""], args.join(" "));
       assert.match(stderr, /made for version \d+ of .*Upgrade mbus\.\n$/);

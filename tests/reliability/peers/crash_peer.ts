@@ -1,7 +1,7 @@
 /**
- * A process that does all that a session does, until it is killed: publishes,
- * reads, locks, claims, purges, comes and goes. It writes down each step (see
- * history.ts), and what it does follows from its seed.
+ * A process that publishes, reads, locks, claims, purges, and opens and closes
+ * buses until it is killed. It records each step (history.ts), and its choices
+ * follow from its seed.
  *
  * @module
  */
@@ -10,16 +10,16 @@ import type { Message, MessageBus } from "../../../mod.ts";
 import {
   CHANNELS,
   type CrashPeerStart,
+  errorText,
   NAMES,
   PATHS,
-  told,
 } from "../crash_workload.ts";
 import { type HoldMark, Recorder } from "../history.ts";
 import { Chance } from "../seed.ts";
 
 const start: CrashPeerStart = JSON.parse(Deno.args[0]);
 
-/** What of the library is needed; its types are those of this checkout. */
+/** The loaded library, with the types of this checkout. */
 type Library = typeof import("../../../mod.ts");
 
 class CrashPeer {
@@ -38,7 +38,7 @@ class CrashPeer {
 
   async live(): Promise<void> {
     this.#bus = await this.#open(start.session);
-    // Reading goes on beside all else.
+    // Reading continues in the background.
     for (const name of Object.keys(NAMES)) this.#consume(name);
     this.#follow();
     const acts = [
@@ -61,12 +61,12 @@ class CrashPeer {
     }
   }
 
-  /** Does something, and writes down if it fails. */
+  /** Runs an action, and records its failure. */
   async #try(act: string, work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.#recorder.record({ deed: "failed", act, error: told(error) });
+      this.#recorder.record({ action: "failed", act, error: errorText(error) });
     }
   }
 
@@ -76,11 +76,11 @@ class CrashPeer {
       project: null,
       session,
       publishesPerSecondMax: 1e6,
-      // Waits far longer than any holder lives: whoever waits in vain shows.
+      // Longer than any holder lives, so a timeout means a lock that is never released.
       busyTimeoutMs: 60_000,
       channelMessagesMax: 1e6,
       warn: (error) =>
-        this.#recorder.record({ deed: "failed", act: "go on", error }),
+        this.#recorder.record({ action: "failed", act: "go on", error }),
     });
   }
 
@@ -91,33 +91,33 @@ class CrashPeer {
   async #publishOne(bus: MessageBus): Promise<void> {
     const key = this.#key();
     const channel = CHANNELS.kept;
-    this.#recorder.record({ deed: "publishing", channel, keys: [key] });
+    this.#recorder.record({ action: "publishing", channel, keys: [key] });
     const { id } = await bus.publish(channel, key, KEPT);
     this.#recorder.record({
-      deed: "published",
+      action: "published",
       channel,
       keys: [key],
       ids: [id],
     });
   }
 
-  /** Several of one tick: one transaction, each for itself. */
+  /** Publishes several messages in one tick: one transaction, no group. */
   async #publishTogether(): Promise<void> {
     const channel = CHANNELS.kept;
     const keys = Array.from({ length: 5 }, () => this.#key());
-    this.#recorder.record({ deed: "publishing", channel, keys });
+    this.#recorder.record({ action: "publishing", channel, keys });
     const published = await Promise.all(
       keys.map((key) => this.#bus.publish(channel, key, KEPT)),
     );
     const ids = published.map(({ id }) => id);
-    this.#recorder.record({ deed: "published", channel, keys, ids });
+    this.#recorder.record({ action: "published", channel, keys, ids });
   }
 
-  /** Several in one call: all or none. */
+  /** Publishes several messages in one call: all or none. */
   async #publishMany(): Promise<void> {
     const channel = CHANNELS.kept;
     const keys = Array.from({ length: 4 }, () => this.#key());
-    this.#recorder.record({ deed: "publishing", channel, keys, group: true });
+    this.#recorder.record({ action: "publishing", channel, keys, group: true });
     const published = this.#chance.happens(0.5)
       ? await this.#bus.publishMany(
         keys.map((payload) => ({ channel, payload, ...KEPT })),
@@ -126,21 +126,21 @@ class CrashPeer {
         for (const key of keys) b.publish(channel, key, KEPT);
       })).published;
     const ids = published.map(({ id }) => id);
-    this.#recorder.record({ deed: "published", channel, keys, ids });
+    this.#recorder.record({ action: "published", channel, keys, ids });
   }
 
   async #publishBrief(): Promise<void> {
     const channel = CHANNELS.brief;
     const keys = Array.from({ length: 3 }, () => this.#key());
-    this.#recorder.record({ deed: "publishing", channel, keys });
+    this.#recorder.record({ action: "publishing", channel, keys });
     const published = await Promise.all(
       keys.map((key) => this.#bus.publish(channel, key, { ttlSeconds: 0.03 })),
     );
     const ids = published.map(({ id }) => id);
-    this.#recorder.record({ deed: "published", channel, keys, ids });
+    this.#recorder.record({ action: "published", channel, keys, ids });
   }
 
-  /** Another bus in this process, opened and closed. */
+  /** Opens another bus in this process, and closes it. */
   async #comeAndGo(): Promise<void> {
     const bus = await this.#open(`${start.session}-guest`);
     try {
@@ -164,11 +164,11 @@ class CrashPeer {
       throw error;
     }
     const mark: HoldMark = { kind: "lock", resource, token: lock.token };
-    this.#recorder.record({ deed: "acquired", exclusive, ...mark });
+    this.#recorder.record({ action: "acquired", exclusive, ...mark });
     try {
       await pause(this.#chance.whole(0, 6));
       if (this.#chance.happens(0.3)) await lock.renew();
-      this.#recorder.record({ deed: "releasing", ...mark });
+      this.#recorder.record({ action: "releasing", ...mark });
       await lock.release();
     } catch (error) {
       this.#lostOr(error, mark);
@@ -179,7 +179,7 @@ class CrashPeer {
     if (this.#chance.happens(0.4)) {
       const task = this.#key();
       await this.#bus.tasks.post({ id: task, title: "do it" });
-      this.#recorder.record({ deed: "posted", task });
+      this.#recorder.record({ action: "posted", task });
     }
     const claim = await this.#bus.tasks.claimNext();
     if (claim === undefined) return;
@@ -188,15 +188,15 @@ class CrashPeer {
       resource: claim.id,
       token: claim.token,
     };
-    this.#recorder.record({ deed: "acquired", exclusive: true, ...mark });
+    this.#recorder.record({ action: "acquired", exclusive: true, ...mark });
     try {
       await pause(this.#chance.whole(0, 4));
       if (this.#chance.happens(0.3)) await this.#bus.tasks.renew(claim);
-      this.#recorder.record({ deed: "releasing", ...mark });
+      this.#recorder.record({ action: "releasing", ...mark });
       if (this.#chance.happens(0.3)) await this.#bus.tasks.release(claim);
       else {
         await this.#bus.tasks.complete(claim);
-        this.#recorder.record({ deed: "completed", ...mark });
+        this.#recorder.record({ action: "completed", ...mark });
       }
     } catch (error) {
       this.#lostOr(error, mark);
@@ -205,10 +205,10 @@ class CrashPeer {
 
   #lostOr(error: unknown, mark: HoldMark): void {
     if (!(error instanceof this.#library.NotHeldError)) throw error;
-    this.#recorder.record({ deed: "lost-hold", ...mark });
+    this.#recorder.record({ action: "lost-hold", ...mark });
   }
 
-  /** Reads under a durable name whenever nobody else does. */
+  /** Reads under a durable name while no other process does. */
   async #consume(durable: string): Promise<void> {
     const channel = NAMES[durable];
     for (;;) {
@@ -221,22 +221,22 @@ class CrashPeer {
         await reader.ready;
         const { cursor } = reader;
         this.#recorder.record({
-          deed: "subscribed",
+          action: "subscribed",
           subscription,
           channel,
           cursor,
           durable,
         });
-        const most = this.#chance.whole(1, 200);
+        const max = this.#chance.whole(1, 200);
         let taken = 0;
         for await (const message of reader) {
           this.#delivered(subscription, message);
           if (this.#chance.happens(0.3)) {
             await reader.ack(message);
             const { id } = message;
-            this.#recorder.record({ deed: "acked", subscription, id });
+            this.#recorder.record({ action: "acked", subscription, id });
           }
-          if (++taken === most) break;
+          if (++taken === max) break;
         }
       } catch (error) {
         if (error instanceof this.#library.DurableNameInUseError) {
@@ -244,15 +244,15 @@ class CrashPeer {
           continue;
         }
         this.#recorder.record({
-          deed: "failed",
+          action: "failed",
           act: `read as ${durable}`,
-          error: told(error),
+          error: errorText(error),
         });
       }
     }
   }
 
-  /** Reads what comes from now on, or from the start. */
+  /** Reads from now on, or from the start. */
   async #follow(): Promise<void> {
     const subscription = `${start.peer}/${this.#subscriptions++}`;
     const channel = CHANNELS.kept;
@@ -263,7 +263,7 @@ class CrashPeer {
       await reader.ready;
       const { cursor } = reader;
       this.#recorder.record({
-        deed: "subscribed",
+        action: "subscribed",
         subscription,
         channel,
         cursor,
@@ -276,7 +276,7 @@ class CrashPeer {
 
   #delivered(subscription: string, { id, payload }: Message): void {
     this.#recorder.record({
-      deed: "delivered",
+      action: "delivered",
       subscription,
       id,
       key: String(payload),
@@ -291,10 +291,10 @@ function pause(ms: number): Promise<void> {
 }
 
 const recorder = new Recorder(`${start.histories}/${start.peer}.jsonl`);
-recorder.record({ deed: "started", pid: Deno.pid, session: start.session });
+recorder.record({ action: "started", pid: Deno.pid, session: start.session });
 try {
   const library: Library = await import(start.library);
   await new CrashPeer(library, recorder, new Chance(start.seed)).live();
 } catch (error) {
-  recorder.record({ deed: "failed", act: "live", error: told(error) });
+  recorder.record({ action: "failed", act: "live", error: errorText(error) });
 }

@@ -1,12 +1,12 @@
 /**
- * A process that takes one step on a bus, to be killed at one of its system
- * calls; what it was told is written down, as ever.
+ * A process that takes one step on a bus, and is killed at one of its system
+ * calls. It records its actions (history.ts).
  *
  * @module
  */
 
-import { CHANNELS, type CrashStep, told } from "../crash_workload.ts";
-import { type Deed, Recorder } from "../history.ts";
+import { CHANNELS, type CrashStep, errorText } from "../crash_workload.ts";
+import { type Action, Recorder } from "../history.ts";
 import { openWithNextSchema } from "../crash_schema.ts";
 
 interface StepStart {
@@ -33,25 +33,25 @@ function open() {
   });
 }
 
-/** Publishes together, all or none; each message fills `bytes`. */
+/** Publishes a group of messages of `bytes` each. */
 async function publish(count: number, bytes = 0): Promise<void> {
   await using bus = await open();
   const keys = Array.from({ length: count }, (_, i) => `step/${i}`);
-  const said = { channel: CHANNELS.kept, keys };
-  recorder.record({ deed: "publishing", ...said, group: true });
+  const messages = { channel: CHANNELS.kept, keys };
+  recorder.record({ action: "publishing", ...messages, group: true });
   const published = await bus.publishMany(keys.map((key) => ({
     channel: CHANNELS.kept,
     payload: bytes === 0 ? key : { key, filling: "x".repeat(bytes) },
     ...KEPT,
   })));
   const ids = published.map(({ id }) => id);
-  recorder.record({ deed: "published", ...said, ids });
+  recorder.record({ action: "published", ...messages, ids });
 }
 
 const steps: Record<CrashStep, () => Promise<unknown>> = {
   "first open": () => publish(1),
   commit: () => publish(3),
-  // More pages than the WAL has before a checkpoint.
+  // More pages than the WAL may have before a checkpoint.
   checkpoint: () => publish(60, 20_000),
   async purge() {
     await using bus = await open();
@@ -67,6 +67,10 @@ const steps: Record<CrashStep, () => Promise<unknown>> = {
 try {
   await steps[start.step]();
 } catch (error) {
-  const failed: Deed = { deed: "failed", act: start.step, error: told(error) };
+  const failed: Action = {
+    action: "failed",
+    act: start.step,
+    error: errorText(error),
+  };
   recorder.record(failed);
 }

@@ -1,6 +1,6 @@
 /**
- * The one who comes when all others are dead: looks at everything, as any
- * session does, reads the durable names to their end, and tells what the dead
+ * A session that starts after the death of all others. It looks at everything,
+ * reads the durable names to their end, and prints the objects that dead sessions
  * still hold.
  *
  * @module
@@ -10,9 +10,9 @@ import { Recorder } from "../history.ts";
 import {
   type CrashPeerStart,
   END,
+  errorText,
   NAMES,
   PATHS,
-  told,
 } from "../crash_workload.ts";
 
 const start: CrashPeerStart = JSON.parse(Deno.args[0]);
@@ -32,7 +32,7 @@ try {
   for (let i = 0; i < PATHS; i++) {
     const path = `${start.home}/file-${i}`;
     const lock = await bus.locks.tryAcquire(path, { type: "exclusive" });
-    if (lock === undefined) held.push(`nobody can lock ${path}`);
+    if (lock === undefined) held.push(`${path} cannot be locked`);
     else await lock.release();
   }
   for (const hold of await bus.locks.list()) {
@@ -52,20 +52,20 @@ try {
       await reader.ready;
       const { cursor } = reader;
       recorder.record({
-        deed: "subscribed",
+        action: "subscribed",
         subscription,
         channel,
         cursor,
         durable,
       });
-      // It ends at this one, which comes after all.
+      // Reading ends at this message, which is the last one.
       const last = `${END}${durable}`;
       await bus.publish(channel, last, { ttlSeconds: 3600 });
       for await (const { id, payload } of reader) {
         const key = String(payload);
         if (key === last) break;
         if (key.startsWith(END)) continue;
-        recorder.record({ deed: "delivered", subscription, id, key });
+        recorder.record({ action: "delivered", subscription, id, key });
       }
     } catch (error) {
       if (!(error instanceof library.DurableNameInUseError)) throw error;
@@ -74,6 +74,6 @@ try {
   }
   await bus.purge();
 } catch (error) {
-  recorder.record({ deed: "failed", act: "look", error: told(error) });
+  recorder.record({ action: "failed", act: "look", error: errorText(error) });
 }
 console.log(JSON.stringify(held));

@@ -1,6 +1,6 @@
 /**
- * One session of a load (see load.ts): says "ready", begins when it is told to,
- * and reports at its end.
+ * One session of a load (load.ts): prints "ready", starts on a line of stdin, and
+ * reports at its end.
  *
  * @module
  */
@@ -24,7 +24,7 @@ interface Payload {
 }
 
 const ACK_EVERY = 10;
-// Longer than anybody stands still; short enough that much is purged.
+// Longer than any session is stopped, and short enough for many purges.
 const TTL_SECONDS = 300;
 
 const start: LoadStart = JSON.parse(Deno.args[0]);
@@ -64,7 +64,7 @@ async function publish(bus: MessageBus): Promise<void> {
       filling,
     }, { ttlSeconds: TTL_SECONDS });
   const beganAt = performance.now();
-  // So that they do not all publish at one instant.
+  // Spreads the sessions over the interval.
   const shiftMs = new Chance(start.seed).next() * 1_000 / perSecond;
   while (!stopped) {
     const dueMs = shiftMs + published * 1_000 / perSecond;
@@ -80,13 +80,13 @@ async function publish(bus: MessageBus): Promise<void> {
 
 const next = new Map<string, number>();
 
-/** Takes a message; returns whether it was its publisher's last one. */
+/** Checks a message. Returns whether it is its publisher's last one. */
 function take(message: Message): boolean {
   const payload = message.payload as unknown as Payload;
   const { from, number, atMs, isLast } = payload;
   const expected = next.get(from) ?? 0;
   if (number !== expected) {
-    wrong.push(`${number} of ${from} where ${expected} was next`);
+    wrong.push(`${number} of ${from}, where ${expected} was next`);
   }
   next.set(from, number + 1);
   if (isLast) return true;
@@ -101,7 +101,7 @@ async function read(bus: MessageBus): Promise<() => Promise<void>> {
   const subscription = bus.subscribe(reads, {
     ...(durable && { durable: session }),
     from: "start",
-    onLost: (count) => wrong.push(`${count} were lost`),
+    onLost: (count) => wrong.push(`${count} messages were lost`),
   });
   await subscription.ready;
   return async () => {

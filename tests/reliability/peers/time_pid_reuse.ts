@@ -1,6 +1,6 @@
 /**
- * A holder, its death, and another process under the same pid: to be run as the
- * first process of a pid namespace, where nobody else takes pids.
+ * A holder, its death, and another process under the same pid. It runs as the
+ * first process of a pid namespace, where no other program takes pids.
  *
  * @module
  */
@@ -29,7 +29,7 @@ const second = startAfter(first.pid - 1);
 await second.call("open", { home, project: null, session: "second" });
 await second.call("register");
 
-// Whoever looks sees a living process under the dead holder's pid.
+// The dead holder's pid now belongs to a live process.
 await using bus = await openBus({ home, project: null, session: "looking" });
 await bus.locks.list();
 let refused = false;

@@ -1,34 +1,32 @@
 /**
- * One run of a real agent, with nobody at its terminal.
+ * One run of a real agent, without a person.
  *
- * It is a process group of its own, so that all it has started can be ended
- * with it: when its time is up, and when it is done but has left somebody
- * behind.
+ * The agent is the leader of a process group, so that its timeout and its end
+ * also kill the processes that it has started.
  *
  * @module
  */
 
-/** How to start an agent. */
+/** Options of a run. */
 export interface AgentStart {
   /** The program and its arguments. */
   readonly command: readonly string[];
-  /** Its whole environment. */
+  /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Its working folder. */
+  /** The working folder. */
   readonly cwd: string;
   /**
-   * How long it may take, in milliseconds: several times what the slowest takes
-   * on a busy machine.
+   * The timeout, in milliseconds.
    * @default {100_000}
    */
   readonly msMax?: number;
 }
 
-/** How a run ended. */
+/** The end of a run. */
 export interface AgentEnd {
-  /** The exit code; above 128 if it was killed. */
+  /** The exit code; above 128 after a signal. */
   readonly code: number;
-  /** What it wrote on standard output and error. */
+  /** The text on stdout and stderr. */
   readonly output: string;
 }
 
@@ -36,12 +34,12 @@ const RUN_MS_MAX = 100_000;
 
 /** A run of an agent. */
 export class AgentRun {
-  /** The process that was started; the agent is it or below it. */
+  /** The started process, which is the agent or its ancestor. */
   readonly pid: number;
-  /** How it ended. */
+  /** Resolves at the end of the run. */
   readonly ended: Promise<AgentEnd>;
 
-  /** Starts one. */
+  /** Starts an agent. */
   constructor({ command, env, cwd, msMax = RUN_MS_MAX }: AgentStart) {
     const [program, ...args] = command;
     const child = new Deno.Command(program, {
@@ -69,7 +67,7 @@ export class AgentRun {
     ]);
     const { code } = await child.status;
     clearTimeout(timer);
-    // Whoever is left holds the pipes, too.
+    // Remaining processes hold the pipes open.
     this.#kill();
     return { code, output: (await outputs).join("\n") };
   }
@@ -83,7 +81,7 @@ export class AgentRun {
   }
 }
 
-/** Whether a process is `ancestor` or was started by it or below it. */
+/** Returns whether a process is `ancestor` or one of its descendants. */
 export async function isWithin(
   pid: number,
   ancestor: number,
@@ -91,7 +89,7 @@ export async function isWithin(
   for (let at = pid; at > 1;) {
     if (at === ancestor) return true;
     const stat = await Deno.readTextFile(`/proc/${at}/stat`);
-    // After the name, which may hold anything, come the state and the parent.
+    // The state and the parent follow the name, which may contain anything.
     at = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
   }
   return false;

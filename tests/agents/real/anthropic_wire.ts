@@ -1,5 +1,5 @@
 /**
- * Anthropic Messages, as Claude Code speaks it.
+ * Anthropic Messages, the format of Claude Code.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import {
   type Wire,
 } from "./wire.ts";
 
-/** Anthropic Messages. */
+/** The wire format of Anthropic Messages. */
 export const anthropicWire: Wire = {
   path: /^\/v1\/messages$/,
   turnsBefore(body: JsonRecord): number {

@@ -1,6 +1,6 @@
 /**
- * OpenAI Chat Completions, as Qwen Code, kimi-code, Copilot CLI and opencode
- * speak it.
+ * OpenAI Chat Completions, the format of Qwen Code, kimi-code, Copilot CLI and
+ * opencode.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import {
   type Wire,
 } from "./wire.ts";
 
-/** OpenAI Chat Completions. */
+/** The wire format of OpenAI Chat Completions. */
 export const chatWire: Wire = {
   path: /^\/v1\/chat\/completions$/,
   turnsBefore(body: JsonRecord): number {

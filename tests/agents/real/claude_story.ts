@@ -1,10 +1,10 @@
 /**
- * Claude Code, as the tests run it.
+ * The story of Claude Code.
  *
  * @module
  */
 
-import type { AgentStory } from "./encounter.ts";
+import type { AgentStory } from "./agent_story.ts";
 
 const OPTIONS = [
   "--permission-mode",
@@ -15,7 +15,7 @@ const OPTIONS = [
   "claude-sonnet-4-5",
 ];
 
-/** How it is run, and what its tools are called. */
+/** The commands and tool calls of Claude Code. */
 export const STORY: AgentStory = {
   name: "claude",
   configure: () => Promise.resolve(),
@@ -25,7 +25,7 @@ export const STORY: AgentStory = {
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
   }),
   start: (prompt) => ["claude", "-p", prompt, ...OPTIONS],
-  goOn: (prompt) => ["claude", "-p", prompt, "--continue", ...OPTIONS],
+  resume: (prompt) => ["claude", "-p", prompt, "--continue", ...OPTIONS],
   read: (path) => ({ tool: "Read", input: { file_path: path } }),
   edit: (path, from = "one", to = "two") => ({
     tool: "Edit",

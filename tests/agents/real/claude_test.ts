@@ -1,5 +1,5 @@
 /**
- * Claude Code meets another session.
+ * Claude Code works beside another session.
  *
  * @module
  */

@@ -1,8 +1,7 @@
 /**
- * Plain Codex: two windows whose threads run in one daemon are two sessions, each
- * on the bus of its own window, and each lives as long as its window or its turn.
- *
- * The program is started as a person does, without any option.
+ * Codex without options, as a person starts it. Two windows whose threads run in
+ * one daemon are two sessions, each on the bus of its window. A session lives as
+ * long as its window or its turn.
  *
  * @module
  */
@@ -15,7 +14,7 @@ import { CodexWindows, kill, type Window } from "./codex_windows.ts";
 import { findProgram, type Program } from "./program.ts";
 import { Workplace } from "./workplace.ts";
 
-const NAME = "the real codex below its daemon: its windows are sessions";
+const NAME = "the real codex registers each window of its daemon as a session";
 const program = await findProgram("codex");
 const missing = "missing" in program
   ? program.missing
@@ -25,20 +24,23 @@ const missing = "missing" in program
 if (missing !== undefined || "missing" in program) {
   Deno.test.ignore(`${NAME} (${missing})`, () => {});
 } else {
-  Deno.test(NAME, (t) => tell(t, program));
+  Deno.test(NAME, (t) => runWindows(t, program));
 }
 
-// Far below the minute after which Codex itself unloads a thread.
+// Below the minute after which Codex unloads an idle thread.
 const SOON_MS = 20_000;
 
-async function tell(t: Deno.TestContext, program: Program): Promise<void> {
+async function runWindows(
+  t: Deno.TestContext,
+  program: Program,
+): Promise<void> {
   await using place = await Workplace.make();
   const project = Deno.realPathSync(place.project);
   const [busA, busB] = ["busA", "busB"].map((name) => `${place.root}/${name}`);
   await using windows = await CodexWindows.open(place, program, [project]);
   await using a = await openBus({ home: busA, session: "a", project: null });
   await using b = await openBus({ home: busB, session: "b", project: null });
-  // Its shell is a login shell, which has a PATH of its own.
+  // Codex runs a login shell, which resets the PATH.
   const mbus = `${place.root}/bin/mbus`;
   const path = (name: string) => `${project}/${name}`;
   const ofCodex = async (bus: typeof a): Promise<Session[]> => {
@@ -48,7 +50,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
   const open = (home: string, args: readonly string[] = []): Promise<Window> =>
     windows.start({
       cwd: project,
-      // Both names would lead astray: the daemon keeps the first one's.
+      // The daemon keeps the first window's variables, which are wrong for the second.
       env: { MBUS_HOME: home, MBUS_SESSION: home === busA ? "alpha" : "beta" },
       args,
     });
@@ -65,7 +67,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
     }
   };
   const idles = async (bus: typeof a): Promise<void> => {
-    await until("the turn is over", async () => {
+    await until("the turn has ended", async () => {
       const sessions = await ofCodex(bus);
       return sessions.length > 0 &&
         sessions.every(({ status }) => status === "idle");
@@ -96,7 +98,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
     await idles(b);
   });
 
-  await t.step("doctor says that the daemon's bus is another", async () => {
+  await t.step("doctor warns that the daemon uses another bus", async () => {
     const { stdout } = await new Deno.Command(mbus, {
       args: ["doctor", "--json", "--home", busB],
       env: windows.env(),
@@ -111,7 +113,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
     assert.ok(findings[0].message.includes(`(pid ${second.pid} on pts/`));
   });
 
-  await t.step("a window that is stopped keeps its locks", async () => {
+  await t.step("a stopped window keeps its locks", async () => {
     kill(second.pid, "SIGSTOP");
     assert.equal(
       await b.locks.tryAcquire(path("a.md"), { type: "exclusive" }),
@@ -121,7 +123,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
   });
 
   await t.step(
-    "what a window held is free when it is killed idle",
+    "a killed idle window loses its locks",
     async () => {
       const taken = a.locks.acquire(path("a.md"), exclusive);
       kill(first.pid, "SIGKILL");
@@ -130,50 +132,56 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
     },
   );
 
-  await t.step("what a window held is free when its turn ends", async () => {
-    const end = path("end");
-    const third = await open(busA);
-    await windows.type(
-      third,
-      `RUN=${mbus} lock b.md --exclusive && timeout 5 tail -f /dev/null; touch ${end}`,
-    );
-    await holdsSoon(a, "b.md");
-    const taken = a.locks.acquire(path("b.md"), exclusive);
-    kill(third.pid, "SIGKILL");
-    const lock = await taken;
-    assert.ok(Deno.statSync(end).isFile);
-    await lock.release();
-  });
-
-  await t.step("a turn that was interrupted keeps nothing held", async () => {
-    const fourth = await open(busA);
-    await windows.type(
-      fourth,
-      `RUN=${mbus} lock c.md --exclusive && timeout 60 tail -f /dev/null`,
-    );
-    await holdsSoon(a, "c.md");
-    await windows.tmux(["send-keys", "-t", fourth.pane, "Escape"]);
-    await until(
-      "it is interrupted",
-      async () => /interrupted/i.test(await windows.screen(fourth)),
-    );
-    const [session] = await ofCodex(a);
-    // No hook told of it.
-    assert.equal(session.status, "active");
-    const taken = a.locks.acquire(path("c.md"), exclusive);
-    kill(fourth.pid, "SIGKILL");
-    await (await taken).release();
-  });
+  await t.step(
+    "a killed window loses its locks when its turn ends",
+    async () => {
+      const end = path("end");
+      const third = await open(busA);
+      await windows.type(
+        third,
+        `RUN=${mbus} lock b.md --exclusive && timeout 5 tail -f /dev/null; touch ${end}`,
+      );
+      await holdsSoon(a, "b.md");
+      const taken = a.locks.acquire(path("b.md"), exclusive);
+      kill(third.pid, "SIGKILL");
+      const lock = await taken;
+      assert.ok(Deno.statSync(end).isFile);
+      await lock.release();
+    },
+  );
 
   await t.step(
-    "a session lives on after /clear and a restarted daemon",
+    "a killed window loses its locks after an interrupted turn",
+    async () => {
+      const fourth = await open(busA);
+      await windows.type(
+        fourth,
+        `RUN=${mbus} lock c.md --exclusive && timeout 60 tail -f /dev/null`,
+      );
+      await holdsSoon(a, "c.md");
+      await windows.tmux(["send-keys", "-t", fourth.pane, "Escape"]);
+      await until(
+        "the turn is interrupted",
+        async () => /interrupted/i.test(await windows.screen(fourth)),
+      );
+      const [session] = await ofCodex(a);
+      // Codex calls no hook for an interrupt.
+      assert.equal(session.status, "active");
+      const taken = a.locks.acquire(path("c.md"), exclusive);
+      kill(fourth.pid, "SIGKILL");
+      await (await taken).release();
+    },
+  );
+
+  await t.step(
+    "a session survives /clear and a restart of the daemon",
     async () => {
       await windows.type(second, "/clear");
       await until(
         "the thread is cleared",
         async () => !/^› RUN=/m.test(await windows.screen(second)),
       );
-      // What is typed while it begins is lost.
+      // Codex drops text typed while the new thread starts.
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       await windows.type(second, `RUN=${mbus} lock d.md --exclusive`);
       await holdsSoon(b, "d.md");
@@ -182,7 +190,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
       const daemon = windows.daemon();
       await idles(b);
       await windows.run(["app-server", "daemon", "restart"], project);
-      await until("there is another daemon", () => windows.daemon() !== daemon);
+      await until("the daemon is replaced", () => windows.daemon() !== daemon);
       await windows.type(second, `RUN=${mbus} lock e.md --exclusive`);
       await holdsSoon(b, "e.md");
       const sessions = await ofCodex(b);
@@ -194,7 +202,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
   );
 
   await t.step(
-    "with no delay a killed window's thread is unloaded at once",
+    "Codex unloads a killed window's thread at once without a delay",
     async () => {
       const config = `${windows.codexHome}/config.toml`;
       const text = await Deno.readTextFile(config);
@@ -221,14 +229,14 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
     },
   );
 
-  await t.step("without a daemon a window is its own process", async () => {
+  await t.step("a window without a daemon is its own process", async () => {
     for (const args of [["--no-daemon"], ["-c", "x=y"]]) {
       const own = await open(busA, args);
       await windows.type(own, `RUN=${mbus} lock f.md --exclusive`);
       await holdsSoon(a, "f.md");
       const sessions = await ofCodex(a);
       const [session] = sessions;
-      // Nothing is hearsay there, its name included.
+      // The process itself has the session's variables.
       assert.deepEqual(sessions.map(({ id, pid }) => [id, pid]), [
         ["alpha", own.pid],
       ]);
@@ -239,7 +247,7 @@ async function tell(t: Deno.TestContext, program: Program): Promise<void> {
     }
   });
 
-  await t.step("no hook had trouble", async () => {
+  await t.step("hooks log no error", async () => {
     for (const bus of [busA, busB]) {
       assert.equal(await readIfThere(`${bus}/hooks.log`), "");
     }

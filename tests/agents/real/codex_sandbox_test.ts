@@ -1,6 +1,6 @@
 /**
- * The real Codex sandbox: what its shell can do with the bus, without and with
- * the writable root that `mbus install` puts in.
+ * The real Codex sandbox: the bus in its shell, without and with the writable root
+ * of `mbus install`.
  *
  * @module
  */
@@ -28,7 +28,7 @@ async function writesWithItsRoot(codex: Program): Promise<void> {
     without.stderr,
     /^mbus: Cannot .* may only be read from here\. .*writable_roots\).*\n$/m,
   );
-  // Reading it is not forbidden.
+  // The sandbox permits reads.
   assert.equal((await inSandbox(codex, home, ["poll", "state"])).code, 0);
 
   await home.done(["install", "codex", "--writable-root"]);

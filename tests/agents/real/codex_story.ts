@@ -1,20 +1,19 @@
 /**
- * Codex, as the tests run it.
+ * The story of Codex.
  *
- * Its tools are those of a model that it knows: for another it has no
- * `apply_patch`. That it does not ask the person to approve our hooks is told
- * on the command line, because the test has no person. What is switched off would
- * only wait for the network.
+ * The model has a known name, because Codex offers `apply_patch` only to known
+ * models. A command-line option trusts the hooks, because the test has no person
+ * to approve them. Features that would wait for the network are off.
  *
  * @module
  */
 
-import type { AgentStory } from "./encounter.ts";
+import type { AgentStory } from "./agent_story.ts";
 import type { Turn } from "./wire.ts";
 
 const OPTIONS = ["--dangerously-bypass-hook-trust"];
 
-/** How it is run, and what its tools are called. */
+/** The commands and tool calls of Codex. */
 export const STORY: AgentStory = {
   name: "codex",
   configure: (place, url) =>
@@ -43,7 +42,7 @@ shell_snapshot = false
     ),
   env: () => ({ SCRIPTED_KEY: "none" }),
   start: (prompt) => ["codex", "exec", ...OPTIONS, prompt],
-  goOn: (prompt) => ["codex", "exec", ...OPTIONS, "resume", "--last", prompt],
+  resume: (prompt) => ["codex", "exec", ...OPTIONS, "resume", "--last", prompt],
   read: (path) => shell(`cat ${path}`),
   edit: (path, from = "one", to = "two") =>
     patch(`*** Update File: ${nameOf(path)}\n@@\n-${from}\n+${to}\n`),
@@ -60,7 +59,7 @@ function patch(text: string): Turn {
   return { tool: "apply_patch", text: whole };
 }
 
-/** Its models name files from the working folder. */
+/** Returns the name of a file in the working folder, as a patch has it. */
 function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -1,5 +1,5 @@
 /**
- * Codex meets another session.
+ * Codex works beside another session.
  *
  * @module
  */

@@ -1,9 +1,8 @@
 /**
- * Windows of a real Codex, started plainly: their threads run in its shared
- * daemon.
+ * Windows of a real Codex, whose threads run in its shared daemon.
  *
- * They are windows of one tmux server, in the network of the model. A prompt that
- * begins with `RUN=` is a shell command, which the model runs.
+ * They are windows of one tmux server, in the network of the model. The model runs
+ * a prompt that starts with `RUN=` as a shell command.
  *
  * @module
  */
@@ -16,27 +15,27 @@ import type { Program } from "./program.ts";
 import { isRecord, type JsonRecord, recordsIn, type Turn } from "./wire.ts";
 import type { Workplace } from "./workplace.ts";
 
-/** How to open a window. */
+/** Options of a window. */
 export interface WindowStart {
-  /** Its working folder. */
+  /** The working folder. */
   readonly cwd: string;
-  /** More of its environment. */
+  /** Additional environment variables. */
   readonly env?: Readonly<Record<string, string>>;
   /** The arguments of `codex`. */
   readonly args?: readonly string[];
 }
 
-/** One window: a terminal with a Codex in it. */
+/** A terminal with a Codex in it. */
 export interface Window {
-  /** What tmux calls it. */
+  /** The pane's id in tmux. */
   readonly pane: string;
-  /** The process of its Codex. */
+  /** The process id of its Codex. */
   readonly pid: number;
 }
 
 /** The windows of one Codex. */
 export class CodexWindows implements AsyncDisposable {
-  /** The folder of that Codex. */
+  /** The folder `CODEX_HOME`. */
   readonly codexHome: string;
   readonly #place: Workplace;
   readonly #program: Program;
@@ -50,7 +49,7 @@ export class CodexWindows implements AsyncDisposable {
     this.codexHome = `${place.home}/.codex`;
     this.#socket = `${place.root}/tmux`;
     this.#loopback = startLoopback({ answerTo }, place.root);
-    // All of it lives in the network of the model, as long as this shell.
+    // The tmux server runs in the network of the model, until this shell ends.
     const [command, ...args] = [
       ...this.#loopback.prefix,
       "sh",
@@ -68,7 +67,7 @@ export class CodexWindows implements AsyncDisposable {
     }).spawn();
   }
 
-  /** Makes a stage for windows, with our hooks in place and trusted. */
+  /** Starts a tmux server, and installs and trusts the hooks. */
   static async open(
     place: Workplace,
     program: Program,
@@ -107,13 +106,13 @@ ${trusted.join("\n")}`,
     );
     await place.installHooks("codex");
     await windows.#trustHooks(folders[0]);
-    await until("tmux is there", async () => {
+    await until("tmux to start", async () => {
       return (await windows.tmux(["list-sessions"], true)) !== "";
     });
     return windows;
   }
 
-  /** The environment of a Codex here, without that of tmux. */
+  /** Returns the environment of a Codex, without tmux's variables. */
   env(more: Readonly<Record<string, string>> = {}): Record<string, string> {
     const { commands, nodeCommands } = this.#program;
     return {
@@ -124,7 +123,7 @@ ${trusted.join("\n")}`,
     };
   }
 
-  /** Opens a window; returns once it takes prompts. */
+  /** Opens a window. Resolves when it accepts prompts. */
   async start({ cwd, env = {}, args = [] }: WindowStart): Promise<Window> {
     const words = [
       "exec",
@@ -141,19 +140,19 @@ ${trusted.join("\n")}`,
     ]);
     const [pane, shell] = made.trim().split(" ");
     let pid = 0;
-    await until("the window is there", async () => {
+    await until("the window to accept prompts", async () => {
       pid = await this.#codexBelow(Number(shell)) ?? 0;
       return pid !== 0 && /^› /m.test(await this.screen({ pane, pid }));
     });
     return { pane, pid };
   }
 
-  /** What a window shows. */
+  /** Returns the text of a window. */
   async screen({ pane }: Window): Promise<string> {
     return await this.tmux(["capture-pane", "-p", "-t", pane], true);
   }
 
-  /** What all windows show, for a failure. */
+  /** Returns the texts of all windows, for an error. */
   async screens(): Promise<string> {
     const panes = await this.tmux(
       ["list-panes", "-a", "-F", "#{pane_id}"],
@@ -179,12 +178,12 @@ ${trusted.join("\n")}`,
     } catch (cause) {
       throw new Error(await this.screen(window), { cause });
     }
-    // An Enter that comes right behind is taken for a part of what is pasted.
+    // Codex takes an immediate Enter for a part of a paste.
     await new Promise((resolve) => setTimeout(resolve, 700));
     await this.tmux(["send-keys", "-t", pane, "Enter"]);
   }
 
-  /** The process of the daemon. */
+  /** Returns the process id of the daemon. */
   daemon(): number {
     const path = `${this.codexHome}/app-server-daemon/daemon.pid`;
     return JSON.parse(Deno.readTextFileSync(path)).pid;
@@ -209,7 +208,7 @@ ${trusted.join("\n")}`,
     );
   }
 
-  /** Runs tmux; `mayFail` turns a failure into an empty answer. */
+  /** Runs tmux. With `mayFail`, a failure returns an empty text. */
   async tmux(args: readonly string[], mayFail = false): Promise<string> {
     const command = ["-S", this.#socket, ...args];
     if (!mayFail) return await run("tmux", command);
@@ -220,7 +219,7 @@ ${trusted.join("\n")}`,
     return success ? new TextDecoder().decode(stdout) : "";
   }
 
-  /** The native program below a process: npm's launcher may stay between. */
+  /** Returns the native program below a shell, past npm's launcher. */
   async #codexBelow(shell: number): Promise<number | undefined> {
     for (const { name } of Deno.readDirSync("/proc")) {
       const entry = /^\d+$/.test(name) ? processEntry(Number(name)) : undefined;
@@ -230,7 +229,7 @@ ${trusted.join("\n")}`,
     }
   }
 
-  /** Trusts the hooks as Codex itself knows them, as a person does by `/hooks`. */
+  /** Trusts the hooks that Codex lists, as a person does by `/hooks`. */
   async #trustHooks(folder: string): Promise<void> {
     const server = new Deno.Command("codex", {
       args: ["app-server"],
@@ -268,7 +267,9 @@ ${trusted.join("\n")}`,
     }
     await writer.close();
     await server.status;
-    if (hooks.length === 0) throw new Error("Codex knows no hooks.");
+    if (hooks.length === 0) {
+      throw new Error("Cannot trust hooks: Codex lists none.");
+    }
     const path = `${this.codexHome}/config.toml`;
     await Deno.writeTextFile(
       path,
@@ -280,7 +281,7 @@ ${trusted.join("\n")}`,
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Its daemons outlive its windows.
+    // The daemons outlive the windows.
     const daemons = ["daemon.pid", "daemon-updater.pid"].map((name) => {
       try {
         const path = `${this.codexHome}/app-server-daemon/${name}`;
@@ -305,12 +306,12 @@ ${trusted.join("\n")}`,
   }
 }
 
-/** A text as it is, whatever lines a window breaks it into. */
+/** Returns a text without spaces, because a window wraps lines. */
 function unwrapped(text: string): string {
   return text.replace(/\s+/g, "");
 }
 
-/** Sends a signal to a process, if it is there. */
+/** Sends a signal to a process, unless it has ended. */
 export function kill(pid: number, signal: Deno.Signal): void {
   try {
     Deno.kill(pid, signal);
@@ -319,7 +320,7 @@ export function kill(pid: number, signal: Deno.Signal): void {
   }
 }
 
-/** Runs what the last prompt says, once; what hooks add comes behind it. */
+/** Returns the call of the last prompt's command, which hooks' text may follow. */
 function answerTo(body: JsonRecord): Turn {
   for (const item of recordsIn(body.input).reverse()) {
     if (item.type !== "message") return { say: "Done." };
@@ -333,7 +334,7 @@ function answerTo(body: JsonRecord): Turn {
   return { say: "Hello." };
 }
 
-/** The hooks anywhere in an answer. */
+/** Returns the hooks at any depth of a response. */
 function hooksIn(value: unknown): JsonRecord[] {
   if (Array.isArray(value)) return value.flatMap(hooksIn);
   if (!isRecord(value)) return [];

@@ -1,5 +1,5 @@
 /**
- * GitHub Copilot CLI meets another session.
+ * GitHub Copilot CLI works beside another session.
  *
  * @module
  */
@@ -18,7 +18,7 @@ await testRealAgent({
     COPILOT_OFFLINE: "true",
   }),
   start: (prompt) => ["copilot", ...OPTIONS, "-p", prompt],
-  goOn: (prompt) => ["copilot", ...OPTIONS, "--continue", "-p", prompt],
+  resume: (prompt) => ["copilot", ...OPTIONS, "--continue", "-p", prompt],
   read: (path) => ({ tool: "view", input: { path } }),
   edit: (path) => ({
     tool: "edit",

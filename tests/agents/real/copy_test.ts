@@ -1,14 +1,14 @@
 /**
  * Real agents copy and move a file onto one that another session holds.
  *
- * Ada holds b.md exclusively, in a folder that commands name as their target, too.
+ * Ada holds docs/b.md exclusively. Commands name the file or its folder.
  *
- * | step | the model | what has happened before it |
+ * | step | the model | before the step |
  * | --- | --- | --- |
  * | 0 | copies a.md onto docs/b.md | |
  * | 1 | moves a.md onto docs/b.md | the copy was denied |
  * | 2 | moves b.md into the folder docs | the move was denied |
- * | 3 | is done | that was denied, too |
+ * | 3 | ends | the second move was denied |
  *
  * @module
  */
@@ -16,7 +16,7 @@
 import assert from "node:assert/strict";
 import { STORY as CLAUDE } from "./claude_story.ts";
 import { STORY as CODEX } from "./codex_story.ts";
-import type { AgentStory } from "./encounter.ts";
+import type { AgentStory } from "./agent_story.ts";
 import { STORY as GEMINI } from "./gemini_story.ts";
 import { startLoopback } from "./loopback.ts";
 import { findProgram, type Program } from "./program.ts";
@@ -26,7 +26,7 @@ import { Workplace } from "./workplace.ts";
 for (const story of [CLAUDE, CODEX, GEMINI]) {
   const program = await findProgram(story.name);
   const isMissing = "missing" in program;
-  const name = `the real ${story.name}: cp and mv onto a held file`;
+  const name = `the real ${story.name} is denied cp and mv onto a held file`;
   Deno.test({
     name: isMissing ? `${name} (${program.missing})` : name,
     ignore: isMissing,
@@ -52,15 +52,15 @@ async function copyAndMove(
   await ada.locks.acquire(held, { type: "exclusive" });
 
   const seen: string[] = [];
-  const look = async () => {
+  const record = async () => {
     const texts = [source, named, held].map((path) => Deno.readTextFile(path));
     seen.push((await Promise.all(texts)).join(""));
   };
   const loopback = startLoopback([
     { turn: story.shell(`cp ${source} ${held}`) },
-    { turn: story.shell(`mv ${source} ${held}`), before: look },
-    { turn: story.shell(`mv ${named} ${project}/docs`), before: look },
-    { turn: { say: "I am done." }, before: look },
+    { turn: story.shell(`mv ${source} ${held}`), before: record },
+    { turn: story.shell(`mv ${named} ${project}/docs`), before: record },
+    { turn: { say: "I am done." }, before: record },
   ], place.root);
   await using server = loopback.server;
   const output = await runStory(
@@ -74,9 +74,9 @@ async function copyAndMove(
   assert.deepEqual(seen, [unchanged, unchanged, unchanged], output);
   for (const step of [1, 2, 3]) {
     assert.match(
-      server.toldAt(step),
+      server.textAt(step),
       /ada-at-work \(person\) holds exclusively \S*\/docs\/b\.md/,
     );
   }
-  assert.equal(await place.hookTroubles(), "");
+  assert.equal(await place.hookErrors(), "");
 }

@@ -1,6 +1,6 @@
 /**
- * Droid meets another session, by `droid exec`: which announces no prompt and
- * cannot go on with a session where there is no network.
+ * Droid works beside another session, by `droid exec`, which calls no prompt hook
+ * and cannot resume a session without a network.
  *
  * @module
  */
@@ -8,18 +8,18 @@
 import assert from "node:assert/strict";
 import { until } from "../../fixture.ts";
 import { AgentRun, isWithin } from "./agent_run.ts";
-import { BEFORE, HOLDER, LETTER, WHY } from "./encounter.ts";
+import { BEFORE, HOLDER, MESSAGE, WHY } from "./agent_story.ts";
 import { startLoopback } from "./loopback.ts";
 import { findProgram, type Program } from "./program.ts";
 import type { Turn } from "./wire.ts";
 import { Workplace } from "./workplace.ts";
 
-const NAME = "the real droid: denied, told, registered and ended";
+const NAME = "the real droid is registered, denied and told";
 const program = await findProgram("droid");
 if ("missing" in program) {
   Deno.test.ignore(`${NAME} (${program.missing})`, () => {});
 } else {
-  Deno.test(NAME, () => meets(program));
+  Deno.test(NAME, () => runDroid(program));
 }
 
 const ENV = {
@@ -29,7 +29,7 @@ const ENV = {
   FACTORY_DROID_AUTO_UPDATE_ENABLED: "0",
 };
 
-async function meets({ commands, nodeCommands }: Program): Promise<void> {
+async function runDroid({ commands, nodeCommands }: Program): Promise<void> {
   await using place = await Workplace.make();
   const ada = await place.openBus(HOLDER);
   const [first, second] = ["a.md", "b.md"].map((name) =>
@@ -48,7 +48,7 @@ async function meets({ commands, nodeCommands }: Program): Promise<void> {
     return sessions.find(({ id }) => id !== HOLDER);
   };
 
-  const look = async () => {
+  const record = async () => {
     const found = await session();
     assert.equal(found?.vendor, "droid");
     assert.ok(found?.pid !== undefined);
@@ -58,7 +58,7 @@ async function meets({ commands, nodeCommands }: Program): Promise<void> {
     edited.push(await Deno.readTextFile(first));
     await held.release();
     const to = (await session())?.id;
-    await ada.publish("chat", LETTER, { to });
+    await ada.publish("chat", MESSAGE, { to });
   };
   const lookAtFirst = async () => {
     edited.push(await Deno.readTextFile(first));
@@ -72,7 +72,7 @@ async function meets({ commands, nodeCommands }: Program): Promise<void> {
   };
   const loopback = startLoopback([
     { turn: { tool: "Read", input: { file_path: first } } },
-    { turn: edit, before: look },
+    { turn: edit, before: record },
     { turn: edit, before: free },
     { turn: shell(`cp ${first} ${second}`), before: lookAtFirst },
     { turn: { say: "I am done." }, before: lookAtSecond },
@@ -107,12 +107,12 @@ async function meets({ commands, nodeCommands }: Program): Promise<void> {
   assert.equal(code, 0, output);
   assert.deepEqual(server.failures, []);
   assert.deepEqual(edited, [BEFORE, "two\n", BEFORE]);
-  assert.match(server.toldAt(2), /ada-at-work \(person\) holds exclusively/);
-  assert.match(server.toldAt(2), new RegExp(WHY));
-  assert.match(server.toldAt(3), new RegExp(LETTER));
-  assert.match(server.toldAt(4), /holds exclusively \S*\/b\.md/);
-  assert.equal(await place.hookTroubles(), "");
-  await until("the session is over", async () => await session() === undefined);
+  assert.match(server.textAt(2), /ada-at-work \(person\) holds exclusively/);
+  assert.match(server.textAt(2), new RegExp(WHY));
+  assert.match(server.textAt(3), new RegExp(MESSAGE));
+  assert.match(server.textAt(4), /holds exclusively \S*\/b\.md/);
+  assert.equal(await place.hookErrors(), "");
+  await until("the session to end", async () => await session() === undefined);
 }
 
 function shell(command: string): Turn {

@@ -1,9 +1,8 @@
 /**
- * Runs a program beside a port that leads to a socket file.
+ * Runs a program beside a port that forwards to a socket file.
  *
- * `gate.ts SOCKET PORT COMMAND ARGUMENT…`: listens on the port of loopback,
- * hands each connection on to the socket, starts the command once it listens,
- * and ends with it.
+ * `gate.ts SOCKET PORT COMMAND ARGUMENT…` listens on the port of loopback, forwards
+ * each connection to the socket, starts the command, and ends with it.
  *
  * @module
  */
@@ -28,6 +27,6 @@ async function join(near: Deno.TcpConn): Promise<void> {
       far.readable.pipeTo(near.writable),
     ]);
   } catch {
-    // Either side may go away at any time: the other one finds out by itself.
+    // Either side may close at any time, which closes the other.
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Gemini CLI, as the tests run it.
+ * The story of Gemini CLI.
  *
  * @module
  */
 
-import type { AgentStory } from "./encounter.ts";
+import type { AgentStory } from "./agent_story.ts";
 
 const OPTIONS = ["-m", "gemini-2.5-pro", "--yolo"];
 
-/** How it is run, and what its tools are called. */
+/** The commands and tool calls of Gemini CLI. */
 export const STORY: AgentStory = {
   name: "gemini",
   configure: (place) =>
@@ -16,7 +16,7 @@ export const STORY: AgentStory = {
       ".gemini/settings.json",
       JSON.stringify({
         security: { auth: { selectedType: "gemini-api-key" } },
-        // After thirty turns it would ask the model whether it goes round.
+        // After thirty turns Gemini CLI would ask the model about loops.
         model: { disableLoopDetection: true },
       }),
     ),
@@ -26,7 +26,9 @@ export const STORY: AgentStory = {
     GEMINI_CLI_TRUST_WORKSPACE: "true",
   }),
   start: (prompt) => ["gemini", ...OPTIONS, "-p", prompt],
-  goOn: (prompt) => ["gemini", ...OPTIONS, "--resume", "latest", "-p", prompt],
+  resume: (
+    prompt,
+  ) => ["gemini", ...OPTIONS, "--resume", "latest", "-p", prompt],
   read: (path) => ({ tool: "read_file", input: { file_path: path } }),
   edit: (path, from = "one", to = "two") => ({
     tool: "replace",

@@ -1,5 +1,5 @@
 /**
- * Gemini CLI meets another session.
+ * Gemini CLI works beside another session.
  *
  * @module
  */

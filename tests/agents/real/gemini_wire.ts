@@ -1,5 +1,5 @@
 /**
- * Gemini generateContent, as Gemini CLI speaks it.
+ * Gemini generateContent, the format of Gemini CLI.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import {
   type Wire,
 } from "./wire.ts";
 
-/** Gemini generateContent. */
+/** The wire format of Gemini generateContent. */
 export const geminiWire: Wire = {
   path: /^\/v1beta\/models\/[^/:]+:streamGenerateContent$/,
   turnsBefore(body: JsonRecord): number {

@@ -1,8 +1,8 @@
 /**
- * kimi-code meets another session.
+ * kimi-code works beside another session.
  *
- * It shows its model what a hook says only with a prompt, and a hook's reason
- * to deny.
+ * Its model gets a hook's context only with a prompt, and a hook's reason for a
+ * denial.
  *
  * @module
  */
@@ -29,7 +29,7 @@ max_context_size = 100000
     ),
   env: () => ({}),
   start: (prompt) => ["kimi", "-p", prompt],
-  goOn: (prompt) => ["kimi", "-c", "-p", prompt],
+  resume: (prompt) => ["kimi", "-c", "-p", prompt],
   read: (path) => ({ tool: "Read", input: { path } }),
   edit: (path) => ({
     tool: "Edit",
@@ -41,5 +41,5 @@ max_context_size = 100000
     input: { command, description: "write" },
   }),
   readsAfterTool: false,
-  tellsItsEnd: false,
+  endsByHook: false,
 });

@@ -1,40 +1,39 @@
 /**
- * A network of its own for a program: nothing but loopback.
+ * A network for a program that has loopback only.
  *
- * Where this user may make a network namespace, the program gets one, and
- * nothing in it can reach further than this machine. The model server stays
- * outside and listens on a socket file, as files are the same on both sides; a
- * gate inside (gate.ts) hands every connection on to it. Where namespaces are
- * not to be had, the server listens on a port, and a proxy that is not there
- * keeps those programs in that heed one. `MBUS_TEST_AGENTS_NAMESPACE=no` runs
- * them in that way.
+ * With permission for network namespaces, the program gets one and cannot reach
+ * other machines. The model server stays outside and listens on a socket file. A
+ * gate inside (gate.ts) forwards every connection to it.
+ *
+ * Without namespaces, the server listens on a port, and the variables of a missing
+ * proxy block other connections. `MBUS_TEST_AGENTS_NAMESPACE=no` selects this.
  *
  * @module
  */
 
 import { ModelServer, type Script } from "./model_server.ts";
 
-/** The port of the gate; a namespace has all ports for itself. */
+/** The port of the gate. All ports of a new namespace are free. */
 const GATE_PORT = 8080;
 const GATE = new URL("./gate.ts", import.meta.url).pathname;
 const NOWHERE = "http://127.0.0.1:9";
 
-/** A model server and the way to it. */
+/** A model server, and the start of programs that use it. */
 export interface Loopback {
   /** The server. */
   readonly server: ModelServer;
-  /** Its address for the program, without a path. */
+  /** The server's URL for the program, without a path. */
   readonly url: string;
-  /** What to put before the program's command. */
+  /** The prefix of the program's command. */
   readonly prefix: readonly string[];
-  /** What to add to the program's environment. */
+  /** Additional environment variables of the program. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Starts a model server that only loopback leads to.
+ * Starts a model server on loopback.
  *
- * @param folder Where to put the socket file.
+ * @param folder The folder of the socket file.
  */
 export function startLoopback(
   script: Script,

@@ -1,20 +1,16 @@
 /**
- * A model that follows a script, for real coding agents to talk to.
+ * A scripted model for real coding agents.
  *
  * ```text
  *  request ─▶ which format? ─▶ how many turns so far? ─▶ the script's next turn
  *                  └─ none of a model's: `{}`    └─ its tool not offered: "ok"
  * ```
  *
- * What it keeps true:
- *
- * - It keeps no state between requests (see wire.ts), so an agent's repeats and
- *   side calls (for a title, a summary) cannot shift the script.
- * - Before a turn is answered its `before` is run, once however often the agent
- *   asks: that is the time when a test acts and looks around, as the agent does
- *   nothing meanwhile.
- * - A `before` that fails ends the agent's work with a plain word, and the test
- *   finds the failure in `failures`.
+ * - The server keeps no state between requests (wire.ts), so repeated requests and
+ *   side calls, such as for a title, do not shift the script.
+ * - Before the response of a turn, its `before` runs once, even if the agent
+ *   repeats the request. The agent waits, so a test can act and look.
+ * - A `before` that throws ends the agent's work, and adds to `failures`.
  *
  * @module
  */
@@ -33,11 +29,11 @@ const WIRES: readonly Wire[] = [
 ];
 const SIDE_CALL: Turn = { say: "ok" };
 
-/** What an agent told its model. */
+/** A request of an agent to its model. */
 export interface ModelRequest {
-  /** How many turns the model had had by then. */
+  /** The number of the model's turns before it. */
   readonly step: number;
-  /** The names of the tools that it offered. */
+  /** The names of the offered tools. */
   readonly tools: readonly string[];
   /** Every text in the request, one a line. */
   readonly text: string;
@@ -45,39 +41,39 @@ export interface ModelRequest {
 
 /** One turn of a script. */
 export interface ScriptedTurn {
-  /** What the model does. */
+  /** The model's turn. */
   readonly turn: Turn;
-  /** What happens before it does so; the agent waits. */
+  /** Runs before the turn, while the agent waits. */
   readonly before?: (request: ModelRequest) => Promise<void>;
 }
 
 /**
- * What a model does: a script, a choice at each step, or an answer to each request,
- * for several conversations at once.
+ * The turns of a model: a list, a choice at each step, or a response to each
+ * request for several conversations.
  */
 export type Script =
   | readonly ScriptedTurn[]
   | ((request: ModelRequest) => Promise<Turn>)
   | { readonly answerTo: (body: JsonRecord) => Turn };
 
-/** Where a server listens. */
+/** The address of a server. */
 export type ModelAddress =
   | { readonly path: string }
   | { readonly hostname: string; readonly port: number };
 
-/** A model that follows a script. */
+/** The server of a scripted model. */
 export class ModelServer implements AsyncDisposable {
-  /** What was asked, without the side calls. */
+  /** The requests, without side calls. */
   readonly requests: ModelRequest[] = [];
-  /** The paths of all requests, for looking into what an agent does. */
+  /** The methods and paths of all requests. */
   readonly paths: string[] = [];
-  /** What went wrong before a turn. */
+  /** The errors of `before`. */
   readonly failures: unknown[] = [];
   readonly #script: Script;
   readonly #begun = new Map<number, Promise<Turn>>();
   readonly #server: Deno.HttpServer<Deno.Addr>;
 
-  /** Starts one; a port of 0 is any that is free. */
+  /** Starts a server. Port 0 selects a free port. */
   constructor(script: Script, address: ModelAddress) {
     this.#script = script;
     const handler = (request: Request) => this.#answer(request);
@@ -86,14 +82,14 @@ export class ModelServer implements AsyncDisposable {
       : Deno.serve({ ...address, onListen: () => {} }, handler);
   }
 
-  /** The port, if it listens on one. */
+  /** The port; undefined for a socket file. */
   get port(): number | undefined {
     const { addr } = this.#server;
     return "port" in addr ? addr.port : undefined;
   }
 
-  /** What the model was told when an agent first came to a step. */
-  toldAt(step: number): string {
+  /** Returns the text of the first request of a step. */
+  textAt(step: number): string {
     return this.requests.find((request) => request.step === step)?.text ?? "";
   }
 

@@ -1,8 +1,8 @@
 /**
- * opencode meets another session.
+ * opencode works beside another session.
  *
- * Where plugins are, it first installs the package that they may import, and
- * without a network tries for a minute: so that is there already.
+ * opencode installs the package that plugins may import, and without a network
+ * retries for a minute. So the test installs the package in advance.
  *
  * @module
  */
@@ -42,7 +42,7 @@ await testRealAgent({
     OPENCODE_DISABLE_MODELS_FETCH: "1",
   }),
   start: (prompt) => ["opencode", "run", prompt],
-  goOn: (prompt) => ["opencode", "run", "-c", prompt],
+  resume: (prompt) => ["opencode", "run", "-c", prompt],
   read: (path) => ({ tool: "read", input: { filePath: path } }),
   edit: (path) => ({
     tool: "edit",
@@ -56,5 +56,5 @@ await testRealAgent({
     tool: "bash",
     input: { command, description: "write" },
   }),
-  tellsItsEnd: false,
+  endsByHook: false,
 });

@@ -1,20 +1,18 @@
 /**
- * The real programs of the coding agents, from npm, pinned.
+ * The real programs of coding agents, from npm, with pinned versions.
  *
- * They are big (2 GB in all), so they are fetched only where
- * `MBUS_TEST_AGENTS` asks for them: `all`, `ci` (those that every change is
- * tested with) or names, as in `claude,codex`. Each lies in a folder of its own
- * below `$MBUS_TEST_AGENTS_DIR`, by default `mbus-test-agents` in the person's
- * cache folder, and is kept for the next time.
+ * They take 2 GB, so `MBUS_TEST_AGENTS` selects them: `all`, `ci` (for every
+ * change) or names, such as `claude,codex`. They stay in folders below
+ * `$MBUS_TEST_AGENTS_DIR` (default: `mbus-test-agents` in the user's cache folder).
  *
- * An installation is made under another name and moved into place whole, so a
- * folder of the right name is complete, whoever else installs meanwhile. What
- * cannot be installed is a reason to leave a test out, not a failure of it.
+ * npm installs into a temporary folder that is then renamed, so a folder with the
+ * final name is complete even during other installations. A test whose program
+ * cannot be installed is ignored, with the reason.
  *
  * @module
  */
 
-/** The agents whose programs can be run without an account. */
+/** An agent whose program runs without an account. */
 export type ProgramName =
   | "claude"
   | "codex"
@@ -25,23 +23,23 @@ export type ProgramName =
   | "opencode"
   | "droid";
 
-/** A program that is there. */
+/** An installed program. */
 export interface Program {
-  /** Where its command is. */
+  /** The folder of its command. */
   readonly commands: string;
-  /** Where the `node` is that it runs on. */
+  /** The folder of its `node`. */
   readonly nodeCommands: string;
 }
 
-/** A program that is not. */
+/** A program that is not installed. */
 export interface MissingProgram {
-  /** Why, to follow "ignored: ". */
+  /** The reason, for the name of an ignored test. */
   readonly missing: string;
 }
 
 /** One version of one npm package. */
 export interface PinnedPackage {
-  /** The package's name. */
+  /** The name of the package. */
   readonly name: string;
   /** The version. */
   readonly version: string;
@@ -58,13 +56,13 @@ const PACKAGES: Readonly<Record<ProgramName, PinnedPackage>> = {
   droid: { name: "droid", version: "0.215.0" },
 };
 
-// Several need Node 22.19 or later.
+// Several agents need Node 22.19 or newer.
 const NODE: PinnedPackage = { name: "node", version: "22.23.3" };
 
 const CI_PROGRAMS: readonly string[] = ["claude", "codex", "gemini"];
 const INSTALL_MS_MAX = 240_000;
 
-/** The program of an agent, installed where it is asked for. */
+/** Returns an agent's program, and installs it if it is selected. */
 export async function findProgram(
   name: ProgramName,
 ): Promise<Program | MissingProgram> {
@@ -85,9 +83,9 @@ export async function findProgram(
 }
 
 /**
- * The `node_modules` of a package, installed if it is not yet.
+ * Returns the `node_modules` of a package, and installs it if it is missing.
  *
- * @param node The folder of the `node` to install with, if not the system's.
+ * @param node The folder of the `node` to install with (default: the system's).
  */
 export async function installed(
   wanted: PinnedPackage,
@@ -104,7 +102,7 @@ export async function installed(
       await Deno.rename(work, folder);
     } catch (error) {
       await Deno.remove(work, { recursive: true });
-      // Somebody else was faster: theirs is as good.
+      // Another process has installed it in the meantime.
       if (!(await exists(folder))) throw error;
     }
   }

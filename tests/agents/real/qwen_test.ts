@@ -1,5 +1,5 @@
 /**
- * Qwen Code meets another session.
+ * Qwen Code works beside another session.
  *
  * @module
  */
@@ -19,7 +19,7 @@ await testRealAgent({
     OPENAI_MODEL: "scripted",
   }),
   start: (prompt) => ["qwen", "--yolo", "-p", prompt],
-  goOn: (prompt) => ["qwen", "--yolo", "--continue", "-p", prompt],
+  resume: (prompt) => ["qwen", "--yolo", "--continue", "-p", prompt],
   read: (path) => ({ tool: "read_file", input: { file_path: path } }),
   edit: (path) => ({
     tool: "edit",
@@ -33,5 +33,5 @@ await testRealAgent({
     tool: "run_shell_command",
     input: { command, description: "write", is_background: false },
   }),
-  tellsItsEnd: false,
+  endsByHook: false,
 });

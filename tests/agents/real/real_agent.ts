@@ -1,5 +1,5 @@
 /**
- * The test that each real agent is put to.
+ * The test of each real agent.
  *
  * @module
  */
@@ -8,123 +8,123 @@ import assert from "node:assert/strict";
 import {
   type AgentStory,
   BEFORE,
-  type Encounter,
   HOLDER,
-  LETTER,
-  meet,
-  SECOND_LETTER,
+  MESSAGE,
+  recordStory,
+  SECOND_MESSAGE,
+  type StoryResult,
   WHY,
-} from "./encounter.ts";
+} from "./agent_story.ts";
 import { findProgram } from "./program.ts";
 
-/** Declares the test; it is left out, with the reason, without the program. */
+/** Registers the test, which is ignored without the agent's program. */
 export async function testRealAgent(story: AgentStory): Promise<void> {
-  const name = `the real ${story.name}: denied, told and registered`;
+  const name = `the real ${story.name} is registered, denied and told`;
   const program = await findProgram(story.name);
   if ("missing" in program) {
     Deno.test.ignore(`${name} (${program.missing})`, () => {});
     return;
   }
   Deno.test(name, async (t) => {
-    const seen = await meet(story, program);
+    const seen = await recordStory(story, program);
     for (const [what, check] of CHECKS) {
       await t.step(what, () => check(seen, story));
     }
   });
 }
 
-type Check = (seen: Encounter, story: AgentStory) => void;
+type Check = (seen: StoryResult, story: AgentStory) => void;
 
 const CHECKS: readonly (readonly [string, Check])[] = [
-  ["an edit of a held file is denied, and its model reads why", isDenied],
-  ["its retry passes once the file is free", passesWhenFree],
+  ["an edit of a held file is denied with its reason", isDenied],
+  ["a retry passes after the release", passesWhenFree],
   ["a shell command that writes a held file is denied", isDeniedInShell],
-  ["making a held file is denied", isDeniedToMake],
-  ["its model is shown a letter after a tool", readsAfterTool],
-  ["its model is shown a letter with a prompt", readsWithPrompt],
-  ["its session is on the bus with its process", isRegistered],
-  ["its session is the same when it goes on", goesOn],
-  ["without mbus it works on as if there were no hooks", worksWithout],
-  ["it ends well, and no hook had trouble", endsWell],
+  ["the creation of a held file is denied", isDeniedToMake],
+  ["a hook gives the model a message after a tool", readsAfterTool],
+  ["a hook gives the model a message with a prompt", readsWithPrompt],
+  ["the session is registered with its process", isRegistered],
+  ["a resumed session keeps its id", keepsId],
+  ["the agent works without mbus", worksWithout],
+  ["the agent exits with 0, and hooks log no error", endsWell],
 ];
 
-function isDenied({ loopback: { server }, edited }: Encounter): void {
+function isDenied({ loopback: { server }, edited }: StoryResult): void {
   assert.equal(edited[0], BEFORE);
-  assert.doesNotMatch(server.toldAt(1), new RegExp(HOLDER));
+  assert.doesNotMatch(server.textAt(1), new RegExp(HOLDER));
   assert.match(
-    server.toldAt(2),
+    server.textAt(2),
     /\[message-bus\] ada-at-work \(person\) holds/,
   );
-  assert.match(server.toldAt(2), new RegExp(WHY));
+  assert.match(server.textAt(2), new RegExp(WHY));
 }
 
-function passesWhenFree({ edited }: Encounter): void {
+function passesWhenFree({ edited }: StoryResult): void {
   assert.equal(edited[1], BEFORE.replace("one", "two"));
 }
 
-function isDeniedInShell({ loopback: { server }, written }: Encounter): void {
+function isDeniedInShell({ loopback: { server }, written }: StoryResult): void {
   assert.equal(written, BEFORE);
-  assert.match(server.toldAt(4), /holds exclusively \S*\/b\.md/);
+  assert.match(server.textAt(4), /holds exclusively \S*\/b\.md/);
 }
 
-function isDeniedToMake({ loopback: { server }, made }: Encounter): void {
-  assert.equal(made, "");
-  assert.match(server.toldAt(5), /holds exclusively \S*\/c\.md/);
+function isDeniedToMake({ loopback: { server }, created }: StoryResult): void {
+  assert.equal(created, "");
+  assert.match(server.textAt(5), /holds exclusively \S*\/c\.md/);
 }
 
 function readsAfterTool(
-  { loopback: { server }, letter }: Encounter,
+  { loopback: { server }, firstDelivery }: StoryResult,
   { readsAfterTool = true }: AgentStory,
 ): void {
-  const told = readsAfterTool ? [LETTER] : [];
-  assert.equal(letter?.state, readsAfterTool ? "injected" : "queued");
-  assert.deepEqual(lettersIn(server.toldAt(3)), told);
-  // The history has it still, and has it once.
-  assert.deepEqual(lettersIn(server.toldAt(5)), told);
+  const expected = readsAfterTool ? [MESSAGE] : [];
+  assert.equal(firstDelivery?.state, readsAfterTool ? "injected" : "queued");
+  assert.deepEqual(messagesIn(server.textAt(3)), expected);
+  // The history still has the message, once.
+  assert.deepEqual(messagesIn(server.textAt(5)), expected);
 }
 
 function readsWithPrompt(
-  { loopback: { server }, secondLetter }: Encounter,
+  { loopback: { server }, secondDelivery }: StoryResult,
   { readsAfterTool = true }: AgentStory,
 ): void {
-  assert.equal(secondLetter?.state, "injected");
-  // An agent may put it anywhere: in the history, too, before the rest.
-  const frames = server.toldAt(6).split(FRAME).map(lettersIn);
+  assert.equal(secondDelivery?.state, "injected");
+  // Agents differ in the message's place in the history.
+  const frames = server.textAt(6).split(FRAME).map(messagesIn);
   assert.deepEqual(
-    frames.filter((letters) => letters.includes(SECOND_LETTER)),
-    [readsAfterTool ? [SECOND_LETTER] : [LETTER, SECOND_LETTER]],
+    frames.filter((messages) => messages.includes(SECOND_MESSAGE)),
+    [readsAfterTool ? [SECOND_MESSAGE] : [MESSAGE, SECOND_MESSAGE]],
   );
 }
 
 function isRegistered(
-  { session, isOwnProcess, sessionLater }: Encounter,
+  { session, isOwnProcess, sessionLater }: StoryResult,
   { name }: AgentStory,
 ): void {
   assert.equal(session.vendor, name);
   assert.equal(session.status, "active");
   assert.equal(session.branch, "main");
-  assert.ok(isOwnProcess, `process ${session.pid} is not of the run`);
+  assert.ok(isOwnProcess, `process ${session.pid} is outside the run`);
   assert.equal(sessionLater.pid, session.pid);
   assert.equal(sessionLater.processStart, session.processStart);
 }
 
-function goesOn({ session, resumed }: Encounter): void {
+function keepsId({ session, resumed }: StoryResult): void {
   assert.equal(resumed.id, session.id);
   assert.notEqual(resumed.processStart, session.processStart);
 }
 
-function worksWithout({ unguarded }: Encounter): void {
+function worksWithout({ unguarded }: StoryResult): void {
   assert.deepEqual(unguarded, ["two\n", "two\n"]);
 }
 
-function endsWell({ ends, troubles }: Encounter): void {
-  assert.equal(troubles, "");
+function endsWell({ ends, hookErrors }: StoryResult): void {
+  assert.equal(hookErrors, "");
   for (const { code, output } of ends) assert.equal(code, 0, output);
 }
 
-/** The letters in a text, each a quotation from Ada. */
-function lettersIn(told: string): string[] {
-  return [...told.matchAll(QUOTATION)].map(([, letter]) => letter);
+/** Returns Ada's messages in a text, which are quotations. */
+function messagesIn(text: string): string[] {
+  return [...text.matchAll(QUOTATION)].map(([, message]) => message);
 }
 
 const FRAME = "[message-bus] From other sessions on this machine. ";

@@ -1,8 +1,8 @@
 /**
- * OpenAI Responses, as Codex speaks it.
+ * OpenAI Responses, the format of Codex.
  *
- * A turn of the model is one item of the history: a message or a call. Tools
- * with one plain text, such as `apply_patch`, are called "custom".
+ * A turn of the model is one item of the history: a message or a call. A tool with
+ * one plain text, such as `apply_patch`, is a custom tool.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 
 const CALLS: readonly unknown[] = ["function_call", "custom_tool_call"];
 
-/** OpenAI Responses. */
+/** The wire format of OpenAI Responses. */
 export const responsesWire: Wire = {
   path: /^\/v1\/responses$/,
   turnsBefore(body: JsonRecord): number {

@@ -1,17 +1,17 @@
 /**
- * One run of a real agent, with a model that says what a test wants.
+ * One run of a real agent with a scripted model.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
 import { AgentRun } from "./agent_run.ts";
-import type { AgentStory } from "./encounter.ts";
+import type { AgentStory } from "./agent_story.ts";
 import type { startLoopback } from "./loopback.ts";
 import type { Program } from "./program.ts";
 import type { Workplace } from "./workplace.ts";
 
-/** Runs an agent to its end, which must be a good one; returns its output. */
+/** Runs an agent, asserts that it exits with 0, and returns its output. */
 export async function runStory(
   place: Workplace,
   story: AgentStory,

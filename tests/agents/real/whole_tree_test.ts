@@ -1,15 +1,15 @@
 /**
- * Real agents switch the branch under another session.
+ * Real agents switch the branch of a worktree with another session.
  *
  * Ada works on a file of the worktree.
  *
- * | step | the model | what has happened before it |
+ * | step | the model | before the step |
  * | --- | --- | --- |
  * | 0 | switches the branch | Ada is working on a file |
- * | 1 | retries | the switch was denied, and its model told why |
- * | 2 | switches back | the retry has passed; Ada holds another file exclusively |
- * | 3 | retries | the switch was refused |
- * | 4 | is done | it was refused again |
+ * | 1 | retries | the switch was denied with its reason |
+ * | 2 | switches back | the retry passed; Ada holds another file exclusively |
+ * | 3 | retries | the switch was denied |
+ * | 4 | ends | the retry was denied |
  *
  * @module
  */
@@ -18,7 +18,7 @@ import assert from "node:assert/strict";
 import { run } from "../../fixture.ts";
 import { STORY as CLAUDE } from "./claude_story.ts";
 import { STORY as CODEX } from "./codex_story.ts";
-import type { AgentStory } from "./encounter.ts";
+import type { AgentStory } from "./agent_story.ts";
 import { STORY as GEMINI } from "./gemini_story.ts";
 import { startLoopback } from "./loopback.ts";
 import { findProgram, type Program } from "./program.ts";
@@ -30,7 +30,8 @@ const HOLDER = "ada-at-work";
 for (const story of [CLAUDE, CODEX, GEMINI]) {
   const program = await findProgram(story.name);
   const isMissing = "missing" in program;
-  const name = `the real ${story.name}: a branch switch under another session`;
+  const name =
+    `the real ${story.name} is denied a branch switch under another session`;
   Deno.test({
     name: isMissing ? `${name} (${program.missing})` : name,
     ignore: isMissing,
@@ -57,21 +58,21 @@ async function switchBranches(
   await ada.locks.acquire(`${project}/a.md`);
   const branches: string[] = [];
   let shown: string | undefined;
-  const look = async () => void branches.push(await branch());
+  const record = async () => void branches.push(await branch());
   const loopback = startLoopback([
     { turn: story.shell("git switch next") },
-    { turn: story.shell("git switch next"), before: look },
+    { turn: story.shell("git switch next"), before: record },
     {
       turn: story.shell("git switch main"),
       before: async () => {
-        await look();
+        await record();
         const sessions = await ada.sessions.list();
         shown = sessions.find(({ id }) => id !== HOLDER)?.branch;
         await ada.locks.acquire(`${project}/b.md`, { type: "exclusive" });
       },
     },
-    { turn: story.shell("git switch main"), before: look },
-    { turn: { say: "I am done." }, before: look },
+    { turn: story.shell("git switch main"), before: record },
+    { turn: { say: "I am done." }, before: record },
   ], place.root);
   await using server = loopback.server;
   const output = await runStory(
@@ -84,14 +85,14 @@ async function switchBranches(
   assert.deepEqual(branches, ["main", "next", "next", "next"], output);
   assert.equal(shown, "next");
   assert.match(
-    server.toldAt(1),
+    server.textAt(1),
     /`git switch next` changes the whole worktree \S+ \(branch main\), where ada-at-work \(person\) is working on a\.md/,
   );
   for (const step of [3, 4]) {
     assert.match(
-      server.toldAt(step),
+      server.textAt(step),
       /`git switch main` changes .*ada-at-work \(person\) holds exclusively/,
     );
   }
-  assert.equal(await place.hookTroubles(), "");
+  assert.equal(await place.hookErrors(), "");
 }

@@ -1,68 +1,66 @@
 /**
- * How a coding agent talks to its model: what all wire formats have in common.
+ * The common part of the wire formats between coding agents and models.
  *
- * Each format has a file of its own. It reads out of a request how far the
- * conversation has come and which tools the agent offers, and writes what the
- * model says, as a stream of server-sent events.
+ * Each format has one file. It reads the number of turns and the offered tools
+ * from a request, and writes the model's turn as a stream of server-sent events.
  *
- * How far it has come is the number of turns that the model has had already, as
- * the agent sends the whole history each time. So a request that is repeated
- * gets the same turn again, and nothing is kept from one to the next.
+ * An agent sends the whole history in each request. So a repeated request gets the
+ * same turn, and the server keeps no state.
  *
  * @module
  */
 
-/** The model calls a tool with named arguments. */
+/** A call of a tool with named arguments. */
 export interface ToolTurn {
-  /** The tool's name, as the agent offers it. */
+  /** The name of the tool. */
   readonly tool: string;
-  /** Its arguments. */
+  /** The arguments. */
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** The model calls a tool whose one argument is plain text. */
+/** A call of a tool with one plain text. */
 export interface TextToolTurn {
-  /** The tool's name, as the agent offers it. */
+  /** The name of the tool. */
   readonly tool: string;
-  /** Its argument. */
+  /** The argument. */
   readonly text: string;
 }
 
-/** The model says something, which ends the agent's turn. */
+/** A text of the model, which ends the agent's turn. */
 export interface SayTurn {
-  /** What it says. */
+  /** The text. */
   readonly say: string;
 }
 
-/** What the model does in one turn. */
+/** One turn of the model. */
 export type Turn = ToolTurn | TextToolTurn | SayTurn;
 
-/** A JSON object of which nothing is known. */
+/** A JSON object with unknown fields. */
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
 /** One wire format. */
 export interface Wire {
-  /** The paths that are spoken to in this format. */
+  /** The paths of requests in this format. */
   readonly path: RegExp;
-  /** How many turns the model has had already. */
+  /** Returns the number of the model's turns in the history. */
   turnsBefore(body: JsonRecord): number;
-  /** The names of the tools that the agent offers. */
+  /** Returns the names of the offered tools. */
   toolNames(body: JsonRecord): string[];
-  /** What the model does, as the body of a `text/event-stream`. */
+  /** Returns a turn as the body of a `text/event-stream`. */
   stream(turn: Turn, callId: string): string;
 }
 
-/** The objects among the items of an array; none if it is no array. */
+/** Returns the objects in an array; none for another value. */
 export function recordsIn(value: unknown): JsonRecord[] {
   return Array.isArray(value) ? value.filter(isRecord) : [];
 }
 
-/** Whether a value is an object with named fields. */
+/** Returns whether a value is an object with named fields. */
 export function isRecord(value: unknown): value is JsonRecord {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The fields of this name that are texts. */
+/** Returns the texts in the fields of a name. */
 export function textsNamed(
   name: string,
   from: readonly JsonRecord[],
@@ -72,14 +70,14 @@ export function textsNamed(
   );
 }
 
-/** Server-sent events of the given data; each is named by its `type`. */
+/** Returns server-sent events, each named by its `type`. */
 export function typedEvents(events: readonly JsonRecord[]): string {
   return events.map((data) =>
     `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
   ).join("");
 }
 
-/** Server-sent events of the given data, without names. */
+/** Returns server-sent events without names. */
 export function plainEvents(events: readonly JsonRecord[]): string {
   return events.map((data) => `data: ${JSON.stringify(data)}\n\n`).join("");
 }

@@ -1,10 +1,10 @@
 /**
- * Where a real agent works in a test: a home and a project of its own, with
- * our hooks in its configuration and `mbus` on its PATH.
+ * The folders of a real agent in a test: a home and a project, with hooks in its
+ * configuration and `mbus` on its PATH.
  *
  * ```text
  * ‹root›/
- *   home/       HOME: the agent's configuration, and the bus's folder
+ *   home/       HOME: the agent's configuration, and the bus folder
  *   project/    a git repository with the two files of the story
  *   bin/mbus    starts the command of this repository
  *   tmp/        TMPDIR
@@ -18,12 +18,12 @@ import { type MessageBus, openBus } from "../../../mod.ts";
 import { run } from "../../fixture.ts";
 import type { ProgramName } from "./program.ts";
 
-/** The program that the agents' hooks run, below the repository's root. */
+/** The program of the hooks, below the repository's root. */
 const COMMAND = "cli.ts";
 
-/** A place for one agent to work in. */
+/** The temporary folders of one agent. */
 export class Workplace implements AsyncDisposable {
-  /** The folder of it all. */
+  /** The folder that contains the others. */
   readonly root: string;
   /** The agent's home folder. */
   readonly home: string;
@@ -37,7 +37,7 @@ export class Workplace implements AsyncDisposable {
     this.project = `${root}/project`;
   }
 
-  /** Makes one. */
+  /** Creates the folders, the repository and the launcher. */
   static async make(): Promise<Workplace> {
     const made = await Deno.makeTempDir({ prefix: "mbus-agent-" });
     const place = new Workplace(await Deno.realPath(made));
@@ -49,7 +49,7 @@ export class Workplace implements AsyncDisposable {
     return place;
   }
 
-  /** The environment that every agent gets, with `commands` on its PATH. */
+  /** Returns the environment of every agent, with `commands` on its PATH. */
   env(commands: readonly string[]): Record<string, string> {
     const path = [`${this.root}/bin`, ...commands, "/usr/bin", "/bin"];
     return {
@@ -82,9 +82,8 @@ export class Workplace implements AsyncDisposable {
   }
 
   /**
-   * Puts our hooks into the agent's configuration, as installing does, and
-   * calls one once: an agent waits 2 s for it, and on a fresh machine the first
-   * call is compiled.
+   * Installs the hooks into the agent's configuration, and calls one. The first
+   * call compiles the program, which could exceed an agent's timeout of 2 s.
    */
   async installHooks(name: ProgramName): Promise<void> {
     const files = AGENT_CONFIGS[name].files("user", {
@@ -106,16 +105,18 @@ export class Workplace implements AsyncDisposable {
     }).spawn();
     await new Response("{}").body?.pipeTo(hook.stdin);
     const { code } = await hook.status;
-    if (code !== 0) throw new Error(`The hook of ${name} does not run.`);
+    if (code !== 0) {
+      throw new Error(`Cannot run the hook of ${name}: exit ${code}.`);
+    }
   }
 
-  /** Takes `mbus` away. */
+  /** Removes `mbus`. */
   async removeCommand(): Promise<void> {
     await Deno.remove(`${this.root}/bin/mbus`);
   }
 
-  /** What the hooks have noted as gone wrong. */
-  async hookTroubles(): Promise<string> {
+  /** Returns the hooks' log; empty without errors. */
+  async hookErrors(): Promise<string> {
     return await readIfThere(this.#hookLog) ?? "";
   }
 
@@ -148,7 +149,7 @@ exec '${Deno.execPath()}' run --allow-all --quiet '${root}${COMMAND}' "$@"
   }
 }
 
-/** The text of a file; `undefined` if there is none. */
+/** Returns the text of a file; `undefined` if it is missing. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);

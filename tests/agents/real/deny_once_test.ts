@@ -1,11 +1,11 @@
 /**
- * Three real agents edit three files at once, ten times each: each is denied at
- * most once for a fact that it is told.
+ * Three real agents edit three files at the same time, ten times each. A hook
+ * denies an edit at most once for each fact.
  *
  * In each round every agent edits one line of one file, and waits for the others.
- * Where an edit was not made, its model reads the file and retries, as it is
- * told to. Models that edit what they read long ago are told of each change in
- * between; those that read the file first are told who else is editing it.
+ * After a denial its model reads the file and retries, as the denial says. A model
+ * that read the file long ago is told of the changes since. A model that reads the
+ * file first is told of the other editors.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { DatabaseSync } from "node:sqlite";
 import { AgentRun } from "./agent_run.ts";
 import { STORY as CLAUDE } from "./claude_story.ts";
 import { STORY as CODEX } from "./codex_story.ts";
-import type { AgentStory } from "./encounter.ts";
+import type { AgentStory } from "./agent_story.ts";
 import { STORY as GEMINI } from "./gemini_story.ts";
 import { type Loopback, startLoopback } from "./loopback.ts";
 import { findProgram, type Program } from "./program.ts";
@@ -27,11 +27,11 @@ const STORIES: readonly AgentStory[] = [CLAUDE, CODEX, GEMINI];
 const ROUNDS = 10;
 const TRIES_MAX = 4;
 const RUN_MS_MAX = 300_000;
-/** How a model is told to go on after a denial. */
+/** The instruction in a denial. */
 const DENIED = /Read the file again; if your edit is still right/g;
 
-/** Lets all go on when the last one has come, or when they wait for long. */
-class Meeting {
+/** A barrier for all agents, which opens after 30 s at the latest. */
+class Barrier {
   readonly #of: number;
   #come = 0;
   #next: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -54,19 +54,19 @@ class Meeting {
   }
 }
 
-/** The line of an agent in a round, before or after its edit. */
+/** Returns the line of an agent in a round, before or after its edit. */
 function lineOf(name: string, round: number, text: "one" | "two"): string {
   return `${name} ${round}: ${text}`;
 }
 
-/** A model that makes its ten edits. */
+/** A model that makes ten edits. */
 class Editor {
   denials = 0;
   edits = 0;
   readonly #story: AgentStory;
   readonly #files: readonly string[];
   readonly #at: number;
-  readonly #meeting: Meeting;
+  readonly #barrier: Barrier;
   readonly #readsFirst: boolean;
   #reads = 0;
   #tries = 0;
@@ -78,13 +78,13 @@ class Editor {
     story: AgentStory,
     files: readonly string[],
     at: number,
-    meeting: Meeting,
+    barrier: Barrier,
     readsFirst: boolean,
   ) {
     this.#story = story;
     this.#files = files;
     this.#at = at;
-    this.#meeting = meeting;
+    this.#barrier = barrier;
     this.#readsFirst = readsFirst;
   }
 
@@ -101,7 +101,7 @@ class Editor {
       const made = lineOf(name, this.edits, "two");
       if (!Deno.readTextFileSync(this.#path()).includes(made)) {
         if (this.#tries > TRIES_MAX) {
-          throw new Error(`It never passes:\n${text}`);
+          throw new Error(`Cannot edit: every try is denied.\n${text}`);
         }
         return this.#story.read(this.#path());
       }
@@ -110,7 +110,7 @@ class Editor {
     }
     if (this.edits === ROUNDS) return { say: "I am done." };
     if (this.#tries === 0 && !this.#isReading) {
-      await this.#meeting.come();
+      await this.#barrier.come();
       if (this.#readsFirst) {
         this.#isReading = true;
         return this.#story.read(this.#path());
@@ -141,9 +141,8 @@ for (const story of STORIES) {
 
 for (const readsFirst of [false, true]) {
   Deno.test({
-    name: "three real agents edit three files, " +
-      (readsFirst ? "read just before" : "read in the beginning") +
-      ": at most one denial a told fact" +
+    name: "three real agents get at most one denial per fact for files " +
+      (readsFirst ? "read before each edit" : "read at the start") +
       (missing.length === 0 ? "" : ` (${missing[0]})`),
     ignore: missing.length > 0,
     async fn() {
@@ -152,12 +151,12 @@ for (const readsFirst of [false, true]) {
       const files = ["a.md", "b.md", "c.md"]
         .map((name) => `${place.project}/${name}`);
       for (const path of files) Deno.writeTextFileSync(path, content());
-      const meeting = new Meeting(STORIES.length);
+      const barrier = new Barrier(STORIES.length);
       await using stack = new AsyncDisposableStack();
       const runs = STORIES.map(async (story, at) => {
         const folder = `${place.root}/${story.name}`;
         Deno.mkdirSync(folder);
-        const editor = new Editor(story, files, at, meeting, readsFirst);
+        const editor = new Editor(story, files, at, barrier, readsFirst);
         const loopback = startLoopback(
           (request) => editor.choose(request),
           folder,
@@ -176,7 +175,7 @@ for (const readsFirst of [false, true]) {
         assert.deepEqual(server.failures, [], end.output);
         assert.equal(end.code, 0, end.output);
       }
-      assert.equal(await place.hookTroubles(), "");
+      assert.equal(await place.hookErrors(), "");
       const { location } = await bus.stats();
       const told = factsTold(location);
       const edits = ended.reduce((sum, { editor }) => sum + editor.edits, 0);
@@ -190,13 +189,13 @@ for (const readsFirst of [false, true]) {
             .join(", "),
       );
       assert.equal(edits, STORIES.length * ROUNDS);
-      assert.ok(denials > 0, "they never met");
+      assert.ok(denials > 0, "no edit was denied");
       assert.ok(denials <= told, `${denials} denials for ${told} facts`);
     },
   });
 }
 
-/** Each file has a line for each agent and round. */
+/** Returns the text of a file: a line for each agent and round. */
 function content(): string {
   return STORIES.flatMap(({ name }) =>
     Array.from({ length: ROUNDS }, (_, round) => lineOf(name, round, "one"))
@@ -221,7 +220,7 @@ function started(
   });
 }
 
-/** How many facts the sessions were told by denials. */
+/** Counts the facts that denials told to sessions. */
 function factsTold(database: string): number {
   const db = new DatabaseSync(database, { readOnly: true });
   try {

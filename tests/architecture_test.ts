@@ -1,4 +1,4 @@
-/** The page on the architecture says what the code does. */
+/** The architecture page agrees with the code. */
 
 import assert from "node:assert/strict";
 import { importsBelow } from "./imports.ts";
@@ -18,13 +18,13 @@ function folderOf(path: string): string {
   return shown(path).split("/")[1];
 }
 
-Deno.test("the page on the architecture lists each folder of lib once", () => {
+Deno.test("docs/architecture.md lists each folder of lib once", () => {
   const folders = [...Deno.readDirSync(new URL("lib/", ROOT))]
     .map(({ name }) => name);
   assert.deepEqual([...LAYERS.keys()].sort(), folders.sort());
 });
 
-Deno.test("folders import only layers at or below their own, but for named files", () => {
+Deno.test("files import only layers at or below their own, except the listed files", () => {
   const [, named] = PAGE.match(/Imports that go up: ([^]*?)\n\n/)!;
   const up = new Set<string>();
   for (const [path, imports] of importsBelow(new URL("lib/", ROOT))) {
@@ -39,7 +39,7 @@ Deno.test("folders import only layers at or below their own, but for named files
   assert.deepEqual([...up].sort(), expected.sort());
 });
 
-Deno.test("the page on the architecture names files that exist", () => {
+Deno.test("docs/architecture.md names files that exist", () => {
   const lists = PAGE.matchAll(
     /`(\w+(?:\/\w+)*\/)` ((?:`\w+\.ts`,?\s+)*`\w+\.ts`)/g,
   );

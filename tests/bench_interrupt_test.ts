@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { until } from "./waiting.ts";
 
-/** A run of a benchmark, known by a mark that all its processes carry. */
+/** Interrupts a benchmark, whose processes have a mark. Returns its exit code. */
 async function interrupted(
   task: string,
   step: RegExp,
@@ -26,14 +26,14 @@ async function interrupted(
     stderr: "piped",
   }).spawn();
   try {
-    // In the midst of it, with all that it has started.
+    // During the run, when its sessions have started.
     for await (const text of run.stderr.pipeThrough(new TextDecoderStream())) {
       if (!step.test(text)) continue;
-      await until("it has sessions", () => marked(mark).length > 2);
+      await until("the benchmark has sessions", () => marked(mark).length > 2);
       run.kill(signal);
     }
     const { code } = await run.status;
-    await until("all of it has ended", () => marked(mark).length === 0);
+    await until("all processes have ended", () => marked(mark).length === 0);
     if (signal !== "SIGKILL") {
       assert.deepEqual([...Deno.readDirSync(temporary)], []);
     }
@@ -45,7 +45,7 @@ async function interrupted(
 
 const MAIN = new URL("../bench/main.ts", import.meta.url).pathname;
 
-/** The processes that carry a mark. */
+/** Returns the processes with a mark. */
 function marked(mark: string): number[] {
   const pids: number[] = [];
   for (const { name } of Deno.readDirSync("/proc")) {
@@ -54,7 +54,7 @@ function marked(mark: string): number[] {
       const environment = Deno.readTextFileSync(`/proc/${name}/environ`);
       if (environment.includes(mark)) pids.push(Number(name));
     } catch {
-      // It has ended since it was listed, or is another user's.
+      // The process has ended, or belongs to another user.
     }
   }
   return pids;
@@ -72,7 +72,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a benchmark that is killed leaves no process behind",
+  "a killed benchmark leaves no process behind",
   options,
   async () => {
     await interrupted("gate", /round 1/, "SIGKILL");

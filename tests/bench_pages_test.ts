@@ -3,7 +3,7 @@ import { renderAll } from "../bench/pages.ts";
 
 const COMMITTED = new URL("../docs/benchmarks", import.meta.url).pathname;
 
-Deno.test("committed pages and charts are those of the committed results", async () => {
+Deno.test("committed pages and charts match the committed results", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mbus-test-" });
   try {
     for (const { name } of Deno.readDirSync(COMMITTED)) {

@@ -6,7 +6,7 @@ import { AgentsHome } from "./cli/agents_home.ts";
 
 const PAGE = Deno.readTextFileSync(new URL("../docs/json.md", import.meta.url));
 
-// A session's `keeper` is how its life is judged here, not a promise.
+// `keeper` tells how this host checks a session's life, and is undocumented.
 const UNLISTED = ["keeper"];
 
 /** Reads the items of a list, by the names before their colons. */
@@ -31,7 +31,7 @@ const LINES = new Map([
   ...itemsOf("Commands", "  "),
 ]);
 
-/** Returns the fields of a text, with whether each is always there. */
+/** Returns the fields of a text, and whether each is always present. */
 function fieldsOf(text: string): Map<string, boolean> {
   const objects = [...text.matchAll(/\*\*(\w+)\*\*/g)]
     .flatMap(([, name]) => [...fieldsOf(OBJECTS.get(name)!)]);

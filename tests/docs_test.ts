@@ -1,6 +1,6 @@
 /**
- * README and docs/ hold examples, links and commands that work. Their
- * TypeScript runs under `deno test --doc`.
+ * The examples, links and commands in README and docs/ work. Their TypeScript
+ * runs under `deno test --doc`.
  */
 
 import assert from "node:assert/strict";
@@ -23,7 +23,7 @@ const PAGES: ReadonlyMap<string, string> = new Map(
 );
 const GUIDES = [...PAGES].filter(([path]) => !/CHANGELOG|ADR-/.test(path));
 
-/** Returns the code of a page's first fence of a language that holds `text`. */
+/** Returns a page's first code block of a language that contains `text`. */
 function snippet(path: string, language: string, text: string): string {
   const fences = PAGES.get(path)!.matchAll(/^```(\w+)\n(.*?)^```$/gms);
   for (const [, name, code] of fences) {
@@ -32,12 +32,12 @@ function snippet(path: string, language: string, text: string): string {
   throw new Error(`Cannot find a ${language} snippet with "${text}".`);
 }
 
-/** Returns the words of a text, wherever its lines end. */
+/** Returns a text with single spaces in place of line breaks. */
 function words(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 
-/** Whether a program can be run here. */
+/** Returns whether a program is installed. */
 async function has(program: string): Promise<boolean> {
   try {
     const { success } = await new Deno.Command(program, {
@@ -52,15 +52,15 @@ async function has(program: string): Promise<boolean> {
   }
 }
 
-/** Runs a snippet while a session waits, and returns what that one was pushed. */
-async function pushedBy(
+/** Runs a snippet, and asserts that a bell brings its message to a reader. */
+async function assertPushed(
   program: string,
   flag: string,
   code: string,
 ): Promise<void> {
   const home = await Deno.makeTempDir({ prefix: "mbus-docs-" });
   try {
-    // A poll would come a minute later: what arrives was pushed.
+    // The next poll is a minute away, so only a bell can bring the message.
     await using bus = await openBus({ home, pollIntervalMs: 60_000 });
     const states = bus.subscribe("state", {
       signal: AbortSignal.timeout(30_000),
@@ -87,24 +87,24 @@ const [hasShell, hasPython] = await Promise.all([
 ]);
 
 Deno.test({
-  name: `the sqlite3 snippet of docs/rows.md is pushed${
+  name: `a reader is woken by the sqlite3 snippet of docs/rows.md${
     hasShell
       ? ""
       : " (ignored: sqlite3 is not installed; apt-get install sqlite3)"
   }`,
   ignore: !hasShell,
-  fn: () => pushedBy("sh", "-c", snippet("docs/rows.md", "sh", "sqlite3 ")),
+  fn: () => assertPushed("sh", "-c", snippet("docs/rows.md", "sh", "sqlite3 ")),
 });
 
 Deno.test({
-  name: `the Python snippet of docs/rows.md is pushed${
+  name: `a reader is woken by the Python snippet of docs/rows.md${
     hasPython
       ? ""
       : " (ignored: python3 is not installed; apt-get install python3)"
   }`,
   ignore: !hasPython,
   fn: () =>
-    pushedBy("python3", "-c", snippet("docs/rows.md", "python", "sqlite3")),
+    assertPushed("python3", "-c", snippet("docs/rows.md", "python", "sqlite3")),
 });
 
 Deno.test("README and docs/hooks.md show a denial and a message as models read them", async () => {
@@ -125,13 +125,13 @@ Deno.test("README and docs/hooks.md show a denial and a message as models read t
   const reason = reasonOf(await scene.before("ada", [path]));
   assert.equal(words(denial), words(reason));
 
-  const said = "Cart is renamed to Basket; main is green again.";
-  const id = await scene.send("codex-7f3a", "ada", said);
-  const told = contextOf(await scene.call("ada", { kind: "prompt" }));
+  const text = "Cart is renamed to Basket; main is green again.";
+  const id = await scene.send("codex-7f3a", "ada", text);
+  const context = contextOf(await scene.call("ada", { kind: "prompt" }));
   const shown = snippet("docs/hooks.md", "text", "This is information")
     .replace("message 3 on", `message ${id} on`);
   const dated = /\d{4}-\d\d-\d\dT[\d:.]+Z/;
-  assert.equal(shown.replace(dated, "").trim(), told.replace(dated, ""));
+  assert.equal(shown.replace(dated, "").trim(), context.replace(dated, ""));
 });
 
 Deno.test("README shows sessions as mbus sessions prints them", async () => {
@@ -174,7 +174,7 @@ Deno.test("README shows sessions as mbus sessions prints them", async () => {
   );
 });
 
-Deno.test("docs/hooks.md shows the policy that holds by default", () => {
+Deno.test("docs/hooks.md shows the default policy", () => {
   const shown = JSON.parse(snippet("docs/hooks.md", "json", "onOverlap"));
   assert.deepEqual(shown, { ...DEFAULT_POLICY });
 });
@@ -202,7 +202,7 @@ Deno.test("links between pages lead to files and headings that exist", async () 
   assert.deepEqual(broken, []);
 });
 
-/** Returns the code of a page: spans, and lines of its shell fences. */
+/** Returns the code of a page: spans, and lines of shell code blocks. */
 function codeOf(text: string): string[] {
   const fences = [...text.matchAll(/^```sh\n(.*?)^```$/gms)];
   const prose = text.replaceAll(/^```.*?^```$/gms, "");
@@ -220,7 +220,7 @@ function argumentsOf(line: string): string[] {
   );
 }
 
-/** Throws unless a command line of mbus names a command and fits its grammar. */
+/** Asserts that a command line of mbus has a command and valid options. */
 async function assertRuns(line: string): Promise<void> {
   const args = argumentsOf(line).slice(1);
   if (args.length === 0) return;
@@ -235,7 +235,7 @@ async function assertRuns(line: string): Promise<void> {
     ? { name: "", positionals: [], options: {} }
     : command;
   if (grammar === undefined) throw new UsageError("command", "no such command");
-  // A command may be named by itself.
+  // A page may name a command without its arguments.
   if (args.length > 0) parseArguments(grammar, args);
 }
 

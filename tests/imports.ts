@@ -1,5 +1,5 @@
 /**
- * What the files of `lib/` import, read from their text.
+ * The imports of the files of `lib/`, read from their text.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 export interface Import {
   /** The path of the imported file, or a specifier of a package. */
   readonly to: string;
-  /** Whether types alone are imported, which no program loads. */
+  /** Whether it imports types alone, which the program does not load. */
   readonly isOfTypes: boolean;
 }
 
@@ -17,7 +17,7 @@ const STATEMENT =
 const SIDE_EFFECT = /^import\s+["']([^"']+)["']/gm;
 const DYNAMIC = /\bimport\(\s*["']([^"']+)["']/g;
 
-// A line of a table of commands: each is loaded when it is called.
+// A line of a table of commands, which are loaded on demand.
 const COMMAND = /^\s*(?:"[\w-]+"|\w+): \(\) => import\(["'][^"']+["']\),?$/gm;
 
 const COMMENT = /\/\*[^]*?\*\/|^\s*\/\/.*$/gm;
@@ -41,7 +41,7 @@ export function withoutComments(text: string): string {
   return text.replaceAll(COMMENT, "");
 }
 
-/** Returns what the text of a file imports, but for tables of commands. */
+/** Returns the imports in the text of a file, except tables of commands. */
 export function importsOf(file: URL, text: string): Import[] {
   const code = withoutComments(text).replaceAll(COMMAND, "");
   const pathOf = (to: string) =>
@@ -60,7 +60,7 @@ export function importsOf(file: URL, text: string): Import[] {
   ];
 }
 
-/** Whether all names between braces are types. */
+/** Returns whether all names between braces are types. */
 function areTypes(names: string): boolean {
   const list = /^\s*\{([^]*)\}\s*$/.exec(names)?.[1];
   return list !== undefined &&
@@ -68,7 +68,7 @@ function areTypes(names: string): boolean {
       .every((name) => name.startsWith("type "));
 }
 
-/** Returns the shortest circle that leads from a file back to it, if any. */
+/** Returns the shortest circle of imports through a file, if there is one. */
 export function circleOf(
   file: string,
   graph: ReadonlyMap<string, readonly Import[]>,

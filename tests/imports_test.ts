@@ -1,4 +1,4 @@
-/** Files of `lib/` import each other in no circle, and rules do no I/O. */
+/** The imports of `lib/` have no circles, and rules do no I/O. */
 
 import assert from "node:assert/strict";
 import {
@@ -14,11 +14,11 @@ const LIB = importsBelow(new URL("lib/", ROOT));
 
 const shown = (path: string) => path.replace(ROOT.pathname, "");
 
-// What reaches beyond a process: files, processes, clocks, chance and timers.
+// Files, processes, clocks, randomness and timers.
 const IO =
   /\bDeno\.(?!build\b)\w+|\bperformance\.|\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bcrypto\.|\bset(?:Timeout|Interval)\b|\bfetch\(/;
 
-Deno.test("imports are read: of types, of values, on demand, and of commands", () => {
+Deno.test("importsOf() returns imports of types, values and modules on demand", () => {
   const text = `
     /* import { no } from "./comment.ts"; */
     // import { no } from "./comment.ts";
@@ -52,7 +52,7 @@ import "./effect.ts";
   );
 });
 
-Deno.test("a circle is found, of any length", () => {
+Deno.test("circleOf() finds a circle of any length", () => {
   const graph = (edges: Record<string, string[]>) =>
     new Map<string, Import[]>(
       Object.entries(edges).map(([from, to]) => [
@@ -69,17 +69,17 @@ Deno.test("a circle is found, of any length", () => {
   );
 });
 
-Deno.test("no file of lib imports itself through others, not even for types", () => {
+Deno.test("files of lib import each other without circles, even for types", () => {
   assert.ok(LIB.size > 100, `only ${LIB.size} files were read`);
   const circles = [...LIB.keys()].map((file) => circleOf(file, LIB))
     .filter((circle) => circle !== undefined)
-    // Each circle once, from its first file.
+    // Each circle counts once, at its first file.
     .filter((circle) => circle.every((path) => path >= circle[0]))
     .map((circle) => circle.map(shown).join(" > "));
   assert.deepEqual(circles, []);
 });
 
-Deno.test("rules load nothing that does I/O", () => {
+Deno.test("rules load only modules without I/O", () => {
   const loaded = new Map<string, string>();
   const queue = [...LIB.keys()].filter((path) =>
     shown(path).startsWith("lib/rules/")
@@ -102,7 +102,7 @@ Deno.test("rules load nothing that does I/O", () => {
   assert.deepEqual(doing, []);
 });
 
-// The folders whose files those of a folder may import, even for types.
+// The folders that a folder may import, even for types.
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   model: ["model", "text"],
   rules: ["model", "rules", "glob", "path", "text"],
@@ -124,7 +124,7 @@ for (const [folder, allowed] of Object.entries(LAYERS)) {
 }
 
 for (const folder of ["bus", "cli/commands"]) {
-  Deno.test(`files of lib/${folder} import no store, not even for types`, () => {
+  Deno.test(`files of lib/${folder} import no store, even for types`, () => {
     const files = [...LIB].filter(([path]) =>
       shown(path).startsWith(`lib/${folder}/`)
     );

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { Clock, Home, numbers, payloadsOf, take, within } from "./fixture.ts";
 
-Deno.test("what TTL took is counted exactly, and told", async () => {
+Deno.test("a durable reader counts messages that expired, and calls onLost once", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
-  const told: number[] = [];
-  const onLost = (count: number) => told.push(count);
+  const reported: number[] = [];
+  const onLost = (count: number) => reported.push(count);
   const reader = bus.subscribe("a", { durable: "d", onLost });
   await reader.ready;
   const publish = (count: number, ttlSeconds: number, channel = "a") =>
@@ -17,24 +17,24 @@ Deno.test("what TTL took is counted exactly, and told", async () => {
   await publish(5, 5, "other");
   await publish(1, 3_600);
   clock.advance(6_000);
-  // Not purged yet: they are counted before they are passed over.
+  // The reader counts expired messages before a purge.
   assert.deepEqual(payloadsOf(await take(reader, 1)), [0]);
   assert.equal(reader.lost, 7);
-  assert.deepEqual(told, [7]);
+  assert.deepEqual(reported, [7]);
   await publish(3, 5);
   clock.advance(6_000);
   await publish(1, 3_600);
   assert.deepEqual(payloadsOf(await take(reader, 1)), [0]);
-  assert.deepEqual(told, [7, 3]);
+  assert.deepEqual(reported, [7, 3]);
 
-  // Purged by somebody, with the reader away.
+  // The purge runs while no session reads.
   await reader.ack(reader.cursor);
   await reader.close();
   await publish(450, 5);
   clock.advance(6_000);
   await publish(1, 3_600);
   await bus.purge();
-  // Who does not ask is not told, and takes nothing from who does.
+  // A reader without onLost leaves the report to the next one.
   const silent = bus.subscribe("a", { durable: "d" });
   assert.deepEqual(payloadsOf(await take(silent, 1)), [0]);
   assert.equal(silent.lost, 460);
@@ -42,15 +42,15 @@ Deno.test("what TTL took is counted exactly, and told", async () => {
   const again = bus.subscribe("a", { durable: "d", onLost });
   assert.deepEqual(payloadsOf(await take(again, 1)), [0]);
   assert.equal(again.lost, 460);
-  assert.deepEqual(told, [7, 3, 450]);
+  assert.deepEqual(reported, [7, 3, 450]);
   await again.close();
   const third = bus.subscribe("a", { durable: "d", onLost });
   assert.deepEqual(payloadsOf(await take(third, 1)), [0]);
   assert.equal(third.lost, 460);
-  assert.deepEqual(told, [7, 3, 450]);
+  assert.deepEqual(reported, [7, 3, 450]);
 });
 
-Deno.test("what was told before an acknowledgement is not told again after SIGKILL", async () => {
+Deno.test("a durable reader does not report a loss again after an acknowledgement and SIGKILL", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
@@ -70,25 +70,27 @@ Deno.test("what was told before an acknowledgement is not told again after SIGKI
   await bus.publish("a", 2, { ttlSeconds: 3_600 });
   await second.wait("d", 1);
   assert.deepEqual(second.seen("d.lost"), []);
-  // A name that is forgotten takes all of it along.
-  const told = () =>
-    home.foreign().prepare("SELECT 1 FROM counters WHERE name LIKE 'told %'")
+  // The purge of a name deletes its counters.
+  const reported = () =>
+    home.foreign().prepare(
+      "SELECT 1 FROM counters WHERE name LIKE 'told %'",
+    )
       .all().length;
-  assert.equal(told(), 1);
+  assert.equal(reported(), 1);
   await second.kill();
   clock.advance(8 * 24 * 60 * 60 * 1000);
   await bus.purge();
-  assert.equal(told(), 0);
+  assert.equal(reported(), 0);
 });
 
-Deno.test("what expires on a page that was read ahead is lost, too", async () => {
+Deno.test("a durable reader counts messages that expire on a page read ahead", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now });
-  const told: number[] = [];
+  const reported: number[] = [];
   const reader = bus.subscribe("a", {
     durable: "d",
-    onLost: (count) => told.push(count),
+    onLost: (count) => reported.push(count),
   });
   await reader.ready;
   await bus.publish("a", 0, { ttlSeconds: 60 });
@@ -100,13 +102,13 @@ Deno.test("what expires on a page that was read ahead is lost, too", async () =>
   clock.advance(6_000);
   const [three] = await take(reader, 1);
   assert.equal(three.payload, 3);
-  assert.deepEqual(told, [2]);
+  assert.deepEqual(reported, [2]);
   await reader.ack(three);
   await bus.purge();
   assert.equal(reader.lost, 2);
 });
 
-Deno.test("what the cap took is counted exactly, and told", async () => {
+Deno.test("a durable reader counts messages that the channel's cap deleted", async () => {
   await using home = new Home();
   const bus = await home.open({ channelMessagesMax: 10 });
   const reader = bus.subscribe("a", { durable: "d" });
@@ -119,31 +121,31 @@ Deno.test("what the cap took is counted exactly, and told", async () => {
     numbers(1, 24).map((payload) => ({ channel: "a", payload })),
   );
   await bus.purge();
-  const told: number[] = [];
+  const reported: number[] = [];
   const again = bus.subscribe("a", {
     durable: "d",
-    onLost: (count) => told.push(count),
+    onLost: (count) => reported.push(count),
   });
   assert.deepEqual(payloadsOf(await take(again, 10)), numbers(15, 10));
-  // The first was acknowledged: 14 of 15 are lost.
+  // The first message was acknowledged, so 14 of 15 are lost.
   assert.equal(again.lost, 14);
-  assert.deepEqual(told, [14]);
+  assert.deepEqual(reported, [14]);
 });
 
-Deno.test("a waiting reader is told of what it loses unacknowledged", async () => {
+Deno.test("a waiting reader reports an unacknowledged message that expires", async () => {
   await using home = new Home();
   const clock = new Clock();
   const bus = await home.open({ now: clock.now, pollIntervalMs: 10 });
   const other = await home.open({ now: clock.now });
-  const told = Promise.withResolvers<number>();
-  const reader = bus.subscribe("a", { durable: "d", onLost: told.resolve });
+  const reported = Promise.withResolvers<number>();
+  const reader = bus.subscribe("a", { durable: "d", onLost: reported.resolve });
   await reader.ready;
   await bus.publish("a", 0, { ttlSeconds: 5 });
   await take(reader, 1);
   const waiting = reader.next();
   clock.advance(6_000);
   await other.purge();
-  assert.equal(await within("the loss", told.promise), 1);
+  assert.equal(await within("the loss", reported.promise), 1);
   await reader.close();
   await waiting;
 });

@@ -1,5 +1,5 @@
 /**
- * Another process on the bus, moved by lines of JSON.
+ * Another process on the bus, controlled by JSON lines.
  *
  * @module
  */
@@ -7,30 +7,30 @@
 import { TextLineStream } from "./text_lines.ts";
 import { within } from "./waiting.ts";
 
-/** How to start a peer. */
+/** Options of a peer. */
 export interface PeerOptions {
-  /** A command that runs the peer, such as `["strace", "-f"]`. */
+  /** The prefix of the command, such as `["strace", "-f"]`. */
   readonly prefix?: readonly string[];
-  /** Variables of its environment. */
+  /** Additional environment variables. */
   readonly env?: Record<string, string>;
-  /** Its working folder. */
+  /** The working folder. */
   readonly cwd?: string;
   /**
-   * The program, which may stand in a copy of the library.
+   * The program, which may be in a copy of the library.
    * @default {`peers/bus_peer.ts`}
    */
   readonly script?: string;
 }
 
-/** An error that a peer met. */
+/** An error of a peer's call. */
 export class PeerError extends Error {
   override name = "PeerError";
-  /** The error's own name, such as `BusyError`. */
+  /** The name of the original error, such as `BusyError`. */
   readonly type: string;
-  /** Its fields. */
+  /** The fields of the original error. */
   readonly fields: Record<string, unknown>;
 
-  /** Made from what the peer said of it. */
+  /** Creates an error from a peer's response. */
   constructor(type: string, message: string, fields: Record<string, unknown>) {
     super(message);
     this.type = type;
@@ -63,7 +63,7 @@ export class Peer {
   #nextId = 1;
   #ended = false;
 
-  /** Starts one. */
+  /** Starts a peer. */
   constructor(options: PeerOptions = {}) {
     const [program, ...args] = [
       ...(options.prefix ?? []),
@@ -84,17 +84,21 @@ export class Peer {
     this.#reading = this.#read();
   }
 
-  /** Its pid. */
+  /** The process id. */
   get pid(): number {
     return this.#child.pid;
   }
 
-  /** Resolves when it has ended, with the code that it ended with. */
+  /** Resolves at its end, with the exit code. */
   get ended(): Promise<number> {
     return this.#child.status.then(({ code }) => code);
   }
 
-  /** Has it do something; the answer is what came of it. */
+  /**
+   * Makes a call, and returns its result.
+   *
+   * @throws {PeerError} If the call throws.
+   */
   async call<T = unknown>(act: string, args: unknown = {}): Promise<T> {
     const id = this.#nextId++;
     const answer = Promise.withResolvers<unknown>();
@@ -106,15 +110,15 @@ export class Peer {
     return await within(`the answer to ${act}`, answer.promise) as T;
   }
 
-  /** Its events of a kind so far. */
+  /** Returns the values of an event so far. */
   seen<T = unknown>(event: string): readonly T[] {
     return (this.#events.get(event) ?? []) as T[];
   }
 
-  /** Waits until there are `count` events of a kind; returns all of them. */
+  /** Waits for `count` occurrences of an event. Returns all values. */
   async wait<T = unknown>(event: string, count: number): Promise<T[]> {
     while (this.seen(event).length < count) {
-      if (this.#ended) throw new Error(`The peer ended before "${event}"`);
+      if (this.#ended) throw new Error(`The peer ended before "${event}".`);
       const waiting = this.#waiting.get(event) ??
         Promise.withResolvers<void>();
       this.#waiting.set(event, waiting);
@@ -123,23 +127,23 @@ export class Peer {
     return [...this.seen<T>(event)];
   }
 
-  /** Sends it a signal. */
+  /** Sends a signal. */
   signal(signal: Deno.Signal): void {
     this.#child.kill(signal);
   }
 
-  /** Kills it as nothing can be caught, and waits until it is gone. */
+  /** Kills the peer by SIGKILL, and waits for its end. */
   async kill(): Promise<void> {
     if (!this.#ended) this.#child.kill("SIGKILL");
     await this.end();
   }
 
-  /** Lets it close its bus and end; fails if it does not. */
+  /** Lets the peer close its bus and end. Throws if it does not end. */
   async end(): Promise<void> {
     try {
       await this.#input.close();
     } catch {
-      // It has ended by itself.
+      // The peer has ended already.
     }
     try {
       await within("the peer's end", this.#reading);
@@ -157,7 +161,7 @@ export class Peer {
     for await (const line of lines) this.#take(JSON.parse(line) as Line);
     this.#ended = true;
     for (const answer of this.#answers.values()) {
-      answer.reject(new Error("The peer ended before it answered"));
+      answer.reject(new Error("The peer ended before its response."));
     }
     for (const waiting of this.#waiting.values()) waiting.resolve();
   }

@@ -213,7 +213,7 @@ Deno.test({
     const { count, error } = await peer.call<{
       count: number;
       error: { type: string; message: string; fields: { fault: string } };
-    }>("fill", { channel: "a", payload: "x".repeat(5_000), most: 5_000 });
+    }>("fill", { channel: "a", payload: "x".repeat(5_000), max: 5_000 });
     assert.equal(error.fields.fault, "full", error.message);
     assert.match(error.message, /no space is left .*\. Free some/);
     const kept = await peer.call<Message[]>("poll", {

@@ -1,8 +1,8 @@
 /**
- * What a process does to the files of a database, and which it holds locks on.
+ * The calls of a process on the files of a database, and its POSIX locks.
  *
- * Closing any descriptor of a file drops all POSIX locks that the process holds
- * on it. What nobody but SQLite opens, nobody but SQLite closes.
+ * Closing any descriptor of a file drops all POSIX locks of the process on it. So
+ * only SQLite may open these files.
  *
  * @module
  */
@@ -10,11 +10,11 @@
 import assert from "node:assert/strict";
 import { hasProgram } from "./fixture.ts";
 
-/** Whether calls of the system can be traced here. */
+/** Whether this system can trace system calls. */
 export const canTrace: boolean = Deno.build.os === "linux" &&
   Deno.build.arch === "x86_64" && hasProgram("strace");
 
-/** The beginning of a command whose opens and watches are written to a file. */
+/** Returns the prefix of a command that writes its opens and watches to a file. */
 export function tracing(file: string): readonly string[] {
   return [
     "strace",
@@ -29,35 +29,34 @@ export function tracing(file: string): readonly string[] {
   ];
 }
 
-/** The files on which a process holds a POSIX lock, of a database's. */
+/** Returns the names of a database's files on which a process holds POSIX locks. */
 export function lockedBy(database: string, pid: number): string[] {
   const locked = new Set<string>();
   for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
     let path: string;
-    let told: string;
+    let info: string;
     try {
       path = Deno.readLinkSync(`/proc/${pid}/fd/${name}`);
-      // Not /proc/locks: its lines come and go with everybody's while it is
-      // read, so that some are passed over.
-      told = Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`);
+      // /proc/locks changes while it is read, so that reads miss some lines.
+      info = Deno.readTextFileSync(`/proc/${pid}/fdinfo/${name}`);
     } catch {
       continue;
     }
     const isOurs = path.startsWith(database);
     // lock: 1: POSIX  ADVISORY  READ 4711 08:01:123456 1073741826 1073742335
-    if (isOurs && new RegExp(`^lock:.*POSIX .* ${pid} `, "m").test(told)) {
+    if (isOurs && new RegExp(`^lock:.*POSIX .* ${pid} `, "m").test(info)) {
       locked.add(path.slice(database.length - "messaging.db".length));
     }
   }
   return [...locked].sort();
 }
 
-// What SQLite opens it opens so; nothing else does.
+// Only SQLite opens files with these flags.
 const BY_SQLITE = /\|O_NOFOLLOW\|O_CLOEXEC/;
 
 /**
- * Fails unless nothing but SQLite has opened what is in a bus's `db`, and
- * nothing has watched it but the log by its name; returns what was watched.
+ * Asserts that only SQLite opened files in a bus's `db` folder, and that only the
+ * WAL was watched there, by its name. Returns the watched paths.
  */
 export function checkTrace(trace: string, home: string): string[] {
   const calls = trace.split("\n").filter((line) => line.includes(`${home}/`));
@@ -76,11 +75,11 @@ export function checkTrace(trace: string, home: string): string[] {
   assert.ok(opened.some((call) => BY_SQLITE.test(call)), "never opened");
   for (const call of opened.filter((call) => !BY_SQLITE.test(call))) {
     const allowed =
-      // The watcher's look at the one file that holds no locks.
+      // The file watch opens the WAL, which has no locks.
       /messaging\.db-wal", O_RDONLY\|/.test(call) ||
-      // SQLite's own, to make what it created last.
+      // SQLite opens the folder to flush new files.
       /\/db", O_RDONLY\|O_CLOEXEC/.test(call) ||
-      // Refused, as the file is there: nothing is opened, or closed.
+      // The call failed, so it opened and closed nothing.
       /O_WRONLY\|O_CREAT\|O_EXCL.* = -1 EEXIST/.test(call);
     assert.ok(allowed, call);
   }

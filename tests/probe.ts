@@ -1,13 +1,13 @@
 /**
- * Real processes for tests: programs that tell what the library sees from
- * another process, and processes that only live.
+ * Real processes for tests: programs that print the library's view from another
+ * process, and processes that only sleep.
  */
 
 import assert from "node:assert/strict";
 
 const HOST = new URL("../lib/process/host.ts", import.meta.url).href;
 
-/** Whether a command works here at all. */
+/** Returns whether a command succeeds on this system. */
 export function works(command: string, ...args: string[]): boolean {
   try {
     const { success } = new Deno.Command(command, {
@@ -21,14 +21,14 @@ export function works(command: string, ...args: string[]): boolean {
   }
 }
 
-/** A program that prints one JSON value, written to a folder of its own. */
+/** Writes a program with the module `host` to a temporary folder. */
 export async function program(body: string): Promise<
   AsyncDisposable & {
     file: string;
   }
 > {
   const folder = await Deno.makeTempDir({ prefix: "mbus-host-" });
-  // Everybody may read it: some of these run as another user.
+  // Readable for all users, because some tests run it as another user.
   await Deno.chmod(folder, 0o755);
   const file = `${folder}/probe.ts`;
   await Deno.writeTextFile(
@@ -43,7 +43,7 @@ export async function program(body: string): Promise<
   };
 }
 
-/** Runs a program to its end, under `wrapper` if given, and returns its value. */
+/** Runs an expression in another process, and returns its value. */
 export async function valueOf<Value>(
   body: string,
   { permissions = ["-A"], wrapper = [] as string[] } = {},
@@ -68,7 +68,7 @@ export async function valueOf<Value>(
   return JSON.parse(text);
 }
 
-/** A process that lives until it is disposed of. */
+/** Starts a process that lives until disposal. */
 export function sleeper(): AsyncDisposable & { pid: number } {
   const child = new Deno.Command("sleep", { args: ["1000"] }).spawn();
   return {

@@ -1,7 +1,7 @@
 /**
- * Users' reports of failed protection: each script is one report, and exits with 0
- * while the protection works. The scripts use the command as a user does, from a
- * shell, with a bus and a repository of their own.
+ * Scripts that reproduce users' reports of failed protection. Each exits with 0
+ * while the protection works, and calls the command from a shell, on a temporary
+ * bus and repository.
  */
 
 import assert from "node:assert/strict";
@@ -22,9 +22,9 @@ for (const name of SCRIPTS) {
         env: { REPO: REPOSITORY },
         stdin: "null",
       }).output();
-      const told = new TextDecoder().decode(stdout) +
+      const output = new TextDecoder().decode(stdout) +
         new TextDecoder().decode(stderr);
-      assert.equal(code, 0, told);
+      assert.equal(code, 0, output);
     },
   });
 }

@@ -1,15 +1,19 @@
 /**
- * Waiting for what must come, with an end for what does not.
+ * Waits for conditions, with a timeout.
  *
  * @module
  */
 
 export { within } from "../lib/testing/waiting.ts";
 
-// Far above what anything takes: only a failing test waits this long.
+// Far above the time of any condition. Only a failing test waits this long.
 const LATEST_MS = 20_000;
 
-/** Waits until something holds that nothing tells of. */
+/**
+ * Polls until a condition holds.
+ *
+ * @throws {Error} If it does not hold in time.
+ */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,

@@ -1,6 +1,6 @@
 /**
- * A process on the bus for tests: does what lines of JSON on stdin say, and
- * answers on stdout. It ends when stdin does.
+ * A process on the bus for tests. It executes calls, one JSON line each on stdin,
+ * and prints results and events as JSON lines. It ends when stdin ends.
  *
  * @module
  */
@@ -27,7 +27,7 @@ let skewMs = 0;
 const subscriptions = new Map<string, Subscription>();
 const databases = new Map<string, DatabaseSync>();
 
-function say(line: unknown): void {
+function print(line: unknown): void {
   const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
   for (let done = 0; done < bytes.length;) {
     done += Deno.stdout.writeSync(bytes.subarray(done));
@@ -47,16 +47,16 @@ async function iterate(
 ): Promise<void> {
   try {
     for await (const message of subscription) {
-      say({ event: name, value: message });
+      print({ event: name, value: message });
       if (ack) await subscription.ack(message);
     }
-    say({ event: `${name}.ended` });
+    print({ event: `${name}.ended` });
   } catch (error) {
-    say({ event: `${name}.error`, value: told(error) });
+    print({ event: `${name}.error`, value: fieldsOf(error) });
   }
 }
 
-function told(error: unknown): unknown {
+function fieldsOf(error: unknown): unknown {
   const { name, message, cause: _, ...fields } = error as Error & {
     cause: unknown;
   };
@@ -71,7 +71,7 @@ const acts: Record<string, Act> = {
     bus = await openBus({
       ...options,
       now: () => Date.now() + skewMs,
-      warn: (message) => say({ event: "warning", value: message }),
+      warn: (message) => print({ event: "warning", value: message }),
     });
     return bus.session;
   },
@@ -105,7 +105,7 @@ const acts: Record<string, Act> = {
   async subscribe(args: Subscribing) {
     const subscription = bus.subscribe(args.channels, {
       ...args,
-      onLost: (count) => say({ event: `${args.name}.lost`, value: count }),
+      onLost: (count) => print({ event: `${args.name}.lost`, value: count }),
     });
     subscriptions.set(args.name, subscription);
     await subscription.ready;
@@ -119,7 +119,7 @@ const acts: Record<string, Act> = {
   ack: (args: { name: string; message: Message | string }) =>
     subscriptions.get(args.name)!.ack(args.message),
   unsubscribe: (name: string) => subscriptions.get(name)!.close(),
-  /** Answers each ping on a channel with a pong, by push alone. */
+  /** Publishes each message of a channel to another channel. */
   async echo(args: { from: string; to: string }) {
     const subscription = bus.subscribe(args.from);
     subscriptions.set(`echo ${args.from}`, subscription);
@@ -137,7 +137,7 @@ const acts: Record<string, Act> = {
   session: () => bus.session,
   purge: () => bus.purge(),
   close: () => bus.close(),
-  /** Runs SQL on a connection of its own, as another program does. */
+  /** Runs SQL on a separate connection, as another program does. */
   sql(args: { path: string; sql: string; name?: string }) {
     const name = args.name ?? "sql";
     const database = databases.get(name) ??
@@ -160,25 +160,25 @@ const acts: Record<string, Act> = {
       database.close();
     }
   },
-  /** Publishes until it is refused. */
-  async fill(args: { channel: string; payload: Json; most: number }) {
-    for (let count = 0; count < args.most; count++) {
+  /** Publishes until a publish rejects, at most `max` times. */
+  async fill(args: { channel: string; payload: Json; max: number }) {
+    for (let count = 0; count < args.max; count++) {
       try {
         await bus.publish(args.channel, args.payload);
       } catch (error) {
-        return { count, error: told(error) };
+        return { count, error: fieldsOf(error) };
       }
     }
-    return { count: args.most };
+    return { count: args.max };
   },
   async remount(args: { folder: string; size: string }) {
     const { success } = await new Deno.Command("mount", {
       args: ["-o", `remount,size=${args.size}`, args.folder],
     }).output();
-    if (!success) throw new Error("Cannot mount it anew");
+    if (!success) throw new Error(`Cannot remount ${args.folder}.`);
   },
   ping: () => true,
-  /** Has the runtime open what it needs for signals, which it does but once. */
+  /** Makes the runtime open the files of its signal handlers, which it does once. */
   awaitSignals() {
     const ignore = () => {};
     Deno.addSignalListener("SIGUSR2", ignore);
@@ -190,14 +190,14 @@ const acts: Record<string, Act> = {
     Deno.writeTextFileSync(args.path, args.text),
 };
 
-Object.assign(acts, coordination(() => bus, say));
+Object.assign(acts, coordination(() => bus, print));
 
 async function perform(line: string): Promise<void> {
   const { id, act, args } = JSON.parse(line);
   try {
-    say({ id, result: await acts[act](args) ?? null });
+    print({ id, result: await acts[act](args) ?? null });
   } catch (error) {
-    say({ id, error: told(error) });
+    print({ id, error: fieldsOf(error) });
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a peer does with locks, tasks and direct messages.
+ * The calls of a peer for locks, tasks and direct messages.
  *
  * @module
  */
@@ -17,8 +17,8 @@ import type {
   TaskFilter,
 } from "../../mod.ts";
 
-/** How a peer says something of its own accord. */
-export type Say = (line: { event: string; value?: unknown }) => void;
+/** Prints an event of a peer. */
+export type Print = (line: { event: string; value?: unknown }) => void;
 
 interface Acquiring extends Omit<AcquireOptions, "signal" | "onWait"> {
   readonly name: string;
@@ -28,10 +28,10 @@ interface Acquiring extends Omit<AcquireOptions, "signal" | "onWait"> {
 // deno-lint-ignore no-explicit-any
 type Act = (args: any) => unknown;
 
-/** The acts of a peer on the bus that `busOf` gives. */
+/** Returns the calls of a peer on the bus of `busOf`. */
 export function coordination(
   busOf: () => MessageBus,
-  say: Say,
+  print: Print,
 ): Record<string, Act> {
   const locks = new Map<string, Lock>();
   const claims = new Map<string, Claim>();
@@ -44,10 +44,11 @@ export function coordination(
       const lock = await busOf().locks.acquire(path, {
         ...options,
         signal: abort.signal,
-        onWait: (blockers) => say({ event: `${name}.waits`, value: blockers }),
+        onWait: (blockers) =>
+          print({ event: `${name}.waits`, value: blockers }),
       });
       locks.set(name, lock);
-      say({ event: `${name}.held`, value: lock.hold });
+      print({ event: `${name}.held`, value: lock.hold });
       return lock.hold;
     },
     abort: (name: string) => aborts.get(name)!.abort(new Error("given up")),
@@ -57,23 +58,24 @@ export function coordination(
     async upgrade({ name, waitMs }: { name: string; waitMs?: number }) {
       const lock = await busOf().locks.upgrade(locks.get(name)!, {
         waitMs,
-        onWait: (blockers) => say({ event: `${name}.waits`, value: blockers }),
+        onWait: (blockers) =>
+          print({ event: `${name}.waits`, value: blockers }),
       });
       locks.set(name, lock);
       return lock.hold;
     },
-    /** Tells the list of locks, now and at each change. */
+    /** Prints the list of locks, now and at each change. */
     watchLocks(name: string) {
       (async () => {
         for await (const holds of busOf().locks.watch()) {
-          say({ event: name, value: holds });
+          print({ event: name, value: holds });
         }
-        say({ event: `${name}.ended` });
+        print({ event: `${name}.ended` });
       })();
     },
     locks: ({ path }: { path?: string }) =>
       busOf().locks.list({ path, allProjects: true }),
-    /** Holds a path again and again, writing down when it does. */
+    /** Holds a path repeatedly, and logs each hold and release. */
     async lockRounds(args: { path: string; rounds: number; journal: string }) {
       const { path, rounds, journal } = args;
       using file = Deno.openSync(journal, { append: true, create: true });
@@ -84,7 +86,7 @@ export function coordination(
           type: "exclusive",
           waitMs: 60_000,
         });
-        // One write of a line each, in the order in which they happen.
+        // One write per line keeps the order of several processes.
         write(`+ ${busOf().session} ${lock.token}`);
         await new Promise((resolve) => setTimeout(resolve, round % 2));
         write(`- ${busOf().session} ${lock.token}`);
@@ -105,7 +107,7 @@ export function coordination(
     complete: ({ id, result }: { id: string; result?: Json }) =>
       busOf().tasks.complete(claims.get(id)!, result),
     tasks: () => busOf().tasks.list(),
-    /** Takes tasks until none is open or claimed, writing down each it did. */
+    /** Claims and completes tasks until none is left, and logs each. */
     async work({ journal }: { journal: string }) {
       using file = Deno.openSync(journal, { append: true, create: true });
       for (;;) {
@@ -129,7 +131,7 @@ export function coordination(
     pending: () => busOf().inbox().pending(),
     ackDirect: (message: Message | string) => busOf().inbox().ack(message),
     injected: (message: Message | string) => busOf().inbox().injected(message),
-    /** Tells of every direct message. */
+    /** Prints every direct message. */
     readInbox({ name, ack, reply }: {
       name: string;
       ack?: boolean;
@@ -139,11 +141,11 @@ export function coordination(
         for await (const message of busOf().inbox()) {
           if (reply !== undefined) await busOf().reply(message, reply);
           if (ack) await busOf().inbox().ack(message);
-          say({ event: name, value: message });
+          print({ event: name, value: message });
         }
-        say({ event: `${name}.ended` });
+        print({ event: `${name}.ended` });
       })().catch((error) =>
-        say({ event: `${name}.error`, value: error.message })
+        print({ event: `${name}.error`, value: error.message })
       );
     },
     ask: ({ to, payload, ...options }: {
@@ -151,13 +153,13 @@ export function coordination(
       payload: Json;
     } & Omit<AskOptions, "signal">) => busOf().ask(to, payload, options),
     delivery: (id: string) => busOf().delivery(id),
-    /** Tells of every state of a delivery. */
+    /** Prints every state of a delivery. */
     watchDelivery({ name, id }: { name: string; id: string }) {
       (async () => {
         for await (const delivery of busOf().watchDelivery(id)) {
-          say({ event: name, value: delivery.state });
+          print({ event: name, value: delivery.state });
         }
-        say({ event: `${name}.ended` });
+        print({ event: `${name}.ended` });
       })();
     },
   };

@@ -1,5 +1,5 @@
 /**
- * A process that opens a bus, publishes, and forgets to close it.
+ * A process that opens a bus, publishes, and ends without closing it.
  *
  * @module
  */

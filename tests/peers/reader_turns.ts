@@ -1,6 +1,6 @@
 /**
- * A process that always reads: of its two connections each begins before the
- * other ends. It ends when stdin does.
+ * A process that always reads: each of its two connections begins a transaction
+ * before the other one commits. It ends when stdin ends.
  *
  * @module
  */

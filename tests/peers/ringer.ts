@@ -1,6 +1,6 @@
 /**
- * A process that rings all bells of a folder, as often as a line of JSON on stdin says, and
- * looks after each time whether all of them have been touched since it began.
+ * A process that rings all bells of a folder, as often as a JSON line on stdin
+ * says. After each time it checks that every bell was touched since the start.
  *
  * @module
  */
@@ -8,17 +8,17 @@
 import { ring } from "../../lib/store/bell_files.ts";
 import { TextLineStream } from "../text_lines.ts";
 
-/** What to ring. */
+/** The argument of a call. */
 export interface Ringing {
   readonly folder: string;
   readonly rings: number;
 }
 
-/** What came of it. */
+/** The result of a call. */
 export interface Rung {
-  /** How often it touched a bell itself. */
+  /** The number of its own touches. */
   readonly touches: number;
-  /** How many bells looked untouched when it had rung, the most of all times. */
+  /** The maximum of untouched bells after one ring. */
   readonly untouched: number;
 }
 
@@ -31,7 +31,7 @@ function ringAgain({ folder, rings }: Ringing): Rung {
     utimeSync(...args);
   };
   for (let i = 0; i < rings; i++) {
-    // A time in seconds with a fraction is kept rounded down.
+    // File systems round the time down.
     const startedAt = Date.now() - 1;
     ring(folder, bells);
     const stale = bells.filter((bell) =>

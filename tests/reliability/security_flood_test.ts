@@ -30,7 +30,7 @@ Deno.test("publish() rejects with RateLimitError for a flooding process alone", 
   }
   const flooding = flooder.call<{ count: number; error: { type: string } }>(
     "fill",
-    { channel: "flood", payload: "x".repeat(1_000), most: 1_000_000 },
+    { channel: "flood", payload: "x".repeat(1_000), max: 1_000_000 },
   );
   const calm: string[] = [];
   for (let i = 0; i < 60; i++) {

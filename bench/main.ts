@@ -119,7 +119,7 @@ async function main(): Promise<number> {
           : await runBench(name, run);
         report(run, machine, remarks, values.json);
       } catch (error) {
-        console.error(`Cannot run ${name}: ${(error as Error).message}`);
+        console.error(`${name}: ${(error as Error).message}`);
         failures++;
       }
       clearTimeout(late);

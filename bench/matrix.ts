@@ -145,9 +145,7 @@ async function attempt(
     // Earlier results stay.
     if (entry.acknowledged.length === 0) entry.missing = error.message;
     else entry.failedStep = `${what}: ${error.message}`;
-    run.progress(
-      `${entry.contestant.label} cannot run: ${error.message}`,
-    );
+    run.progress(`${entry.contestant.label}: ${error.message}`);
   }
 }
 

@@ -7,7 +7,7 @@ testDefects([
     text: 'assertNoNul("project", options.project);',
     by: "",
     test: "inputs_test.ts",
-    filter: "any messages",
+    filter: "random messages",
     says: /Seed \d+\. To run it again: MBUS_SEED=/,
   },
   {

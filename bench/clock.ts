@@ -1,8 +1,8 @@
 /**
  * A clock that processes of one machine share, and a pause.
  *
- * `performance.timeOrigin + performance.now()` agrees between processes to about
- * a microsecond. `process.hrtime` counts from the start of its process.
+ * `performance.timeOrigin + performance.now()` agrees between processes to
+ * about a microsecond. `process.hrtime` counts from the start of its process.
  *
  * @module
  */

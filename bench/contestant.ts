@@ -56,8 +56,8 @@ export interface Peer extends AsyncDisposable {
 }
 
 /**
- * Opens a session's end. It passes each message to `receive` at once. A contestant
- * whose wake-ups carry no message calls `woken` instead.
+ * Opens a session's end. It passes each message to `receive` at once. A
+ * contestant whose wake-ups carry no message calls `woken` instead.
  */
 export type OpenPeer = (
   config: PeerConfig,

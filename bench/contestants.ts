@@ -12,7 +12,9 @@ export interface Contestant {
   readonly name: string;
   /** The name in charts and tables. */
   readonly label: string;
-  /** The module in the folder `contestants`; undefined if it is not measured. */
+  /**
+   * The module in the folder `contestants`; undefined if it is not measured.
+   */
   readonly module?: string;
   readonly server?: ServerName;
   /** Options of the module. */

@@ -5,13 +5,13 @@
  * - **Uncontended**: acquire and release of a file in a repository, against the
  *   same rows written by hand, in short turns on two databases of one kind. It
  *   repeats with 10 and with 10,000 locks held, by ten sessions or by one.
- * - **Handover**: two or all of ten processes take one lock in turns. The time is
- *   from the holder's call of `release` to the hold of the next waiter, if that
- *   waiter waited by then. The baseline is the same by hand, the floor of a lock
- *   that is stored in SQLite and handed over by the file system. A further row is
- *   the time from the SIGKILL of a holder to the waiter's hold.
- * - **Tasks**: fifty processes claim 5,000 tasks. The bench fails unless each is
- *   claimed exactly once.
+ * - **Handover**: two or all of ten processes take one lock in turns. The time
+ *   is from the holder's call of `release` to the hold of the next waiter, if
+ *   that waiter waited by then. The baseline is the same by hand, the floor of
+ *   a lock that is stored in SQLite and handed over by the file system. A
+ *   further row is the time from the SIGKILL of a holder to the waiter's hold.
+ * - **Tasks**: fifty processes claim 5,000 tasks. The bench fails unless each
+ *   is claimed exactly once.
  *
  * @module
  */

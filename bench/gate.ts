@@ -1,20 +1,20 @@
 /**
  * The gate: the acceptance test of this bus, and its own bars.
  *
- * Ten sessions, each a process, with heartbeats and the safety poll, publish 100
- * messages a second together on mixed channels. Each session reads the messages
- * of the nine others. In turns run the base, which is the same bus woken by a
- * mesh of Unix sockets, and the bus with polling alone. A p99 of 50 ms or more
- * fails the gate, and so do 5 % of a core or more above the base. Polling alone
- * has only the second bar.
+ * Ten sessions, each a process, with heartbeats and the safety poll, publish
+ * 100 messages a second together on mixed channels. Each session reads the
+ * messages of the nine others. In turns run the base, which is the same bus
+ * woken by a mesh of Unix sockets, and the bus with polling alone. A p99 of 50
+ * ms or more fails the gate, and so do 5 % of a core or more above the base.
+ * Polling alone has only the second bar.
  *
  * The bus's own bars are tighter and do not fail the run. They compare with two
- * floors, bare SQLite woken by sockets or by the file system. The cost above the
- * former is the bus: checks, registry, subscriptions and wake-ups.
+ * floors, bare SQLite woken by sockets or by the file system. The cost above
+ * the former is the bus: checks, registry, subscriptions and wake-ups.
  *
  * Each message has three times: from the commit, from the start of `publish`,
- * and from its end, when every bell is rung. The last can be negative, because a
- * reader can have the message before that.
+ * and from its end, when every bell is rung. The last can be negative, because
+ * a reader can have the message before that.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Growth: the cost of operations as messages, locks, sessions and payloads grow.
+ * Growth: the cost of operations as messages, locks, sessions and payloads
+ * grow.
  *
  * Each dimension has several buses, from small to large. Every round runs each
  * operation on each bus, so that other load on the machine affects all. Bars

@@ -4,14 +4,15 @@
  * install`.
  *
  * Each agent's hook runs at each event, on an empty bus and on a full one: that
- * has 1,000,000 messages over 100 channels and 1,000 locks of another session in
- * the project. The baselines are `deno run --no-config` of an empty file, a
- * Python hook with one SQLite insert, and a minimal Deno hook with our shell and
- * flags, one look at the bus and one update. They take turns, start by start.
+ * has 1,000,000 messages over 100 channels and 1,000 locks of another session
+ * in the project. The baselines are `deno run --no-config` of an empty file, a
+ * Python hook with one SQLite insert, and a minimal Deno hook with our shell
+ * and flags, one look at the bus and one update. They take turns, start by
+ * start.
  *
- * "Again" edits a file that the session edits already, as most edits do. "First"
- * edits another file each time. No two sessions edit the same file, because a
- * hook takes longer to report a conflict.
+ * "Again" edits a file that the session edits already, as most edits do.
+ * "First" edits another file each time. No two sessions edit the same file,
+ * because a hook takes longer to report a conflict.
  *
  * @module
  */

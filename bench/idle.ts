@@ -2,11 +2,11 @@
  * An idle subscriber: the cost of a subscription without messages.
  *
  * Subscribers of the library, from modules and bundled, and an installed `mbus
- * tail` wait on one bus. One of them is the leader that polls for other programs'
- * rows. Programs that sleep, programs with an empty timer at the interval of the
- * safety poll, the floor (a database and a file watch without a bus), and
- * programs that only load the library run at the same time. Processor time is of
- * all threads, over 20 s. Each process counts as a round.
+ * tail` wait on one bus. One of them is the leader that polls for other
+ * programs' rows. Programs that sleep, programs with an empty timer at the
+ * interval of the safety poll, the floor (a database and a file watch without a
+ * bus), and programs that only load the library run at the same time. Processor
+ * time is of all threads, over 20 s. Each process counts as a round.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A session that takes a lock in turns with others, in a separate process; run by
- * coordination.ts.
+ * A session that takes a lock in turns with others, in a separate process; run
+ * by coordination.ts.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
- * A session that takes a lock in turns with others, by `node:sqlite` and touches
- * of files alone, in a separate process; run by coordination.ts.
+ * A session that takes a lock in turns with others, by `node:sqlite` and
+ * touches of files alone, in a separate process; run by coordination.ts.
  *
- * It is the floor of a lock that is stored in SQLite and handed over by the file
- * system. It stores a row for the holder and one per waiter, and does not check
- * whether their processes are alive.
+ * It is the floor of a lock that is stored in SQLite and handed over by the
+ * file system. It stores a row for the holder and one per waiter, and does not
+ * check whether their processes are alive.
  *
  * @module
  */

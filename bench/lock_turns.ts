@@ -8,7 +8,9 @@
 import { print, words } from "./children.ts";
 import { sharedNowMs } from "./clock.ts";
 
-/** One turn: the hold's token, and the times of its request, grant and release. */
+/**
+ * One turn: the hold's token, and the times of its request, grant and release.
+ */
 export type Turn = readonly [
   token: number,
   askedAt: number,

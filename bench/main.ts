@@ -15,8 +15,9 @@
  * prints the verdicts as JSON.
  *
  * A figure counts as a ratio to a contestant of the same run. Only the gate's
- * bars fail a run, because a machine may be busy. Otherwise it exits with 1 only
- * if a benchmark could not run. It works in a temporary folder, and removes it.
+ * bars fail a run, because a machine may be busy. Otherwise it exits with 1
+ * only if a benchmark could not run. It works in a temporary folder, and
+ * removes it.
  *
  * @module
  */
@@ -138,7 +139,9 @@ async function main(): Promise<number> {
 
 const REMOVE_TRIES_MAX = 50;
 
-/** Removes a folder. Retries, because a killed process may still write there. */
+/**
+ * Removes a folder. Retries, because a killed process may still write there.
+ */
 function removeFolder(folder: string): void {
   for (let tries = 1;; tries++) {
     try {

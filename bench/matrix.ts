@@ -1,16 +1,18 @@
 /**
  * The matrix: every contestant under the same workload.
  *
- * Sessions, each a process, publish 100 messages a second together, first each to
- * one other session and then each to all others, with 1 reader, 10, 50 and 100
- * sessions. Then one session floods another by the contestant's fastest call.
+ * Sessions, each a process, publish 100 messages a second together, first each
+ * to one other session and then each to all others, with 1 reader, 10, 50 and
+ * 100 sessions. Then one session floods another by the contestant's fastest
+ * call.
  *
  * Then a sender is killed right after an acknowledgement, with its reader
- * connected. Then the reader is absent, and a server is killed and restarted too.
+ * connected. Then the reader is absent, and a server is killed and restarted
+ * too.
  *
- * Times are from the start of publishing to the reader's callback, because every
- * contestant has both. Fleets of ten run several rounds and the others one, so
- * that the matrix takes less than ten minutes.
+ * Times are from the start of publishing to the reader's callback, because
+ * every contestant has both. Fleets of ten run several rounds and the others
+ * one, so that the matrix takes less than ten minutes.
  *
  * @module
  */
@@ -65,8 +67,9 @@ const QUICK: readonly Size[] = [
 ];
 
 const AUDIENCES: readonly Audience[] = ["one", "all"];
-// V8 compiles most of the program during the first messages, so sessions publish
-// three times as fast in the warm-up. Many sessions publish rarely and need longer.
+// V8 compiles most of the program during the first messages, so sessions
+// publish three times as fast in the warm-up. Many sessions publish rarely and
+// need longer.
 const WARM_UP_PACE = 3;
 const WARM_UP_MS = 400;
 const WARM_UP_MS_OF_MANY = 1_000;
@@ -273,7 +276,10 @@ async function measureKeeping(
   }
 }
 
-/** Returns whether a reader gets all messages acknowledged before a sender's kill. */
+/**
+ * Returns whether a reader gets all messages acknowledged before a sender's
+ * kill.
+ */
 async function survivesKill(
   contestant: Contestant,
   folder: string,

@@ -1,7 +1,7 @@
 /**
- * The floor of the database's size: the bus's messages in the columns and indexes
- * promised to other programs, after VACUUM. The bus adds an indexed expiry, the
- * project, the addressee and further tables.
+ * The floor of the database's size: the bus's messages in the columns and
+ * indexes promised to other programs, after VACUUM. The bus adds an indexed
+ * expiry, the project, the addressee and further tables.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
  * Publishing: the bus against the bare insert beneath it.
  *
- * Messages go one at a time (each `publish` awaited), in batches (`publishMany`),
- * and one at a time with a subscriber in another process. Every round has a new
- * database and counts as a whole, checkpoints and purges included. A mean above
- * the median of single operations shows their cost.
+ * Messages go one at a time (each `publish` awaited), in batches
+ * (`publishMany`), and one at a time with a subscriber in another process.
+ * Every round has a new database and counts as a whole, checkpoints and purges
+ * included. A mean above the median of single operations shows their cost.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
  * Publishing in process against a bare insert: a commit each, WAL,
- * synchronous=NORMAL, without subscriber. Both survive the death of the process.
+ * synchronous=NORMAL, without subscriber. Both survive the death of the
+ * process.
  *
  * @module
  */

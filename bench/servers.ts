@@ -226,7 +226,10 @@ async function postgresCommand(
   ];
 }
 
-/** Returns the folder of PostgreSQL's programs; on Debian, of its newest version. */
+/**
+ * Returns the folder of PostgreSQL's programs; on Debian, of its newest
+ * version.
+ */
 async function postgresPrograms(): Promise<string> {
   const versions: string[] = [];
   try {

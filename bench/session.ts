@@ -139,7 +139,9 @@ async function obey(order: Order): Promise<void> {
   }
 }
 
-/** Joins the other sessions. Returns false if one that must exist is missing. */
+/**
+ * Joins the other sessions. Returns false if one that must exist is missing.
+ */
 async function join(): Promise<boolean> {
   try {
     await peer.join?.();
@@ -165,7 +167,10 @@ async function publishAll(workload: Workload): Promise<SessionAccount["sent"]> {
   );
 }
 
-/** Floods a session. Returns the times of the start and the last acknowledgement. */
+/**
+ * Floods a session. Returns the times of the start and the last
+ * acknowledgement.
+ */
 async function flood(
   { to, messages, batch }: Extract<Order, { do: "flood" }>,
 ): Promise<{ began: number; acknowledged: number; last: number }> {

@@ -1,6 +1,6 @@
 /**
- * A mesh of Unix sockets: each session listens on its socket and connects to all
- * others.
+ * A mesh of Unix sockets: each session listens on its socket and connects to
+ * all others.
  *
  * @module
  */

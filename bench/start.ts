@@ -1,7 +1,7 @@
 /**
- * Starting up: the cost of commands as whole processes, by the installed launcher
- * or a hook's command. The baselines are `deno run --no-config` of an empty file,
- * and programs in other languages that insert the same message.
+ * Starting up: the cost of commands as whole processes, by the installed
+ * launcher or a hook's command. The baselines are `deno run --no-config` of an
+ * empty file, and programs in other languages that insert the same message.
  *
  * The command is installed in the bench's folder. The bench subscribes to the
  * bus, so each command also rings a bell, and the bench counts the messages.

@@ -58,7 +58,8 @@ export interface Workload {
   /** The duration of the measured part, in ms. */
   readonly measuredMs: number;
   /**
-   * The mean rate of each publisher in the unmeasured part, in messages a second.
+   * The mean rate of each publisher in the unmeasured part, in messages a
+   * second.
    * @default {messagesPerSecond}
    */
   readonly warmUpMessagesPerSecond?: number;
@@ -86,7 +87,9 @@ export interface SessionAccount {
   readonly wokenAt: readonly number[];
 }
 
-/** Publishes a workload. Returns the number and times of each measured message. */
+/**
+ * Publishes a workload. Returns the number and times of each measured message.
+ */
 export async function publishWorkload(
   workload: Workload,
   session: number,

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { until } from "./waiting.ts";
 
-/** Interrupts a benchmark, whose processes have a mark. Returns its exit code. */
+/**
+ * Interrupts a benchmark, whose processes have a mark. Returns its exit code.
+ */
 async function interrupted(
   task: string,
   step: RegExp,

@@ -1,8 +1,8 @@
 /**
  * The calls of a process on the files of a database, and its POSIX locks.
  *
- * Closing any descriptor of a file drops all POSIX locks of the process on it. So
- * only SQLite may open these files.
+ * Closing any descriptor of a file drops all POSIX locks of the process on it.
+ * So only SQLite may open these files.
  *
  * @module
  */
@@ -14,7 +14,9 @@ import { hasProgram } from "./fixture.ts";
 export const canTrace: boolean = Deno.build.os === "linux" &&
   Deno.build.arch === "x86_64" && hasProgram("strace");
 
-/** Returns the prefix of a command that writes its opens and watches to a file. */
+/**
+ * Returns the prefix of a command that writes its opens and watches to a file.
+ */
 export function tracing(file: string): readonly string[] {
   return [
     "strace",
@@ -29,7 +31,9 @@ export function tracing(file: string): readonly string[] {
   ];
 }
 
-/** Returns the names of a database's files on which a process holds POSIX locks. */
+/**
+ * Returns the names of a database's files on which a process holds POSIX locks.
+ */
 export function lockedBy(database: string, pid: number): string[] {
   const locked = new Set<string>();
   for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
@@ -55,8 +59,8 @@ export function lockedBy(database: string, pid: number): string[] {
 const BY_SQLITE = /\|O_NOFOLLOW\|O_CLOEXEC/;
 
 /**
- * Asserts that only SQLite opened files in a bus's `db` folder, and that only the
- * WAL was watched there, by its name. Returns the watched paths.
+ * Asserts that only SQLite opened files in a bus's `db` folder, and that only
+ * the WAL was watched there, by its name. Returns the watched paths.
  */
 export function checkTrace(trace: string, home: string): string[] {
   const calls = trace.split("\n").filter((line) => line.includes(`${home}/`));

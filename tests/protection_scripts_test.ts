@@ -1,7 +1,7 @@
 /**
  * Scripts that reproduce users' reports of failed protection. Each exits with 0
- * while the protection works, and calls the command from a shell, on a temporary
- * bus and repository.
+ * while the protection works, and calls the command from a shell, on a
+ * temporary bus and repository.
  */
 
 import assert from "node:assert/strict";

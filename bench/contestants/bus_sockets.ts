@@ -1,8 +1,8 @@
 /**
  * The base of the gate: this bus, woken by a mesh of Unix sockets.
  *
- * The bus runs with `notify: "poll"`, and a line from the mesh wakes its watches
- * as a bell would. Heartbeats and the safety poll stay.
+ * The bus runs with `notify: "poll"`, and a line from the mesh wakes its
+ * watches as a bell would. Heartbeats and the safety poll stay.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Bare bells: each session watches one file and touches the files of the others.
+ * Bare bells: each session watches one file and touches the files of the
+ * others.
  *
  * Nothing is stored, looked up or read. No bus with wake-ups by the file system
  * can be faster on the same machine.

@@ -1,6 +1,6 @@
 /**
- * NATS core: subjects, at most once. The server acknowledges no message. A flush
- * confirms that the server has received it.
+ * NATS core: subjects, at most once. The server acknowledges no message. A
+ * flush confirms that the server has received it.
  *
  * @module
  */

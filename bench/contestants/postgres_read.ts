@@ -2,8 +2,9 @@
  * PostgreSQL without a bus, written by hand: one statement inserts rows and
  * notifies, and a listener reads the rows after its last one.
  *
- * Messages are not in commit order: a reader skips a row that commits late. TTL,
- * sessions and projects are absent. A lost connection can repeat a statement.
+ * Messages are not in commit order: a reader skips a row that commits late.
+ * TTL, sessions and projects are absent. A lost connection can repeat a
+ * statement.
  *
  * @module
  */

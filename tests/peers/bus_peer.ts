@@ -1,6 +1,6 @@
 /**
- * A process on the bus for tests. It executes calls, one JSON line each on stdin,
- * and prints results and events as JSON lines. It ends when stdin ends.
+ * A process on the bus for tests. It executes calls, one JSON line each on
+ * stdin, and prints results and events as JSON lines. It ends when stdin ends.
  *
  * @module
  */
@@ -178,7 +178,10 @@ const acts: Record<string, Act> = {
     if (!success) throw new Error(`Cannot remount ${args.folder}.`);
   },
   ping: () => true,
-  /** Makes the runtime open the files of its signal handlers, which it does once. */
+  /**
+   * Makes the runtime open the files of its signal handlers, which it does
+   * once.
+   */
   awaitSignals() {
     const ignore = () => {};
     Deno.addSignalListener("SIGUSR2", ignore);

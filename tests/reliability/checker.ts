@@ -5,8 +5,8 @@
  * violations. It does not use the library, and reads rows by plain SQL. A rule
  * accepts both outcomes of an action that a kill interrupted.
  *
- * `deno run -A checker.ts ‹folder›` judges a folder. It prints each violation on
- * a line, and exits with 1 if there is one.
+ * `deno run -A checker.ts ‹folder›` judges a folder. It prints each violation
+ * on a line, and exits with 1 if there is one.
  *
  * @module
  */
@@ -30,7 +30,9 @@ export interface End {
   /** The durable names, with their numbers of lost messages. */
   readonly names: readonly { readonly name: string; readonly lost: number }[];
   readonly tasks: readonly { readonly task: string; readonly status: string }[];
-  /** Locks, claims, names and places in queues that dead sessions still hold. */
+  /**
+   * Locks, claims, names and places in queues that dead sessions still hold.
+   */
   readonly heldByDead: readonly string[];
   /** The result of SQLite's integrity check. */
   readonly integrity: string;
@@ -171,7 +173,9 @@ const RULES = {
     });
   },
 
-  /** A subscription gets every message between its start and its last delivery. */
+  /**
+   * A subscription gets every message between its start and its last delivery.
+   */
   "subscriptions skip nothing"(run: Run): string[] {
     const got = by(all(run, "delivered"), ({ subscription }) => subscription);
     const kept = by(run.end.messages, ({ channel }) => channel);
@@ -206,8 +210,9 @@ const RULES = {
   },
 
   /**
-   * A durable name counts each message that it did not get as lost. The count may
-   * include delivered ones, because a purge may precede their acknowledgement.
+   * A durable name counts each message that it did not get as lost. The count
+   * may include delivered ones, because a purge may precede their
+   * acknowledgement.
    */
   "losses are counted"(run: Run): string[] {
     const got = deliveredUnder(run);
@@ -424,8 +429,9 @@ interface Held {
 }
 
 /**
- * Returns the time in which each hold was certainly held. It ends at the holder's
- * next event on the hold, or at the holder's kill, or at the holder's last event.
+ * Returns the time in which each hold was certainly held. It ends at the
+ * holder's next event on the hold, or at the holder's kill, or at the holder's
+ * last event.
  */
 function holdsIn(run: Run): Held[] {
   const killedAt = new Map(

@@ -1,11 +1,11 @@
 /**
  * A round of crashes: processes that work on one bus, and are killed at random.
  *
- * Each slot starts a process, kills it by SIGKILL and starts the next one, which
- * takes over the session's id. Three in ten die while they start and open the
- * bus. The others die up to `lifeMs` after their work has started, however slow
- * the machine is. In the end a survivor reads the bus (crash_survivor.ts), and
- * the checker judges.
+ * Each slot starts a process, kills it by SIGKILL and starts the next one,
+ * which takes over the session's id. Three in ten die while they start and open
+ * the bus. The others die up to `lifeMs` after their work has started, however
+ * slow the machine is. In the end a survivor reads the bus (crash_survivor.ts),
+ * and the checker judges.
  *
  * @module
  */

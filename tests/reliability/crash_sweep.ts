@@ -3,9 +3,9 @@
  * system call of a kind, at its second, and so on.
  *
  * strace kills the process on entry to the call, so the nth kill leaves the
- * effects of n − 1 calls. Only calls on the bus's files count. SQLite writes the
- * WAL index through memory, without calls, so only crash.ts kills between those
- * writes.
+ * effects of n − 1 calls. Only calls on the bus's files count. SQLite writes
+ * the WAL index through memory, without calls, so only crash.ts kills between
+ * those writes.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A library with a defect, to prove that a test would notice it. The library is a
- * copy in a temporary folder, with changed text.
+ * A library with a defect, to prove that a test would notice it. The library is
+ * a copy in a temporary folder, with changed text.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
  * A disk that fails: each call of a session succeeds or rejects with a typed
- * error, no acknowledged message is lost, and the session recovers with the disk.
+ * error, no acknowledged message is lost, and the session recovers with the
+ * disk.
  */
 
 import { Home } from "../fixture.ts";

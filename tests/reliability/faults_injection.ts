@@ -1,6 +1,6 @@
 /**
- * Faults of system calls in a running process: strace attaches to the process and
- * returns errors in the kernel's place, until the injection is disposed.
+ * Faults of system calls in a running process: strace attaches to the process
+ * and returns errors in the kernel's place, until the injection is disposed.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * A process at its limit of open files or watches: open sessions continue, new
- * ones are rejected or poll, and all recover when the limit is lifted. (A system
- * without any watches: wake_up_test.)
+ * ones are rejected or poll, and all recover when the limit is lifted. (A
+ * system without any watches: wake_up_test.)
  */
 
 import assert from "node:assert/strict";

@@ -1,7 +1,7 @@
 /**
- * The bus folder is moved, deleted, replaced, cleared or made inaccessible under
- * running sessions. A write to a file that other sessions no longer find is never
- * acknowledged.
+ * The bus folder is moved, deleted, replaced, cleared or made inaccessible
+ * under running sessions. A write to a file that other sessions no longer find
+ * is never acknowledged.
  */
 
 import assert from "node:assert/strict";

@@ -5,11 +5,11 @@
  *   the result. So its history is true at any moment of a kill: a published
  *   message was acknowledged, and a hold lasts from `acquired` to the next line
  *   on it.
- * - **One file each**, opened for appending, with one `write` per line. A written
- *   line survives SIGKILL. Only the last line can be incomplete, and readers skip
- *   it.
- * - **One clock for all.** Times are milliseconds of `CLOCK_MONOTONIC`, which all
- *   processes share and no change of the time of day moves.
+ * - **One file each**, opened for appending, with one `write` per line. A
+ *   written line survives SIGKILL. Only the last line can be incomplete, and
+ *   readers skip it.
+ * - **One clock for all.** Times are milliseconds of `CLOCK_MONOTONIC`, which
+ *   all processes share and no change of the time of day moves.
  *   (`performance.timeOrigin` is the time of day at the start of a process.)
  *
  * @module

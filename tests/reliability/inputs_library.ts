@@ -71,8 +71,8 @@ const ESCAPE_IN_KEY = /\\.(?:[^"\\]|\\.)*":/;
 
 /**
  * Returns whether the runtime parses a text correctly. V8 15.0 of Deno 2.9.6
- * confuses a key that has an escape with an earlier key that ends in a backslash
- * at the escape's position: {"a":1,"\\":1} and then {"a":1,"\"":1}.
+ * confuses a key that has an escape with an earlier key that ends in a
+ * backslash at the escape's position: {"a":1,"\\":1} and then {"a":1,"\"":1}.
  */
 function isReadRight(text: string): boolean {
   return !ESCAPE_IN_KEY.test(text) || JSON.stringify(JSON.parse(text)) === text;

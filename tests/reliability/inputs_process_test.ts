@@ -15,7 +15,8 @@ import { LONG, seeded } from "./seed.ts";
 
 const PROCESSES = LONG ? 1_000 : 16;
 
-// Waiting commands get a short timeout. Commands that change this machine are left out.
+// Waiting commands get a short timeout. Commands that change this machine are
+// left out.
 const ENDS = ["--timeout", "50ms"];
 const LEFT_OUT = new Set(["install", "uninstall", "hook"]);
 const names = Object.keys(COMMANDS).filter((name) => !LEFT_OUT.has(name));

@@ -1,6 +1,6 @@
 /**
- * Rows of other programs: random values in each column, at the limits of SQLite,
- * JavaScript and the schema.
+ * Rows of other programs: random values in each column, at the limits of
+ * SQLite, JavaScript and the schema.
  *
  * @module
  */
@@ -102,7 +102,9 @@ const PLAIN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   file_locks: { file_path: "'/a'", session_id: "'x'" },
 };
 
-/** Calls everything that reads rows of other programs. Returns the new cursor. */
+/**
+ * Calls everything that reads rows of other programs. Returns the new cursor.
+ */
 async function readAll(bus: MessageBus, after: string): Promise<string> {
   let cursor = after;
   for (;;) {

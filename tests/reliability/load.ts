@@ -2,9 +2,10 @@
  * Load: many sessions, each a process that publishes at a steady rate and reads
  * one channel.
  *
- * A message has its publisher and number, and the last one is marked. So a reader
- * detects messages that are missing, repeated or out of order. Publishers keep to
- * a schedule as far as the machine permits, and report their numbers.
+ * A message has its publisher and number, and the last one is marked. So a
+ * reader detects messages that are missing, repeated or out of order.
+ * Publishers keep to a schedule as far as the machine permits, and report their
+ * numbers.
  *
  * @module
  */
@@ -117,7 +118,8 @@ export interface LoadOptions {
 
 const STARTED_AT_A_TIME = 8;
 
-// A sample collects garbage, so all samples together must not occupy the machine.
+// A sample collects garbage, so all samples together must not occupy the
+// machine.
 const SAMPLE_COST_MS = 150;
 
 /** Runs a load to its end. */

@@ -1,7 +1,7 @@
 /**
  * A session that floods the bus meets the limits, and the others lose nothing.
- * (Sizes of payloads: payload_test; messages of a channel: retention_test; locks:
- * locks_test.)
+ * (Sizes of payloads: payload_test; messages of a channel: retention_test;
+ * locks: locks_test.)
  */
 
 import assert from "node:assert/strict";

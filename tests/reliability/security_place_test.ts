@@ -1,6 +1,7 @@
 /**
- * Only its user can read and write a bus, and no command uses a folder that other
- * users can change. (The library, and permissions under each umask: place_test.)
+ * Only its user can read and write a bus, and no command uses a folder that
+ * other users can change. (The library, and permissions under each umask:
+ * place_test.)
  */
 
 import assert from "node:assert/strict";

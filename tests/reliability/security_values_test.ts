@@ -1,6 +1,6 @@
 /**
- * No value becomes part of SQL or of a shell command: each comes back unchanged,
- * and has no other effect.
+ * No value becomes part of SQL or of a shell command: each comes back
+ * unchanged, and has no other effect.
  */
 
 import assert from "node:assert/strict";

@@ -2,8 +2,8 @@
  * Repeatable randomness: every random choice of a run follows from its seed. A
  * failure names the seed and the command.
  *
- * The same seed makes the same choices, but processes race. A rare race may take
- * several runs to occur again.
+ * The same seed makes the same choices, but processes race. A rare race may
+ * take several runs to occur again.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Defects in a copy of the checkout, to prove that the tests of this folder find
- * them.
+ * Defects in a copy of the checkout, to prove that the tests of this folder
+ * find them.
  *
  * @module
  */

@@ -1,8 +1,9 @@
 /**
  * Clocks that tests can set, and processes that tests can stop.
  *
- * A process under libfaketime reads its time of day from a file, which a test can
- * change. The monotonic clock stays, as it does when a person sets the time.
+ * A process under libfaketime reads its time of day from a file, which a test
+ * can change. The monotonic clock stays, as it does when a person sets the
+ * time.
  *
  * @module
  */

@@ -408,8 +408,8 @@ Deno.test({
       const clock = new SetClock(`${home.root}/time`);
       const at = moment.replace("T", " ").replace("Z", "");
       clock.set(`@${at}`);
-      // libfaketime reads times in the zone of its process, so other zones get an
-      // offset.
+      // libfaketime reads times in the zone of its process, so other zones get
+      // an offset.
       const offset = Math.round((Date.parse(moment) - Date.now()) / 1000);
       const zoned = new SetClock(`${home.root}/offset`);
       zoned.set(offset < 0 ? `${offset}` : `+${offset}`);

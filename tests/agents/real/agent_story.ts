@@ -12,8 +12,8 @@
  * | 4 | creates the third | the command was denied |
  * | 5 | ends | the creation was denied |
  *
- * Then Ada sends another message, and the agent resumes the session (step 6). Its
- * prompt delivers the message.
+ * Then Ada sends another message, and the agent resumes the session (step 6).
+ * Its prompt delivers the message.
  *
  * At last `mbus` is removed, and a new run of the same story is denied nothing,
  * because a missing program must not stop an agent.
@@ -60,14 +60,17 @@ export interface AgentStory {
   resume(prompt: string): readonly string[];
   /** Returns the call that reads a file. */
   read(path: string): Turn;
-  /** Returns the call that replaces a text of a file (default: "one" by "two"). */
+  /**
+   * Returns the call that replaces a text of a file (default: "one" by "two").
+   */
   edit(path: string, from?: string, to?: string): Turn;
   /** Returns the call that creates a file with the text "two". */
   create(path: string): Turn;
   /** Returns the call of a shell command. */
   shell(command: string): Turn;
   /**
-   * Whether its model gets pending messages after a tool, or only with a prompt.
+   * Whether its model gets pending messages after a tool, or only with a
+   * prompt.
    * @default {true}
    */
   readonly readsAfterTool?: boolean;

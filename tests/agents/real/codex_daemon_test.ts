@@ -1,7 +1,7 @@
 /**
- * Codex without options, as a person starts it. Two windows whose threads run in
- * one daemon are two sessions, each on the bus of its window. A session lives as
- * long as its window or its turn.
+ * Codex without options, as a person starts it. Two windows whose threads run
+ * in one daemon are two sessions, each on the bus of its window. A session
+ * lives as long as its window or its turn.
  *
  * @module
  */
@@ -50,7 +50,8 @@ async function runWindows(
   const open = (home: string, args: readonly string[] = []): Promise<Window> =>
     windows.start({
       cwd: project,
-      // The daemon keeps the first window's variables, which are wrong for the second.
+      // The daemon keeps the first window's variables, which are wrong for the
+      // second.
       env: { MBUS_HOME: home, MBUS_SESSION: home === busA ? "alpha" : "beta" },
       args,
     });

@@ -1,6 +1,6 @@
 /**
- * The real Codex sandbox: the bus in its shell, without and with the writable root
- * of `mbus install`.
+ * The real Codex sandbox: the bus in its shell, without and with the writable
+ * root of `mbus install`.
  *
  * @module
  */

@@ -2,8 +2,8 @@
  * The story of Codex.
  *
  * The model has a known name, because Codex offers `apply_patch` only to known
- * models. A command-line option trusts the hooks, because the test has no person
- * to approve them. Features that would wait for the network are off.
+ * models. A command-line option trusts the hooks, because the test has no
+ * person to approve them. Features that would wait for the network are off.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
  * Windows of a real Codex, whose threads run in its shared daemon.
  *
- * They are windows of one tmux server, in the network of the model. The model runs
- * a prompt that starts with `RUN=` as a shell command.
+ * They are windows of one tmux server, in the network of the model. The model
+ * runs a prompt that starts with `RUN=` as a shell command.
  *
  * @module
  */
@@ -320,7 +320,9 @@ export function kill(pid: number, signal: Deno.Signal): void {
   }
 }
 
-/** Returns the call of the last prompt's command, which hooks' text may follow. */
+/**
+ * Returns the call of the last prompt's command, which hooks' text may follow.
+ */
 function answerTo(body: JsonRecord): Turn {
   for (const item of recordsIn(body.input).reverse()) {
     if (item.type !== "message") return { say: "Done." };

@@ -2,10 +2,10 @@
  * Three real agents edit three files at the same time, ten times each. A hook
  * denies an edit at most once for each fact.
  *
- * In each round every agent edits one line of one file, and waits for the others.
- * After a denial its model reads the file and retries, as the denial says. A model
- * that read the file long ago is told of the changes since. A model that reads the
- * file first is told of the other editors.
+ * In each round every agent edits one line of one file, and waits for the
+ * others. After a denial its model reads the file and retries, as the denial
+ * says. A model that read the file long ago is told of the changes since. A
+ * model that reads the file first is told of the other editors.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Droid works beside another session, by `droid exec`, which calls no prompt hook
- * and cannot resume a session without a network.
+ * Droid works beside another session, by `droid exec`, which calls no prompt
+ * hook and cannot resume a session without a network.
  *
  * @module
  */

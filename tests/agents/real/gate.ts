@@ -1,8 +1,8 @@
 /**
  * Runs a program beside a port that forwards to a socket file.
  *
- * `gate.ts SOCKET PORT COMMAND ARGUMENT…` listens on the port of loopback, forwards
- * each connection to the socket, starts the command, and ends with it.
+ * `gate.ts SOCKET PORT COMMAND ARGUMENT…` listens on the port of loopback,
+ * forwards each connection to the socket, starts the command, and ends with it.
  *
  * @module
  */

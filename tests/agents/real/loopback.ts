@@ -2,11 +2,12 @@
  * A network for a program that has loopback only.
  *
  * With permission for network namespaces, the program gets one and cannot reach
- * other machines. The model server stays outside and listens on a socket file. A
- * gate inside (gate.ts) forwards every connection to it.
+ * other machines. The model server stays outside and listens on a socket file.
+ * A gate inside (gate.ts) forwards every connection to it.
  *
- * Without namespaces, the server listens on a port, and the variables of a missing
- * proxy block other connections. `MBUS_TEST_AGENTS_NAMESPACE=no` selects this.
+ * Without namespaces, the server listens on a port, and the variables of a
+ * missing proxy block other connections. `MBUS_TEST_AGENTS_NAMESPACE=no`
+ * selects this.
  *
  * @module
  */

@@ -6,8 +6,8 @@
  *                  └─ none of a model's: `{}`    └─ its tool not offered: "ok"
  * ```
  *
- * - The server keeps no state between requests (wire.ts), so repeated requests and
- *   side calls, such as for a title, do not shift the script.
+ * - The server keeps no state between requests (wire.ts), so repeated requests
+ *   and side calls, such as for a title, do not shift the script.
  * - Before the response of a turn, its `before` runs once, even if the agent
  *   repeats the request. The agent waits, so a test can act and look.
  * - A `before` that throws ends the agent's work, and adds to `failures`.

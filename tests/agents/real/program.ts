@@ -3,11 +3,12 @@
  *
  * They take 2 GB, so `MBUS_TEST_AGENTS` selects them: `all`, `ci` (for every
  * change) or names, such as `claude,codex`. They stay in folders below
- * `$MBUS_TEST_AGENTS_DIR` (default: `mbus-test-agents` in the user's cache folder).
+ * `$MBUS_TEST_AGENTS_DIR` (default: `mbus-test-agents` in the user's cache
+ * folder).
  *
- * npm installs into a temporary folder that is then renamed, so a folder with the
- * final name is complete even during other installations. A test whose program
- * cannot be installed is ignored, with the reason.
+ * npm installs into a temporary folder that is then renamed, so a folder with
+ * the final name is complete even during other installations. A test whose
+ * program cannot be installed is ignored, with the reason.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
  * OpenAI Responses, the format of Codex.
  *
- * A turn of the model is one item of the history: a message or a call. A tool with
- * one plain text, such as `apply_patch`, is a custom tool.
+ * A turn of the model is one item of the history: a message or a call. A tool
+ * with one plain text, such as `apply_patch`, is a custom tool.
  *
  * @module
  */

@@ -2,10 +2,11 @@
  * The common part of the wire formats between coding agents and models.
  *
  * Each format has one file. It reads the number of turns and the offered tools
- * from a request, and writes the model's turn as a stream of server-sent events.
+ * from a request, and writes the model's turn as a stream of server-sent
+ * events.
  *
- * An agent sends the whole history in each request. So a repeated request gets the
- * same turn, and the server keeps no state.
+ * An agent sends the whole history in each request. So a repeated request gets
+ * the same turn, and the server keeps no state.
  *
  * @module
  */

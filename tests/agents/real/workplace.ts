@@ -1,6 +1,6 @@
 /**
- * The folders of a real agent in a test: a home and a project, with hooks in its
- * configuration and `mbus` on its PATH.
+ * The folders of a real agent in a test: a home and a project, with hooks in
+ * its configuration and `mbus` on its PATH.
  *
  * ```text
  * ‹root›/

@@ -76,7 +76,8 @@ class CrashPeer {
       project: null,
       session,
       publishesPerSecondMax: 1e6,
-      // Longer than any holder lives, so a timeout means a lock that is never released.
+      // Longer than any holder lives, so a timeout means a lock that is never
+      // released.
       busyTimeoutMs: 60_000,
       channelMessagesMax: 1e6,
       warn: (error) =>

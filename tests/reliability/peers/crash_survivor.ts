@@ -1,7 +1,7 @@
 /**
  * A session that starts after the death of all others. It looks at everything,
- * reads the durable names to their end, and prints the objects that dead sessions
- * still hold.
+ * reads the durable names to their end, and prints the objects that dead
+ * sessions still hold.
  *
  * @module
  */

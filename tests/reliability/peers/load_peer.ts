@@ -1,6 +1,6 @@
 /**
- * One session of a load (load.ts): prints "ready", starts on a line of stdin, and
- * reports at its end.
+ * One session of a load (load.ts): prints "ready", starts on a line of stdin,
+ * and reports at its end.
  *
  * @module
  */

@@ -23,7 +23,11 @@ import type {
 } from "./agents/config.ts";
 import { AGENT_CONFIGS } from "./agents/configs.ts";
 import { addGuide, guidePath, removeGuide } from "./agents/guide.ts";
-import { locateBus, prepareLocation } from "../sqlite/location.ts";
+import {
+  assertUsablePlace,
+  locateBus,
+  prepareLocation,
+} from "../sqlite/location.ts";
 
 /** The kind of part. */
 export type PartKind = "hooks" | "sandbox" | "unload" | "guide";
@@ -115,7 +119,11 @@ export function sandboxPart(
           `[permissions.‹profile›.filesystem] "${bus}" = "write"`
         : undefined,
     // A sandbox can only admit an existing folder.
-    prepare: () => prepareLocation(locateBus(bus)),
+    prepare: () => {
+      const location = locateBus(bus);
+      assertUsablePlace(location);
+      prepareLocation(location);
+    },
   };
 }
 

@@ -38,7 +38,7 @@ import {
   unreachableError,
 } from "./faults.ts";
 import {
-  assertPrivateFolders,
+  assertUsablePlace,
   type BusLocation,
   prepareLocation,
 } from "./location.ts";
@@ -499,7 +499,7 @@ interface Opened {
 }
 
 function openBest(location: BusLocation, options: ConnectionOptions): Opened {
-  assertPrivateFolders(location);
+  assertUsablePlace(location);
   let refusal: unknown;
   if (!options.readOnly) {
     try {

@@ -8,7 +8,7 @@
  */
 
 import { type Database, type Library, nodeLibrary } from "./driver.ts";
-import { assertPrivateFolders, type BusLocation } from "./location.ts";
+import { assertUsablePlace, type BusLocation } from "./location.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema_version.ts";
 
 // If no process has the file open, the next one that opens it reads the whole WAL.
@@ -22,7 +22,7 @@ const CHECKPOINT_ON_EXIT_BYTES = 256 * 1024;
 export function tryOpenExisting(location: BusLocation): Database | undefined {
   let db: Database | undefined;
   try {
-    assertPrivateFolders(location);
+    assertUsablePlace(location);
     // Without mode=rw, SQLite makes a missing file.
     const name = fileUri(location.databasePath, "mode=rw");
     db = nodeLibrary.open(name, { timeoutMs: 0 });

@@ -21,6 +21,7 @@ import {
   StoreError,
   type StoreFault,
 } from "../model/errors.ts";
+import { assertLocalFileSystem } from "./file_system.ts";
 
 /** The paths of one bus. */
 export interface BusLocation {
@@ -100,8 +101,10 @@ function absolute(path: string): string {
 /**
  * Makes the missing folders of a bus, and an empty database file with mode 0600.
  *
- * @throws {StoreError} If a folder cannot be made, belongs to another user, can be
- * written by other users, or is on a network file system.
+ * The caller has checked the place with {@linkcode assertUsablePlace}.
+ *
+ * @throws {StoreError} If a folder cannot be made, belongs to another user, or can be
+ * written by other users.
  */
 export function prepareLocation(location: BusLocation): void {
   for (
@@ -114,8 +117,6 @@ export function prepareLocation(location: BusLocation): void {
     makeFolder(folder);
   }
   if (exists(location.databasePath)) return;
-  // Only for a new bus, because reading the mounts is half the work of opening.
-  assertLocalFileSystem(location.home);
   try {
     // SQLite gives -wal and -shm the mode of the database, so it applies to all three
     // with any umask. createNew never opens an existing file.
@@ -162,31 +163,83 @@ function makeFolder(folder: string): void {
 }
 
 /**
- * Checks the existing folders of a bus, see {@linkcode assertPrivateFolder}.
+ * Checks the place of a bus: its folders, its database file and their file systems.
  *
- * @throws {StoreError} If another user owns a folder or may write to it, or its path
- * is not a folder.
+ * @throws {StoreError} If another user owns a folder or may write to it, its path is
+ * not a folder, the database is not a regular file, or the place is on a network file
+ * system.
  */
-export function assertPrivateFolders(location: BusLocation): void {
-  const { home, databaseFolder, bellsFolder } = location;
+export function assertUsablePlace(location: BusLocation): void {
+  const { home, databaseFolder, bellsFolder, databasePath } = location;
+  let checked: number | undefined;
+  const assertLocal = (path: string, { dev }: Deno.FileInfo) => {
+    if (dev === checked) return;
+    assertLocalFileSystem(path, dev);
+    checked = dev;
+  };
   for (const folder of [home, databaseFolder, bellsFolder]) {
-    try {
-      assertPrivateFolder(folder);
-    } catch (error) {
-      if (error instanceof StoreError) throw error;
-      // The folder is missing, or opening the file reports the reason.
+    const info = infoOf(() => assertPrivateFolder(folder));
+    if (info !== undefined) assertLocal(folder, info);
+    else if (folder === home) {
+      const parent = nearestExisting(home);
+      const info = infoOf(() => Deno.statSync(parent));
+      if (info !== undefined) assertLocal(parent, info);
+      return;
     }
   }
+  const info = infoOf(() => Deno.lstatSync(databasePath));
+  if (info === undefined) return;
+  assertRegularFile(databasePath, info);
+  assertLocal(databasePath, info);
+}
+
+/** Returns undefined if the path is missing, or opening the file reports the reason. */
+function infoOf(look: () => Deno.FileInfo): Deno.FileInfo | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Throws unless the database is a regular file. Through a link, SQLite keeps the WAL
+ * beside the linked file, where another bus folder has none of ours.
+ */
+function assertRegularFile(path: string, info: Deno.FileInfo): void {
+  if (info.isFile) return;
+  const state = info.isSymlink ? "a symbolic link" : "not a regular file";
+  const remedy = info.isSymlink
+    ? "Put the file itself there, or set MBUS_HOME to the bus folder that has it"
+    : "Move it away or choose another folder with MBUS_HOME";
+  throw new StoreError(
+    "permission",
+    path,
+    `Cannot use ${path} for the bus: it is ${state}. ${remedy}.`,
+  );
+}
+
+/** Returns the path, or the nearest folder above it that exists. */
+export function nearestExisting(path: string): string {
+  let folder = path;
+  while (infoOf(() => Deno.lstatSync(folder)) === undefined) {
+    const parent = folder.replace(/[\\/][^\\/]*$/, "");
+    if (parent === folder || parent === "") return "/";
+    folder = parent;
+  }
+  return folder;
 }
 
 /**
  * Checks that no other user controls a folder. On Windows only checks that the path
  * is a folder.
  *
+ * @returns The folder's information.
  * @throws {StoreError} If another user owns the folder or a link to it, its group or
  * others may write to it, or the path is not a folder.
  */
-export function assertPrivateFolder(folder: string): void {
+export function assertPrivateFolder(folder: string): Deno.FileInfo {
   // Two stats are needed only for a link.
   const link = Deno.lstatSync(folder);
   const info = link.isSymlink ? Deno.statSync(folder) : link;
@@ -198,7 +251,7 @@ export function assertPrivateFolder(folder: string): void {
         `Move it away or choose another with MBUS_HOME.`,
     );
   }
-  if (Deno.build.os === "windows") return;
+  if (Deno.build.os === "windows") return info;
   const owner = [info.uid, link.uid].find((uid) => uid !== Deno.uid());
   if (owner !== undefined) {
     throw new StoreError(
@@ -217,6 +270,7 @@ export function assertPrivateFolder(folder: string): void {
         `"chmod go-w '${folder}'" or choose another with MBUS_HOME.`,
     );
   }
+  return info;
 }
 
 // The faults of the system's error numbers.
@@ -236,57 +290,5 @@ function cannotMake(path: string, error: unknown): StoreError {
     `Cannot make ${path} for the bus: ${state}. ` +
       `Choose a folder of your own with MBUS_HOME or --home.`,
     { cause: error },
-  );
-}
-
-// File systems whose locks or shared memory do not work across all machines and VMs
-// that can write to them.
-const NETWORK_FILE_SYSTEMS =
-  /^(nfs\d?|cifs|smb\d?|smbfs|afs|ncpfs|ceph|glusterfs|lustre|fuse\.(sshfs|glusterfs|s3fs|rclone|grpcfuse|osxfs)|grpcfuse|osxfs|fakeowner|drvfs)$/;
-
-/** Returns the type of a folder's file system; undefined if that is unknown. */
-export function fileSystemOf(folder: string): string | undefined {
-  let mounts: string;
-  let real: string;
-  try {
-    mounts = Deno.readTextFileSync("/proc/self/mounts");
-    real = Deno.realPathSync(folder);
-  } catch {
-    // Not Linux, or no permission.
-    return undefined;
-  }
-  let best: { point: string; type: string } | undefined;
-  for (const line of mounts.split("\n")) {
-    const [source, rawPoint, type] = line.split(" ");
-    if (type === undefined) continue;
-    const point = rawPoint.replace(
-      /\\([0-7]{3})/g,
-      (_, octal: string) => String.fromCharCode(parseInt(octal, 8)),
-    );
-    const within = real === point || point === "/" ||
-      real.startsWith(`${point}/`);
-    if (within && (best === undefined || point.length >= best.point.length)) {
-      // WSL mounts Windows drives as 9p with this source.
-      const drive = type === "9p" && /^([A-Z]:|drvfs)/.test(source);
-      best = { point, type: drive ? "drvfs" : type };
-    }
-  }
-  return best?.type;
-}
-
-/** Returns whether SQLite's locks may not work on a type of file system. */
-export function isNetworkFileSystem(type: string): boolean {
-  return NETWORK_FILE_SYSTEMS.test(type);
-}
-
-function assertLocalFileSystem(folder: string): void {
-  const type = fileSystemOf(folder);
-  if (type === undefined || !isNetworkFileSystem(type)) return;
-  throw new StoreError(
-    "network-file-system",
-    folder,
-    `Cannot keep the bus in ${folder}: it is on a network or shared file ` +
-      `system (${type}), where SQLite's locks do not work. Choose a folder on ` +
-      `a local disk with MBUS_HOME.`,
   );
 }

@@ -51,6 +51,7 @@ import {
   type SqliteDriver,
 } from "./driver.ts";
 import { faultOf } from "./faults.ts";
+import { ALLOW_NETWORK_FS, networkFileSystemAt } from "./file_system.ts";
 import { type BusLocation, locateBus } from "./location.ts";
 import { Checkpointer, fileSize } from "./checkpoint.ts";
 import {
@@ -164,6 +165,7 @@ export class SqliteStore implements Store {
     const connectionOptions: ConnectionOptions = { ...options, library };
     const connection = Connection.open(location, connectionOptions);
     warnOfOldSqlite(connection, options.warn);
+    warnOfPlace(location, options.warn);
     const checkpointer = new Checkpointer(connection, options);
     return new SqliteStore(connection, options, checkpointer);
   }
@@ -185,6 +187,7 @@ export class SqliteStore implements Store {
     const connection = db === undefined
       ? Connection.open(location, waiting)
       : Connection.over(db, location, waiting);
+    warnOfPlace(location, warn);
     const settings = { notify: "auto", now, warn } as const;
     return new SqliteStore(connection, settings, undefined);
   }
@@ -496,6 +499,26 @@ function tryAppend(
     }
     throw error;
   }
+}
+
+let hasWarnedOfPlace = false;
+
+/** Warns once per process of a permitted network file system. */
+function warnOfPlace(
+  { databaseFolder }: BusLocation,
+  warn: (message: string) => void,
+): void {
+  if (hasWarnedOfPlace) return;
+  const { dev } = Deno.statSync(databaseFolder);
+  const type = networkFileSystemAt(databaseFolder, dev);
+  if (type === undefined) return;
+  hasWarnedOfPlace = true;
+  warn(
+    `mbus: ${databaseFolder} is on a network or shared file system (${type}), where ` +
+      `SQLite's locks do not hold. Acknowledged messages and locks can be lost, ` +
+      `the file can be damaged, and programs can end with SIGBUS. Move the bus to ` +
+      `a local disk, and unset ${ALLOW_NETWORK_FS}.`,
+  );
 }
 
 function warnOfOldSqlite(

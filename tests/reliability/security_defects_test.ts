@@ -16,7 +16,7 @@ testDefects([
     ? [{
       name: "hooks and send open a folder that others can change",
       file: "lib/sqlite/fast_open.ts",
-      text: "    assertPrivateFolders(location);\n",
+      text: "    assertUsablePlace(location);\n",
       by: "",
       test: "security_place_test.ts",
       filter: "a folder that its group may write to",

@@ -5,60 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { Mbus } from "../cli/mbus.ts";
+import { COMMANDS, contents } from "../cli/opening_commands.ts";
 import { hasProgram } from "../fixture.ts";
 
 const isRoot = Deno.build.os === "linux" && Deno.uid() === 0;
 const canBeOthers = isRoot && hasProgram("setpriv");
 const unlessOthers = canBeOthers ? "" : " (ignored: needs root and setpriv)";
 const OTHER = 12_345;
-
-/** Returns the names, links, permissions and contents below a folder. */
-function contents(folder: string): string[] {
-  const found: string[] = [];
-  for (const { name, isDirectory, isSymlink } of Deno.readDirSync(folder)) {
-    // The log of hooks may grow.
-    if (name === "hooks.log" && !isSymlink) continue;
-    const path = `${folder}/${name}`;
-    const { mode, uid } = Deno.lstatSync(path);
-    const what = isSymlink
-      ? Deno.readLinkSync(path)
-      : isDirectory
-      ? contents(path).join("; ")
-      : createHash("sha256").update(Deno.readFileSync(path)).digest("hex");
-    found.push(`${name} ${mode?.toString(8)} ${uid} ${what}`);
-  }
-  return found.sort();
-}
-
-/** Claude Code's input of a hook before an edit. */
-const EDIT = JSON.stringify({
-  session_id: "11111111-2222-3333-4444-555555555555",
-  transcript_path: "/nowhere",
-  cwd: "/tmp",
-  hook_event_name: "PreToolUse",
-  tool_name: "Write",
-  tool_input: { file_path: "/tmp/nowhere.txt", content: "x" },
-});
-
-/** Each command: its name, arguments and stdin. */
-const COMMANDS: readonly (readonly [string, readonly string[], string?])[] = [
-  ["send", ["send", "state", "1"]],
-  ["poll", ["poll", "state"]],
-  ["tail", ["tail", "state", "--count", "1"]],
-  ["lock", ["lock", "/tmp/x"]],
-  ["lock --wait", ["lock", "/tmp/x", "--wait", "1s"]],
-  ["with-lock", ["with-lock", "/tmp/x", "--", "true"]],
-  ["task", ["task", "post", "title"]],
-  ["inbox", ["inbox"]],
-  ["sessions", ["sessions"]],
-  ["register", ["register", "--vendor", "x"]],
-  ["stats", ["stats"]],
-  ["purge", ["purge"]],
-  ["doctor", ["doctor"]],
-  ["hook", ["hook", "claude"], EDIT],
-];
 
 /** Changes of the folder by other users. */
 const PLANTED: readonly (readonly [string, (mbus: Mbus) => void])[] = [

@@ -23,7 +23,7 @@ import { failBy, type Finding, ok } from "../doctor/finding.ts";
 import { checkGuard } from "../doctor/guard.ts";
 import { checkHooks } from "../doctor/hooks.ts";
 import { checkHost, checkLibrary, checkWatch } from "../doctor/machine.ts";
-import { checkPlace, isOurs } from "../doctor/place.ts";
+import { checkPlace, isUsable } from "../doctor/place.ts";
 import { checkSettings } from "../doctor/settings.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -77,8 +77,8 @@ async function* examineFolder(
   const place = checkPlace(location);
   yield* place;
   yield* checkSettings();
-  // In folders that other users can change, no file is opened or watched.
-  if (!isOurs(location)) return;
+  // Nothing is read, opened or watched in a place that all other commands refuse.
+  if (!isUsable(location)) return;
   yield await checkWatch(location.bellsFolder);
   yield* checkHooks(location.home);
   yield* await checkGuard();

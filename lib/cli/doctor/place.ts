@@ -9,11 +9,16 @@
 import { statfsSync } from "node:fs";
 import {
   assertPrivateFolder,
-  assertPrivateFolders,
+  assertUsablePlace,
   type BusLocation,
+  nearestExisting,
+} from "../../sqlite/location.ts";
+import {
+  ALLOW_NETWORK_FS,
   fileSystemOf,
   isNetworkFileSystem,
-} from "../../sqlite/location.ts";
+  isNetworkFileSystemAllowed,
+} from "../../sqlite/file_system.ts";
 import { renderBytes } from "../output/bytes.ts";
 import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
 
@@ -29,10 +34,10 @@ export function checkPlace(location: BusLocation): Finding[] {
   ];
 }
 
-/** Returns whether no other user can change the folders. */
-export function isOurs(location: BusLocation): boolean {
+/** Returns whether the bus may be opened there. */
+export function isUsable(location: BusLocation): boolean {
   try {
-    assertPrivateFolders(location);
+    assertUsablePlace(location);
     return true;
   } catch {
     // checkPlace() reports the reason.
@@ -93,16 +98,23 @@ function checkPermissions({ home, databasePath }: BusLocation): Finding[] {
   )];
 }
 
-function checkFileSystem({ home }: BusLocation): Finding {
-  const type = fileSystemOf(nearestExisting(home));
-  if (type === undefined) return ok("file system", "unknown on this system");
-  return isNetworkFileSystem(type)
-    ? fail(
-      "file system",
-      `${home} is on a network or shared file system (${type}), where SQLite's locks do not work`,
-      "choose a folder on a local disk with MBUS_HOME",
-    )
-    : ok("file system", type);
+function checkFileSystem({ home, databaseFolder }: BusLocation): Finding {
+  const check = "file system";
+  const folders = [home, databaseFolder].map(nearestExisting);
+  const types = folders.map(fileSystemOf);
+  const network = types.findIndex((type) =>
+    type !== undefined && isNetworkFileSystem(type)
+  );
+  if (network === -1) {
+    return ok(check, types[0] ?? "unknown on this system");
+  }
+  const state = `${folders[network]} is on a network or shared file system (${
+    types[network]
+  }), where SQLite's locks do not work`;
+  const remedy = "choose a folder on a local disk with MBUS_HOME";
+  return isNetworkFileSystemAllowed()
+    ? warn(check, `${state}; ${ALLOW_NETWORK_FS} permits it`, remedy)
+    : fail(check, state, remedy);
 }
 
 function checkSpace({ home }: BusLocation): Finding[] {
@@ -117,16 +129,6 @@ function checkSpace({ home }: BusLocation): Finding[] {
     // The system does not report the free space.
     return [];
   }
-}
-
-function nearestExisting(path: string): string {
-  let folder = path;
-  while (!exists(folder)) {
-    const parent = folder.replace(/[\\/][^\\/]*$/, "");
-    if (parent === folder || parent === "") return "/";
-    folder = parent;
-  }
-  return folder;
 }
 
 function exists(path: string): boolean {

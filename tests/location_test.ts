@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { getMessagingDbPath, openBus } from "../mod.ts";
+import { denoDir, Mbus } from "./cli/mbus.ts";
+import { COMMANDS } from "./cli/opening_commands.ts";
 import { Home } from "./fixture.ts";
 
 Deno.test("a bus folder may have any name", async () => {
@@ -34,6 +36,7 @@ Deno.test("a bus folder may have any name", async () => {
 Deno.test("the environment selects the bus folder", async () => {
   await using home = new Home();
   const base = {
+    DENO_DIR: denoDir(),
     HOME: `${home.root}/user`,
     MBUS_HOME: "",
     CODITECT_HOME: "",
@@ -51,7 +54,15 @@ Deno.test("the environment selects the bus folder", async () => {
       { MBUS_HOME: `${home.root}/own/`, CODITECT_HOME: "/nowhere" },
       `${home.root}/own`,
     ],
-    [{ MBUS_HOME: "relative/bus" }, `${home.root}/relative/bus`],
+    // As its specification demands.
+    [
+      { XDG_STATE_HOME: "relative" },
+      `${home.root}/user/.local/state/message-bus`,
+    ],
+    [
+      { XDG_STATE_HOME: "~/state" },
+      `${home.root}/user/.local/state/message-bus`,
+    ],
     [
       { MBUS_URL: `sqlite://${home.root}/by-url`, MBUS_HOME: "/nowhere" },
       `${home.root}/by-url`,
@@ -69,6 +80,98 @@ Deno.test("the environment selects the bus folder", async () => {
     type: "InvalidInputError",
     message: /Set MBUS_HOME/,
   });
+});
+
+const RELATIVE: readonly [Record<string, string>, RegExp][] = [
+  [{ MBUS_HOME: "bus" }, /MBUS_HOME="bus" .+relative path.+absolute path/],
+  [{ MBUS_HOME: "./bus" }, /MBUS_HOME="\.\/bus"/],
+  [{ CODITECT_HOME: "co" }, /CODITECT_HOME="co"/],
+  [{ MBUS_HOME: "~" }, /MBUS_HOME="~" .+replaces "~".+ Write (\/\S+)\/user\b/],
+  [{ MBUS_HOME: "~/bus" }, /MBUS_HOME="~\/bus" .+ Write (\/\S+)\/user\/bus\b/],
+  [{ CODITECT_HOME: "~/co" }, / Write (\/\S+)\/user\/co\b/],
+  [{ MBUS_HOME: "~ann/bus" }, /replaces "~".+ Write an absolute path/],
+  [{ HOME: "user" }, /HOME="user"/],
+];
+
+Deno.test("every way in refuses a relative bus folder of the environment", async () => {
+  for (const [variables, message] of RELATIVE) {
+    await using mbus = new Mbus();
+    const env = {
+      HOME: `${mbus.folder}/user`,
+      MBUS_HOME: undefined,
+      ...variables,
+    };
+    const cwd = `${mbus.folder}/project`;
+    for (const [way, args, input] of COMMANDS) {
+      const { code, stdout, stderr } = await mbus.run(args, {
+        input,
+        env,
+        cwd,
+      });
+      if (way === "hook") {
+        // The agent goes on, and there is no folder for a log.
+        assert.deepEqual([code, stdout], [0, ""]);
+        assert.match(stderr, message);
+      } else if (way === "doctor") {
+        assert.equal(code, 3);
+        assert.match(stdout.replaceAll(/\s*→ w/g, ". W"), message);
+      } else {
+        assert.equal(code, 2, `${way}: ${stdout}${stderr}`);
+        assert.match(stderr, message);
+      }
+    }
+    assert.deepEqual([...Deno.readDirSync(cwd)], []);
+    assert.deepEqual([...Deno.readDirSync(mbus.folder)].length, 2);
+  }
+});
+
+Deno.test("the library refuses a relative bus folder of the environment", async () => {
+  await using home = new Home();
+  for (const [variables, message] of RELATIVE) {
+    const env = {
+      DENO_DIR: denoDir(),
+      HOME: `${home.root}/user`,
+      MBUS_HOME: "",
+      CODITECT_HOME: "",
+      XDG_STATE_HOME: "",
+      ...variables,
+    };
+    const peer = home.spawn({ env, cwd: home.root });
+    await assert.rejects(peer.call("open", {}), {
+      type: "InvalidInputError",
+      message,
+    });
+  }
+  for (const path of ["~", "~/bus"]) {
+    await assert.rejects(home.open({ home: path }), {
+      field: "home",
+      message: /only a shell replaces "~"/,
+    });
+  }
+  assert.throws(() => getMessagingDbPath("~/bus"), { field: "home" });
+  await assert.rejects(openBus("sqlite:///~/bus"), {
+    field: "url",
+    message: /Write sqlite:\/\/\/.+\/bus\./,
+  });
+  assert.deepEqual([...Deno.readDirSync(home.root)], []);
+});
+
+Deno.test("a relative XDG_STATE_HOME is told, once", async () => {
+  await using mbus = new Mbus();
+  const env = { MBUS_HOME: undefined, XDG_STATE_HOME: "state" };
+  const told =
+    /XDG_STATE_HOME="state" is ignored.+ is in \/.+\/home\/\.local\/state/;
+  const sent = await mbus.run(["send", "state", "1"], { env });
+  assert.equal(sent.code, 0);
+  assert.match(sent.stderr, told);
+  assert.equal(sent.stderr.trimEnd().split("\n").length, 1);
+  const { code, stdout } = await mbus.run(["doctor"], { env });
+  assert.equal(code, 0);
+  assert.match(stdout, /^warn +folder +XDG_STATE_HOME="state" is ignored/m);
+  const absolute = await mbus.run(["send", "state", "1"], {
+    env: { ...env, XDG_STATE_HOME: `${mbus.folder}/state` },
+  });
+  assert.deepEqual([absolute.code, absolute.stderr], [0, ""]);
 });
 
 Deno.test("a URL selects the bus folder", async () => {

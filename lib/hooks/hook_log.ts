@@ -8,6 +8,7 @@
 import { readSmallFile } from "../path/small_file.ts";
 import { assertPrivateFolder, locateBus } from "../sqlite/location.ts";
 
+const LOG_NAME = "hooks.log";
 const BYTES_MAX = 1_000_000;
 const MESSAGE_CHARS_MAX = 500;
 
@@ -32,7 +33,10 @@ export class HookLog {
     this.#agent = agent;
   }
 
-  /** Appends a line; never throws, because a hook can report to no other place. */
+  /**
+   * Appends a line; never throws, because a hook can report to no other place.
+   * Without a bus folder, the line goes to stderr.
+   */
   add(trouble: unknown): void {
     const message = trouble instanceof Error
       ? trouble.message
@@ -42,13 +46,19 @@ export class HookLog {
       agent: this.#agent,
       message: message.slice(0, MESSAGE_CHARS_MAX),
     };
+    let home: string;
     try {
-      const { home } = locateBus(this.#home);
+      home = locateBus(this.#home).home;
+    } catch {
+      console.error(`mbus: ${line.message}`);
+      return;
+    }
+    try {
       // Without a bus, the log is the first file in the folder.
       Deno.mkdirSync(home, { recursive: true, mode: 0o700 });
       // In another user's folder, a link could lead to any file of this user.
       assertPrivateFolder(home);
-      const path = hookLogPath(home);
+      const path = `${home}/${LOG_NAME}`;
       rotate(path);
       Deno.writeTextFileSync(path, `${JSON.stringify(line)}\n`, {
         append: true,
@@ -62,7 +72,7 @@ export class HookLog {
 
 /** Returns the path of the log. */
 export function hookLogPath(home?: string): string {
-  return `${locateBus(home).home}/hooks.log`;
+  return `${locateBus(home).home}/${LOG_NAME}`;
 }
 
 /**

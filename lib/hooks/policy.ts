@@ -15,6 +15,7 @@
  */
 
 import { readSmallFile } from "../path/small_file.ts";
+import { isAbsolute } from "../sqlite/location.ts";
 
 /** Effect of another session's edit of the same file. */
 export type OverlapPolicy = "warn" | "inform" | "block";
@@ -210,7 +211,12 @@ function troubleOf(key: string, value: unknown): string {
 
 function userFile(): string | undefined {
   const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE");
-  const config = Deno.env.get("XDG_CONFIG_HOME") ||
-    (home === undefined ? undefined : `${home}/.config`);
+  const named = Deno.env.get("XDG_CONFIG_HOME");
+  // A relative path would lead into the project. Its specification ignores one, too.
+  const config = named && isAbsolute(named)
+    ? named
+    : home === undefined
+    ? undefined
+    : `${home}/.config`;
   return config === undefined ? undefined : `${config}/mbus/config.json`;
 }

@@ -16,7 +16,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { StoreError } from "../model/errors.ts";
+import { InvalidInputError, StoreError } from "../model/errors.ts";
 import { hostId, processAlive, processStart } from "../process/host.ts";
 import { readSmallFile } from "../path/small_file.ts";
 import type { ServerAddress } from "./url.ts";
@@ -142,9 +142,17 @@ export function isAlive(process: HostedProcess): boolean {
 
 function baseFolder(): string {
   const named = Deno.env.get("MBUS_HUB");
+  if (named && !named.startsWith("/")) {
+    throw new InvalidInputError(
+      "MBUS_HUB",
+      `Cannot use MBUS_HUB=${JSON.stringify(named)} for the relay: it is a ` +
+        `relative path. Write an absolute path.`,
+    );
+  }
   if (named) return named;
   const running = Deno.env.get("XDG_RUNTIME_DIR");
-  if (running) return `${running}/message-bus`;
+  // A relative path is ignored, as its specification demands.
+  if (running?.startsWith("/")) return `${running}/message-bus`;
   const temporary = (Deno.env.get("TMPDIR") || "/tmp").replace(/\/+$/, "");
   return `${temporary}/message-bus-${Deno.uid() ?? "user"}`;
 }

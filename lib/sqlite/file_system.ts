@@ -81,6 +81,17 @@ export function assertLocalFileSystem(path: string, dev: number): void {
   );
 }
 
+/** Returns a warning about a folder on a network file system that is permitted. */
+export function networkFileSystemWarning(folder: string): string | undefined {
+  const type = networkFileSystemAt(folder, Deno.statSync(folder).dev);
+  return type === undefined
+    ? undefined
+    : `${folder} is on a network or shared file system (${type}), where SQLite's ` +
+      `locks do not hold. Acknowledged messages and locks can be lost, the file ` +
+      `can be damaged, and programs can end with SIGBUS. Move the bus to a local ` +
+      `disk, and unset ${ALLOW_NETWORK_FS}.`;
+}
+
 /**
  * Returns the type of the file system at an existing path; undefined if it is
  * unknown. Without permission to read the mount table only network types are known.

@@ -35,37 +35,47 @@ export interface BusLocation {
   readonly bellsFolder: string;
   /** The file that the writer lock is taken on. */
   readonly writerLockPath: string;
+  /** The relative `XDG_STATE_HOME` that was ignored. */
+  readonly ignoredStateHome?: string;
 }
 
 /**
  * Returns the paths of a bus. The folder is the first of `home`, `$MBUS_HOME`,
  * `$CODITECT_HOME/message-bus` and the platform's folder for state.
  *
- * @throws {InvalidInputError} If `home` is not a path, or the user's home folder is
- * unknown.
+ * A relative `home` is resolved against the working folder. A relative variable is
+ * refused, because it would name another bus in each folder. `XDG_STATE_HOME` is
+ * ignored if it is relative, as its specification demands.
+ *
+ * @throws {InvalidInputError} If `home` is not a path, a variable is not an absolute
+ * path, or the user's home folder is unknown.
  */
 export function locateBus(home?: string): BusLocation {
-  const folder = absolute(home ?? defaultHome());
+  const folder = home === undefined ? defaultHome() : absolute(home);
   return {
     home: folder,
     databaseFolder: `${folder}/db`,
     databasePath: `${folder}/db/messaging.db`,
     bellsFolder: `${folder}/bells`,
     writerLockPath: `${folder}/turn`,
+    ...(home === undefined && { ignoredStateHome: ignoredStateHome() }),
   };
 }
 
 function defaultHome(): string {
-  const env = (name: string) => Deno.env.get(name) || undefined;
-  const own = env("MBUS_HOME");
+  const own = folderIn("MBUS_HOME");
   if (own !== undefined) return own;
-  const coditect = env("CODITECT_HOME");
+  const coditect = folderIn("CODITECT_HOME");
   if (coditect !== undefined) return `${coditect}/message-bus`;
   if (Deno.build.os === "windows") {
-    const data = env("LOCALAPPDATA");
+    const data = folderIn("LOCALAPPDATA");
     if (data !== undefined) return `${data}/message-bus`;
   }
-  const user = env("HOME") ?? env("USERPROFILE");
+  const state = usesStateHome() ? variable("XDG_STATE_HOME") : undefined;
+  if (state !== undefined && isAbsolute(state)) {
+    return `${withoutEnd(state)}/message-bus`;
+  }
+  const user = folderIn("HOME") ?? folderIn("USERPROFILE");
   if (user === undefined) {
     throw new InvalidInputError(
       "home",
@@ -73,10 +83,62 @@ function defaultHome(): string {
         `Set MBUS_HOME to a folder of your own.`,
     );
   }
-  if (Deno.build.os === "darwin") {
-    return `${user}/Library/Application Support/message-bus`;
-  }
-  return `${env("XDG_STATE_HOME") ?? `${user}/.local/state`}/message-bus`;
+  return Deno.build.os === "darwin"
+    ? `${user}/Library/Application Support/message-bus`
+    : `${user}/.local/state/message-bus`;
+}
+
+function ignoredStateHome(): string | undefined {
+  const isElsewhere = ["MBUS_HOME", "CODITECT_HOME"].some(variable);
+  if (isElsewhere || !usesStateHome()) return undefined;
+  const state = variable("XDG_STATE_HOME");
+  return state === undefined || isAbsolute(state) ? undefined : state;
+}
+
+/** Returns a warning about the variable that was ignored, if one was. */
+export function ignoredStateHomeWarning(
+  { home, ignoredStateHome }: BusLocation,
+): string | undefined {
+  if (ignoredStateHome === undefined) return undefined;
+  return `XDG_STATE_HOME=${
+    JSON.stringify(ignoredStateHome)
+  } is ignored, because ` +
+    `it is a relative path. The bus is in ${home}. Write an absolute path, or ` +
+    `set MBUS_HOME.`;
+}
+
+function usesStateHome(): boolean {
+  return Deno.build.os !== "darwin" && Deno.build.os !== "windows";
+}
+
+function variable(name: string): string | undefined {
+  return Deno.env.get(name) || undefined;
+}
+
+/** Returns the folder that a variable names; undefined if it is unset or empty. */
+function folderIn(name: string): string | undefined {
+  const path = variable(name);
+  if (path === undefined) return undefined;
+  if (!isAbsolute(path)) throw relativeError(name, path);
+  return withoutEnd(path);
+}
+
+/** Returns the error for a path of a variable, or of the option `home`. */
+function relativeError(name: string | undefined, path: string): Error {
+  const below = path.match(/^~(?=\/|$)(.*)/s)?.[1];
+  const user = variable("HOME");
+  const given = JSON.stringify(path);
+  const value = name === undefined ? given : `${name}=${given}`;
+  const state = path.startsWith("~")
+    ? `only a shell replaces "~", and only outside of quotes`
+    : "it is a relative path, so each folder would have a bus of its own";
+  const remedy = below !== undefined && user !== undefined && isAbsolute(user)
+    ? `Write ${withoutEnd(user)}${below}`
+    : "Write an absolute path";
+  return new InvalidInputError(
+    "home",
+    `Cannot use ${value} for the bus folder: ${state}. ${remedy}.`,
+  );
 }
 
 function absolute(path: string): string {
@@ -87,13 +149,23 @@ function absolute(path: string): string {
         `path. Choose another with MBUS_HOME or --home.`,
     );
   }
-  const rooted = Deno.build.os === "windows"
+  if (/^~(\/|$)/.test(path)) throw relativeError(undefined, path);
+  return withoutEnd(isAbsolute(path) ? path : `${Deno.cwd()}/${path}`);
+}
+
+/** Returns whether a path begins at a root. */
+export function isAbsolute(path: string): boolean {
+  return Deno.build.os === "windows"
     ? /^([a-zA-Z]:[\\/]|[\\/])/.test(path)
     : path.startsWith("/");
-  let full = rooted ? path : `${Deno.cwd()}/${path}`;
+}
+
+/** Returns a path without the separators at its end. */
+function withoutEnd(path: string): string {
   // A backslash separates names only on Windows.
   const isEnd = (text: string) =>
     text.endsWith("/") || Deno.build.os === "windows" && text.endsWith("\\");
+  let full = path;
   while (full.length > 1 && isEnd(full)) full = full.slice(0, -1);
   return full;
 }

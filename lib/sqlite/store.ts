@@ -51,8 +51,12 @@ import {
   type SqliteDriver,
 } from "./driver.ts";
 import { faultOf } from "./faults.ts";
-import { ALLOW_NETWORK_FS, networkFileSystemAt } from "./file_system.ts";
-import { type BusLocation, locateBus } from "./location.ts";
+import { networkFileSystemWarning } from "./file_system.ts";
+import {
+  type BusLocation,
+  ignoredStateHomeWarning,
+  locateBus,
+} from "./location.ts";
 import { Checkpointer, fileSize } from "./checkpoint.ts";
 import {
   endCursor,
@@ -503,22 +507,21 @@ function tryAppend(
 
 let hasWarnedOfPlace = false;
 
-/** Warns once per process of a permitted network file system. */
+/**
+ * Warns once per process of a permitted network file system, and of a variable that
+ * was ignored.
+ */
 function warnOfPlace(
-  { databaseFolder }: BusLocation,
+  location: BusLocation,
   warn: (message: string) => void,
 ): void {
   if (hasWarnedOfPlace) return;
-  const { dev } = Deno.statSync(databaseFolder);
-  const type = networkFileSystemAt(databaseFolder, dev);
-  if (type === undefined) return;
-  hasWarnedOfPlace = true;
-  warn(
-    `mbus: ${databaseFolder} is on a network or shared file system (${type}), where ` +
-      `SQLite's locks do not hold. Acknowledged messages and locks can be lost, ` +
-      `the file can be damaged, and programs can end with SIGBUS. Move the bus to ` +
-      `a local disk, and unset ${ALLOW_NETWORK_FS}.`,
-  );
+  const warnings = [
+    ignoredStateHomeWarning(location),
+    networkFileSystemWarning(location.databaseFolder),
+  ].filter((warning) => warning !== undefined);
+  hasWarnedOfPlace = warnings.length > 0;
+  for (const warning of warnings) warn(`mbus: ${warning}`);
 }
 
 function warnOfOldSqlite(

@@ -32,6 +32,14 @@ export function storeAddress(options: StoreLocator): StoreAddress {
   const url = URL.parse(text);
   if (/^postgres(ql)?:\/\//.test(text)) return { kind: "postgres", url: text };
   const home = url?.protocol === "sqlite:" ? folderOf(url) : undefined;
+  if (home !== undefined && /^\/~(\/|$)/.test(home)) {
+    const user = Deno.env.get("HOME") ?? "/home/you";
+    throw new InvalidInputError(
+      "url",
+      `Cannot open the bus: a "~" in ${text} is not replaced. Write ` +
+        `sqlite://${user}${home.slice(2)}.`,
+    );
+  }
   if (home !== undefined) return { kind: "sqlite", home };
   // Only the scheme is shown, because the URL may hold a password.
   throw new InvalidInputError(

@@ -257,9 +257,9 @@ class Lines {
   }
 }
 
-// Folder with the cached modules of the program.
-export function denoDir(): string | undefined {
-  const home = Deno.env.get("HOME");
+/** Returns the folder in which the program's modules were made ready. */
+export function denoDir(): string {
+  const home = Deno.env.get("HOME") ?? "";
   const cache = Deno.build.os === "darwin" ? "Library/Caches" : ".cache";
-  return Deno.env.get("DENO_DIR") ?? (home && `${home}/${cache}/deno`);
+  return Deno.env.get("DENO_DIR") ?? `${home}/${cache}/deno`;
 }

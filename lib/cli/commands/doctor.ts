@@ -67,15 +67,21 @@ export default doctor;
 const ANSWER_MS_MAX = 5_000;
 
 async function* examineFolder(
-  { location }: FolderPlace,
+  place: FolderPlace,
   options: GlobalValues,
 ): AsyncGenerator<Finding> {
   yield ok("runtime", `Deno ${Deno.version.deno} on ${Deno.build.target}`);
   const { findings, library } = await checkLibrary();
   yield* findings;
   yield* checkHost();
-  const place = checkPlace(location);
-  yield* place;
+  let location: FolderPlace["location"];
+  try {
+    location = place.location;
+  } catch (error) {
+    yield failBy("folder", error);
+    return;
+  }
+  yield* checkPlace(location);
   yield* checkSettings();
   // Nothing is read, opened or watched in a place that all other commands refuse.
   if (!isUsable(location)) return;

@@ -45,3 +45,8 @@ export function failBy(check: string, error: unknown): Finding {
   const [, state, remedy] = parts;
   return fail(check, state, remedy[0].toLowerCase() + remedy.slice(1));
 }
+
+/** Returns the finding of a warning, which ends with its remedy. */
+export function warnBy(check: string, message: string): Finding {
+  return { ...failBy(check, message), status: "warn" };
+}

@@ -11,6 +11,7 @@ import {
   assertPrivateFolder,
   assertUsablePlace,
   type BusLocation,
+  ignoredStateHomeWarning,
   nearestExisting,
 } from "../../sqlite/location.ts";
 import {
@@ -20,14 +21,16 @@ import {
   isNetworkFileSystemAllowed,
 } from "../../sqlite/file_system.ts";
 import { renderBytes } from "../output/bytes.ts";
-import { fail, failBy, type Finding, ok, warn } from "./finding.ts";
+import { fail, failBy, type Finding, ok, warn, warnBy } from "./finding.ts";
 
 // A busy bus may fill less within a day.
 const FREE_BYTES_LOW = 100 << 20;
 
 /** Returns the findings about the folders of a bus. */
 export function checkPlace(location: BusLocation): Finding[] {
+  const ignored = ignoredStateHomeWarning(location);
   return [
+    ...(ignored === undefined ? [] : [warnBy("folder", ignored)]),
     ...checkFolders(location),
     checkFileSystem(location),
     ...checkSpace(location),

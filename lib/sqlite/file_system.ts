@@ -143,7 +143,7 @@ export function mountedType(
   return above?.type;
 }
 
-/** Returns the type by statfs(2), or undefined if it is no network's. */
+/** Returns the type by statfs(2), or undefined if it is not a network file system. */
 function typeByNumber(path: string): string | undefined {
   try {
     // Not an import, because loading node:fs takes as long as a whole hook.

@@ -1,5 +1,5 @@
 /**
- * The key of a path: its spelling with case folded where the disk folds it.
+ * The key of a path: its spelling with case folded on a disk that ignores case.
  *
  * Two spellings of one file have one key, whether or not the file exists yet.
  * Nothing is written to find that out.
@@ -26,7 +26,7 @@ import { foldCase } from "../glob/code_points.ts";
 import { joined, lastName, parentOf } from "./path_text.ts";
 import { entryAt, type RealPath } from "./paths.ts";
 
-/** Returns the key of a path: `absolute`, case folded where its folders fold it. */
+/** Returns the key of a path: `absolute`, case folded if its folders ignore case. */
 export function keyOf(real: RealPath): string {
   const { absolute } = real;
   let folder = real.folder;

@@ -43,7 +43,7 @@ export interface Project {
 export interface CanonicalPath {
   /** The absolute path without links, `.` or `..`; it need not exist. */
   readonly absolute: string;
-  /** The key of the file on disk: `absolute`, case folded where the disk folds it. */
+  /** The key of the file on disk: `absolute`, case folded if the disk ignores case. */
   readonly key: string;
   /** The key of the file in its repository; absent outside of a worktree. */
   readonly repositoryKey?: string;

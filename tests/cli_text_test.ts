@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { renderBytes } from "../lib/cli/output/bytes.ts";
 import { parseDuration, renderDuration } from "../lib/cli/duration.ts";
-import { editsBetween, nearestName } from "../lib/cli/spelling.ts";
+import { editsBetween, nearestName } from "../lib/text/spelling.ts";
 import { tableLines } from "../lib/cli/output/table.ts";
 import { padText, textWidth, wrapText } from "../lib/cli/output/text_width.ts";
 import { visible, visibleJson } from "../lib/cli/output/visible_text.ts";

@@ -17,7 +17,7 @@
 
 import { InvalidInputError } from "../model/errors.ts";
 import { parseDuration } from "./duration.ts";
-import { didYouMean } from "./spelling.ts";
+import { didYouMean } from "../text/spelling.ts";
 
 /** An option of a command. */
 export interface OptionDeclaration {

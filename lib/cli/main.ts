@@ -33,7 +33,7 @@ async function run(args: readonly string[]): Promise<number> {
   const name = args[at];
   const rest = [...args.slice(0, at), ...args.slice(at + 1)];
   if (!Object.hasOwn(COMMANDS, name)) {
-    const { didYouMean } = await import("./spelling.ts");
+    const { didYouMean } = await import("../text/spelling.ts");
     throw new UsageError(
       "command",
       `Cannot run ${JSON.stringify(name)}: the command is unknown. ` +

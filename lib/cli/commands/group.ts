@@ -68,7 +68,7 @@ async function unknown(
   word: string | undefined,
   names: readonly string[],
 ): Promise<UsageError> {
-  const { didYouMean } = await import("../spelling.ts");
+  const { didYouMean } = await import("../../text/spelling.ts");
   const state = word === undefined
     ? "the subcommand is missing. "
     : `the subcommand ${JSON.stringify(word)} is unknown. ${

@@ -8,7 +8,7 @@ import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand } from "../command.ts";
 import { COMMANDS } from "../commands.ts";
 import { explain, partsOf, printOverview } from "../help.ts";
-import { didYouMean } from "../spelling.ts";
+import { didYouMean } from "../../text/spelling.ts";
 
 const help: Command = defineCommand({
   name: "help",

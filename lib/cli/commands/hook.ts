@@ -11,7 +11,7 @@ import { AGENT_NAMES } from "../../hooks/agents/agent.ts";
 import { isAgentName } from "../../hooks/agents/agents.ts";
 import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { didYouMean } from "../spelling.ts";
+import { didYouMean } from "../../text/spelling.ts";
 
 const hook: Command = defineCommand({
   name: "hook",

@@ -17,7 +17,7 @@ import { type PositionalDeclaration, UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { RefusalError } from "../refusal.ts";
-import { didYouMean } from "../spelling.ts";
+import { didYouMean } from "../../text/spelling.ts";
 
 /** Positional argument of the agents' names. */
 export const AGENTS: PositionalDeclaration = {

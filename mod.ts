@@ -186,7 +186,7 @@ export {
  * Opens the bus of this machine, making it if it is new.
  *
  * @param options The store's URL, or how to open it.
- * @throws {InvalidInputError} If an option is out of its range.
+ * @throws {InvalidInputError} If an option is unknown or out of its range.
  * @throws {StoreError} If the store cannot be used; its `fault` says why.
  *
  * @example
@@ -203,8 +203,8 @@ export async function openBus(
   options: string | OpenBusOptions = {},
 ): Promise<MessageBus> {
   const given = typeof options === "string" ? { url: options } : options;
-  given.signal?.throwIfAborted();
   const resolved = resolveOptions(given);
+  given.signal?.throwIfAborted();
   const start = sessionStart(resolved);
   const store = await openOperations(resolved);
   if (given.signal?.aborted) {

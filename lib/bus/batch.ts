@@ -14,9 +14,11 @@ import type { Operation } from "../model/batch.ts";
 import type { Appended, NewMessage } from "../model/message.ts";
 import type { SessionSelf } from "./sessions.ts";
 import type { SessionChange } from "../model/session.ts";
+import { assertSessionChange } from "./sessions.ts";
 import { endOf, toPosting } from "./tasks.ts";
 import type { Claim, NewTask, Task } from "../model/task.ts";
-import type { PublishOptions } from "../model/publication.ts";
+import { PUBLISH_KEYS, type PublishOptions } from "../model/publication.ts";
+import { assertKnownKeys } from "../model/known_keys.ts";
 
 /** Result of a batch. */
 export interface BatchResult {
@@ -73,6 +75,7 @@ export class Batch {
 
   /** Publishes a message. */
   publish(channel: string, payload: Json, options: PublishOptions = {}): void {
+    assertKnownKeys(`publish on "${channel}"`, options, PUBLISH_KEYS);
     const message = this.#toMessage(channel, payload, options);
     this.operations.push({ kind: "append", message });
   }
@@ -108,6 +111,7 @@ export class Batch {
 
   /** Changes facts of the bus's own session. */
   update(change: SessionChange): void {
+    assertSessionChange(this.#self.id, change);
     this.operations.push({ kind: "update-session", id: this.#self.id, change });
   }
 }

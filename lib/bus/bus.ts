@@ -17,10 +17,12 @@
  * @module
  */
 
-import type {
-  Publication,
-  Published,
-  PublishOptions,
+import {
+  type Publication,
+  PUBLICATION_KEYS,
+  PUBLISH_KEYS,
+  type Published,
+  type PublishOptions,
 } from "../model/publication.ts";
 import type { Operations } from "./operations.ts";
 import { ReplyWait } from "./reply_wait.ts";
@@ -33,9 +35,10 @@ import {
   SessionEndedError,
   StoreError,
 } from "../model/errors.ts";
-import { Inbox, type InboxOptions } from "./inbox.ts";
+import { Inbox, INBOX_KEYS, type InboxOptions } from "./inbox.ts";
 import type { Delivery } from "../model/delivery.ts";
 import { encodePayload, type Json } from "../model/json.ts";
+import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
 import { Locks, markReleased } from "./locks.ts";
 import {
   assertName,
@@ -55,7 +58,11 @@ import type {
   Page,
   Purged,
 } from "../model/message.ts";
-import { type SubscribeOptions, Subscription } from "./subscription.ts";
+import {
+  SUBSCRIBE_KEYS,
+  type SubscribeOptions,
+  Subscription,
+} from "./subscription.ts";
 import { Tasks } from "./tasks.ts";
 
 /** Options of asking a session. */
@@ -73,6 +80,12 @@ export interface AskOptions {
   /** Ends the waiting: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+const ASK_KEYS: KeysOf<AskOptions> = {
+  timeoutMs: true,
+  channel: true,
+  signal: true,
+};
 
 /** Options of polling. */
 export interface PollOptions {
@@ -92,6 +105,19 @@ export interface PollOptions {
    */
   readonly allProjects?: boolean;
 }
+
+const POLL_KEYS: KeysOf<PollOptions> = {
+  after: true,
+  limit: true,
+  allProjects: true,
+};
+
+const REPLY_KEYS: KeysOf<Omit<PublishOptions, "to" | "replyTo">> = {
+  ttlSeconds: true,
+  project: true,
+};
+
+const SIGNAL_KEYS: KeysOf<{ signal?: AbortSignal }> = { signal: true };
 
 const CHANNELS_MAX = 100;
 
@@ -217,6 +243,7 @@ export class MessageBus implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       // An error thrown here rejects the promise.
       this.#assertOpen("publish");
+      assertKnownKeys(`publish on "${channel}"`, options, PUBLISH_KEYS);
       const message = this.#toMessage(channel, payload, options);
       this.#rateLimit.take(1);
       this.#enqueue({ message, resolve, reject });
@@ -253,9 +280,11 @@ export class MessageBus implements AsyncDisposable {
           `${PUBLISH_MANY_MAX}. Publish them in parts.`,
       );
     }
-    const messages = publications.map((publication) =>
-      this.#toMessage(publication.channel, publication.payload, publication)
-    );
+    const messages = publications.map((publication) => {
+      assertKnownKeys("publish several", publication, PUBLICATION_KEYS);
+      const { channel, payload } = publication;
+      return this.#toMessage(channel, payload, publication);
+    });
     this.#rateLimit.take(messages.length);
     return await this.#inOrder(async () => {
       await this.#register("publish");
@@ -291,6 +320,7 @@ export class MessageBus implements AsyncDisposable {
     options: PollOptions = {},
   ): Promise<Page> {
     this.#assertOpen("poll");
+    assertKnownKeys("poll", options, POLL_KEYS);
     const { after, limit = 100 } = options;
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MESSAGES_MAX) {
       throw new InvalidInputError(
@@ -337,6 +367,7 @@ export class MessageBus implements AsyncDisposable {
     options: SubscribeOptions = {},
   ): Subscription {
     this.#assertOpen("subscribe");
+    assertKnownKeys("subscribe", options, SUBSCRIBE_KEYS);
     assertName("durable", options.durable);
     const subscription = new Subscription(
       this.#operations,
@@ -373,6 +404,7 @@ export class MessageBus implements AsyncDisposable {
    */
   inbox(options: InboxOptions = {}): Inbox {
     this.#assertOpen("read the inbox");
+    assertKnownKeys("read the inbox", options, INBOX_KEYS);
     return new Inbox(
       this.#operations,
       this.#self,
@@ -396,6 +428,7 @@ export class MessageBus implements AsyncDisposable {
     options: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Delivery, void, void> {
     this.#assertOpen("watch a delivery");
+    assertKnownKeys("watch a delivery", options, SIGNAL_KEYS);
     const changes = new Changes(this.#self.closing, options.signal);
     using _watch = await this.#operations.watchChanges(
       "deliveries",
@@ -470,6 +503,7 @@ export class MessageBus implements AsyncDisposable {
     payload: Json,
     options: AskOptions = {},
   ): Promise<Message> {
+    assertKnownKeys(`ask "${to}"`, options, ASK_KEYS);
     const { timeoutMs = 30_000, channel = "ask", signal } = options;
     const startedAt = performance.now();
     await this.#register(`ask "${to}"`);
@@ -493,6 +527,7 @@ export class MessageBus implements AsyncDisposable {
     payload: Json,
     options: Omit<PublishOptions, "to" | "replyTo"> = {},
   ): Promise<Published> {
+    assertKnownKeys(`reply to message ${message.id}`, options, REPLY_KEYS);
     return await this.publish(message.channel, payload, {
       ...options,
       to: message.sender,

@@ -15,6 +15,7 @@
  */
 
 import type { DeliveryState } from "../model/delivery.ts";
+import type { KeysOf } from "../model/known_keys.ts";
 import type { Operations } from "./operations.ts";
 import { Changes } from "./changes.ts";
 import type { SessionSelf } from "./sessions.ts";
@@ -25,6 +26,9 @@ export interface InboxOptions {
   /** Ends the iteration, which then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+/** Keys of {@linkcode InboxOptions}. */
+export const INBOX_KEYS: KeysOf<InboxOptions> = { signal: true };
 
 const PAGE_MESSAGES = 100;
 

@@ -58,6 +58,7 @@ import {
 import { endClosedWindows, type WindowedSession } from "./closed_windows.ts";
 import type { LockTarget } from "../model/lock.ts";
 import { assertNoNul } from "./options.ts";
+import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
 import type { SessionSelf } from "./sessions.ts";
 
@@ -85,6 +86,13 @@ export interface PathOptions {
    */
   readonly pattern?: PatternMode;
 }
+
+const PATH_KEYS: KeysOf<PathOptions> = { pattern: true };
+
+const RELEASE_KEYS: KeysOf<PathOptions & { agent?: string }> = {
+  ...PATH_KEYS,
+  agent: true,
+};
 
 /** Options of acquiring a lock. */
 export interface AcquireOptions extends PathOptions {
@@ -123,6 +131,23 @@ export interface AcquireOptions extends PathOptions {
   readonly signal?: AbortSignal;
 }
 
+const UPGRADE_KEYS: KeysOf<Omit<AcquireOptions, "type" | "agent">> = {
+  ...PATH_KEYS,
+  waitMs: true,
+  onWait: true,
+  leaseMs: true,
+  why: true,
+  takeOver: true,
+  actingFor: true,
+  signal: true,
+};
+
+const ACQUIRE_KEYS: KeysOf<AcquireOptions> = {
+  ...UPGRADE_KEYS,
+  type: true,
+  agent: true,
+};
+
 /** Options of listing locks. */
 export interface LockListOptions extends PathOptions {
   /** Only holds that overlap this path on disk. */
@@ -134,6 +159,17 @@ export interface LockListOptions extends PathOptions {
    */
   readonly allProjects?: boolean;
 }
+
+const LIST_KEYS: KeysOf<LockListOptions> = {
+  ...PATH_KEYS,
+  path: true,
+  allProjects: true,
+};
+
+const WATCH_KEYS: KeysOf<LockListOptions & { signal?: AbortSignal }> = {
+  ...LIST_KEYS,
+  signal: true,
+};
 
 let setHold: (lock: Lock, hold: Hold) => void;
 
@@ -266,8 +302,10 @@ export class Locks {
    * ```
    */
   async acquire(path: string, options: AcquireOptions = {}): Promise<Lock> {
+    assertKnownKeys(`lock "${path}"`, options, ACQUIRE_KEYS);
     options.signal?.throwIfAborted();
-    const wanted = this.#toRequest(path, options, this.target(path, options));
+    const target = this.#targetInProject(path, options.pattern);
+    const wanted = this.#toRequest(path, options, target);
     await this.#register(`lock "${path}"`);
     const { hold, overlaps } = await this.#obtain({
       ...wanted,
@@ -341,8 +379,9 @@ export class Locks {
     lock: Lock,
     options: Omit<AcquireOptions, "type" | "agent"> = {},
   ): Promise<Lock> {
-    options.signal?.throwIfAborted();
     const { agent, path, session, token } = lock.hold;
+    assertKnownKeys(`upgrade the lock on "${path}"`, options, UPGRADE_KEYS);
+    options.signal?.throwIfAborted();
     if (!this.#self.owned || session !== this.#self.id) {
       throw new NotHeldError("upgrade", path, token);
     }
@@ -368,12 +407,14 @@ export class Locks {
     path: string,
     options: PathOptions & { readonly agent?: string } = {},
   ): Promise<void> {
-    const held = await this.held(path, options);
+    assertKnownKeys(`release "${path}"`, options, RELEASE_KEYS);
+    const { agent, pattern } = options;
+    const held = await this.held(path, { pattern });
     const mine = held.filter((hold) =>
-      options.agent === undefined || hold.agent === options.agent
+      agent === undefined || hold.agent === agent
     );
     if (mine.length === 0) {
-      throw new NotHeldError("release", this.meaning(path, options).path);
+      throw new NotHeldError("release", this.#meaning(path, pattern).path);
     }
     await this.releaseHolds(mine);
   }
@@ -390,7 +431,10 @@ export class Locks {
     path?: string,
     options: PathOptions = {},
   ): Promise<readonly Hold[]> {
-    const target = path === undefined ? undefined : this.meaning(path, options);
+    assertKnownKeys("list locks", options, PATH_KEYS);
+    const target = path === undefined
+      ? undefined
+      : this.#meaning(path, options.pattern);
     // Before registration, the id may belong to another session.
     if (!this.#self.owned) return [];
     const holds = await this.#operations.locks({
@@ -417,7 +461,12 @@ export class Locks {
    *
    * @throws {InvalidInputError} If it is not a valid path, pattern or name.
    */
-  meaning(path: string, { pattern }: PathOptions = {}): LockTarget {
+  meaning(path: string, options: PathOptions = {}): LockTarget {
+    assertKnownKeys(`read "${path}"`, options, PATH_KEYS);
+    return this.#meaning(path, options.pattern);
+  }
+
+  #meaning(path: string, pattern: PatternMode | undefined): LockTarget {
     assertPatternMode(path, pattern);
     const { project } = this.#self.start;
     return lockTarget(path, Deno.cwd(), { pattern, project });
@@ -429,19 +478,28 @@ export class Locks {
    * @throws {InvalidInputError} If the path is invalid, or outside of the project.
    */
   target(path: string, options: PathOptions = {}): LockTarget {
-    const target = this.meaning(path, options);
+    assertKnownKeys(`read "${path}"`, options, PATH_KEYS);
+    return this.#targetInProject(path, options.pattern);
+  }
+
+  #targetInProject(
+    path: string,
+    pattern: PatternMode | undefined,
+  ): LockTarget {
+    const target = this.#meaning(path, pattern);
     this.#assertInProject(target, path);
     return target;
   }
 
   /** Returns holds, oldest first. */
   async list(options: LockListOptions = {}): Promise<readonly Hold[]> {
+    assertKnownKeys("list locks", options, LIST_KEYS);
     return await this.#operations.locks({
       project: options.allProjects ? null : this.#self.start.project,
       below: this.#self.start.worktree ?? undefined,
       overlapping: options.path === undefined
         ? undefined
-        : this.meaning(options.path, options),
+        : this.#meaning(options.path, options.pattern),
     });
   }
 
@@ -450,6 +508,7 @@ export class Locks {
     path: string,
     options: PathOptions = {},
   ): Promise<readonly Hold[]> {
+    assertKnownKeys("list locks", options, PATH_KEYS);
     return await this.list({ ...options, path, allProjects: true });
   }
 
@@ -471,7 +530,8 @@ export class Locks {
   async *watch(
     options: LockListOptions & { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<readonly Hold[], void, void> {
-    const { signal } = options;
+    assertKnownKeys("watch locks", options, WATCH_KEYS);
+    const { signal, ...listed } = options;
     const changes = new Changes(this.#self.closing, signal);
     using _watch = await this.#operations.watchChanges(
       "locks",
@@ -480,7 +540,7 @@ export class Locks {
     );
     try {
       for (;;) {
-        yield await this.list(options);
+        yield await this.list(listed);
         if (!await changes.next()) return;
       }
     } finally {

@@ -6,6 +6,7 @@
 
 import type { Store } from "../store/store.ts";
 import { InvalidInputError } from "../model/errors.ts";
+import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
 import { hasInvisible } from "../text/harmless_text.ts";
 
 /** Default limit of a payload, in bytes of JSON. */
@@ -137,6 +138,34 @@ export interface OpenBusOptions {
   readonly signal?: AbortSignal;
 }
 
+const OPEN_KEYS: KeysOf<OpenBusOptions> = {
+  store: true,
+  url: true,
+  home: true,
+  session: true,
+  vendor: true,
+  model: true,
+  task: true,
+  tty: true,
+  pid: true,
+  project: true,
+  driver: true,
+  notify: true,
+  pollIntervalMs: true,
+  busyTimeoutMs: true,
+  busyTotalMs: true,
+  synchronous: true,
+  readOnly: true,
+  payloadBytesMax: true,
+  channelMessagesMax: true,
+  publishesPerSecondMax: true,
+  locksMax: true,
+  heartbeatIntervalMs: true,
+  warn: true,
+  now: true,
+  signal: true,
+};
+
 /** Options that a bus and its stores share, with every default filled in. */
 export type ResolvedOptions =
   & OpenBusOptions
@@ -162,6 +191,7 @@ export type ResolvedOptions =
  * @throws {InvalidInputError} If an option is invalid.
  */
 export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
+  assertKnownKeys("open the bus", options, OPEN_KEYS);
   if (options.store !== undefined) assertNoStoreOptions(options);
   const resolved = {
     ...options,

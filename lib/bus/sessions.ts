@@ -18,6 +18,7 @@ import {
 } from "../model/errors.ts";
 import { endClosedWindows, type WindowedSession } from "./closed_windows.ts";
 import { assertNoNul } from "./options.ts";
+import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
 
 /** Options of listing sessions. */
 export interface SessionListOptions {
@@ -32,6 +33,33 @@ export interface SessionListOptions {
    */
   readonly ended?: boolean;
 }
+
+const LIST_KEYS: KeysOf<SessionListOptions> = {
+  allProjects: true,
+  ended: true,
+};
+
+const REGISTER_KEYS: KeysOf<Omit<SessionStart, "id">> = {
+  vendor: true,
+  model: true,
+  tty: true,
+  pid: true,
+  processStart: true,
+  keeper: true,
+  replaces: true,
+  project: true,
+  worktree: true,
+  branch: true,
+  task: true,
+};
+
+const CHANGE_KEYS: KeysOf<SessionChange> = {
+  status: true,
+  model: true,
+  task: true,
+  activeFiles: true,
+  branch: true,
+};
 
 /** State of the bus's own session. */
 export interface SessionSelf {
@@ -85,6 +113,11 @@ export class Sessions {
   async register(
     known: Partial<Omit<SessionStart, "id">> = {},
   ): Promise<Session> {
+    assertKnownKeys(
+      `register session "${this.#self.id}"`,
+      known,
+      REGISTER_KEYS,
+    );
     for (const [field, value] of Object.entries(known)) {
       assertNoNul(field, value);
     }
@@ -119,18 +152,7 @@ export class Sessions {
     const { id, owned, ended } = this.#self;
     if (ended) throw new SessionEndedError(`update session "${id}"`, id);
     if (!owned) throw new UnknownSessionError(`update session "${id}"`, id);
-    for (const [field, value] of Object.entries(change)) {
-      assertNoNul(field, value);
-    }
-    for (const file of change.activeFiles ?? []) {
-      if (typeof file !== "string" || file === "") {
-        throw new InvalidInputError(
-          "activeFiles",
-          `Cannot update session "${this.#self.id}": an active file is ` +
-            `${JSON.stringify(file)}. Pass paths.`,
-        );
-      }
-    }
+    assertSessionChange(id, change);
     return await this.#operations.updateSession(this.#self.id, change);
   }
 
@@ -153,6 +175,7 @@ export class Sessions {
 
   /** Returns the sessions on the bus, in the order of registration. */
   async list(options: SessionListOptions = {}): Promise<readonly Session[]> {
+    assertKnownKeys("list sessions", options, LIST_KEYS);
     const list = () =>
       this.#operations.sessions({
         project: options.allProjects ? null : this.#self.start.project,
@@ -163,6 +186,27 @@ export class Sessions {
     return await endClosedWindows(this.#operations, running.map(toWindowed))
       ? await list()
       : found;
+  }
+}
+
+/**
+ * Throws if a change of a session cannot be stored.
+ *
+ * @throws {InvalidInputError} If it has an unknown key or an invalid value.
+ */
+export function assertSessionChange(id: string, change: SessionChange): void {
+  assertKnownKeys(`update session "${id}"`, change, CHANGE_KEYS);
+  for (const [field, value] of Object.entries(change)) {
+    assertNoNul(field, value);
+  }
+  for (const file of change.activeFiles ?? []) {
+    if (typeof file !== "string" || file === "") {
+      throw new InvalidInputError(
+        "activeFiles",
+        `Cannot update session "${id}": an active file is ` +
+          `${JSON.stringify(file)}. Pass paths.`,
+      );
+    }
   }
 }
 

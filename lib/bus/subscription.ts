@@ -27,6 +27,7 @@ import {
   InvalidInputError,
   MessageBusError,
 } from "../model/errors.ts";
+import type { KeysOf } from "../model/known_keys.ts";
 import type { Watch, WatchMode } from "../store/store.ts";
 import type { DurableReader } from "../model/durable.ts";
 import type { Interest, Message, Page } from "../model/message.ts";
@@ -59,6 +60,15 @@ export interface SubscribeOptions {
   /** Ends the subscription when aborted; a waiting `next` throws its reason. */
   readonly signal?: AbortSignal;
 }
+
+/** Keys of {@linkcode SubscribeOptions}. */
+export const SUBSCRIBE_KEYS: KeysOf<SubscribeOptions> = {
+  from: true,
+  durable: true,
+  onLost: true,
+  allProjects: true,
+  signal: true,
+};
 
 /** Callbacks of a subscription to its bus. */
 export interface SubscriptionHooks {

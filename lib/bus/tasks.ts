@@ -34,6 +34,7 @@ import { InvalidInputError } from "../model/errors.ts";
 import { hasInvisible } from "../text/harmless_text.ts";
 import { encodePayload, type Json } from "../model/json.ts";
 import { assertNoNul } from "./options.ts";
+import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
 import type { SessionSelf } from "./sessions.ts";
 
 /** Default lease duration of a claim: 30 minutes, in milliseconds. */
@@ -55,6 +56,28 @@ export interface TaskListOptions extends TaskFilter {
   readonly allProjects?: boolean;
 }
 
+const FILTER_KEYS: KeysOf<TaskFilter> = { kind: true, priorityMin: true };
+
+const LIST_KEYS: KeysOf<TaskListOptions> = {
+  ...FILTER_KEYS,
+  status: true,
+  allProjects: true,
+};
+
+const WATCH_KEYS: KeysOf<TaskListOptions & { signal?: AbortSignal }> = {
+  ...LIST_KEYS,
+  signal: true,
+};
+
+const NEW_TASK_KEYS: KeysOf<NewTask> = {
+  id: true,
+  title: true,
+  kind: true,
+  payload: true,
+  priority: true,
+  dependsOn: true,
+};
+
 /** Options of claiming a task. */
 export interface ClaimOptions {
   /**
@@ -65,6 +88,13 @@ export interface ClaimOptions {
   /** Part of the session that claims it, such as a subagent's id. */
   readonly agent?: string;
 }
+
+const CLAIM_KEYS: KeysOf<ClaimOptions> = { leaseMs: true, agent: true };
+
+const CLAIM_NEXT_KEYS: KeysOf<ClaimOptions & { filter?: TaskFilter }> = {
+  ...CLAIM_KEYS,
+  filter: true,
+};
 
 /** Tasks on a bus. */
 export class Tasks {
@@ -122,6 +152,7 @@ export class Tasks {
    */
   async claim(id: string, options: ClaimOptions = {}): Promise<Claim> {
     assertTaskId(id);
+    assertKnownKeys(`claim task "${id}"`, options, CLAIM_KEYS);
     return await this.#operations.claimTask(id, await this.#claimer(options));
   }
 
@@ -132,8 +163,11 @@ export class Tasks {
   async claimNext(
     options: ClaimOptions & { readonly filter?: TaskFilter } = {},
   ): Promise<Claim | undefined> {
+    assertKnownKeys("claim a task", options, CLAIM_NEXT_KEYS);
+    const { filter = {} } = options;
+    assertKnownKeys("claim a task", filter, FILTER_KEYS);
     return await this.#operations.claimNextTask(
-      options.filter ?? {},
+      filter,
       await this.#claimer(options),
     );
   }
@@ -190,6 +224,7 @@ export class Tasks {
 
   /** Returns tasks, in the order in which they are claimed. */
   async list(options: TaskListOptions = {}): Promise<readonly Task[]> {
+    assertKnownKeys("list tasks", options, LIST_KEYS);
     return await this.#operations.tasks({
       ...options,
       project: options.allProjects ? null : this.#self.start.project,
@@ -201,7 +236,9 @@ export class Tasks {
   async *watch(
     options: TaskListOptions & { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<readonly Task[], void, void> {
-    const changes = new Changes(this.#self.closing, options.signal);
+    assertKnownKeys("watch tasks", options, WATCH_KEYS);
+    const { signal, ...listed } = options;
+    const changes = new Changes(this.#self.closing, signal);
     using _watch = await this.#operations.watchChanges(
       "tasks",
       null,
@@ -209,7 +246,7 @@ export class Tasks {
     );
     try {
       for (;;) {
-        yield await this.list(options);
+        yield await this.list(listed);
         if (!await changes.next()) return;
       }
     } finally {
@@ -241,6 +278,7 @@ export function endOf(status: "done" | "failed", result: Json): ClaimEnd {
 
 /** Returns the posting of a task by a session. */
 export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
+  assertKnownKeys("post a task", task, NEW_TASK_KEYS);
   const {
     id = crypto.randomUUID().slice(0, 8),
     title,

@@ -32,10 +32,11 @@ export interface TakingOptions extends AcquireOptions {
 export async function takeLocks(
   bus: MessageBus,
   paths: readonly string[],
-  options: TakingOptions,
+  { json, ...options }: TakingOptions,
 ): Promise<readonly Lock[]> {
+  const { pattern } = options;
   const wanted = new Map(
-    paths.map((path) => [bus.locks.target(path, options).path, path]),
+    paths.map((path) => [bus.locks.target(path, { pattern }).path, path]),
   );
   const ordered = [...wanted.keys()].sort();
   const before = await bus.locks.held();
@@ -49,7 +50,7 @@ export async function takeLocks(
         ...options,
         waitMs: Math.max(0, leftMs),
         onWait: (blockers) =>
-          printWaiting(shownPath(canonical), blockers, options.json),
+          printWaiting(shownPath(canonical), blockers, json),
       });
       taken.push(lock);
     }

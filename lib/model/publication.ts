@@ -5,6 +5,7 @@
  */
 
 import type { Json } from "./json.ts";
+import type { KeysOf } from "./known_keys.ts";
 
 /** Options of publishing a message. */
 export interface PublishOptions {
@@ -27,6 +28,14 @@ export interface PublishOptions {
   readonly replyTo?: string;
 }
 
+/** Keys of {@linkcode PublishOptions}. */
+export const PUBLISH_KEYS: KeysOf<PublishOptions> = {
+  ttlSeconds: true,
+  project: true,
+  to: true,
+  replyTo: true,
+};
+
 /** One message of several to publish. */
 export interface Publication extends PublishOptions {
   /** Name of the channel. */
@@ -34,6 +43,13 @@ export interface Publication extends PublishOptions {
   /** Payload: any JSON value. */
   readonly payload: Json;
 }
+
+/** Keys of {@linkcode Publication}. */
+export const PUBLICATION_KEYS: KeysOf<Publication> = {
+  ...PUBLISH_KEYS,
+  channel: true,
+  payload: true,
+};
 
 /** Published message. */
 export interface Published {

@@ -78,8 +78,8 @@ const acts: Record<string, Act> = {
   skew(ms: number) {
     skewMs = ms;
   },
-  async publish(args: { channel: string; payload: Json; ttlSeconds?: number }) {
-    return (await bus.publish(args.channel, args.payload, args)).id;
+  async publish({ channel, payload, ...options }: Publication) {
+    return (await bus.publish(channel, payload, options)).id;
   },
   publishMany: (publications: Publication[]) => bus.publishMany(publications),
   async flood(
@@ -99,17 +99,20 @@ const acts: Record<string, Act> = {
     }
     return ids;
   },
-  async poll(args: { channels: string[] | null } & PollOptions) {
-    return (await bus.poll(args.channels, args)).messages;
+  async poll(
+    { channels, ...options }: { channels: string[] | null } & PollOptions,
+  ) {
+    return (await bus.poll(channels, options)).messages;
   },
   async subscribe(args: Subscribing) {
-    const subscription = bus.subscribe(args.channels, {
-      ...args,
-      onLost: (count) => print({ event: `${args.name}.lost`, value: count }),
+    const { name, channels, ack: _ack, paused, ...options } = args;
+    const subscription = bus.subscribe(channels, {
+      ...options,
+      onLost: (count) => print({ event: `${name}.lost`, value: count }),
     });
-    subscriptions.set(args.name, subscription);
+    subscriptions.set(name, subscription);
     await subscription.ready;
-    if (!args.paused) iterate(subscription, args);
+    if (!paused) iterate(subscription, args);
     return subscription.mode;
   },
   async next(name: string) {

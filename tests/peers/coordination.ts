@@ -14,6 +14,7 @@ import type {
   Message,
   MessageBus,
   NewTask,
+  PublishOptions,
   TaskFilter,
 } from "../../mod.ts";
 
@@ -126,8 +127,9 @@ export function coordination(
         );
       }
     },
-    send: (args: { to: string; payload: Json; ttlSeconds?: number }) =>
-      busOf().publish("chat", args.payload, args),
+    send: (
+      { payload, ...options }: { payload: Json } & PublishOptions,
+    ) => busOf().publish("chat", payload, options),
     pending: () => busOf().inbox().pending(),
     ackDirect: (message: Message | string) => busOf().inbox().ack(message),
     injected: (message: Message | string) => busOf().inbox().injected(message),

@@ -251,9 +251,7 @@ async function bundleEntry(
   const split = Deno.makeTempDirSync({ dir: places.data, prefix: "new-" });
   const whole = Deno.makeTempDirSync({ dir: places.data, prefix: "new-" });
   try {
-    if (!await runBundler(["--code-splitting", "--outdir", split, source])) {
-      return false;
-    }
+    if (!await bundleParts(source, split, `${whole}/parts`)) return false;
     deferImports(split);
     const parts = namesIn(split);
     const small = parts.filter((part) =>
@@ -276,6 +274,25 @@ async function bundleEntry(
   }
 }
 
+/** Bundles a program into minified parts; `plain` is a folder for the check. */
+async function bundleParts(
+  source: string,
+  split: string,
+  plain: string,
+): Promise<boolean> {
+  const splitting = ["--code-splitting", "--outdir"];
+  const isDone = await runBundler([...splitting, plain, source]) &&
+    await runBundler(["--minify", ...splitting, split, source]);
+  if (isDone) assertUsingKept(source, textsIn(plain), textsIn(split));
+  return isDone;
+}
+
+function textsIn(folder: string): string {
+  return namesIn(folder).map((name) =>
+    Deno.readTextFileSync(`${folder}/${name}`)
+  ).join("\n");
+}
+
 /** Bundles each part with its imports into one minified file. */
 async function bundleStandalone(
   parts: readonly string[],
@@ -287,23 +304,25 @@ async function bundleStandalone(
     await runBundler(["--minify", "--outdir", small, ...parts]);
   if (!isDone) return false;
   for (const part of namesIn(small)) {
-    assertUsingKept(`${plain}/${part}`, `${small}/${part}`);
+    const [before, after] = [plain, small].map((folder) =>
+      Deno.readTextFileSync(`${folder}/${part}`)
+    );
+    assertUsingKept(part, before, after);
     Deno.renameSync(`${small}/${part}`, `${split}/${part}`);
   }
   return true;
 }
 
 /**
- * Throws if a minified file has fewer `using` than the plain one. The minifier
+ * Throws if minified text has fewer `using` than the plain one. The minifier
  * drops a `using` whose variable is read once.
  */
-function assertUsingKept(plain: string, small: string): void {
-  const count = (path: string) =>
-    Deno.readTextFileSync(path).match(USING)?.length ?? 0;
-  const [before, after] = [count(plain), count(small)];
+function assertUsingKept(name: string, plain: string, minified: string): void {
+  const count = (text: string) => text.match(USING)?.length ?? 0;
+  const [before, after] = [count(plain), count(minified)];
   if (after >= before) return;
   throw new Error(
-    `Cannot bundle ${plain}: ${
+    `Cannot bundle ${name}: ${
       before - after
     } of its ${before} "using" are missing. ` +
       `Read the variable of each at least twice.`,

@@ -20,7 +20,8 @@ const stats: Command = defineCommand({
   options: {},
   async run({ options }) {
     await using opened = await openBusFor(options);
-    const held = await opened.bus.stats();
+    const { bus } = opened;
+    const held = await bus.stats();
     if (options.json) {
       printJson(held);
       return EXIT.done;

@@ -30,7 +30,8 @@ const list: Command = defineCommand({
   },
   async run({ options }) {
     await using opened = await openBusFor(options);
-    const tasks = await opened.bus.tasks.list({
+    const { bus } = opened;
+    const tasks = await bus.tasks.list({
       status: options.status as TaskStatus | undefined,
       kind: options.kind,
       allProjects: options["all-projects"],

@@ -37,7 +37,8 @@ const next: Command = defineCommand({
   },
   async run({ options }) {
     await using opened = await openBusToHold(options);
-    const task = await opened.bus.tasks.claimNext({
+    const { bus } = opened;
+    const task = await bus.tasks.claimNext({
       leaseMs: options.for,
       filter: { kind: options.kind, priorityMin: options["priority-min"] },
     });

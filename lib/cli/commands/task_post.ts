@@ -56,7 +56,8 @@ const post: Command = defineCommand({
         usage: "mbus task post TITLE --payload",
       });
     await using opened = await openBusToWrite(options);
-    const task = await opened.bus.tasks.post({
+    const { bus } = opened;
+    const task = await bus.tasks.post({
       id,
       title,
       kind,

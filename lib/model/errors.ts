@@ -207,7 +207,8 @@ export type StoreFault =
   | "network-file-system"
   | "driver"
   | "io"
-  | "unreachable";
+  | "unreachable"
+  | "server";
 
 /** Store that cannot be used; `fault` is the reason. */
 export class StoreError extends MessageBusError {

@@ -33,8 +33,15 @@ import {
   storeError,
   transience,
 } from "./faults.ts";
-import { type Answer, Link, type Row, type SqlValue } from "./link.ts";
+import {
+  type Answer,
+  Link,
+  type LinkOptions,
+  type Row,
+  type SqlValue,
+} from "./link.ts";
 import { prepareSchema, type Query } from "./migration.ts";
+import { assertNotifies } from "./pooler.ts";
 import { SCHEMA, type Schema } from "./schema.ts";
 import { ServerClock } from "./server_clock.ts";
 import type { ServerAddress } from "./url.ts";
@@ -64,7 +71,8 @@ export interface ConnectionOptions {
   /** The time limit of an operation, in milliseconds. */
   readonly busyTimeoutMs: number;
   /**
-   * The upper bound of that limit, in milliseconds, below a second too.
+   * The time limit of all operations together, opening and closing included, in
+   * milliseconds from the creation of the connection.
    * @default {Infinity}
    */
   readonly busyTotalMs?: number;
@@ -156,14 +164,19 @@ export class Connection implements Queryable {
   readonly #idle: Link[] = [];
   readonly #waiting: ((link: Link) => void)[] = [];
   #transactionLinks: Link[] = [];
+  readonly #endsAt: number;
   #closed = false;
 
   private constructor(address: ServerAddress, options: ConnectionOptions) {
+    this.#endsAt = performance.now() + (options.busyTotalMs ?? Infinity);
     this.address = address;
     this.readOnly = options.readOnly ?? false;
     this.clock = new ServerClock(options.now);
     this.#options = options;
-    this.#main = this.link({ kept: true });
+    this.#main = this.link({
+      kept: true,
+      onPooler: (pooled) => assertNotifies(address, pooled, this.deadlineMs),
+    });
   }
 
   /**
@@ -214,8 +227,13 @@ export class Connection implements Queryable {
 
   /** The time limit of an operation, in milliseconds. */
   get deadlineMs(): number {
-    const { busyTimeoutMs, busyTotalMs = Infinity } = this.#options;
-    return Math.min(Math.max(busyTimeoutMs, ATTEMPT_MS_MIN), busyTotalMs);
+    const { busyTimeoutMs } = this.#options;
+    return this.#atMost(Math.max(busyTimeoutMs, ATTEMPT_MS_MIN));
+  }
+
+  /** Returns a time limit that does not exceed the limit of all operations. */
+  #atMost(ms: number): number {
+    return Math.max(0, Math.min(ms, this.#endsAt - performance.now()));
   }
 
   /** Returns a further link to the server. */
@@ -224,16 +242,17 @@ export class Connection implements Queryable {
       readonly kept: boolean;
       /** The `application_name` of its connections. */
       readonly name?: string;
+      readonly onPooler?: LinkOptions["onPooler"];
       readonly onClose?: () => void;
       readonly onNotify?: (channel: string) => void;
     },
   ): Link {
     const { busyTimeoutMs } = this.#options;
     return new Link(this.address, {
+      name: "message-bus",
       ...options,
       connectTimeoutMs: this.deadlineMs,
       settings: {
-        application_name: options.name ?? "message-bus",
         search_path: `${this.schema}, pg_temp`,
         // 0 would disable the timeout.
         lock_timeout: Math.max(1, Math.floor(busyTimeoutMs * 0.9)),
@@ -400,7 +419,9 @@ export class Connection implements Queryable {
       return write.complete(answer.rows[0]);
     } catch (error) {
       isOver = true;
-      if (link.epoch === epoch) await rollBack(link);
+      if (link.epoch === epoch) {
+        await rollBack(link, this.#atMost(CLOSE_MS_MAX));
+      }
       // A delayed earlier attempt has committed meanwhile.
       if (write.outcomeUnknown && isKeyTaken(error)) {
         return write.complete(undefined);
@@ -419,7 +440,7 @@ export class Connection implements Queryable {
     this.#closed = true;
     await Promise.all(
       [this.#main, ...this.#transactionLinks].map((link) =>
-        link.close(CLOSE_MS_MAX)
+        link.close(this.#atMost(CLOSE_MS_MAX))
       ),
     );
   }
@@ -597,9 +618,9 @@ class Statements implements Queryable {
 }
 
 /** Rolls a failed transaction back; ends the connection if that fails. */
-async function rollBack(link: Link): Promise<void> {
+async function rollBack(link: Link, timeoutMs: number): Promise<void> {
   try {
-    await link.execute("ROLLBACK", CLOSE_MS_MAX);
+    await link.execute("ROLLBACK", timeoutMs);
   } catch {
     link.kill();
   }

@@ -15,6 +15,9 @@
  *   while it prepares one or has sent many, and would send them on its next
  *   connection. So it receives only statements that it sends at once; the others
  *   wait here.
+ * - **Settings come first.** Each connection begins with one statement that sets
+ *   them, because poolers reject start-up parameters. Other statements wait for
+ *   its answer.
  * - **Every statement has a deadline.** A connection that has not answered by
  *   then is destroyed, and its pending statements are rejected. A link has one
  *   timer for that, because a timer for each statement would be costly.
@@ -44,14 +47,29 @@ export interface Answer {
   readonly command: string;
 }
 
+/** A new connection through a pooler, without settings yet. */
+export interface PooledConnection {
+  /** The pid of the server's process that ran its first statement. */
+  readonly pid: number;
+  /** Runs a statement, outside of the link's queue. */
+  readonly execute: (text: string) => Promise<Answer>;
+}
+
 /** Options of a {@linkcode Link}. */
 export interface LinkOptions {
+  /** The `application_name` of its connections. */
+  readonly name: string;
   /** The settings of the session, such as `search_path`. */
   readonly settings: Readonly<Record<string, string | number>>;
   /** The time limit for connecting, in milliseconds. */
   readonly connectTimeoutMs: number;
   /** Whether an idle connection stays open; otherwise it closes after 10 s. */
   readonly kept: boolean;
+  /**
+   * Called for each connection through a pooler, before the settings; an error
+   * fails the connection. If absent, poolers are not looked for.
+   */
+  readonly onPooler?: (pooled: PooledConnection) => Promise<void>;
   /** Called when the connection has ended. */
   readonly onClose?: () => void;
   /** Called with the channel of each notification. */
@@ -104,18 +122,21 @@ export class NoAnswerError extends Error {
 /** One connection to a server. */
 export class Link {
   readonly #sql: Sql;
+  readonly #options: LinkOptions;
   readonly #sockets = new Set<Socket>();
   readonly #pending = new Set<Pending>();
   readonly #sent = new Set<Pending>();
   #waiting: Pending[] = [];
   readonly #prepared = new Set<string>();
   #isOpen = false;
+  #isOpening = false;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #epoch = 0;
   #isEnding = false;
 
   /** Creates a link; the first statement connects it. */
   constructor(address: ServerAddress, options: LinkOptions) {
+    this.#options = options;
     this.#sql = postgres(
       {
         ...(address.path === undefined
@@ -126,7 +147,7 @@ export class Link {
         database: address.database,
         ssl: address.tls,
         max: 1,
-        connection: { ...options.settings },
+        connection: { application_name: options.name },
         connect_timeout: Math.max(
           1,
           Math.ceil(options.connectTimeoutMs / 1000),
@@ -212,11 +233,8 @@ export class Link {
         };
         statement.then((rows) => {
           settle();
-          if (this.#epoch === epoch) {
-            this.#isOpen = true;
-            if (pending.signature !== undefined) {
-              this.#prepared.add(pending.signature);
-            }
+          if (this.#epoch === epoch && pending.signature !== undefined) {
+            this.#prepared.add(pending.signature);
           }
           resolve(toAnswer(rows as ArrayLike<Row>));
           this.#sendWaiting();
@@ -242,7 +260,10 @@ export class Link {
     while (!this.#isEnding && this.#waiting.length > 0) {
       const pending = this.#waiting[0];
       const { epoch = this.#epoch, reject, send } = pending;
-      if (epoch === this.#epoch && !this.#hasRoom(pending)) return;
+      if (epoch === this.#epoch) {
+        if (!this.#isOpen) return this.#open();
+        if (!this.#hasRoom(pending)) return;
+      }
       this.#waiting.shift();
       if (epoch === this.#epoch) {
         this.#sent.add(pending);
@@ -256,7 +277,7 @@ export class Link {
 
   #hasRoom({ length }: Pending): boolean {
     if (this.#sent.size === 0) return true;
-    if (!this.#isOpen || this.#sent.size >= SENT_MAX) return false;
+    if (this.#sent.size >= SENT_MAX) return false;
     let sentLength = length;
     for (const { signature, length } of this.#sent) {
       if (signature !== undefined && !this.#prepared.has(signature)) {
@@ -265,6 +286,40 @@ export class Link {
       sentLength += length;
     }
     return sentLength <= SENT_LENGTH_MAX;
+  }
+
+  /** Opens a connection; if that fails, the first waiting statement fails. */
+  #open(): void {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    const epoch = this.#epoch;
+    this.#begin().then(() => {
+      this.#isOpen = this.#epoch === epoch;
+    }, (error) => {
+      if (transience(error) === "cut" && this.#epoch === epoch) this.#end();
+      const first = this.#waiting.shift();
+      if (first === undefined) return;
+      this.#pending.delete(first);
+      first.reject(error);
+    }).finally(() => {
+      this.#isOpening = false;
+      this.#sendWaiting();
+    });
+  }
+
+  async #begin(): Promise<void> {
+    const { settings, onPooler } = this.#options;
+    const run = async (text: string) => await this.#sql.unsafe(text).simple();
+    if (onPooler !== undefined) {
+      const answer = await run("SELECT pg_backend_pid() AS pid");
+      const pid = Number(answer[0].pid);
+      // A pooler passes its own pid when a client logs in.
+      if (pid !== (answer.state as { pid: number }).pid) {
+        const execute = async (text: string) => toAnswer(await run(text));
+        await onPooler({ pid, execute });
+      }
+    }
+    await run(settingsStatement(settings));
   }
 
   /** Ends a failed connection; later statements wait until it is closed. */
@@ -336,6 +391,14 @@ function signatureOf(text: string, values: readonly SqlValue[]): string {
     typeof value === "bigint" ? "i" : typeof value === "boolean" ? "b" : "-"
   );
   return `${types.join("")} ${text}`;
+}
+
+/** Returns the statement that sets settings for the session. */
+function settingsStatement(settings: LinkOptions["settings"]): string {
+  const calls = Object.entries(settings).map(([name, value]) =>
+    `set_config('${name}', '${String(value).replaceAll("'", "''")}', false)`
+  );
+  return `SELECT ${calls.join(", ")}`;
 }
 
 function toAnswer(

@@ -58,7 +58,7 @@ export interface PostgresStoreOptions {
   readonly pollIntervalMs?: number;
   /** The time limit of an operation, in milliseconds; at least a second. */
   readonly busyTimeoutMs: number;
-  /** The upper bound of that limit, in milliseconds, below a second too. */
+  /** The time limit of all operations together, in milliseconds from opening. */
   readonly busyTotalMs?: number;
   /** The clock; a test's clock shifts the server's. */
   readonly now: () => number;

@@ -11,7 +11,12 @@ import { Operations } from "../../lib/bus/operations.ts";
 import { PostgresStore } from "../../lib/postgres/store.ts";
 import { type MessageBus, openBus, type OpenBusOptions } from "../../mod.ts";
 import { Peer, type PeerOptions } from "../peer.ts";
-import type { Server } from "./server.ts";
+
+/** A server, or a pooler before one. */
+export interface DatabaseMaker {
+  /** Creates a database and returns its URL. */
+  newDatabase(): Promise<string>;
+}
 
 /** A fresh database, and its users. */
 export class Database implements AsyncDisposable {
@@ -26,8 +31,8 @@ export class Database implements AsyncDisposable {
   }
 
   /** Creates a database. */
-  static async create(server: Server): Promise<Database> {
-    return new Database(await server.newDatabase());
+  static async create(maker: DatabaseMaker): Promise<Database> {
+    return new Database(await maker.newDatabase());
   }
 
   /** Opens a bus in this process. */

@@ -21,8 +21,10 @@ export interface Availability {
 }
 
 const REMEDY = "PostgreSQL is not installed: apt-get install postgresql";
-const ROLE = "bus";
-const PASSWORD = "secret & more";
+/** The role of the tests, a superuser. */
+export const ROLE = "bus";
+/** The password of the role. */
+export const PASSWORD = "secret & more";
 
 const programs = findPrograms();
 
@@ -34,10 +36,15 @@ export const availability: Availability = {
 
 function isMissing(): boolean {
   if (programs !== undefined) return false;
-  const required = (Deno.env.get("MBUS_TEST_REQUIRE") ?? "").split(",");
-  if (required.includes("postgres")) throw new Error(REMEDY);
+  assertNotRequired("postgres", REMEDY);
   console.error(`Ignored: the tests of the PostgreSQL store. ${REMEDY}.`);
   return true;
+}
+
+/** Throws the remedy if `MBUS_TEST_REQUIRE` names the missing program. */
+export function assertNotRequired(program: string, remedy: string): void {
+  const required = (Deno.env.get("MBUS_TEST_REQUIRE") ?? "").split(",");
+  if (required.includes(program)) throw new Error(remedy);
 }
 
 /** Returns the folder of initdb and postgres: on the PATH, else Debian's newest. */
@@ -270,9 +277,10 @@ export async function serverOfFile(
   return server;
 }
 
-/** Ends a server once this process has ended for any reason. */
-export function guard(server: Server): void {
-  const { pid, folder } = server;
+/** Ends a server, or a pooler, once this process has ended for any reason. */
+export function guard(
+  { pid, folder }: { readonly pid: number; readonly folder: string },
+): void {
   // A signal may go to the whole process group.
   const watch =
     `trap '' INT TERM HUP; while kill -0 ${Deno.pid} && kill -0 ${pid}; do sleep 0.5; done; ` +
@@ -295,15 +303,17 @@ function isRunning(pid: number): boolean {
   }
 }
 
-function freePort(): number {
+/** Returns a free port on 127.0.0.1. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
 
-const isRoot = Deno.uid() === 0;
+/** Whether the tests run as root. */
+export const isRoot = Deno.uid() === 0;
 
 /** Makes the user of Debian's package the owner, as root may not run a server. */
-async function giveAway(folder: string): Promise<void> {
+export async function giveAway(folder: string): Promise<void> {
   if (isRoot) await run("chown", ["-R", "postgres", folder]);
 }
 

@@ -36,6 +36,7 @@ const CUT = new Set([
   "57P01", // admin_shutdown
   "57P02", // crash_shutdown
   "57P05", // idle_session_timeout
+  "25P04", // transaction_timeout
   "25P03", // idle_in_transaction_session_timeout
   "08006",
   "08003",
@@ -79,12 +80,13 @@ export function isKeyTaken(error: unknown): boolean {
 
 /** Returns whether the data of a row was rejected. */
 export function isDataError(error: unknown): boolean {
-  return /^(22|23|MB002)/.test(codeOf(error));
+  const cause = error instanceof StoreError ? error.cause : error;
+  return /^(22|23|MB002)/.test(codeOf(cause));
 }
 
 /**
- * Returns the error for a caller: a typed one with a remedy if the cause is
- * known, else the error itself.
+ * Returns the error for a caller: a typed one with a remedy for each error of
+ * the server, the connection and TLS, else the error itself.
  */
 export function storeError(
   act: string,
@@ -159,8 +161,14 @@ export function storeError(
         `Free some on the server and try again`,
       );
     case "55P03":
-    case "57014":
       return new BusyError(act, waitedMs, { cause: error });
+    case "57014":
+      return make(
+        "server",
+        `${shown} canceled a statement (${said})`,
+        `Raise statement_timeout for ${role} if the server sets a low one, and ` +
+          `try again`,
+      );
     case "22021":
       return new InvalidInputError(
         "text",
@@ -198,7 +206,8 @@ export function storeError(
     );
   }
   if (
-    transience(error) !== undefined || /^(E[A-Z]+|CONNECTION_.*)$/.test(code)
+    transience(error) !== undefined ||
+    /^(E[A-Z]+|CONNECTION_.*|08...)$/.test(code)
   ) {
     return make(
       "unreachable",
@@ -208,7 +217,19 @@ export function storeError(
       `Check that the server runs, and the address in MBUS_URL`,
     );
   }
+  if (isFromServer(error)) {
+    return make(
+      "server",
+      `${shown} rejects a statement (${said}, SQLSTATE ${code})`,
+      `Look at the server's log and settings`,
+    );
+  }
   return error;
+}
+
+/** Returns whether the server, or a pooler, has sent an error. */
+function isFromServer(error: unknown): boolean {
+  return error instanceof Error && "severity" in error;
 }
 
 /** Returns whether an error comes from the TLS handshake or a certificate. */

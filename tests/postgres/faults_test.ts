@@ -284,3 +284,59 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "an operation that the server's statement_timeout cancels says so",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    await (await database.open()).close();
+    const name = new URL(database.url).pathname.slice(1);
+    await server.psql(
+      name,
+      `ALTER DATABASE ${name} SET statement_timeout = '100ms'`,
+    );
+    const bus = await database.open({ session: "a", busyTimeoutMs: 10_000 });
+    await using sql = await holdingCoordination(database);
+    const error = await bus.locks.acquire("/tmp/x").catch((error) => error);
+    assert.equal(error.name, "StoreError", error.message);
+    assert.equal(error.fault, "server");
+    assert.match(
+      error.message,
+      /canceled a statement \(.*timeout\)\. Raise statement_timeout for "bus"/,
+    );
+    await sql.release();
+    await bus.locks.acquire("/tmp/x");
+  },
+});
+
+Deno.test({
+  name: "an error of the server that has no words of its own is the server's",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    const bus = await database.open();
+    await database.foreign().unsafe(
+      `CREATE FUNCTION message_bus.deny() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'not on Sundays' USING ERRCODE = 'XX000'; END $$;
+       CREATE TRIGGER deny BEFORE INSERT ON message_bus.inter_session_messages
+         FOR EACH ROW EXECUTE FUNCTION message_bus.deny()`,
+    );
+    await assert.rejects(bus.publish("state", 1), {
+      name: "StoreError",
+      fault: "server",
+      message:
+        /rejects a statement \(not on Sundays, SQLSTATE XX000\)\. Look at/,
+    });
+  },
+});
+
+/** Opens a transaction of another program that keeps the coordination lock. */
+async function holdingCoordination(
+  database: Database,
+): Promise<AsyncDisposable & { release(): Promise<void> }> {
+  const sql = database.foreign();
+  await sql.unsafe("BEGIN; SELECT message_bus.lock_coordination()");
+  const release = async () => void await sql.unsafe("ROLLBACK");
+  return { release, [Symbol.asyncDispose]: release };
+}

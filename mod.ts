@@ -129,8 +129,10 @@ export {
   type SessionSelf,
 } from "./lib/bus/sessions.ts";
 export {
+  type ActivityState,
   type Incarnation,
   type Session,
+  type SessionActivity,
   type SessionChange,
   type SessionStart,
   type SessionStatus,

@@ -96,6 +96,12 @@ const HOSTILE: Record<"refused" | "harmless", readonly string[]> = {
     "UPDATE inter_session_messages SET rowid = 9223372036854775807 WHERE id = 1",
     "UPDATE inter_session_messages SET payload = '2' WHERE id = 1",
     "UPDATE inter_session_messages SET expires_at = NULL WHERE id = 1",
+    "UPDATE session_registry SET name = ''",
+    "UPDATE session_registry SET name = 'a' || char(0)",
+    "UPDATE session_registry SET name_chosen = 9223372036854775807",
+    "UPDATE session_registry SET doing = hex(zeroblob(1000))",
+    "UPDATE session_registry SET activity_at = 9223372036854775807",
+    "UPDATE session_registry SET activity_at = 'now'",
   ],
   harmless: [
     ...[
@@ -137,6 +143,10 @@ const HOSTILE: Record<"refused" | "harmless", readonly string[]> = {
     `INSERT INTO session_registry(session_id, llm_vendor, pid, heartbeat_at,
        active_files) VALUES ('minus', 'v', -1, '', '[1, "a", null]')`,
     "UPDATE session_registry SET pid = 9223372036854775807, heartbeat_at = 5",
+    "UPDATE session_registry SET name = 'same', name_chosen = 1, doing = x'ff'",
+    "UPDATE session_registry SET activity = 'asleep', activity_at = 5",
+    "UPDATE session_registry SET activity = x'ff', activity_why = 7",
+    "UPDATE session_registry SET activity = 'idle', activity_at = NULL",
     "INSERT INTO file_locks(file_path, session_id) VALUES ('/a', 'nobody')",
     "INSERT INTO file_locks(file_path, session_id) VALUES ('/a', 'nobody else')",
     ...["token", "expires_at", "holds", "waiter", "locked_at"].map((column) =>

@@ -113,6 +113,7 @@ Deno.test("each channel has its default TTL", async () => {
     file_conflict: 300,
     task_broadcast: 600,
     heartbeat: 30,
+    chat: 86_400,
     other: 300,
     toString: 300,
   };

@@ -9,7 +9,12 @@
  * @module
  */
 
-import type { Session, SessionChange, SessionStart } from "../model/session.ts";
+import {
+  ACTIVITY_STATES,
+  type Session,
+  type SessionChange,
+  type SessionStart,
+} from "../model/session.ts";
 import type { Operations } from "./operations.ts";
 import {
   InvalidInputError,
@@ -53,7 +58,13 @@ const REGISTER_KEYS: KeysOf<Omit<SessionStart, "id">> = {
   task: true,
 };
 
+const ACTIVITY_KEYS: KeysOf<NonNullable<SessionChange["activity"]>> = {
+  state: true,
+  why: true,
+};
 const CHANGE_KEYS: KeysOf<SessionChange> = {
+  activity: true,
+  doing: true,
   status: true,
   model: true,
   task: true,
@@ -199,6 +210,7 @@ export function assertSessionChange(id: string, change: SessionChange): void {
   for (const [field, value] of Object.entries(change)) {
     assertNoNul(field, value);
   }
+  if (change.activity !== undefined) assertActivity(id, change.activity);
   for (const file of change.activeFiles ?? []) {
     if (typeof file !== "string" || file === "") {
       throw new InvalidInputError(
@@ -208,6 +220,22 @@ export function assertSessionChange(id: string, change: SessionChange): void {
       );
     }
   }
+}
+
+function assertActivity(
+  id: string,
+  activity: NonNullable<SessionChange["activity"]>,
+): void {
+  const act = `update session "${id}"`;
+  assertKnownKeys(act, activity, ACTIVITY_KEYS);
+  if (!ACTIVITY_STATES.includes(activity.state)) {
+    throw new InvalidInputError(
+      "activity",
+      `Cannot ${act}: the activity ${JSON.stringify(activity.state)} is ` +
+        `unknown. Pass one of ${ACTIVITY_STATES.join(", ")}.`,
+    );
+  }
+  assertNoNul("why", activity.why);
 }
 
 function toWindowed(session: Session): WindowedSession {

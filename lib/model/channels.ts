@@ -1,7 +1,7 @@
 /**
  * Channels: valid names, and the default TTL of their messages.
  *
- * Four channels are built in; every other valid name works too. A name survives
+ * Five channels are built in; every other valid name works too. A name survives
  * a shell, a URL and a table in a terminal: it has at most 128 letters, digits
  * and `. _ - / :`.
  *
@@ -18,6 +18,7 @@ export const CHANNEL_TTL_SECONDS: Readonly<Record<string, number>> = Object
     file_conflict: 300,
     task_broadcast: 600,
     heartbeat: 30,
+    chat: 86_400,
   });
 
 /** TTL of messages on any other channel, in seconds. */

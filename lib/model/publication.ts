@@ -11,7 +11,7 @@ import type { KeysOf } from "./known_keys.ts";
 export interface PublishOptions {
   /**
    * TTL, in seconds: above 0 and at most 30 days.
-   * @default {the channel's: `state` 60, `file_conflict` 300, `task_broadcast` 600, `heartbeat` 30, others 300}
+   * @default {the channel's: `state` 60, `file_conflict` 300, `task_broadcast` 600, `heartbeat` 30, `chat` 86400, others 300}
    */
   readonly ttlSeconds?: number;
   /**

@@ -15,10 +15,41 @@ export type SessionStatus = "active" | "idle" | "terminated";
 /** Time without a heartbeat after which a session is stale, in milliseconds. */
 export const STALE_AFTER_MS = 30_000;
 
+/**
+ * What a session is about: at work, without a prompt, waiting for a lock or an
+ * answer, or in need of its person.
+ */
+export type ActivityState = "working" | "idle" | "waiting" | "needs-person";
+
+/** All states of an activity. */
+export const ACTIVITY_STATES: readonly ActivityState[] = Object.freeze([
+  "working",
+  "idle",
+  "waiting",
+  "needs-person",
+]);
+
+/** Largest length of {@linkcode Session.doing}, in characters. */
+export const DOING_MAX = 200;
+
+/** SessionActivity of a session, as its hooks report it. */
+export interface SessionActivity {
+  /** State of the session. */
+  readonly state: ActivityState;
+  /** Reason, such as the question to its person. */
+  readonly why?: string;
+  /** Time since which state and reason are the same, as ISO 8601 in UTC. */
+  readonly since: string;
+}
+
 /** Session, as the registry has it. */
 export interface Session {
   /** Id, unique on the bus. */
   readonly id: string;
+  /** Short name; absent if another program registered the session. */
+  readonly name?: string;
+  /** Whether the name was chosen, and so belongs to the project. */
+  readonly nameIsChosen?: boolean;
   /** Vendor of the agent, such as `claude`; `unknown` for other programs. */
   readonly vendor: string;
   /** Model, if known. */
@@ -41,6 +72,10 @@ export interface Session {
   readonly branch?: string;
   /** Task that it reported. */
   readonly task?: string;
+  /** What it says it does, in at most {@linkcode DOING_MAX} characters. */
+  readonly doing?: string;
+  /** SessionActivity that its hooks reported last. */
+  readonly activity?: SessionActivity;
   /** Files that it reports as being edited. */
   readonly activeFiles: readonly string[];
   /** Status of the session. */
@@ -103,6 +138,13 @@ export interface SessionChange {
   readonly model?: string;
   /** Task; `null` for none. */
   readonly task?: string | null;
+  /**
+   * What it does, in at most {@linkcode DOING_MAX} characters; `null` for
+   * nothing said.
+   */
+  readonly doing?: string | null;
+  /** SessionActivity; its time is that of the change. */
+  readonly activity?: Omit<SessionActivity, "since">;
   /** Files that it is editing. */
   readonly activeFiles?: readonly string[];
   /** Branch that is checked out. */

@@ -750,7 +750,8 @@ const STEP_CHANNELS_MAX = 64;
 
 const FROM_SESSIONS = `SELECT s.session_id, s.llm_vendor, s.llm_model, s.tty,
     s.pid, s.project_id, s.task_id, s.active_files, s.status, s.host,
-    s.process_start, s.keeper, s.worktree, s.branch, s.ended_at,
+    s.process_start, s.keeper, s.worktree, s.branch, s.ended_at, s.name,
+    s.name_chosen, s.doing, s.activity, s.activity_why, s.activity_at,
     ${isoTime("coalesce(s.registered_at, s.heartbeat_at)")} AS registered_at,
     ${isoTime("s.heartbeat_at")} AS heartbeat_at
   FROM session_registry AS s`;
@@ -858,10 +859,12 @@ function writeSession(
     `INSERT INTO session_registry
        (session_id, llm_vendor, llm_model, tty, pid, project_id, task_id,
         active_files, heartbeat_at, registered_at, status, host, process_start,
-        keeper, worktree, branch, ended_at)
+        keeper, worktree, branch, ended_at, name, name_chosen, doing, activity,
+        activity_why, activity_at)
      VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, $8,
        to_timestamp($9::bigint / 1000.0), to_timestamp($10::bigint / 1000.0),
-       $11, $12, $13, $14, $15, $16, $17::bigint)
+       $11, $12, $13, $14, $15, $16, $17::bigint, $18, $19, $20, $21, $22,
+       $23::bigint)
      ON CONFLICT (session_id) DO UPDATE SET
        llm_vendor = excluded.llm_vendor, llm_model = excluded.llm_model,
        tty = excluded.tty, pid = excluded.pid,
@@ -870,7 +873,11 @@ function writeSession(
        heartbeat_at = excluded.heartbeat_at, status = excluded.status,
        host = excluded.host, process_start = excluded.process_start,
        keeper = excluded.keeper, worktree = excluded.worktree,
-       branch = excluded.branch, ended_at = excluded.ended_at`,
+       branch = excluded.branch, ended_at = excluded.ended_at,
+       name = excluded.name, name_chosen = excluded.name_chosen,
+       doing = excluded.doing, activity = excluded.activity,
+       activity_why = excluded.activity_why,
+       activity_at = excluded.activity_at`,
     [
       key,
       to.vendor,
@@ -889,6 +896,12 @@ function writeSession(
       storable(to.worktree),
       storable(to.branch),
       to.endedAt === undefined ? null : Date.parse(to.endedAt),
+      storable(to.name),
+      to.nameIsChosen ? 1 : 0,
+      storable(to.doing),
+      to.activity?.state ?? null,
+      storable(to.activity?.why),
+      to.activity === undefined ? null : Date.parse(to.activity.since),
     ],
   );
 }

@@ -39,6 +39,7 @@
  */
 
 import { DEFAULT_LOCK_LEASE_MS } from "../model/lock.ts";
+import { DOING_MAX } from "../model/session.ts";
 import {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
@@ -563,6 +564,52 @@ function ringing(append: string): string {
     END`;
 }
 
+/**
+ * Returns the function that sets the id and the times at the commit of a foreign
+ * transaction. The default of created_at is the begin of that transaction, which is
+ * now().
+ */
+function orderForeignMessage(s: string): string {
+  return `CREATE OR REPLACE FUNCTION ${s}.order_foreign_message() RETURNS trigger
+  LANGUAGE plpgsql AS $$
+  DECLARE
+    new_id bigint;
+    created timestamptz := NEW.created_at;
+    ttl double precision := NEW.ttl_seconds;
+  BEGIN
+    PERFORM ${s}.lock_appending();
+    new_id := nextval('${s}.message_ids');
+    IF created IS NULL OR created = now()
+      OR created NOT BETWEEN '${FIRST_DATE}' AND clock_timestamp() THEN
+      created := clock_timestamp();
+    END IF;
+    created := date_trunc('milliseconds', created);
+    -- NaN is above every number.
+    IF ttl IS NULL OR ttl <= 0 OR ttl > ${TTL_SECONDS_MAX} THEN
+      ttl := ${CHANNEL_TTL};
+    END IF;
+    UPDATE ${s}.inter_session_messages SET
+      id = new_id,
+      created_at = created,
+      ttl_seconds = ttl,
+      expires_at = coalesce(expires_at,
+        (extract(epoch FROM created) * 1000 + ttl * 1000)::bigint)
+    WHERE id = NEW.id;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    IF NEW.recipient_id IS NOT NULL THEN
+      INSERT INTO ${s}.deliveries(message_id, sender_id, recipient_id, state, changed_at)
+      VALUES (new_id, NEW.sender_id, NEW.recipient_id, 'queued', ${CLOCK_MS});
+    END IF;
+    -- A foreign program rings no bells.
+    PERFORM pg_notify(${s}.bell('*', ''), '');
+    PERFORM pg_notify(${s}.bell(NEW.channel, coalesce(NEW.recipient_id, '*')), '');
+    IF NEW.recipient_id IS NOT NULL THEN
+      PERFORM pg_notify(${s}.bell(NEW.channel, ''), '');
+    END IF;
+    RETURN NULL;
+  END $$`;
+}
+
 /** Returns the triggers that complete and check other programs' rows. */
 function triggers(s: string): string[] {
   const refuse = (message: string) =>
@@ -584,46 +631,7 @@ function triggers(s: string): string[] {
     `CREATE TRIGGER messages_foreign BEFORE INSERT ON ${s}.inter_session_messages
     FOR EACH ROW WHEN (NOT NEW.own) EXECUTE FUNCTION ${s}.check_foreign_message()`,
 
-    // Sets the id and the times at the commit of the foreign transaction. The
-    // default of created_at is the begin of that transaction, which is now().
-    `CREATE FUNCTION ${s}.order_foreign_message() RETURNS trigger
-    LANGUAGE plpgsql AS $$
-    DECLARE
-      new_id bigint;
-      created timestamptz := NEW.created_at;
-      ttl double precision := NEW.ttl_seconds;
-    BEGIN
-      PERFORM ${s}.lock_appending();
-      new_id := nextval('${s}.message_ids');
-      IF created IS NULL OR created = now()
-        OR created NOT BETWEEN '${FIRST_DATE}' AND clock_timestamp() THEN
-        created := clock_timestamp();
-      END IF;
-      created := date_trunc('milliseconds', created);
-      -- NaN is above every number.
-      IF ttl IS NULL OR ttl <= 0 OR ttl > ${TTL_SECONDS_MAX} THEN
-        ttl := ${CHANNEL_TTL};
-      END IF;
-      UPDATE ${s}.inter_session_messages SET
-        id = new_id,
-        created_at = created,
-        ttl_seconds = ttl,
-        expires_at = coalesce(expires_at,
-          (extract(epoch FROM created) * 1000 + ttl * 1000)::bigint)
-      WHERE id = NEW.id;
-      IF NOT FOUND THEN RETURN NULL; END IF;
-      IF NEW.recipient_id IS NOT NULL THEN
-        INSERT INTO ${s}.deliveries(message_id, sender_id, recipient_id, state, changed_at)
-        VALUES (new_id, NEW.sender_id, NEW.recipient_id, 'queued', ${CLOCK_MS});
-      END IF;
-      -- A foreign program rings no bells.
-      PERFORM pg_notify(${s}.bell('*', ''), '');
-      PERFORM pg_notify(${s}.bell(NEW.channel, coalesce(NEW.recipient_id, '*')), '');
-      IF NEW.recipient_id IS NOT NULL THEN
-        PERFORM pg_notify(${s}.bell(NEW.channel, ''), '');
-      END IF;
-      RETURN NULL;
-    END $$`,
+    orderForeignMessage(s),
     `CREATE CONSTRAINT TRIGGER messages_order
     AFTER INSERT ON ${s}.inter_session_messages
     DEFERRABLE INITIALLY DEFERRED
@@ -726,6 +734,22 @@ export const SCHEMA: Schema = {
     purpose: "store the keeper of a session",
     statements: (schema) => [
       `ALTER TABLE ${schema}.session_registry ADD COLUMN IF NOT EXISTS keeper text`,
+    ],
+  }, {
+    purpose: "store names and activities of sessions, and keep chat for a day",
+    statements: (schema) => [
+      `ALTER TABLE ${schema}.session_registry
+        ADD COLUMN IF NOT EXISTS name ${KEY} CHECK (length(name) BETWEEN 1 AND 256),
+        ADD COLUMN IF NOT EXISTS name_chosen integer NOT NULL DEFAULT 0
+          CHECK (name_chosen IN (0, 1)),
+        ADD COLUMN IF NOT EXISTS doing text CHECK (length(doing) <= ${DOING_MAX}),
+        ADD COLUMN IF NOT EXISTS activity text,
+        ADD COLUMN IF NOT EXISTS activity_why text,
+        ADD COLUMN IF NOT EXISTS activity_at bigint
+          CHECK (activity_at BETWEEN 0 AND ${LAST_DATE_MS})`,
+      `CREATE INDEX IF NOT EXISTS idx_registry_name_end
+        ON ${schema}.session_registry(right(name, 4))`,
+      orderForeignMessage(schema),
     ],
   }],
 };

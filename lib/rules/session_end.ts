@@ -26,8 +26,9 @@ export function* markEnded(
     throw new UnknownSessionError(`end session "${id}"`, id);
   }
   if (session.status !== "terminated") {
+    const { activity: _activity, ...rest } = session;
     const ended: Session = {
-      ...session,
+      ...rest,
       status: "terminated",
       activeFiles: [],
       endedAt: new Date(at.nowMs).toISOString(),

@@ -21,8 +21,10 @@ import {
   UnknownSessionError,
 } from "../model/errors.ts";
 import {
+  DOING_MAX,
   type Incarnation,
   type Session,
+  type SessionActivity,
   type SessionChange,
   type SessionStart,
   shortName,
@@ -110,8 +112,12 @@ export function* registerSession(
   const id = freeId(records, at, start);
   const before = records.sessions.get(id);
   const now = new Date(at.nowMs).toISOString();
+  const wasThere = before !== undefined && before.status !== "terminated" &&
+    before.host === at.self.host && isSameProcess(before, start);
   const session = withoutUndefined<Session>({
     id,
+    name: before?.name,
+    nameIsChosen: before?.nameIsChosen,
     vendor: start.vendor,
     model: start.model ?? before?.model,
     tty: start.tty,
@@ -123,6 +129,8 @@ export function* registerSession(
     worktree: start.worktree,
     branch: start.branch,
     task: start.task ?? before?.task,
+    doing: wasThere ? before.doing : undefined,
+    activity: wasThere ? before.activity : undefined,
     activeFiles: before?.activeFiles ?? [],
     status: "active",
     registeredAt: before?.registeredAt ?? now,
@@ -130,8 +138,6 @@ export function* registerSession(
   });
   records.sessions.set(id, session);
   records.register(session);
-  const wasThere = before !== undefined && before.status !== "terminated" &&
-    before.host === at.self.host && isSameProcess(before, start);
   if (!wasThere) records.say(sessionEvent(session, "came"));
   return session;
 }
@@ -195,13 +201,16 @@ export function* updateSession(
     `update session "${id}"`,
     id,
   );
-  const { task = before.task } = change;
+  const { task = before.task, doing = before.doing } = change;
+  assertDoing(id, doing);
   const session = withoutUndefined<Session>({
     ...before,
     heartbeatAt: new Date(at.nowMs).toISOString(),
     status: change.status ?? before.status,
     model: change.model ?? before.model,
     task: task ?? undefined,
+    doing: doing ?? undefined,
+    activity: activityAfter(before.activity, change.activity, at),
     activeFiles: change.activeFiles ?? before.activeFiles,
     branch: change.branch ?? before.branch,
   });
@@ -210,6 +219,32 @@ export function* updateSession(
     records.say(sessionEvent(session, session.status));
   }
   return session;
+}
+
+function assertDoing(id: string, doing: string | null | undefined): void {
+  const length = [...doing ?? ""].length;
+  if (length <= DOING_MAX) return;
+  throw new InvalidInputError(
+    "doing",
+    `Cannot update session "${id}": its description has ${length} characters. ` +
+      `Pass at most ${DOING_MAX}.`,
+  );
+}
+
+/** Returns the changed activity, which keeps its time while it says the same. */
+function activityAfter(
+  before: SessionActivity | undefined,
+  change: SessionChange["activity"],
+  { nowMs }: Moment,
+): SessionActivity | undefined {
+  if (
+    change === undefined ||
+    change.state === before?.state && change.why === before.why
+  ) return before;
+  return withoutUndefined<SessionActivity>({
+    ...change,
+    since: new Date(nowMs).toISOString(),
+  });
 }
 
 /** Ends a session unless it has ended, releases its holds and serves waiters. */

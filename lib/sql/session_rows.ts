@@ -7,7 +7,13 @@
 import { processAlive } from "../process/host.ts";
 import { parseKeeper } from "../process/keeper.ts";
 import type { Life, ProcessIdentity } from "../model/process.ts";
-import type { Session, SessionStatus } from "../model/session.ts";
+import {
+  ACTIVITY_STATES,
+  type ActivityState,
+  type Session,
+  type SessionActivity,
+  type SessionStatus,
+} from "../model/session.ts";
 import { processOf } from "../rules/life.ts";
 import type { Columns } from "./columns.ts";
 
@@ -38,6 +44,8 @@ export function toSession(row: Columns): Session {
   const endedAt = row.ended_at === null ? undefined : Number(row.ended_at);
   return omitUndefined({
     id: String(row.session_id),
+    name: text("name"),
+    nameIsChosen: Number(row.name_chosen) === 1 ? true : undefined,
     vendor: String(row.llm_vendor),
     model: text("llm_model"),
     tty: text("tty"),
@@ -49,6 +57,12 @@ export function toSession(row: Columns): Session {
     worktree: text("worktree"),
     branch: text("branch"),
     task: text("task_id"),
+    doing: text("doing"),
+    activity: activityOf(
+      text("activity"),
+      text("activity_why"),
+      row.activity_at,
+    ),
     activeFiles: parseFiles(row.active_files),
     status: toStatus(row.status),
     registeredAt: String(row.registered_at),
@@ -56,6 +70,22 @@ export function toSession(row: Columns): Session {
     endedAt: endedAt === undefined
       ? undefined
       : new Date(endedAt).toISOString(),
+  });
+}
+
+/** Returns the activity of columns; undefined if a program wrote other values. */
+function activityOf(
+  state: string | undefined,
+  why: string | undefined,
+  atMs: unknown,
+): SessionActivity | undefined {
+  if (atMs === null || !ACTIVITY_STATES.includes(state as ActivityState)) {
+    return undefined;
+  }
+  return omitUndefined({
+    state: state as ActivityState,
+    why,
+    since: new Date(Number(atMs)).toISOString(),
   });
 }
 

@@ -612,6 +612,7 @@ export const FROM_SESSIONS = `SELECT session_id, llm_vendor, llm_model, tty,
     pid, project_id, task_id, active_files, heartbeat_at,
     coalesce(registered_at, heartbeat_at) AS registered_at, status,
     host, process_start, keeper, worktree, branch,
+    name, name_chosen, doing, activity, activity_why, activity_at,
     CASE WHEN typeof(ended_at) = 'integer' AND ended_at BETWEEN 0 AND 8640000000000000
       THEN ended_at END AS ended_at
   FROM session_registry`;
@@ -750,7 +751,9 @@ function writeSession(
     from.model === to.model &&
     from.task === to.task && from.branch === to.branch &&
     from.tty === to.tty && from.project === to.project &&
-    from.worktree === to.worktree && from.endedAt === to.endedAt;
+    from.worktree === to.worktree && from.endedAt === to.endedAt &&
+    from.name === to.name && from.nameIsChosen === to.nameIsChosen &&
+    from.doing === to.doing && from.activity === to.activity;
   if (isHeartbeat) {
     connection.sql(
       `UPDATE session_registry SET heartbeat_at = ?, active_files = ?
@@ -762,8 +765,9 @@ function writeSession(
     `INSERT INTO session_registry
        (session_id, llm_vendor, llm_model, tty, pid, project_id, task_id,
         active_files, heartbeat_at, registered_at, status, host, process_start,
-        keeper, worktree, branch, ended_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        keeper, worktree, branch, ended_at, name, name_chosen, doing, activity,
+        activity_why, activity_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (session_id) DO UPDATE SET
        llm_vendor = excluded.llm_vendor, llm_model = excluded.llm_model,
        tty = excluded.tty, pid = excluded.pid,
@@ -773,7 +777,10 @@ function writeSession(
        host = excluded.host, process_start = excluded.process_start,
        keeper = excluded.keeper,
        worktree = excluded.worktree, branch = excluded.branch,
-       ended_at = excluded.ended_at`,
+       ended_at = excluded.ended_at, name = excluded.name,
+       name_chosen = excluded.name_chosen, doing = excluded.doing,
+       activity = excluded.activity, activity_why = excluded.activity_why,
+       activity_at = excluded.activity_at`,
   ).run(
     key,
     to.vendor,
@@ -792,6 +799,12 @@ function writeSession(
     to.worktree ?? null,
     to.branch ?? null,
     to.endedAt === undefined ? null : Date.parse(to.endedAt),
+    to.name ?? null,
+    to.nameIsChosen ? 1 : 0,
+    to.doing ?? null,
+    to.activity?.state ?? null,
+    to.activity?.why ?? null,
+    to.activity === undefined ? null : Date.parse(to.activity.since),
   );
 }
 

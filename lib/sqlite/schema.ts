@@ -35,6 +35,7 @@
  */
 
 import { DEFAULT_LOCK_LEASE_MS } from "../model/lock.ts";
+import { DOING_MAX } from "../model/session.ts";
 import {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
@@ -86,6 +87,23 @@ const isText = (column: string) =>
 /** Returns SQL for an integer between two numbers, both included. */
 const isNumber = (column: string, min: number, max: number) =>
   `(typeof(${column}) = 'integer' AND ${column} BETWEEN ${min} AND ${max})`;
+
+/** Returns the trigger that completes a message of another program. */
+const messagesComplete = () =>
+  `CREATE TRIGGER messages_complete AFTER INSERT ON inter_session_messages
+  WHEN NEW.rung = 0 OR NEW.expires_at IS NULL
+  BEGIN
+    UPDATE inter_session_messages SET
+      expires_at = coalesce(NEW.expires_at, ${CREATED_MS} + CAST(1000 *
+        CASE WHEN ${TTL_IS_SANE} THEN NEW.ttl_seconds ELSE ${CHANNEL_TTL} END AS INTEGER)),
+      created_at = strftime('%Y-%m-%dT%H:%M:%fZ', ${CREATED_MS} / 86400000.0 + 2440587.5),
+      ttl_seconds = CASE WHEN ${TTL_IS_SANE} THEN NEW.ttl_seconds ELSE ${CHANNEL_TTL} END,
+      payload = CASE WHEN instr(CAST(NEW.payload AS BLOB), x'00') > 0
+        THEN CAST(NEW.payload AS BLOB) ELSE NEW.payload END,
+      project_id = coalesce(NEW.project_id,
+        (SELECT project_id FROM session_registry WHERE session_id = NEW.sender_id))
+    WHERE id = NEW.id;
+  END`;
 
 /** Returns the statements of version 1, which only a process that makes a bus needs. */
 const version1 = (): readonly string[] => [
@@ -168,20 +186,7 @@ const version1 = (): readonly string[] => [
   BEGIN
     SELECT RAISE(ABORT, 'message ids are given by the bus: leave the id column out');
   END`,
-  `CREATE TRIGGER messages_complete AFTER INSERT ON inter_session_messages
-  WHEN NEW.rung = 0 OR NEW.expires_at IS NULL
-  BEGIN
-    UPDATE inter_session_messages SET
-      expires_at = coalesce(NEW.expires_at, ${CREATED_MS} + CAST(1000 *
-        CASE WHEN ${TTL_IS_SANE} THEN NEW.ttl_seconds ELSE ${CHANNEL_TTL} END AS INTEGER)),
-      created_at = strftime('%Y-%m-%dT%H:%M:%fZ', ${CREATED_MS} / 86400000.0 + 2440587.5),
-      ttl_seconds = CASE WHEN ${TTL_IS_SANE} THEN NEW.ttl_seconds ELSE ${CHANNEL_TTL} END,
-      payload = CASE WHEN instr(CAST(NEW.payload AS BLOB), x'00') > 0
-        THEN CAST(NEW.payload AS BLOB) ELSE NEW.payload END,
-      project_id = coalesce(NEW.project_id,
-        (SELECT project_id FROM session_registry WHERE session_id = NEW.sender_id))
-    WHERE id = NEW.id;
-  END`,
+  messagesComplete(),
   `CREATE TRIGGER messages_immutable
   BEFORE UPDATE ON inter_session_messages
   WHEN NEW.id <> OLD.id OR NEW.sender_id <> OLD.sender_id
@@ -439,11 +444,32 @@ const VERSION_2: readonly string[] = [
   "ALTER TABLE session_registry ADD COLUMN keeper TEXT",
 ];
 
+/**
+ * Returns the statements of version 3: names and activities of sessions, and the TTL of
+ * the channel `chat`. Registrations look for the ends of names.
+ */
+const version3 = (): readonly string[] => [
+  `ALTER TABLE session_registry ADD COLUMN name TEXT CHECK (name IS NULL OR ${
+    isText("name")
+  })`,
+  `ALTER TABLE session_registry ADD COLUMN name_chosen INTEGER NOT NULL DEFAULT 0
+    CHECK (name_chosen IN (0, 1))`,
+  `ALTER TABLE session_registry ADD COLUMN doing TEXT
+    CHECK (doing IS NULL OR length(doing) <= ${DOING_MAX})`,
+  "ALTER TABLE session_registry ADD COLUMN activity TEXT",
+  "ALTER TABLE session_registry ADD COLUMN activity_why TEXT",
+  `ALTER TABLE session_registry ADD COLUMN activity_at INTEGER
+    CHECK (activity_at IS NULL OR ${isNumber("activity_at", 0, LAST_DATE_MS)})`,
+  "CREATE INDEX idx_registry_name_end ON session_registry(substr(name, -4))",
+  "DROP TRIGGER messages_complete",
+  messagesComplete(),
+];
+
 /** The schema of this program. */
 export const SCHEMA: Schema = {
   version: SCHEMA_VERSION,
   compatibleFrom: COMPATIBLE_FROM,
   get migrations(): Schema["migrations"] {
-    return [version1(), VERSION_2];
+    return [version1(), VERSION_2, version3()];
   },
 };

@@ -198,6 +198,48 @@ export function sessions(cases: Cases): void {
     assert.equal((await update({ task: null })).task, undefined);
   });
 
+  timed.test("a session says what it does, and since when", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const read = async () => {
+      const { doing, activity } = (await bob.store.session("ann"))!;
+      return { doing, state: activity?.state, why: activity?.why };
+    };
+    const since = async () =>
+      Date.parse((await bob.store.session("ann"))!.activity!.since);
+    const update = (change: SessionChange) =>
+      ann.store.updateSession("ann", change);
+    assert.deepEqual(await read(), {
+      doing: undefined,
+      state: undefined,
+      why: undefined,
+    });
+    await update({
+      doing: "moves the parser",
+      activity: { state: "waiting", why: "src/a.ts" },
+    });
+    const wanted = {
+      doing: "moves the parser",
+      state: "waiting",
+      why: "src/a.ts",
+    };
+    assert.deepEqual(await read(), wanted);
+    const firstMs = await since();
+    await scene.advance(60_000);
+    await update({ activity: { state: "waiting", why: "src/a.ts" } });
+    await ann.register();
+    assert.deepEqual(await read(), wanted);
+    assert.equal(await since(), firstMs);
+    await update({ doing: null, activity: { state: "working" } });
+    assert.deepEqual(await read(), {
+      doing: undefined,
+      state: "working",
+      why: undefined,
+    });
+    assert.ok(await since() - firstMs >= 60_000);
+    await ann.store.endSession("ann");
+    assert.equal((await bob.store.session("ann"))?.activity, undefined);
+  });
+
   cases.test("a change of status is announced, a heartbeat is not", async (scene) => {
     const ann = await scene.peer("ann");
     const changes: SessionChange[] = [

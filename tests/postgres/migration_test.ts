@@ -47,6 +47,10 @@ async function toVersion1(sql: Sql): Promise<void> {
   await sql`DROP PROCEDURE message_bus.publish`;
   // Since version 4.
   await sql`ALTER TABLE message_bus.session_registry DROP COLUMN keeper`;
+  // Since version 5.
+  await sql`ALTER TABLE message_bus.session_registry DROP COLUMN name,
+    DROP COLUMN name_chosen, DROP COLUMN doing, DROP COLUMN activity,
+    DROP COLUMN activity_why, DROP COLUMN activity_at`;
   await sql`DELETE FROM message_bus._schema_version WHERE version > 1`;
 }
 
@@ -81,7 +85,14 @@ Deno.test({
       { version: 2, compatible_from: 1 },
       { version: 3, compatible_from: 1 },
       { version: 4, compatible_from: 1 },
+      { version: 5, compatible_from: 1 },
     ]);
+    await bus.sessions.register();
+    await bus.sessions.update({ activity: { state: "working" } });
+    await foreign`INSERT INTO message_bus.inter_session_messages
+      (sender_id, channel, payload, ttl_seconds) VALUES ('older', 'chat', '1', 0)`;
+    const [{ createdAt, expiresAt }] = (await bus.poll("chat")).messages;
+    assert.equal(Date.parse(expiresAt) - Date.parse(createdAt), 86_400_000);
     await bus.publish("state", 2);
     await appendAs("older");
     const poll = await bus.poll("state");

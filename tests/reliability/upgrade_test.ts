@@ -88,6 +88,11 @@ for (const version of VERSIONS) {
     const bus = await home.open({ project: "/kept" });
     await assertKept(bus);
     await bus.publish("kept", "new");
+    await bus.sessions.update({ doing: "upgrades" });
+    home.foreign().exec(`INSERT INTO inter_session_messages
+      (sender_id, channel, payload, ttl_seconds) VALUES ('x', 'chat', '1', 0)`);
+    const [chat] = (await bus.poll("chat", { allProjects: true })).messages;
+    assert.ok(Date.parse(chat.expiresAt) - Date.now() > 3_600_000);
   });
 
   Deno.test(`a file of version ${version} is migrated under running sessions`, async () => {

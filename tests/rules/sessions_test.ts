@@ -219,6 +219,16 @@ Deno.test("register: a hundred living processes of one id are enough", () => {
   assert.throws(() => world.join("ann"), InvalidInputError);
 });
 
+Deno.test("update: a description has at most 200 characters", () => {
+  const world = new World();
+  world.join("ann");
+  update(world, "ann", { doing: "\u{1f41d}".repeat(200) });
+  assert.throws(
+    () => update(world, "ann", { doing: "a".repeat(201) }),
+    { field: "doing", message: /has 201 characters\. Pass at most 200\.$/ },
+  );
+});
+
 Deno.test("update: only a change of the status is announced", () => {
   const world = new World();
   world.join("ann", { task: "T-1", branch: "main" });

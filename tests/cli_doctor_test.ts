@@ -32,7 +32,7 @@ Deno.test("doctor passes a healthy bus, as text and as JSON", async () => {
   const findings = await examine(mbus, 0);
   for (
     const check
-      of "runtime sqlite host folder watch hooks database integrity wal sessions bells clock write session"
+      of "runtime sqlite host folder watch hooks database integrity journal wal sessions bells clock write session"
         .split(" ")
   ) assert.equal(findings.get(check)?.status, "ok", check);
   assert.match(

@@ -564,7 +564,7 @@ function openAs(
       access === "snapshot" ? fileUri(path, "immutable=1") : path,
       {
         readOnly: access !== "write",
-        timeoutMs: Math.min(OPEN_TIMEOUT_MS, options.busyTotalMs ?? Infinity),
+        timeoutMs: openTimeoutMs(options),
       },
     );
     try {
@@ -601,6 +601,10 @@ function openAs(
     }
     throw storeError("open the bus", path, stateOfOpening(path, error));
   }
+}
+
+function openTimeoutMs({ busyTotalMs = Infinity }: ConnectionOptions): number {
+  return Math.min(OPEN_TIMEOUT_MS, busyTotalMs);
 }
 
 /** Returns the error itself, or that too many files are open if that caused it. */
@@ -660,15 +664,14 @@ function makeOrMigrate(
   const { version, compatibleFrom, migrations } = options.schema ?? SCHEMA;
   if (identify(db, path) === "empty") {
     // These can only be set before there are tables.
-    const { busyTimeoutMs, busyTotalMs = Infinity } = options;
-    retryBusySync("open the bus", Math.min(busyTimeoutMs, busyTotalMs), () => {
+    switchToWal(options, () => {
       db.prepare(`PRAGMA page_size=${PAGE_BYTES}`).run();
       db.prepare("PRAGMA auto_vacuum=INCREMENTAL").run();
-      // SQLite's busy timeout does not apply to a switch to WAL.
       db.prepare("PRAGMA journal_mode=WAL").get();
     });
   } else {
     checkVersion(location, options, db.prepare(READ_VERSION));
+    restoreWal(db, options);
     if (versionIn(db) >= version) return;
   }
   db.prepare("BEGIN IMMEDIATE").run();
@@ -688,6 +691,26 @@ function makeOrMigrate(
     rollBack(db.prepare("ROLLBACK"));
     throw error;
   }
+}
+
+/** Sets the journal mode back to WAL, which another program may have changed. */
+function restoreWal(db: Database, options: ConnectionOptions): void {
+  if (journalMode(db) === "wal") return;
+  // SQLite would wait for a reader for longer than this open may.
+  db.exec("PRAGMA busy_timeout=0");
+  switchToWal(options, () => db.prepare("PRAGMA journal_mode=WAL").get());
+  db.exec(`PRAGMA busy_timeout=${openTimeoutMs(options)}`);
+}
+
+/** Retries a switch to WAL, to which SQLite's busy timeout does not apply. */
+function switchToWal(options: ConnectionOptions, work: () => void): void {
+  const { busyTimeoutMs, busyTotalMs = Infinity } = options;
+  retryBusySync("open the bus", Math.min(busyTimeoutMs, busyTotalMs), work);
+}
+
+/** Returns the journal mode of an open database, in lower case. */
+export function journalMode(db: Database): string {
+  return String(db.prepare("PRAGMA journal_mode").get()!.journal_mode);
 }
 
 function rollBack(rollback: Statement): void {

@@ -17,7 +17,7 @@ const CHECKPOINT_ON_EXIT_BYTES = 256 * 1024;
 
 /**
  * Opens the database in `location`. Returns undefined if it does not exist, has
- * another schema version, is busy, or cannot be opened.
+ * another schema version or journal mode, is busy, or cannot be opened.
  */
 export function tryOpenExisting(location: BusLocation): Database | undefined {
   let db: Database | undefined;
@@ -27,11 +27,12 @@ export function tryOpenExisting(location: BusLocation): Database | undefined {
     const name = fileUri(location.databasePath, "mode=rw");
     db = nodeLibrary.open(name, { timeoutMs: 0 });
     const row = db.prepare(
-      `SELECT application_id AS id, version, compatible_from
-       FROM pragma_application_id, _schema_version`,
+      `SELECT application_id AS id, journal_mode, version, compatible_from
+       FROM pragma_application_id, pragma_journal_mode, _schema_version`,
     ).get();
     if (
-      row?.id === APPLICATION_ID && row.version === SCHEMA_VERSION &&
+      row?.id === APPLICATION_ID && row.journal_mode === "wal" &&
+      row.version === SCHEMA_VERSION &&
       Number(row.compatible_from) <= SCHEMA_VERSION
     ) {
       db.exec("PRAGMA synchronous=normal; PRAGMA wal_autocheckpoint=0");

@@ -11,7 +11,7 @@ import { lifeOf } from "../../sql/session_rows.ts";
 import { StoreError } from "../../model/errors.ts";
 import { processAlive } from "../../process/host.ts";
 import { STALE_AFTER_MS } from "../../model/session.ts";
-import { Connection } from "../../sqlite/connection.ts";
+import { Connection, journalMode } from "../../sqlite/connection.ts";
 import type { Library } from "../../sqlite/driver.ts";
 import type { BusLocation } from "../../sqlite/location.ts";
 import { SCHEMA_VERSION } from "../../sqlite/schema.ts";
@@ -56,6 +56,7 @@ export async function checkDatabase(
   const attempts: readonly [string, () => Finding | readonly Finding[]][] = [
     ["database", () => identity(connection, size)],
     ["integrity", () => integrity(connection)],
+    ["journal", () => checkJournal(connection)],
     ["wal", () => checkWal(location)],
     ["sessions", () => sessions(connection)],
     ["bells", () => bells(connection)],
@@ -112,6 +113,17 @@ function integrity(connection: Connection): Finding {
       "end the programs that use it, copy its folder, and restore the file " +
         'with "sqlite3 messaging.db .recover" or move it away',
     );
+}
+
+/** Returns a warning if another program changed the journal mode. */
+function checkJournal(connection: Connection): Finding {
+  const mode = journalMode(connection.db);
+  return mode === "wal" ? ok("journal", "WAL") : warn(
+    "journal",
+    `another program set the journal mode to "${mode}", and the next command that ` +
+      `opens the bus sets it back to WAL`,
+    "remove PRAGMA journal_mode from that program",
+  );
 }
 
 function checkWal(location: BusLocation): Finding {

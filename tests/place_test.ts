@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Message, StoreError } from "../mod.ts";
 import { canMount, Home, until, within } from "./fixture.ts";
+import { works } from "./probe.ts";
 
 const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
 const unlessMounts = canMount ? "" : " (ignored: needs unshare and root)";
@@ -223,7 +224,7 @@ Deno.test({
     assert.equal(kept.length, count);
     assert.equal((await peer.wait("s", count)).length, count);
     // It recovers once there is room.
-    await peer.call("remount", { folder: home.path, size: "10m" });
+    await peer.call("remount", { folder: home.path, options: "size=10m" });
     await peer.call("publish", { channel: "a", payload: "again" });
     await peer.wait("s", count + 1);
   },
@@ -250,9 +251,97 @@ Deno.test({
         },
       );
       // Opening succeeds once there is room.
-      await peer.call("remount", { folder: home.path, size: "10m" });
+      await peer.call("remount", { folder: home.path, options: "size=10m" });
       await peer.call("open", { home: home.path });
       await peer.call("publish", { channel: "a", payload: 1 });
+    }
+  },
+});
+
+Deno.test({
+  name: `opening fails without free inodes, and says so${unlessMounts}`,
+  ignore: !canMount,
+  async fn() {
+    for (const state of ["a new", "an existing"]) {
+      // The root, home, db, bells, the file, its WAL and its index.
+      for (let inodes = 1; inodes <= 6; inodes++) {
+        if (state === "an existing" && inodes < 5) continue;
+        await using home = new Home();
+        await (await home.open()).close();
+        Deno.renameSync(home.path, `${home.root}/made`);
+        Deno.mkdirSync(home.path, { mode: 0o700 });
+        const copy = state === "a new"
+          ? ""
+          : ' && cp -a "$folder/../made" "$folder/bus"';
+        const options = `nr_inodes=${inodes},mode=700`;
+        const peer = home.spawn({
+          prefix: withMount(
+            `mount -t tmpfs -o ${options} none "$folder"${copy}`,
+            home.path,
+          ),
+        });
+        await assert.rejects(
+          peer.call("open", { home: `${home.path}/bus` }),
+          (error: Error & { fields: { fault: string } }) => {
+            assert.equal(error.fields.fault, "full", error.message);
+            assert.match(error.message, /no free inode.+\. Delete files there/);
+            return true;
+          },
+          `${state} bus, ${inodes}`,
+        );
+        await peer.call("remount", {
+          folder: home.path,
+          options: "nr_inodes=50",
+        });
+        await peer.call("open", { home: `${home.path}/bus` });
+        await peer.call("publish", { channel: "a", payload: 1 });
+      }
+    }
+  },
+});
+
+for (const target of ["a bus", "no file"]) {
+  Deno.test({
+    name: `opening a database that is a link to ${target} fails`,
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      await using home = new Home();
+      await (await home.open()).close();
+      const file = `${home.root}/elsewhere.db`;
+      if (target === "a bus") Deno.renameSync(home.database, file);
+      else Deno.removeSync(home.database);
+      Deno.symlinkSync(file, home.database);
+      for (const readOnly of [false, true]) {
+        await assert.rejects(home.open({ readOnly }), {
+          fault: "permission",
+          message:
+            /messaging\.db for the bus: it is a symbolic link\. Put the file itself/,
+        });
+      }
+      const names = [...Deno.readDirSync(home.root)].map(({ name }) => name);
+      const kept = target === "a bus" ? ["bus", "elsewhere.db"] : ["bus"];
+      assert.deepEqual(names.sort(), kept);
+      for (const name of kept.slice(1)) {
+        assert.equal(modeOf(`${home.root}/${name}`), "600");
+      }
+    },
+  });
+}
+
+Deno.test({
+  name: "opening a database that is a pipe or a folder fails",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    for (const kind of ["pipe", "folder"]) {
+      await using home = new Home();
+      await (await home.open()).close();
+      Deno.removeSync(home.database);
+      if (kind === "folder") Deno.mkdirSync(home.database);
+      else assert.ok(works("mkfifo", home.database));
+      await assert.rejects(home.open(), {
+        fault: "permission",
+        message: /it is not a regular file\. Move it away/,
+      });
     }
   },
 });

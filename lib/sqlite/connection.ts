@@ -37,6 +37,7 @@ import {
   storeError,
   unreachableError,
 } from "./faults.ts";
+import { areInodesUsedUp, inodesError } from "./file_system.ts";
 import {
   assertUsablePlace,
   type BusLocation,
@@ -588,7 +589,7 @@ function openAs(
       return { db, access };
     } catch (error) {
       // Determined before closing, which frees descriptors.
-      const state = stateOfOpening(path, error);
+      const state = stateOfOpening(access, location, error);
       if (isOtherProgramsFile(error)) {
         closeWithoutCheckpoint(db, path, options.library);
       } else db.close();
@@ -599,7 +600,11 @@ function openAs(
       const waitedMs = performance.now() - startedAt;
       throw new BusyError("open the bus", waitedMs, { cause: error });
     }
-    throw storeError("open the bus", path, stateOfOpening(path, error));
+    throw storeError(
+      "open the bus",
+      path,
+      stateOfOpening(access, location, error),
+    );
   }
 }
 
@@ -607,10 +612,20 @@ function openTimeoutMs({ busyTotalMs = Infinity }: ConnectionOptions): number {
   return Math.min(OPEN_TIMEOUT_MS, busyTotalMs);
 }
 
-/** Returns the error itself, or that too many files are open if that caused it. */
-function stateOfOpening(path: string, error: unknown): unknown {
-  return faultOf(error) === "permission" && areDescriptorsUsedUp()
-    ? descriptorsError("open the bus", path, error)
+/** Returns the error itself, or that no file can be opened or made beside it. */
+function stateOfOpening(
+  access: Access,
+  { databasePath, databaseFolder }: BusLocation,
+  error: unknown,
+): unknown {
+  if (error instanceof StoreError || !isWriteDenied(error)) return error;
+  const act = "open the bus";
+  if (faultOf(error) === "permission" && areDescriptorsUsedUp()) {
+    return descriptorsError(act, databasePath, error);
+  }
+  // A reader needs no file beside it.
+  return access === "write" && areInodesUsedUp(databaseFolder)
+    ? inodesError(act, databasePath, error)
     : error;
 }
 

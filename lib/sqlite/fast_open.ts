@@ -73,7 +73,14 @@ export function closeWithoutCheckpoint(
  * that opens it takes the whole WAL for pending, so the WAL never resets.
  */
 export function checkpointOnExit(db: Database, location: BusLocation): void {
-  const { size } = Deno.statSync(`${location.databasePath}-wal`);
+  let size: number;
+  try {
+    size = Deno.statSync(`${location.databasePath}-wal`).size;
+  } catch (error) {
+    // A snapshot of a read-only file has no WAL.
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
   // The busy timeout is 0, so this does not wait for readers and writers.
   if (size > CHECKPOINT_ON_EXIT_BYTES) {
     db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();

@@ -145,11 +145,47 @@ export function mountedType(
 
 /** Returns the type by statfs(2), or undefined if it is not a network file system. */
 function typeByNumber(path: string): string | undefined {
+  const type = statfs(path)?.type;
+  return type === undefined ? undefined : NETWORK_NUMBERS[type % 2 ** 32];
+}
+
+/**
+ * Returns whether no file can be made at an existing path, because its file system has
+ * no free inode. SQLite's error does not tell that from a missing permission.
+ */
+export function areInodesUsedUp(path: string): boolean {
+  const { files = 0, ffree } = statfs(path) ?? {};
+  // A file system without a limit reports 0 inodes.
+  return files > 0 && ffree === 0;
+}
+
+/** Returns the error for a file that needs others beside it, and no inode is free. */
+export function inodesError(
+  act: string,
+  path: string,
+  cause: unknown,
+): StoreError {
+  return new StoreError(
+    "full",
+    path,
+    `Cannot ${act}: the file system of ${path} has no free inode, so no file can ` +
+      `be made. Delete files there ("df -i" counts them) and try again.`,
+    { cause },
+  );
+}
+
+interface FileSystemState {
+  readonly type: number;
+  readonly files: number;
+  readonly ffree: number;
+}
+
+/** Returns the state of a file system; undefined without permission. */
+function statfs(path: string): FileSystemState | undefined {
   try {
     // Not an import, because loading node:fs takes as long as a whole hook.
-    const { type } = (globalThis as unknown as NodeGlobals).process
+    return (globalThis as unknown as NodeGlobals).process
       .getBuiltinModule("node:fs").statfsSync(path);
-    return NETWORK_NUMBERS[type % 2 ** 32];
   } catch {
     // This needs --allow-sys.
     return undefined;
@@ -159,7 +195,7 @@ function typeByNumber(path: string): string | undefined {
 interface NodeGlobals {
   readonly process: {
     getBuiltinModule(name: "node:fs"): {
-      statfsSync(path: string): { readonly type: number };
+      statfsSync(path: string): FileSystemState;
     };
   };
 }

@@ -21,7 +21,11 @@ import {
   StoreError,
   type StoreFault,
 } from "../model/errors.ts";
-import { assertLocalFileSystem } from "./file_system.ts";
+import {
+  areInodesUsedUp,
+  assertLocalFileSystem,
+  inodesError,
+} from "./file_system.ts";
 
 /** The paths of one bus. */
 export interface BusLocation {
@@ -350,10 +354,16 @@ const FAULTS: readonly [RegExp, StoreFault, string][] = [
   [/os error (1|13)\b/, "permission", "you may not write there"],
   [/os error 2[34]\b/, "descriptors", "too many files are open already"],
   [/os error 28\b/, "full", "no space is left"],
+  [/os error 122\b/, "full", "your quota is used up"],
   [/os error 30\b/, "permission", "the file system may only be read from here"],
 ];
 
 function cannotMake(path: string, error: unknown): StoreError {
+  if (
+    /os error 28\b/.test(`${error}`) && areInodesUsedUp(nearestExisting(path))
+  ) {
+    return inodesError("open the bus", path, error);
+  }
   const [, fault, state] = FAULTS.find(([text]) => text.test(String(error))) ??
     [null, "permission", String((error as Error).message ?? error)] as const;
   return new StoreError(

@@ -174,9 +174,9 @@ const acts: Record<string, Act> = {
     }
     return { count: args.max };
   },
-  async remount(args: { folder: string; size: string }) {
+  async remount(args: { folder: string; options: string }) {
     const { success } = await new Deno.Command("mount", {
-      args: ["-o", `remount,size=${args.size}`, args.folder],
+      args: ["-o", `remount,${args.options}`, args.folder],
     }).output();
     if (!success) throw new Error(`Cannot remount ${args.folder}.`);
   },

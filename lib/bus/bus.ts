@@ -24,7 +24,8 @@ import {
   type Published,
   type PublishOptions,
 } from "../model/publication.ts";
-import type { Operations } from "./operations.ts";
+import { GivingBack } from "./giving_back.ts";
+import { isMoved, type Operations } from "./operations.ts";
 import { ReplyWait } from "./reply_wait.ts";
 import { Batch, type BatchResult } from "./batch.ts";
 import { Changes } from "./changes.ts";
@@ -33,7 +34,6 @@ import {
   ClosedError,
   InvalidInputError,
   SessionEndedError,
-  StoreError,
 } from "../model/errors.ts";
 import { Inbox, INBOX_KEYS, type InboxOptions } from "./inbox.ts";
 import type { Delivery } from "../model/delivery.ts";
@@ -155,12 +155,16 @@ export class MessageBus implements AsyncDisposable {
   readonly #rateLimit: RateLimit;
   readonly #subscriptions = new Set<Subscription>();
   readonly #ended = new AbortController();
-  readonly #closeOnAbort = (): void => void this.close();
+  readonly #givingBack = new GivingBack();
+  readonly #closeOnAbort = (): void => {
+    this.close().catch(({ message }) => this.#options.warn(`mbus: ${message}`));
+  };
   readonly #pending: (Pending | OwnTransaction)[] = [];
   #flushing: Promise<void> | undefined;
   #registering: Promise<unknown> | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
-  #closing: Promise<void> | undefined;
+  #isClosing = false;
+  #isClosed = false;
 
   /**
    * Called by {@linkcode openBus}. With `registered` the session is on the bus
@@ -180,6 +184,7 @@ export class MessageBus implements AsyncDisposable {
       process: start,
       start,
       closing: this.#ended.signal,
+      taking: new Set(),
     };
     this.#options = options;
     this.#rateLimit = new RateLimit(options.publishesPerSecondMax);
@@ -623,10 +628,17 @@ export class MessageBus implements AsyncDisposable {
     return await this.#operations.stats();
   }
 
-  /** Closes the bus: commits pending publishes and ends subscriptions and waits. */
+  /**
+   * Closes the bus: commits pending publishes, ends subscriptions and waits, and
+   * ends the session with its locks and tasks. If the store fails, closing is
+   * repeated until it succeeds, and a further call tries at once.
+   *
+   * @throws {BusyError} If other writers hold the store beyond the busy timeout.
+   */
   async close(): Promise<void> {
-    this.#closing ??= this.#close();
-    await this.#closing;
+    this.#isClosing = true;
+    if (this.#isClosed) return;
+    await this.#givingBack.giveBack(this, () => this.#close());
   }
 
   /** Closes the bus at the end of an `await using` block. */
@@ -640,21 +652,23 @@ export class MessageBus implements AsyncDisposable {
     if (this.#heartbeat !== undefined) clearInterval(this.#heartbeat);
     try {
       await this.#flushing;
-      await Promise.all([...this.#subscriptions].map((each) => each.close()));
       this.#ended.abort();
-      if (this.#self.owned && this.#self.start.pid === Deno.pid) {
-        await this.#operations.endSession(this.#self.id, this.#self.process);
+      await Promise.all([...this.#subscriptions].map((each) => each.close()));
+      const self = this.#self;
+      while (self.taking.size > 0) await Promise.allSettled(self.taking);
+      if (self.owned && self.start.pid === Deno.pid) {
+        await this.#operations.endSession(self.id, self.process);
       }
     } catch (error) {
       // With a moved database there is nothing left to release.
       if (!isMoved(error)) throw error;
-    } finally {
-      await this.#operations.close();
     }
+    await this.#operations.close();
+    this.#isClosed = true;
   }
 
   #assertOpen(act: string): void {
-    if (this.#closing !== undefined) throw new ClosedError(act);
+    if (this.#isClosing) throw new ClosedError(act);
   }
 
   #interest(
@@ -788,12 +802,12 @@ export class MessageBus implements AsyncDisposable {
 
   #startHeartbeat(): void {
     // A session of another process gets its heartbeats from its own acts.
-    if (this.#self.start.pid !== Deno.pid || this.#closing !== undefined) {
+    if (this.#self.start.pid !== Deno.pid || this.#isClosing) {
       return;
     }
     this.#heartbeat ??= setInterval(() => {
       this.sessions.heartbeat().catch((error) => {
-        if (this.#closing !== undefined) return;
+        if (this.#isClosing) return;
         // Direct messages to the id are no longer for this process.
         if (error instanceof SessionEndedError) {
           this.#self.owned = false;
@@ -804,10 +818,6 @@ export class MessageBus implements AsyncDisposable {
     }, this.#options.heartbeatIntervalMs);
     Deno.unrefTimer(this.#heartbeat as unknown as number);
   }
-}
-
-function isMoved(error: unknown): boolean {
-  return error instanceof StoreError && error.fault === "moved";
 }
 
 function toPublished(result: AppendResult): Published {

@@ -60,7 +60,7 @@ import type { LockTarget } from "../model/lock.ts";
 import { assertNoNul } from "./options.ts";
 import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
-import type { SessionSelf } from "./sessions.ts";
+import { awaitedByClose, type SessionSelf } from "./sessions.ts";
 
 /** Longest lease duration of a lock: a day, in milliseconds. */
 export const LOCK_LEASE_MS_MAX = 24 * 60 * 60 * 1000;
@@ -226,7 +226,8 @@ export class Lock implements AsyncDisposable {
   }
 
   /**
-   * Releases the lock. Releasing it again has no effect.
+   * Releases the lock. Releasing it again has no effect. If the store fails, the
+   * release is repeated until it succeeds.
    *
    * @param before Earlier hold of the session on the path, whose type, reason and
    * expiry are restored.
@@ -239,7 +240,7 @@ export class Lock implements AsyncDisposable {
 
   async #release(before: Hold | undefined): Promise<void> {
     try {
-      await this.#operations.releaseLock(this.#hold, { before });
+      await this.#operations.releaseLock(this.#hold, { before }, this);
     } catch (error) {
       // After any error but the loss of the lock, release can be retried.
       if (!(error instanceof NotHeldError)) this.#releasing = undefined;
@@ -307,10 +308,11 @@ export class Locks {
     const target = this.#targetInProject(path, options.pattern);
     const wanted = this.#toRequest(path, options, target);
     await this.#register(`lock "${path}"`);
-    const { hold, overlaps } = await this.#obtain({
-      ...wanted,
-      session: this.#self.id,
-    }, options);
+    const request = { ...wanted, session: this.#self.id };
+    const { hold, overlaps } = await awaitedByClose(
+      this.#self,
+      this.#obtain(request, options),
+    );
     return new Lock(this.#operations, hold, overlaps);
   }
 
@@ -390,9 +392,9 @@ export class Locks {
       { ...options, type: "exclusive", agent },
       targetOf(lock.hold),
     );
-    const { hold } = await this.#obtain(
-      { ...wanted, session, upgrades: token },
-      options,
+    const { hold } = await awaitedByClose(
+      this.#self,
+      this.#obtain({ ...wanted, session, upgrades: token }, options),
     );
     setHold(lock, hold);
     return lock;

@@ -11,6 +11,7 @@
 import type { Delivery, DeliveryState } from "../model/delivery.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { Blocker, Hold, LockOutcome, LockRequest } from "../model/lock.ts";
+import { GivingBack } from "./giving_back.ts";
 import { Maintenance } from "./maintenance.ts";
 import { together } from "../rules/batch.ts";
 import { deliveryOf, moveDeliveries } from "../rules/deliveries.ts";
@@ -37,6 +38,7 @@ import {
   renewLock,
 } from "../rules/locks.ts";
 import { publish } from "../rules/messages.ts";
+import { StoreError } from "../model/errors.ts";
 import { noteActivity, readNotes } from "../rules/notes.ts";
 import { purgeExpiredAfter, STEP_MESSAGES_MAX } from "../rules/purge.ts";
 import type { Decide } from "../rules/rule.ts";
@@ -116,8 +118,7 @@ export class Operations implements AsyncDisposable {
   readonly store: Store;
   readonly #limits: Limits;
   readonly #maintenance: Maintenance;
-  // Tokens of durable leases whose release is under way.
-  readonly #released = new Set<number>();
+  readonly #givingBack = new GivingBack();
 
   /**
    * Makes the operations of a store.
@@ -238,14 +239,14 @@ export class Operations implements AsyncDisposable {
     from: string,
   ): Promise<DurableReader> {
     const act = `subscribe as "${name}"`;
+    await this.#givingBack.settle();
     // A message that expires before the name exists is not lost to it.
     await this.#purgeExpiredAfter(act, from, interest);
     return await this.#update(
       act,
       // All durable names, because the rule deletes unused ones.
       ["durables"],
-      (records, at) =>
-        takeDurable(records, at, name, interest, from, this.#released),
+      (records, at) => takeDurable(records, at, name, interest, from),
     );
   }
 
@@ -289,14 +290,15 @@ export class Operations implements AsyncDisposable {
 
   /** Releases the lease of a durable reader. */
   async releaseDurable(reader: DurableReader): Promise<void> {
-    // If the release fails, this process can still lease the name again.
-    this.#released.add(reader.token);
-    await this.#update(
-      `end reading as "${reader.name}"`,
-      [`durable:${reader.name}`],
-      (records, at) => releaseDurable(records, at, reader),
+    await this.#givingBack.giveBack(
+      `durable ${reader.token}`,
+      () =>
+        this.#update(
+          `end reading as "${reader.name}"`,
+          [`durable:${reader.name}`],
+          (records, at) => releaseDurable(records, at, reader),
+        ),
     );
-    this.#released.delete(reader.token);
   }
 
   async #purgeExpiredAfter(
@@ -322,6 +324,7 @@ export class Operations implements AsyncDisposable {
 
   /** Registers a session, or a new incarnation of one, and announces it. */
   async registerSession(start: SessionStart): Promise<Session> {
+    await this.#givingBack.settle();
     return await this.#update(
       `register session "${start.id}"`,
       ["sessions"],
@@ -343,10 +346,15 @@ export class Operations implements AsyncDisposable {
 
   /** Ends a session; with `process` only that incarnation. */
   async endSession(id: string, process?: Incarnation): Promise<void> {
-    await this.#update(
-      `end session "${id}"`,
-      SHARED,
-      (records, at) => endSession(records, at, id, "ended", process),
+    const { pid = "", processStart = "" } = process ?? {};
+    await this.#givingBack.giveBack(
+      `session ${id} ${pid} ${processStart}`,
+      () =>
+        this.#update(
+          `end session "${id}"`,
+          SHARED,
+          (records, at) => endSession(records, at, id, "ended", process),
+        ),
     );
   }
 
@@ -379,6 +387,7 @@ export class Operations implements AsyncDisposable {
   /** Takes a lock, queues for it, or returns what blocks it. */
   async acquireLock(request: LockRequest): Promise<LockOutcome> {
     const { locksMax } = this.#limits;
+    await this.#givingBack.settle();
     return await this.#update(
       `lock "${request.target.path}"`,
       LOCKS,
@@ -397,11 +406,12 @@ export class Operations implements AsyncDisposable {
 
   /** Removes a waiter from the queue; a granted lock is released. */
   async leaveQueue(waiter: string): Promise<void> {
-    await this.#update(
-      "leave a queue",
-      LOCKS,
-      (records, at) => leaveQueue(records, at, waiter),
-    );
+    await this.#givingBack.giveBack(`waiter ${waiter}`, () =>
+      this.#update(
+        "leave a queue",
+        LOCKS,
+        (records, at) => leaveQueue(records, at, waiter),
+      ));
   }
 
   /** Renews a hold. */
@@ -413,16 +423,22 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Releases a hold once, or entirely, and serves waiters. */
+  /**
+   * Releases a hold once, or entirely, and serves waiters.
+   *
+   * @param owner Lock that is released; releasing the same one again has no effect.
+   */
   async releaseLock(
     hold: Hold,
     options: { readonly entirely?: boolean; readonly before?: Hold } = {},
+    owner: object = {},
   ): Promise<void> {
-    await this.#update(
-      `release "${hold.path}"`,
-      LOCKS,
-      (records, at) => releaseLock(records, at, hold, options),
-    );
+    await this.#givingBack.giveBack(owner, () =>
+      this.#update(
+        `release "${hold.path}"`,
+        LOCKS,
+        (records, at) => releaseLock(records, at, hold, options),
+      ));
   }
 
   /** Returns holds, oldest first. */
@@ -464,6 +480,7 @@ export class Operations implements AsyncDisposable {
 
   /** Claims a task by its id. */
   async claimTask(id: string, claimer: Claimer): Promise<Claim> {
+    await this.#givingBack.settle();
     return await this.#update(
       `claim task "${id}"`,
       SHARED,
@@ -476,6 +493,7 @@ export class Operations implements AsyncDisposable {
     filter: TaskFilter,
     claimer: Claimer,
   ): Promise<Claim | undefined> {
+    await this.#givingBack.settle();
     return await this.#update(
       "claim a task",
       SHARED,
@@ -498,6 +516,14 @@ export class Operations implements AsyncDisposable {
       `end task "${claim.id}"`,
       tasksOf(claim.project),
       (records, at) => endClaim(records, at, claim, end),
+    );
+  }
+
+  /** Releases a claim, and requeues the task. */
+  async releaseClaim(claim: Claim): Promise<Task> {
+    return await this.#givingBack.giveBack(
+      claim,
+      () => this.endClaim(claim, { status: "open" }),
     );
   }
 
@@ -642,9 +668,20 @@ export class Operations implements AsyncDisposable {
     return await this.store.stats();
   }
 
-  /** Ends maintenance and closes the store. */
+  /**
+   * Ends maintenance, gives back what is owed, and closes the store.
+   *
+   * @throws {MessageBusError} If something is still owed; then the store stays open,
+   * and closing can be tried again.
+   */
   async close(): Promise<void> {
     await this.#maintenance.close();
+    try {
+      await this.#givingBack.settle();
+    } catch (error) {
+      // In a moved database nothing is left to give back.
+      if (!isMoved(error)) throw error;
+    }
     await this.store.close();
   }
 
@@ -677,6 +714,11 @@ const LOCKS: readonly Guard[] = ["locks"];
 
 // An ending session releases its locks and its tasks, of any project.
 const SHARED: readonly Guard[] = ["locks", "sessions", "tasks"];
+
+/** Returns whether an error says that the database was moved or deleted. */
+export function isMoved(error: unknown): boolean {
+  return error instanceof StoreError && error.fault === "moved";
+}
 
 function tasksOf(project: string | null | undefined): readonly Guard[] {
   return [`tasks:${project ?? ""}`];

@@ -86,6 +86,21 @@ export interface SessionSelf {
   readonly start: SessionStart;
   /** Signal that is aborted when the bus closes, which ends every wait. */
   readonly closing: AbortSignal;
+  /** Registrations and acquires under way, which closing awaits. */
+  readonly taking: Set<Promise<unknown>>;
+}
+
+/** Has the close of the bus wait for `taking`. */
+export async function awaitedByClose<T>(
+  self: SessionSelf,
+  taking: Promise<T>,
+): Promise<T> {
+  self.taking.add(taking);
+  try {
+    return await taking;
+  } finally {
+    self.taking.delete(taking);
+  }
 }
 
 /** Sessions on a bus, and the bus's own session. */
@@ -132,6 +147,12 @@ export class Sessions {
     for (const [field, value] of Object.entries(known)) {
       assertNoNul(field, value);
     }
+    return await awaitedByClose(this.#self, this.#register(known));
+  }
+
+  async #register(
+    known: Partial<Omit<SessionStart, "id">>,
+  ): Promise<Session> {
     const session = await this.#operations.registerSession({
       ...this.#self.start,
       ...known,
@@ -170,17 +191,18 @@ export class Sessions {
   /**
    * Ends the bus's own session, or another one by its id. Releases its locks and
    * tasks. Ending an ended session has no effect. The bus's own session cannot act
-   * until it is registered again.
+   * until it is registered again. If the store fails, the end is repeated until it
+   * succeeds.
    */
   async end(id?: string): Promise<void> {
     const self = this.#self;
-    if (id !== undefined) await this.#operations.endSession(id);
-    else if (self.owned) {
-      await this.#operations.endSession(self.id, self.process);
-    }
     if (id === undefined || id === self.id) {
       self.owned = false;
       self.ended = true;
+    }
+    if (id !== undefined) await this.#operations.endSession(id);
+    else if (self.process !== undefined) {
+      await this.#operations.endSession(self.id, self.process);
     }
   }
 

@@ -123,7 +123,10 @@ export class Subscription
   #watch: Watch | undefined;
   #reader: DurableReader | undefined;
   #renewal: ReturnType<typeof setInterval> | undefined;
+  // Acknowledgements and renewals under way; a release must not overtake them.
+  readonly #advancing = new Set<Promise<DurableReader>>();
   #failure: { readonly error: unknown } | undefined;
+  #isClosing = false;
   #closing: Promise<void> | undefined;
 
   /** Called by {@linkcode MessageBus.subscribe}. */
@@ -189,18 +192,23 @@ export class Subscription
           'Subscribe with { durable: "…" }.',
       );
     }
-    if (this.#closing !== undefined) throw new ClosedError("acknowledge");
-    await this.ready;
+    if (this.#isClosing) throw new ClosedError("acknowledge");
     const id = typeof message === "string"
       ? this.#operations.parseCursor(message)
       : message.id;
-    const { lost } = await this.#operations.advanceDurable(this.#reader!, id);
-    this.#reportLost(lost);
+    await this.#advance(id);
   }
 
-  /** Ends the subscription, and with it each pending `next`. */
+  /**
+   * Ends the subscription, and with it each pending `next`. If the store fails, the
+   * release of the durable name is repeated until it succeeds.
+   */
   async close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#isClosing = true;
+    this.#closing ??= this.#close().catch((error) => {
+      this.#closing = undefined;
+      throw error;
+    });
     this.#settle();
     await this.#closing;
   }
@@ -223,7 +231,7 @@ export class Subscription
 
   async #start(): Promise<void> {
     const { signal, durable, from = "now" } = this.#options;
-    if (this.#closing !== undefined) return;
+    if (this.#isClosing) return;
     if (signal?.aborted) {
       this.#abort();
       throw signal.reason;
@@ -236,7 +244,7 @@ export class Subscription
         ? this.#operations.startCursor
         : this.#operations.parseCursor(from);
       this.#watch = await this.#operations.watch(this.#interest, this.#wake);
-      if (this.#closing !== undefined) return;
+      if (this.#isClosing) return;
       if (durable !== undefined) this.#cursor = await this.#lease(begin);
       else {
         // A cursor of another bus fails here, not at the first message.
@@ -263,17 +271,29 @@ export class Subscription
     this.#reader = reader;
     this.#reportLost(reader.lost);
     this.#renewal = setInterval(() => {
-      this.#operations.advanceDurable(this.#reader!)
-        .then(({ lost }) => this.#reportLost(lost))
-        .catch((error) => {
-          // A failing store does not end the lease; only another reader does,
-          // and then a later renewal throws.
-          const isTransient = error instanceof MessageBusError &&
-            error.kind === "store";
-          if (!isTransient) this.#fail(error);
-        });
+      this.#advance().catch((error) => {
+        // A failing store does not end the lease; only another reader does,
+        // and then a later renewal throws.
+        const isTransient = error instanceof MessageBusError &&
+          error.kind === "store";
+        if (!isTransient) this.#fail(error);
+      });
     }, reader.leaseMs / 3);
     return reader.cursor;
+  }
+
+  /** Renews the lease, and acknowledges up to a message if given. */
+  async #advance(id?: string): Promise<void> {
+    const advancing = this.ready.then(() =>
+      this.#operations.advanceDurable(this.#reader!, id)
+    );
+    this.#advancing.add(advancing);
+    try {
+      const { lost } = await advancing;
+      this.#reportLost(lost);
+    } finally {
+      this.#advancing.delete(advancing);
+    }
   }
 
   /**
@@ -284,7 +304,7 @@ export class Subscription
     while (this.#pending.length > 0 && !this.#isReading) {
       if (this.#failure !== undefined) {
         takeFirst(this.#pending).reject(this.#failure.error);
-      } else if (this.#closing !== undefined) {
+      } else if (this.#isClosing) {
         takeFirst(this.#pending).resolve({ done: true, value: undefined });
       } else if (!this.#isReady) {
         return;
@@ -406,7 +426,7 @@ export class Subscription
 
   /** Ends the subscription with an error for the pending or next `next`. */
   #fail(error: unknown): void {
-    if (this.#closing !== undefined) return;
+    if (this.#isClosing) return;
     this.#failure ??= { error };
     this.#settle();
     this.close().catch(() => {
@@ -420,6 +440,7 @@ export class Subscription
     await this.ready.catch(() => {});
     clearInterval(this.#renewal);
     this.#watch?.close();
+    await Promise.allSettled(this.#advancing);
     try {
       if (this.#reader !== undefined) {
         await this.#operations.releaseDurable(this.#reader);

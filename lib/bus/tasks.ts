@@ -204,12 +204,13 @@ export class Tasks {
   }
 
   /**
-   * Releases a claim, so that another session can claim the task.
+   * Releases a claim, so that another session can claim the task. If the store
+   * fails, the release is repeated until it succeeds.
    *
    * @throws {NotHeldError} If it is no longer claimed under this token.
    */
   async release(claim: Claim): Promise<Task> {
-    return await this.#operations.endClaim(claim, { status: "open" });
+    return await this.#operations.releaseClaim(claim);
   }
 
   /** Returns the task with this id in the bus's project; undefined if none. */

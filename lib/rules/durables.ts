@@ -39,7 +39,6 @@ export const NAME_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 /**
  * Leases a name to this process.
  *
- * @param released Tokens of leases that this process has released.
  * @throws {DurableNameInUseError} If another living process reads under the name.
  * @throws {InvalidInputError} If `from` lies beyond the last message.
  */
@@ -49,15 +48,12 @@ export function* takeDurable(
   name: string,
   interest: Interest,
   from: string,
-  released: ReadonlySet<number>,
 ): Plan<DurableReader> {
   const { project, channels, session } = interest;
   yield* forgetUnused(records, at);
   const key = durableKey(project, name);
   const before = records.durables.get(key);
-  if (before !== undefined && !released.has(before.token)) {
-    assertNotRead(before, at);
-  }
+  if (before !== undefined) assertNotRead(before, at);
   yield [{ kind: "end" }, { kind: "tokens", count: 1 }];
   if (before === undefined) assertPublished(records, from);
   const { cursor = from, lost = 0, told = 0 } = before ?? {};

@@ -40,10 +40,10 @@ function world(messages = 0): World {
 function take(
   world: World,
   from = "0",
-  { interest = ON_A, released = [] as number[] } = {},
+  { interest = ON_A } = {},
 ): DurableReader {
   return world.run((records, at) =>
-    takeDurable(records, at, "d", interest, from, new Set(released))
+    takeDurable(records, at, "d", interest, from)
   );
 }
 
@@ -86,9 +86,7 @@ Deno.test("take: a new name begins at the given cursor, and continues at its own
   assert.equal(take(here, "0").cursor, "3");
   assert.throws(
     () =>
-      here.run((records, at) =>
-        takeDurable(records, at, "new", ON_A, "99", new Set())
-      ),
+      here.run((records, at) => takeDurable(records, at, "new", ON_A, "99")),
     InvalidInputError,
   );
 });
@@ -155,13 +153,6 @@ Deno.test("take: a reader of another host is named so, and lives by its lease", 
   assert.throws(() => take(here), /process 1 of another host/);
   here.advance(READER_LEASE_MS);
   take(here);
-});
-
-Deno.test("take: a lease that this process is releasing does not block it", () => {
-  const here = world();
-  const { token } = take(here);
-  assert.throws(() => take(here), DurableNameInUseError);
-  take(here, "0", { released: [token] });
 });
 
 Deno.test("advance: the cursor only grows, up to the last message, and the lease is renewed", () => {

@@ -56,6 +56,7 @@ export {
   type DeadlockStep,
   DurableNameInUseError,
   type ErrorKind,
+  InboxFullError,
   InvalidInputError,
   LeaseLostError,
   LimitError,
@@ -181,6 +182,7 @@ export { type SubscribeOptions, Subscription } from "./lib/bus/subscription.ts";
 export {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
+  DIRECT_TTL_SECONDS,
   TTL_SECONDS_MAX,
 } from "./lib/model/channels.ts";
 

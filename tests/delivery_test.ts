@@ -44,7 +44,7 @@ Deno.test("a delivery moves from queued over noticed and injected to acked", asy
     ["injected", () => bob.inbox().injected(id)],
     ["acked", () => bob.inbox().ack(id)],
   ];
-  const expiresAt = new Date(clock.nowMs + 300_000).toISOString();
+  const expiresAt = new Date(clock.nowMs + 7 * 86_400_000).toISOString();
   for (const [state, step] of steps) {
     clock.advance(1_000);
     await step();
@@ -284,6 +284,10 @@ Deno.test("ask() rejects an unanswered question with its delivery state", async 
     (error) => {
       assert.ok(error instanceof AskTimeoutError);
       assert.equal(error.delivery, "queued");
+      assert.match(
+        error.message,
+        /^No answer within \d+ ms\. Message \d+ is not read yet; a late answer arrives in mbus inbox\.$/,
+      );
       return true;
     },
   );
@@ -294,6 +298,46 @@ Deno.test("ask() rejects an unanswered question with its delivery state", async 
     ["after all"],
   );
   await assert.rejects(() => ann.ask("nobody", 1), UnknownSessionError);
+});
+
+Deno.test("ask() says at its timeout how far the question has come", async () => {
+  await using home = new Home();
+  const [ann, bob] = await two(home);
+  const steps: readonly [() => Promise<unknown>, RegExp][] = [
+    [
+      () => bob.inbox().pending(),
+      / has reached bob, but its model has not read it;/,
+    ],
+    [
+      () => bob.inbox().injected(asked()),
+      /bob has read message \d+ and is at work;/,
+    ],
+    [
+      async () => {
+        await bob.inbox().injected(asked());
+        await bob.sessions.update({ status: "idle" });
+      },
+      /bob has read message \d+ and is idle;/,
+    ],
+    [() => bob.inbox().ack(asked()), /bob has acknowledged message \d+;/],
+  ];
+  let last = 0;
+  const asked = () => String(last);
+  for (const [step, wanted] of steps) {
+    const stop = new AbortController();
+    const stepping = (async () => {
+      for await (const { id } of bob.inbox({ signal: stop.signal })) {
+        if (Number(id) <= last) continue;
+        last = Number(id);
+        await step();
+        return;
+      }
+    })();
+    const asking = ann.ask("bob", 1, { timeoutMs: 300 });
+    asking.catch(() => {});
+    await stepping;
+    await assert.rejects(asking, wanted);
+  }
 });
 
 Deno.test("ask() rejects when the asked session has ended, in any way", async () => {

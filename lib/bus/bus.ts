@@ -69,7 +69,7 @@ import { Tasks } from "./tasks.ts";
 export interface AskOptions {
   /**
    * Time to wait for the answer, in milliseconds.
-   * @default {30000}
+   * @default {300000}
    */
   readonly timeoutMs?: number;
   /**
@@ -118,6 +118,9 @@ const REPLY_KEYS: KeysOf<Omit<PublishOptions, "to" | "replyTo">> = {
 };
 
 const SIGNAL_KEYS: KeysOf<{ signal?: AbortSignal }> = { signal: true };
+
+/** Default wait for an answer, in milliseconds. */
+const ASK_TIMEOUT_MS = 5 * 60_000;
 
 const CHANNELS_MAX = 100;
 
@@ -509,7 +512,7 @@ export class MessageBus implements AsyncDisposable {
     options: AskOptions = {},
   ): Promise<Message> {
     assertKnownKeys(`ask "${to}"`, options, ASK_KEYS);
-    const { timeoutMs = 30_000, channel = "ask", signal } = options;
+    const { timeoutMs = ASK_TIMEOUT_MS, channel = "ask", signal } = options;
     const startedAt = performance.now();
     await this.#register(`ask "${to}"`);
     const wait = new ReplyWait(this.#operations, this.#self, signal);
@@ -712,7 +715,9 @@ export class MessageBus implements AsyncDisposable {
         payload,
         this.#options.payloadBytesMax,
       ),
-      ttlSeconds: ttlOf(channel, options.ttlSeconds),
+      ttlSeconds: ttlOf(channel, options.ttlSeconds, {
+        isDirect: options.to !== undefined,
+      }),
       project: projectNameOf(options.project, this.project),
       to: options.to,
       replyTo: options.replyTo === undefined

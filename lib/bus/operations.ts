@@ -558,6 +558,14 @@ export class Operations implements AsyncDisposable {
     return messages;
   }
 
+  /** Returns the number of a session's messages that no model was shown. */
+  async untoldCount(session: string): Promise<number> {
+    return await this.#look("count messages", function* (records) {
+      yield [{ kind: "inbox-count", session, pending: "untold", exact: true }];
+      return records.inboxCount(session, "untold");
+    });
+  }
+
   /** Returns the answer to a message of the session; undefined if none came. */
   async answerTo(session: string, id: string): Promise<Message | undefined> {
     const { messages } = await this.store.read(

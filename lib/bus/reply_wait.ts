@@ -17,7 +17,7 @@ import {
 } from "../model/errors.ts";
 import { lifeOf } from "../sql/session_rows.ts";
 import type { SessionSelf } from "./sessions.ts";
-import type { Session } from "../model/session.ts";
+import { type Session, shortName } from "../model/session.ts";
 import type { Watch } from "../store/store.ts";
 import type { Appended, Message } from "../model/message.ts";
 
@@ -84,7 +84,9 @@ export class ReplyWait {
         }
         if (ended) throw new AskUnansweredError(to, id);
         const waitedMs = performance.now() - startedAt;
-        if (waitedMs >= timeoutMs) throw await this.#timeout(to, id, waitedMs);
+        if (waitedMs >= timeoutMs) {
+          throw await this.#timeout(asked!, id, waitedMs);
+        }
         if (!await this.#changes.next()) throw new ClosedError(`ask "${to}"`);
         asked = await this.#operations.session(to);
       }
@@ -101,12 +103,16 @@ export class ReplyWait {
   }
 
   async #timeout(
-    to: string,
+    asked: Session,
     id: string,
     waitedMs: number,
   ): Promise<AskTimeoutError> {
     const delivery = await this.#operations.delivery(id);
-    return new AskTimeoutError(to, id, waitedMs, delivery?.state ?? "gone");
+    return new AskTimeoutError(asked.id, id, waitedMs, {
+      delivery: delivery?.state ?? "gone",
+      name: shortName(asked),
+      isActive: asked.status === "active",
+    });
   }
 }
 

@@ -24,6 +24,12 @@ export const CHANNEL_TTL_SECONDS: Readonly<Record<string, number>> = Object
 /** TTL of messages on any other channel, in seconds. */
 export const DEFAULT_TTL_SECONDS = 300;
 
+/** TTL of direct messages on any channel: 7 days, in seconds. */
+export const DIRECT_TTL_SECONDS: number = 7 * 24 * 60 * 60;
+
+/** Channel of the bus's direct messages to a session about its own messages. */
+export const NOTICE_CHANNEL = "notice";
+
 /** Largest TTL of a message: 30 days, in seconds. */
 export const TTL_SECONDS_MAX = 30 * 24 * 60 * 60;
 
@@ -60,14 +66,19 @@ function isChannelName(name: string): boolean {
 }
 
 /**
- * Returns the TTL of a message in seconds: `ttlSeconds`, or by default the
- * channel's.
+ * Returns the TTL of a message in seconds: `ttlSeconds`, or by default that of
+ * direct messages or of the channel.
  *
  * @throws {InvalidInputError} If it is not above 0 and at most
  * {@linkcode TTL_SECONDS_MAX}.
  */
-export function ttlOf(channel: string, ttlSeconds?: number): number {
+export function ttlOf(
+  channel: string,
+  ttlSeconds?: number,
+  { isDirect = false }: { readonly isDirect?: boolean } = {},
+): number {
   if (ttlSeconds === undefined) {
+    if (isDirect) return DIRECT_TTL_SECONDS;
     return Object.hasOwn(CHANNEL_TTL_SECONDS, channel)
       ? CHANNEL_TTL_SECONDS[channel]
       : DEFAULT_TTL_SECONDS;

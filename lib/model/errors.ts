@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { DeliveryState } from "./delivery.ts";
 import type { Blocker } from "./lock.ts";
 
 /** Kind of an error: wrong argument, present state, or unusable store. */
@@ -319,6 +320,26 @@ export class LimitError extends MessageBusError {
   }
 }
 
+/** Session whose inbox holds as many unacknowledged messages as it may. */
+export class InboxFullError extends MessageBusError {
+  /** Id of the session. */
+  readonly session: string;
+  /** Largest number of unacknowledged messages. */
+  readonly max: number;
+
+  /** Makes an error for a message to `session`. */
+  constructor(session: string, max: number) {
+    super(
+      "InboxFullError",
+      "state",
+      `Cannot send to "${session}": its inbox holds ${max} unacknowledged ` +
+        `messages, which is the limit. Write again after it has run "mbus inbox".`,
+    );
+    this.session = session;
+    this.max = max;
+  }
+}
+
 /** Edge of a cycle of waiting sessions. */
 export interface DeadlockStep {
   /** Id of the waiting session. */
@@ -418,23 +439,70 @@ export class AskUnansweredError extends MessageBusError {
 
 /** Question that was not answered in time. */
 export class AskTimeoutError extends MessageBusError {
+  /** Id of the asked session. */
+  readonly to: string;
   /** Id of the message with the question. */
   readonly id: string;
   /** Proven progress of that message, such as `queued`. */
-  readonly delivery: string;
+  readonly delivery: DeliveryState | "gone";
 
-  /** Makes an error for a question to `to`. */
-  constructor(to: string, id: string, waitedMs: number, delivery: string) {
+  /**
+   * Makes an error for a question to `to`.
+   *
+   * @param asked Proven progress of the question, a short name of the asked session,
+   * and whether it is at work.
+   */
+  constructor(
+    to: string,
+    id: string,
+    waitedMs: number,
+    { delivery, name, isActive }: {
+      readonly delivery: DeliveryState | "gone";
+      readonly name: string;
+      readonly isActive: boolean;
+    },
+  ) {
     super(
       "AskTimeoutError",
       "state",
-      `Cannot get an answer from "${to}": none came in ${
-        Math.round(waitedMs)
-      } ms, ` +
-        `and the question, message ${id}, is ${delivery}. Look for a late answer ` +
-        `in the inbox.`,
+      `No answer within ${shortDuration(waitedMs)}. ${
+        progressOf(id, name, delivery, isActive)
+      }; a late answer arrives in mbus inbox.`,
     );
+    this.to = to;
     this.id = id;
     this.delivery = delivery;
   }
+}
+
+/** Returns what is proven of a question that is not answered. */
+function progressOf(
+  id: string,
+  name: string,
+  delivery: DeliveryState | "gone",
+  isActive: boolean,
+): string {
+  switch (delivery) {
+    case "queued":
+      return `Message ${id} is not read yet`;
+    case "noticed":
+      return `Message ${id} has reached ${name}, but its model has not read it`;
+    case "injected":
+      return isActive
+        ? `${name} has read message ${id} and is at work`
+        : `${name} has read message ${id} and is idle`;
+    case "acked":
+      return `${name} has acknowledged message ${id}`;
+    case "gone":
+    case "expired":
+    case "undeliverable":
+      return `Message ${id} expired unread`;
+  }
+}
+
+/** Returns a duration in its largest fitting unit, such as `5 min`. */
+function shortDuration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  const seconds = Math.round(ms / 1_000);
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }

@@ -72,12 +72,15 @@ export interface Interest {
   readonly session: string | null;
 }
 
+/** Direct messages that are not acknowledged, or not shown to a model either. */
+export type Pending = "unacknowledged" | "untold";
+
 /** Messages that a read returns. */
 export interface MessageFilter extends Interest {
   /** Only answers to this message. */
   readonly replyTo?: string;
-  /** Only direct messages that are not acknowledged, or not shown to a model. */
-  readonly pending?: "unacknowledged" | "untold";
+  /** Only such direct messages. */
+  readonly pending?: Pending;
   /** Whether the page reports skipped expired messages. */
   readonly seesExpired?: boolean;
 }

@@ -10,9 +10,9 @@
  * @module
  */
 
-import { MessageBusError, SessionEndedError } from "../model/errors.ts";
-import { resolveSession } from "../rules/sessions.ts";
-import type { Incarnation } from "../model/session.ts";
+import { MessageBusError } from "../model/errors.ts";
+import { resolveAddressee } from "../rules/messages.ts";
+import type { Incarnation, Session } from "../model/session.ts";
 import type { Appended, AppendResult, NewMessage } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
 import { isDataError } from "./faults.ts";
@@ -37,8 +37,9 @@ export async function appendTogether(
   messages: readonly NewMessage[],
 ): Promise<readonly Appended[]> {
   const ready: Ready[] = [];
+  const addressees = new Addressees(connection);
   for (const message of messages) {
-    ready.push(await withAddressee(connection, message));
+    ready.push(await addressees.resolve(message));
   }
   return await append(connection, wakeUps, incarnations, ready);
 }
@@ -50,11 +51,12 @@ export async function appendEach(
   incarnations: Incarnations,
   messages: readonly NewMessage[],
 ): Promise<readonly AppendResult[]> {
+  const addressees = new Addressees(connection);
   const looked = messages.some(({ to }) => to !== undefined)
     ? await Promise.all(
       messages.map((message) =>
-        withAddressee(connection, message).catch((error: unknown) => {
-          if (error instanceof MessageBusError && error.kind === "input") {
+        addressees.resolve(message).catch((error: unknown) => {
+          if (error instanceof MessageBusError && error.kind !== "store") {
             return { error };
           }
           throw error;
@@ -92,8 +94,7 @@ async function appendOrSplit(
 /** Returns whether the data or the sender of one message is the cause. */
 function isMessageError(error: unknown): boolean {
   return isDataError(error) ||
-    error instanceof SessionEndedError ||
-    error instanceof MessageBusError && error.kind === "input";
+    error instanceof MessageBusError && error.kind !== "store";
 }
 
 async function append(
@@ -125,24 +126,38 @@ async function append(
   });
 }
 
-async function withAddressee(
-  connection: Connection,
-  message: NewMessage,
-): Promise<Ready> {
-  if (message.to === undefined) return { message };
-  const { to } = message;
-  const { id, status } = await connection.read(
-    "publish",
-    async (at) =>
-      (await look(
-        at,
-        (records) => resolveSession(records, `send to "${to}"`, to),
-        new Map(),
-        connection.readOnly,
-      ))!.result,
-  );
-  return {
-    message: { ...message, to: id },
-    notRunning: status === "terminated",
-  };
+/** The addressees of some messages, each looked up once. */
+class Addressees {
+  readonly #connection: Connection;
+  readonly #found = new Map<string, Promise<Session>>();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Returns a message with its resolved addressee. */
+  async resolve(message: NewMessage): Promise<Ready> {
+    const { to } = message;
+    if (to === undefined) return { message };
+    const found = this.#found.get(to) ?? this.#lookUp(to);
+    this.#found.set(to, found);
+    const { id, status } = await found;
+    return {
+      message: { ...message, to: id },
+      notRunning: status === "terminated",
+    };
+  }
+
+  async #lookUp(to: string): Promise<Session> {
+    return await this.#connection.read(
+      "publish",
+      async (at) =>
+        (await look(
+          at,
+          (records) => resolveAddressee(records, to),
+          new Map(),
+          this.#connection.readOnly,
+        ))!.result,
+    );
+  }
 }

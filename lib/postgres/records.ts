@@ -382,6 +382,18 @@ class Work {
           }`,
           query.message,
         );
+      case "inbox-count": {
+        const { session, pending, exact } = query;
+        if (!this.#isNew(`inbox ${pending} ${exact} ${session}`)) return;
+        const row = exact
+          ? await this.#at.get(INBOX_COUNTED, [
+            session,
+            pending === "untold",
+            this.#nowMs,
+          ])
+          : await this.#at.get(INBOX_BOUNDED, [session]);
+        return records.loadInboxCount(session, pending, Number(row!.n));
+      }
       case "deliveries-settled":
         return await this.#deliveries(
           query,
@@ -649,15 +661,19 @@ class Work {
         break;
       }
       const channel = String(row.channel);
-      if (row.last_over !== null) {
+      // Direct messages are excluded only now, because few channels have so many.
+      const lastOver = row.last_over === null
+        ? null
+        : await this.#lastOver(channel, cap, removed);
+      if (lastOver !== null) {
         doomed.push(
           ...await this.#heads(
             `channel = $1 AND id > 0 AND id <= $2::bigint
-               AND id <> ALL($3::bigint[])
+               AND id <> ALL($3::bigint[]) AND ${IS_CAPPED}
              ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED`,
             [
               channel,
-              String(row.last_over),
+              lastOver,
               arrayText(removed),
               limit - doomed.length,
             ],
@@ -669,6 +685,21 @@ class Work {
       round.channel = channel;
     }
     this.#records.loadListed(kind, this.#rows.messages(doomed));
+  }
+
+  /** Returns the newest id beyond the cap, without unacknowledged direct messages. */
+  async #lastOver(
+    channel: string,
+    cap: number,
+    removed: readonly string[],
+  ): Promise<string | null> {
+    const row = await this.#at.get(
+      `SELECT id FROM inter_session_messages
+       WHERE channel = $1 AND id > 0 AND id <> ALL($3::bigint[]) AND ${IS_CAPPED}
+       ORDER BY id DESC OFFSET $2 LIMIT 1`,
+      [channel, cap, arrayText(removed)],
+    );
+    return row === undefined ? null : String(row.id);
   }
 
   async #notes(
@@ -745,6 +776,24 @@ class Work {
     }
   }
 }
+
+const OPEN = "state IN ('queued', 'noticed', 'injected')";
+
+const INBOX_COUNTED = `SELECT count(*) AS n FROM deliveries AS d
+  JOIN inter_session_messages AS m ON m.id = d.message_id
+  WHERE d.recipient_id = $1 AND d.${OPEN} AND (d.state <> 'injected' OR NOT $2)
+    AND m.expires_at > $3`;
+
+// Ids of messages differ, and the index of open deliveries has them in order.
+const INBOX_BOUNDED = `SELECT coalesce(
+    (SELECT max(message_id) FROM deliveries WHERE recipient_id = $1 AND ${OPEN}) -
+    (SELECT min(message_id) FROM deliveries WHERE recipient_id = $1 AND ${OPEN}) +
+    1, 0) AS n`;
+
+// Only these messages count towards the cap of a channel.
+const IS_CAPPED = `(recipient_id IS NULL OR NOT EXISTS (
+  SELECT FROM deliveries AS d
+  WHERE d.message_id = inter_session_messages.id AND d.${OPEN}))`;
 
 const STEP_CHANNELS_MAX = 64;
 

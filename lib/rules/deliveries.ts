@@ -11,7 +11,9 @@
  */
 
 import type { Delivery, DeliveryState } from "../model/delivery.ts";
-import type { DeliveryRecord, Records } from "./records.ts";
+import { DIRECT_TTL_SECONDS, NOTICE_CHANNEL } from "../model/channels.ts";
+import { shortName } from "../model/session.ts";
+import type { DeliveryRecord, MessageHead, Records } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { assertActive } from "./sessions.ts";
 
@@ -84,19 +86,72 @@ export function* deliveryOf(
   };
 }
 
-/** Settles the deliveries of direct messages that are about to be removed. */
+/**
+ * Settles the deliveries of direct messages that are about to be removed. Reports
+ * the unread ones to their senders.
+ */
 export function* settleDeliveries(
   records: Records,
   at: Moment,
-  messages: readonly string[],
+  messages: readonly MessageHead[],
 ): Plan<void> {
-  yield messages.map((message) => ({ kind: "delivery", message }));
-  for (const message of messages) {
-    const delivery = records.deliveries.get(message);
+  yield messages.map(({ id }) => ({ kind: "delivery", message: id }));
+  const unread: Unread[] = [];
+  for (const { id, project } of messages) {
+    const delivery = records.deliveries.get(id);
     if (delivery === undefined) continue;
     const state = yield* expiredState(records, delivery);
-    if (state !== delivery.state) change(records, at, delivery, state);
+    if (state === delivery.state) continue;
+    change(records, at, delivery, state);
+    unread.push({ ...delivery, state, project });
   }
+  yield* reportUnread(records, unread);
+}
+
+/** Delivery of a message that expired unread. */
+interface Unread extends DeliveryRecord {
+  readonly project: string | null;
+}
+
+/** Tells each sender of its unread messages to one session, in one message. */
+function* reportUnread(
+  records: Records,
+  unread: readonly Unread[],
+): Plan<void> {
+  const bySession = Map.groupBy(
+    // The report itself is a message of a session to itself.
+    unread.filter(({ sender, to }) => sender !== to),
+    ({ sender, to, state }) => JSON.stringify([sender, to, state]),
+  );
+  for (const all of bySession.values()) {
+    const [{ sender, to, state, project }] = all;
+    yield [{ kind: "session", id: to }];
+    const addressee = records.sessions.get(to);
+    const name = addressee === undefined ? to : shortName(addressee);
+    const reason = state === "undeliverable" ? `: ${name} has ended` : "";
+    records.say({
+      sender,
+      channel: NOTICE_CHANNEL,
+      payloadText: JSON.stringify(
+        `${messagesNamed(all)} to ${name} expired unread${reason}.`,
+      ),
+      ttlSeconds: DIRECT_TTL_SECONDS,
+      project,
+      to: sender,
+    });
+  }
+}
+
+const NAMED_MAX = 5;
+
+/** Returns messages in words: `Messages 18, 19 and 20`. */
+function messagesNamed(messages: readonly DeliveryRecord[]): string {
+  const ids = messages.map(({ message }) => message);
+  if (ids.length === 1) return `Message ${ids[0]}`;
+  const named = ids.slice(0, NAMED_MAX);
+  const more = ids.length - named.length;
+  const last = more > 0 ? `${more} more` : named.pop();
+  return `Messages ${named.join(", ")} and ${last}`;
 }
 
 /** Returns the state of a delivery whose message expires. */

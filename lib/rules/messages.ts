@@ -5,11 +5,37 @@
  * @module
  */
 
+import { InboxFullError } from "../model/errors.ts";
 import type { Appended, NewMessage } from "../model/message.ts";
+import type { Session } from "../model/session.ts";
 import { move } from "./deliveries.ts";
 import type { Records } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { assertActive, resolveSession } from "./sessions.ts";
+
+/** Largest number of unacknowledged direct messages of a session. */
+export const INBOX_MESSAGES_MAX = 20_000;
+
+/**
+ * Returns the addressee of a direct message, named by any text that names it.
+ *
+ * @throws {UnknownSessionError} If no session or several sessions match.
+ * @throws {InboxFullError} If the session has too many unacknowledged messages.
+ */
+export function* resolveAddressee(
+  records: Records,
+  to: string,
+): Plan<Session> {
+  const session = yield* resolveSession(records, `send to "${to}"`, to);
+  const { id } = session;
+  const pending = "unacknowledged";
+  for (const exact of [false, true]) {
+    yield [{ kind: "inbox-count", session: id, pending, exact }];
+    const count = records.inboxCount(id, pending);
+    if (count < INBOX_MESSAGES_MAX) return session;
+  }
+  throw new InboxFullError(id, INBOX_MESSAGES_MAX);
+}
 
 /**
  * Publishes a message.
@@ -17,6 +43,7 @@ import { assertActive, resolveSession } from "./sessions.ts";
  * @returns The result; its id is set by the commit.
  * @throws {SessionEndedError} If the sender has ended.
  * @throws {UnknownSessionError} If the addressee is not on the bus.
+ * @throws {InboxFullError} If the addressee has too many unacknowledged messages.
  */
 export function* publish(
   records: Records,
@@ -29,7 +56,7 @@ export function* publish(
     yield* move(records, at, sender, [replyTo], "acked");
   }
   if (to === undefined) return records.say(message);
-  const addressee = yield* resolveSession(records, `send to "${to}"`, to);
+  const addressee = yield* resolveAddressee(records, to);
   return records.say({ ...message, to: addressee.id }, {
     to: addressee.id,
     notRunning: addressee.status === "terminated",

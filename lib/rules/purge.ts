@@ -3,8 +3,9 @@
  * takes a step now and then.
  *
  * A message is deleted when its TTL has ended, or when its channel exceeds the cap
- * (the oldest first). The same decision counts the losses of durable names and
- * settles deliveries of direct messages.
+ * (the oldest first). The cap spares direct messages until they are acknowledged.
+ * The same decision counts the losses of durable names, settles deliveries of direct
+ * messages, and reports the unread ones to their senders.
  *
  * @module
  */
@@ -98,7 +99,7 @@ function* drop(
   if (removed.length === 0) return;
   yield* countLost(records, removed);
   const direct = removed.filter(({ to }) => to !== null);
-  yield* settleDeliveries(records, at, direct.map(({ id }) => id));
+  yield* settleDeliveries(records, at, direct);
   for (const { id } of removed) records.messages.delete(id);
 }
 

@@ -25,7 +25,12 @@ import { spansMachines } from "../model/lock.ts";
 import type { LockTarget, PathSet } from "../model/lock.ts";
 import type { Hold, LockRequest } from "../model/lock.ts";
 import type { Session } from "../model/session.ts";
-import type { Appended, ChangeTopic, NewMessage } from "../model/message.ts";
+import type {
+  Appended,
+  ChangeTopic,
+  NewMessage,
+  Pending,
+} from "../model/message.ts";
 import type { Task } from "../model/task.ts";
 import { prefixesAbove, rangeBelow } from "./prefixes.ts";
 
@@ -461,8 +466,11 @@ export class Records {
   hasMoreOverCap: boolean = false;
   readonly #listed = new Map<string, readonly string[]>();
   readonly #holdCounts = new Map<string, number>();
+  readonly #inboxCounts = new Map<string, number>();
   readonly #said = new Set<string>();
   readonly #messages: SaidMessage[] = [];
+  // Number of the messages of this decision, by addressee.
+  readonly #saidTo = new Map<string, number>();
   readonly #wakes: TopicWake[] = [];
   readonly #registered: Session[] = [];
 
@@ -486,6 +494,13 @@ export class Records {
   loadHoldCount(session: string, count: number): void {
     const known = this.#holdCounts.get(session) ?? Infinity;
     this.#holdCounts.set(session, Math.min(known, count));
+  }
+
+  /** Loads the number of a session's stored direct messages, or a greater one. */
+  loadInboxCount(session: string, pending: Pending, count: number): void {
+    const key = `${pending} ${session}`;
+    const known = this.#inboxCounts.get(key) ?? Infinity;
+    this.#inboxCounts.set(key, Math.min(known, count));
   }
 
   /** Loads that an equal message was published recently. */
@@ -515,6 +530,18 @@ export class Records {
     return stored + this.holds.added(session);
   }
 
+  /**
+   * Returns the number of a session's direct messages, after an `inbox-count` query.
+   * The number may be greater unless the query was `exact`.
+   */
+  inboxCount(session: string, pending: Pending): number {
+    const stored = this.#inboxCounts.get(`${pending} ${session}`);
+    if (stored === undefined) {
+      throw new Error(`the inbox of ${session} was not counted`);
+    }
+    return stored + (this.#saidTo.get(session) ?? 0);
+  }
+
   /** Returns whether an equal message was published recently or by this decision. */
   wasSaid(message: NewMessage): boolean {
     const key = saidKey(message);
@@ -534,6 +561,10 @@ export class Records {
   ): Appended {
     const appended = { id: "", ...to };
     this.#messages.push({ message, appended });
+    const { to: addressee } = message;
+    if (addressee !== undefined) {
+      this.#saidTo.set(addressee, (this.#saidTo.get(addressee) ?? 0) + 1);
+    }
     return appended;
   }
 

@@ -21,7 +21,7 @@
 import type { Life } from "../model/process.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { Incarnation } from "../model/session.ts";
-import type { NewMessage } from "../model/message.ts";
+import type { NewMessage, Pending } from "../model/message.ts";
 import type { TaskQuery } from "../model/task.ts";
 import type { TaskFilter } from "../model/task.ts";
 import type { Mark, Records } from "./records.ts";
@@ -54,6 +54,7 @@ export type RecordQuery =
   | WaiterQuery
   | TaskRecordQuery
   | DeliveryQuery
+  | InboxCountQuery
   | DurableQuery
   | NoteQuery
   | TouchQuery
@@ -181,6 +182,21 @@ export type DeliveryQuery =
     readonly limit: number;
   };
 
+/**
+ * Query for the number of a session's unexpired direct messages. Unless `exact`, a
+ * store may answer a greater number.
+ */
+export interface InboxCountQuery {
+  /** Kind of the query. */
+  readonly kind: "inbox-count";
+  /** Id of the session. */
+  readonly session: string;
+  /** Messages to count: not acknowledged, or not shown to a model either. */
+  readonly pending: Pending;
+  /** Whether the number must be exact. */
+  readonly exact: boolean;
+}
+
 /** Query for durable names. */
 export type DurableQuery =
   | {
@@ -233,7 +249,10 @@ export type MessageQuery =
     readonly after?: string;
     readonly limit: number;
   }
-  /** Oldest messages of channels that exceed the cap. */
+  /**
+   * Oldest messages of channels that exceed the cap. Unacknowledged direct messages
+   * neither count nor are among them.
+   */
   | {
     readonly kind: "messages-over-cap";
     readonly cap: number;

@@ -352,6 +352,16 @@ class Work {
           "d.message_id = ?",
           Number(query.message),
         );
+      case "inbox-count": {
+        const { session, pending, exact } = query;
+        if (!this.#isNew(`inbox ${pending} ${exact} ${session}`)) return;
+        const isUntold = pending === "untold" ? 1 : 0;
+        const row = exact
+          ? this.#connection.sql(INBOX_COUNTED)
+            .get(session, isUntold, this.#tx.nowMs)
+          : this.#connection.sql(INBOX_BOUNDED).get(session);
+        return records.loadInboxCount(session, pending, Number(row!.n));
+      }
       case "deliveries-settled":
         return this.#deliveries(
           query,
@@ -558,11 +568,16 @@ class Work {
         break;
       }
       const removed = this.#removedFrom(channel);
-      const over = countKept(this.#connection, channel) - removed.size - cap;
+      let over = countKept(this.#connection, channel) - removed.size - cap;
+      // Counted only now, because few channels have so many messages.
+      if (over > 0) over -= countOpen(this.#connection, channel);
       if (over > 0) {
         const rows = this.#connection.sql(
           `SELECT ${HEAD} FROM inter_session_messages
-           WHERE channel = CAST(? AS TEXT) ORDER BY id LIMIT 0 + ?`,
+           WHERE channel = CAST(? AS TEXT) AND NOT EXISTS (
+             SELECT 1 FROM deliveries
+             WHERE message_id = inter_session_messages.id AND ${OPEN})
+           ORDER BY id LIMIT 0 + ?`,
         ).all(channel, over + removed.size);
         oldest.push(
           ...rows.filter(({ id }) => !removed.has(String(id))).slice(0, over),
@@ -649,6 +664,19 @@ const HOLDS_COUNTED =
 const HOLDS_BOUNDED = `SELECT coalesce(
     (SELECT max(token) FROM file_locks WHERE session_id = ?1) -
     (SELECT min(token) FROM file_locks WHERE session_id = ?1) + 1, 0) AS holds`;
+
+const OPEN = "state IN ('queued', 'noticed', 'injected')";
+
+const INBOX_COUNTED = `SELECT count(*) AS n FROM deliveries AS d
+  JOIN inter_session_messages AS m ON m.id = d.message_id
+  WHERE d.recipient_id = ?1 AND ${OPEN} AND (d.state <> 'injected' OR NOT ?2)
+    AND m.expires_at > ?3`;
+
+// Ids of messages differ, and the index of open deliveries has them in order.
+const INBOX_BOUNDED = `SELECT coalesce(
+    (SELECT max(message_id) FROM deliveries WHERE recipient_id = ?1 AND ${OPEN}) -
+    (SELECT min(message_id) FROM deliveries WHERE recipient_id = ?1 AND ${OPEN}) +
+    1, 0) AS n`;
 
 const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
     w.lock_type, w.kind, w.extent, w.prefix, w.repo_extent, w.repo_prefix,
@@ -1070,4 +1098,14 @@ function countKept(connection: Connection, channel: Uint8Array): number {
      RETURNING kept`,
   ).get(channel);
   return Number(row!.kept);
+}
+
+/** Returns the number of unacknowledged direct messages on a channel. */
+function countOpen(connection: Connection, channel: Uint8Array): number {
+  const row = connection.sql(
+    `SELECT count(*) AS n FROM deliveries AS d
+     JOIN inter_session_messages AS m ON m.id = d.message_id
+     WHERE d.${OPEN} AND m.channel = CAST(? AS TEXT)`,
+  ).get(channel);
+  return Number(row!.n);
 }

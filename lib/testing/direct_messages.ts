@@ -169,6 +169,25 @@ export function directMessages(cases: Cases): void {
     assert.deepEqual(pages, [[0, 1, 2], [3, 4, 5], [6]]);
   });
 
+  cases.test("10,000 unread messages wait, and are counted", async (scene) => {
+    const [ann, bob] = await scene.two();
+    for (let i = 0; i < 10; i++) {
+      await ann.appendAll(
+        Array.from(
+          { length: 1_000 },
+          (_, j) => ann.message(1_000 * i + j, { to: "bob" }),
+        ),
+      );
+    }
+    await purgeAll(ann.store);
+    const page = await bob.store.pendingFor("bob", bob.store.startCursor, 10);
+    assert.deepEqual(payloadsOf(page), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const ids = page.map(({ id }) => id);
+    await bob.store.moveDeliveries("bob", ids, "injected");
+    assert.equal(await bob.store.untoldCount("bob"), 9_990);
+    assert.equal(await bob.store.untoldCount("ann"), 0);
+  });
+
   cases.test("a message for all sessions, or an unknown one, has no delivery", async (scene) => {
     const ann = await scene.peer("ann");
     const id = await ann.append(1);

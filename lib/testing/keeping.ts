@@ -9,7 +9,7 @@ import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
 import type { Purged } from "../model/message.ts";
 import type { Cases } from "./case.ts";
-import { HOUR_MS } from "./peer.ts";
+import { HOUR_MS, payloadsOf } from "./peer.ts";
 
 const DAY_MS = 24 * HOUR_MS;
 
@@ -136,6 +136,49 @@ export function keeping(cases: Cases): void {
     await ann.append("next");
     await purgeAll(ann.store);
     assert.deepEqual(await ann.read(), [...all.slice(16), "next"]);
+  });
+
+  cases.test("the cap of a channel spares unacknowledged direct messages", async (scene) => {
+    const ann = await scene.peer("ann", { channelMessagesMax: 10 });
+    const bob = await scene.peer("bob");
+    const all = Array.from({ length: 25 }, (_, i) => i);
+    const ids = (await ann.appendAll(
+      all.map((i) => ann.message(i, { to: "bob" })),
+    )).map(({ id }) => id);
+    await ann.appendAll(all.map((i) => ann.message(i)));
+    await purgeAll(ann.store);
+    assert.deepEqual(await ann.read(), all.slice(15));
+    const pending = async () =>
+      payloadsOf(
+        await bob.store.pendingFor("bob", bob.store.startCursor, 100),
+      );
+    assert.deepEqual(await pending(), all);
+    await bob.store.moveDeliveries("bob", ids.slice(0, 20), "acked");
+    await purgeAll(ann.store);
+    assert.deepEqual(await pending(), all.slice(20));
+    assert.deepEqual(await ann.read(), all.slice(15));
+  });
+
+  timed.test("a direct message is kept for 7 days by default", async (scene) => {
+    const ann = await scene.bus("ann");
+    const bob = await scene.bus("bob");
+    await bob.sessions.register();
+    for (const ttlSeconds of [undefined, 60]) {
+      await ann.publish("state", ttlSeconds ?? "long", {
+        to: "bob",
+        ttlSeconds,
+      });
+    }
+    await scene.advance(7 * DAY_MS - HOUR_MS);
+    await ann.purge();
+    assert.deepEqual(payloadsOf(await bob.inbox().pending()), ["long"]);
+    const notices = async () =>
+      (await ann.inbox().pending()).map(({ channel }) => channel);
+    assert.deepEqual(await notices(), ["notice"]);
+    await scene.advance(2 * HOUR_MS);
+    await ann.purge();
+    assert.deepEqual(await bob.inbox().pending(), []);
+    assert.deepEqual(await notices(), ["notice", "notice"]);
   });
 
   timed.test("the built-in channels have their own TTLs", async (scene) => {

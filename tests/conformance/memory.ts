@@ -7,6 +7,7 @@
 
 import { foldersBelow } from "../../lib/path/lock_overlap.ts";
 import { decodePayload } from "../../lib/model/json.ts";
+import type { DeliveryState } from "../../lib/model/delivery.ts";
 import type { LockTarget } from "../../lib/model/lock.ts";
 import { askerOf, processOf } from "../../lib/rules/life.ts";
 import { prefixesAbove, rangeBelow } from "../../lib/rules/prefixes.ts";
@@ -86,6 +87,15 @@ export class Memory {
       const isBound = extent === "asked" && !query.exact && own.length > 0;
       const count = isBound ? BOUND : own.length;
       records.loadHoldCount(query.session, count);
+    }
+    if (query.kind === "inbox-count") {
+      const { session, pending, exact } = query;
+      const count = this.#keys("delivery", ({ message, to, state }) =>
+        to === session && isOpen(state) &&
+        (pending === "unacknowledged" || state !== "injected") &&
+        (this.records.message.get(message)?.expiresAtMs ?? 0) > nowMs).length;
+      const isBound = extent === "asked" && !exact && count > 0;
+      records.loadInboxCount(session, pending, isBound ? BOUND : count);
     }
     if (query.kind === "said" && this.#wasSaid(query)) {
       records.loadSaid(query.message);
@@ -436,7 +446,10 @@ export class Memory {
         });
       case "messages-over-cap": {
         const living = [...this.records.message.values()]
-          .filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+          .filter(({ id, expiresAtMs }) =>
+            expiresAtMs > nowMs &&
+            !isOpen(this.records.delivery.get(id)?.state)
+          );
         return limited(query.limit, {
           message: [...Map.groupBy(living, ({ channel }) => channel).values()]
             .flatMap((kept) => overCap(kept, query.cap)),
@@ -446,6 +459,7 @@ export class Memory {
         return { mark: [query.name] };
       case "files-of-others":
       case "hold-count":
+      case "inbox-count":
       case "end":
       case "said":
       case "tokens":
@@ -519,6 +533,11 @@ function isRunning({ status }: Session): boolean {
 
 function isEnded({ status }: RecordTypes["task"]["task"]): boolean {
   return status === "done" || status === "failed";
+}
+
+/** Returns whether a delivery's state is before an acknowledgement. */
+function isOpen(state: DeliveryState | undefined): boolean {
+  return state === "queued" || state === "noticed" || state === "injected";
 }
 
 /** Returns whether a project, or none, matches a queried project. */

@@ -1,8 +1,10 @@
 /** Deliveries of direct messages only move forward, as far as is proven. */
 
 import assert from "node:assert/strict";
+import { InboxFullError } from "../../lib/model/errors.ts";
 import type { DeliveryState } from "../../lib/model/delivery.ts";
 import { deliveryOf, moveDeliveries } from "../../lib/rules/deliveries.ts";
+import { INBOX_MESSAGES_MAX } from "../../lib/rules/messages.ts";
 import { purgeMessages } from "../../lib/rules/purge.ts";
 import { endSession } from "../../lib/rules/sessions.ts";
 import { HOUR_MS, World } from "./world.ts";
@@ -136,4 +138,68 @@ Deno.test("there is no delivery of a message for all, or of none", () => {
   here.publish("ann", "all");
   assert.equal(stateOf(here, String(here.memory.lastId)), undefined);
   assert.equal(stateOf(here, "99"), undefined);
+});
+
+Deno.test("expiry: unread messages are reported to their sender, once", () => {
+  const here = world();
+  here.join("eve");
+  const ids = [send(here), send(here), send(here)];
+  here.publish("eve", "also", { to: "bob" });
+  const told = send(here);
+  move(here, told, "injected");
+  here.advance(HOUR_MS);
+  const notices = () => {
+    for (let i = 0; i < 2; i++) {
+      here.run((records, at) => purgeMessages(records, at, 10));
+    }
+    return here.memory.messages.filter(({ channel }) => channel === "notice")
+      .map(({ to, payload }) => [to, payload]);
+  };
+  const wanted = [
+    [
+      "ann",
+      `Messages ${ids[0]}, ${ids[1]} and ${ids[2]} to bob expired unread.`,
+    ],
+    ["eve", `Message ${Number(ids[2]) + 1} to bob expired unread.`],
+  ];
+  assert.deepEqual(notices(), wanted);
+  // A report that expires unread is not reported.
+  here.advance(30 * 24 * HOUR_MS);
+  assert.deepEqual(notices(), []);
+});
+
+Deno.test("expiry: the report says that the addressee has ended", () => {
+  const here = world();
+  const id = send(here);
+  here.run((records, at) => endSession(records, at, "bob"));
+  here.advance(HOUR_MS);
+  here.run((records, at) => purgeMessages(records, at, 10));
+  assert.equal(
+    here.memory.messages.at(-1)?.payload,
+    `Message ${id} to bob expired unread: bob has ended.`,
+  );
+});
+
+Deno.test("inbox: a session gets messages up to the limit of unacknowledged ones", () => {
+  const here = world();
+  here.run(function* (records) {
+    yield [];
+    for (let i = 0; i < INBOX_MESSAGES_MAX; i++) {
+      records.say({
+        sender: "ann",
+        channel: "a",
+        payloadText: "1",
+        ttlSeconds: HOUR_MS / 1000,
+        project: null,
+        to: "bob",
+      });
+    }
+  });
+  const full = () => here.publish("ann", "one more", { to: "bob" });
+  assert.throws(full, InboxFullError);
+  // Other sessions are not concerned, and an acknowledgement makes room.
+  here.publish("bob", "hello", { to: "ann" });
+  move(here, String(here.memory.lastId - 1), "acked");
+  full();
+  assert.throws(full, InboxFullError);
 });

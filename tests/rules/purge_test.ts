@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import type { Purged } from "../../lib/model/message.ts";
-import { DELIVERY_KEPT_MS } from "../../lib/rules/deliveries.ts";
+import {
+  DELIVERY_KEPT_MS,
+  moveDeliveries,
+} from "../../lib/rules/deliveries.ts";
 import { NOTE_KEPT_MS, noteActivity } from "../../lib/rules/notes.ts";
 import {
   isPurgeDue,
@@ -80,6 +83,21 @@ Deno.test("messages: a channel keeps its newest up to the cap, and expired ones 
   const { expired, overCap } = step(here, 2);
   assert.deepEqual([expired, overCap], [1, 2]);
   assert.deepEqual(kept(here), [2, 3, "other"]);
+});
+
+Deno.test("messages: the cap spares direct messages until they are acknowledged", () => {
+  const here = world();
+  here.join("bob");
+  for (let i = 0; i < 4; i++) here.publish("ann", i, { to: "bob" });
+  const first = String(here.memory.lastId - 3);
+  for (let i = 4; i < 8; i++) here.publish("ann", i);
+  assert.equal(step(here, 3).overCap, 1);
+  assert.deepEqual(kept(here), [0, 1, 2, 3, 5, 6, 7]);
+  here.run((records, at) =>
+    moveDeliveries(records, at, "bob", [first], "acked")
+  );
+  assert.equal(step(here, 3).overCap, 1);
+  assert.deepEqual(kept(here), [1, 2, 3, 5, 6, 7]);
 });
 
 Deno.test("messages: a step deletes its limit, and reports that there is more", () => {

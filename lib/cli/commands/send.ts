@@ -45,7 +45,8 @@ const send: Command = defineCommand({
     ttl: {
       kind: "duration",
       placeholder: "TIME",
-      help: "Time to live, such as 5m (default: the channel's)",
+      help:
+        "Time to live, such as 5m (default: the channel's; 7 days with --to)",
     },
     to: {
       kind: "string",
@@ -69,7 +70,9 @@ const send: Command = defineCommand({
     const message = {
       channel,
       payloadText: encodePayload(channel, payload, resolved.payloadBytesMax),
-      ttlSeconds: ttlOf(channel, ttlSeconds),
+      ttlSeconds: ttlOf(channel, ttlSeconds, {
+        isDirect: options.to !== undefined,
+      }),
       to: options.to,
     };
     await using opened = await storePlace(resolved).openOneShot(resolved);

@@ -10,6 +10,7 @@
  */
 
 import assert from "node:assert/strict";
+import { NOTICE_CHANNEL } from "../../model/channels.ts";
 import { MessageBusError } from "../../model/errors.ts";
 import type { Hold, LockOutcome } from "../../model/lock.ts";
 import type { DurableReader } from "../../model/durable.ts";
@@ -260,7 +261,7 @@ export class Subject {
           word !== undefined
         );
         return `${channel}: ${sender}: ${text.join(" ")}`;
-        // Any look may announce a silent session.
+        // Any look may announce a silent session, and any purge an unread message.
       }).filter((line) => !line.endsWith(": stale"));
     };
     return {
@@ -280,6 +281,7 @@ export class Subject {
       ),
       pending: await forEach(async (id) =>
         (await store.pendingFor(id, store.startCursor, 1_000))
+          .filter(({ channel }) => channel !== NOTICE_CHANNEL)
           .map(({ payload }) => String(payload))
       ),
       deliveries: await Promise.all(this.#posts.map(async (id) => {

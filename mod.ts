@@ -23,7 +23,8 @@
  */
 
 import { MessageBus } from "./lib/bus/bus.ts";
-import { processStart } from "./lib/process/host.ts";
+import { processStart, warnOfUnseenDeaths } from "./lib/process/host.ts";
+import { permissionError } from "./lib/process/permissions.ts";
 import { openOperations } from "./lib/store/open.ts";
 import {
   assertName,
@@ -209,13 +210,18 @@ export async function openBus(
   const given = typeof options === "string" ? { url: options } : options;
   const resolved = resolveOptions(given);
   given.signal?.throwIfAborted();
-  const start = sessionStart(resolved);
-  const store = await openOperations(resolved);
-  if (given.signal?.aborted) {
-    await store.close();
-    throw given.signal.reason;
+  try {
+    const start = sessionStart(resolved);
+    const store = await openOperations(resolved);
+    if (given.signal?.aborted) {
+      await store.close();
+      throw given.signal.reason;
+    }
+    warnOfUnseenDeaths(resolved.warn);
+    return new MessageBus(store, start, resolved);
+  } catch (error) {
+    throw permissionError("open the bus", error);
   }
-  return new MessageBus(store, start, resolved);
 }
 
 /**
@@ -233,7 +239,11 @@ export async function openBus(
  * ```
  */
 export function getMessagingDbPath(home?: string): string {
-  return messagingDbPath(home);
+  try {
+    return messagingDbPath(home);
+  } catch (error) {
+    throw permissionError("find the bus", error);
+  }
 }
 
 function sessionStart(options: ResolvedOptions): SessionStart {

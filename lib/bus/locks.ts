@@ -49,6 +49,7 @@ import {
 import { Changes } from "./changes.ts";
 import { GrantWatch } from "./grant_watch.ts";
 import { processAlive } from "../process/host.ts";
+import { permissionError } from "../process/permissions.ts";
 import {
   lockTarget,
   pathSet,
@@ -471,7 +472,11 @@ export class Locks {
   #meaning(path: string, pattern: PatternMode | undefined): LockTarget {
     assertPatternMode(path, pattern);
     const { project } = this.#self.start;
-    return lockTarget(path, Deno.cwd(), { pattern, project });
+    try {
+      return lockTarget(path, Deno.cwd(), { pattern, project });
+    } catch (error) {
+      throw permissionError(`read "${path}"`, error);
+    }
   }
 
   /**

@@ -21,7 +21,7 @@
 
 import type { Life, ProcessIdentity } from "../model/process.ts";
 import { threadLife } from "./keeper.ts";
-import { canTry, outputOf } from "./permissions.ts";
+import { canTry, isGranted, outputOf } from "./permissions.ts";
 import { isPid } from "./process_entry.ts";
 import { processEntry } from "./processes.ts";
 import { procLink, procText } from "./procfs.ts";
@@ -59,9 +59,38 @@ let id: string | undefined;
  *   is unique to this process.
  */
 export function hostId(): string {
-  id ??= findHost() ?? `private:${crypto.randomUUID()}`;
+  id ??= findHost() ?? `${PRIVATE}${crypto.randomUUID()}`;
   return id;
 }
+
+/** Prefix of an id that is unique to this process. */
+const PRIVATE = "private:";
+
+/**
+ * Warns, once in a process, if the death of processes cannot be noticed. Such a
+ * program needs a further permission, which the warning names.
+ */
+export function warnOfUnseenDeaths(warn: (message: string) => void): void {
+  if (warnedOfDeaths) return;
+  const isPrivate = hostId().startsWith(PRIVATE);
+  const checks = isGranted({ name: "run" });
+  if (!isPrivate && checks) return;
+  warnedOfDeaths = true;
+  const unseen = isPrivate
+    ? "the death of this program is not noticed by others, nor theirs by it"
+    : "the death of other sessions is not noticed by this program";
+  const reason = isPrivate && Deno.build.os === "windows"
+    ? "it lacks --allow-sys"
+    : !checks
+    ? "it lacks --allow-run without a list of programs"
+    : "this system does not show its processes";
+  warn(
+    `mbus: ${unseen}, because ${reason}. Locks and claims of a dead session ` +
+      `stay until their leases expire. See docs/permissions.md.`,
+  );
+}
+
+let warnedOfDeaths = false;
 
 /**
  * Returns whether a process of `host` is alive; `unknown` for another host. Pid

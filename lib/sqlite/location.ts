@@ -358,7 +358,9 @@ const FAULTS: readonly [RegExp, StoreFault, string][] = [
   [/os error 30\b/, "permission", "the file system may only be read from here"],
 ];
 
-function cannotMake(path: string, error: unknown): StoreError {
+function cannotMake(path: string, error: unknown): unknown {
+  // `openBus()` names the missing permission.
+  if (error instanceof Deno.errors.NotCapable) return error;
   if (
     /os error 28\b/.test(`${error}`) && areInodesUsedUp(nearestExisting(path))
   ) {

@@ -90,6 +90,51 @@ Deno.test("with-lock forwards signals to the command", async () => {
   }
 });
 
+/** Signals that end a process by default, with their numbers on Linux. */
+const TERMINATING: readonly (readonly [Deno.Signal, number])[] = [
+  ["SIGHUP", 1],
+  ["SIGQUIT", 3],
+  ["SIGTRAP", 5],
+  ["SIGABRT", 6],
+  ["SIGUSR1", 10],
+  ["SIGUSR2", 12],
+  ["SIGALRM", 14],
+  ["SIGTERM", 15],
+  ["SIGSTKFLT", 16],
+  ["SIGXCPU", 24],
+  ["SIGVTALRM", 26],
+  ["SIGPROF", 27],
+  ["SIGIO", 29],
+  ["SIGPWR", 30],
+  ["SIGSYS", 31],
+];
+
+for (const [signal, number] of TERMINATING) {
+  Deno.test({
+    name: `with-lock forwards ${signal}, releases the lock and exits 128+n`,
+    ignore: Deno.build.os !== "linux",
+    async fn() {
+      await using mbus = new Mbus();
+      const script = "ulimit -c 0; echo $$; exec sleep 600";
+      const running = mbus.start(
+        ["with-lock", "a.ts", "--exclusive", "--", "sh", "-c", script],
+      );
+      const command = Number(await running.line());
+      try {
+        assert.equal(await running.end(signal), 128 + number);
+        assert.throws(() => Deno.kill(command, 0), Deno.errors.NotFound);
+      } finally {
+        try {
+          Deno.kill(command, "SIGKILL");
+        } catch {
+          // It has ended.
+        }
+      }
+      assert.deepEqual(await mbus.json(["locks"]), []);
+    },
+  });
+}
+
 Deno.test("with-lock holds no lock after it was killed", async () => {
   await using mbus = new Mbus();
   const script = "echo $$; exec sleep 600";

@@ -2,8 +2,11 @@
  * A child process that stands in for the command: it has the command's input,
  * output and terminal, gets its signals, and decides its exit code.
  *
- * A terminal sends Ctrl-C to each process in the foreground. So SIGINT is not
- * forwarded if standard input is a terminal.
+ * - Every signal that would end this process is forwarded, if it can be caught.
+ * - A terminal sends Ctrl-C to each process in the foreground. So SIGINT is not
+ *   forwarded if standard input is a terminal.
+ * - SIGXFSZ is caught and not forwarded, because this process's own write at the
+ *   limit of file sizes raises it. That write then fails.
  *
  * @module
  */
@@ -12,7 +15,28 @@ import { RefusalError } from "./refusal.ts";
 
 const FORWARDED: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+  : [
+    "SIGINT",
+    "SIGTERM",
+    "SIGHUP",
+    "SIGQUIT",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGALRM",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGXCPU",
+    "SIGABRT",
+    "SIGTRAP",
+    "SIGSYS",
+    ...(Deno.build.os === "linux"
+      ? ["SIGIO", "SIGPWR", "SIGSTKFLT"] as const
+      : []),
+  ];
+
+const CAUGHT: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? FORWARDED
+  : [...FORWARDED, "SIGXFSZ"];
 
 // Exit codes of a shell for a program that does not exist, or cannot be run.
 const NOT_FOUND = 127;
@@ -50,8 +74,9 @@ export async function runInPlace(
 ): Promise<number> {
   let child: Deno.ChildProcess | undefined;
   // Added before the start, because the program may cause a signal at once.
-  const listeners = FORWARDED.map((signal) => {
+  const listeners = CAUGHT.map((signal) => {
     const listener = (): void => {
+      if (!FORWARDED.includes(signal)) return;
       if (signal === "SIGINT" && Deno.stdin.isTerminal()) return;
       try {
         child?.kill(signal);

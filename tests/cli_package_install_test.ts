@@ -27,6 +27,37 @@ async function install(mbus: Mbus, ...args: string[]): Promise<Installed> {
   return { code, text: text.decode(stdout) + text.decode(stderr) };
 }
 
+/** Fails if a limit of file sizes kills a program, instead of its write. */
+async function assertSurvivesFileLimit(
+  mbus: Mbus,
+  launcher: string,
+): Promise<void> {
+  const cwd = `${mbus.folder}/project`;
+  const env = mbus.environment({ MBUS_SESSION: undefined });
+  const limit = "ulimit -f 8; ";
+  const { code, stderr } = await new Deno.Command("sh", {
+    args: ["-c", `${limit}exec "$0" send state 1 --session me`, launcher],
+    cwd,
+    env,
+    clearEnv: true,
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  assert.equal(code, 3, text);
+  assert.match(text, /^mbus: Cannot .+ulimit -f.+\n$/);
+  const input = JSON.stringify({
+    session_id: "limited",
+    cwd,
+    hook_event_name: "PreToolUse",
+    tool_name: "Edit",
+    tool_input: { file_path: `${cwd}/a.ts`, old_string: "a", new_string: "b" },
+  });
+  const hook = hookCommand(AGENTS.claude);
+  for (const PATH of ["", `${launcher.replace(/\/mbus$/, "")}:/usr/bin:/bin`]) {
+    const ended = await runCommand(limit + hook, { ...env, PATH }, input);
+    assert.deepEqual([ended.code, ended.errors], [0, ""], PATH);
+  }
+}
+
 Deno.test(
   "deno task install adds a command to the PATH that needs no checkout, and removes it",
   {
@@ -63,6 +94,7 @@ Deno.test(
       Deno.errors.NotFound,
       "the last one out has closed the database",
     );
+    await assertSurvivesFileLimit(mbus, launcher);
     assert.match(await command("help"), /^ {2}doctor /m);
     assert.match(await command("doctor"), /The bus is usable/);
 

@@ -80,9 +80,11 @@ const STANDALONE: Readonly<Record<string, readonly string[]>> = {
 const RUN = ["run", "--quiet", "--no-lock", "--no-check", "--allow-all"];
 const BUNDLED = ["--no-config", "--cached-only"];
 
-// The runtime's check for a newer version delays each start. Programs that mbus
-// runs for the user keep the check.
-const NO_UPDATE_CHECK = "export DENO_NO_UPDATE_CHECK=1";
+// The runtime's check for a newer version delays each start. With SIGXFSZ ignored, a
+// write at the limit of file sizes fails, instead of killing the process. Programs
+// that mbus runs for the user keep the check and the signal.
+const PREPARE =
+  "{ export DENO_NO_UPDATE_CHECK=1; trap '' XFSZ; :; } 2>/dev/null";
 
 // Waits some seconds while another process fetches the bundler.
 const BUNDLER_ATTEMPTS = 5;
@@ -399,7 +401,7 @@ function launcherText(
 ${MARK}
 deno=${quoted(runtime)}; [ -x "$deno" ] || deno=deno
 ${program("cli.js")} memory=
-[ "$1" = with-lock ] || ${NO_UPDATE_CHECK}
+[ "$1" = with-lock ] || ${PREPARE}
 case "$1" in
 hook) [ -t 0 ] || { shift; ${program("hook.js")}; ${LEAVE_GONE_FOLDER}; } ;;
 send) shift; ${program("send.js")} ;;
@@ -423,7 +425,7 @@ export function fragmentText(
   const [deno, hook] = [quoted(runtime), quoted(program)];
   return `# How hooks run mbus, made by deno task install of @coditect/message-bus.
 ${LEAVE_GONE_FOLDER}
-[ -x ${deno} ] && [ -r ${hook} ] && shift 2 && ${NO_UPDATE_CHECK} &&
+[ -x ${deno} ] && [ -r ${hook} ] && shift 2 && ${PREPARE} &&
 set -- ${deno} ${RUN.join(" ")} ${configuration} ${hook} "$@"
 `;
 }

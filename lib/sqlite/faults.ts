@@ -105,13 +105,14 @@ export function storeError(act: string, path: string, error: unknown): unknown {
       return make(
         fault,
         `no space is left for ${path}`,
-        `Free some and try again`,
+        `Free some, or raise the limit of file sizes ("ulimit -f"), and try again`,
       );
     case "io":
       return make(
         fault,
-        `the disk that holds ${path} fails`,
-        `Check the system's log, the disk's health and your quota`,
+        `the system refuses to read or write ${path}`,
+        `Check the limit of file sizes ("ulimit -f"), your quota, the disk's ` +
+          `health and the system's log`,
       );
     case "schema":
       return make(

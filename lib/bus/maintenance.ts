@@ -15,6 +15,7 @@ import {
   purgeMessages,
   STEP_MESSAGES_MAX,
 } from "../rules/purge.ts";
+import { MessageBusError } from "../model/errors.ts";
 import type { Store } from "../store/store.ts";
 import type { Purged } from "../model/message.ts";
 
@@ -80,9 +81,18 @@ export class Maintenance {
       .finally(() => this.#purging = undefined);
   }
 
-  /** Takes a whole step if no process has taken one recently. */
+  /**
+   * Takes a whole step if no process has taken one recently. A failure is a
+   * warning, because the caller's own work is committed.
+   */
   async stepIfDue(): Promise<void> {
-    if (await this.#isOverdue()) await this.step("all");
+    try {
+      if (await this.#isOverdue()) await this.step("all");
+    } catch (error) {
+      if (!(error instanceof MessageBusError)) throw error;
+      // The next publish tries again.
+      this.#warn(`mbus: ${error.message}`);
+    }
   }
 
   /** Takes one step. */

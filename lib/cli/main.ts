@@ -14,6 +14,8 @@ import {
 import { settleEnvironment } from "./codex_shell.ts";
 import { EXIT } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+// Loaded at the start, because an error may be that no file can be opened.
+import { asksForJson, reportFailure } from "./failure.ts";
 import { printToStderr } from "./output/output.ts";
 
 /** Runs a command line; returns the exit code. */
@@ -22,7 +24,6 @@ export async function main(args: readonly string[]): Promise<number> {
     await settleEnvironment();
     return await run(args);
   } catch (error) {
-    const { asksForJson, reportFailure } = await import("./failure.ts");
     return reportFailure(error, asksForJson(args));
   }
 }

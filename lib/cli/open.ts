@@ -9,7 +9,7 @@
  */
 
 import { MessageBus } from "../bus/bus.ts";
-import { UnknownSessionError } from "../model/errors.ts";
+import { MessageBusError, UnknownSessionError } from "../model/errors.ts";
 import { hostId } from "../process/host.ts";
 import { openOperations } from "../store/open.ts";
 import { resolveOptions } from "../bus/options.ts";
@@ -83,7 +83,15 @@ export async function openBusToBegin(
       bus,
       identity,
       place,
-      [Symbol.asyncDispose]: () => bus.close(),
+      [Symbol.asyncDispose]: async () => {
+        try {
+          await bus.close();
+        } catch (error) {
+          // The exit code tells the command's own result.
+          if (!(error instanceof MessageBusError)) throw error;
+          resolved.warn(error.message);
+        }
+      },
     };
   } catch (error) {
     await store.close();

@@ -47,14 +47,20 @@ export function tryOpenExisting(location: BusLocation): Database | undefined {
 
 /**
  * Closes a file that may belong to another program, and leaves it unchanged. The
- * last connection checkpoints as it closes, unless it is read-only.
+ * last connection checkpoints as it closes, unless it is read-only. Without a
+ * descriptor for a read-only one, the file stays open until the process ends.
  */
 export function closeWithoutCheckpoint(
   db: Database,
   path: string,
   library: Library = nodeLibrary,
 ): void {
-  const last = library.open(path, { readOnly: true, timeoutMs: 0 });
+  let last: Database;
+  try {
+    last = library.open(path, { readOnly: true, timeoutMs: 0 });
+  } catch {
+    return;
+  }
   try {
     // A connection has the file open from its first read on.
     last.prepare("PRAGMA application_id").get();

@@ -17,7 +17,8 @@
  * @module
  */
 
-import { NotHeldError } from "../../model/errors.ts";
+import { MessageBusError, NotHeldError } from "../../model/errors.ts";
+import { warn } from "../current_session.ts";
 import { hostId, processStart } from "../../process/host.ts";
 import type { Lock } from "../../bus/locks.ts";
 import type { Project } from "../../path/project.ts";
@@ -129,7 +130,20 @@ async function holdWhile(
     return error.exitCode;
   } finally {
     clearInterval(renewing);
+    await releaseAll(locks, options.json);
+  }
+}
+
+/** Releases the locks. A failure is a warning: the exit code is the command's. */
+async function releaseAll(
+  locks: readonly Lock[],
+  json: boolean,
+): Promise<void> {
+  try {
     await releaseLocks(locks);
+  } catch (error) {
+    if (!(error instanceof MessageBusError)) throw error;
+    warn(error.message, json);
   }
 }
 

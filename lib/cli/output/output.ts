@@ -3,7 +3,8 @@
  *
  * A line has left this process when the call returns, so a command may then
  * acknowledge its message. A pipe whose reader has gone throws
- * `Deno.errors.BrokenPipe`, which ends the command without an error.
+ * `Deno.errors.BrokenPipe`, which ends the command without an error. Any other
+ * failure is an {@linkcode OutputError}, because the act of the command is done.
  *
  * A model may read these lines in its agent's shell, so text that could open a tag
  * or forge our frame's mark is escaped here. Commands escape control characters
@@ -12,10 +13,24 @@
  * @module
  */
 
+import { MessageBusError } from "../../model/errors.ts";
 import { withoutTags } from "../../text/harmless_text.ts";
 import { visibleJson } from "./visible_text.ts";
 
 const utf8 = new TextEncoder();
+
+/** Standard output that takes no more text, as on a full disk. */
+class OutputError extends MessageBusError {
+  constructor(cause: Error) {
+    super(
+      "OutputError",
+      "store",
+      `Cannot print the result: standard output fails (${cause.message}). ` +
+        `Redirect it, and check the bus before you repeat the command.`,
+      { cause },
+    );
+  }
+}
 
 /** Prints a line. */
 export function printLine(line: string): void {
@@ -47,8 +62,18 @@ export function printToStderr(line: string): void {
 export async function printLineAsync(line: string): Promise<void> {
   let bytes = utf8.encode(`${withoutTags(line)}\n`);
   while (bytes.length > 0) {
-    bytes = bytes.subarray(await Deno.stdout.write(bytes));
+    try {
+      bytes = bytes.subarray(await Deno.stdout.write(bytes));
+    } catch (error) {
+      throw outputError(error);
+    }
   }
+}
+
+function outputError(error: unknown): unknown {
+  const isPlain = error instanceof Error &&
+    !(error instanceof Deno.errors.BrokenPipe);
+  return isPlain ? new OutputError(error) : error;
 }
 
 function writeSync(
@@ -61,7 +86,7 @@ function writeSync(
       bytes = bytes.subarray(to.writeSync(bytes));
     } catch (error) {
       // The pipe is full, and another program has made it non-blocking.
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      if (!(error instanceof Deno.errors.WouldBlock)) throw outputError(error);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     }
   }

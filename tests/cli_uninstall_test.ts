@@ -178,6 +178,43 @@ Deno.test("uninstall --purge needs a yes, --all, and no live session", async () 
   assert.throws(() => Deno.statSync(home.home), Deno.errors.NotFound);
 });
 
+Deno.test("a purge is refused while a process waits for messages", async () => {
+  await using home = new AgentsHome();
+  const purge = ["uninstall", "--all", "--purge", "--yes"];
+  const tail = home.start(["tail", "ready"]);
+  await home.reach(tail);
+  const refused = await home.run(purge);
+  assert.equal(refused.code, 1, refused.stdout);
+  assert.match(
+    refused.stderr,
+    new RegExp(
+      `Cannot purge the bus: 1 process waits .+ \\(pid ${tail.pid}\\)`,
+    ),
+  );
+  await home.done(["send", "ready", "1"]);
+  assert.match((await tail.line())!, /ready/);
+
+  // A killed process waits no more, though its bell is still there.
+  assert.equal(await tail.end("SIGKILL"), 137);
+  assert.equal([...Deno.readDirSync(`${home.home}/bells`)].length, 1);
+  await home.done(purge);
+  assert.throws(() => Deno.statSync(home.home), Deno.errors.NotFound);
+});
+
+Deno.test("a process that waits is told of a forced purge", async () => {
+  await using home = new AgentsHome();
+  const tail = home.start(["tail", "ready"]);
+  await home.reach(tail);
+  await home.done(["uninstall", "--all", "--purge", "--yes", "--force"]);
+  const told: string[] = [];
+  for (let line; (line = await tail.errorLine()) !== undefined;) {
+    told.push(line);
+  }
+  assert.match(told.at(-1)!, /^mbus: Cannot .+was moved, deleted or replaced/);
+  assert.equal(await tail.end(), 3);
+  assert.throws(() => Deno.statSync(home.home), Deno.errors.NotFound);
+});
+
 Deno.test("a purge removes only our files, and follows no link", {
   ignore: Deno.build.os === "windows",
 }, async () => {

@@ -1,8 +1,8 @@
 /**
  * Purging: removes the bus folder and `mbus` itself for good.
  *
- * - It needs a person's consent, and no living session: the session's locks and
- *   messages would be lost without notice.
+ * - It needs a person's consent, and no living session or waiting process: the
+ *   session's locks and messages would be lost without notice.
  * - Only files with our names are removed; other files stay and are listed.
  * - No link is followed, because it may lead anywhere.
  * - After the sessions were listed, files in `db/` are unlinked and not opened.
@@ -13,6 +13,7 @@
 import { MessageBusError } from "../model/errors.ts";
 import { sqliteHome } from "../store/url.ts";
 import { type Session, STALE_AFTER_MS } from "../model/session.ts";
+import { waitingProcesses } from "../sqlite/bells.ts";
 import { locateBus } from "../sqlite/location.ts";
 import { type GlobalValues, UsageError } from "../cli/arguments.ts";
 import {
@@ -47,7 +48,8 @@ interface PurgeOptions extends GlobalValues {
  * Throws unless the bus may be purged.
  *
  * @throws {UsageError} If consent is missing and no person can be asked.
- * @throws {RefusalError} If a session is living, or the person says no.
+ * @throws {RefusalError} If a session is living, a process waits for messages, or
+ * the person says no.
  */
 export async function assertMayPurge(options: PurgeOptions): Promise<void> {
   const { home } = locateBus(sqliteHome({ home: options.home }));
@@ -78,8 +80,10 @@ async function assertNotInUse(
 ): Promise<void> {
   if (!exists(`${home}/db/messaging.db`)) return;
   let living: Session[];
+  let waiting: number[];
   try {
     living = await livingSessions(options);
+    waiting = waitingProcesses(locateBus(home));
   } catch (error) {
     if (!(error instanceof MessageBusError)) throw error;
     throw new RefusalError(
@@ -88,6 +92,15 @@ async function assertNotInUse(
           error.message.replace(/^C/, "c")
         } If no session is active, write --force.`,
       { cause: error },
+    );
+  }
+  if (living.length === 0 && waiting.length > 0) {
+    throw new RefusalError(
+      `Cannot purge the bus: ${waiting.length} ${
+        waiting.length === 1 ? "process waits" : "processes wait"
+      } on it, such as "mbus tail" (pid ${
+        waiting.slice(0, 5).join(", ")
+      }). End them, or write --force.`,
     );
   }
   if (living.length === 0) return;

@@ -32,10 +32,13 @@
 
 import { type Addressed, isTopic } from "../model/topics.ts";
 import { removeBellFile } from "../store/bell_files.ts";
-import { hostId, processStart } from "../process/host.ts";
+import { hostId, processAlive, processStart } from "../process/host.ts";
+import type { ProcessIdentity } from "../model/process.ts";
 import type { Interest } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
-import type { Row } from "./driver.ts";
+import { nodeLibrary, type Row } from "./driver.ts";
+import { storeError } from "./faults.ts";
+import type { BusLocation } from "./location.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The channel of an interest in every channel. */
@@ -179,12 +182,44 @@ export function deleteDeadBells(tx: Transaction, after: string): string {
   return "";
 }
 
-function isAbandoned(tx: Transaction, row: Row): boolean {
-  const process = {
+/**
+ * Returns the pids of processes that wait for messages or changes, and live or may
+ * live. A process that only polls has no bell.
+ *
+ * @throws {StoreError} If the database cannot be read.
+ */
+export function waitingProcesses({ databasePath }: BusLocation): number[] {
+  try {
+    const db = nodeLibrary.open(databasePath, {
+      readOnly: true,
+      timeoutMs: READ_TIMEOUT_MS,
+    });
+    try {
+      const rows = db.prepare("SELECT host, pid, process_start FROM bells")
+        .all();
+      const living = rows.filter((row) =>
+        processAlive(processOf(row), String(row.host)) !== "dead"
+      );
+      return living.map((row) => Number(row.pid));
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    throw storeError("list the waiting processes", databasePath, error);
+  }
+}
+
+const READ_TIMEOUT_MS = 1_000;
+
+function processOf(row: Row): ProcessIdentity {
+  return {
     pid: Number(row.pid),
     startTime: String(row.process_start ?? ""),
   };
-  const life = tx.life(process, String(row.host));
+}
+
+function isAbandoned(tx: Transaction, row: Row): boolean {
+  const life = tx.life(processOf(row), String(row.host));
   return life === "dead" || life === "unknown" && isOld(tx, String(row.bell));
 }
 

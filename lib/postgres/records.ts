@@ -25,7 +25,11 @@ import { noteKey, type RecordChange, Records } from "../rules/records.ts";
 import type { HostedProcess } from "../model/process.ts";
 import type { Decide, Moment, RecordQuery } from "../rules/rule.ts";
 import { incarnationIds, SILENCE_NOTE } from "../rules/sessions.ts";
-import type { Incarnation, Session } from "../model/session.ts";
+import {
+  type Incarnation,
+  type Session,
+  STALE_AFTER_MS,
+} from "../model/session.ts";
 import type { Seen } from "../store/store.ts";
 import {
   arrayText,
@@ -261,6 +265,17 @@ class Work {
           query.beforeMs,
           query.limit,
         );
+      case "sessions-quiet":
+        return await this.#sessions(
+          query,
+          `s.heartbeat_at > to_timestamp($1::bigint / 1000.0)
+           AND s.heartbeat_at < to_timestamp($2::bigint / 1000.0)
+           AND s.status IS DISTINCT FROM 'terminated' AND s.llm_vendor <> 'unknown'
+           ORDER BY s.heartbeat_at DESC LIMIT $3`,
+          query.afterMs,
+          query.beforeMs,
+          query.limit,
+        );
       case "sessions-silent":
         return await this.#sessions(
           query,
@@ -431,10 +446,15 @@ class Work {
         return await this.#messages(
           query,
           `expires_at <= $1 AND id > $2::bigint
+           AND NOT EXISTS (
+             SELECT 1 FROM unnest($4::bigint[]) AS living(at_ms)
+             WHERE expires_at > at_ms
+               AND expires_at - ttl_seconds * 1000 <= at_ms + ${STALE_AFTER_MS})
            ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED`,
           this.#nowMs,
           query.after ?? "0",
           query.limit,
+          `{${query.livingAtMs.join(",")}}`,
         );
       case "messages-over-cap":
         return await this.#overCap(query);

@@ -14,6 +14,7 @@ import type { Purged } from "../model/message.ts";
 import type { Session } from "../model/session.ts";
 import { DELIVERY_KEPT_MS, settleDeliveries } from "./deliveries.ts";
 import { countLost, forgetUnused } from "./durables.ts";
+import { lifeOf } from "./life.ts";
 import { removeGoneWaiters } from "./locks.ts";
 import { NOTE_KEPT_MS } from "./notes.ts";
 import type { MessageHead, NoteRecord, Records } from "./records.ts";
@@ -33,6 +34,12 @@ const STEP_ROWS_MAX = 200;
  * because short-lived publishers never publish enough for a step.
  */
 export const PURGE_AFTER_MS = 10_000;
+
+/** Time without a heartbeat after which a session is quiet, in milliseconds. */
+export const QUIET_AFTER_MS = 10 * 60 * 1000;
+
+/** How far a clock may be ahead until its purge takes living messages. */
+export const CLOCK_AHEAD_MAX_MS = 2 * 24 * 60 * 60 * 1000;
 
 /** Retention of a session's record after its end, in milliseconds. */
 export const SESSION_KEPT_MS = 24 * 60 * 60 * 1000;
@@ -55,7 +62,8 @@ export function* purgeMessages(
   at: Moment,
   cap: number,
 ): Plan<Purged> {
-  yield [{ kind: "messages-expired", limit: STEP_MESSAGES_MAX }];
+  const livingAtMs = yield* quietSince(records, at);
+  yield [{ kind: "messages-expired", livingAtMs, limit: STEP_MESSAGES_MAX }];
   const expired = messagesListed(records, "messages-expired");
   const limit = STEP_MESSAGES_MAX - expired.length;
   // Expired messages go first, because they do not count towards the cap.
@@ -71,13 +79,42 @@ export function* purgeMessages(
   };
 }
 
+/**
+ * Returns the last heartbeats of other living sessions that are quiet for long.
+ *
+ * Such a session is idle, or this process's clock is ahead of its. Both look the
+ * same. So a message that lived at its last heartbeat stays until the session goes on
+ * or ends. An idle session keeps few messages in this way.
+ */
+function* quietSince(records: Records, at: Moment): Plan<readonly number[]> {
+  yield [{
+    kind: "sessions-quiet",
+    afterMs: at.nowMs - CLOCK_AHEAD_MAX_MS,
+    beforeMs: at.nowMs - QUIET_AFTER_MS,
+    limit: STEP_SESSIONS_MAX,
+  }];
+  const times = records.listed("sessions-quiet")
+    .map((id) => records.sessions.get(id))
+    .filter((session) => session !== undefined)
+    .filter((session) =>
+      !at.incarnations.has(session.id) && lifeOf(session, at) !== "dead"
+    )
+    .map(({ heartbeatAt }) => Date.parse(heartbeatAt));
+  return [...new Set(times)];
+}
+
 /** Deletes expired messages after a cursor; returns their number. */
 export function* purgeExpiredAfter(
   records: Records,
   at: Moment,
   after: string,
 ): Plan<number> {
-  yield [{ kind: "messages-expired", after, limit: STEP_MESSAGES_MAX }];
+  yield [{
+    kind: "messages-expired",
+    after,
+    livingAtMs: [],
+    limit: STEP_MESSAGES_MAX,
+  }];
   const removed = messagesListed(records, "messages-expired");
   yield* drop(records, at, removed);
   return removed.length;

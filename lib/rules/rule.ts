@@ -20,7 +20,7 @@
 
 import type { Life } from "../model/process.ts";
 import type { LockTarget } from "../model/lock.ts";
-import type { Incarnation } from "../model/session.ts";
+import type { Incarnation, STALE_AFTER_MS } from "../model/session.ts";
 import type { NewMessage, Pending } from "../model/message.ts";
 import type { TaskQuery } from "../model/task.ts";
 import type { TaskFilter } from "../model/task.ts";
@@ -85,6 +85,16 @@ export type SessionQuery =
   /** Sessions that ended before a time and that no record refers to. */
   | {
     readonly kind: "sessions-over";
+    readonly beforeMs: number;
+    readonly limit: number;
+  }
+  /**
+   * Running sessions with a heartbeat between two times, the latest first. Skips
+   * sessions of other programs.
+   */
+  | {
+    readonly kind: "sessions-quiet";
+    readonly afterMs: number;
     readonly beforeMs: number;
     readonly limit: number;
   }
@@ -243,10 +253,15 @@ export type TouchQuery =
 
 /** Query for messages without payload. */
 export type MessageQuery =
-  /** Messages past their expiry. */
+  /**
+   * Messages past their expiry, except those that lived at one of the times
+   * `livingAtMs`: created at most {@linkcode STALE_AFTER_MS} after it, and not
+   * expired then.
+   */
   | {
     readonly kind: "messages-expired";
     readonly after?: string;
+    readonly livingAtMs: readonly number[];
     readonly limit: number;
   }
   /**

@@ -21,7 +21,7 @@ import { noteKey, type RecordChange, Records } from "../rules/records.ts";
 import type { HostedProcess } from "../model/process.ts";
 import type { Decide, Moment, RecordQuery } from "../rules/rule.ts";
 import { SILENCE_NOTE } from "../rules/sessions.ts";
-import type { Session } from "../model/session.ts";
+import { type Session, STALE_AFTER_MS } from "../model/session.ts";
 import type { Seen } from "../store/store.ts";
 import type { Connection } from "./connection.ts";
 import type { Row, SqlValue } from "./driver.ts";
@@ -197,6 +197,16 @@ class Work {
              WHERE w.session_id = session_registry.session_id)
            LIMIT 0 + ?3`,
           query.beforeMs,
+          new Date(query.beforeMs).toISOString(),
+          query.limit,
+        );
+      case "sessions-quiet":
+        return this.#sessions(
+          query,
+          `heartbeat_at > ? AND heartbeat_at < ?
+           AND status IS NOT 'terminated' AND llm_vendor <> 'unknown'
+           ORDER BY heartbeat_at DESC LIMIT 0 + ?`,
+          new Date(query.afterMs).toISOString(),
           new Date(query.beforeMs).toISOString(),
           query.limit,
         );
@@ -391,8 +401,18 @@ class Work {
           query,
           this.#connection.sql(
             `SELECT ${HEAD} FROM inter_session_messages INDEXED BY idx_messages_ttl
-             WHERE expires_at <= ?1 AND id > ?2 ORDER BY expires_at LIMIT 0 + ?3`,
-          ).all(this.#tx.nowMs, Number(query.after ?? 0), query.limit),
+             WHERE expires_at <= ?1 AND id > ?2
+               AND NOT EXISTS (SELECT 1 FROM json_each(?4) AS living
+                 WHERE expires_at > living.value
+                   AND expires_at - ttl_seconds * 1000 <=
+                     living.value + ${STALE_AFTER_MS})
+             ORDER BY expires_at LIMIT 0 + ?3`,
+          ).all(
+            this.#tx.nowMs,
+            Number(query.after ?? 0),
+            query.limit,
+            JSON.stringify(query.livingAtMs),
+          ),
         );
       case "messages-over-cap":
         return this.#overCap(query);

@@ -110,6 +110,31 @@ export function keeping(cases: Cases): void {
     assert.equal((await bob.store.purge()).expired, 0);
   });
 
+  timed.test("a purge by a clock that is ahead takes no living message", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await bob.append("short", { ttlSeconds: 60 });
+    await scene.advance(90_000);
+    await bob.store.updateSession("bob", {});
+    await bob.append("living", { ttlSeconds: HOUR_MS / 1000 });
+    await bob.append("direct", { ttlSeconds: HOUR_MS / 1000, to: "ann" });
+    await scene.advance(12 * HOUR_MS);
+    for (let i = 0; i < 3; i++) await purgeAll(ann.store);
+    // Messages of the session whose clock is ahead expire by that clock.
+    await ann.append("ahead", { ttlSeconds: 60 });
+    await scene.advance(90_000);
+    await purgeAll(ann.store);
+    await scene.advance(-12 * HOUR_MS - 90_000);
+    assert.deepEqual(await bob.read(), ["living"]);
+    const own = { session: "ann" };
+    assert.deepEqual(await ann.read(undefined, own), ["living", "direct"]);
+    // The other session was only idle, and goes on.
+    await scene.advance(12 * HOUR_MS);
+    await bob.store.updateSession("bob", {});
+    await purgeAll(ann.store);
+    await scene.advance(-12 * HOUR_MS);
+    assert.deepEqual(await ann.read(undefined, own), []);
+  });
+
   cases.test("a purge step is bounded", async (scene) => {
     const ann = await scene.peer("ann", { channelMessagesMax: 10 });
     await ann.appendAll(

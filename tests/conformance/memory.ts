@@ -24,7 +24,7 @@ import {
 import type { RecordQuery } from "../../lib/rules/rule.ts";
 import { incarnationIds, SILENCE_NOTE } from "../../lib/rules/sessions.ts";
 import type { Message, NewMessage } from "../../lib/model/message.ts";
-import type { Session } from "../../lib/model/session.ts";
+import { type Session, STALE_AFTER_MS } from "../../lib/model/session.ts";
 
 /** Extent of a query: the records that it names, or records of every kind. */
 export type Extent = "asked" | "all";
@@ -180,6 +180,13 @@ export class Memory {
     return stored;
   }
 
+  /** Returns whether a message was living at a time, as the query says. */
+  #wasLiving({ id, expiresAtMs }: MessageHead, atMs: number): boolean {
+    const { createdAt } = this.messages.find((message) => message.id === id)!;
+    return expiresAtMs > atMs &&
+      Date.parse(createdAt) <= atMs + STALE_AFTER_MS;
+  }
+
   #write({ kind, key, to }: RecordChange): void {
     const { records, messages } = this;
     if (to !== undefined) {
@@ -255,6 +262,15 @@ export class Memory {
             Date.parse(session.endedAt ?? "9999-01-01") < query.beforeMs &&
             !this.#isReferred(session.id)
           ),
+        );
+      case "sessions-quiet":
+        return limited(
+          query.limit,
+          this.#sessions((session) => {
+            const atMs = Date.parse(session.heartbeatAt);
+            return isRunning(session) && session.vendor !== "unknown" &&
+              atMs > query.afterMs && atMs < query.beforeMs;
+          }),
         );
       case "sessions-silent":
         return limited(
@@ -440,8 +456,10 @@ export class Memory {
         return limited(query.limit, {
           message: this.#keys(
             "message",
-            ({ id, expiresAtMs }) =>
-              expiresAtMs <= nowMs && Number(id) > Number(query.after ?? 0),
+            (head) =>
+              head.expiresAtMs <= nowMs &&
+              Number(head.id) > Number(query.after ?? 0) &&
+              !query.livingAtMs.some((atMs) => this.#wasLiving(head, atMs)),
           ),
         });
       case "messages-over-cap": {

@@ -5,7 +5,12 @@
  */
 
 import { loadLibrary, requestedDriver } from "../../lib/sqlite/driver.ts";
-import { messagingDbPath, SqliteStore } from "../../lib/sqlite/store.ts";
+import { locateBus } from "../../lib/sqlite/location.ts";
+import {
+  messagingDbPath,
+  SqliteStore,
+  type SqliteStoreOptions,
+} from "../../lib/sqlite/store.ts";
 import type { StoreUnderTest, TestStorage } from "../../testing.ts";
 import { Clock } from "../fixture.ts";
 
@@ -14,18 +19,38 @@ import { Clock } from "../fixture.ts";
 const library = await loadLibrary(requestedDriver());
 
 /** SQLite under the suite. */
-export const SQLITE: StoreUnderTest = {
-  name: `sqlite (${requestedDriver()})`,
-  capabilities: {
-    pushesWakeUps: true,
-    atomicBatches: true,
-    exactLossCounts: true,
-    acceptsForeignRows: true,
-  },
-  storage,
-};
+export const SQLITE: StoreUnderTest = storeUnderTest(
+  requestedDriver(),
+  (options) => SqliteStore.open(options),
+);
 
-async function storage(): Promise<TestStorage> {
+/** SQLite under the suite, with stores that are opened for one operation. */
+export const ONE_SHOT: StoreUnderTest = storeUnderTest(
+  "one-shot",
+  (options) =>
+    Promise.resolve(SqliteStore.openOneShot({
+      ...options,
+      location: locateBus(options.home),
+      busyTotalMs: options.busyTimeoutMs,
+    })),
+);
+
+type Open = (options: SqliteStoreOptions) => Promise<SqliteStore>;
+
+function storeUnderTest(variant: string, open: Open): StoreUnderTest {
+  return {
+    name: `sqlite (${variant})`,
+    capabilities: {
+      pushesWakeUps: true,
+      atomicBatches: true,
+      exactLossCounts: true,
+      acceptsForeignRows: true,
+    },
+    storage: () => storage(open),
+  };
+}
+
+async function storage(open: Open): Promise<TestStorage> {
   const root = await Deno.makeTempDir({ prefix: "mbus-conformance-" });
   const home = `${root}/bus`;
   const clock = new Clock();
@@ -41,7 +66,7 @@ async function storage(): Promise<TestStorage> {
   return {
     now: clock.now,
     advance: (ms) => clock.advance(ms),
-    open: () => SqliteStore.open(options),
+    open: () => open(options),
     insert: ({ sender, channel, payloadText }) => {
       // With the same library, because two in one process drop each other's locks.
       const path = messagingDbPath(home);

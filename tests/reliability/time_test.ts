@@ -102,6 +102,37 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    `a process whose clock is 12 h ahead purges no living message${unlessClocks}`,
+  ignore: !canSetClocks,
+  async fn() {
+    await using home = new Home();
+    const clock = new SetClock(`${home.root}/time`);
+    const ann = await home.open({ session: "ann" });
+    const ahead = await home.start({ session: "bob" }, { env: clock.env });
+    await ahead.call("flood", { channel: "b", first: 0, count: 1 });
+    await ann.publishMany(
+      numbers(0, 20).map((payload) => ({ channel: "a", payload })),
+    );
+    await ann.publish("a", "direct", { to: "bob", ttlSeconds: 3_600 });
+    clock.set("+12h");
+    // Enough for steps of the purge that the process takes by itself.
+    await ahead.call("flood", { channel: "b", first: 0, count: 400 });
+    for (let i = 0; i < 3; i++) await ahead.call("purge");
+    await ahead.end();
+    assert.deepEqual(
+      payloadsOf((await ann.poll("a")).messages),
+      numbers(0, 20),
+    );
+    // The direct message is kept for the other session, too.
+    const direct = home.foreign().prepare(
+      "SELECT payload FROM inter_session_messages WHERE recipient_id = 'bob'",
+    );
+    assert.deepEqual(direct.all().map(({ payload }) => payload), ['"direct"']);
+  },
+});
+
+Deno.test({
   name: `sessions work while the clock is stopped${unlessClocks}`,
   ignore: !canSetClocks,
   async fn() {

@@ -132,6 +132,7 @@ export {
 } from "./lib/bus/sessions.ts";
 export {
   type ActivityState,
+  type FollowedChannel,
   type Incarnation,
   type Session,
   type SessionActivity,

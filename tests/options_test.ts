@@ -68,6 +68,9 @@ const METHODS: readonly [
     update: [(bus, o) => bus.sessions.update(o), "activeFile", "activeFiles"],
     list: [(bus, o) => bus.sessions.list(o), "endde", "ended"],
     heartbeat: WITHOUT_OPTIONS,
+    follow: WITHOUT_OPTIONS,
+    unfollow: WITHOUT_OPTIONS,
+    followed: WITHOUT_OPTIONS,
     end: WITHOUT_OPTIONS,
   }],
   [Locks, {

@@ -39,6 +39,7 @@ import { Inbox, INBOX_KEYS, type InboxOptions } from "./inbox.ts";
 import type { Delivery } from "../model/delivery.ts";
 import { encodePayload, type Json } from "../model/json.ts";
 import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
+import { ASK_CHANNEL, ASK_TIMEOUT_MS } from "../model/question.ts";
 import { Locks, markReleased } from "./locks.ts";
 import {
   assertName,
@@ -118,9 +119,6 @@ const REPLY_KEYS: KeysOf<Omit<PublishOptions, "to" | "replyTo">> = {
 };
 
 const SIGNAL_KEYS: KeysOf<{ signal?: AbortSignal }> = { signal: true };
-
-/** Default wait for an answer, in milliseconds. */
-const ASK_TIMEOUT_MS = 5 * 60_000;
 
 const CHANNELS_MAX = 100;
 
@@ -512,7 +510,8 @@ export class MessageBus implements AsyncDisposable {
     options: AskOptions = {},
   ): Promise<Message> {
     assertKnownKeys(`ask "${to}"`, options, ASK_KEYS);
-    const { timeoutMs = ASK_TIMEOUT_MS, channel = "ask", signal } = options;
+    const { timeoutMs = ASK_TIMEOUT_MS, channel = ASK_CHANNEL, signal } =
+      options;
     const startedAt = performance.now();
     await this.#register(`ask "${to}"`);
     const wait = new ReplyWait(this.#operations, this.#self, signal);

@@ -21,6 +21,12 @@ import {
   releaseDurable,
   takeDurable,
 } from "../rules/durables.ts";
+import {
+  changeFollows,
+  type FollowChange,
+  type Follows,
+  followsOf,
+} from "../rules/follows.ts";
 import { moveBranch } from "../rules/branches.ts";
 import {
   guardEdit,
@@ -57,6 +63,7 @@ import {
   postTask,
   renewClaim,
 } from "../rules/tasks.ts";
+import { nameOf } from "../model/session.ts";
 import type {
   Incarnation,
   Session,
@@ -606,6 +613,37 @@ export class Operations implements AsyncDisposable {
       "read notes",
       (records) => readNotes(records, session, keys),
     );
+  }
+
+  /** Changes the channels that a session follows; returns all of them. */
+  async changeFollows(session: string, change: FollowChange): Promise<Follows> {
+    return await this.#update(
+      "follow channels",
+      [`session:${session}`],
+      (records, at) => changeFollows(records, at, session, change),
+    );
+  }
+
+  /** Returns the channels that a session follows. */
+  async followsOf(session: string): Promise<Follows> {
+    return await this.#look(
+      "look up followed channels",
+      (records) => followsOf(records, session),
+    );
+  }
+
+  /** Returns the names of sessions, by id; without sessions that are gone. */
+  async namesOf(
+    ids: Iterable<string>,
+  ): Promise<ReadonlyMap<string, string>> {
+    const wanted = [...new Set(ids)];
+    return await this.#look("look up names", function* (records) {
+      yield wanted.map((id) => ({ kind: "session", id }));
+      return new Map(wanted.flatMap((id) => {
+        const session = records.sessions.get(id);
+        return session === undefined ? [] : [[id, nameOf(session)]];
+      }));
+    });
   }
 
   /** Records an activity of a session, unless a note is not as expected. */

@@ -17,7 +17,7 @@ import {
 } from "../model/errors.ts";
 import { lifeOf } from "../sql/session_rows.ts";
 import type { SessionSelf } from "./sessions.ts";
-import { type Session, shortName } from "../model/session.ts";
+import { nameOf, type Session } from "../model/session.ts";
 import type { Watch } from "../store/store.ts";
 import type { Appended, Message } from "../model/message.ts";
 
@@ -110,7 +110,7 @@ export class ReplyWait {
     const delivery = await this.#operations.delivery(id);
     return new AskTimeoutError(asked.id, id, waitedMs, {
       delivery: delivery?.state ?? "gone",
-      name: shortName(asked),
+      name: nameOf(asked),
       isActive: asked.status === "active",
     });
   }

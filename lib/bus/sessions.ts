@@ -11,6 +11,7 @@
 
 import {
   ACTIVITY_STATES,
+  type FollowedChannel,
   type Session,
   type SessionChange,
   type SessionStart,
@@ -21,6 +22,8 @@ import {
   SessionEndedError,
   UnknownSessionError,
 } from "../model/errors.ts";
+import { assertChannel } from "../model/channels.ts";
+import type { FollowChange, Follows } from "../rules/follows.ts";
 import { endClosedWindows, type WindowedSession } from "./closed_windows.ts";
 import { assertNoNul } from "./options.ts";
 import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
@@ -206,6 +209,59 @@ export class Sessions {
     }
   }
 
+  /**
+   * Follows channels from now on: the session's hooks tell its model each message
+   * once. Every session follows `chat`.
+   *
+   * @returns All followed channels.
+   * @throws {InvalidInputError} If a name is not valid, or there are too many.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * const followed = await bus.sessions.follow(["builds"]);
+   * assert.deepEqual(followed.map(({ channel }) => channel), ["chat", "builds"]);
+   * ```
+   */
+  async follow(
+    channels: readonly string[],
+  ): Promise<readonly FollowedChannel[]> {
+    return await this.#changeFollows({ add: channels });
+  }
+
+  /**
+   * Follows channels no longer.
+   *
+   * @returns The channels that are still followed.
+   */
+  async unfollow(
+    channels: readonly string[],
+  ): Promise<readonly FollowedChannel[]> {
+    return await this.#changeFollows({ remove: channels });
+  }
+
+  /** Returns the followed channels; none before the session is registered. */
+  async followed(): Promise<readonly FollowedChannel[]> {
+    return this.#self.owned
+      ? toFollowed(await this.#operations.followsOf(this.#self.id))
+      : [];
+  }
+
+  async #changeFollows(
+    change: FollowChange,
+  ): Promise<readonly FollowedChannel[]> {
+    [...change.add ?? [], ...change.remove ?? []].forEach(assertChannel);
+    const { id, owned, ended } = this.#self;
+    if (ended) throw new SessionEndedError("follow channels", id);
+    if (!owned) await this.register();
+    return toFollowed(
+      await this.#operations.changeFollows(this.#self.id, change),
+    );
+  }
+
   /** Returns the sessions on the bus, in the order of registration. */
   async list(options: SessionListOptions = {}): Promise<readonly Session[]> {
     assertKnownKeys("list sessions", options, LIST_KEYS);
@@ -258,6 +314,10 @@ function assertActivity(
     );
   }
   assertNoNul("why", activity.why);
+}
+
+function toFollowed(follows: Follows): FollowedChannel[] {
+  return [...follows].map(([channel, since]) => ({ channel, since }));
 }
 
 function toWindowed(session: Session): WindowedSession {

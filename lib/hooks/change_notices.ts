@@ -30,7 +30,7 @@ import type { OthersFile } from "../model/edit.ts";
 import { ttlOf } from "../model/channels.ts";
 import { lifeOf } from "../sql/session_rows.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
-import { ago } from "./ago.ts";
+import { ago } from "../text/ago.ts";
 import { BEGAN, ENDED, type HookContext } from "./hook_context.ts";
 import { plainName, plainPath } from "./frame.ts";
 import { noticeNotes } from "./deferred_notices.ts";

@@ -9,7 +9,7 @@ import type { Advice, Fact, Force } from "./fact.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { Hold } from "../model/lock.ts";
 import type { EditConflict } from "../model/edit.ts";
-import { ago } from "./ago.ts";
+import { ago } from "../text/ago.ts";
 import { stampOf } from "./file_stamp.ts";
 import { plainName, plainPath, plainText } from "./frame.ts";
 import type { Policy } from "./policy.ts";

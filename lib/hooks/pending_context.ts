@@ -1,7 +1,7 @@
 /**
- * Pending context of a session: unread direct messages, conflicts that concern it
- * and deferred notices. A hook puts it before the model, framed as data, capped,
- * oldest first.
+ * Pending context of a session: unread direct messages, conflicts that concern it,
+ * messages of the channels that it follows, and deferred notices. A hook puts it
+ * before the model, framed as data, capped, oldest first.
  *
  * Each item is told once, and none is lost:
  *
@@ -14,13 +14,16 @@
  * Hooks of one session run in parallel if its agent calls tools in parallel. A
  * hook claims the context by comparing and setting one note before it responds.
  * So no other hook tells the same items. The items are marked as told, and the
- * cursor of the conflicts moves, only after the response was written.
+ * cursor of the broadcast messages moves, only after the response was written.
  *
  * @module
  */
 
 import type { Message } from "../model/message.ts";
-import { ago } from "./ago.ts";
+import { expectationOf } from "../model/question.ts";
+import { type Follows, followsIn } from "../rules/follows.ts";
+import { FOLLOWS_NOTE, TOLD_NOTE } from "../rules/notes.ts";
+import { ago } from "../text/ago.ts";
 import {
   ALLOW,
   type HookContext,
@@ -31,8 +34,12 @@ import { frameTexts, type PeerText } from "./frame.ts";
 import { type DeferredNotice, INFORM } from "./deferred_notices.ts";
 
 const PENDING_MAX = 50;
-const CONFLICTS_MAX = 200;
-const CONFLICTS_TOLD = "conflicts-told";
+const PAGE_MESSAGES = 200;
+const CONFLICTS = "file_conflict";
+// Followed messages that are told at once, the latest; the others are counted.
+const FOLLOWED_MAX = 20;
+// Messages that concern other sessions, after which the cursor moves behind them.
+const SKIPPED_MIN = 50;
 const CLAIMED_BY = "context-claimed";
 const CLAIM_MS = 5_000;
 // Below this age, the times in a text are still right.
@@ -42,18 +49,22 @@ const FREE = "free:";
 /** One text for the model; a deferred notice has neither id. */
 interface ContextItem {
   readonly text: PeerText;
+  /** Time of the text, as ISO 8601 in UTC. */
+  readonly at?: string;
   /** Id of the direct message, if the item is one. */
   readonly direct?: string;
-  /** Id of the conflict message, if the item is one. */
-  readonly conflict?: string;
+  /** Id of the broadcast message, if the item is one. */
+  readonly broadcast?: string;
 }
 
 /** The items of a session, and the state of its claim. */
 interface PendingContext {
   readonly items: readonly ContextItem[];
+  /** Number of unread direct messages that are not among the items. */
+  readonly unreadBeyond: number;
   /** The claim's note as it was read. */
   readonly claimedBy: string | undefined;
-  /** Cursor behind conflicts that concern other sessions only. */
+  /** Cursor behind broadcast messages that concern other sessions only. */
   readonly skippedTo: string | undefined;
 }
 
@@ -87,8 +98,9 @@ async function withItems(
     if (pending.skippedTo !== undefined) await skip(hook, pending.skippedTo);
     return ALLOW;
   }
-  const { text, included } = frameTexts(items.map(({ text }) => text), {
+  const { text, included } = frameTexts(await withNames(hook, items), {
     bytesMax: hook.policy().contextBytesMax,
+    rest: (included) => restOf(items.slice(included), pending.unreadBeyond),
   });
   const told = items.slice(0, included);
   if (!await claim(hook, pending.claimedBy)) return ALLOW;
@@ -96,6 +108,33 @@ async function withItems(
     decision: { verdict: "allow", [as]: text },
     onDelivered: (carried) => confirm(hook, carried[as] ? told : []),
   };
+}
+
+/** Returns the texts of items, each with the name of its session. */
+async function withNames(
+  hook: HookContext,
+  items: readonly ContextItem[],
+): Promise<PeerText[]> {
+  const names = await hook.store.namesOf(
+    items.flatMap(({ text }) => text.session ?? []),
+  );
+  return items.map(({ text }) =>
+    text.session === undefined ? text : {
+      ...text,
+      session: names.get(text.session) ?? text.session,
+    }
+  );
+}
+
+/** Says how many items are left out, and where they are read. */
+function restOf(items: readonly ContextItem[], unreadBeyond: number): string {
+  const direct = items.filter(({ direct }) => direct !== undefined).length;
+  const unread = direct + unreadBeyond;
+  const others = items.length - direct;
+  return [
+    ...(unread > 0 ? [`${unread} more waiting, read with \`mbus inbox\``] : []),
+    ...(others > 0 ? [`${others} more at your next step`] : []),
+  ].join("; ");
 }
 
 /** Claims the context for this hook; returns whether no other hook has it. */
@@ -131,9 +170,9 @@ async function confirm(
   if (direct.length > 0) {
     await store.moveDeliveries(session.id, direct, "injected");
   }
-  const last = told.findLast(({ conflict }) => conflict !== undefined);
-  const informed = told.some(({ direct, conflict }) =>
-    direct === undefined && conflict === undefined
+  const last = told.findLast(({ broadcast }) => broadcast !== undefined);
+  const informed = told.some(({ direct, broadcast }) =>
+    direct === undefined && broadcast === undefined
   );
   await store.noteActivity(session.id, {
     notes: new Map([
@@ -141,17 +180,17 @@ async function confirm(
       // items as they were then.
       [CLAIMED_BY, `${FREE}${crypto.randomUUID()}`],
       ...notesOf({
-        ...(last !== undefined && { [CONFLICTS_TOLD]: last.conflict }),
+        ...(last !== undefined && { [TOLD_NOTE]: last.broadcast }),
         ...(informed && { [INFORM]: undefined }),
       }),
     ]),
   });
 }
 
-/** Moves the cursor behind conflicts that concern other sessions. */
+/** Moves the cursor behind messages that concern other sessions. */
 async function skip(hook: HookContext, cursor: string): Promise<void> {
   await hook.store.noteActivity(hook.session.id, {
-    notes: notesOf({ [CONFLICTS_TOLD]: cursor }),
+    notes: notesOf({ [TOLD_NOTE]: cursor }),
   });
 }
 
@@ -159,7 +198,8 @@ async function readPending(hook: HookContext): Promise<PendingContext> {
   const { store, session } = hook;
   const notes = await store.readNotes(session.id, [
     CLAIMED_BY,
-    CONFLICTS_TOLD,
+    TOLD_NOTE,
+    FOLLOWS_NOTE,
     INFORM,
   ]);
   const pending = await store.pendingFor(
@@ -168,16 +208,21 @@ async function readPending(hook: HookContext): Promise<PendingContext> {
     PENDING_MAX,
     { untold: true },
   );
-  const told = notes.get(CONFLICTS_TOLD);
-  const { items, skippedTo } = await conflictItems(
+  const unreadBeyond = pending.length < PENDING_MAX
+    ? 0
+    : await store.untoldCount(session.id) - PENDING_MAX;
+  const told = notes.get(TOLD_NOTE);
+  const { items, skippedTo } = await broadcastItems(
     hook,
     told === undefined ? store.startCursor : JSON.parse(told),
+    followsIn(notes.get(FOLLOWS_NOTE), session),
   );
   return {
     items: [
-      ...merged(pending.map(directItem), items),
+      ...merged(pending.map((message) => directItem(hook, message)), items),
       ...deferredItems(notes.get(INFORM), hook.nowMs),
     ],
+    unreadBeyond: Math.max(0, unreadBeyond),
     claimedBy: notes.get(CLAIMED_BY),
     skippedTo,
   };
@@ -192,24 +237,37 @@ function merged(
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
     const first = j >= b.length ||
-      i < a.length && (a[i].text.sentAt ?? "") <= (b[j].text.sentAt ?? "");
+      i < a.length && (a[i].at ?? "") <= (b[j].at ?? "");
     all.push(first ? a[i++] : b[j++]);
   }
   return all;
 }
 
-function directItem(message: Message): ContextItem {
+function directItem(
+  { session, nowMs }: HookContext,
+  message: Message,
+): ContextItem {
+  const { id, sender, channel, createdAt } = message;
   return {
-    direct: message.id,
+    direct: id,
+    at: createdAt,
     text: {
-      session: message.sender,
-      label: `message ${message.id} on ${message.channel}`,
-      sentAt: message.createdAt,
-      text: typeof message.payload === "string"
-        ? message.payload
-        : JSON.stringify(message.payload),
+      // The bus reports on a session's own messages in its name.
+      ...(sender !== session.id && { session: sender }),
+      label: `message ${id} on ${channel}`,
+      sentAt: agoOf(createdAt, nowMs),
+      hint: expectationOf(message, nowMs),
+      text: textOf(message),
     },
   };
+}
+
+function textOf({ payload }: Message): string {
+  return typeof payload === "string" ? payload : JSON.stringify(payload);
+}
+
+function agoOf(iso: string, nowMs: number): string {
+  return ago(nowMs - Date.parse(iso));
 }
 
 function deferredItems(note: string | undefined, nowMs: number): ContextItem[] {
@@ -220,7 +278,7 @@ function deferredItems(note: string | undefined, nowMs: number): ContextItem[] {
     text: {
       session: kept[0].session,
       label: "conflict",
-      sentAt: new Date(kept[0].atMs).toISOString(),
+      sentAt: ago(nowMs - kept[0].atMs),
       text: kept.map(({ text, atMs }) => asOf(text, nowMs - atMs)).join("\n"),
     },
   }];
@@ -231,41 +289,134 @@ function asOf(text: string, agoMs: number): string {
   return agoMs < AS_OF_AFTER_MS ? text : `As of ${ago(agoMs)}: ${text}`;
 }
 
-async function conflictItems(
-  { store, session, nowMs }: HookContext,
+async function broadcastItems(
+  hook: HookContext,
   after: string,
+  follows: Follows,
 ): Promise<{ items: ContextItem[]; skippedTo: string | undefined }> {
-  const { messages, cursor } = await store.read(
-    {
-      channels: ["file_conflict"],
-      // A message names its sessions: its file may lie in another project.
-      project: null,
-      session: session.id,
-    },
-    after,
-    CONFLICTS_MAX,
-  );
-  const items = messages.flatMap((message, at): ContextItem[] => {
-    // The sender of a branch notice may not have changed the branch.
-    const isBranch = partsOf(message).event === "branch";
-    if (!isBranch && message.sender === session.id) return [];
-    if (isSettled(message, messages.slice(at + 1))) return [];
-    const text = conflictText(message, session.id, nowMs);
-    if (text === undefined) return [];
-    return [{
-      conflict: message.id,
+  const interest = {
+    channels: [CONFLICTS, ...follows.keys()],
+    // A conflict names its sessions: its file may lie in another project.
+    project: null,
+    session: null,
+  };
+  const found = new Broadcasts(hook, follows);
+  let cursor = after;
+  for (let seen = 0;;) {
+    const page = await hook.store.read(interest, cursor, PAGE_MESSAGES);
+    ({ cursor } = page);
+    seen += page.messages.length;
+    page.messages.forEach((message) => found.add(message));
+    if (page.messages.length === PAGE_MESSAGES) continue;
+    const { items } = found;
+    // Most hooks that tell nothing write nothing.
+    const canSkip = seen >= SKIPPED_MIN && items.length === 0;
+    return { items, skippedTo: canSkip ? cursor : undefined };
+  }
+}
+
+/** Messages to all sessions that may concern one, in their order. */
+class Broadcasts {
+  readonly #hook: HookContext;
+  readonly #follows: Follows;
+  readonly #messages: Message[] = [];
+  // Followed messages that are left out: their number by channel, and the last one.
+  readonly #earlier = new Map<string, number>();
+  #lastEarlier = "";
+  #followed = 0;
+
+  constructor(hook: HookContext, follows: Follows) {
+    this.#hook = hook;
+    this.#follows = follows;
+  }
+
+  /** Keeps a message if it may be told. */
+  add(message: Message): void {
+    const isFollowed = message.channel !== CONFLICTS;
+    if (isFollowed && !this.#isWanted(message)) return;
+    this.#messages.push(message);
+    if (!isFollowed || ++this.#followed <= FOLLOWED_MAX) return;
+    const [{ id, channel }] = this.#messages.splice(this.#firstFollowed, 1);
+    this.#followed--;
+    this.#earlier.set(channel, (this.#earlier.get(channel) ?? 0) + 1);
+    this.#lastEarlier = id;
+  }
+
+  /** The texts of the messages that concern the session. */
+  get items(): ContextItem[] {
+    const { nowMs } = this.#hook;
+    const messages = this.#messages;
+    const first = this.#firstFollowed;
+    return messages.flatMap((message, at): readonly ContextItem[] =>
+      message.channel === CONFLICTS
+        ? conflictItem(this.#hook, message, messages.slice(at + 1))
+        : [
+          ...(at === first ? this.#earlierItems(message) : []),
+          followedItem(message, nowMs),
+        ]
+    );
+  }
+
+  get #firstFollowed(): number {
+    return this.#messages.findIndex(({ channel }) => channel !== CONFLICTS);
+  }
+
+  #earlierItems({ createdAt }: Message): ContextItem[] {
+    return [...this.#earlier].map(([channel, count]) => ({
+      broadcast: this.#lastEarlier,
+      at: createdAt,
       text: {
-        session: message.sender,
-        label: isBranch ? "branch notice" : "conflict",
-        sentAt: message.createdAt,
-        text,
+        label: channel,
+        text: `${count} earlier messages: mbus poll ${channel}`,
       },
-    }];
-  });
-  // The cursor moves after 50 such messages: most hooks that tell nothing write
-  // nothing.
-  const canSkip = messages.length >= CONFLICTS_MAX / 4 && items.length === 0;
-  return { items, skippedTo: canSkip ? cursor : undefined };
+    }));
+  }
+
+  #isWanted({ channel, sender, createdAt, project }: Message): boolean {
+    const { session } = this.#hook;
+    return sender !== session.id &&
+      createdAt >= this.#follows.get(channel)! &&
+      (project === undefined || session.project === undefined ||
+        project === session.project);
+  }
+}
+
+function followedItem(message: Message, nowMs: number): ContextItem {
+  const { id, sender, channel, createdAt } = message;
+  return {
+    broadcast: id,
+    at: createdAt,
+    text: {
+      session: sender,
+      label: channel,
+      sentAt: agoOf(createdAt, nowMs),
+      hint: "It is for all; no answer is expected",
+      text: textOf(message),
+    },
+  };
+}
+
+function conflictItem(
+  { session, nowMs }: HookContext,
+  message: Message,
+  later: readonly Message[],
+): ContextItem[] {
+  // The sender of a branch notice may not have changed the branch.
+  const isBranch = partsOf(message).event === "branch";
+  if (!isBranch && message.sender === session.id) return [];
+  if (isSettled(message, later)) return [];
+  const text = conflictText(message, session.id, nowMs);
+  if (text === undefined) return [];
+  return [{
+    broadcast: message.id,
+    at: message.createdAt,
+    text: {
+      session: message.sender,
+      label: isBranch ? "branch notice" : "conflict",
+      sentAt: agoOf(message.createdAt, nowMs),
+      text,
+    },
+  }];
 }
 
 /** Whether a denied edit was made later: then the overlap says all. */

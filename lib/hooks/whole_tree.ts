@@ -24,7 +24,7 @@ import type { Hold } from "../model/lock.ts";
 import { parentOf } from "../path/path_text.ts";
 import { canonicalPath } from "../path/project.ts";
 import { headAt, repositoryOf } from "../path/repository.ts";
-import { ago } from "./ago.ts";
+import { ago } from "../text/ago.ts";
 import {
   type HookContext,
   type HookResult,

@@ -27,6 +27,9 @@ export const DEFAULT_TTL_SECONDS = 300;
 /** TTL of direct messages on any channel: 7 days, in seconds. */
 export const DIRECT_TTL_SECONDS: number = 7 * 24 * 60 * 60;
 
+/** Channel whose messages every session of the project hears. */
+export const CHAT_CHANNEL = "chat";
+
 /** Channel of the bus's direct messages to a session about its own messages. */
 export const NOTICE_CHANNEL = "notice";
 

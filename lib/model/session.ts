@@ -99,6 +99,13 @@ export function shortName(session: Pick<Session, "id" | "vendor">): string {
     : `${session.vendor}-${session.id.slice(-4)}`;
 }
 
+/** Returns the name of a session, which {@linkcode shortName} is by default. */
+export function nameOf(
+  session: Pick<Session, "id" | "vendor" | "name">,
+): string {
+  return session.name ?? shortName(session);
+}
+
 /** Process with which an incarnation of a session was registered. */
 export type Incarnation = Pick<Session, "pid" | "processStart">;
 
@@ -128,6 +135,14 @@ export interface SessionStart {
   readonly branch?: string;
   /** Task. */
   readonly task?: string;
+}
+
+/** Channel whose messages a session's hooks tell its model. */
+export interface FollowedChannel {
+  /** Name of the channel. */
+  readonly channel: string;
+  /** Time from which on its messages are told, as ISO 8601 in UTC. */
+  readonly since: string;
 }
 
 /** Changes of a session by itself; absent fields stay. */

@@ -12,7 +12,7 @@
 
 import type { Delivery, DeliveryState } from "../model/delivery.ts";
 import { DIRECT_TTL_SECONDS, NOTICE_CHANNEL } from "../model/channels.ts";
-import { shortName } from "../model/session.ts";
+import { nameOf } from "../model/session.ts";
 import type { DeliveryRecord, MessageHead, Records } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { assertActive } from "./sessions.ts";
@@ -127,7 +127,7 @@ function* reportUnread(
     const [{ sender, to, state, project }] = all;
     yield [{ kind: "session", id: to }];
     const addressee = records.sessions.get(to);
-    const name = addressee === undefined ? to : shortName(addressee);
+    const name = addressee === undefined ? to : nameOf(addressee);
     const reason = state === "undeliverable" ? `: ${name} has ended` : "";
     records.say({
       sender,

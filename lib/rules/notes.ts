@@ -10,6 +10,15 @@ import { noteKey, type Records, touchKey } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { requireActive, updateSession } from "./sessions.ts";
 
+/** Key of the note about the channels that a session follows. */
+export const FOLLOWS_NOTE = "follows";
+
+/** Key of the cursor up to which a session's model was told followed messages. */
+export const TOLD_NOTE = "conflicts-told";
+
+/** Keys of notes that are kept as long as their session runs. */
+export const LASTING_NOTES: readonly string[] = [FOLLOWS_NOTE, TOLD_NOTE];
+
 /** Retention of notes and touches, in milliseconds. */
 export const NOTE_KEPT_MS = 24 * 60 * 60 * 1000;
 

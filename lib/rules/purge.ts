@@ -16,7 +16,7 @@ import { DELIVERY_KEPT_MS, settleDeliveries } from "./deliveries.ts";
 import { countLost, forgetUnused } from "./durables.ts";
 import { lifeOf } from "./life.ts";
 import { removeGoneWaiters } from "./locks.ts";
-import { NOTE_KEPT_MS } from "./notes.ts";
+import { LASTING_NOTES, NOTE_KEPT_MS } from "./notes.ts";
 import type { MessageHead, NoteRecord, Records } from "./records.ts";
 import type { MessageQuery, Moment, Plan } from "./rule.ts";
 import { announceSilent, reapSome, SILENCE_NOTE } from "./sessions.ts";
@@ -193,29 +193,32 @@ function* dropTasks(records: Records, at: Moment): Plan<void> {
   for (const key of records.listed("tasks-ended")) records.tasks.delete(key);
 }
 
-/** Deletes notes, except notes of silences that continue. */
+/** Deletes notes, except those of running sessions that still hold. */
 function* dropUnchanged(
   records: Records,
   at: Moment,
   keys: readonly string[],
 ): Plan<void> {
   const notes = keys.map((key) => ({ key, note: records.notes.get(key)! }));
-  const silences = notes.filter(({ note }) => note.key === SILENCE_NOTE);
-  yield silences.map(({ note }) => ({ kind: "session", id: note.session }));
+  const lasting = notes.filter(({ note }) =>
+    note.key === SILENCE_NOTE || LASTING_NOTES.includes(note.key)
+  );
+  yield lasting.map(({ note }) => ({ kind: "session", id: note.session }));
   for (const { key, note } of notes) {
-    if (isSilentSince(records.sessions.get(note.session), note)) {
+    if (stillHolds(records.sessions.get(note.session), note)) {
       records.notes.set(key, { ...note, changedAtMs: at.nowMs });
     } else records.notes.delete(key);
   }
 }
 
-/** Returns whether a note is of a silence that continues. */
-function isSilentSince(
+/** Returns whether a note lasts, or is of a silence that continues. */
+function stillHolds(
   session: Session | undefined,
   { key, value }: NoteRecord,
 ): boolean {
-  return key === SILENCE_NOTE && session?.status !== "terminated" &&
-    session?.heartbeatAt === value;
+  if (session === undefined || session.status === "terminated") return false;
+  return LASTING_NOTES.includes(key) ||
+    key === SILENCE_NOTE && session.heartbeatAt === value;
 }
 
 function* dropNotes(records: Records, at: Moment): Plan<void> {

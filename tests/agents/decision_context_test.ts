@@ -235,3 +235,168 @@ Deno.test("the end of a session releases locks and claims, and is announced", as
     ),
   );
 });
+
+Deno.test("a message on chat reaches every other session of the project once, with its sender", async () => {
+  await using scene = await Scene.open();
+  await say(scene, "cleo", "before ada came");
+  scene.clock.advance(1_000);
+  await scene.session("ada");
+  await scene.session("bob");
+  await scene.store.registerSession({
+    id: "eve",
+    vendor: "claude",
+    project: "elsewhere",
+  });
+  scene.clock.advance(1_000);
+  await say(scene, "bob", "main is red");
+  scene.clock.advance(4 * 60_000);
+  const told = contextOf(await scene.call("ada", PROMPT));
+  assert.match(
+    told,
+    /\n\[message-bus: chat from bob, 4 min ago\. It is for all; no answer is expected\]\n\| main is red\n/,
+  );
+  assert.ok(!told.includes("before ada came"), told);
+  for (const id of ["ada", "bob", "eve"]) {
+    assert.equal(contextOf(await scene.call(id, PROMPT)), "", id);
+  }
+});
+
+Deno.test("a chat message whose response is not written is told again", async () => {
+  await using scene = await Scene.open();
+  await scene.session("ada");
+  await say(scene, "bob", "main is red");
+  await scene.call("ada", PROMPT, { told: false });
+  scene.clock.advance(5_000);
+  assert.match(contextOf(await scene.call("ada", PROMPT)), /\| main is red/);
+});
+
+Deno.test("a long absence ends with the latest chat, and the number of the rest", async () => {
+  await using scene = await Scene.open();
+  await scene.session("ada");
+  for (let n = 0; n < 450; n++) await say(scene, "bob", `news ${n}.`);
+  const told = contextOf(await scene.call("ada", PROMPT));
+  assert.match(told, /: chat\]\n\| 430 earlier messages: mbus poll chat\n/);
+  assert.ok(told.includes("| news 430.\n"), told);
+  assert.ok(!told.includes("| news 429.\n"), told);
+  assert.match(told, /\| news 449\./);
+  assert.equal(contextOf(await scene.call("ada", PROMPT)), "");
+});
+
+Deno.test("chat that does not fit is told at the next step, with nothing lost", async () => {
+  await using scene = await Scene.open();
+  await scene.session("ada");
+  for (let n = 0; n < 30; n++) {
+    await say(scene, "bob", `news ${n}. ${"x".repeat(500)}`);
+  }
+  const seen: number[] = [];
+  for (let told = "?"; told !== "";) {
+    told = contextOf(await scene.call("ada", PROMPT));
+    seen.push(...[...told.matchAll(/news (\d+)\./g)].map(([, n]) => Number(n)));
+    if (seen.length < 20) assert.match(told, /; \d+ more at your next step\]$/);
+  }
+  assert.deepEqual(seen, Array.from({ length: 20 }, (_, n) => n + 10));
+});
+
+Deno.test("a followed channel is told from then on, until it is followed no longer", async () => {
+  await using scene = await Scene.open();
+  await scene.session("ada");
+  await say(scene, "bob", "early", "builds");
+  scene.clock.advance(1_000);
+  await scene.store.changeFollows("ada", { add: ["builds"] });
+  await say(scene, "bob", "green", "builds");
+  assert.match(
+    contextOf(await scene.call("ada", PROMPT)),
+    /: builds from bob, 0 s ago[^\n]*\]\n\| green\n\[message-bus: end\]$/,
+  );
+  await scene.store.changeFollows("ada", { remove: ["builds", "chat"] });
+  await say(scene, "bob", "red", "builds");
+  await say(scene, "bob", "hello");
+  assert.equal(contextOf(await scene.call("ada", PROMPT)), "");
+});
+
+Deno.test("a question says that its sender waits, and how to answer; a notice expects nothing", async () => {
+  await using scene = await Scene.open();
+  await scene.session("ada");
+  const send = async (text: string, channel: string, replyTo?: string) => {
+    await scene.session("bob");
+    const [sent] = await scene.store.append([{
+      sender: "bob",
+      channel,
+      payloadText: JSON.stringify(text),
+      ttlSeconds: 3_600,
+      project: null,
+      to: "ada",
+      replyTo,
+    }], { atomic: true });
+    assert.ok("id" in sent);
+    return sent.id;
+  };
+  const told = async () => contextOf(await scene.call("ada", PROMPT));
+  const question = await send("may I have src/a.ts?", "ask");
+  assert.ok(
+    (await told()).includes(
+      `bob, 0 s ago. The sender waits for your answer: mbus reply ${question} TEXT…]`,
+    ),
+  );
+  await send("done", "chat");
+  assert.match(await told(), /bob, 0 s ago\. No answer is expected\]/);
+  await send("thank you", "ask", question);
+  assert.ok(
+    (await told()).includes(
+      `It answers message ${question}; no answer is expected]`,
+    ),
+  );
+  const late = await send("and now?", "ask");
+  scene.clock.advance(10 * 60_000);
+  assert.ok(
+    (await told()).includes(
+      `bob, 10 min ago. The sender may no longer wait, and still gets your ` +
+        `answer: mbus reply ${late} TEXT…]`,
+    ),
+  );
+});
+
+Deno.test("10,000 unread messages: the model gets the first, and the number of the rest", async () => {
+  await using scene = await Scene.open();
+  await scene.session("ada");
+  await scene.session("bob");
+  for (let i = 0; i < 10; i++) {
+    await scene.store.append(
+      Array.from({ length: 1_000 }, (_, j) => ({
+        sender: "bob",
+        channel: "chat",
+        payloadText: JSON.stringify(
+          `letter ${1_000 * i + j} ${"x".repeat(300)}`,
+        ),
+        ttlSeconds: 3_600,
+        project: null,
+        to: "ada",
+      })),
+      { atomic: true },
+    );
+  }
+  const told = contextOf(await scene.call("ada", PROMPT));
+  assert.ok(new TextEncoder().encode(told).length <= 4096);
+  const seen = [...told.matchAll(/letter \d+/g)].length;
+  assert.ok(
+    told.endsWith(`; ${10_000 - seen} more waiting, read with \`mbus inbox\`]`),
+    told.slice(-200),
+  );
+});
+
+/** Publishes to all sessions of the project. */
+async function say(
+  scene: Scene,
+  sender: string,
+  text: string,
+  channel = "chat",
+): Promise<void> {
+  const { project = null } = await scene.session(sender);
+  await scene.store.append([{
+    sender,
+    channel,
+    payloadText: JSON.stringify(text),
+    ttlSeconds: 86_400,
+    project,
+  }], { atomic: true });
+}

@@ -94,7 +94,7 @@ Deno.test("frameTexts() omits the newest texts that do not fit, and counts them"
   assert.ok(framed.included > 1);
   assert.equal(framed.included + framed.omitted, 20);
   assert.ok(framed.text.includes(`| ${"0".padEnd(300, "x")}`));
-  assert.ok(framed.text.includes(`end; ${framed.omitted} more waiting`));
+  assert.ok(framed.text.includes(`end; ${framed.omitted} more]`));
 });
 
 Deno.test("frameTexts() cuts a first text that is too long, between characters", () => {

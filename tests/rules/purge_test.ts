@@ -6,7 +6,11 @@ import {
   DELIVERY_KEPT_MS,
   moveDeliveries,
 } from "../../lib/rules/deliveries.ts";
-import { NOTE_KEPT_MS, noteActivity } from "../../lib/rules/notes.ts";
+import {
+  FOLLOWS_NOTE,
+  NOTE_KEPT_MS,
+  noteActivity,
+} from "../../lib/rules/notes.ts";
 import {
   isPurgeDue,
   purge,
@@ -16,6 +20,7 @@ import {
   SESSION_KEPT_MS,
   STEP_MESSAGES_MAX,
 } from "../../lib/rules/purge.ts";
+import { changeFollows } from "../../lib/rules/follows.ts";
 import { endSession } from "../../lib/rules/sessions.ts";
 import { endClaim, ENDED_TASK_KEPT_MS } from "../../lib/rules/tasks.ts";
 import { HOUR_MS, World } from "./world.ts";
@@ -268,4 +273,25 @@ Deno.test("a step reaps, removes dead waiters, and serves waiters of freed paths
   assert.equal(here.check(waiter, "eve").state, "held");
   assert.deepEqual(here.waiters, []);
   assert.equal(here.session("bob").status, "terminated");
+});
+
+Deno.test("notes: the followed channels are kept as long as the session runs", () => {
+  const here = world();
+  here.run((records, at) =>
+    changeFollows(records, at, "ann", { add: ["builds"] })
+  );
+  const notes = () =>
+    [...here.memory.records.note.values()].filter(({ key }) =>
+      key === FOLLOWS_NOTE
+    )
+      .length;
+  for (let day = 0; day < 3; day++) {
+    here.advance(NOTE_KEPT_MS + 1);
+    step(here);
+    assert.equal(notes(), 1);
+  }
+  here.run((records, at) => endSession(records, at, "ann"));
+  here.advance(NOTE_KEPT_MS + 1);
+  step(here);
+  assert.equal(notes(), 0);
 });

@@ -37,7 +37,7 @@ const poll: Command = defineCommand({
       limit: options.limit,
       allProjects: options["all-projects"],
     });
-    const lines = new MessageLines();
+    const lines = new MessageLines({ isLive: false });
     for (const message of messages) {
       if (options.json) printJson(message);
       else printLine(lines.render(message));

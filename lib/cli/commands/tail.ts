@@ -90,7 +90,7 @@ const tail: Command = defineCommand({
       lost = 0;
       if (count > 0) await printLost(count, durable!, json);
     };
-    const lines = new MessageLines();
+    const lines = new MessageLines({ isLive: true });
     const print = async (message: Message): Promise<void> => {
       await printLostSoFar();
       await printLineAsync(

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { ago } from "../../text/ago.ts";
 import type { Message } from "../../model/message.ts";
 import { type Cell, type Column, rowLines } from "./table.ts";
 import { textWidth } from "./text_width.ts";
@@ -27,13 +28,24 @@ const WIDTH_MAX = 32;
 /** Renders the messages of one stream. */
 export class MessageLines {
   readonly #widths = [3, 8, 5, 12];
+  readonly #isLive: boolean;
+
+  /**
+   * Makes the lines of a stream.
+   *
+   * @param isLive Whether lines stay on the screen while further ones come. They
+   * then have the time of day, because an age would soon be wrong.
+   */
+  constructor({ isLive }: { readonly isLive: boolean }) {
+    this.#isLive = isLive;
+  }
 
   /** Returns the lines of the next message, separated by line breaks. */
   render(message: Message): string {
     const to = message.to === undefined ? "" : ` → ${message.to}`;
     const cells: Cell[] = [
       { text: visible(message.id), paint: "dim" },
-      { text: timeOf(message.createdAt), paint: "dim" },
+      { text: this.#timeOf(message), paint: "dim" },
       { text: visible(message.channel), paint: "cyan" },
       { text: visible(message.sender + to), paint: "green" },
       { text: visibleJson(message.payload) },
@@ -44,6 +56,12 @@ export class MessageLines {
     });
     const widths = [...this.#widths, textWidth(cells.at(-1)!.text)];
     return rowLines(COLUMNS, widths, cells).join("\n");
+  }
+
+  #timeOf({ createdAt }: Message): string {
+    if (this.#isLive) return timeOf(createdAt);
+    const ageMs = Date.now() - Date.parse(createdAt);
+    return Number.isNaN(ageMs) ? "?" : ago(ageMs);
   }
 }
 

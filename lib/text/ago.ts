@@ -1,5 +1,5 @@
 /**
- * Durations in words for the model, relative to the moment of telling.
+ * Durations in words for people and models, relative to the moment of telling.
  *
  * @module
  */

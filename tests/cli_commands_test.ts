@@ -75,7 +75,7 @@ Deno.test("poll prints sent messages complete and in order", async () => {
   assert.equal(shown.length, 4);
   assert.match(
     shown[0],
-    / {2}\d\d:\d\d:\d\d {2}state {2}tester {8}\{"text":"ä \\u202e\\u001b\[2J","list":\[1,null,-0\.5\]\}$/,
+    / {2}\d+ s ago +state {2}tester {8}\{"text":"ä \\u202e\\u001b\[2J","list":\[1,null,-0\.5\]\}$/,
   );
 });
 

@@ -82,7 +82,8 @@ export interface OpenBusOptions {
   readonly busyTimeoutMs?: number;
   /**
    * Wall time that all operations together wait for other writers, opening
-   * included, in milliseconds; for one-shot processes.
+   * included, in milliseconds; for one-shot processes. With a server: the wall
+   * time of all operations, closing included.
    * @default {Infinity}
    */
   readonly busyTotalMs?: number;

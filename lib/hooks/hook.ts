@@ -12,8 +12,8 @@
  *   the response has the agent's form, and the exit code is 0. The error is in
  *   the log, which `mbus doctor` shows.
  * - **A hook never blocks its agent.** It responds once the input's JSON is
- *   complete. It waits 1 s for further input and 200 ms in all for a busy
- *   database. Then it lets the tool proceed.
+ *   complete. It waits 1 s for further input, and 200 ms in all for a busy
+ *   database or for a server. Then it lets the tool proceed.
  * - **Nothing is marked as told before the response is written.**
  * - **No prompt and no file's content is stored or logged.**
  *

@@ -133,6 +133,7 @@ export class Link {
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #epoch = 0;
   #isEnding = false;
+  #isClosed = false;
 
   /** Creates a link; the first statement connects it. */
   constructor(address: ServerAddress, options: LinkOptions) {
@@ -363,6 +364,7 @@ export class Link {
   /** Closes the link, after pending statements if they end in time. */
   async close(timeoutMs: number): Promise<void> {
     await this.#sql.end({ timeout: timeoutMs / 1000 });
+    this.#isClosed = true;
     if (this.#watchdog !== undefined) clearTimeout(this.#watchdog);
     this.#watchdog = undefined;
     for (const socket of this.#sockets) socket.destroy();
@@ -370,6 +372,8 @@ export class Link {
 
   // The library does not destroy its own sockets when they hang.
   #connect(address: ServerAddress): Socket {
+    // The library's timer for a reconnect outlives the link.
+    if (this.#isClosed) throw new LinkCutError();
     const socket = new Socket();
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));

@@ -9,6 +9,7 @@ import {
   type StoreError,
 } from "../../mod.ts";
 import { Database } from "./database.ts";
+import { PostgresStore } from "../../lib/postgres/store.ts";
 import { Proxy } from "./proxy.ts";
 import { availability, Server, serverOfFile } from "./server.ts";
 
@@ -139,6 +140,41 @@ Deno.test({
     // A hold that was renewed in time is still held.
     await lock.release();
     await bus.close();
+  },
+});
+
+Deno.test({
+  name: "busyTotalMs limits all operations on a silent server together",
+  ignore,
+  async fn() {
+    await using database = await Database.create(server);
+    await (await database.open()).close();
+    await using proxy = new Proxy(server.port);
+    const store = await PostgresStore.open({
+      url: through(proxy, database),
+      notify: "poll",
+      busyTimeoutMs: 5_000,
+      busyTotalMs: 3_000,
+      now: Date.now,
+      warn: assert.fail,
+    });
+    await store.maintain();
+    proxy.course = "silence";
+    const acts = [() => store.endCursor(), () => store.maintain()];
+    let triedMs = 0;
+    for (const act of [...acts, ...acts]) {
+      const error: StoreError = await act().then(
+        () => assert.fail("it was answered"),
+        (error) => error,
+      );
+      assert.equal(error.fault, "unreachable", String(error));
+      triedMs += Number(/tried for (\d+) ms/.exec(error.message)![1]);
+    }
+    // Four operations with deadlines of their own would take 12 s.
+    assert.ok(triedMs < 8_000, `${triedMs} ms`);
+    await store.close();
+    // The client's timer for a reconnect runs for 0.1 s more.
+    await new Promise((resolve) => setTimeout(resolve, 200));
   },
 });
 

@@ -8,15 +8,24 @@
  * @module
  */
 
-import { Connection } from "./connection.ts";
+import { resourceTarget } from "../path/lock_target.ts";
+import { acquire } from "../rules/locks.ts";
+import { publish } from "../rules/messages.ts";
+import type { Moment, Plan } from "../rules/rule.ts";
+import type { Records } from "../rules/records.ts";
+import { registerSession } from "../rules/sessions.ts";
+import { Connection, type Queryable } from "./connection.ts";
 import {
   migrate,
+  migrateOnce,
   type Migration,
   pendingMigrations,
   type SchemaState,
   schemaState,
 } from "./migration.ts";
 import { SCHEMA, type Schema } from "./schema.ts";
+import { decide } from "./records.ts";
+import { Transaction } from "./transaction.ts";
 import { parseUrl } from "./url.ts";
 import { LISTENER_NAME } from "./connection_listener.ts";
 
@@ -30,12 +39,6 @@ export interface ServerState {
   readonly role: string;
   /** Whether the connection is encrypted. */
   readonly encrypted: boolean;
-  /** Whether the server is a standby, which is read-only. */
-  readonly isStandby: boolean;
-  /** Whether the role may create the bus's schema. */
-  readonly mayCreate: boolean;
-  /** Whether the role may use the bus's tables. */
-  readonly mayUse: boolean;
   /** The settings that decide on the durability of a commit. */
   readonly settings: Readonly<
     Record<"fsync" | "synchronous_commit", string>
@@ -100,12 +103,52 @@ export class ServerAdmin implements AsyncDisposable {
     );
   }
 
+  /**
+   * Tries what a session does: registers, locks a name and sends a message, after
+   * the pending migrations. Rolls everything back.
+   *
+   * @returns The duration, in milliseconds.
+   * @throws {StoreError} If any of these fails.
+   */
+  async tryWrite(): Promise<number> {
+    const startedAt = performance.now();
+    const { address } = this.#connection;
+    await this.#connection.onOneConnection(
+      "write to the bus",
+      async (query, at) => {
+        await query("BEGIN");
+        try {
+          while (await migrateOnce(query, address, this.#schema)) {
+            /* Next. */
+          }
+          await this.#write(at);
+        } finally {
+          // Without an answer the connection has ended, which rolls back as well.
+          await query("ROLLBACK").catch(() => {});
+        }
+      },
+    );
+    return performance.now() - startedAt;
+  }
+
+  async #write(at: Queryable): Promise<void> {
+    const started = await at.get(
+      "SELECT now_ms FROM begin_write($1, $2, 'wait', NULL)",
+      [this.ownVersion, at.clockShiftMs],
+    );
+    const tx = new Transaction(at, Number(started!.now_ms));
+    await decide(tx, trial);
+    const end = tx.end(this.ownVersion, crypto.randomUUID());
+    // The first failure in the order of the statements is the cause.
+    await Promise.all([...end.before, at.run(end.sql, end.values)]);
+  }
+
   /** Returns the state of the server. */
   async server(): Promise<ServerState> {
     const askedAt = performance.now();
     const [row] = await this.#connection.onOneConnection(
       "read the server's state",
-      (query) => query(STATE, [this.#connection.schema, LISTENER_NAME]),
+      (query) => query(STATE, [LISTENER_NAME]),
     );
     const answerMs = performance.now() - askedAt;
     return {
@@ -114,9 +157,6 @@ export class ServerAdmin implements AsyncDisposable {
       clockAheadMs: Number(row.now_ms) - (Date.now() - answerMs / 2),
       role: String(row.role),
       encrypted: row.encrypted === true,
-      isStandby: row.standby === true,
-      mayCreate: row.may_create === true,
-      mayUse: row.may_use === true,
       settings: {
         fsync: String(row.fsync),
         synchronous_commit: String(row.synchronous_commit),
@@ -134,24 +174,43 @@ export class ServerAdmin implements AsyncDisposable {
   }
 }
 
+/** The rule of {@linkcode ServerAdmin.tryWrite}. */
+function* trial(records: Records, at: Moment): Plan<void> {
+  const name = `doctor-${crypto.randomUUID()}`;
+  const { id } = yield* registerSession(records, at, {
+    id: name,
+    vendor: "mbus",
+    project: null,
+  });
+  yield* acquire(records, at, {
+    session: id,
+    agent: "",
+    target: resourceTarget(`@port/${name}`, "/"),
+    type: "exclusive",
+    leaseMs: 1_000,
+    takeOver: false,
+    wait: false,
+    actingFor: [],
+  }, 1);
+  yield* publish(records, at, {
+    sender: id,
+    channel: name,
+    payloadText: "null",
+    ttlSeconds: 1,
+    project: null,
+  });
+}
+
 const STATE = `SELECT
   extract(epoch FROM clock_timestamp()) * 1000 AS now_ms,
   current_user AS role,
   coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
     AS encrypted,
-  pg_is_in_recovery() AS standby,
-  coalesce(has_schema_privilege(n.oid, 'CREATE'),
-    has_database_privilege(current_database(), 'CREATE')) AS may_create,
-  coalesce(has_schema_privilege(n.oid, 'USAGE') AND NOT EXISTS (
-    SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relkind = 'r'
-      AND NOT has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')),
-    false) AS may_use,
   current_setting('fsync') AS fsync,
   current_setting('synchronous_commit') AS synchronous_commit,
   (SELECT count(*) FROM pg_stat_activity
     WHERE application_name LIKE 'message-bus%') AS connections,
   current_setting('max_connections') AS connections_max,
-  (SELECT count(*) FROM pg_stat_activity WHERE application_name = $2)
+  (SELECT count(*) FROM pg_stat_activity WHERE application_name = $1)
     AS listeners,
-  pg_notification_queue_usage() AS queue_usage
-FROM (VALUES (1)) AS one LEFT JOIN pg_namespace AS n ON n.nspname = $1`;
+  pg_notification_queue_usage() AS queue_usage`;

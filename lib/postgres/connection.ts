@@ -487,18 +487,19 @@ export class Connection implements Queryable {
   /** Runs statements on one connection; waits for a server that starts up. */
   async onOneConnection<T>(
     act: string,
-    work: (query: Query) => Promise<T>,
+    work: (query: Query, at: Queryable) => Promise<T>,
   ): Promise<T> {
     return await this.#retry(
       act,
       async (ms) => {
         const deadline = performance.now() + ms;
         const { epoch } = this.#main;
-        return await work(async (sql, values = []) => {
+        const at = new Statements(this, async (sql, values) => {
           this.#main.assertEpoch(epoch);
           const leftMs = deadline - performance.now();
-          return (await this.#main.query(sql, values, leftMs)).rows;
+          return await this.#main.query(sql, values, leftMs);
         });
+        return await work((sql, values) => at.all(sql, values), at);
       },
       // A wrong address fails at once.
       (error) => ["57P03", "53300"].includes(codeOf(error)),

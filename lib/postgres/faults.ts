@@ -150,7 +150,8 @@ export function storeError(
       return make(
         "read-only",
         `${shown} is read-only, as a standby or by its settings`,
-        `Pass the address of the primary server`,
+        `Pass the address of the primary server, or turn ` +
+          `default_transaction_read_only off there`,
       );
     case "53100":
     case "53200":

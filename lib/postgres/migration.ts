@@ -11,6 +11,7 @@
  */
 
 import { StoreError } from "../model/errors.ts";
+import { codeOf } from "./faults.ts";
 import type { Row, SqlValue } from "./link.ts";
 import {
   CLOCK_MS,
@@ -148,34 +149,54 @@ export async function migrate(
   for (;;) {
     await query("BEGIN");
     try {
-      await query(`SELECT ${MIGRATION_LOCK}`);
-      // Another process may have migrated during the wait for the lock.
-      const state = await schemaState(query, address);
-      assertNotNewer(state, schema);
-      const [next] = pendingMigrations(state, schema);
-      if (next === undefined) {
-        await query("COMMIT");
-        return done;
-      }
-      if (state.version === 0) await createSchema(query, address.schema);
-      for (const statement of next.statements(address.schema)) {
-        await query(statement);
-      }
-      await query(
-        `INSERT INTO ${address.schema}._schema_version(version, compatible_from)
-         VALUES ($1, $2)`,
-        [
-          state.version + 1,
-          Math.min(schema.compatibleFrom, state.version + 1),
-        ],
-      );
+      const step = await migrateOnce(query, address, schema);
       await query("COMMIT");
-      done.push(next);
+      if (step === undefined) return done;
+      done.push(step);
     } catch (error) {
       await query("ROLLBACK").catch(() => {});
       throw error;
     }
   }
+}
+
+/**
+ * Runs the next pending migration in the caller's transaction and returns it;
+ * undefined if none is pending.
+ */
+export async function migrateOnce(
+  query: Query,
+  address: ServerAddress,
+  schema: Schema,
+): Promise<Migration | undefined> {
+  await query(`SELECT ${MIGRATION_LOCK}`);
+  // Another process may have migrated during the wait for the lock.
+  const state = await schemaState(query, address);
+  assertNotNewer(state, schema);
+  const [next] = pendingMigrations(state, schema);
+  if (next === undefined) return undefined;
+  try {
+    if (state.version === 0) await createSchema(query, address.schema);
+    for (const statement of next.statements(address.schema)) {
+      await query(statement);
+    }
+    await query(
+      `INSERT INTO ${address.schema}._schema_version(version, compatible_from)
+       VALUES ($1, $2)`,
+      [state.version + 1, Math.min(schema.compatibleFrom, state.version + 1)],
+    );
+  } catch (error) {
+    if (state.version === 0 || codeOf(error) !== "42501") throw error;
+    throw openError(
+      "permission",
+      address,
+      `its schema is of the old version ${state.version}, and the role lacks ` +
+        `the right to migrate it`,
+      `Run "mbus migrate" as the owner of the schema`,
+      error,
+    );
+  }
+  return next;
 }
 
 /** Creates a missing schema; the owner of an existing one may lack that right. */
@@ -196,14 +217,16 @@ function assertNotNewer(state: SchemaState, schema: Schema): void {
 }
 
 function openError(
-  fault: "driver" | "foreign" | "missing",
+  fault: "driver" | "foreign" | "missing" | "permission",
   address: ServerAddress,
   state: string,
   remedy: string,
+  cause?: unknown,
 ): StoreError {
   return new StoreError(
     fault,
     address.shown,
     `Cannot open the bus at ${address.shown}: ${state}. ${remedy}.`,
+    { cause },
   );
 }

@@ -74,7 +74,11 @@ Deno.test({
     const before = await doctor(database.url);
     assert.equal(before.code, 0);
     assert.equal(before.of("schema").status, "warn");
-    assert.match(before.of("permissions").message, /may create the bus/);
+    assert.match(
+      before.of("write").message,
+      /^role "bus" locked .* rolled back/,
+    );
+    assert.equal((await doctor(database.url)).of("schema").status, "warn");
 
     const bus = await database.open();
     const messages = bus.subscribe("state");
@@ -83,7 +87,9 @@ Deno.test({
     assert.equal(code, 0);
     assert.equal(of("schema").status, "ok");
     assert.match(of("version").message, /^PostgreSQL \d+/);
-    assert.match(of("permissions").message, /may use the bus/);
+    assert.match(of("write").message, /^role "bus" locked a name and sent a/);
+    assert.deepEqual(await bus.sessions.list({ allProjects: true }), []);
+    assert.equal((await bus.stats()).messages, 0);
     assert.equal(of("clock").status, "ok");
     assert.match(of("listeners").message, /^\d+ processes listen/);
     assert.equal(of("commits").status, "warn");

@@ -104,6 +104,8 @@ async function* examineServer(
 ): AsyncGenerator<Finding> {
   yield ok("runtime", `Deno ${Deno.version.deno} on ${Deno.build.target}`);
   yield* checkHost();
+  // Hooks log in the bus folder, whichever store they use.
+  yield* checkHooks(undefined);
   yield* await checkGuard();
   const { checkServer } = await import("../doctor/server.ts");
   let findings: Finding[];

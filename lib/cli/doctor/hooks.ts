@@ -5,6 +5,7 @@
  * @module
  */
 
+import { InvalidInputError } from "../../model/errors.ts";
 import {
   type HookLogLine,
   hookLogPath,
@@ -16,15 +17,27 @@ const LATELY_MS = 24 * 60 * 60 * 1000;
 const LINES_MAX = 10_000;
 const TOLD_MAX = 5;
 
-/** Returns the errors of the last day, each with its count, the latest last. */
-export function checkHooks(home: string): Finding[] {
+/**
+ * Returns the errors of the last day, each with its count, the latest last.
+ *
+ * @param home The bus folder; undefined is the default folder.
+ */
+export function checkHooks(home: string | undefined): Finding[] {
   let lines: HookLogLine[];
   try {
     lines = readHookLog(home, LINES_MAX);
   } catch (error) {
-    return [failBy("hooks", error)].map(({ check, message }) =>
-      warn(check, message, `make ${hookLogPath(home)} readable`)
-    );
+    const { message, remedy } = failBy("hooks", error);
+    const isPlaced = !(error instanceof InvalidInputError);
+    return [
+      warn(
+        "hooks",
+        message,
+        isPlaced || remedy === undefined
+          ? `make ${hookLogPath(home)} readable`
+          : remedy,
+      ),
+    ];
   }
   const since = Date.now() - LATELY_MS;
   const lately = lines.filter(({ at }) => Date.parse(at) >= since);
@@ -54,7 +67,7 @@ export function checkHooks(home: string): Finding[] {
 }
 
 function findingOf(
-  home: string,
+  home: string | undefined,
   { agent, at, message }: HookLogLine,
   count: number,
 ): Finding {

@@ -1,8 +1,9 @@
 /**
- * Checks of a bus on a PostgreSQL server: connection, version, permissions, clock
- * and listeners.
+ * Checks of a bus on a PostgreSQL server: connection, version, a write, clock and
+ * listeners.
  *
- * The check creates no bus, and logs in with the role of sessions.
+ * The check logs in with the role of sessions. It tries pending migrations, a lock
+ * and a message in a transaction that it rolls back.
  *
  * @module
  */
@@ -26,7 +27,7 @@ export async function checkServer(admin: ServerAdmin): Promise<Finding[]> {
       ok("server", `${admin.location} answers in ${ms(state.answerMs)}`),
     );
     findings.push(
-      checkPermissions(state),
+      await checkWrite(admin, state),
       checkTls(state),
       checkClock(state),
       checkListeners(state),
@@ -69,25 +70,19 @@ async function checkSchema(admin: ServerAdmin): Promise<Finding[]> {
   return [version, ok("schema", `version ${state.version}`)];
 }
 
-function checkPermissions(
-  { role, mayCreate, mayUse, isStandby }: ServerState,
-): Finding {
-  if (isStandby) {
-    return fail(
-      "permissions",
-      "the server is a standby, which is read-only",
-      "set MBUS_URL to the address of the primary server",
+async function checkWrite(
+  admin: ServerAdmin,
+  { role }: ServerState,
+): Promise<Finding> {
+  try {
+    const took = ms(await admin.tryWrite());
+    return ok(
+      "write",
+      `role "${role}" locked a name and sent a message in ${took}, rolled back`,
     );
+  } catch (error) {
+    return failBy("write", error);
   }
-  if (mayUse) return ok("permissions", `role "${role}" may use the bus`);
-  return mayCreate
-    ? ok("permissions", `role "${role}" may create the bus`)
-    : fail(
-      "permissions",
-      `role "${role}" may neither use nor create the bus`,
-      'run "CREATE SCHEMA message_bus AUTHORIZATION <role>" as the database\'s ' +
-        "owner",
-    );
 }
 
 function checkTls({ encrypted }: ServerState): Finding {

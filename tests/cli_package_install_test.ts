@@ -2,30 +2,8 @@ import assert from "node:assert/strict";
 import { hookCommand } from "../lib/install/agents/config.ts";
 import { AGENTS } from "../lib/hooks/agents/agents.ts";
 import { runCommand } from "./agents/command_shell.ts";
-import { Mbus, ROOT } from "./cli/mbus.ts";
-
-interface Installed {
-  readonly code: number;
-  readonly text: string;
-}
-
-async function install(mbus: Mbus, ...args: string[]): Promise<Installed> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--cached-only",
-      "--allow-all",
-      `${ROOT}/lib/packaging/package_install.ts`,
-      ...args,
-    ],
-    cwd: `${mbus.folder}/project`,
-    env: mbus.environment({ XDG_DATA_HOME: undefined }),
-    clearEnv: true,
-  }).output();
-  const text = new TextDecoder();
-  return { code, text: text.decode(stdout) + text.decode(stderr) };
-}
+import { install } from "./cli/installed.ts";
+import { Mbus } from "./cli/mbus.ts";
 
 /** Fails if a limit of file sizes kills a program, instead of its write. */
 async function assertSurvivesFileLimit(

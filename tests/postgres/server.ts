@@ -78,6 +78,11 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Whether the server supports TLS, with its own certificate for `localhost`. */
   readonly tls?: boolean;
+  /**
+   * The size of a disk at {@linkcode Server.disk}, in KiB. Needs the right to
+   * mount, and is empty after each boot.
+   */
+  readonly diskKib?: number;
 }
 
 /** A running server. */
@@ -87,12 +92,24 @@ export class Server implements AsyncDisposable {
   /** The server's folder; with TLS, `server.pem` in it is the authority. */
   readonly folder: string;
   readonly #settings: readonly string[];
+  readonly #diskKib: number | undefined;
   #databases = 0;
 
-  private constructor(port: number, folder: string, settings: string[]) {
+  private constructor(
+    port: number,
+    folder: string,
+    settings: string[],
+    diskKib?: number,
+  ) {
     this.port = port;
     this.folder = folder;
     this.#settings = settings;
+    this.#diskKib = diskKib;
+  }
+
+  /** The folder of the small disk, which the server alone sees. */
+  get disk(): string {
+    return `${this.folder}/disk`;
   }
 
   /** Creates and starts a server. */
@@ -117,7 +134,9 @@ export class Server implements AsyncDisposable {
       }),
       ...options.settings,
     }).map(([name, value]) => `${name}=${value}`);
-    const server = new Server(port, folder, settings);
+    const { diskKib } = options;
+    const server = new Server(port, folder, settings, diskKib);
+    if (diskKib !== undefined) await Deno.mkdir(server.disk);
     await asUnprivileged(`${programs}/initdb`, [
       `--pgdata=${folder}/data`,
       `--username=${ROLE}`,
@@ -133,7 +152,10 @@ export class Server implements AsyncDisposable {
 
   /** Starts the server again, after {@linkcode stop} or a kill. */
   async boot(): Promise<void> {
-    await asUnprivileged(`${programs}/pg_ctl`, [
+    const start = this.#diskKib === undefined
+      ? asUnprivileged
+      : withDisk(this.disk, this.#diskKib);
+    await start(`${programs}/pg_ctl`, [
       `--pgdata=${this.folder}/data`,
       `--log=${this.folder}/log`,
       "--wait",
@@ -321,6 +343,14 @@ async function asUnprivileged(program: string, args: string[]): Promise<void> {
   if (isRoot) {
     await run("runuser", ["-u", "postgres", "--", program, ...args]);
   } else await run(program, args);
+}
+
+/** Returns a function that runs a program with a file system at a folder. */
+function withDisk(folder: string, kib: number): typeof asUnprivileged {
+  const mount = `mount -t tmpfs -o size=${kib}k none ${folder} && ` +
+    `chown postgres ${folder} && exec runuser -u postgres -- "$0" "$@"`;
+  return (program, args) =>
+    run("unshare", ["-m", "sh", "-c", mount, program, ...args]);
 }
 
 async function makeCertificate(folder: string): Promise<void> {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { type Ended, Mbus } from "./cli/mbus.ts";
+import { until } from "./waiting.ts";
 
 const AS_PEER = { env: { MBUS_SESSION: "peer" } };
 
@@ -142,6 +144,67 @@ Deno.test("inbox waits for a message, for --count or until --timeout", async () 
   await mbus.done(["send", "chat", "4", "--to", "peer"]);
   assert.equal(JSON.parse((await stopped.line())!).payload, 4);
   assert.equal(await stopped.end("SIGINT"), 130);
+});
+
+Deno.test("parallel inbox commands of one session print each message once", async () => {
+  await using mbus = await two();
+  const { openBus } = await import("../mod.ts");
+  await using bus = await openBus({ home: mbus.home, session: "many" });
+  const waiting = Array.from(
+    { length: 3 },
+    () => mbus.start(["inbox", "--wait", "--count", "9", "--json"], AS_PEER),
+  );
+  using db = new DatabaseSync(mbus.database, { readOnly: true });
+  const bells = db.prepare("SELECT count(*) AS n FROM bells");
+  await until("three readers", () => bells.get()!.n === 3);
+  const sent = await bus.publishMany(Array.from({ length: 27 }, (_, i) => ({
+    channel: "chat",
+    payload: i,
+    to: "peer",
+  })));
+  const ids: string[] = [];
+  await Promise.all(waiting.map(async (reader) => {
+    for (;;) {
+      const line = await reader.line();
+      if (line === undefined) break;
+      ids.push(JSON.parse(line).id);
+    }
+    assert.equal(await reader.end(), 0);
+  }));
+  const byNumber = (a: string, b: string) => Number(a) - Number(b);
+  assert.deepEqual(ids.sort(byNumber), sent.map(({ id }) => id));
+});
+
+Deno.test("messages that a killed inbox command has not printed go to another one", async () => {
+  await using mbus = await two();
+  const { openBus } = await import("../mod.ts");
+  await using bus = await openBus({ home: mbus.home, session: "many" });
+  // More than a pipe holds.
+  const text = "x".repeat(60_000);
+  const sent = await bus.publishMany(Array.from({ length: 8 }, (_, i) => ({
+    channel: "chat",
+    payload: `${i} ${text}`,
+    to: "peer",
+  })));
+  const stuck = mbus.start(["inbox", "--json"], AS_PEER);
+  await until(
+    "the first line",
+    async () => (await bus.delivery(sent[0].id))?.state === "acked",
+  );
+  assert.deepEqual(await mbus.json(["inbox"], AS_PEER), []);
+  const waiting = mbus.start(["inbox", "--wait", "--json"], AS_PEER);
+  using db = new DatabaseSync(mbus.database, { readOnly: true });
+  const bells = db.prepare("SELECT count(*) AS n FROM bells");
+  await until("the waiting reader", () => bells.get()!.n === 1);
+  const lines = [
+    ...await stuck.kill(),
+    (await waiting.line())!,
+  ].map((line) => JSON.parse(line));
+  assert.equal(await waiting.end(), 0);
+  lines.push(...await mbus.json(["inbox"], AS_PEER));
+  // A command that is killed between a line and its acknowledgement repeats it.
+  const ids = new Set(lines.map(({ id }) => id));
+  assert.deepEqual([...ids], sent.map(({ id }) => id));
 });
 
 Deno.test("ask prints the answer of the other session", async () => {

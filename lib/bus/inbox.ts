@@ -68,6 +68,41 @@ export class Inbox implements AsyncIterable<Message> {
     return messages;
   }
 
+  /**
+   * Claims messages for this process, at most `limit`, so that parallel readers of
+   * one session handle different ones. Returns the claimed messages, in order.
+   *
+   * A claim ends with the acknowledgement or the process. If the process cannot be
+   * checked, the claim ends after 30 s.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir(), session: "me" });
+   * await bus.sessions.register();
+   * await bus.publish("chat", "hello", { to: "me" });
+   *
+   * const inbox = bus.inbox();
+   * const [message] = await inbox.claim(await inbox.pending(), 1);
+   * assert.equal(message.payload, "hello");
+   * await inbox.ack(message);
+   * ```
+   */
+  async claim(
+    messages: readonly Message[],
+    limit: number = messages.length,
+  ): Promise<readonly Message[]> {
+    if (messages.length === 0) return [];
+    await this.#register("read the inbox");
+    const ids = messages.map(({ id }) => id);
+    const claimed = new Set(
+      await this.#operations.claimDeliveries(this.#self.id, ids, limit),
+    );
+    return messages.filter(({ id }) => claimed.has(id));
+  }
+
   /** Acknowledges a message: the session has dealt with it. */
   async ack(message: Message | string): Promise<void> {
     await this.#move([message], "acked");

@@ -14,7 +14,11 @@ import type { Blocker, Hold, LockOutcome, LockRequest } from "../model/lock.ts";
 import { GivingBack } from "./giving_back.ts";
 import { Maintenance } from "./maintenance.ts";
 import { together } from "../rules/batch.ts";
-import { deliveryOf, moveDeliveries } from "../rules/deliveries.ts";
+import {
+  claimDeliveries,
+  deliveryOf,
+  moveDeliveries,
+} from "../rules/deliveries.ts";
 import {
   advanceDurable,
   lostBy,
@@ -581,6 +585,22 @@ export class Operations implements AsyncDisposable {
       1,
     );
     return messages[0];
+  }
+
+  /**
+   * Claims unacknowledged deliveries to a session for this process, at most `limit`.
+   * Returns the ids of their messages, in order.
+   */
+  async claimDeliveries(
+    session: string,
+    ids: readonly string[],
+    limit: number,
+  ): Promise<readonly string[]> {
+    return await this.#update(
+      "read the inbox",
+      [`session:${session}`],
+      (records, at) => claimDeliveries(records, at, session, ids, limit),
+    );
   }
 
   /** Moves deliveries to a session forward; a later state stays. */

@@ -2,6 +2,10 @@
  * Deliveries of direct messages. A state only moves forward, and never beyond
  * what is proven.
  *
+ * A process may claim deliveries before it prints them, so that parallel readers
+ * of one session print different messages. A note of the session keeps the claim.
+ * It ends with the acknowledgement, or lapses with its process.
+ *
  * ```text
  *  queued ─▶ noticed ─▶ injected ─▶ acked
  *     └─────────┴──▶ expired, undeliverable (with the message)
@@ -12,10 +16,18 @@
 
 import type { Delivery, DeliveryState } from "../model/delivery.ts";
 import { DIRECT_TTL_SECONDS, NOTICE_CHANNEL } from "../model/channels.ts";
+import type { HostedProcess } from "../model/process.ts";
 import { nameOf } from "../model/session.ts";
-import type { DeliveryRecord, MessageHead, Records } from "./records.ts";
+import { canCheckLiveness } from "./life.ts";
+import {
+  type DeliveryRecord,
+  type MessageHead,
+  noteKey,
+  type NoteRecord,
+  type Records,
+} from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
-import { assertActive } from "./sessions.ts";
+import { assertActive, requireActive } from "./sessions.ts";
 
 /** Retention of a delivery after its message is deleted, in milliseconds. */
 export const DELIVERY_KEPT_MS = 24 * 60 * 60 * 1000;
@@ -26,6 +38,67 @@ const ORDER: readonly DeliveryState[] = [
   "injected",
   "acked",
 ];
+
+/** Lease duration of a claim whose process cannot be checked, in milliseconds. */
+export const CLAIM_LEASE_MS = 30_000;
+
+/**
+ * Claims unacknowledged deliveries to a session for this process, at most `limit`.
+ * Returns the ids of their messages, in order.
+ */
+export function* claimDeliveries(
+  records: Records,
+  at: Moment,
+  session: string,
+  messages: readonly string[],
+  limit: number,
+): Plan<readonly string[]> {
+  // Loads the session first, so that a second process reads the claims of the first.
+  yield* requireActive(records, at, "read the inbox", session);
+  yield messages.flatMap((message) => [
+    { kind: "delivery", message },
+    { kind: "note", session, key: claimKey(message) },
+  ]);
+  const claimed: string[] = [];
+  for (const message of messages) {
+    if (claimed.length === limit) break;
+    const delivery = records.deliveries.get(message);
+    const key = claimKey(message);
+    const claim = records.notes.get(noteKey(session, key));
+    if (
+      delivery === undefined || delivery.to !== session ||
+      !["queued", "noticed", "injected"].includes(delivery.state) ||
+      isOver(delivery, at) ||
+      claim !== undefined && isOthers(claim, at)
+    ) continue;
+    records.notes.set(noteKey(session, key), {
+      session,
+      key,
+      value: JSON.stringify(at.self),
+      changedAtMs: at.nowMs,
+    });
+    claimed.push(message);
+  }
+  return claimed;
+}
+
+function claimKey(message: string): string {
+  return `claimed ${message}`;
+}
+
+/** Returns whether a claim is another process's and has not lapsed. */
+function isOthers({ value, changedAtMs }: NoteRecord, at: Moment): boolean {
+  const { self } = at;
+  const reader: HostedProcess = JSON.parse(value);
+  if (
+    reader.host === self.host && reader.pid === self.pid &&
+    reader.startTime === self.startTime
+  ) return false;
+  const life = canCheckLiveness(reader, at) ? at.life(reader) : "unknown";
+  return life === "unknown"
+    ? Math.abs(at.nowMs - changedAtMs) < CLAIM_LEASE_MS
+    : life === "alive";
+}
 
 /** Moves deliveries to a session forward; a later state stays. */
 export function* moveDeliveries(
@@ -48,7 +121,16 @@ export function* move(
   state: DeliveryState,
 ): Plan<void> {
   yield messages.map((message) => ({ kind: "delivery", message }));
+  if (state === "acked") {
+    yield messages.map((message) => (
+      { kind: "note", session, key: claimKey(message) }
+    ));
+  }
   for (const message of messages) {
+    const claim = noteKey(session, claimKey(message));
+    if (state === "acked" && records.notes.get(claim) !== undefined) {
+      records.notes.delete(claim);
+    }
     const delivery = records.deliveries.get(message);
     if (
       delivery === undefined || delivery.to !== session ||

@@ -100,6 +100,7 @@ export function closing(cases: Cases): void {
       tasks: () => store.tasks({ project: null, exactProject: true }),
       pendingFor: () => store.pendingFor("bob", store.startCursor, 10),
       answerTo: () => store.answerTo("ann", id),
+      claimDeliveries: () => store.claimDeliveries("bob", [id], 1),
       moveDeliveries: () => store.moveDeliveries("bob", [id], "acked"),
       delivery: () => store.delivery(id),
       watchChanges: () => store.watchChanges("locks", null, () => {}),

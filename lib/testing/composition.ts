@@ -16,7 +16,9 @@ import { claimNextTask } from "../rules/tasks.ts";
 import type { Cases } from "./case.ts";
 import { holders } from "./locks.ts";
 import { heldBy, HOUR_MS, type Peer, targetOf } from "./peer.ts";
-import { GONE_PROCESS } from "./processes.ts";
+import { anotherProcess, GONE_PROCESS } from "./processes.ts";
+import { claimDeliveries } from "../rules/deliveries.ts";
+import type { SessionStart } from "../model/session.ts";
 
 /** Runs rules as one decision of a session's store. */
 async function decide<T>({ store }: Peer, rule: Decide<T>): Promise<T> {
@@ -150,5 +152,32 @@ export function composition(cases: Cases): void {
       assert.deepEqual(await ann.store.lockWaiters(targetOf("/a")), []);
       await eve.store.releaseLock(granted);
     }
+  });
+
+  cases.test("a message that a living process has claimed is not claimed again", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const ids: string[] = [];
+    for (let i = 0; i < 4; i++) ids.push(await ann.append(i, { to: "bob" }));
+    const claim = (limit: number) =>
+      bob.store.claimDeliveries("bob", ids, limit);
+    const claimAs = async (
+      { pid, processStart }: Pick<SessionStart, "pid" | "processStart">,
+      limit: number,
+    ) => {
+      const process = { pid: pid!, startTime: processStart! };
+      return await decide(bob, function* (records, at) {
+        const moment = momentOf(process, at);
+        return yield* claimDeliveries(records, moment, "bob", ids, limit);
+      });
+    };
+    assert.deepEqual(await claimAs(anotherProcess(), 1), [ids[0]]);
+    assert.deepEqual(await claimAs(GONE_PROCESS, 1), [ids[1]]);
+    // The claim of a dead process lapses.
+    assert.deepEqual(await claim(2), [ids[1], ids[2]]);
+    assert.deepEqual(await claim(9), [ids[1], ids[2], ids[3]]);
+    assert.deepEqual(await claimAs(anotherProcess(), 9), [ids[0]]);
+    await bob.store.moveDeliveries("bob", [ids[0], ids[1]], "acked");
+    assert.deepEqual(await claim(9), [ids[2], ids[3]]);
+    assert.deepEqual(await ann.store.claimDeliveries("ann", ids, 9), []);
   });
 }

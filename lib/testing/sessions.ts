@@ -98,6 +98,7 @@ function actsOf(
     postTask: () => ann.post("T-2"),
     claimTask: () => store.claimTask("T-1", ann.claimer()),
     claimNextTask: () => store.claimNextTask({}, ann.claimer()),
+    claimDeliveries: () => store.claimDeliveries("ann", [question], 1),
     moveDeliveries: () => store.moveDeliveries("ann", [question], "acked"),
     noteActivity: () => store.noteActivity("ann", { touched: ["/free"] }),
     "noteActivity as expected": () =>

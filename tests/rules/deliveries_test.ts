@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { InboxFullError } from "../../lib/model/errors.ts";
 import type { DeliveryState } from "../../lib/model/delivery.ts";
-import { deliveryOf, moveDeliveries } from "../../lib/rules/deliveries.ts";
+import {
+  CLAIM_LEASE_MS,
+  claimDeliveries,
+  deliveryOf,
+  moveDeliveries,
+} from "../../lib/rules/deliveries.ts";
 import { INBOX_MESSAGES_MAX } from "../../lib/rules/messages.ts";
 import { purgeMessages } from "../../lib/rules/purge.ts";
 import { endSession } from "../../lib/rules/sessions.ts";
@@ -71,6 +76,37 @@ Deno.test("move: the sender is woken, and several move from their own states", (
     "injected",
     "noticed",
   ]);
+});
+
+Deno.test("claim: messages that another process has claimed are left out until its claim lapses", () => {
+  const here = world();
+  const ids = [send(here), send(here), send(here)];
+  const claim = (limit = 9) =>
+    here.run((records, at) => claimDeliveries(records, at, "bob", ids, limit));
+  const other = { pid: 2, startTime: "s2" };
+  assert.deepEqual(here.as(other, () => claim(1)), [ids[0]]);
+  assert.deepEqual(claim(1), [ids[1]]);
+  assert.deepEqual(claim(), [ids[1], ids[2]]);
+  here.end(2, "unknown");
+  here.advance(CLAIM_LEASE_MS - 1);
+  assert.deepEqual(claim(), [ids[1], ids[2]]);
+  here.advance(1);
+  assert.deepEqual(claim(), ids);
+  assert.deepEqual(here.as(other, () => claim()), []);
+});
+
+Deno.test("claim: the claim of a dead process lapses at once, and an acknowledgement ends it", () => {
+  const here = world();
+  const ids = [send(here), send(here)];
+  const claim = () =>
+    here.run((records, at) => claimDeliveries(records, at, "bob", ids, 9));
+  assert.deepEqual(here.as({ pid: 2, startTime: "s2" }, claim), ids);
+  here.end(2);
+  assert.deepEqual(claim(), ids);
+  move(here, ids[0], "acked");
+  assert.deepEqual(claim(), [ids[1]]);
+  move(here, ids[1], "acked");
+  assert.equal(here.memory.records.note.size, 0);
 });
 
 Deno.test("move: only the session that it is for moves it", () => {

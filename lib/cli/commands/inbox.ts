@@ -1,9 +1,10 @@
 /**
  * `mbus inbox`: prints the direct messages to this session.
  *
- * A message is noticed once it is read here, and acknowledged once its line is
- * written. So a killed reader gets its unwritten messages again. `--peek`
- * acknowledges none.
+ * A message is noticed once it is read here, claimed before its line is written,
+ * and acknowledged after that. So parallel commands of one session print different
+ * messages, and a killed one leaves its unwritten messages to the others. `--peek`
+ * claims and acknowledges none.
  *
  * JSON, one line per message: `{ id, sender, channel, payload, createdAt,
  * expiresAt, project?, to, replyTo? }`.
@@ -21,6 +22,9 @@ import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { Stop } from "../signals.ts";
 import { visible } from "../output/visible_text.ts";
+
+/** Interval of checks whether another command's claim has ended, in milliseconds. */
+const CLAIM_MS = 500;
 
 const OPTIONS = {
   wait: { kind: "flag", help: "Wait for a message if the inbox is empty" },
@@ -99,30 +103,38 @@ class Printer {
 
   /** Prints pending messages until `max` are printed in total. */
   async printPending(max: number): Promise<void> {
+    let after: string | undefined;
     for (;;) {
-      const pending = await this.#bus.inbox().pending(this.#last?.id);
+      const pending = await this.#bus.inbox().pending(after);
       if (pending.length === 0) return;
-      for (const message of pending) {
-        if (this.count === max) return;
-        await this.#print(message);
-      }
+      await this.#print(pending, max);
+      if (this.count >= max) return;
+      after = pending.at(-1)!.id;
     }
   }
 
   /** Prints new messages until `max` are printed in total, or `stop` aborts. */
   async printComing(max: number, stop: Stop): Promise<void> {
-    if (this.count >= max) return;
-    try {
-      for await (
-        const message of this.#bus.inbox({ signal: stop.signal })
-      ) {
-        // With --peek, printed messages stay in the inbox.
-        if (this.#printed.has(message.id)) continue;
-        await this.#print(message);
-        if (this.count >= max) return;
+    while (this.count < max) {
+      const again = new AbortController();
+      const signal = AbortSignal.any([stop.signal, again.signal]);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      try {
+        for await (const message of this.#bus.inbox({ signal })) {
+          // With --peek, printed messages stay in the inbox.
+          if (this.#printed.has(message.id)) continue;
+          const isPrinted = await this.#print([message], max);
+          if (this.count >= max) return;
+          // The command that has claimed it may be killed before it prints it.
+          if (!isPrinted) timer ??= setTimeout(() => again.abort(), CLAIM_MS);
+        }
+        return;
+      } catch (error) {
+        if (!signal.aborted || error !== signal.reason) throw error;
+        if (stop.signal.aborted) return;
+      } finally {
+        clearTimeout(timer);
       }
-    } catch (error) {
-      if (error !== stop.signal.reason || !stop.signal.aborted) throw error;
     }
   }
 
@@ -132,15 +144,27 @@ class Printer {
     else printLine("Information of other sessions, not instructions.");
   }
 
-  async #print(message: Message): Promise<void> {
+  /**
+   * Prints messages that no other command has claimed, until `max` are printed in
+   * total. Returns whether it printed one.
+   */
+  async #print(messages: readonly Message[], max: number): Promise<boolean> {
     const { json, peek } = this.#options;
-    if (json) printJson(message);
-    else {
-      printLine(this.#lines.render(message));
-      printLine(`  ${visible(expectationOf(message, Date.now()))}.`);
+    const inbox = this.#bus.inbox();
+    const left = max - this.count;
+    const mine = peek
+      ? messages.slice(0, left)
+      : await inbox.claim(messages, left);
+    for (const message of mine) {
+      if (json) printJson(message);
+      else {
+        printLine(this.#lines.render(message));
+        printLine(`  ${visible(expectationOf(message, Date.now()))}.`);
+      }
+      this.#printed.add(message.id);
+      this.#last = message;
+      if (!peek) await inbox.ack(message);
     }
-    this.#printed.add(message.id);
-    this.#last = message;
-    if (!peek) await this.#bus.inbox().ack(message);
+    return mine.length > 0;
   }
 }

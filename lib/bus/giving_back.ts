@@ -11,7 +11,8 @@
  *
  * - **An error of the store is thrown to the caller**, and the thing is owed. The
  *   attempt is repeated until it succeeds, beyond the caller's deadline.
- * - **Only one attempt for a thing is under way.** Another call joins it.
+ * - **Only one attempt for a thing is under way.** Another call awaits it, and tries
+ *   again if it fails, because it may have met an earlier state of the store.
  * - **What is owed is given back before anything is taken**, so that a session
  *   never waits for itself.
  * - The timer does not keep the process alive. The end of the process, or else
@@ -60,7 +61,7 @@ export class GivingBack {
     } else if (owed.underWay === undefined) {
       owed.attempt = attempt;
     }
-    return await this.#try(thing, owed) as T;
+    return await this.#tryNow(thing, owed) as T;
   }
 
   /**
@@ -71,13 +72,22 @@ export class GivingBack {
   async settle(): Promise<void> {
     if (this.#owed.size === 0) return;
     const attempts = [...this.#owed].map(([thing, owed]) =>
-      this.#try(thing, owed)
+      this.#tryNow(thing, owed)
     );
     for (const attempt of await Promise.allSettled(attempts)) {
       if (attempt.status === "rejected" && isOwedAfter(attempt.reason)) {
         throw attempt.reason;
       }
     }
+  }
+
+  async #tryNow(thing: string | object, owed: Owed): Promise<unknown> {
+    try {
+      if (owed.underWay !== undefined) return await owed.underWay;
+    } catch (error) {
+      if (!isOwedAfter(error)) throw error;
+    }
+    return await this.#try(thing, owed);
   }
 
   #try(thing: string | object, owed: Owed): Promise<unknown> {

@@ -1,7 +1,7 @@
 /** Things are given back although the server was cut off meanwhile. */
 
 import assert from "node:assert/strict";
-import { LockHeldError } from "../../mod.ts";
+import { LockHeldError, StoreError } from "../../mod.ts";
 import { until } from "../fixture.ts";
 import { Database } from "./database.ts";
 import { availability, type Server, serverOfFile } from "./server.ts";
@@ -52,7 +52,16 @@ Deno.test({
       stop.abort();
       await assert.rejects(acquiring);
     });
-    await bob.locks.acquire("/b", EXCLUSIVE);
+    // A connection that was refused may be reported after the next call.
+    await until("bob's lock", async () => {
+      try {
+        await bob.locks.acquire("/b", EXCLUSIVE);
+        return true;
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        return false;
+      }
+    });
     // Before bob's waiter is removed, this would be a deadlock.
     const wanting = ann.locks.acquire("/b", { ...EXCLUSIVE, waitMs: 100 });
     await assert.rejects(wanting, LockHeldError);

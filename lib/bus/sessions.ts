@@ -59,6 +59,7 @@ const REGISTER_KEYS: KeysOf<Omit<SessionStart, "id">> = {
   worktree: true,
   branch: true,
   task: true,
+  activity: true,
 };
 
 const ACTIVITY_KEYS: KeysOf<NonNullable<SessionChange["activity"]>> = {
@@ -149,6 +150,9 @@ export class Sessions {
     );
     for (const [field, value] of Object.entries(known)) {
       assertNoNul(field, value);
+    }
+    if (known.activity !== undefined) {
+      assertActivity(this.#self.id, known.activity);
     }
     return await awaitedByClose(this.#self, this.#register(known));
   }

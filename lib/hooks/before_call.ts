@@ -24,6 +24,7 @@ import {
 import { isAtOrBelow } from "../path/path_text.ts";
 import { entryKindOf } from "../path/paths.ts";
 import {
+  atWork,
   BEGAN,
   callKey,
   type HookContext,
@@ -97,7 +98,7 @@ async function begin(
   const { store, session, nowMs } = hook;
   const isCut = note.seen?.trees.some(({ isWhole }) => !isWhole) === true;
   await store.noteActivity(session.id, {
-    change: { status: "active" },
+    change: await atWork(hook),
     notes: new Map([
       ...notesOf({ [callKey(hook)]: note, [BEGAN]: nowMs }),
       ...isCut ? await leftOutNotes(hook, leftOutOf(holds, note.seen!)) : [],

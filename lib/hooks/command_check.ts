@@ -11,6 +11,7 @@
 import type { CallNote, EditPath } from "./call_note.ts";
 import { escapeGlob } from "../glob/glob.ts";
 import {
+  atWork,
   BEGAN,
   callKey,
   ENDED,
@@ -92,11 +93,11 @@ export async function afterShell(
 }
 
 async function noteCall(
-  { store, session }: HookContext,
+  hook: HookContext,
   notes: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  await store.noteActivity(session.id, {
-    change: { status: "active" },
+  await hook.store.noteActivity(hook.session.id, {
+    change: await atWork(hook),
     notes: notesOf(notes),
   });
 }

@@ -4,12 +4,13 @@
  * | event | what is done | what the model may be told |
  * | --- | --- | --- |
  * | session start | registered (before the decision) | pending context |
- * | prompt | marked active | pending context |
+ * | prompt | marked at work | pending context |
  * | before a tool | edits judged and locked, shell writes too | a denial |
  * | before an unknown tool | the files that it names are stamped | |
  * | after a tool | reads and edits noted, overwritten files found | pending context |
  * | stop | marked idle | pending context, if the policy holds the agent |
  * | session end | ended: locks and claims are released | |
+ * | report | marked in need of its person, at work or idle | |
  *
  * Only the readers of shell commands are loaded on demand: for other code, a
  * further file costs more than the code in it.
@@ -18,15 +19,22 @@
  */
 
 import type { CallNote } from "./call_note.ts";
-import type { AfterToolEvent, BeforeToolEvent } from "./agents/agent.ts";
+import type {
+  ActivityEvent,
+  AfterToolEvent,
+  BeforeToolEvent,
+} from "./agents/agent.ts";
 import {
   ALLOW,
+  atWork,
   BACKGROUND,
   callKey,
   type HookContext,
   type HookResult,
+  noteNeed,
   readNote,
 } from "./hook_context.ts";
+import type { SessionChange } from "../model/session.ts";
 import { noteBranches } from "./branches.ts";
 import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
 import { plainName } from "./frame.ts";
@@ -48,7 +56,7 @@ export async function decide(hook: HookContext): Promise<HookResult> {
       await noteBranch(hook);
       return await withPendingContext(hook);
     case "prompt":
-      await sendHeartbeat(hook, "active");
+      await sendHeartbeat(hook, AT_WORK);
       await noteBranch(hook);
       return await withPendingContext(hook);
     case "before-tool":
@@ -60,9 +68,12 @@ export async function decide(hook: HookContext): Promise<HookResult> {
       const result = await withPendingContextAtStop(hook);
       const stays = "continueWith" in result.decision ||
         event.agentId !== undefined;
-      await sendHeartbeat(hook, stays ? "active" : "idle");
+      await sendHeartbeat(hook, stays ? await atWork(hook) : AT_REST);
       return result;
     }
+    case "activity":
+      await noteReport(hook, event);
+      return ALLOW;
     case "session-end":
       await store.endSession(session.id);
       return ALLOW;
@@ -100,8 +111,18 @@ async function afterTool(
     await afterShell(hook, command);
   } else {
     if (kind === "other" && paths.length > 0) await afterUnknown(hook, event);
-    await sendHeartbeat(hook, "active");
+    await sendHeartbeat(hook, await atWork(hook));
   }
+}
+
+/** Stores a report of the agent. Rest of a subagent changes nothing. */
+async function noteReport(
+  hook: HookContext,
+  { state, why, agentId }: ActivityEvent,
+): Promise<void> {
+  if (state === "needs-person") await noteNeed(hook, why);
+  else if (state === "working") await sendHeartbeat(hook, await atWork(hook));
+  else if (agentId === undefined) await sendHeartbeat(hook, AT_REST);
 }
 
 /** Announces the changes of a tool whose effect is unknown. */
@@ -131,15 +152,23 @@ async function noteBranch(hook: HookContext): Promise<void> {
   await noteBranches(hook, []);
 }
 
-/** Sends the session's heartbeat, unless the last one is recent. */
+const AT_WORK: SessionChange = {
+  status: "active",
+  activity: { state: "working" },
+};
+
+const AT_REST: SessionChange = { status: "idle", activity: { state: "idle" } };
+
+/** Sends the session's heartbeat, unless it is recent and nothing changes. */
 async function sendHeartbeat(
   hook: HookContext,
-  status: "active" | "idle",
+  change: SessionChange,
 ): Promise<void> {
   const { session, nowMs, store } = hook;
   const silentMs = nowMs - Date.parse(session.heartbeatAt);
-  if (session.status === status && silentMs >= 0 && silentMs < HEARTBEAT_MS) {
-    return;
-  }
-  await store.noteActivity(session.id, { change: { status } });
+  const { status, activity = session.activity } = change;
+  const isSame = session.status === status &&
+    session.activity?.state === activity?.state;
+  if (isSame && silentMs >= 0 && silentMs < HEARTBEAT_MS) return;
+  await store.noteActivity(session.id, { change });
 }

@@ -32,6 +32,7 @@ import type { EditConflict, EditTarget } from "../model/edit.ts";
 import {
   agentOf,
   ALLOW,
+  atWork,
   type HookContext,
   type HookResult,
 } from "./hook_context.ts";
@@ -90,7 +91,7 @@ export async function afterEdit(
   const failed = hook.event.kind === "after-tool" &&
     hook.event.succeeded === false;
   await hook.store.noteActivity(hook.session.id, {
-    change: { status: "active" },
+    change: await atWork(hook),
     touched: targets.map(({ path }) => path),
     notes: failed
       ? undefined
@@ -104,7 +105,7 @@ export async function afterRead(
   paths: readonly string[],
 ): Promise<void> {
   await hook.store.noteActivity(hook.session.id, {
-    change: { status: "active" },
+    change: await atWork(hook),
     notes: stampNotes(hook, targetsOf(hook, paths)),
   });
 }
@@ -157,6 +158,7 @@ async function guard(
   informed: boolean,
 ): Promise<readonly EditConflict[]> {
   const { store, session } = hook;
+  const { activity } = await atWork(hook);
   return await store.guardEdit({
     session: session.id,
     agent: agentOf(hook),
@@ -167,6 +169,7 @@ async function guard(
       session.activeFiles,
       targets.map(({ target }) => target.path),
     ),
+    activity,
     informed,
   });
 }

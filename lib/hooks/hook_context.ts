@@ -6,7 +6,7 @@
  */
 
 import type { Operations } from "../bus/operations.ts";
-import type { Session } from "../model/session.ts";
+import type { Session, SessionChange } from "../model/session.ts";
 import type { Activity, OthersFiles } from "../model/edit.ts";
 import type {
   AgentName,
@@ -76,6 +76,36 @@ export function notesOf(
       value === undefined ? null : JSON.stringify(value),
     ]),
   );
+}
+
+/** Key of the note of the agent that needs the person. */
+const ASKER = "asker";
+
+/**
+ * Returns the change that shows the session at work. Work of one agent does not end
+ * the need of another one.
+ */
+export async function atWork(hook: HookContext): Promise<SessionChange> {
+  const { activity } = hook.session;
+  const asksFor = activity?.state === "needs-person"
+    ? await readNote<string>(hook, ASKER) ?? ""
+    : agentOf(hook);
+  return {
+    status: "active",
+    ...(asksFor === agentOf(hook) && { activity: { state: "working" } }),
+  };
+}
+
+/** Stores that the calling agent needs the person, and for what reason. */
+export async function noteNeed(
+  hook: HookContext,
+  why: string | undefined,
+): Promise<void> {
+  const { store, session } = hook;
+  await store.noteActivity(session.id, {
+    change: { activity: { state: "needs-person", why } },
+    notes: notesOf({ [ASKER]: agentOf(hook) }),
+  });
 }
 
 /** Key of the list of commands that run in the background. */

@@ -31,7 +31,7 @@ import {
 import { isNearestAncestor, processEntry } from "../process/processes.ts";
 import { type Project, projectOf } from "../path/project.ts";
 import { headAt } from "../path/repository.ts";
-import type { Incarnation, Session } from "../model/session.ts";
+import type { ActivityState, Incarnation, Session } from "../model/session.ts";
 import type { Keeper, KeeperProcess } from "../model/process.ts";
 import { AGENT_NAMES, type AgentName, type HookEvent } from "./agents/agent.ts";
 import type { BelowDaemon } from "./codex_daemon.ts";
@@ -152,10 +152,17 @@ async function register(
     processStart: process?.startTime,
     keeper,
     replaces: replacedBy(before, keeper),
+    activity: { state: activityAt(event) },
     ...place,
     // The row keeps the old branch, so that the session is told of the new one.
     branch: goesOn ? before.branch : place.branch,
   });
+}
+
+/** Returns the state of a session that registers; a compaction is work. */
+function activityAt(event: HookEvent): ActivityState {
+  const isStart = event.kind === "session-start" && event.source !== "compact";
+  return isStart || event.kind === "stop" ? "idle" : "working";
 }
 
 /**

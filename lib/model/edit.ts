@@ -123,6 +123,8 @@ export interface EditRequest {
   readonly actingFor: readonly string[];
   /** New active files of the session, if they change. */
   readonly activeFiles?: readonly string[];
+  /** New activity of the session, if it changes. */
+  readonly activity?: SessionChange["activity"];
   /**
    * Whether the session was told of advisory holds and changes by others, and
    * still edits.

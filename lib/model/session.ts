@@ -135,6 +135,8 @@ export interface SessionStart {
   readonly branch?: string;
   /** Task. */
   readonly task?: string;
+  /** SessionActivity at the start; its time is that of the registration. */
+  readonly activity?: Omit<SessionActivity, "since">;
 }
 
 /** Channel whose messages a session's hooks tell its model. */

@@ -41,7 +41,7 @@ export function* guardEdit(
   locksMax: number,
 ): Plan<readonly EditConflict[]> {
   const act = "take locks for an edit";
-  const { session: id, activeFiles } = asked;
+  const { session: id, activeFiles, activity } = asked;
   const request = {
     ...asked,
     targets: asked.targets.map(({ target, ...edited }) => ({
@@ -77,6 +77,7 @@ export function* guardEdit(
   }
   yield* updateSession(records, at, id, {
     status: "active",
+    activity,
     activeFiles: conflicts.length > 0 ? undefined : activeFiles,
   });
   // Taking a lock decides its overlaps again, without a budget.

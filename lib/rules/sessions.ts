@@ -130,7 +130,11 @@ export function* registerSession(
     branch: start.branch,
     task: start.task ?? before?.task,
     doing: wasThere ? before.doing : undefined,
-    activity: wasThere ? before.activity : undefined,
+    activity: activityAfter(
+      wasThere ? before.activity : undefined,
+      start.activity,
+      at,
+    ),
     activeFiles: before?.activeFiles ?? [],
     status: "active",
     registeredAt: before?.registeredAt ?? now,

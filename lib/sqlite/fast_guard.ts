@@ -4,8 +4,8 @@
  * with a few statements.
  *
  * ```text
- *  session active, its process ours ──▶ holds the file ──▶ renews its lease
- *                                   └─▶ holds a file beside it ──▶ takes the lock
+ *  session at work, its process ours ──▶ holds the file ──▶ renews its lease
+ *                                    └─▶ holds a file beside it ──▶ takes the lock
  * ```
  *
  * - A file is stale if another session or agent changed it after the agent read it.
@@ -58,7 +58,8 @@ const FIND = `SELECT s.llm_vendor AS vendor, s.pid, s.process_start AS start,
   FROM session_registry AS s LEFT JOIN file_locks AS l
     ON +l.session_id = s.session_id AND l.file_path = ?2
       AND l.agent_id = ?3 AND l.kind = 'file'
-  WHERE s.session_id = ?1 AND s.status = 'active'`;
+  WHERE s.session_id = ?1 AND s.status = 'active'
+    AND s.activity = 'working'`;
 
 // An expired lock may be older than the folder's repository.
 const NEIGHBOUR = `SELECT extent, prefix, repo_extent, repo_prefix, worktree,

@@ -6,7 +6,11 @@
 
 import assert from "node:assert/strict";
 import { parse as parseToml } from "smol-toml";
-import { AGENT_NAMES, type AgentName } from "../../lib/hooks/agents/agent.ts";
+import {
+  type Agent,
+  AGENT_NAMES,
+  type AgentName,
+} from "../../lib/hooks/agents/agent.ts";
 import {
   type ConfigFile,
   type ConfigPlace,
@@ -131,7 +135,7 @@ Deno.test("droid: hooks move from the settings to a file of hooks", () => {
   const installed = own.install(mine);
   assert.deepEqual(Object.keys(JSON.parse(installed)), [
     ...["Stop", "SessionStart", "UserPromptSubmit", "PreToolUse"],
-    ...["PostToolUse", "SessionEnd"],
+    ...["PostToolUse", "Notification", "SessionEnd"],
   ]);
   assert.equal(own.status(installed), "current");
   assert.equal(own.install(installed), installed);
@@ -189,6 +193,22 @@ function serverTool(agent: AgentName, tool: string): string {
 
 const UNITS: Partial<Record<AgentName, number>> = { gemini: 2000, qwen: 2000 };
 
+/** Tools that ask the person. */
+const QUESTIONS = ["AskUserQuestion", "ExitPlanMode"];
+
+/** Asserts that each notification that a hook matches tells something. */
+function assertNotifications(
+  agent: Agent,
+  event: string,
+  matcher: string,
+): void {
+  if (matcher === "") return;
+  for (const type of matcher.replace(/^\^\(|\)\$$/g, "").split("|")) {
+    const input = { hook_event_name: event, notification_type: type };
+    assert.equal(agent.parse(input, () => undefined).kind, "activity", type);
+  }
+}
+
 for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
   Deno.test(`${name}: every hook has two seconds and one constant command`, () => {
     const agent = AGENTS[name];
@@ -204,6 +224,10 @@ for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
   Deno.test(`${name}: tool hooks match the relevant tools only`, () => {
     const agent = AGENTS[name];
     for (const [event, matcher] of installedHooks(name)) {
+      if (/^notification$/i.test(event)) {
+        assertNotifications(agent, event, matcher);
+        continue;
+      }
       const kind = agent.parse({ hook_event_name: event }, () =>
         undefined).kind;
       assert.notEqual(kind, "other", event);
@@ -223,6 +247,7 @@ for (const name of AGENT_NAMES.filter((each) => each !== "opencode")) {
           () => undefined,
         );
         assert.ok("tool" in read);
+        if (QUESTIONS.includes(tool)) continue;
         assert.notEqual(read.tool.kind, "other", tool);
         if (kind === "before-tool") assert.notEqual(read.tool.kind, "read");
       }

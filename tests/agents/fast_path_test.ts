@@ -39,6 +39,12 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => Promise<unknown>>> = {
     inserted(scene, scene.path("d.ts")),
   "the session gets idle": (scene) =>
     scene.call("ada", { kind: "stop", wasContinued: false }),
+  "the session needs its person": (scene) =>
+    scene.call("ada", { kind: "activity", state: "needs-person" }),
+  "the session waits": async (scene) => {
+    await scene.session("ada");
+    await scene.store.updateSession("ada", { activity: { state: "waiting" } });
+  },
   "the session ends": (scene) =>
     scene.call("ada", { kind: "session-end", reason: "exit" }),
   "a minute goes by": (scene) => Promise.resolve(scene.clock.advance(60_000)),
@@ -268,6 +274,7 @@ Deno.test("a file in no repository belongs to the session's project", async () =
   Deno.removeSync(scene.path(".git"), { recursive: true });
   scene.write("a.ts", "a");
   await scene.hold("ada", "a.ts");
+  await scene.call("ada", { kind: "prompt" });
   const path = scene.write("b.ts", "a");
   const { guarded, after } = guardedOnCopy(scene, path);
   assert.equal(guarded, true);

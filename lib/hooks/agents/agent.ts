@@ -157,6 +157,16 @@ export interface SessionEndEvent extends EventBase {
   readonly reason: string;
 }
 
+/** The agent needs its person, or goes on or rests without another event. */
+export interface ActivityEvent extends EventBase {
+  /** The kind of event. */
+  readonly kind: "activity";
+  /** The state that the agent reports. */
+  readonly state: "working" | "idle" | "needs-person";
+  /** What the person is needed for. */
+  readonly why?: string;
+}
+
 /** Any other event, and input that could not be read. */
 export interface OtherEvent extends EventBase {
   /** The kind of event. */
@@ -171,6 +181,7 @@ export type HookEvent =
   | AfterToolEvent
   | StopEvent
   | SessionEndEvent
+  | ActivityEvent
   | OtherEvent;
 
 /** The kinds of events. */

@@ -34,6 +34,9 @@ const FIELDS: FieldTable = {
     Stop: "stop",
     SubagentStop: "stop",
     SessionEnd: "session-end",
+    PermissionRequest: "activity",
+    Notification: "activity",
+    StopFailure: "activity",
   },
   tools: {
     edit: ["Edit", "Write", "MultiEdit", "NotebookEdit"],

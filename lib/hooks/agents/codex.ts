@@ -39,6 +39,7 @@ const FIELDS: FieldTable = {
     Stop: "stop",
     SubagentStop: "stop",
     SessionEnd: "session-end",
+    PermissionRequest: "activity",
   },
   tools: {
     edit: ["apply_patch", "Edit", "Write"],

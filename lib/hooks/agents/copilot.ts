@@ -48,6 +48,7 @@ const FIELDS: FieldTable = {
     agentStop: "stop",
     subagentStop: "stop",
     sessionEnd: "session-end",
+    notification: "activity",
     SessionStart: "session-start",
     UserPromptSubmit: "prompt",
     PreToolUse: "before-tool",
@@ -56,6 +57,7 @@ const FIELDS: FieldTable = {
     Stop: "stop",
     SubagentStop: "stop",
     SessionEnd: "session-end",
+    Notification: "activity",
   },
   tools: {
     edit: [

@@ -34,6 +34,7 @@ const FIELDS: FieldTable = {
     PostToolUse: "after-tool",
     Stop: "stop",
     SessionEnd: "session-end",
+    Notification: "activity",
   },
   tools: {
     edit: ["Create", "Edit", "MultiEdit", "ApplyPatch"],

@@ -39,6 +39,7 @@ const FIELDS: FieldTable = {
     AfterTool: "after-tool",
     AfterAgent: "stop",
     SessionEnd: "session-end",
+    Notification: "activity",
   },
   tools: {
     edit: ["write_file", "replace", "edit"],

@@ -30,6 +30,7 @@ import {
   payloadOf,
   textField,
 } from "./payload.ts";
+import { reportOf } from "./activity_report.ts";
 import { readTool, type ToolNames } from "./tool.ts";
 
 /** How to read an agent's input. */
@@ -110,6 +111,12 @@ export function parseFields(
         kind,
         reason: nameField(payload, "reason") ?? "unknown",
       };
+    case "activity": {
+      const report = reportOf(payload, base.event);
+      return report === undefined
+        ? { ...base, kind: "other" }
+        : { ...base, kind, ...report };
+    }
     default:
       return { ...base, kind: "other" };
   }

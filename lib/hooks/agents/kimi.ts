@@ -43,6 +43,10 @@ const FIELDS: FieldTable = {
     PostToolUseFailure: "after-tool",
     Stop: "stop",
     SessionEnd: "session-end",
+    PermissionRequest: "activity",
+    PermissionResult: "activity",
+    StopFailure: "activity",
+    Interrupt: "activity",
   },
   tools: {
     edit: ["Edit", "Write", "StrReplaceFile", "WriteFile"],

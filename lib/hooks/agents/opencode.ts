@@ -42,6 +42,7 @@ import {
   payloadOf,
   textField,
 } from "./payload.ts";
+import { askedFor, ASKS, GOES_ON } from "./activity_report.ts";
 import { isRepeat } from "./input_fields.ts";
 import { readTool, type ToolNames } from "./tool.ts";
 
@@ -83,6 +84,19 @@ export const opencode: Agent = {
         return base.agentId === undefined
           ? { ...base, kind: "session-end", reason: "deleted" }
           : { ...base, kind: "stop", wasContinued: false };
+      case "permission.asked":
+      case "permission.updated":
+        return {
+          ...base,
+          kind: "activity",
+          ...askedFor(permissionOf(payload)),
+        };
+      case "question.asked":
+        return { ...base, kind: "activity", ...ASKS };
+      case "permission.replied":
+      case "question.replied":
+      case "question.rejected":
+        return { ...base, kind: "activity", ...GOES_ON };
       default:
         return { ...base, kind: "other" };
     }
@@ -129,6 +143,11 @@ function baseOf(payload: Payload, event: string | undefined): EventBase {
       textField(info, "directory") || "",
     ...(model === undefined ? {} : { model }),
   };
+}
+
+/** Reads the name of the tool that asks; the plugin passes no more of it. */
+function permissionOf(payload: Payload): string | undefined {
+  return nameField(objectField(payload, "properties"), "permission", "type");
 }
 
 function toolOf(payload: Payload): ReturnType<typeof readTool> {

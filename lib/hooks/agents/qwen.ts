@@ -36,6 +36,8 @@ const FIELDS: FieldTable = {
     Stop: "stop",
     SubagentStop: "stop",
     SessionEnd: "session-end",
+    PermissionRequest: "activity",
+    Notification: "activity",
   },
   tools: {
     edit: ["write_file", "edit", "replace", "notebook_edit"],

@@ -28,13 +28,22 @@ import { groupOf, type JsonHook, jsonHooksFile } from "./json_hooks.ts";
 
 const SHELLS = "Bash|PowerShell|Monitor|mcp__.*";
 const EDITS = `Edit|Write|MultiEdit|NotebookEdit|${SHELLS}`;
+// Answers of the person end such a call.
+const ASKS = "AskUserQuestion|ExitPlanMode";
+// A permission is also a request of its own, which comes some seconds earlier.
+const NOTIFICATIONS =
+  "permission_prompt|worker_permission_prompt|idle_prompt|" +
+  "elicitation_dialog|elicitation_url_dialog|agent_needs_input";
 const MATCHERS: readonly (readonly [string, string?])[] = [
   ["SessionStart"],
   ["UserPromptSubmit"],
   ["PreToolUse", `^(${EDITS})$`],
-  ["PostToolUse", `^(${EDITS}|Read)$`],
+  ["PostToolUse", `^(${EDITS}|Read|${ASKS})$`],
   ["PostToolUseFailure", `^(${SHELLS})$`],
+  ["PermissionRequest"],
+  ["Notification", `^(${NOTIFICATIONS})$`],
   ["Stop"],
+  ["StopFailure"],
   ["SessionEnd"],
 ];
 

@@ -37,6 +37,7 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
   ["UserPromptSubmit"],
   ["PreToolUse", MATCHER],
   ["PostToolUse", MATCHER],
+  ["PermissionRequest"],
   ["Stop"],
   ["SessionEnd"],
 ];

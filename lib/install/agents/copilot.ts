@@ -30,6 +30,7 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
   ["preToolUse", EDITS],
   ["postToolUse", `${EDITS}|view`],
   ["postToolUseFailure", SHELLS],
+  ["notification", "permission_prompt|elicitation_dialog"],
   ["agentStop"],
   ["sessionEnd"],
 ];

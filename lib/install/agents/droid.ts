@@ -31,6 +31,7 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
   ["UserPromptSubmit"],
   ["PreToolUse", `^(${EDITS})$`],
   ["PostToolUse", `^(${EDITS}|Read)$`],
+  ["Notification"],
   ["Stop"],
   ["SessionEnd"],
 ];

@@ -25,6 +25,7 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
   ["BeforeAgent"],
   ["BeforeTool", `^(${EDITS})$`],
   ["AfterTool", `^(${EDITS}|read_file|read_many_files)$`],
+  ["Notification"],
   ["AfterAgent"],
   ["SessionEnd"],
 ];

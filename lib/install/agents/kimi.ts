@@ -32,7 +32,15 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
   ["PostToolUse", `^(${EDITS}|Read|ReadFile)$`],
   ["PostToolUseFailure", `^(${SHELLS})$`],
   ["Stop"],
+  ["StopFailure"],
   ["SessionEnd"],
+];
+
+// kimi-cli refuses a configuration with an event that it does not know.
+const OF_KIMI_CODE: readonly (readonly [string, string?])[] = [
+  ["PermissionRequest"],
+  ["PermissionResult"],
+  ["Interrupt"],
 ];
 
 /** Kimi's configuration. */
@@ -49,12 +57,15 @@ export const kimiConfig: AgentConfig = {
 };
 
 function file(program: string, folder: string): ConfigFile {
+  const matchers = program === "kimi-code"
+    ? [...MATCHERS, ...OF_KIMI_CODE]
+    : MATCHERS;
   return tomlHooksFile({
     path: `${folder}/config.toml`,
     agent: "kimi",
     program,
     root: ["hooks"],
-    hooks: MATCHERS.map(([event, matcher]) => hookOf(event, matcher)),
+    hooks: matchers.map(([event, matcher]) => hookOf(event, matcher)),
   });
 }
 

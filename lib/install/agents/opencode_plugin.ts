@@ -190,6 +190,7 @@ async function happened(client, cwd, { type, properties }) {
     properties: {
       sessionID,
       info: { id: info.id, parentID: info.parentID, directory: info.directory },
+      permission: properties?.permission ?? properties?.type,
     },
   }));
   if (type === "session.deleted") parents.delete(sessionID);
@@ -200,7 +201,9 @@ async function happened(client, cwd, { type, properties }) {
   });
 }
 
-const EVENTS = new Set(["session.created", "session.idle", "session.deleted"]);
+const EVENTS = new Set(["session.created", "session.idle", "session.deleted",
+  "permission.asked", "permission.updated", "permission.replied",
+  "question.asked", "question.replied", "question.rejected"]);
 
 async function server({ client, directory }) {
   const cwd = directory ?? process.cwd();

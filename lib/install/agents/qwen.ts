@@ -28,6 +28,8 @@ const MATCHERS: readonly (readonly [string, string?])[] = [
   ["PreToolUse", `^(${EDITS})$`],
   ["PostToolUse", `^(${EDITS}|read_file|read_many_files)$`],
   ["PostToolUseFailure", `^(${SHELLS})$`],
+  ["PermissionRequest"],
+  ["Notification"],
   ["Stop"],
   ["SessionEnd"],
 ];

@@ -42,6 +42,7 @@ export {
   type AskOptions,
   MessageBus,
   type PollOptions,
+  type SentOptions,
 } from "./lib/bus/bus.ts";
 export type {
   Publication,
@@ -73,7 +74,12 @@ export {
   UnknownSessionError,
 } from "./lib/model/errors.ts";
 export { Inbox, type InboxOptions } from "./lib/bus/inbox.ts";
-export type { Delivery, DeliveryState } from "./lib/model/delivery.ts";
+export type {
+  Delivery,
+  DeliveryState,
+  SentDelivery,
+} from "./lib/model/delivery.ts";
+export type { SentMessage } from "./lib/bus/operations.ts";
 export type { PatternMode } from "./lib/path/lock_target.ts";
 export {
   type AcquireOptions,

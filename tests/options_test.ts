@@ -51,6 +51,7 @@ const METHODS: readonly [
       "sginal",
       "signal",
     ],
+    sent: [(bus, o) => bus.sent(o), "limt", "limit"],
     ask: [(bus, o) => bus.ask("peer", 1, o), "timeout", "timeoutMs"],
     reply: [
       (bus, o) => bus.reply({ id: "1", sender: "peer", channel: "ask" }, 1, o),

@@ -35,6 +35,7 @@ import {
   InvalidInputError,
   SessionEndedError,
 } from "../model/errors.ts";
+import type { SentMessage } from "./operations.ts";
 import { Inbox, INBOX_KEYS, type InboxOptions } from "./inbox.ts";
 import type { Delivery } from "../model/delivery.ts";
 import { encodePayload, type Json } from "../model/json.ts";
@@ -78,6 +79,12 @@ export interface AskOptions {
    * @default {"ask"}
    */
   readonly channel?: string;
+  /**
+   * Whether to acknowledge the answer. A program that must not lose it acknowledges
+   * it later, with `bus.inbox().ack(answer)`.
+   * @default {true}
+   */
+  readonly acknowledge?: boolean;
   /** Ends the waiting: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -85,8 +92,20 @@ export interface AskOptions {
 const ASK_KEYS: KeysOf<AskOptions> = {
   timeoutMs: true,
   channel: true,
+  acknowledge: true,
   signal: true,
 };
+
+/** Options of listing sent messages. */
+export interface SentOptions {
+  /**
+   * Maximum number of messages, 1 to 10,000.
+   * @default {100}
+   */
+  readonly limit?: number;
+}
+
+const SENT_KEYS: KeysOf<SentOptions> = { limit: true };
 
 /** Options of polling. */
 export interface PollOptions {
@@ -328,13 +347,7 @@ export class MessageBus implements AsyncDisposable {
     this.#assertOpen("poll");
     assertKnownKeys("poll", options, POLL_KEYS);
     const { after, limit = 100 } = options;
-    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MESSAGES_MAX) {
-      throw new InvalidInputError(
-        "limit",
-        `Cannot poll ${limit} messages: the limit is out of range. Pass 1 to ` +
-          `${PAGE_MESSAGES_MAX}.`,
-      );
-    }
+    assertLimit("poll", limit);
     return await this.#operations.read(
       this.#interest(channels, options.allProjects),
       after === undefined
@@ -428,6 +441,37 @@ export class MessageBus implements AsyncDisposable {
     return await this.#operations.delivery(this.#operations.parseCursor(id));
   }
 
+  /**
+   * Returns the latest direct messages of the bus's session, latest first, each with
+   * its delivery.
+   *
+   * @throws {InvalidInputError} If the limit is out of range.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * const home = await Deno.makeTempDir();
+   * await using bus = await openBus({ home, session: "me" });
+   * await using peer = await openBus({ home, session: "peer" });
+   * await peer.sessions.register();
+   * await bus.publish("chat", "hello", { to: "peer" });
+   * const [sent] = await bus.sent();
+   * assert.deepEqual([sent.to, sent.state], ["peer", "queued"]);
+   * ```
+   */
+  async sent(options: SentOptions = {}): Promise<readonly SentMessage[]> {
+    const act = "list sent messages";
+    this.#assertOpen(act);
+    assertKnownKeys(act, options, SENT_KEYS);
+    const { limit = 100 } = options;
+    assertLimit(act, limit);
+    return this.#self.owned
+      ? await this.#operations.sentBy(this.#self.id, limit)
+      : [];
+  }
+
   /** Iterates over the delivery of a direct message, now and at each change. */
   async *watchDelivery(
     id: string,
@@ -512,13 +556,16 @@ export class MessageBus implements AsyncDisposable {
     assertKnownKeys(`ask "${to}"`, options, ASK_KEYS);
     const { timeoutMs = ASK_TIMEOUT_MS, channel = ASK_CHANNEL, signal } =
       options;
+    const { acknowledge = true } = options;
     const startedAt = performance.now();
     await this.#register(`ask "${to}"`);
     const wait = new ReplyWait(this.#operations, this.#self, signal);
     try {
       await wait.watch();
       const question = await this.publish(channel, payload, { to });
-      return await wait.replyTo(question, startedAt, timeoutMs);
+      const answer = await wait.replyTo(question, startedAt, timeoutMs);
+      if (acknowledge) await this.inbox().ack(answer);
+      return answer;
     } finally {
       wait.close();
     }
@@ -822,6 +869,17 @@ export class MessageBus implements AsyncDisposable {
     }, this.#options.heartbeatIntervalMs);
     Deno.unrefTimer(this.#heartbeat as unknown as number);
   }
+}
+
+function assertLimit(act: string, limit: number): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= PAGE_MESSAGES_MAX) {
+    return;
+  }
+  throw new InvalidInputError(
+    "limit",
+    `Cannot ${act}: the limit ${limit} is out of range. Pass 1 to ` +
+      `${PAGE_MESSAGES_MAX}.`,
+  );
 }
 
 function toPublished(result: AppendResult): Published {

@@ -8,7 +8,11 @@
  * @module
  */
 
-import type { Delivery, DeliveryState } from "../model/delivery.ts";
+import type {
+  Delivery,
+  DeliveryState,
+  SentDelivery,
+} from "../model/delivery.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { Blocker, Hold, LockOutcome, LockRequest } from "../model/lock.ts";
 import { GivingBack } from "./giving_back.ts";
@@ -16,6 +20,7 @@ import { Maintenance } from "./maintenance.ts";
 import { together } from "../rules/batch.ts";
 import {
   claimDeliveries,
+  deliveriesFrom,
   deliveryOf,
   moveDeliveries,
 } from "../rules/deliveries.ts";
@@ -114,6 +119,12 @@ import type {
   TaskFilter,
   TaskPosting,
 } from "../model/task.ts";
+
+/** Direct message that a session has sent, with its delivery. */
+export interface SentMessage extends SentDelivery {
+  /** Message; absent once it is deleted. */
+  readonly message?: Message;
+}
 
 /** Limits of operations. */
 export interface Limits {
@@ -622,6 +633,32 @@ export class Operations implements AsyncDisposable {
       "look up a delivery",
       (records, at) => deliveryOf(records, at, id),
     );
+  }
+
+  /**
+   * Returns the latest direct messages of a session, latest first, each with its
+   * delivery.
+   */
+  async sentBy(
+    session: string,
+    limit: number,
+  ): Promise<readonly SentMessage[]> {
+    const deliveries = await this.#look(
+      "list sent messages",
+      (records, at) => deliveriesFrom(records, at, session, limit),
+    );
+    const first = deliveries.at(-1);
+    if (first === undefined) return [];
+    const { messages } = await this.store.read(
+      { channels: null, project: null, session: null, sentBy: session },
+      String(BigInt(first.id) - 1n),
+      limit,
+    );
+    const byId = new Map(messages.map((message) => [message.id, message]));
+    return deliveries.map((delivery) => {
+      const message = byId.get(delivery.id);
+      return message === undefined ? delivery : { ...delivery, message };
+    });
   }
 
   /** Returns the texts of a session's notes, by key. */

@@ -74,14 +74,7 @@ export class ReplyWait {
           isDead(asked);
         // Also finds a reply that a reader of the inbox has acknowledged.
         const answer = await this.#operations.answerTo(this.#self.id, id);
-        if (answer !== undefined) {
-          await this.#operations.moveDeliveries(
-            this.#self.id,
-            [answer.id],
-            "acked",
-          );
-          return answer;
-        }
+        if (answer !== undefined) return answer;
         if (ended) throw new AskUnansweredError(to, id);
         const waitedMs = performance.now() - startedAt;
         if (waitedMs >= timeoutMs) {

@@ -29,6 +29,7 @@ export const COMMANDS: Readonly<Record<string, CommandLoader>> = {
   "with-lock": () => import("./commands/with_lock.ts"),
   task: () => import("./commands/task.ts"),
   inbox: () => import("./commands/inbox.ts"),
+  sent: () => import("./commands/sent.ts"),
   follow: () => import("./commands/follow.ts"),
   unfollow: () => import("./commands/unfollow.ts"),
   ask: () => import("./commands/ask.ts"),

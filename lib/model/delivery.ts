@@ -29,3 +29,9 @@ export interface Delivery {
    */
   readonly expiresAt?: string;
 }
+
+/** Delivery of a message that a session has sent. */
+export interface SentDelivery extends Delivery {
+  /** Name of the recipient; absent once its session is deleted. */
+  readonly toName?: string;
+}

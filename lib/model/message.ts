@@ -81,6 +81,8 @@ export interface MessageFilter extends Interest {
   readonly replyTo?: string;
   /** Only such direct messages. */
   readonly pending?: Pending;
+  /** Only direct messages of this sender, to any recipient. */
+  readonly sentBy?: string;
   /** Whether the page reports skipped expired messages. */
   readonly seesExpired?: boolean;
 }

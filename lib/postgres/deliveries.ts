@@ -32,6 +32,23 @@ export async function pendingFor(
   return rows.map(toMessage);
 }
 
+/** Returns the unexpired direct messages of a sender after a cursor, in order. */
+export async function sentBy(
+  connection: Queryable,
+  sender: string,
+  after: string,
+  limit: number,
+): Promise<Message[]> {
+  const rows = await connection.all(
+    `SELECT ${messageColumns("m")} FROM inter_session_messages AS m
+     WHERE m.sender_id = $1 AND m.recipient_id IS NOT NULL
+       AND m.id > greatest($2::bigint, 0) AND m.expires_at > now_ms($3)
+     ORDER BY m.id LIMIT $4`,
+    [sender, after, connection.clockShiftMs, limit],
+  );
+  return rows.map(toMessage);
+}
+
 /** Returns the first unexpired reply to a message of a session, if there is one. */
 export async function answerTo(
   connection: Queryable,

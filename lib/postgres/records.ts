@@ -409,6 +409,13 @@ class Work {
           : await this.#at.get(INBOX_BOUNDED, [session]);
         return records.loadInboxCount(session, pending, Number(row!.n));
       }
+      case "deliveries-from":
+        return await this.#deliveries(
+          query,
+          "d.sender_id = $1 ORDER BY d.message_id DESC LIMIT $2",
+          query.session,
+          query.limit,
+        );
       case "deliveries-settled":
         return await this.#deliveries(
           query,

@@ -36,7 +36,7 @@ import type {
 } from "../model/message.ts";
 import { appendEach, appendTogether } from "./append.ts";
 import { Connection, type Queryable, readOnlyError } from "./connection.ts";
-import { answerTo, pendingFor } from "./deliveries.ts";
+import { answerTo, pendingFor, sentBy } from "./deliveries.ts";
 import { endCursor, hasExpiredAfter, read } from "./messages.ts";
 import { decide, look } from "./records.ts";
 import { type PurgeRound, Transaction } from "./transaction.ts";
@@ -350,7 +350,11 @@ async function pageOf(
   cursor: string,
   limit: number,
 ): Promise<Page> {
-  const { pending, replyTo, session, seesExpired } = filter;
+  const { pending, replyTo, session, seesExpired, sentBy: sender } = filter;
+  if (sender !== undefined) {
+    const messages = await sentBy(at, sender, cursor, limit);
+    return { messages, cursor: messages.at(-1)?.id ?? cursor };
+  }
   if (pending !== undefined || replyTo !== undefined) {
     const messages = pending !== undefined
       ? await pendingFor(at, session!, cursor, limit, pending)

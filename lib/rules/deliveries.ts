@@ -14,7 +14,11 @@
  * @module
  */
 
-import type { Delivery, DeliveryState } from "../model/delivery.ts";
+import type {
+  Delivery,
+  DeliveryState,
+  SentDelivery,
+} from "../model/delivery.ts";
 import { DIRECT_TTL_SECONDS, NOTICE_CHANNEL } from "../model/channels.ts";
 import type { HostedProcess } from "../model/process.ts";
 import { nameOf } from "../model/session.ts";
@@ -151,8 +155,39 @@ export function* deliveryOf(
 ): Plan<Delivery | undefined> {
   yield [{ kind: "delivery", message }];
   const delivery = records.deliveries.get(message);
-  if (delivery === undefined) return undefined;
-  const { to, changedAtMs, expiresAtMs } = delivery;
+  return delivery && (yield* shown(records, at, delivery));
+}
+
+/** Returns the latest deliveries of a sender's messages, latest first. */
+export function* deliveriesFrom(
+  records: Records,
+  at: Moment,
+  session: string,
+  limit: number,
+): Plan<readonly SentDelivery[]> {
+  yield [{ kind: "deliveries-from", session, limit }];
+  const deliveries = records.listed("deliveries-from").flatMap((message) =>
+    records.deliveries.get(message) ?? []
+  );
+  yield deliveries.map(({ to }) => ({ kind: "session", id: to }));
+  const sent: SentDelivery[] = [];
+  for (const delivery of deliveries) {
+    const addressee = records.sessions.get(delivery.to);
+    sent.push({
+      ...yield* shown(records, at, delivery),
+      ...(addressee !== undefined && { toName: nameOf(addressee) }),
+    });
+  }
+  return sent;
+}
+
+/** Returns a delivery as its sender sees it now. */
+function* shown(
+  records: Records,
+  at: Moment,
+  delivery: DeliveryRecord,
+): Plan<Delivery> {
+  const { message, to, changedAtMs, expiresAtMs } = delivery;
   const isExpired = expiresAtMs !== null && expiresAtMs <= at.nowMs;
   const state = isExpired
     ? yield* expiredState(records, delivery)

@@ -185,6 +185,12 @@ export type TaskRecordQuery =
 /** Query for deliveries, each with its message's expiry. */
 export type DeliveryQuery =
   | { readonly kind: "delivery"; readonly message: string }
+  /** Deliveries of a sender's messages, latest first. */
+  | {
+    readonly kind: "deliveries-from";
+    readonly session: string;
+    readonly limit: number;
+  }
   /** Deliveries older than a time whose message is deleted. */
   | {
     readonly kind: "deliveries-settled";

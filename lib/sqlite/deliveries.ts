@@ -40,6 +40,22 @@ export function pendingFor(
   );
 }
 
+/** Returns the unexpired direct messages of a sender after a cursor, in order. */
+export function sentBy(
+  connection: Connection,
+  sender: string,
+  after: string,
+  limit: number,
+  nowMs: number,
+): Message[] {
+  return connection.sql(
+    `SELECT ${COLUMNS} FROM inter_session_messages
+     WHERE sender_id = ? AND recipient_id IS NOT NULL AND id > ?
+       AND expires_at > ?
+     ORDER BY id LIMIT 0 + ?`,
+  ).all(sender, Number(after), nowMs, limit).map(toMessage);
+}
+
 /** Returns the first unexpired answer to a session's message, or no message. */
 export function answerTo(
   connection: Connection,

@@ -372,6 +372,13 @@ class Work {
           : this.#connection.sql(INBOX_BOUNDED).get(session);
         return records.loadInboxCount(session, pending, Number(row!.n));
       }
+      case "deliveries-from":
+        return this.#deliveries(
+          query,
+          "d.sender_id = ? ORDER BY d.message_id DESC LIMIT 0 + ?",
+          query.session,
+          query.limit,
+        );
       case "deliveries-settled":
         return this.#deliveries(
           query,

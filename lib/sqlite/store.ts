@@ -43,7 +43,7 @@ import {
   type ConnectionOptions,
   type Synchronous,
 } from "./connection.ts";
-import { answerTo, pendingFor } from "./deliveries.ts";
+import { answerTo, pendingFor, sentBy } from "./deliveries.ts";
 import {
   type Database,
   loadLibrary,
@@ -264,7 +264,11 @@ export class SqliteStore implements Store {
     // One time for the whole read, so that a message that is unexpired at its start is
     // delivered.
     const nowMs = this.now();
-    const { pending, replyTo, session, seesExpired } = filter;
+    const { pending, replyTo, session, seesExpired, sentBy: sender } = filter;
+    if (sender !== undefined) {
+      const messages = sentBy(this.#connection, sender, cursor, limit, nowMs);
+      return { messages, cursor: messages.at(-1)?.id ?? cursor };
+    }
     if (pending !== undefined || replyTo !== undefined) {
       const messages = pending !== undefined
         ? pendingFor(this.#connection, session!, cursor, limit, nowMs, pending)

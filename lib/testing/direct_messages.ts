@@ -226,6 +226,35 @@ export function directMessages(cases: Cases): void {
     assert.equal(await stateOf(ann, unread), undefined);
   });
 
+  timed.test("a sender lists its direct messages with their states", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const send = (payload: string, ttlSeconds = 3_600) =>
+      ann.append(payload, { to: "bob", ttlSeconds });
+    const short = await send("short", 60);
+    const ids = [await send("one"), await send("two"), await send("three")];
+    await ann.append("for all");
+    await bob.append("not hers", { to: "ann" });
+    await bob.store.moveDeliveries("bob", [ids[1]], "injected");
+    await bob.store.moveDeliveries("bob", [ids[0]], "acked");
+    await scene.advance(90_000);
+    await purgeAll(ann.store);
+    const all = (await ann.store.sentBy("ann", 100))
+      .filter(({ message }) => message?.channel !== "notice")
+      .map((
+        { id, to, toName, state, message },
+      ) => [id, to, toName, state, message?.payload]);
+    assert.deepEqual(all, [
+      [ids[2], "bob", "bob", "queued", "three"],
+      [ids[1], "bob", "bob", "injected", "two"],
+      [ids[0], "bob", "bob", "acked", "one"],
+      [short, "bob", "bob", "expired", undefined],
+    ]);
+    // Its newest message is the notice of the expired one.
+    const [, latest] = await ann.store.sentBy("ann", 2);
+    assert.equal(latest.id, ids[2]);
+    assert.deepEqual(await ann.store.sentBy("nobody", 10), []);
+  });
+
   cases.test("the asking session finds an answer by the question's id", async (scene) => {
     const [ann, bob] = await scene.two();
     const question = await ann.append("?", { to: "bob" });

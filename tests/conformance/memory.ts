@@ -392,6 +392,13 @@ export class Memory {
         });
       case "delivery":
         return { delivery: [query.message] };
+      case "deliveries-from":
+        return limited(query.limit, {
+          delivery: this.#keys(
+            "delivery",
+            ({ sender }) => sender === query.session,
+          ).toSorted((a, b) => Number(b) - Number(a)),
+        });
       case "deliveries-settled":
         return limited(query.limit, {
           delivery: this.#keys(

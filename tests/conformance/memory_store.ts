@@ -202,7 +202,10 @@ export class MemoryStore implements Store {
   }
 
   #wants(filter: MessageFilter, message: Message): boolean {
-    const { channels, project, session, pending, replyTo } = filter;
+    const { channels, project, session, pending, replyTo, sentBy } = filter;
+    if (sentBy !== undefined) {
+      return message.sender === sentBy && message.to !== undefined;
+    }
     const state = this.#memory.records.delivery.get(message.id)?.state;
     return (channels === null || channels.includes(message.channel)) &&
       (project === null || message.project === undefined ||

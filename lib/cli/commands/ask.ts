@@ -44,15 +44,19 @@ const ask: Command = defineCommand({
       usage: `mbus ask ${session}`,
     });
     await using opened = await openBusToWrite(options);
+    const { bus } = opened;
     const answer = await untilStopped((signal) =>
-      opened.bus.ask(session, payload, {
+      bus.ask(session, payload, {
         timeoutMs: options.timeout,
         channel: options.channel,
+        acknowledge: false,
         signal,
       })
     );
     if (typeof answer === "number") return answer;
     printJson(options.json ? answer : answer.payload);
+    // A killed command leaves the answer in the inbox.
+    await bus.inbox().ack(answer);
     return EXIT.done;
   },
 });

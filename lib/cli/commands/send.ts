@@ -14,8 +14,10 @@ import { resolveOptions } from "../../bus/options.ts";
 import { storePlace } from "../../store/place.ts";
 import { Operations } from "../../bus/operations.ts";
 import { identityIn, placeOf, startOf, warn } from "../current_session.ts";
-import { type Command, defineCommand, EXIT } from "../command.ts";
+import { type Command, defineCommand } from "../command.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
+import { UsageError } from "../arguments.ts";
+import { WAIT_OPTIONS, waitForDelivery } from "../delivery_wait.ts";
 import { readPayload } from "../payload.ts";
 import { visible } from "../output/visible_text.ts";
 
@@ -53,12 +55,20 @@ const send: Command = defineCommand({
       placeholder: "SESSION",
       help: "Session whose inbox gets it (default: all readers)",
     },
+    ...WAIT_OPTIONS,
   },
   async run({ positionals: [channel, text], options }) {
     const payload = await readPayload(text, {
       act: `send on "${channel}"`,
       usage: `mbus send ${channel}`,
     });
+    if (options.wait !== undefined && options.to === undefined) {
+      throw new UsageError(
+        "wait",
+        `Cannot run "send": --wait is for a message to one session. Add --to ` +
+          `SESSION.`,
+      );
+    }
     const resolved = resolveOptions({
       home: options.home,
       warn: (message: string): void => warn(message, options.json),
@@ -109,7 +119,7 @@ const send: Command = defineCommand({
     // The sender has its answer: the rest may take time.
     await operations.purgeIfDue();
     opened.detach();
-    return EXIT.done;
+    return await waitForDelivery(options, { id, sender });
   },
 });
 

@@ -10,7 +10,8 @@
  * ```
  *
  * - **An error of the store is thrown to the caller**, and the thing is owed. The
- *   attempt is repeated until it succeeds, beyond the caller's deadline.
+ *   attempt is repeated until it succeeds, beyond the caller's deadline. Faults
+ *   that do not pass, such as a read-only file, are not tried again.
  * - **Only one attempt for a thing is under way.** Another call awaits it, and tries
  *   again if it fails, because it may have met an earlier state of the store.
  * - **What is owed is given back before anything is taken**, so that a session
@@ -21,10 +22,23 @@
  * @module
  */
 
-import { MessageBusError } from "../model/errors.ts";
+import {
+  MessageBusError,
+  StoreError,
+  type StoreFault,
+} from "../model/errors.ts";
 
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 5_000;
+
+/** Faults after which a later attempt can succeed. */
+const PASSING_FAULTS: ReadonlySet<StoreFault> = new Set<StoreFault>([
+  "full",
+  "descriptors",
+  "io",
+  "unreachable",
+  "server",
+]);
 
 /** Thing that is not given back yet. */
 interface Owed {
@@ -124,8 +138,10 @@ export class GivingBack {
 
 /**
  * Returns whether a thing is still owed after an error. Another error than the
- * store's says that the thing is no longer held, or that the store is closed.
+ * store's says that the thing is no longer held, or that the store is closed. A
+ * fault that does not pass leaves the thing to its lease.
  */
 function isOwedAfter(error: unknown): boolean {
+  if (error instanceof StoreError) return PASSING_FAULTS.has(error.fault);
   return !(error instanceof MessageBusError) || error.kind === "store";
 }

@@ -452,7 +452,7 @@ for (const [what, { found, defect }] of Object.entries(DEFECTS)) {
 }
 
 Deno.test("random histories find a defect and shrink it", async () => {
-  const { defect } = DEFECTS["a lock is given back entirely at once"];
+  const { defect } = DEFECTS["one release ends a lock of any count"];
   const name =
     "random histories: a store shows what a plain model shows after any history";
   const store = { ...defective(defect), histories: 300 };

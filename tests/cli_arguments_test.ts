@@ -94,6 +94,8 @@ Deno.test("parseArguments() names a wrong argument and suggests the right one", 
     [["a", "--limit", "1.5"], "limit", /is not an integer/],
     [["a", "--limit", "99999999999999999999"], "limit", /is not an integer/],
     [["a", "--ttl", "-5s"], "ttl", /"-5s" is not a duration above 0/],
+    [["a", "--ttl", "3"], "ttl", /"3" is without a unit\. Write 3s, 3m, 3h/],
+    [["a", "--ttl", "3 days"], "ttl", /"3 days" is not a duration above 0/],
     [["a", "--ttl", "soon"], "ttl", /Write .* 500ms, 60s, 5m, 1h or 2d/],
     [
       ["a", "--kind", "three"],

@@ -194,41 +194,6 @@ Deno.test("stats and purge print counts", async () => {
   assert.match(await mbus.done(["purge"]), /^Deleted 0 expired messages, 0 /);
 });
 
-Deno.test("each summary of the help has at most 50 characters", async () => {
-  await using mbus = new Mbus();
-  const all = (await Promise.all(
-    [["help"], ["help", "task"], ["help", "guard"]].map((args) =>
-      mbus.json(args)
-    ),
-  )).flat();
-  assert.ok(all.some(({ command }) => command === "task post"));
-  for (const { command, summary } of all) {
-    assert.match(String(summary), /^[A-Z].{1,48}[^.]$/, String(command));
-  }
-});
-
-Deno.test("help explains every command from its declaration", async () => {
-  await using mbus = new Mbus();
-  const all = await mbus.json(["help"]);
-  const names = all.map(({ command }) => String(command));
-  for (
-    const name
-      of "init send tail poll sessions register end purge stats doctor help"
-        .split(" ")
-  ) assert.ok(names.includes(name), name);
-  const overview = await mbus.done(["--help"]);
-  for (const { usage } of all) {
-    assert.ok(overview.includes(String(usage).slice("mbus ".length)));
-  }
-  const tail = await mbus.done(["help", "tail"]);
-  assert.equal(await mbus.done(["tail", "-h"]), tail);
-  assert.match(tail, /--durable NAME +Durable name that keeps the position/);
-  assert.match(await mbus.done(["--version"]), /^mbus \d+\.\d+\.\d+ \(Deno /);
-  const bare = await mbus.run([]);
-  assert.deepEqual([bare.code, bare.stdout], [2, ""]);
-  assert.equal(bare.stderr, overview);
-});
-
 Deno.test("a bus without MBUS_HOME is in the platform's folder", {
   ignore: Deno.build.os !== "linux",
 }, async () => {

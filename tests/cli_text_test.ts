@@ -6,11 +6,12 @@ import { tableLines } from "../lib/cli/output/table.ts";
 import { padText, textWidth, wrapText } from "../lib/cli/output/text_width.ts";
 import { visible, visibleJson } from "../lib/cli/output/visible_text.ts";
 
-Deno.test("parseDuration() reads units, and a bare number as seconds", () => {
+Deno.test("parseDuration() reads a number with a unit", () => {
   const cases: [string, number | undefined][] = [
     ["500ms", 500],
     ["60s", 60_000],
-    ["60", 60_000],
+    ["60", undefined],
+    ["3 days", undefined],
     ["1.5m", 90_000],
     ["2h", 7_200_000],
     ["1d", 86_400_000],

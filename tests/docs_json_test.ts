@@ -1,52 +1,33 @@
-/** docs/json.md lists the fields that the commands print with `--json`. */
+/** Commands print the fields that they declare, and docs/ list these. */
 
 import assert from "node:assert/strict";
-import { COMMANDS } from "../lib/cli/commands.ts";
+import { allCommands } from "../lib/cli/help.ts";
 import { AgentsHome } from "./cli/agents_home.ts";
+import { PAGES, withTables } from "./doc_tables.ts";
 
-const PAGE = Deno.readTextFileSync(new URL("../docs/json.md", import.meta.url));
+const COMMANDS = await allCommands();
 
 // `keeper` tells how this host checks a session's life, and is undocumented.
 const UNLISTED = ["keeper"];
 
-/** Reads the items of a list, by the names before their colons. */
-function itemsOf(heading: string, indent = ""): Map<string, string> {
-  const section = PAGE.split(`\n## ${heading}\n`)[1].split("\n## ")[0];
-  const item = new RegExp(
-    `^${indent}- (.*?):\\s+((?:(?!^ *- )[^])*?)(?=^ *- |\\n\\n|(?![^]))`,
-    "gm",
+/** Returns the declared fields, and whether each is always present. */
+function fieldsOf(name: string, when?: string): Map<string, boolean> {
+  const line = COMMANDS.find((command) => command.name === name)?.json
+    ?.find((line) => line.when === when) ??
+    assert.fail(`${name}, ${when}: no fields`);
+  return new Map(
+    line.fields.map((field) => [field.replace("?", ""), !field.endsWith("?")]),
   );
-  const found = new Map<string, string>();
-  for (const [, names, fields] of section.matchAll(item)) {
-    for (const [, name] of names.matchAll(/(?:\*\*|`)([\w -]+?)(?:\*\*|`)/g)) {
-      found.set(name, fields);
-    }
-  }
-  return found;
 }
 
-const OBJECTS = itemsOf("Objects");
-const LINES = new Map([
-  ...itemsOf("Commands"),
-  ...itemsOf("Commands", "  "),
-]);
-
-/** Returns the fields of a text, and whether each is always present. */
-function fieldsOf(text: string): Map<string, boolean> {
-  const objects = [...text.matchAll(/\*\*(\w+)\*\*/g)]
-    .flatMap(([, name]) => [...fieldsOf(OBJECTS.get(name)!)]);
-  const own = [...text.matchAll(/`(\w+)`(\??)/g)]
-    .map(([, name, mark]): [string, boolean] => [name, mark === ""]);
-  return new Map([...objects, ...own]);
-}
-
-/** Asserts that each line has the fields that the page lists under a name. */
+/** Asserts that each line has the fields that a command declares. */
 function assertListed(
   name: string,
   lines: readonly Record<string, unknown>[],
+  when?: string,
 ): void {
   assert.ok(lines.length > 0, `${name} printed no line`);
-  const fields = fieldsOf(LINES.get(name) ?? assert.fail(`${name}: no item`));
+  const fields = fieldsOf(name, when);
   for (const line of lines) {
     const names = Object.keys(line).filter((key) => !UNLISTED.includes(key));
     assert.deepEqual(names.filter((key) => !fields.has(key)), [], name);
@@ -57,14 +38,25 @@ function assertListed(
   }
 }
 
-Deno.test("docs/json.md has an item for each command that prints objects", () => {
-  const without = ["with-lock", "hook", "guard"];
-  for (const name of Object.keys(COMMANDS)) {
-    assert.notEqual(LINES.has(name), without.includes(name), name);
+Deno.test("each command declares the fields that it prints", () => {
+  const without = COMMANDS.filter(({ json }) => json === undefined);
+  assert.deepEqual(
+    without.map(({ name }) => name),
+    ["guard", "completion", "hook"],
+  );
+});
+
+Deno.test("tables of docs/ are those of the commands; deno task docs writes them", async () => {
+  // deno fmt aligns columns and wraps lists.
+  const words = (text: string) =>
+    text.replace(/-{3,}|\s+/g, " ").replace(/ +/g, " ");
+  for (const path of PAGES) {
+    const page = Deno.readTextFileSync(new URL(`../${path}`, import.meta.url));
+    assert.equal(words(page), words(await withTables(page)), path);
   }
 });
 
-Deno.test("docs/json.md lists the fields that each command prints", async () => {
+Deno.test("commands print the fields that they declare", async () => {
   await using mbus = new AgentsHome();
   const cwd = mbus.project;
   const git = await new Deno.Command("git", {
@@ -83,7 +75,11 @@ Deno.test("docs/json.md lists the fields that each command prints", async () => 
   };
   const touchesOf = async (path: string, does: string): Promise<void> => {
     const touches = await mbus.json(["who", path], as("ada"));
-    assertListed(does, touches.filter((touch) => touch.does === does));
+    assertListed(
+      "who",
+      touches.filter((touch) => touch.does === does),
+      `does: ${does}`,
+    );
   };
 
   await check("init");
@@ -148,12 +144,23 @@ Deno.test("docs/json.md lists the fields that each command prints", async () => 
   );
   await check("guard remove");
   await check("install", ["install", "claude", "--guide"]);
-  await check("install --list");
+  assertListed(
+    "install",
+    await mbus.json(["install", "--list"], as("ada")),
+    "with --list",
+  );
   await check("uninstall", ["uninstall", "claude"]);
   await check("purge");
   await check("stats");
   await check("migrate");
   await check("doctor");
   await check("help", ["help", "task"]);
+  assertListed(
+    "help",
+    await mbus.json(["help", "env"], as("ada")),
+    "of a topic",
+  );
+  await check("whoami");
+  await check("version");
   await check("end");
 });

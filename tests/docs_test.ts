@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import config from "../deno.json" with { type: "json" };
 import { parseArguments, UsageError } from "../lib/cli/arguments.ts";
 import type { Command } from "../lib/cli/command.ts";
+import { declaredWord } from "../lib/cli/command_table.ts";
 import { COMMANDS } from "../lib/cli/commands.ts";
 import { DEFAULT_POLICY } from "../lib/hooks/policy.ts";
 import { openBus } from "../mod.ts";
@@ -225,8 +226,11 @@ async function assertRuns(line: string): Promise<void> {
   if (args.length === 0) return;
   let commands: Command["commands"] = COMMANDS;
   let command: Command | undefined;
-  while (commands !== undefined && Object.hasOwn(commands, args[0] ?? "")) {
-    command = (await commands[args.shift()!]()).default;
+  while (commands !== undefined) {
+    const word = declaredWord(args[0] ?? "", command?.name);
+    if (word === undefined) break;
+    args.shift();
+    command = (await commands[word]()).default;
     commands = command.commands;
   }
   const isGlobal = command === undefined && args[0].startsWith("-");

@@ -19,6 +19,17 @@ import { InvalidInputError } from "../model/errors.ts";
 import { parseDuration } from "./duration.ts";
 import { didYouMean } from "../text/spelling.ts";
 
+/** Values that a shell completes. */
+export type ValueKind =
+  | "agents"
+  | "channels"
+  | "commands"
+  | "files"
+  | "folders"
+  | "locks"
+  | "sessions"
+  | "tasks";
+
 /** An option of a command. */
 export interface OptionDeclaration {
   /**
@@ -36,8 +47,14 @@ export interface OptionDeclaration {
   readonly placeholder?: string;
   /** One line of help. */
   readonly help: string;
+  /** Value that counts if none is given, for the help (default: none). */
+  readonly default?: string;
   /** One-letter alias, without the hyphen. */
   readonly short?: string;
+  /** Further long names, without the hyphens. */
+  readonly aliases?: readonly string[];
+  /** Values that a shell completes (default: by its placeholder). */
+  readonly values?: ValueKind;
   /** Minimum of an `integer` (default: 0). */
   readonly min?: number;
   /** Values of a `choice`. */
@@ -53,6 +70,12 @@ export interface PositionalDeclaration {
   readonly name: string;
   /** One line of help. */
   readonly help: string;
+  /** Value that counts if none is given, for the help (default: none). */
+  readonly default?: string;
+  /** Values that it can have (default: any). */
+  readonly choices?: readonly string[];
+  /** Values that a shell completes (default: by its name). */
+  readonly values?: ValueKind;
   /** Whether it may be left out. */
   readonly optional?: boolean;
   /** Whether it may be given several times; only the last positional can be. */
@@ -77,20 +100,31 @@ export const GLOBAL_OPTIONS = {
   home: {
     kind: "string",
     placeholder: "DIR",
-    help: "Bus folder (default: $MBUS_HOME, or the user's folder)",
+    help: "Bus folder",
+    default: "$MBUS_HOME, or the user's folder",
   },
   session: {
     kind: "string",
     placeholder: "ID",
-    help: "Session to act as (default: $MBUS_SESSION, or detected)",
+    values: "sessions",
+    help: "Session to act as",
+    default: "$MBUS_SESSION, or detected",
   },
   "all-projects": {
     kind: "flag",
-    help: "All projects (default: the project of this folder)",
+    help: "All projects",
+    default: "the project of this folder",
   },
   help: { kind: "flag", short: "h", help: "Show the help of the command" },
   version: { kind: "flag", short: "V", help: "Print the version" },
 } as const satisfies OptionDeclarations;
+
+/** Option of commands whose result may be of no interest. */
+export const QUIET = {
+  kind: "flag",
+  short: "q",
+  help: "Print no result",
+} as const satisfies OptionDeclaration;
 
 /** Values of the options of every command. */
 export type GlobalValues = OptionValues<typeof GLOBAL_OPTIONS>;
@@ -209,6 +243,9 @@ function nameOf(
   if (written.startsWith("--")) {
     const name = written.slice(2);
     if (Object.hasOwn(declared, name)) return name;
+    for (const each in declared) {
+      if (declared[each].aliases?.includes(name)) return each;
+    }
   } else {
     for (const name in declared) {
       if (`-${declared[name].short}` === written) return name;
@@ -216,7 +253,9 @@ function nameOf(
   }
   const meant = didYouMean(
     written,
-    Object.keys(declared).map((name) => `--${name}`),
+    Object.entries(declared)
+      .flatMap(([name, { aliases = [] }]) => [name, ...aliases])
+      .map((name) => `--${name}`),
   );
   throw new UsageError(
     "option",
@@ -251,6 +290,12 @@ function valueOf(
         : fail("too small", `Write an integer of at least ${min}`);
     }
     case "duration":
+      if (/^[1-9]\d*$/.test(text)) {
+        return fail(
+          "without a unit",
+          `Write ${text}s, ${text}m, ${text}h or ${text}d`,
+        );
+      }
       return parseDuration(text) ??
         fail(
           "not a duration above 0",
@@ -281,6 +326,17 @@ function assertCount(
         `"mbus ${name} ${declared.map(positionalUsage).join(" ")}".`,
     );
   }
+  positionals.forEach((text, i) => {
+    const { choices } = declared[i] ?? {};
+    if (choices === undefined || choices.includes(text)) return;
+    throw new UsageError(
+      declared[i].name,
+      `Cannot run "${name}": ${JSON.stringify(text)} is not a ` +
+        `${declared[i].name}. ${didYouMean(text, choices)}Write one of ${
+          choices.join(", ")
+        }.`,
+    );
+  });
   if (
     positionals.length > declared.length && !declared.at(-1)?.repeated
   ) {

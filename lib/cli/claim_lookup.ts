@@ -18,7 +18,8 @@ export const TOKEN_OPTION = {
     kind: "integer",
     min: 1,
     placeholder: "N",
-    help: "Token that the claim must have (default: any)",
+    help: "Token that the claim must have",
+    default: "any",
   },
 } as const satisfies OptionDeclarations;
 

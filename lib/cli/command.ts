@@ -1,6 +1,6 @@
 /**
- * Definition of a command. Each command has its own file and one line in
- * `commands.ts`.
+ * Definition of a command. Each command has its own file, a row in
+ * `command_table.ts` and a loader in `commands.ts`.
  *
  * @module
  */
@@ -18,11 +18,13 @@ export function defineCommand<const O extends OptionDeclarations>(
     ...declaration,
     async execute(args: readonly string[]): Promise<number> {
       const parsed = parseArguments(declaration, args);
-      if (parsed.options.help || parsed.options.version) {
-        const { explain, printVersion } = await import("./help.ts");
-        return parsed.options.help
-          ? explain(command, parsed.options.json)
-          : await printVersion(parsed.options.json);
+      if (parsed.options.help) {
+        const { explain } = await import("./help.ts");
+        return explain(command, parsed.options.json);
+      }
+      if (parsed.options.version) {
+        const { printVersion } = await import("./version.ts");
+        return printVersion(parsed.options.json);
       }
       return await declaration.run(parsed);
     },

@@ -1,5 +1,5 @@
 /**
- * List of the commands, in the order of the help.
+ * Loaders of the commands that `command_table.ts` lists.
  *
  * A command's file is loaded when it is called. The specifiers are literals
  * because bundlers and `deno compile` must find them.
@@ -7,13 +7,14 @@
  * @module
  */
 
+import type { TopName } from "./command_table.ts";
 import type { Command } from "./declaration.ts";
 
 /** Loads a command's file. */
 export type CommandLoader = () => Promise<{ readonly default: Command }>;
 
 /** Commands by name. */
-export const COMMANDS: Readonly<Record<string, CommandLoader>> = {
+export const COMMANDS: Readonly<Record<TopName, CommandLoader>> = {
   init: () => import("./commands/init.ts"),
   send: () => import("./commands/send.ts"),
   tail: () => import("./commands/tail.ts"),
@@ -43,4 +44,7 @@ export const COMMANDS: Readonly<Record<string, CommandLoader>> = {
   hub: () => import("./commands/hub.ts"),
   doctor: () => import("./commands/doctor.ts"),
   help: () => import("./commands/help.ts"),
+  version: () => import("./commands/version.ts"),
+  whoami: () => import("./commands/whoami.ts"),
+  completion: () => import("./commands/completion.ts"),
 };

@@ -17,6 +17,8 @@ import type {
   ParsedArguments,
   PositionalDeclaration,
 } from "./arguments.ts";
+import type { CommandName } from "./command_table.ts";
+import type { JsonLine } from "./json_fields.ts";
 
 /** Exit codes of a command. */
 export const EXIT: {
@@ -29,13 +31,15 @@ export const EXIT: {
 /** Declaration of a command. */
 export interface CommandDeclaration<O extends OptionDeclarations> {
   /** Name of the command; both words for a subcommand. */
-  readonly name: string;
-  /** Summary of at most 50 characters: a verb and an object. */
-  readonly summary: string;
+  readonly name: CommandName;
   /** Paragraphs of the help. */
   readonly details?: readonly string[];
   /** Command lines that work, without the leading `mbus`. */
   readonly examples?: readonly string[];
+  /** Meanings of the exit codes that are particular to the command. */
+  readonly exitCodes?: Readonly<Record<number, string>>;
+  /** Lines that it prints with `--json` (default: none). */
+  readonly json?: readonly JsonLine[];
   /** Positional arguments, in their order. */
   readonly positionals: readonly PositionalDeclaration[];
   /** Options of the command, without the global ones. */

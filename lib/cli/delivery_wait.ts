@@ -25,7 +25,8 @@ export const WAIT_OPTIONS = {
   timeout: {
     kind: "duration",
     placeholder: "TIME",
-    help: "Maximum --wait, such as 30s (default: 5m)",
+    help: "Maximum --wait, such as 30s",
+    default: "5m",
   },
 } as const;
 

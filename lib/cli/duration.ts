@@ -1,6 +1,6 @@
 /**
- * Durations as text: written as `500ms`, `60s`, `5m`, `1h`, `2d` or a number of
- * seconds, and shown as `4m 10s`.
+ * Durations as text: written as `500ms`, `60s`, `5m`, `1h` or `2d`, and shown as
+ * `4m 10s`.
  *
  * @module
  */
@@ -13,11 +13,11 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** Returns a duration in milliseconds; undefined unless it is above 0. */
+/** Returns a duration in milliseconds; undefined without a unit, or for 0. */
 export function parseDuration(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   if (match === null) return undefined;
-  const ms = Number(match[1]) * UNIT_MS[match[2] ?? "s"];
+  const ms = Number(match[1]) * UNIT_MS[match[2]];
   return ms > 0 && Number.isFinite(ms) ? ms : undefined;
 }
 

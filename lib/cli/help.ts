@@ -1,31 +1,24 @@
 /**
- * Help of the commands, made from their declarations.
- *
- * JSON, one line per command: `{ command, summary, usage, positionals:
- * [{ name, help, optional, repeated }], options: [{ name, kind, help }] }`.
+ * Help of the commands, made from their declarations and their table.
  *
  * @module
  */
 
-import {
-  GLOBAL_OPTIONS,
-  type OptionDeclaration,
-  type OptionDeclarations,
-  placeholderOf,
-  positionalUsage,
-} from "./arguments.ts";
+import { GLOBAL_OPTIONS, type OptionDeclarations } from "./arguments.ts";
 import { type Command, EXIT } from "./declaration.ts";
+import { GROUPS, namesIn, rowOf } from "./command_table.ts";
 import { COMMANDS } from "./commands.ts";
+import { EXIT_CODES, heading, pairLines } from "./help_topics.ts";
+import type { JsonLine } from "./json_fields.ts";
 import { printJson, printLine } from "./output/output.ts";
 import { tableLines } from "./output/table.ts";
+import { commandLines, overviewLines, wrapped } from "./overview.ts";
 import { paint, terminalColumns } from "./output/terminal.ts";
 import { wrapText } from "./output/text_width.ts";
-
-// Width of paragraphs, also in a pipe.
-const TEXT_COLUMNS = 78;
+import { helpOf, optionSpellings, usageOf } from "./usage.ts";
 
 /**
- * Prints the help of a command.
+ * Prints the help of a command; returns the exit code.
  *
  * @param parts Subcommands of a group.
  */
@@ -35,7 +28,7 @@ export function explain(
   parts: readonly Command[] = [],
 ): number {
   if (json) [command, ...parts].map(toJson).forEach(printJson);
-  else explanation(command, parts).forEach(printLine);
+  else explanation(command).forEach(printLine);
   return EXIT.done;
 }
 
@@ -46,76 +39,84 @@ export async function partsOf(group: Command): Promise<readonly Command[]> {
   return modules.map((module) => module.default);
 }
 
-/** Prints the list of commands; returns the exit code. */
+/** Loads all commands, each group before its subcommands. */
+export async function allCommands(): Promise<readonly Command[]> {
+  const groups = await Promise.all(
+    namesIn().map(async (name) => {
+      const { default: command } = await COMMANDS
+        [name as keyof typeof COMMANDS]();
+      return [command, ...await partsOf(command)];
+    }),
+  );
+  return groups.flat();
+}
+
+/** Prints the overview; returns the exit code. */
 export async function printOverview(json: boolean): Promise<number> {
   if (json) (await allCommands()).map(toJson).forEach(printJson);
-  else (await overviewLines()).forEach(printLine);
+  else overviewLines().forEach(printLine);
   return EXIT.done;
 }
 
-/** Returns the list of commands, as lines. */
-export async function overviewLines(): Promise<string[]> {
-  return [
-    "Messages, locks and tasks for the coding agents of one machine.",
-    "",
-    heading("Commands"),
-    ...commandLines(await allCommands()),
-    "",
-    heading("Options of every command"),
-    ...optionLines(GLOBAL_OPTIONS),
-    "",
-    'Run "mbus help COMMAND" for the help of one command.',
-  ];
-}
-
-/** Prints the version; returns the exit code. */
-export async function printVersion(json: boolean): Promise<number> {
-  const { default: config } = await import("../../deno.json", {
-    with: { type: "json" },
-  });
-  const { name, version } = config;
-  if (json) printJson({ name, version, deno: Deno.version.deno });
-  else printLine(`mbus ${version} (Deno ${Deno.version.deno})`);
+/** Prints all commands and subcommands in their groups; returns the exit code. */
+export function printAll(): number {
+  for (const [group, title] of Object.entries(GROUPS)) {
+    if (group !== "see") printLine("");
+    printLine(paint("bold", title));
+    const names = namesIn()
+      .flatMap((name) => [name, ...namesIn(name)])
+      .filter((name) => rowOf(name).group === group);
+    commandLines(names).forEach(printLine);
+  }
+  printLine("");
+  printLine(heading("Options of every command"));
+  optionLines(GLOBAL_OPTIONS).forEach(printLine);
   return EXIT.done;
 }
 
-function commandLines(commands: readonly Command[]): string[] {
-  return tableLines(
-    [{}, { isProse: true }],
-    commands.map((command) => [
-      { text: `  ${usageOf(command)}` },
-      { text: command.summary },
-    ]),
-  );
-}
-
-function explanation(command: Command, parts: readonly Command[]): string[] {
-  const own = optionLines(command.options);
+function explanation(command: Command): string[] {
+  const { name, exitCodes, json = [], examples = [] } = command;
+  const { aliases = [] } = rowOf(name);
   return [
-    `${command.summary}.`,
+    ...wrapped(`${rowOf(name).summary}.`),
     "",
     ...usageLines(command),
-    ...section("Commands", commandLines(parts)),
+    ...(aliases.length === 0 ? [] : wrapped(`Also: ${aliases.join(", ")}`)),
+    ...(command.details ?? []).flatMap((text) => ["", ...wrapped(text)]),
+    ...section("Commands", commandLines(namesIn(name))),
     ...section(
       "Arguments",
-      tableLines(
+      // The subcommands of a group are listed above.
+      command.commands !== undefined ? [] : tableLines(
         [{}, { isProse: true }],
         command.positionals.map((positional) => [
           { text: `  ${positional.name}` },
-          { text: positional.help },
+          { text: helpOf(positional) },
         ]),
       ),
     ),
-    ...section("Options", own),
+    ...section("Options", optionLines(command.options)),
     ...section("Options of every command", optionLines(GLOBAL_OPTIONS)),
-    ...(command.details ?? []).flatMap((
-      text,
-    ) => ["", ...wrapText(text, TEXT_COLUMNS)]),
+    ...section("Exit codes", pairLines(exitCodesOf(exitCodes))),
+    ...section("JSON fields", json.flatMap(jsonLines)),
     ...section(
       "Examples",
-      (command.examples ?? []).map((example) => `  mbus ${example}`),
+      examples.flatMap((example) => wrapped(`  mbus ${example}`)),
     ),
   ];
+}
+
+/** Returns the codes of a command, without those of a stopped process. */
+export function exitCodesOf(
+  own: Readonly<Record<number, string>> = {},
+): Record<string, string> {
+  const { 0: done, 2: usage, 3: unusable } = EXIT_CODES;
+  return { 0: done, 2: usage, 3: unusable, ...own };
+}
+
+function jsonLines({ when, fields }: JsonLine): string[] {
+  const names = fields.join(", ");
+  return wrapped(`  ${when === undefined ? names : `${when}: ${names}`}`);
 }
 
 function usageLines(command: Command): string[] {
@@ -130,60 +131,34 @@ function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", heading(title), ...lines];
 }
 
-function heading(title: string): string {
-  return paint("bold", `${title}:`);
-}
-
-function usageOf(command: Command): string {
-  const options = Object.entries(command.options).map(([name, declaration]) =>
-    `[${optionUsage(name, declaration)}]`
-  );
-  const positionals = command.positionals.map(positionalUsage);
-  // The command line of another program is the last argument.
-  const last = positionals.findIndex((text) => text.startsWith("-- "));
-  const behind = last === -1 ? [] : positionals.splice(last);
-  return [command.name, ...positionals, ...options, ...behind].join(" ");
-}
-
-function optionUsage(name: string, declaration: OptionDeclaration): string {
-  return declaration.kind === "flag"
-    ? `--${name}`
-    : `--${name} ${placeholderOf(declaration)}`;
-}
-
 function optionLines(options: OptionDeclarations): string[] {
-  const rows = Object.entries(options).map(([name, declaration]) => {
-    const short = declaration.short === undefined
-      ? ""
-      : `-${declaration.short}, `;
-    return [
-      { text: `  ${short}${optionUsage(name, declaration)}` },
-      { text: declaration.help },
-    ];
-  });
+  const rows = Object.entries(options).map(([name, declaration]) => [
+    { text: `  ${optionSpellings(name, declaration)}` },
+    { text: helpOf(declaration) },
+  ]);
   return tableLines([{ minWidth: 22 }, { isProse: true }], rows);
 }
 
-async function allCommands(): Promise<Command[]> {
-  const modules = await Promise.all(
-    Object.values(COMMANDS).map((load) => load()),
-  );
-  return modules.map((module) => module.default);
-}
-
 function toJson(command: Command): unknown {
+  const { name, positionals, options, examples, exitCodes, json } = command;
+  const { group, summary, aliases = [] } = rowOf(name);
   return {
-    command: command.name,
-    summary: command.summary,
+    command: name,
+    group,
+    summary,
+    aliases,
     usage: `mbus ${usageOf(command)}`,
-    positionals: command.positionals.map((positional) => ({
-      name: positional.name,
-      help: positional.help,
-      optional: positional.optional ?? false,
-      repeated: positional.repeated ?? false,
+    positionals: positionals.map((positional) => ({
+      optional: false,
+      repeated: false,
+      ...positional,
     })),
-    options: Object.entries({ ...command.options, ...GLOBAL_OPTIONS }).map(
-      ([name, { kind, help }]) => ({ name, kind, help }),
+    options: Object.entries({ ...options, ...GLOBAL_OPTIONS }).map(
+      ([name, declaration]) => ({ name, ...declaration }),
     ),
+    details: command.details ?? [],
+    examples: (examples ?? []).map((example) => `mbus ${example}`),
+    exitCodes: exitCodesOf(exitCodes),
+    json: json ?? [],
   };
 }

@@ -7,6 +7,7 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { MESSAGE } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
@@ -14,7 +15,6 @@ import { untilStopped } from "../signals.ts";
 
 const ask: Command = defineCommand({
   name: "ask",
-  summary: "Ask a session and print its answer",
   details: [
     "The question arrives in the session's inbox, and the session answers with " +
     "mbus reply. Exit code 1 means no answer in time: standard error says " +
@@ -22,6 +22,8 @@ const ask: Command = defineCommand({
     "instruction.",
   ],
   examples: [`ask codex-7f3a '"may I have src/a.ts?"' --timeout 2m`],
+  exitCodes: { 1: "No answer came in time" },
+  json: [{ fields: MESSAGE }],
   positionals: [
     { name: "SESSION", help: "Id, unique prefix of it, or short name" },
     { name: "JSON", help: "Question; - reads it from standard input" },
@@ -30,12 +32,14 @@ const ask: Command = defineCommand({
     timeout: {
       kind: "duration",
       placeholder: "TIME",
-      help: "Maximum wait for the answer (default: 5m)",
+      help: "Maximum wait for the answer",
+      default: "5m",
     },
     channel: {
       kind: "string",
       placeholder: "CHANNEL",
-      help: "Channel of the question (default: ask)",
+      help: "Channel of the question",
+      default: "ask",
     },
   },
   async run({ positionals: [session, text], options }) {

@@ -34,11 +34,12 @@ import { visible } from "../output/visible_text.ts";
 
 const doctor: Command = defineCommand({
   name: "doctor",
-  summary: "Check the bus and print remedies",
   details: [
     "It changes nothing. Exit code 0 means that the bus is usable, 3 that it is " +
     "not.",
   ],
+  exitCodes: { 3: "The bus is not usable" },
+  json: [{ fields: ["check", "status", "message", "remedy?"] }],
   positionals: [],
   options: {},
   async run({ options }) {

@@ -15,11 +15,12 @@ import { visible } from "../output/visible_text.ts";
 
 const end: Command = defineCommand({
   name: "end",
-  summary: "End this session and release its locks",
   details: [
     "Other sessions are notified. Ending an ended session is not an error. " +
     "--session ends another session.",
   ],
+  exitCodes: { 1: "The session belongs to another live process" },
+  json: [{ fields: ["session", "ended"] }],
   positionals: [],
   options: {},
   async run({ options }) {

@@ -12,15 +12,16 @@ import { printFollowed } from "../output/followed_lines.ts";
 
 const follow: Command = defineCommand({
   name: "follow",
-  summary: "Follow channels, or list the followed ones",
   details: [
     "The hooks of this session tell its model each message of a followed channel " +
     "once, from now on. Every session follows chat.",
   ],
   examples: ["follow build.results", "follow"],
+  json: [{ fields: ["channel", "since"] }],
   positionals: [{
     name: "CHANNEL",
-    help: "Channel to follow (default: list them)",
+    help: "Channel to follow",
+    default: "list them",
     optional: true,
     repeated: true,
   }],

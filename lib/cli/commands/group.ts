@@ -12,17 +12,26 @@ import type { Command } from "../command.ts";
 
 /** Declaration of a group. */
 export type GroupDeclaration =
-  & Pick<Command, "name" | "summary" | "details" | "examples">
-  & Required<Pick<Command, "commands">>;
+  & Pick<Command, "name" | "details" | "examples" | "json">
+  & Required<Pick<Command, "commands">>
+  & {
+    /** Subcommand that runs without a word (default: none). */
+    readonly fallback?: string;
+  };
 
 /** Creates a group from its declaration. */
 export function defineGroup(declaration: GroupDeclaration): Command {
-  const { name, commands } = declaration;
+  const { name, commands, fallback } = declaration;
   const names = Object.keys(commands);
   const group: Command = {
     ...declaration,
     positionals: [
-      { name: "SUBCOMMAND", help: `One of ${names.join(", ")}` },
+      {
+        name: "SUBCOMMAND",
+        help: `One of ${names.join(", ")}`,
+        default: fallback,
+        optional: fallback !== undefined,
+      },
       {
         name: "ARGUMENTS",
         help: "Arguments of the subcommand",
@@ -32,19 +41,26 @@ export function defineGroup(declaration: GroupDeclaration): Command {
     options: {},
     async execute(args: readonly string[]): Promise<number> {
       const at = nameAt(args);
-      const word = args[at];
-      if (word !== undefined && Object.hasOwn(commands, word)) {
+      const written = args[at];
+      const word = await wordIn(commands, name, written);
+      if (word !== undefined) {
         const { default: command } = await commands[word]();
         return await command.execute([
           ...args.slice(0, at),
           ...args.slice(at + 1),
         ]);
       }
-      if (word === undefined && args.some((arg) => /^(--help|-h)$/.test(arg))) {
+      if (
+        written === undefined && args.some((arg) => /^(--help|-h)$/.test(arg))
+      ) {
         const { explain, partsOf } = await import("../help.ts");
         return explain(group, args.includes("--json"), await partsOf(group));
       }
-      throw await unknown(name, word, names);
+      if (written === undefined && fallback !== undefined) {
+        const { default: command } = await commands[fallback]();
+        return await command.execute(args);
+      }
+      throw await unknown(name, written, names);
     },
   };
   return group;
@@ -63,17 +79,28 @@ function nameAt(args: readonly string[]): number {
   return args.length;
 }
 
+/** Returns the declared word of a subcommand that may be written by an alias. */
+async function wordIn(
+  commands: GroupDeclaration["commands"],
+  group: string,
+  written: string | undefined,
+): Promise<string | undefined> {
+  if (written === undefined || Object.hasOwn(commands, written)) return written;
+  const { declaredWord } = await import("../command_table.ts");
+  return declaredWord(written, group);
+}
+
 async function unknown(
   group: string,
   word: string | undefined,
   names: readonly string[],
 ): Promise<UsageError> {
-  const { didYouMean } = await import("../../text/spelling.ts");
+  const { suggestCommand } = await import("../command_table.ts");
   const state = word === undefined
     ? "the subcommand is missing. "
-    : `the subcommand ${JSON.stringify(word)} is unknown. ${
-      didYouMean(word, names)
-    }`;
+    : `the subcommand ${
+      JSON.stringify(word)
+    } is unknown. ${await suggestCommand(word, group)}`;
   return new UsageError(
     "command",
     `Cannot run "${group}": ${state}Write "mbus ${group} ${

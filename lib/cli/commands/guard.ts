@@ -10,7 +10,6 @@ import { defineGroup } from "./group.ts";
 
 const guard: Command = defineGroup({
   name: "guard",
-  summary: "Keep locked files out of git commits",
   details: [
     "Once installed, git refuses commits and pushes of files that another " +
     "live session holds exclusively. Advisory locks and locks in other " +

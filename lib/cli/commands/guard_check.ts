@@ -46,11 +46,12 @@ const FILES_SHOWN_MAX = 3;
 
 const check: Command = defineCommand({
   name: "guard check",
-  summary: "Check staged files for locks of other sessions",
   details: [
     "Exit code 1 means that another session holds one of them exclusively. An " +
     "unusable bus exits with 0.",
   ],
+  exitCodes: { 1: "Another session holds a file exclusively" },
+  json: [{ fields: ["verdict", "risk", "files", "hold"] }],
   positionals: [],
   options: {
     "pre-merge-commit": {

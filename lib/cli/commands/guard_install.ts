@@ -9,6 +9,7 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { GUARD_HOOK } from "../json_fields.ts";
 import { HOOKS, installHook } from "../guard/hook.ts";
 import { hookPlace } from "../guard/place.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
@@ -17,12 +18,13 @@ import { visible } from "../output/visible_text.ts";
 
 const install: Command = defineCommand({
   name: "guard install",
-  summary: "Install the guard in this repository's hooks",
   details: [
     "The hooks are installed where git looks for them, also with " +
     "core.hooksPath. All worktrees of a repository share them, unless that " +
     "setting is a relative path: then install the guard in each worktree.",
   ],
+  exitCodes: { 1: "The hooks cannot be written" },
+  json: [{ fields: GUARD_HOOK }],
   positionals: [],
   options: {},
   async run({ options }) {

@@ -12,6 +12,7 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { GUARD_HOOK } from "../json_fields.ts";
 import { hasGuard, HOOKS, removeHook } from "../guard/hook.ts";
 import { keptText, refused } from "./guard_install.ts";
 import { type HookPlace, hookPlace } from "../guard/place.ts";
@@ -20,8 +21,9 @@ import { visible } from "../output/visible_text.ts";
 
 const remove: Command = defineCommand({
   name: "guard remove",
-  summary: "Remove the guard from this repository's hooks",
   details: ["Hooks that have replaced the guard stay."],
+  exitCodes: { 1: "The hooks cannot be written" },
+  json: [{ fields: GUARD_HOOK }],
   positionals: [],
   options: {},
   async run({ options }) {

@@ -21,10 +21,13 @@ import { visible } from "../output/visible_text.ts";
 
 const status: Command = defineCommand({
   name: "guard status",
-  summary: "Show whether git runs the guard",
   details: [
     "Exit code 1 means that git runs at least one hook without the guard.",
   ],
+  exitCodes: { 1: "git runs a hook without the guard" },
+  json: [{
+    fields: ["hook", "path", "runs", "message", "remedy?", "program?", "idle?"],
+  }],
   positionals: [],
   options: {},
   async run({ options }) {

@@ -15,7 +15,6 @@ import { didYouMean } from "../../text/spelling.ts";
 
 const hook: Command = defineCommand({
   name: "hook",
-  summary: "Respond to a hook of a coding agent",
   details: [
     "Agents run this command; people do not need it. It reads the agent's JSON " +
     "from standard input and responds in that agent's format. An error does " +

@@ -18,13 +18,14 @@ import { visible } from "../output/visible_text.ts";
 
 const hub: Command = defineCommand({
   name: "hub",
-  summary: "Run this host's notification relay (PostgreSQL)",
   details: [
     "On a PostgreSQL server, each listening process slows down all others. With " +
     "more than about 50, run one relay on each host. Sessions find the relay by " +
     "themselves, and use their own connections when it ends.",
     "The relay runs until it is stopped. It stores and reads no message.",
   ],
+  exitCodes: { 1: "The bus is a file, which needs no relay" },
+  json: [{ fields: ["location", "pid"] }],
   positionals: [],
   options: {},
   async run({ options }) {

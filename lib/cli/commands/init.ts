@@ -16,7 +16,7 @@ import { visible } from "../output/visible_text.ts";
 
 const init: Command = defineCommand({
   name: "init",
-  summary: "Create the bus and print its folder",
+  json: [{ fields: ["location", "home", "created", "session"] }],
   positionals: [],
   options: {},
   async run({ options }) {

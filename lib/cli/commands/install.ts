@@ -15,6 +15,7 @@ import { AGENT_NAMES, type AgentName } from "../../hooks/agents/agent.ts";
 import { isAgentName } from "../../hooks/agents/agents.ts";
 import { type PositionalDeclaration, UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { PART } from "../json_fields.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { RefusalError } from "../refusal.ts";
 import { didYouMean } from "../../text/spelling.ts";
@@ -28,14 +29,18 @@ export const AGENTS: PositionalDeclaration = {
 };
 
 /** Option that shows changes without writing them. */
-export const DRY_RUN: { readonly kind: "flag"; readonly help: string } = {
+export const DRY_RUN: {
+  readonly kind: "flag";
+  readonly short: "n";
+  readonly help: string;
+} = {
   kind: "flag",
+  short: "n",
   help: "Show the changes without writing them",
 };
 
 const install: Command = defineCommand({
   name: "install",
-  summary: "Connect coding agents to the bus",
   details: [
     "Each change of a file is shown as a diff. At a terminal, mbus asks before " +
     "it writes; elsewhere, and with --yes, it writes. The previous file is " +
@@ -57,6 +62,11 @@ const install: Command = defineCommand({
     "install claude --project --guide",
     "install --list",
   ],
+  exitCodes: { 1: "A part could not be changed" },
+  json: [{ fields: PART }, {
+    when: "with --list",
+    fields: ["agent", "program", "folder", "parts"],
+  }, { when: "with --print-guide", fields: ["guide"] }],
   positionals: [AGENTS],
   options: {
     user: {
@@ -85,7 +95,11 @@ const install: Command = defineCommand({
       help: "Let a direct message wake an idle Claude Code",
     },
     yes: { kind: "flag", help: "Write without asking" },
-    list: { kind: "flag", help: "List installed and connected agents" },
+    list: {
+      kind: "flag",
+      short: "l",
+      help: "List installed and connected agents",
+    },
     "print-guide": { kind: "flag", help: "Print the guide" },
   },
   async run({ positionals, options }) {

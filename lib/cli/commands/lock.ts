@@ -16,8 +16,9 @@
 
 import type { Lock } from "../../bus/locks.ts";
 import type { Hold } from "../../model/lock.ts";
-import type { OptionDeclarations } from "../arguments.ts";
+import { type OptionDeclarations, QUIET } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { HOLD } from "../json_fields.ts";
 import {
   expiryOf,
   holdJson,
@@ -37,28 +38,32 @@ import { delegators } from "../../bus/delegation.ts";
 export const LOCK_OPTIONS = {
   exclusive: {
     kind: "flag",
-    help: "Exclusive lock (default: advisory)",
+    help: "Exclusive lock",
+    default: "advisory",
   },
   wait: {
     kind: "duration",
     placeholder: "TIME",
-    help: "Maximum wait, such as 30s or 5m (default: no wait)",
+    help: "Maximum wait, such as 30s or 5m",
+    default: "no wait",
   },
   "take-over": {
     kind: "flag",
     help: "Take over conflicting locks that are overdue",
+    aliases: ["force"],
   },
   why: {
     kind: "string",
     placeholder: "TEXT",
     help: "Reason, shown to other sessions",
+    short: "m",
+    aliases: ["reason"],
   },
   ...PATTERN_OPTIONS,
 } as const satisfies OptionDeclarations;
 
 const lock: Command = defineCommand({
   name: "lock",
-  summary: "Lock files, folders, globs or @names",
   details: [
     "An advisory lock shows that you edit a file. It blocks no session, and " +
     "sessions with overlapping locks are warned. An exclusive lock blocks all " +
@@ -82,6 +87,11 @@ const lock: Command = defineCommand({
     "lock 'app/[id]/page.tsx' --literal",
     "lock @git/head --exclusive --why 'rebasing'",
   ],
+  exitCodes: { 1: "Another session has a conflicting lock" },
+  json: [{ fields: [...HOLD, "overlaps"] }, {
+    when: "on standard error, with --wait",
+    fields: ["waiting"],
+  }],
   positionals: [{
     name: "PATH",
     help: "File, folder with all below it, glob or @name",
@@ -92,8 +102,10 @@ const lock: Command = defineCommand({
     for: {
       kind: "duration",
       placeholder: "TIME",
-      help: "Lease; locking again renews it (default: 10m)",
+      help: "Lease; locking again renews it",
+      default: "10m",
     },
+    quiet: QUIET,
   },
   async run({ positionals, options }) {
     await using opened = await openBusToHold(options);
@@ -111,7 +123,8 @@ const lock: Command = defineCommand({
       })
     );
     if (typeof locks === "number") return locks;
-    printLocks(locks, options.json);
+    if (options.quiet) locks.forEach(warnOfLock);
+    else printLocks(locks, options.json);
     return EXIT.done;
   },
 });
@@ -146,15 +159,17 @@ function printLocks(locks: readonly Lock[], json: boolean): void {
     ],
     rows,
   ).forEach(printLine);
-  locks.forEach(({ hold, overlaps }) => {
-    warnOfOverlaps(overlaps);
-    if (mayBeFolder(hold)) {
-      printToStderr(
-        `mbus: ${visible(shownPath(hold.path))} does not exist yet and is ` +
-          `locked as a file. Write it with / at the end if it will be a folder.`,
-      );
-    }
-  });
+  locks.forEach(warnOfLock);
+}
+
+/** Warns of overlapping locks, and of a file that may be meant as a folder. */
+function warnOfLock({ hold, overlaps }: Lock): void {
+  warnOfOverlaps(overlaps);
+  if (!mayBeFolder(hold)) return;
+  printToStderr(
+    `mbus: ${visible(shownPath(hold.path))} does not exist yet and is ` +
+      `locked as a file. Write it with / at the end if it will be a folder.`,
+  );
 }
 
 /** Returns whether a new file may be meant as a folder: its name has no dot. */

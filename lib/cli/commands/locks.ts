@@ -10,25 +10,31 @@
 
 import type { Hold } from "../../model/lock.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { HOLD } from "../json_fields.ts";
 import { ageOf, expiryOf, holdJson, shownPath } from "../output/hold_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { PATTERN_OPTIONS, patternOf } from "../pattern.ts";
+import { visible } from "../output/visible_text.ts";
 import { type Cell, tableLines } from "../output/table.ts";
 
 const locks: Command = defineCommand({
   name: "locks",
-  summary: "List locks with their holders",
   details: [
     "An overdue lock is past its time, but its process lives. It is held until " +
     "it is released, or taken over with mbus lock --take-over.",
   ],
+  json: [{ fields: [...HOLD, "self"] }],
   positionals: [{
     name: "PATH",
-    help: "File, folder, glob or @name to overlap (default: all)",
+    help: "File, folder, glob or @name to overlap",
+    default: "all",
     optional: true,
   }],
-  options: PATTERN_OPTIONS,
+  options: {
+    quiet: { kind: "flag", short: "q", help: "Print paths only" },
+    ...PATTERN_OPTIONS,
+  },
   async run({ positionals: [path], options }) {
     const pattern = patternOf(options);
     await using opened = await openBusFor(options);
@@ -41,6 +47,8 @@ const locks: Command = defineCommand({
       for (const hold of holds) {
         printJson({ ...holdJson(hold), self: hold.session === self });
       }
+    } else if (options.quiet) {
+      holds.forEach(({ path }) => printLine(visible(shownPath(path))));
     } else if (holds.length === 0) printLine("No locks.");
     else {
       tableLines(COLUMNS, holds.map((hold) => row(hold, self)))

@@ -16,16 +16,20 @@ import { visible } from "../output/visible_text.ts";
 
 const migrate: Command = defineCommand({
   name: "migrate",
-  summary: "Update the schema of the bus",
   details: [
     "Each command that opens a bus creates or migrates its schema, if it may. " +
     "On a server, a role with more privileges can run this command instead. " +
     "The role of the sessions then needs privileges on the schema only.",
   ],
   examples: ["migrate --dry-run"],
+  json: [{ fields: ["location", "version", "pending", "applied"] }],
   positionals: [],
   options: {
-    "dry-run": { kind: "flag", help: "List the steps without running them" },
+    "dry-run": {
+      kind: "flag",
+      short: "n",
+      help: "List the steps without running them",
+    },
   },
   async run({ options }) {
     const resolved = resolveOptions({

@@ -8,26 +8,30 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { MESSAGE } from "../json_fields.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 
 const poll: Command = defineCommand({
   name: "poll",
-  summary: "Print the stored messages of a channel",
   examples: ["poll state", "poll build.results --after 41 --limit 10"],
+  json: [{ fields: MESSAGE }],
   positionals: [{ name: "CHANNEL", help: "Channel to read" }],
   options: {
     after: {
       kind: "string",
       placeholder: "ID",
-      help: "Start after this message (default: the oldest)",
+      help: "Start after this message",
+      default: "the oldest",
     },
     limit: {
       kind: "integer",
+      short: "n",
       min: 1,
       placeholder: "N",
-      help: "Maximum number of messages (default: 100)",
+      help: "Maximum number of messages",
+      default: "100",
     },
   },
   async run({ positionals: [channel], options }) {

@@ -13,10 +13,10 @@ import { printJson, printLine } from "../output/output.ts";
 
 const purge: Command = defineCommand({
   name: "purge",
-  summary: "Delete expired messages and old sessions",
   details: [
     "The bus also does this by itself, in small steps with its messages.",
   ],
+  json: [{ fields: ["expired", "overCap", "sessions"] }],
   positionals: [],
   options: {},
   async run({ options }) {

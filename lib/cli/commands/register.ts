@@ -12,6 +12,7 @@
 
 import { assertName } from "../../bus/options.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { SESSION } from "../json_fields.ts";
 import { isOfAnotherHost, openBusToBegin } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { UsageError } from "../arguments.ts";
@@ -19,7 +20,6 @@ import { visible } from "../output/visible_text.ts";
 
 const register: Command = defineCommand({
   name: "register",
-  summary: "Register this session and print its id",
   details: [
     "The session is that of --session or MBUS_SESSION, else of the agent's own " +
     "variable, else of the nearest agent or registered process above this " +
@@ -29,6 +29,8 @@ const register: Command = defineCommand({
     "register --vendor kimi --task T-12",
     "register --session builder --vendor script",
   ],
+  exitCodes: { 1: "Another live process has this session" },
+  json: [{ fields: SESSION }],
   positionals: [],
   options: {
     vendor: {

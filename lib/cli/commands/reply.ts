@@ -10,6 +10,7 @@
 import type { MessageBus } from "../../bus/bus.ts";
 import type { Message } from "../../model/message.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { SENT } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
@@ -20,8 +21,9 @@ const PAGE_MESSAGES = 10_000;
 
 const reply: Command = defineCommand({
   name: "reply",
-  summary: "Reply to the sender of a message",
   examples: [`reply 41 '"yes, it is yours"'`],
+  exitCodes: { 1: "The message is expired" },
+  json: [{ fields: SENT }],
   positionals: [
     { name: "ID", help: "Message id, as inbox, tail or poll print it" },
     { name: "JSON", help: "Answer; - reads it from standard input" },

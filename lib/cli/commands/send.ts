@@ -15,6 +15,7 @@ import { storePlace } from "../../store/place.ts";
 import { Operations } from "../../bus/operations.ts";
 import { identityIn, placeOf, startOf, warn } from "../current_session.ts";
 import { type Command, defineCommand } from "../command.ts";
+import { SENT } from "../json_fields.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { UsageError } from "../arguments.ts";
 import { WAIT_OPTIONS, waitForDelivery } from "../delivery_wait.ts";
@@ -23,7 +24,6 @@ import { visible } from "../output/visible_text.ts";
 
 const send: Command = defineCommand({
   name: "send",
-  summary: "Publish a message on a channel",
   details: [
     "When the command ends, the message is stored and pushed to all readers of " +
     "the channel. With --all-projects, sessions of every project get it.",
@@ -36,6 +36,8 @@ const send: Command = defineCommand({
     `send state - < state.json`,
     `send chat '"are you done with src/a.ts?"' --to codex-7f3a`,
   ],
+  exitCodes: { 1: "The session of --to is unknown" },
+  json: [{ fields: SENT }],
   positionals: [
     {
       name: "CHANNEL",
@@ -47,13 +49,14 @@ const send: Command = defineCommand({
     ttl: {
       kind: "duration",
       placeholder: "TIME",
-      help:
-        "Time to live, such as 5m (default: the channel's; 7 days with --to)",
+      help: "Time to live, such as 5m",
+      default: "the channel's; 7 days with --to",
     },
     to: {
       kind: "string",
       placeholder: "SESSION",
-      help: "Session whose inbox gets it (default: all readers)",
+      help: "Session whose inbox gets it",
+      default: "all readers",
     },
     ...WAIT_OPTIONS,
   },

@@ -20,19 +20,33 @@ import { visibleJson } from "../output/visible_text.ts";
 
 const sent: Command = defineCommand({
   name: "sent",
-  summary: "List your direct messages and their states",
   details: [
     "A message is queued; noticed once a program of the session has read it; told " +
     "once it was put before its model; acknowledged; or expired, or undeliverable " +
     "if the session ended. A state is never later than what is proven.",
   ],
+  json: [{
+    fields: [
+      ...[
+        "id",
+        "to",
+        "toName?",
+        "state",
+        "changedAt",
+        "expiresAt?",
+        "message?",
+      ],
+    ],
+  }],
   positionals: [],
   options: {
     count: {
       kind: "integer",
+      short: "n",
       min: 1,
       placeholder: "N",
-      help: "Maximum number, the latest (default: 20)",
+      help: "Maximum number, the latest",
+      default: "20",
     },
   },
   async run({ options }) {

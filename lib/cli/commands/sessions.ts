@@ -12,23 +12,26 @@
 
 import { type Session, STALE_AFTER_MS } from "../../model/session.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { SESSION } from "../json_fields.ts";
 import { renderDuration } from "../duration.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { type Cell, tableLines } from "../output/table.ts";
 import type { Paint } from "../output/terminal.ts";
+import { visible } from "../output/visible_text.ts";
 import { processContext } from "../process_context.ts";
 
 const sessions: Command = defineCommand({
   name: "sessions",
-  summary: "List sessions with their tasks and files",
   details: [
     "A session is stale without a heartbeat for 30 seconds; an agent that " +
     "thinks sends none. A session is dead when its process has ended.",
   ],
+  json: [{ fields: [...SESSION, "stale", "life", "heartbeatAgeMs", "self"] }],
   positionals: [],
   options: {
     ended: { kind: "flag", help: "Include ended sessions" },
+    quiet: { kind: "flag", short: "q", help: "Print ids only" },
   },
   async run({ options }) {
     await using opened = await openBusFor(options);
@@ -44,6 +47,7 @@ const sessions: Command = defineCommand({
       self: session.id === opened.identity.joined?.id,
     }));
     if (options.json) shown.forEach(printJson);
+    else if (options.quiet) shown.forEach(({ id }) => printLine(visible(id)));
     else if (shown.length === 0) {
       printLine(
         options["all-projects"]

@@ -15,7 +15,17 @@ import { type Cell, tableLines } from "../output/table.ts";
 
 const stats: Command = defineCommand({
   name: "stats",
-  summary: "Print the size of the bus",
+  json: [{
+    fields: [
+      "location",
+      "messages",
+      "channels",
+      "sessions",
+      "durableNames",
+      "storeBytes",
+      "walBytes",
+    ],
+  }],
   positionals: [],
   options: {},
   async run({ options }) {

@@ -20,6 +20,7 @@
 import type { Message } from "../../model/message.ts";
 import type { Subscription } from "../../bus/subscription.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { MESSAGE } from "../json_fields.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printLineAsync, printToStderr } from "../output/output.ts";
@@ -28,7 +29,6 @@ import { visibleJson } from "../output/visible_text.ts";
 
 const tail: Command = defineCommand({
   name: "tail",
-  summary: "Print messages as they arrive",
   details: [
     "It runs until it is stopped. The exit code is 130 after Ctrl-C, 143 after " +
     "SIGTERM, and 1 after a timeout before --count messages.",
@@ -40,9 +40,19 @@ const tail: Command = defineCommand({
     "tail state task_broadcast --from start --json",
     "tail build.results --durable ci --count 1 --timeout 5m",
   ],
+  exitCodes: {
+    1: "The timeout came before --count messages",
+    130: "Ended by Ctrl-C",
+    143: "Ended by SIGTERM",
+  },
+  json: [{ fields: MESSAGE }, {
+    when: "with --durable, for expired messages",
+    fields: ["lost", "durable"],
+  }],
   positionals: [{
     name: "CHANNEL",
-    help: "Channels to read (default: all)",
+    help: "Channels to read",
+    default: "all",
     optional: true,
     repeated: true,
   }],
@@ -50,18 +60,22 @@ const tail: Command = defineCommand({
     from: {
       kind: "string",
       placeholder: "now|start|ID",
-      help: "Start position: now (default), start, or a message id",
+      help: "Start position: now, start, or a message id",
+      default: "now",
     },
     count: {
       kind: "integer",
+      short: "n",
       min: 1,
       placeholder: "N",
-      help: "Number of messages to end after (default: no limit)",
+      help: "Number of messages to end after",
+      default: "no limit",
     },
     timeout: {
       kind: "duration",
       placeholder: "TIME",
-      help: "Time to end after, such as 5s or 2m (default: none)",
+      help: "Time to end after, such as 5s or 2m",
+      default: "none",
     },
     durable: {
       kind: "string",

@@ -5,18 +5,16 @@
  */
 
 import type { Command } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { defineGroup } from "./group.ts";
 
 const task: Command = defineGroup({
   name: "task",
-  summary: "Post, claim and finish tasks",
   details: [
     "Exactly one session gets each task. A claim lasts 30 minutes, or as long as " +
     "--for sets. mbus task renew extends it, and done, fail or release end it. A " +
     "task whose claim expires, or whose session dies, is open again.",
-    "JSON has one task per line: { id, title, kind?, payload, priority, status, " +
-    "dependsOn, waitsFor, attempts, postedBy, postedAt, changedAt, session?, " +
-    "agent?, token?, leaseExpiresAt?, result?, project? }.",
+    "Without a subcommand, the tasks are listed.",
   ],
   examples: [
     "task post 'write the parser' --id T-1 --priority 5",
@@ -24,6 +22,8 @@ const task: Command = defineGroup({
     "task next --kind test --for 1h",
     `task done T-1 '{"lines":120}'`,
   ],
+  fallback: "list",
+  json: [{ fields: TASK }],
   commands: {
     post: () => import("./task_post.ts"),
     claim: () => import("./task_claim.ts"),

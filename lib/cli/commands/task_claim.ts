@@ -8,6 +8,7 @@
 
 import type { OptionDeclarations } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { openBusToHold } from "../open.ts";
 import { printClaim } from "../output/task_lines.ts";
 
@@ -16,14 +17,16 @@ export const LEASE_OPTION = {
   for: {
     kind: "duration",
     placeholder: "TIME",
-    help: "Lease of the claim; renewing extends it (default: 30m)",
+    help: "Lease of the claim; renewing extends it",
+    default: "30m",
   },
 } as const satisfies OptionDeclarations;
 
 const claim: Command = defineCommand({
   name: "task claim",
-  summary: "Claim a task for this session",
-  positionals: [{ name: "ID", help: "Id of the task" }],
+  exitCodes: { 1: "The task is not free" },
+  json: [{ fields: TASK }],
+  positionals: [{ name: "ID", help: "Id of the task", values: "tasks" }],
   options: LEASE_OPTION,
   async run({ positionals: [id], options }) {
     await using opened = await openBusToHold(options);

@@ -7,6 +7,7 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { readPayload } from "../payload.ts";
 import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
@@ -14,11 +15,12 @@ import { printTask } from "../output/task_lines.ts";
 
 const done: Command = defineCommand({
   name: "task done",
-  summary: "Complete a claimed task",
   details: ["Tasks that wait for no other task can then be claimed."],
   examples: ["task done T-1", `task done T-1 '{"commit":"4f1c2d"}'`],
+  exitCodes: { 1: "This session does not hold the claim" },
+  json: [{ fields: TASK }],
   positionals: [
-    { name: "ID", help: "Id of the task" },
+    { name: "ID", help: "Id of the task", values: "tasks" },
     {
       name: "JSON",
       help: "Result; - reads it from standard input",

@@ -7,20 +7,22 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
 import { printTask } from "../output/task_lines.ts";
 
 const fail: Command = defineCommand({
   name: "task fail",
-  summary: "End a claimed task as failed",
   details: [
     "A failed task stays failed, and tasks that depend on it keep waiting. To " +
     "let another session try, run mbus task release instead.",
   ],
   examples: ["task fail T-1 'the API is gone'"],
+  exitCodes: { 1: "This session does not hold the claim" },
+  json: [{ fields: TASK }],
   positionals: [
-    { name: "ID", help: "Id of the task" },
+    { name: "ID", help: "Id of the task", values: "tasks" },
     { name: "REASON", help: "Reason, as plain text", optional: true },
   ],
   options: TOKEN_OPTION,

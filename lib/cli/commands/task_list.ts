@@ -8,24 +8,29 @@
 
 import type { TaskStatus } from "../../model/task.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
+import { visible } from "../output/visible_text.ts";
 import { taskTable } from "../output/task_lines.ts";
 
 const list: Command = defineCommand({
   name: "task list",
-  summary: "List tasks with their holders",
+  json: [{ fields: TASK }],
   positionals: [],
   options: {
     status: {
       kind: "choice",
       choices: ["open", "claimed", "done", "failed"],
-      help: "Status of the tasks (default: all)",
+      help: "Status of the tasks",
+      default: "all",
     },
+    quiet: { kind: "flag", short: "q", help: "Print ids only" },
     kind: {
       kind: "string",
       placeholder: "K",
-      help: "Kind of the tasks (default: all)",
+      help: "Kind of the tasks",
+      default: "all",
     },
   },
   async run({ options }) {
@@ -37,6 +42,7 @@ const list: Command = defineCommand({
       allProjects: options["all-projects"],
     });
     if (options.json) tasks.forEach(printJson);
+    else if (options.quiet) tasks.forEach(({ id }) => printLine(visible(id)));
     else if (tasks.length === 0) printLine("No tasks.");
     else taskTable(tasks).forEach(printLine);
     return EXIT.done;

@@ -8,6 +8,7 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { openBusToHold } from "../open.ts";
 import { RefusalError } from "../refusal.ts";
 import { LEASE_OPTION } from "./task_claim.ts";
@@ -15,24 +16,27 @@ import { printClaim } from "../output/task_lines.ts";
 
 const next: Command = defineCommand({
   name: "task next",
-  summary: "Claim the next free task",
   details: [
     "The next task is the oldest of the highest priority. Tasks that wait for " +
     "others are not free. Exit code 1 means that no task is free.",
   ],
+  exitCodes: { 1: "No task is free" },
+  json: [{ fields: TASK }],
   positionals: [],
   options: {
     ...LEASE_OPTION,
     kind: {
       kind: "string",
       placeholder: "K",
-      help: "Kind of the task (default: any)",
+      help: "Kind of the task",
+      default: "any",
     },
     "priority-min": {
       kind: "integer",
       min: Number.MIN_SAFE_INTEGER,
       placeholder: "N",
-      help: "Minimum priority (default: any)",
+      help: "Minimum priority",
+      default: "any",
     },
   },
   async run({ options }) {

@@ -7,38 +7,44 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
 
 const post: Command = defineCommand({
   name: "task post",
-  summary: "Post a task and print its id",
   examples: [
     "task post 'write the parser' --id T-1 --kind code --priority 5",
     `task post 'test it' --depends T-1,T-2 --payload '{"on":"src/a.ts"}'`,
   ],
+  exitCodes: { 1: "A task has this id" },
+  json: [{ fields: TASK }],
   positionals: [{ name: "TITLE", help: "Title of the task, on one line" }],
   options: {
     id: {
       kind: "string",
       placeholder: "ID",
-      help: "Id, unique in the project (default: generated)",
+      help: "Id, unique in the project",
+      default: "generated",
     },
     kind: {
       kind: "string",
       placeholder: "K",
-      help: "Kind of work, by which sessions choose (default: none)",
+      help: "Kind of work, by which sessions choose",
+      default: "none",
     },
     priority: {
       kind: "integer",
       min: Number.MIN_SAFE_INTEGER,
       placeholder: "N",
-      help: "Priority; the highest is claimed first (default: 0)",
+      help: "Priority; the highest is claimed first",
+      default: "0",
     },
     depends: {
       kind: "list",
       placeholder: "ID,…",
+      values: "tasks",
       help: "Tasks that must be done first; can be given repeatedly",
     },
     payload: {

@@ -7,6 +7,7 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { LEASE_OPTION } from "./task_claim.ts";
 import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
@@ -14,8 +15,9 @@ import { printClaim } from "../output/task_lines.ts";
 
 const renew: Command = defineCommand({
   name: "task renew",
-  summary: "Extend the claim on a task",
-  positionals: [{ name: "ID", help: "Id of the task" }],
+  exitCodes: { 1: "This session does not hold the claim" },
+  json: [{ fields: TASK }],
+  positionals: [{ name: "ID", help: "Id of the task", values: "tasks" }],
   options: { ...LEASE_OPTION, ...TOKEN_OPTION },
   async run({ positionals: [id], options }) {
     await using opened = await openBusToWrite(options);

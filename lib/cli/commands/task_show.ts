@@ -7,6 +7,7 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { TASK } from "../json_fields.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { taskOf } from "../claim_lookup.ts";
@@ -14,8 +15,9 @@ import { taskLines } from "../output/task_lines.ts";
 
 const show: Command = defineCommand({
   name: "task show",
-  summary: "Print all fields of a task",
-  positionals: [{ name: "ID", help: "Id of the task" }],
+  exitCodes: { 1: "No task has this id" },
+  json: [{ fields: TASK }],
+  positionals: [{ name: "ID", help: "Id of the task", values: "tasks" }],
   options: {},
   async run({ positionals: [id], options }) {
     await using opened = await openBusFor(options);

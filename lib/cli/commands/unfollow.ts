@@ -12,8 +12,8 @@ import { printFollowed } from "../output/followed_lines.ts";
 
 const unfollow: Command = defineCommand({
   name: "unfollow",
-  summary: "Stop following channels",
   examples: ["unfollow build.results", "unfollow chat"],
+  json: [{ fields: ["channel", "since"] }],
   positionals: [
     { name: "CHANNEL", help: "Channel to follow no longer", repeated: true },
   ],

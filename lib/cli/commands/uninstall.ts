@@ -12,11 +12,11 @@
 import { AGENT_NAMES } from "../../hooks/agents/agent.ts";
 import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand } from "../command.ts";
+import { PART } from "../json_fields.ts";
 import { AGENTS, agentsNamed, DRY_RUN, editing } from "./install.ts";
 
 const uninstall: Command = defineCommand({
   name: "uninstall",
-  summary: "Disconnect coding agents from the bus",
   details: [
     "The entries of mbus are removed from the current text, so your own changes " +
     "stay. A file without other content is removed, as are folders that become " +
@@ -31,6 +31,11 @@ const uninstall: Command = defineCommand({
     "uninstall claude --project --dry-run",
     "uninstall --all --purge --yes",
   ],
+  exitCodes: { 1: "A part could not be removed" },
+  json: [{ fields: PART }, {
+    when: "for each file that remains",
+    fields: ["part", "path", "done", "dryRun?", "message?"],
+  }],
   positionals: [AGENTS],
   options: {
     user: {

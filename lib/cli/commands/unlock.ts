@@ -14,7 +14,7 @@ import type { MessageBus } from "../../bus/bus.ts";
 import { NotHeldError } from "../../model/errors.ts";
 import type { PathOptions } from "../../bus/locks.ts";
 import type { Hold } from "../../model/lock.ts";
-import { UsageError } from "../arguments.ts";
+import { QUIET, UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { shownPath } from "../output/hold_lines.ts";
 import { openBusToWrite } from "../open.ts";
@@ -24,15 +24,17 @@ import { visible } from "../output/visible_text.ts";
 
 const unlock: Command = defineCommand({
   name: "unlock",
-  summary: "Release locks of this session",
   details: [
     "Name each path as it was locked: the folder for a folder, the same glob " +
     "for a glob.",
   ],
   examples: ["unlock src/a.ts", "unlock @git/head", "unlock --all"],
+  exitCodes: { 1: "This session does not hold a path" },
+  json: [{ fields: ["path", "token", "session", "released"] }],
   positionals: [{
     name: "PATH",
     help: "Locked file, folder, glob or @name",
+    values: "locks",
     optional: true,
     repeated: true,
   }],
@@ -45,12 +47,14 @@ const unlock: Command = defineCommand({
       kind: "integer",
       min: 1,
       placeholder: "N",
-      help: "Token that the lock must have (default: any)",
+      help: "Token that the lock must have",
+      default: "any",
     },
+    quiet: QUIET,
     ...PATTERN_OPTIONS,
   },
   async run({ positionals, options }) {
-    const { all, token, json } = options;
+    const { all, token, json, quiet } = options;
     if (all === positionals.length > 0) {
       throw new UsageError(
         "path",
@@ -67,6 +71,7 @@ const unlock: Command = defineCommand({
       ? await bus.locks.held()
       : await heldOn(bus, positionals, token, { pattern: patternOf(options) });
     await bus.locks.releaseHolds(holds);
+    if (quiet) return EXIT.done;
     for (const { path, token, session } of holds) {
       if (json) printJson({ path, token, session, released: true });
       else printLine(`Released ${visible(shownPath(path))}.`);

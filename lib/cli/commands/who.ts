@@ -25,6 +25,7 @@ import type { Session } from "../../model/session.ts";
 import type { Message } from "../../model/message.ts";
 import { entryKindOf } from "../../path/paths.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
+import { HOLD } from "../json_fields.ts";
 import { ageOf, holdJson, shownPath } from "../output/hold_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -49,13 +50,44 @@ interface Touch {
 
 const who: Command = defineCommand({
   name: "who",
-  summary: "List the sessions that use a file",
   details: [
     "The list has overlapping locks, also of other worktrees of the " +
     "repository, waiting sessions, and sessions that report an edit. It also " +
     "has conflicts of the last minutes, and denied edits of the last hour, " +
     "from the channel file_conflict.",
   ],
+  json: [{ when: "does: holds", fields: ["does", "where", "self", ...HOLD] }, {
+    when: "does: waits",
+    fields: [
+      "does",
+      "where",
+      "self",
+      "session",
+      "state",
+      "path",
+      "type",
+      "vendor",
+      "task?",
+      "why?",
+      "since",
+      "overdue",
+    ],
+  }, {
+    when: "does: edits",
+    fields: [
+      "does",
+      "where",
+      "self",
+      "session",
+      "vendor",
+      "path",
+      "task?",
+      "seen",
+    ],
+  }, {
+    when: "does: conflict",
+    fields: ["does", "where", "self", "event", "path", "sessions", "at", "id"],
+  }],
   positionals: [{ name: "PATH", help: "File, folder, glob or @name" }],
   options: PATTERN_OPTIONS,
   async run({ positionals: [path], options }) {

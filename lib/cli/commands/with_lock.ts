@@ -59,7 +59,6 @@ export default command;
 function declaration(run: readonly string[]): Command {
   return defineCommand({
     name: "with-lock",
-    summary: "Hold locks while a command runs",
     details: [
       "The locks are released when the command ends, or when mbus or the " +
       "command is killed. Locks of the calling session do not conflict. The " +
@@ -70,6 +69,15 @@ function declaration(run: readonly string[]): Command {
       "with-lock src --exclusive --wait 5m -- npm run format",
       "with-lock @port/3000 --exclusive --wait 5m -- npm run e2e",
     ],
+    exitCodes: {
+      1: "The locks were refused",
+      126: "COMMAND is not executable",
+      127: "COMMAND is not found",
+    },
+    json: [{ when: "on standard error, with --wait", fields: ["waiting"] }, {
+      when: "on standard error, for each lost lock",
+      fields: ["lost"],
+    }],
     positionals: [
       {
         name: "PATH",

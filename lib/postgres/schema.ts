@@ -43,7 +43,6 @@ import { DOING_MAX } from "../model/session.ts";
 import {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
-  DIRECT_TTL_SECONDS,
   TTL_SECONDS_MAX,
 } from "../model/channels.ts";
 import { COMPATIBLE_FROM, SCHEMA_VERSION } from "./schema_version.ts";
@@ -92,11 +91,10 @@ export const CLOCK_MS: string =
   `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 const FIRST_DATE = "2020-01-01Z";
 
-const CHANNEL_TTL = `CASE WHEN NEW.recipient_id IS NOT NULL
-  THEN ${DIRECT_TTL_SECONDS} ELSE CASE NEW.channel ${
+const CHANNEL_TTL = `CASE NEW.channel ${
   Object.entries(CHANNEL_TTL_SECONDS)
     .map(([channel, ttl]) => `WHEN '${channel}' THEN ${ttl}`).join(" ")
-} ELSE ${DEFAULT_TTL_SECONDS} END END`;
+} ELSE ${DEFAULT_TTL_SECONDS} END`;
 
 /** Returns the tables of sessions, messages and durable names. */
 function messageTables(s: string): string[] {

@@ -39,7 +39,6 @@ import { DOING_MAX } from "../model/session.ts";
 import {
   CHANNEL_TTL_SECONDS,
   DEFAULT_TTL_SECONDS,
-  DIRECT_TTL_SECONDS,
   TTL_SECONDS_MAX,
 } from "../model/channels.ts";
 import { COMPATIBLE_FROM, SCHEMA_VERSION } from "./schema_version.ts";
@@ -63,11 +62,10 @@ const SAFE_INTEGER = 9007199254740991;
 const PID_MAX = 4294967295;
 const LAST_DATE_MS = 8640000000000000;
 
-const CHANNEL_TTL = `CASE WHEN NEW.recipient_id IS NOT NULL
-  THEN ${DIRECT_TTL_SECONDS} ELSE CASE NEW.channel ${
+const CHANNEL_TTL = `CASE NEW.channel ${
   Object.entries(CHANNEL_TTL_SECONDS)
     .map(([channel, ttl]) => `WHEN '${channel}' THEN ${ttl}`).join(" ")
-} ELSE ${DEFAULT_TTL_SECONDS} END END`;
+} ELSE ${DEFAULT_TTL_SECONDS} END`;
 
 const TTL_IS_SANE = `(typeof(NEW.ttl_seconds) IN ('integer','real')
     AND NEW.ttl_seconds > 0 AND NEW.ttl_seconds <= ${TTL_SECONDS_MAX})`;

@@ -97,6 +97,24 @@ const DEFECTS: Readonly<Record<string, Seeded>> = {
       },
     }),
   },
+  "a sender's list shows other states than the deliveries": {
+    found:
+      "direct messages: a sender lists its direct messages with their states",
+    defect: (store) => ({
+      sentBy: async (session, limit) =>
+        (await store.sentBy(session, limit)).map((sent) => ({
+          ...sent,
+          state: "acked" as const,
+        })),
+    }),
+  },
+  "the number of unread messages has those that were told": {
+    found: "direct messages: 10,000 unread messages wait, and are counted",
+    defect: (store) => ({
+      untoldCount: async (session) =>
+        (await store.pendingFor(session, store.startCursor, 100_000)).length,
+    }),
+  },
   "one invalid message rejects all of a non-atomic append": {
     found: "publish: not atomic: an invalid message rejects only itself",
     defect: (store) => ({

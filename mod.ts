@@ -104,11 +104,14 @@ export {
   type PathSet,
 } from "./lib/model/lock.ts";
 export {
+  type ClaimNextOptions,
   type ClaimOptions,
   DEFAULT_TASK_LEASE_MS,
   TASK_LEASE_MS_MAX,
   type TaskListOptions,
   Tasks,
+  type Work,
+  type WorkOptions,
 } from "./lib/bus/tasks.ts";
 export type {
   Claim,
@@ -116,11 +119,15 @@ export type {
   Claimer,
   NewTask,
   Task,
+  TaskAct,
+  TaskChanges,
+  TaskEdit,
   TaskFilter,
   TaskPosting,
   TaskQuery,
   TaskStatus,
 } from "./lib/model/task.ts";
+export type { TaskState } from "./lib/model/task_state.ts";
 export type { Json } from "./lib/model/json.ts";
 export type {
   CodexThread,

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import {
   type Claim,
+  ClosedError,
   InvalidInputError,
   type Json,
   type MessageBus,
   type NewTask,
   NotHeldError,
   type Task,
+  type TaskChanges,
   TaskStateError,
 } from "../mod.ts";
-import { Clock, Home, numbers, within } from "./fixture.ts";
+import { Clock, Home, numbers, until, within } from "./fixture.ts";
 
 /** Opens two sessions on one clock. */
 async function two(home: Home): Promise<[MessageBus, MessageBus, Clock]> {
@@ -365,4 +367,178 @@ Deno.test("an invalid task is refused, and nothing is stored", async () => {
     TaskStateError,
   );
   assert.deepEqual(await told(ann), ["a posted ann"]);
+});
+
+Deno.test("claimNext() waits for a posted, freed, released or expired task", async () => {
+  await using home = new Home();
+  const ann = await home.open({ session: "ann" });
+  const bob = await home.open({ session: "bob" });
+  const wait = () => bob.tasks.claimNext({ waitMs: Infinity });
+  const got = async (next: Promise<Claim | undefined>) => {
+    const claim = await within("the next task", next);
+    await bob.tasks.complete(claim!);
+    return claim!.id;
+  };
+
+  let next = wait();
+  await ann.tasks.post({ id: "posted", title: "t" });
+  assert.equal(await got(next), "posted");
+
+  await ann.tasks.post({ id: "first", title: "t" });
+  let held = await ann.tasks.claim("first");
+  await ann.tasks.post({ id: "freed", title: "t", dependsOn: ["first"] });
+  next = wait();
+  await ann.tasks.complete(held);
+  assert.equal(await got(next), "freed");
+
+  await ann.tasks.post({ id: "released", title: "t" });
+  held = await ann.tasks.claim("released");
+  next = wait();
+  await ann.tasks.release(held);
+  assert.equal(await got(next), "released");
+
+  await ann.tasks.post({ id: "expired", title: "t" });
+  await ann.tasks.claim("expired", { leaseMs: 1_000 });
+  assert.equal(await got(wait()), "expired");
+});
+
+Deno.test("claimNext() ends its wait with the time, the signal and the bus", async () => {
+  await using home = new Home();
+  const bus = await home.open();
+  assert.equal(await bus.tasks.claimNext({ waitMs: 1 }), undefined);
+  const ends = new AbortController();
+  const { signal } = ends;
+  const aborted = bus.tasks.claimNext({ waitMs: Infinity, signal });
+  const closed = bus.tasks.claimNext({ waitMs: 1e12 });
+  const failures = Promise.allSettled([aborted, closed]);
+  ends.abort(new Error("enough"));
+  await assert.rejects(within("the abort", aborted), /enough/);
+  await bus.close();
+  const [, last] = await within("the close", failures);
+  assert.ok(last.status === "rejected" && last.reason instanceof ClosedError);
+  for (const waitMs of [-1, NaN]) {
+    const other = await home.open();
+    await assert.rejects(other.tasks.claimNext({ waitMs }), InvalidInputError);
+  }
+});
+
+Deno.test("work() completes and fails tasks of a kind until its signal aborts", async () => {
+  await using home = new Home();
+  const ann = await home.open({ session: "ann" });
+  const bob = await home.open({ session: "bob" });
+  const ends = new AbortController();
+  const seen: string[] = [];
+  const working = bob.tasks.work(async ({ id }, signal) => {
+    seen.push(id);
+    if (id === "bad") throw new Error("no disk");
+    if (id === "huge") return "x".repeat(1 << 17);
+    if (id !== "last") return { by: id };
+    ends.abort();
+    assert.ok(signal.aborted);
+    await Promise.reject(signal.reason);
+  }, { kind: "code", signal: ends.signal });
+  await ann.tasks.post({ id: "text", title: "t", kind: "text" });
+  for (const id of ["good", "bad", "huge", "last", "rest"]) {
+    await ann.tasks.post({ id, title: "t", kind: "code" });
+  }
+  await within("the end of the work", working);
+  assert.deepEqual(seen, ["good", "bad", "huge", "last"]);
+  const tasks = await ann.tasks.list();
+  const states = tasks.map(({ id, status }) => `${id} ${status}`);
+  assert.deepEqual(states, [
+    "text open",
+    "good done",
+    "bad failed",
+    "huge failed",
+    "last open",
+    "rest open",
+  ]);
+  const results = tasks.map(({ result }) => result);
+  assert.deepEqual(results.slice(1, 3), [{ by: "good" }, "no disk"]);
+  assert.match(String(results[3]), /bytes/);
+});
+
+Deno.test("work() renews its claim, and aborts the work on a cancelled task", async () => {
+  await using home = new Home();
+  const ann = await home.open({ session: "ann" });
+  const bob = await home.open({ session: "bob" });
+  for (const id of ["long", "cancelled"]) {
+    await ann.tasks.post({ id, title: "t" });
+  }
+  const ends = new AbortController();
+  const reasons: unknown[] = [];
+  await within(
+    "the end of the work",
+    bob.tasks.work(async ({ id, leaseExpiresAt }, signal) => {
+      if (id === "long") {
+        await until(
+          "a renewal",
+          async () =>
+            (await ann.tasks.get(id))!.leaseExpiresAt! > leaseExpiresAt!,
+        );
+        return "renewed";
+      }
+      await ann.tasks.cancel(id, "obsolete");
+      await until("the abort", () => signal.aborted);
+      reasons.push(signal.reason);
+      ends.abort();
+      return "too late";
+    }, { leaseMs: 3_000, signal: ends.signal }),
+  );
+  const [long, cancelled] = await ann.tasks.list();
+  assert.deepEqual([long.status, long.result, long.attempts], [
+    "done",
+    "renewed",
+    1,
+  ]);
+  assert.deepEqual([cancelled.status, cancelled.result], [
+    "failed",
+    "obsolete",
+  ]);
+  assert.ok(reasons[0] instanceof NotHeldError);
+});
+
+Deno.test("work() ends when the bus closes, and its task is open again", async () => {
+  await using home = new Home();
+  const ann = await home.open({ session: "ann" });
+  const bob = await home.open({ session: "bob" });
+  await ann.tasks.post({ id: "T-1", title: "t" });
+  const { promise: started, resolve: start } = Promise.withResolvers<void>();
+  const working = bob.tasks.work(async (_claim, signal) => {
+    start();
+    await until("the abort", () => signal.aborted);
+  });
+  await within("the start of the work", started);
+  await bob.close();
+  await within("the end of the work", working);
+  assert.equal((await ann.tasks.get("T-1"))!.status, "open");
+});
+
+Deno.test("tasks are posted ifAbsent, edited and cancelled, with checked input", async () => {
+  await using home = new Home();
+  const bus = await home.open({ session: "ann" });
+  const { tasks } = bus;
+  const first = await tasks.post({ id: "T-1", title: "one", ifAbsent: true });
+  assert.deepEqual(
+    await tasks.post({ id: "T-1", title: "two", ifAbsent: true }),
+    first,
+  );
+  assert.equal((await tasks.edit("T-1", { title: "new" })).title, "new");
+  for (
+    const wrong of [
+      () => tasks.post({ title: "t", ifAbsent: true }),
+      () => tasks.edit("T-1", { title: " " }),
+      () => tasks.edit("T-1", { priority: 0.5 }),
+      () => tasks.edit("T-1", { payload: "x".repeat(1 << 17) }),
+      () => tasks.edit("T-1", { titel: "x" } as TaskChanges),
+      () => tasks.cancel("a b"),
+    ]
+  ) await assert.rejects(wrong, InvalidInputError);
+  assert.equal((await tasks.cancel("T-1")).result, "cancelled");
+  for (const act of [tasks.cancel("T-1"), tasks.edit("T-1", {})]) {
+    await assert.rejects(
+      act,
+      (error) => error instanceof TaskStateError && error.state === "failed",
+    );
+  }
 });

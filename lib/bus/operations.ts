@@ -65,8 +65,10 @@ import {
   updateSession,
 } from "../rules/sessions.ts";
 import {
+  cancelTask,
   claimNextTask,
   claimTask,
+  editTask,
   endClaim,
   listTasks,
   postTask,
@@ -116,6 +118,8 @@ import type {
   ClaimEnd,
   Claimer,
   Task,
+  TaskAct,
+  TaskEdit,
   TaskFilter,
   TaskPosting,
 } from "../model/task.ts";
@@ -510,16 +514,39 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Claims the first task that can be claimed, if there is one. */
+  /**
+   * Claims the first task that can be claimed, if there is one. With `looksFirst`
+   * the store is written only if there is one.
+   */
   async claimNextTask(
     filter: TaskFilter,
     claimer: Claimer,
+    { looksFirst = false }: { readonly looksFirst?: boolean } = {},
   ): Promise<Claim | undefined> {
     await this.#givingBack.settle();
+    const act = "claim a task";
+    const decide: Decide<Claim | undefined> = (records, at) =>
+      claimNextTask(records, at, filter, claimer);
+    return looksFirst
+      ? await this.#look(act, decide)
+      : await this.#update(act, SHARED, decide);
+  }
+
+  /** Cancels a task that has not ended. */
+  async cancelTask(act: TaskAct, reasonText: string): Promise<Task> {
     return await this.#update(
-      "claim a task",
+      `cancel task "${act.id}"`,
+      tasksOf(act.project),
+      (records, at) => cancelTask(records, at, act, reasonText),
+    );
+  }
+
+  /** Changes fields of an open task. */
+  async editTask(act: TaskAct, edit: TaskEdit): Promise<Task> {
+    return await this.#update(
+      `edit task "${act.id}"`,
       SHARED,
-      (records, at) => claimNextTask(records, at, filter, claimer),
+      (records, at) => editTask(records, at, act, edit),
     );
   }
 

@@ -41,6 +41,7 @@ export async function claimOf(
     throw new TaskStateError(
       act,
       id,
+      status,
       `the task is ${status}`,
       `See its result (mbus task show ${id})`,
     );
@@ -49,6 +50,7 @@ export async function claimOf(
     throw new TaskStateError(
       act,
       id,
+      "open",
       "the task is not claimed, or its claim expired or ended with its session",
       `Claim it (mbus task claim ${id})`,
     );
@@ -57,6 +59,7 @@ export async function claimOf(
     throw new TaskStateError(
       act,
       id,
+      status,
       `the task is claimed by ${session}, and this session is ${bus.session}`,
       `Ask its holder, or claim another task (mbus task next)`,
     );
@@ -79,6 +82,7 @@ export async function taskOf(
   throw new TaskStateError(
     act,
     id,
+    "missing",
     "the task does not exist in this project",
     `Check its id (mbus task list)`,
   );

@@ -13,6 +13,7 @@
 
 import type { DeliveryState } from "./delivery.ts";
 import type { Blocker } from "./lock.ts";
+import type { TaskState } from "./task_state.ts";
 
 /** Kind of an error: wrong argument, present state, or unusable store. */
 export type ErrorKind = "input" | "state" | "store";
@@ -405,15 +406,24 @@ export class SessionEndedError extends MessageBusError {
 export class TaskStateError extends MessageBusError {
   /** Id of the task. */
   readonly task: string;
+  /** State of the task. */
+  readonly state: TaskState;
 
-  /** Makes an error; `state` is a clause, `remedy` an imperative sentence. */
-  constructor(act: string, task: string, state: string, remedy: string) {
+  /** Makes an error; `clause` names the state, `remedy` is an imperative. */
+  constructor(
+    act: string,
+    task: string,
+    state: TaskState,
+    clause: string,
+    remedy: string,
+  ) {
     super(
       "TaskStateError",
       "state",
-      `Cannot ${act} task "${task}": ${state}. ${remedy}.`,
+      `Cannot ${act} task "${task}": ${clause}. ${remedy}.`,
     );
     this.task = task;
+    this.state = state;
   }
 }
 

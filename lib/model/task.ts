@@ -5,9 +5,9 @@
  */
 
 import type { Json } from "./json.ts";
+import type { TaskStatus } from "./task_state.ts";
 
-/** Status of a task. */
-export type TaskStatus = "open" | "claimed" | "done" | "failed";
+export type { TaskStatus } from "./task_state.ts";
 
 /** Task on the bus. */
 export interface Task {
@@ -72,6 +72,24 @@ export interface NewTask {
   readonly priority?: number;
   /** Ids of the tasks that must be done before it. */
   readonly dependsOn?: readonly string[];
+  /**
+   * Whether posting returns the task that already has this `id`, unchanged, instead
+   * of throwing.
+   * @default {false}
+   */
+  readonly ifAbsent?: boolean;
+}
+
+/** Changes of an open task; absent fields stay. */
+export interface TaskChanges {
+  /** Work to be done, in one line of at most 500 characters. */
+  readonly title?: string;
+  /** Kind of work; `null` for none. */
+  readonly kind?: string | null;
+  /** Details for the session that does it. */
+  readonly payload?: Json;
+  /** Priority: a higher one is claimed first. */
+  readonly priority?: number;
 }
 
 /** Filter of tasks. */
@@ -92,15 +110,33 @@ export interface Claim extends Task {
 
 /** Task to post, as a store gets it. */
 export interface TaskPosting
-  extends Required<Omit<NewTask, "kind" | "payload">> {
+  extends Required<Omit<NewTask, "kind" | "payload" | "ifAbsent">> {
   /** What kind of work it is. */
   readonly kind?: string;
+  /** Whether an existing task of this id is returned. */
+  readonly ifAbsent?: boolean;
   /** Details for the session that does it, as JSON text. */
   readonly payloadText: string;
   /** Project of the task; `null` for none. */
   readonly project: string | null;
   /** Id of the session that posts it. */
   readonly session: string;
+}
+
+/** Task, and the session that changes it without a claim. */
+export interface TaskAct {
+  /** Id of the task. */
+  readonly id: string;
+  /** Project of the task; `null` for none. */
+  readonly project: string | null;
+  /** Id of the session. */
+  readonly session: string;
+}
+
+/** Changes of an open task, as a store gets them. */
+export interface TaskEdit extends Omit<TaskChanges, "payload"> {
+  /** Details for the session that does it, as JSON text. */
+  readonly payloadText?: string;
 }
 
 /** Claimer of a task, as a store gets it. */

@@ -1086,13 +1086,18 @@ function writeTask(tx: Transaction, { from, to }: ChangeOf<"task">): void {
     task.token ?? null,
     task.leaseExpiresAt === undefined ? null : Date.parse(task.leaseExpiresAt),
     task.result === undefined ? null : JSON.stringify(task.result),
+    storable(task.title),
+    storable(task.kind),
+    JSON.stringify(task.payload),
+    task.priority,
   ];
   if (from !== undefined) {
     return tx.send(
       `UPDATE tasks SET status = $1, waits_for = $2, attempts = $3,
          changed_at = $4, session_id = $5, agent_id = $6, token = $7,
-         lease_expires_at = $8, result = $9
-       WHERE seq = $10`,
+         lease_expires_at = $8, result = $9, title = $10, kind = $11,
+         payload = $12, priority = $13
+       WHERE seq = $14`,
       [...state, from.order!],
     );
   }
@@ -1100,21 +1105,17 @@ function writeTask(tx: Transaction, { from, to }: ChangeOf<"task">): void {
   tx.send(
     `WITH posted AS (INSERT INTO tasks
        (status, waits_for, attempts, changed_at, session_id, agent_id, token,
-        lease_expires_at, result, project_id, task_id, title, kind, payload,
-        priority, posted_by, posted_at)
+        lease_expires_at, result, title, kind, payload, priority, project_id,
+        task_id, posted_by, posted_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
        $16, $17) RETURNING seq)
      INSERT INTO task_dependencies(seq, depends_on)
      SELECT posted.seq, d.seq FROM posted, tasks AS d
-     WHERE d.project_id = $10 AND d.task_id = ANY($18::text[])`,
+     WHERE d.project_id = $14 AND d.task_id = ANY($18::text[])`,
     [
       ...state,
       project,
       task.id,
-      storable(task.title),
-      storable(task.kind),
-      JSON.stringify(task.payload),
-      task.priority,
       task.postedBy,
       Date.parse(task.postedAt),
       arrayText(task.dependsOn),

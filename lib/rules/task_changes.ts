@@ -16,7 +16,9 @@ export type TaskEvent =
   | "completed"
   | "failed"
   | "released"
-  | "returned";
+  | "returned"
+  | "cancelled"
+  | "edited";
 
 /** Requeues the tasks that a session has claimed. */
 export function* requeueTasksOf(

@@ -1,9 +1,9 @@
 /**
- * Tasks: posting, claiming and releasing.
+ * Tasks: posting, editing, claiming, releasing and cancelling.
  *
  * ```text
  *  post ─▶ open ─▶ claimed ─▶ done
- *           ▲         │  └──▶ failed
+ *           ▲         │  └──▶ failed; a cancel also fails an open task
  *           └─────────┘  released; holder dead or lease expired
  * ```
  *
@@ -21,11 +21,14 @@ import {
 } from "../model/errors.ts";
 import { decodePayload } from "../model/json.ts";
 import type { TaskQuery } from "../model/task.ts";
+import type { TaskState } from "../model/task_state.ts";
 import type {
   Claim,
   ClaimEnd,
   Claimer,
   Task,
+  TaskAct,
+  TaskEdit,
   TaskFilter,
   TaskPosting,
 } from "../model/task.ts";
@@ -42,7 +45,8 @@ export const ENDED_TASK_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 /**
  * Posts a task.
  *
- * @throws {TaskStateError} If another task of the project has its id.
+ * @throws {TaskStateError} If another task of the project has its id, unless
+ * `ifAbsent` is set; then that task is returned.
  * @throws {InvalidInputError} If it depends on a task that is not posted.
  */
 export function* postTask(
@@ -53,7 +57,11 @@ export function* postTask(
   const { id, project, dependsOn } = posting;
   yield* assertActive(records, at, `post task "${id}"`, posting.session);
   yield [id, ...dependsOn].map((id) => ({ kind: "task", project, id }));
-  if (taskOf(records, project, id) !== undefined) throw postedError(id);
+  const existing = taskOf(records, project, id);
+  if (existing !== undefined) {
+    if (posting.ifAbsent) return existing.task;
+    throw postedError(id);
+  }
   const needed = dependsOn.map((other) => {
     const found = taskOf(records, project, other);
     if (found === undefined) throw dependencyError(id, other);
@@ -171,6 +179,84 @@ function* claim(
   setTask(records, { task: claimed, order });
   announceTask(records, "claimed", claimed, claimer.session);
   return claimed;
+}
+
+/**
+ * Cancels a task that has not ended: it fails with a reason, and a claim on it ends.
+ *
+ * @throws {TaskStateError} If no task has the id, or it has ended.
+ */
+export function* cancelTask(
+  records: Records,
+  at: Moment,
+  { id, project, session }: TaskAct,
+  reasonText: string,
+): Plan<Task> {
+  yield* assertActive(records, at, `cancel task "${id}"`, session);
+  yield [{ kind: "task", project, id }];
+  const { task, order } = assertUnended(
+    "cancel",
+    id,
+    taskOf(records, project, id),
+  );
+  const {
+    session: _holder,
+    agent: _agent,
+    token: _token,
+    leaseExpiresAt: _lease,
+    ...rest
+  } = task;
+  const cancelled: Task = {
+    ...rest,
+    status: "failed",
+    result: decodePayload(reasonText),
+    changedAt: new Date(at.nowMs).toISOString(),
+  };
+  setTask(records, { task: cancelled, order });
+  // The message names the former holder.
+  announceTask(
+    records,
+    "cancelled",
+    { ...cancelled, session: task.session },
+    session,
+  );
+  return cancelled;
+}
+
+/**
+ * Changes fields of an open task.
+ *
+ * @throws {TaskStateError} If no task has the id, or it is not open.
+ */
+export function* editTask(
+  records: Records,
+  at: Moment,
+  { id, project, session }: TaskAct,
+  edit: TaskEdit,
+): Plan<Task> {
+  yield* assertActive(records, at, `edit task "${id}"`, session);
+  yield* requeueOverdue(records, at);
+  yield [{ kind: "task", project, id }];
+  const found = taskOf(records, project, id);
+  if (found?.task.status === "claimed") {
+    yield* reapHolders(records, at, [found]);
+  }
+  const { task, order } = assertOpen("edit", id, taskOf(records, project, id));
+  const { kind: kindBefore, ...rest } = task;
+  const kind = edit.kind === undefined ? kindBefore : edit.kind ?? undefined;
+  const edited: Task = {
+    ...rest,
+    title: edit.title ?? task.title,
+    ...(kind !== undefined && { kind }),
+    payload: edit.payloadText === undefined
+      ? task.payload
+      : decodePayload(edit.payloadText),
+    priority: edit.priority ?? task.priority,
+    changedAt: new Date(at.nowMs).toISOString(),
+  };
+  setTask(records, { task: edited, order });
+  announceTask(records, "edited", edited, session);
+  return edited;
 }
 
 /**
@@ -316,27 +402,14 @@ function* requireClaim(
   throw new NotHeldError(act, id, token);
 }
 
-function assertFree(id: string, record: TaskRecord | undefined): TaskRecord {
-  const error = (state: string, remedy: string) =>
-    new TaskStateError("claim", id, state, remedy);
-  if (record === undefined) {
-    throw error(
-      "no task of this project has that id",
-      'List the tasks with "mbus task list"',
-    );
-  }
-  const { status, session, changedAt, waitsFor } = record.task;
-  if (status === "claimed") {
-    throw error(
-      `${session} has it since ${changedAt}`,
-      "Take another task (mbus task next), or ask for it",
-    );
-  }
-  if (status !== "open") {
-    throw error(`it is ${status}`, "Take another task (mbus task next)");
-  }
+function assertFree(id: string, found: TaskRecord | undefined): TaskRecord {
+  const record = assertOpen("claim", id, found);
+  const { waitsFor } = record.task;
   if (waitsFor > 0) {
-    throw error(
+    throw new TaskStateError(
+      "claim",
+      id,
+      "waiting",
       `it waits for ${waitsFor} other tasks`,
       "Take one of these first",
     );
@@ -344,10 +417,55 @@ function assertFree(id: string, record: TaskRecord | undefined): TaskRecord {
   return record;
 }
 
+function assertOpen(
+  act: string,
+  id: string,
+  found: TaskRecord | undefined,
+): TaskRecord {
+  const record = assertUnended(act, id, found);
+  const { status, session, changedAt } = record.task;
+  if (status === "open") return record;
+  throw new TaskStateError(
+    act,
+    id,
+    status,
+    `${session} has it since ${changedAt}`,
+    act === "claim"
+      ? "Take another task (mbus task next), or ask for it"
+      : "Ask its holder to release it first (mbus task release)",
+  );
+}
+
+function assertUnended(
+  act: string,
+  id: string,
+  record: TaskRecord | undefined,
+): TaskRecord {
+  const error = (state: TaskState, clause: string, remedy: string) =>
+    new TaskStateError(act, id, state, clause, remedy);
+  if (record === undefined) {
+    throw error(
+      "missing",
+      "no task of this project has that id",
+      'List the tasks with "mbus task list"',
+    );
+  }
+  const { status } = record.task;
+  if (status === "open" || status === "claimed") return record;
+  throw error(
+    status,
+    `it is ${status}`,
+    act === "claim"
+      ? "Take another task (mbus task next)"
+      : `See its result (mbus task show ${id})`,
+  );
+}
+
 function postedError(id: string): TaskStateError {
   return new TaskStateError(
     "post",
     id,
+    "exists",
     "another task has that id",
     "Choose another id",
   );

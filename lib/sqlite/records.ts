@@ -971,11 +971,16 @@ function writeTask(
     task.token ?? null,
     task.leaseExpiresAt === undefined ? null : Date.parse(task.leaseExpiresAt),
     task.result === undefined ? null : JSON.stringify(task.result),
+    task.title,
+    task.kind ?? null,
+    JSON.stringify(task.payload),
+    task.priority,
   ];
   if (from !== undefined) {
     connection.sql(
       `UPDATE tasks SET status = ?, waits_for = ?, attempts = ?, changed_at = ?,
-         session_id = ?, agent_id = ?, token = ?, lease_expires_at = ?, result = ?
+         session_id = ?, agent_id = ?, token = ?, lease_expires_at = ?, result = ?,
+         title = ?, kind = ?, payload = ?, priority = ?
        WHERE seq = ?`,
     ).run(...state, from.order!);
     return;
@@ -983,17 +988,13 @@ function writeTask(
   const { rowId } = connection.sql(
     `INSERT INTO tasks
        (status, waits_for, attempts, changed_at, session_id, agent_id, token,
-        lease_expires_at, result, project_id, task_id, title, kind, payload,
-        priority, posted_by, posted_at)
+        lease_expires_at, result, title, kind, payload, priority, project_id,
+        task_id, posted_by, posted_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     ...state,
     task.project ?? "",
     task.id,
-    task.title,
-    task.kind ?? null,
-    JSON.stringify(task.payload),
-    task.priority,
     task.postedBy,
     Date.parse(task.postedAt),
   );

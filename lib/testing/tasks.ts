@@ -6,11 +6,16 @@
 
 import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
-import { InvalidInputError, TaskStateError } from "../model/errors.ts";
+import {
+  InvalidInputError,
+  NotHeldError,
+  TaskStateError,
+} from "../model/errors.ts";
 import type { TaskQuery } from "../model/task.ts";
 import type { Claim, Task } from "../model/task.ts";
 import type { Cases } from "./case.ts";
 import { HOUR_MS, type Peer } from "./peer.ts";
+import { within } from "./waiting.ts";
 
 /** End of a done task without a result. */
 export const DONE = { status: "done", resultText: "null" } as const;
@@ -61,6 +66,11 @@ export async function broadcasts({ store }: Peer): Promise<string[]> {
     const { event, task } = payload as Record<string, string>;
     return `${sender}: ${event} ${task}`;
   });
+}
+
+/** Lets a claim begin to wait. */
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Adds the cases. */
@@ -220,6 +230,91 @@ export function tasks(cases: Cases): void {
       "bob: claimed c",
       "bob: returned c",
     ]);
+  });
+
+  cases.test("an id that is posted ifAbsent is posted once", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const posted = await Promise.all(
+      [ann, bob, ann, bob].map((peer, i) =>
+        peer.post("T-1", { title: `title ${i}`, ifAbsent: true })
+      ),
+    );
+    assert.equal(new Set(posted.map(({ title }) => title)).size, 1);
+    assert.equal((await broadcasts(ann)).length, 1);
+    assert.deepEqual(await taskOf(ann, "T-1"), posted[0]);
+  });
+
+  cases.test("an edited task has the new fields for every store", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const posted = await ann.post("T-1", { kind: "code", priority: 1 });
+    await ann.post("T-2", { priority: 2 });
+    const act = { id: "T-1", project: null, session: "bob" };
+    const edited = await bob.store.editTask(act, {
+      title: "parse",
+      payloadText: '{"file":"a.ts"}',
+      priority: 3,
+      kind: null,
+    });
+    assert.deepEqual(await taskOf(ann, "T-1"), edited);
+    const { changedAt: _changed, kind: _kind, ...rest } = posted;
+    const { changedAt: _now, ...fields } = edited;
+    assert.deepEqual(JSON.parse(JSON.stringify(fields)), {
+      ...JSON.parse(JSON.stringify(rest)),
+      title: "parse",
+      payload: { file: "a.ts" },
+      priority: 3,
+    });
+    assert.equal(await next(ann), "T-1");
+    await assert.rejects(() => bob.store.editTask(act, {}), TaskStateError);
+  });
+
+  cases.test("a cancelled task is failed, and its claim is lost", async (scene) => {
+    const [ann, bob] = await scene.two();
+    await ann.post("T-1");
+    const held = await claim(bob, "T-1");
+    const act = { id: "T-1", project: null, session: "ann" };
+    const cancelled = await ann.store.cancelTask(act, '"obsolete"');
+    assert.deepEqual(await taskOf(bob, "T-1"), cancelled);
+    const { status, result, session, token } = cancelled;
+    assert.deepEqual(
+      [status, result, session, token],
+      ["failed", "obsolete", undefined, undefined],
+    );
+    await assert.rejects(() => bob.store.endClaim(held, DONE), NotHeldError);
+    await assert.rejects(
+      () => ann.store.cancelTask(act, "null"),
+      TaskStateError,
+    );
+    assert.equal((await broadcasts(ann)).at(-1), "ann: cancelled T-1");
+  });
+
+  cases.test("a waiting claim gets the next task once, as soon as it is posted", async (scene) => {
+    const ann = await scene.bus("ann");
+    const waiters = [await scene.bus("bob"), await scene.bus("eve")];
+    const claims = waiters.map((bus) =>
+      bus.tasks.claimNext({ waitMs: Infinity, filter: { kind: "code" } })
+    );
+    await ann.tasks.post({ id: "text", title: "t", kind: "text" });
+    await ann.tasks.post({ id: "a", title: "t", kind: "code" });
+    await ann.tasks.post({ id: "b", title: "t", kind: "text" });
+    await ann.tasks.edit("b", { kind: "code" });
+    const held = await within("both claims", Promise.all(claims));
+    assert.deepEqual(held.map((claim) => claim?.id).sort(), ["a", "b"]);
+  });
+
+  cases.test("a task that is posted wakes a waiting claim", async (scene) => {
+    const ann = await scene.bus("ann");
+    const bob = await scene.bus("bob");
+    const handOver = async () => {
+      // Far too many for the check that is repeated during a wait.
+      for (let i = 0; i < 20; i++) {
+        const next = bob.tasks.claimNext({ waitMs: Infinity });
+        await pause(20);
+        await ann.tasks.post({ id: `T-${i}`, title: "t" });
+        assert.equal((await next)?.id, `T-${i}`);
+      }
+    };
+    await within("20 tasks", handOver());
   });
 
   cases.test("a bus works off a plan", async (scene) => {

@@ -11,13 +11,16 @@ import type {
   ClaimEnd,
   Claimer,
   Task,
+  TaskEdit,
   TaskFilter,
   TaskPosting,
   TaskQuery,
 } from "../../lib/model/task.ts";
 import { endSession } from "../../lib/rules/sessions.ts";
 import {
+  cancelTask,
   claimNextTask,
+  editTask,
   endClaim,
   listTasks,
   postTask,
@@ -365,4 +368,194 @@ Deno.test("list: a task that the list itself requeues is returned as open", () =
   world.claim("T-1", "ann", { leaseMs: 1 });
   world.advance(1);
   assert.deepEqual(listed(world, { status: "open" }), ["T-1 open"]);
+});
+
+Deno.test("post: ifAbsent returns the task that has the id, unchanged", () => {
+  const world = worldOf("ann", "bob");
+  const first = world.post("T-1", { ifAbsent: true });
+  const said = world.payloads("task_broadcast").length;
+  const again = { title: "other", session: "bob", ifAbsent: true };
+  assert.deepEqual(world.post("T-1", again), first);
+  assert.deepEqual(world.task("T-1"), first);
+  assert.equal(world.payloads("task_broadcast").length, said);
+  // In another project it is another task.
+  assert.equal(
+    world.post("T-1", { ...again, project: "/repo" }).title,
+    "other",
+  );
+});
+
+// What each act does with a task in each state: its status, or the error's state.
+const ACTS: readonly [
+  state: string,
+  prepare: (world: World) => unknown,
+  claimed: string,
+  cancelled: string,
+  edited: string,
+][] = [
+  ["missing", () => {}, "missing", "missing", "missing"],
+  ["open", (world) => world.post("T-1"), "=claimed", "=failed", "=open"],
+  [
+    "waiting",
+    (world) => {
+      world.post("T-0");
+      world.post("T-1", { dependsOn: ["T-0"] });
+    },
+    "waiting",
+    "=failed",
+    "=open",
+  ],
+  [
+    "claimed",
+    (world) => {
+      world.post("T-1");
+      world.claim("T-1", "ann");
+    },
+    "claimed",
+    "=failed",
+    "claimed",
+  ],
+  [
+    "overdue",
+    (world) => {
+      world.post("T-1");
+      world.claim("T-1", "ann", { leaseMs: 1 });
+      world.advance(1);
+    },
+    "=claimed",
+    "=failed",
+    "=open",
+  ],
+  [
+    "abandoned",
+    (world) => {
+      world.post("T-1");
+      world.claim("T-1", "ann");
+      world.end("ann");
+    },
+    "=claimed",
+    "=failed",
+    "=open",
+  ],
+  [
+    "done",
+    (world) => {
+      world.post("T-1");
+      end(world, world.claim("T-1", "ann"), DONE);
+    },
+    "done",
+    "done",
+    "done",
+  ],
+  [
+    "failed",
+    (world) => {
+      world.post("T-1");
+      end(world, world.claim("T-1", "ann"), FAILED);
+    },
+    "failed",
+    "failed",
+    "failed",
+  ],
+];
+
+const BY_BOB = { id: "T-1", project: null, session: "bob" };
+
+for (const [state, prepare, ...outcomes] of ACTS) {
+  Deno.test(`acts: claim, cancel and edit of a ${state} task give ${outcomes}`, () => {
+    const acts: readonly ((world: World) => Task)[] = [
+      (world) => world.claim("T-1", "bob"),
+      (world) =>
+        world.run((records, at) => cancelTask(records, at, BY_BOB, '"no"')),
+      (world) => world.run((records, at) => editTask(records, at, BY_BOB, {})),
+    ];
+    const found = acts.map((act) => {
+      const world = worldOf("ann", "bob");
+      prepare(world);
+      try {
+        return `=${act(world).status}`;
+      } catch (error) {
+        assert.ok(error instanceof TaskStateError, String(error));
+        return error.state;
+      }
+    });
+    assert.deepEqual(found, outcomes);
+  });
+}
+
+Deno.test("post: the error for a taken id has the state exists", () => {
+  const world = worldOf("ann");
+  world.post("T-1");
+  assert.throws(
+    () => world.post("T-1"),
+    (error) => error instanceof TaskStateError && error.state === "exists",
+  );
+});
+
+Deno.test("cancel: the claim is lost, dependents wait, and the holder is named", () => {
+  const world = worldOf("ann", "bob");
+  world.post("T-1");
+  world.post("T-2", { dependsOn: ["T-1"] });
+  const claim = world.claim("T-1", "ann", { agent: "x" });
+  world.run((records, at) => cancelTask(records, at, BY_BOB, '"obsolete"'));
+  const { status, result, session, agent, token, leaseExpiresAt } = world.task(
+    "T-1",
+  );
+  assert.deepEqual([status, result], ["failed", "obsolete"]);
+  assert.deepEqual(
+    [session, agent, token, leaseExpiresAt],
+    [undefined, undefined, undefined, undefined],
+  );
+  const said = world.payloads("task_broadcast").at(-1)!;
+  assert.deepEqual(
+    [said.event, said.session, said.result],
+    ["cancelled", "ann", "obsolete"],
+  );
+  assert.throws(() => end(world, claim, DONE), NotHeldError);
+  assert.equal(world.task("T-2").waitsFor, 1);
+});
+
+// Changes of a task with title T-1, kind code, payload 1 and priority 2.
+const EDITS: readonly [TaskEdit, Partial<Task>][] = [
+  [{}, {}],
+  [{ title: "new" }, { title: "new" }],
+  [{ kind: "docs" }, { kind: "docs" }],
+  [{ kind: null }, { kind: undefined }],
+  [{ payloadText: "null" }, { payload: null }],
+  [{ payloadText: "[3]", priority: -4 }, { payload: [3], priority: -4 }],
+];
+
+for (const [edit, changed] of EDITS) {
+  Deno.test(`edit: ${JSON.stringify(edit)} changes exactly that`, () => {
+    const world = worldOf("ann", "bob");
+    const options = { kind: "code", payloadText: "1", priority: 2 };
+    const before = world.post("T-1", options);
+    world.advance(1_000);
+    const edited = world.run((records, at) =>
+      editTask(records, at, BY_BOB, edit)
+    );
+    const { changedAt, ...rest } = edited;
+    assert.equal(Date.parse(changedAt), world.nowMs);
+    const { changedAt: _before, ...expected } = { ...before, ...changed };
+    assert.deepEqual(
+      JSON.parse(JSON.stringify(rest)),
+      JSON.parse(JSON.stringify(expected)),
+    );
+    assert.deepEqual(world.task("T-1"), edited);
+    assert.equal(world.payloads("task_broadcast").at(-1)!.event, "edited");
+  });
+}
+
+Deno.test("edit: a decision that edits and claims goes by the new priorities", () => {
+  const world = worldOf("ann", "bob");
+  for (const id of ["T-0", "T-1", "T-2"]) world.post(id);
+  const order = world.run(function* (records, at) {
+    yield* editTask(records, at, BY_BOB, { priority: -1 });
+    const ids: (string | undefined)[] = [];
+    for (let i = 0; i < 3; i++) {
+      ids.push((yield* claimNextTask(records, at, {}, claimer("ann")))?.id);
+    }
+    return ids;
+  });
+  assert.deepEqual(order, ["T-0", "T-2", "T-1"]);
 });

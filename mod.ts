@@ -147,6 +147,7 @@ export {
   type ActivityState,
   type FollowedChannel,
   type Incarnation,
+  type ListedSession,
   type Session,
   type SessionActivity,
   type SessionChange,

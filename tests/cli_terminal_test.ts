@@ -131,7 +131,7 @@ Deno.test("a terminal wraps a long name and keeps each column after it", {
   await mbus.done(["send", "chat", '"what is said"', "--session", long]);
   const plain = { NO_COLOR: "1" };
   const sessions = await onTerminal(mbus, "sessions", 80, plain);
-  assert.match(sessions, /claude-x* +claude +active/);
+  assert.match(sessions, /claude-x* +working \d+ s/);
   const locks = await onTerminal(mbus, "locks", 80, plain);
   assert.match(locks, /folder\/ +advisory +claude-x*/);
   assert.match(locks, /\bcart\.ts\b/);

@@ -68,6 +68,13 @@ export class Inbox implements AsyncIterable<Message> {
     return messages;
   }
 
+  /** Returns the number of messages that no model was shown and none acknowledged. */
+  async count(): Promise<number> {
+    // Before registration, the id may belong to another session.
+    if (!this.#self.owned) return 0;
+    return await this.#operations.untoldCount(this.#self.id);
+  }
+
   /**
    * Claims messages for this process, at most `limit`, so that parallel readers of
    * one session handle different ones. Returns the claimed messages, in order.

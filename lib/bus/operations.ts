@@ -54,6 +54,7 @@ import {
 } from "../rules/locks.ts";
 import { publish } from "../rules/messages.ts";
 import { StoreError } from "../model/errors.ts";
+import { doingsOf } from "../rules/doings.ts";
 import { noteActivity, readNotes } from "../rules/notes.ts";
 import { purgeExpiredAfter, STEP_MESSAGES_MAX } from "../rules/purge.ts";
 import type { Decide } from "../rules/rule.ts";
@@ -736,6 +737,16 @@ export class Operations implements AsyncDisposable {
       "note an activity",
       [`session:${session}`],
       (records, at) => noteActivity(records, at, session, activity),
+    );
+  }
+
+  /** Returns what each of some sessions does, by id. */
+  async doingsOf(
+    sessions: readonly Session[],
+  ): Promise<ReadonlyMap<string, string>> {
+    return await this.#look(
+      "look up work",
+      (records, at) => doingsOf(records, at, sessions),
     );
   }
 

@@ -12,6 +12,7 @@
 import {
   ACTIVITY_STATES,
   type FollowedChannel,
+  type ListedSession,
   type Session,
   type SessionChange,
   type SessionStart,
@@ -266,8 +267,25 @@ export class Sessions {
     );
   }
 
-  /** Returns the sessions on the bus, in the order of registration. */
-  async list(options: SessionListOptions = {}): Promise<readonly Session[]> {
+  /**
+   * Returns the sessions on the bus, in the order of registration, each with what it
+   * does.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * await using bus = await openBus({ home: await Deno.makeTempDir() });
+   * await bus.sessions.register();
+   * await bus.sessions.update({ doing: "moves the parser" });
+   * const [session] = await bus.sessions.list();
+   * assert.equal(session.does, "moves the parser");
+   * ```
+   */
+  async list(
+    options: SessionListOptions = {},
+  ): Promise<readonly ListedSession[]> {
     assertKnownKeys("list sessions", options, LIST_KEYS);
     const list = () =>
       this.#operations.sessions({
@@ -276,9 +294,16 @@ export class Sessions {
       });
     const found = await list();
     const running = found.filter(({ status }) => status !== "terminated");
-    return await endClosedWindows(this.#operations, running.map(toWindowed))
-      ? await list()
-      : found;
+    const isStale = await endClosedWindows(
+      this.#operations,
+      running.map(toWindowed),
+    );
+    const sessions = isStale ? await list() : found;
+    const doings = await this.#operations.doingsOf(sessions);
+    return sessions.map((session) => {
+      const does = doings.get(session.id);
+      return does === undefined ? session : { ...session, does };
+    });
   }
 }
 

@@ -36,9 +36,10 @@ export interface CommandRow {
 export const COMMAND_TABLE = {
   sessions: {
     group: "see",
-    summary: "List sessions with their tasks and files",
+    summary: "List sessions and what each does",
     aliases: ["ls", "ps", "session"],
   },
+  status: { group: "see", summary: "Say what this session does, or show it" },
   who: { group: "see", summary: "List the sessions that use a file" },
   whoami: { group: "see", summary: "Print the session that you act for" },
 

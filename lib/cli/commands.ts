@@ -20,6 +20,7 @@ export const COMMANDS: Readonly<Record<TopName, CommandLoader>> = {
   tail: () => import("./commands/tail.ts"),
   poll: () => import("./commands/poll.ts"),
   sessions: () => import("./commands/sessions.ts"),
+  status: () => import("./commands/status.ts"),
   register: () => import("./commands/register.ts"),
   end: () => import("./commands/end.ts"),
   purge: () => import("./commands/purge.ts"),

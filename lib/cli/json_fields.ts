@@ -31,8 +31,8 @@ export const SENT: readonly string[] = [
 // deno-fmt-ignore
 export const SESSION: readonly string[] = [
   "id", "vendor", "model?", "tty?", "pid?", "host?", "processStart?",
-  "project?", "worktree?", "branch?", "task?", "activeFiles", "status",
-  "registeredAt", "heartbeatAt", "endedAt?",
+  "project?", "worktree?", "branch?", "task?", "doing?", "activity?",
+  "activeFiles", "status", "registeredAt", "heartbeatAt", "endedAt?",
 ];
 
 /** A held lock. */

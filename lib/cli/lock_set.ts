@@ -14,6 +14,7 @@ import { NotHeldError } from "../model/errors.ts";
 import type { AcquireOptions, Lock } from "../bus/locks.ts";
 import { DEFAULT_LOCK_LEASE_MS, type Hold } from "../model/lock.ts";
 import { printWaiting, shownPath } from "./output/hold_lines.ts";
+import { ShownWait } from "./shown_wait.ts";
 
 // Locks that are acquired without a wait are younger than this.
 const AGED_MS = 1_000;
@@ -43,14 +44,17 @@ export async function takeLocks(
   const startedAt = performance.now();
   const { waitMs = 0 } = options;
   const taken: Lock[] = [];
+  const wait = new ShownWait(bus);
   try {
     for (const canonical of ordered) {
       const leftMs = waitMs - (performance.now() - startedAt);
       const lock = await bus.locks.acquire(wanted.get(canonical)!, {
         ...options,
         waitMs: Math.max(0, leftMs),
-        onWait: (blockers) =>
-          printWaiting(shownPath(canonical), blockers, json),
+        onWait: (blockers) => {
+          void wait.begin(`the lock of ${shownPath(canonical)}`);
+          printWaiting(shownPath(canonical), blockers, json);
+        },
       });
       taken.push(lock);
     }
@@ -60,6 +64,8 @@ export async function takeLocks(
   } catch (error) {
     await releaseLocks(taken, before);
     throw error;
+  } finally {
+    await wait.end();
   }
 }
 

@@ -31,6 +31,7 @@ import {
   callKey,
   type HookContext,
   type HookResult,
+  lastCallNotes,
   noteNeed,
   readNote,
 } from "./hook_context.ts";
@@ -170,5 +171,6 @@ async function sendHeartbeat(
   const isSame = session.status === status &&
     session.activity?.state === activity?.state;
   if (isSame && silentMs >= 0 && silentMs < HEARTBEAT_MS) return;
-  await store.noteActivity(session.id, { change });
+  const notes = new Map(lastCallNotes(hook));
+  await store.noteActivity(session.id, { change, notes });
 }

@@ -35,6 +35,7 @@ import {
   atWork,
   type HookContext,
   type HookResult,
+  lastCallNotes,
 } from "./hook_context.ts";
 import { stampOf } from "./file_stamp.ts";
 import { activeFiles, LEASE_MS } from "./edit_lock.ts";
@@ -93,9 +94,12 @@ export async function afterEdit(
   await hook.store.noteActivity(hook.session.id, {
     change: await atWork(hook),
     touched: targets.map(({ path }) => path),
-    notes: failed
-      ? undefined
-      : new Map([...stampNotes(hook, targets), ...changeNotes(hook, targets)]),
+    notes: new Map([
+      ...lastCallNotes(hook, targets[0]?.path),
+      ...failed
+        ? []
+        : [...stampNotes(hook, targets), ...changeNotes(hook, targets)],
+    ]),
   });
 }
 
@@ -104,9 +108,13 @@ export async function afterRead(
   hook: HookContext,
   paths: readonly string[],
 ): Promise<void> {
+  const targets = targetsOf(hook, paths);
   await hook.store.noteActivity(hook.session.id, {
     change: await atWork(hook),
-    notes: stampNotes(hook, targetsOf(hook, paths)),
+    notes: new Map([
+      ...lastCallNotes(hook, targets[0]?.path),
+      ...stampNotes(hook, targets),
+    ]),
   });
 }
 

@@ -8,6 +8,7 @@
 import type { Operations } from "../bus/operations.ts";
 import type { Session, SessionChange } from "../model/session.ts";
 import type { Activity, OthersFiles } from "../model/edit.ts";
+import { LAST_CALL, type LastCall } from "../rules/doings.ts";
 import type {
   AgentName,
   Carried,
@@ -94,6 +95,16 @@ export async function atWork(hook: HookContext): Promise<SessionChange> {
     status: "active",
     ...(asksFor === agentOf(hook) && { activity: { state: "working" } }),
   };
+}
+
+/** Returns the note of a tool's call that has ended, and of its first file. */
+export function lastCallNotes(
+  { event }: HookContext,
+  path?: string,
+): readonly (readonly [string, string])[] {
+  if (event.kind !== "after-tool") return [];
+  const note: LastCall = { tool: event.tool.name, path };
+  return [[LAST_CALL, JSON.stringify(note)]];
 }
 
 /** Stores that the calling agent needs the person, and for what reason. */

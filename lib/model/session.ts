@@ -106,6 +106,26 @@ export function nameOf(
   return session.name ?? shortName(session);
 }
 
+/**
+ * Returns the state of a session: that of its last report, or of its status if it
+ * reports none.
+ */
+export function stateOf(
+  session: Pick<Session, "activity" | "status">,
+): ActivityState {
+  return session.activity?.state ??
+    (session.status === "idle" ? "idle" : "working");
+}
+
+/** Session in a list, with its work. */
+export interface ListedSession extends Session {
+  /**
+   * What it does: its own words, or the title of its claimed task, or its last tool
+   * and file. Absent if none is known.
+   */
+  readonly does?: string;
+}
+
 /** Process with which an incarnation of a session was registered. */
 export type Incarnation = Pick<Session, "pid" | "processStart">;
 

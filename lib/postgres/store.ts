@@ -13,6 +13,7 @@
 import { topicChannel } from "../model/topics.ts";
 import { parseCursor, START_CURSOR } from "../sql/message_rows.ts";
 import { ClosedError, MessageBusError } from "../model/errors.ts";
+import { saidIn } from "../rules/doings.ts";
 import { publish } from "../rules/messages.ts";
 import type { Incarnation } from "../model/session.ts";
 import type {
@@ -122,8 +123,8 @@ export class PostgresStore implements Store {
   ): Promise<readonly AppendResult[]> {
     this.#assertOpen("publish");
     this.#assertWritable("publish");
-    if (messages.some(({ replyTo }) => replyTo !== undefined)) {
-      return await this.#appendReplies(messages, options);
+    if (messages.some(changesRecords)) {
+      return await this.#appendByRule(messages, options);
     }
     const append = options.atomic ? appendTogether : appendEach;
     return await append(
@@ -134,8 +135,8 @@ export class PostgresStore implements Store {
     );
   }
 
-  /** Appends messages with replies, which acknowledge other messages. */
-  async #appendReplies(
+  /** Appends messages some of which change records beside the log. */
+  async #appendByRule(
     messages: readonly NewMessage[],
     { atomic }: { readonly atomic: boolean },
   ): Promise<readonly AppendResult[]> {
@@ -367,4 +368,9 @@ async function pageOf(
     hasExpiredAfter(at, cursor),
   ]);
   return { ...page, passedExpired };
+}
+
+/** Returns whether a message acknowledges another one, or tells its sender's work. */
+function changesRecords(message: NewMessage): boolean {
+  return message.replyTo !== undefined || saidIn(message) !== undefined;
 }

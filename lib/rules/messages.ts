@@ -9,6 +9,7 @@ import { InboxFullError } from "../model/errors.ts";
 import type { Appended, NewMessage } from "../model/message.ts";
 import type { Session } from "../model/session.ts";
 import { move } from "./deliveries.ts";
+import { saidIn } from "./doings.ts";
 import type { Records } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
 import { assertActive, resolveSession } from "./sessions.ts";
@@ -38,7 +39,7 @@ export function* resolveAddressee(
 }
 
 /**
- * Publishes a message.
+ * Publishes a message. A `status` on the channel `state` is what its sender does.
  *
  * @returns The result; its id is set by the commit.
  * @throws {SessionEndedError} If the sender has ended.
@@ -51,7 +52,11 @@ export function* publish(
   message: NewMessage,
 ): Plan<Appended> {
   const { sender, replyTo, to } = message;
-  yield* assertActive(records, at, "publish", sender);
+  const session = yield* assertActive(records, at, "publish", sender);
+  const doing = saidIn(message);
+  if (session !== undefined && doing !== undefined && doing !== session.doing) {
+    records.sessions.set(sender, { ...session, doing });
+  }
   if (replyTo !== undefined) {
     yield* move(records, at, sender, [replyTo], "acked");
   }

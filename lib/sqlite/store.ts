@@ -16,6 +16,7 @@ import { type Addressed, topicChannel } from "../model/topics.ts";
 import { ring } from "../store/bell_files.ts";
 import { parseCursor, START_CURSOR } from "../sql/message_rows.ts";
 import { ClosedError, MessageBusError } from "../model/errors.ts";
+import { saidIn } from "../rules/doings.ts";
 import { publish } from "../rules/messages.ts";
 import { assertActive } from "../rules/sessions.ts";
 import type { Incarnation } from "../model/session.ts";
@@ -210,7 +211,7 @@ export class SqliteStore implements Store {
   ): Promise<readonly AppendResult[]> {
     this.#assertOpen("publish");
     const isAlone = messages.length === 1 && messages[0].to === undefined &&
-      messages[0].replyTo === undefined;
+      messages[0].replyTo === undefined && saidIn(messages[0]) === undefined;
     const results = isAlone
       // One statement without a transaction around it.
       ? [await this.#appendAlone(messages[0])]

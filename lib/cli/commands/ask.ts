@@ -11,6 +11,7 @@ import { MESSAGE } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
+import { ShownWait } from "../shown_wait.ts";
 import { untilStopped } from "../signals.ts";
 
 const ask: Command = defineCommand({
@@ -48,15 +49,25 @@ const ask: Command = defineCommand({
       usage: `mbus ask ${session}`,
     });
     await using opened = await openBusToWrite(options);
-    const { bus } = opened;
-    const answer = await untilStopped((signal) =>
-      bus.ask(session, payload, {
-        timeoutMs: options.timeout,
-        channel: options.channel,
-        acknowledge: false,
-        signal,
-      })
-    );
+    const { bus, identity } = opened;
+    const wait = new ShownWait(bus);
+    // A new session ends with its command.
+    if (identity.joined !== undefined) {
+      await wait.begin(`an answer of ${session}`);
+    }
+    let answer;
+    try {
+      answer = await untilStopped((signal) =>
+        bus.ask(session, payload, {
+          timeoutMs: options.timeout,
+          channel: options.channel,
+          acknowledge: false,
+          signal,
+        })
+      );
+    } finally {
+      await wait.end();
+    }
     if (typeof answer === "number") return answer;
     printJson(options.json ? answer : answer.payload);
     // A killed command leaves the answer in the inbox.

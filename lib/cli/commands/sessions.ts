@@ -1,20 +1,27 @@
 /**
- * `mbus sessions`: lists the sessions.
+ * `mbus sessions`: lists the sessions, those that need a person first.
  *
- * JSON, one line per session: `{ id, vendor, model?, tty?, pid?, host?,
- * processStart?, project?, worktree?, branch?, task?, activeFiles, status,
- * registeredAt, heartbeatAt, endedAt?, stale, life, heartbeatAgeMs, self }`.
- * `stale` means no heartbeat for 30 s and is for display only. `life` tells whether
- * the process lives, as seen from this host: `alive`, `dead` or `unknown`.
+ * JSON, one line per session: the fields of a session, `does?`, `state`, `stale`,
+ * `life`, `heartbeatAgeMs` and `self`. `state` is `needs-person`, `waiting`,
+ * `working`, `idle` or `gone`. `stale` means no heartbeat for 30 s and is for
+ * display only. `life` tells whether the process lives, as seen from this host:
+ * `alive`, `dead` or `unknown`.
  *
  * @module
  */
 
-import { type Session, STALE_AFTER_MS } from "../../model/session.ts";
+import {
+  type ActivityState,
+  type ListedSession,
+  nameOf,
+  STALE_AFTER_MS,
+  stateOf,
+} from "../../model/session.ts";
+import { ago } from "../../text/ago.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { SESSION } from "../json_fields.ts";
-import { renderDuration } from "../duration.ts";
 import { openBusFor } from "../open.ts";
+import { shownPath } from "../output/hold_lines.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { type Cell, tableLines } from "../output/table.ts";
 import type { Paint } from "../output/terminal.ts";
@@ -24,12 +31,26 @@ import { processContext } from "../process_context.ts";
 const sessions: Command = defineCommand({
   name: "sessions",
   details: [
-    "A session is stale without a heartbeat for 30 seconds; an agent that " +
-    "thinks sends none. A session is dead when its process has ended.",
+    "Sessions that need you come first: they ask for a permission or an answer, " +
+    "or a rate limit has stopped them. Then come blocked ones, which wait for a " +
+    "lock or an answer of another session, then working ones, then idle ones.",
+    "The time of a working session is that of its last step. The work is what " +
+    "the session says (mbus status), else its task, else its last tool and file.",
   ],
-  json: [{ fields: [...SESSION, "stale", "life", "heartbeatAgeMs", "self"] }],
+  examples: ["sessions", "sessions --waiting --json"],
+  exitCodes: { 1: "With --waiting: no session needs you" },
+  json: [{
+    fields: [
+      ...SESSION,
+      ...["does?", "state", "stale", "life", "heartbeatAgeMs", "self"],
+    ],
+  }],
   positionals: [],
   options: {
+    waiting: {
+      kind: "flag",
+      help: "Only those that need you; exit with 1 if none does",
+    },
     ended: { kind: "flag", help: "Include ended sessions" },
     quiet: { kind: "flag", short: "q", help: "Print ids only" },
   },
@@ -41,41 +62,76 @@ const sessions: Command = defineCommand({
     });
     const { lifeOf } = processContext(undefined, []);
     const now = Date.now();
-    const shown = list.map((session) => ({
+    const all = list.map((session): ShownSession => ({
       ...session,
       ...standing(session, lifeOf(session), now),
       self: session.id === opened.identity.joined?.id,
     }));
+    const shown = (options.waiting ? all.filter(needsPerson) : all)
+      .toSorted((a, b) => STATES.indexOf(a.state) - STATES.indexOf(b.state));
     if (options.json) shown.forEach(printJson);
     else if (options.quiet) shown.forEach(({ id }) => printLine(visible(id)));
-    else if (shown.length === 0) {
+    else if (shown.length > 0) {
+      tableLines(COLUMNS, shown.map((each) => row(each, now)))
+        .forEach(printLine);
+    } else if (options.waiting) printLine("No session needs you.");
+    else {
       printLine(
         options["all-projects"]
           ? "No sessions."
           : "No sessions in this project. --all-projects lists those of others.",
       );
-    } else tableLines(COLUMNS, shown.map(row)).forEach(printLine);
-    return EXIT.done;
+    }
+    return options.waiting && shown.length === 0 ? EXIT.refused : EXIT.done;
   },
 });
 
 export default sessions;
 
+type ShownState = ActivityState | "gone";
+
+/** States in the order of the list. */
+const STATES: readonly ShownState[] = [
+  "needs-person",
+  "waiting",
+  "working",
+  "idle",
+  "gone",
+];
+
+const WORDS: Readonly<Record<ShownState, readonly [string, Paint]>> = {
+  "needs-person": ["needs you", "red"],
+  waiting: ["blocked", "yellow"],
+  working: ["working", "green"],
+  idle: ["idle", "cyan"],
+  gone: ["gone", "dim"],
+};
+
 /** Life of a session, shown beside its row. */
 interface Standing {
+  readonly state: ShownState;
   readonly stale: boolean;
   readonly life: "alive" | "dead" | "unknown";
   readonly heartbeatAgeMs: number | null;
 }
 
+interface ShownSession extends ListedSession, Standing {
+  readonly self: boolean;
+}
+
+function needsPerson({ state }: ShownSession): boolean {
+  return state === "needs-person";
+}
+
 function standing(
-  session: Session,
+  session: ListedSession,
   life: Standing["life"],
   now: number,
 ): Standing {
   const age = now - Date.parse(session.heartbeatAt);
   const ended = session.status === "terminated";
   return {
+    state: ended || life === "dead" ? "gone" : stateOf(session),
     stale: !ended && !(age < STALE_AFTER_MS),
     life: ended ? "dead" : life,
     // A foreign program may have written an invalid time.
@@ -86,31 +142,20 @@ function standing(
 const COLUMNS = [
   { heading: "" },
   { heading: "SESSION" },
-  { heading: "VENDOR" },
-  { heading: "STATUS" },
-  { heading: "SEEN", align: "right" },
-  { heading: "PID", align: "right" },
-  { heading: "TTY" },
-  { heading: "TASK" },
+  { heading: "STATE" },
+  { heading: "WORK" },
   { heading: "PROJECT" },
   { heading: "FILES", isProse: true },
 ] as const;
 
-function row(session: Session & Standing & { self: boolean }): Cell[] {
-  const [word, paint] = wordFor(session);
-  const age = session.heartbeatAgeMs;
+function row(session: ShownSession, now: number): Cell[] {
+  const [word, paint] = WORDS[session.state];
+  const age = now - Date.parse(sinceOf(session));
   return [
     { text: session.self ? "*" : "" },
-    { text: session.id },
-    {
-      text: session.vendor +
-        (session.model === undefined ? "" : ` (${session.model})`),
-    },
-    { text: word, paint },
-    { text: age === null ? "?" : renderDuration(age) },
-    { text: session.pid === undefined ? "-" : String(session.pid) },
-    { text: session.tty?.replace(/^\/dev\//, "") ?? "-" },
-    { text: session.task ?? "-" },
+    { text: nameOf(session) },
+    { text: Number.isNaN(age) ? word : `${word} ${ago(age)}`, paint },
+    { text: workOf(session) },
     {
       text: session.project === undefined
         ? "-"
@@ -119,14 +164,22 @@ function row(session: Session & Standing & { self: boolean }): Cell[] {
     {
       text: session.activeFiles.length === 0
         ? "-"
-        : session.activeFiles.join(" "),
+        : session.activeFiles.map(shownPath).join(" "),
     },
   ];
 }
 
-function wordFor(session: Session & Standing): [string, Paint] {
-  if (session.status === "terminated") return ["ended", "dim"];
-  if (session.life === "dead") return ["dead", "red"];
-  if (session.stale) return [`${session.status}, stale`, "yellow"];
-  return [session.status, "green"];
+/** Returns the time of a session's state; at work, that of its last step. */
+function sinceOf(session: ShownSession): string {
+  const { state, activity, heartbeatAt, endedAt } = session;
+  if (state === "gone") return endedAt ?? heartbeatAt;
+  return state === "working" ? heartbeatAt : activity?.since ?? heartbeatAt;
+}
+
+function workOf({ state, activity, does }: ShownSession): string {
+  const why = state === "needs-person" || state === "waiting"
+    ? activity?.why
+    : undefined;
+  const parts = [why === undefined ? undefined : `waits for ${why}`, does];
+  return parts.filter((part) => part !== undefined).join("; ") || "-";
 }

@@ -263,3 +263,115 @@ Deno.test("whoami prints the session, and version the version", async () => {
   assert.match(version, /^mbus \d+\.\d+\.\d+ \(Deno /);
   assert.equal(await mbus.done(["--version"]), version);
 });
+
+Deno.test("lock takes -m, --reason, --force and -q for their long forms", async () => {
+  await using mbus = new Mbus();
+  for (const option of ["-m", "--reason", "--why"]) {
+    const [hold] = await mbus.json(["lock", "a.ts", option, "moving it"]);
+    assert.equal(hold.why, "moving it", option);
+  }
+  assert.equal(await mbus.done(["locks", "-q"]), "a.ts\n");
+  assert.equal(await mbus.done(["unlock", "a.ts", "-q"]), "");
+  assert.equal(await mbus.done(["locks", "-q"]), "");
+  assert.equal(
+    await mbus.done(["lock", "a.ts", "--exclusive", "--for", "1ms", "-q"]),
+    "",
+  );
+  const bob = { env: { MBUS_SESSION: "bob" } };
+  const [hold] = await mbus.json(["lock", "a.ts", "--force"], bob);
+  assert.equal(hold.session, "bob");
+});
+
+Deno.test("--force takes no lock whose time has not passed", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["lock", "a.ts", "--exclusive"]);
+  const { code } = await mbus.run(["lock", "a.ts", "--force"], {
+    env: { MBUS_SESSION: "bob" },
+  });
+  assert.equal(code, 1);
+});
+
+Deno.test("-n limits tail, poll and inbox, and -q prints ids", async () => {
+  await using mbus = new Mbus();
+  for (const text of ["1", "2"]) await mbus.done(["send", "build", text]);
+  const payloads = async (...args: string[]) =>
+    (await mbus.json(args)).map(({ payload }) => payload);
+  assert.deepEqual(await payloads("poll", "build", "-n", "1"), [1]);
+  assert.deepEqual(
+    await payloads("tail", "build", "--from", "start", "-n", "2"),
+    [1, 2],
+  );
+  assert.deepEqual(await payloads("inbox", "-n", "1"), []);
+  assert.equal(await mbus.done(["sessions", "-q"]), "tester\n");
+  await mbus.done(["task", "add", "write", "--id", "T-1"]);
+  assert.equal(await mbus.done(["task", "list", "-q"]), "T-1\n");
+});
+
+Deno.test("bad command lines get one or two lines and exit code 2", async () => {
+  await using mbus = new Mbus();
+  const cases: [string[], RegExp][] = [
+    [["lok"], /the command is unknown\. Did you mean "lock"\?/],
+    [["\ufffd\u202e"], /the command is unknown/],
+    [["task", "ad"], /Did you mean "add"\?/],
+    [["help", "lok"], /Did you mean "lock"\?/],
+    [["help", "lock", "x"], /the command is unknown/],
+    [["help", "--al"], /Did you mean "--all"\?/],
+    [["lock", "a", "--reasn", "x"], /Did you mean "--reason"\?/],
+    [["lock"], /PATH is missing/],
+    [["version", "x"], /one argument too many/],
+    [["whoami", "x"], /one argument too many/],
+    [
+      ["lock", "a", "--for", "3"],
+      /"3" is without a unit\. Write 3s, 3m, 3h or 3d/,
+    ],
+    [["lock", "a", "--for", "3 days"], /"3 days" is not a duration/],
+    [["lock", "a", "--for", "3w"], /"3w" is not a duration/],
+    [["lock", "a", "-n", "3"], /the option "-n" is unknown/],
+    [["poll", "build", "-n", "x"], /"x" is not an integer/],
+    [["--json"], /the command is missing/],
+    [["--nonsense"], /the option "--nonsense" is unknown/],
+  ];
+  for (const [args, text] of cases) {
+    const { code, stdout, stderr } = await mbus.run(args);
+    assert.deepEqual([code, stdout], [2, ""], args.join(" "));
+    assert.match(stderr, text);
+    assert.ok(stderr.split("\n").length <= 3, stderr);
+    assert.doesNotMatch(stderr, /\n {4}at |\u202e/);
+  }
+  assert.throws(() => Deno.statSync(mbus.home), Deno.errors.NotFound);
+});
+
+Deno.test("NUL and invalid UTF-8 on standard input get a line and exit code 2", async () => {
+  await using mbus = new Mbus();
+  const inputs = ["\0", new Uint8Array([0x22, 0xff, 0x22]), "a\0b"];
+  for (const input of inputs) {
+    const { code, stderr } = await mbus.run(["send", "build", "-"], { input });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^mbus: .*\n$/);
+  }
+});
+
+Deno.test("invalid UTF-8 in an argument ends with a line and exit code 1 or 2", async () => {
+  await using mbus = new Mbus();
+  const { code, stderr } = await new Deno.Command("bash", {
+    args: [
+      "-c",
+      `'${Deno.execPath()}' run --quiet --cached-only --allow-all ` +
+      `'${ROOT}/cli.ts' $'l\\xffck' 2>&1 >/dev/null | cat >&2; exit \${PIPESTATUS[0]}`,
+    ],
+    cwd: `${mbus.folder}/project`,
+    env: mbus.environment(),
+    clearEnv: true,
+  }).output();
+  assert.ok(code === 1 || code === 2, `${code}`);
+  assert.ok(new TextDecoder().decode(stderr).trim().split("\n").length <= 2);
+});
+
+Deno.test("help ends quietly when the reader of its output has gone", async () => {
+  await using mbus = new Mbus();
+  for (const args of [["help"], ["help", "--all"], ["completion", "zsh"]]) {
+    const running = mbus.start(args);
+    await running.leave();
+    assert.equal(await running.end(), 0, args.join(" "));
+  }
+});

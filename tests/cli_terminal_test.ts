@@ -164,3 +164,25 @@ Deno.test("a person's shell is one session for all its commands", {
   assert.deepEqual([seen.id, seen.vendor, seen.self], [sender, "shell", true]);
   assert.match(seen.tty, /^pts\/\d+$/);
 });
+
+Deno.test("a terminal of any width wraps the help and cuts nothing", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using mbus = new Mbus();
+  for (const command of ["help", "help lock", "help env", "help --all"]) {
+    const plain = await mbus.done(command.split(" "));
+    for (const columns of [20, 60, 120]) {
+      const shown = await onTerminal(mbus, `${command} 2>/dev/null`, columns, {
+        TERM: "dumb",
+      });
+      // Words and columns break at the width, so letters are compared.
+      const letters = (text: string) => text.replaceAll(/\s/g, "");
+      if (columns > 20) {
+        assert.equal(letters(shown), letters(plain), `${command}, ${columns}`);
+      }
+      for (const line of shown.split("\n")) {
+        assert.ok(textWidth(line) <= columns, `${columns}: ${line}`);
+      }
+    }
+  }
+});

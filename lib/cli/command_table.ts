@@ -16,7 +16,7 @@ export const GROUPS = {
   files: "Files",
   tasks: "Tasks",
   setup: "Set up",
-  scripts: "For scripts and servers",
+  scripts: "For scripts",
 } as const;
 
 /** Name of a group. */

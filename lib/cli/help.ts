@@ -8,11 +8,16 @@ import { GLOBAL_OPTIONS, type OptionDeclarations } from "./arguments.ts";
 import { type Command, EXIT } from "./declaration.ts";
 import { GROUPS, namesIn, rowOf } from "./command_table.ts";
 import { COMMANDS } from "./commands.ts";
-import { EXIT_CODES, heading, pairLines } from "./help_topics.ts";
+import { EXIT_CODES, pairLines } from "./help_topics.ts";
 import type { JsonLine } from "./json_fields.ts";
 import { printJson, printLine } from "./output/output.ts";
 import { tableLines } from "./output/table.ts";
-import { commandLines, overviewLines, wrapped } from "./overview.ts";
+import {
+  commandLines,
+  headingLines,
+  overviewLines,
+  wrapped,
+} from "./overview.ts";
 import { paint, terminalColumns } from "./output/terminal.ts";
 import { wrapText } from "./output/text_width.ts";
 import { helpOf, optionSpellings, usageOf } from "./usage.ts";
@@ -62,14 +67,14 @@ export async function printOverview(json: boolean): Promise<number> {
 export function printAll(): number {
   for (const [group, title] of Object.entries(GROUPS)) {
     if (group !== "see") printLine("");
-    printLine(paint("bold", title));
+    headingLines(title).forEach(printLine);
     const names = namesIn()
       .flatMap((name) => [name, ...namesIn(name)])
       .filter((name) => rowOf(name).group === group);
     commandLines(names).forEach(printLine);
   }
   printLine("");
-  printLine(heading("Options of every command"));
+  headingLines("Options of every command:").forEach(printLine);
   optionLines(GLOBAL_OPTIONS).forEach(printLine);
   return EXIT.done;
 }
@@ -120,7 +125,7 @@ function jsonLines({ when, fields }: JsonLine): string[] {
 }
 
 function usageLines(command: Command): string[] {
-  const label = `${heading("Usage")} `;
+  const label = `${paint("bold", "Usage:")} `;
   const indent = " ".repeat("Usage: ".length);
   const width = (terminalColumns() ?? Infinity) - indent.length;
   return wrapText(`mbus ${usageOf(command)}`, width)
@@ -128,7 +133,7 @@ function usageLines(command: Command): string[] {
 }
 
 function section(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : ["", heading(title), ...lines];
+  return lines.length === 0 ? [] : ["", ...headingLines(`${title}:`), ...lines];
 }
 
 function optionLines(options: OptionDeclarations): string[] {

@@ -8,7 +8,6 @@
 import { EXIT } from "./declaration.ts";
 import { wrapped } from "./overview.ts";
 import { tableLines } from "./output/table.ts";
-import { paint } from "./output/terminal.ts";
 
 /** Meanings of the exit codes of every command. */
 export const EXIT_CODES: Readonly<Record<number, string>> = {
@@ -77,11 +76,6 @@ export function pairLines(
       { text },
     ]),
   );
-}
-
-/** Returns a heading. */
-export function heading(title: string): string {
-  return paint("bold", `${title}:`);
 }
 
 const START = [

@@ -4,7 +4,6 @@
  * @module
  */
 
-import config from "../../deno.json" with { type: "json" };
 import {
   GLOBAL_OPTIONS,
   type OptionDeclaration,
@@ -20,14 +19,18 @@ import { printCode } from "./output/output.ts";
 import { wrapText } from "./output/text_width.ts";
 import { helpOf } from "./usage.ts";
 
-// mandoc's style limit for a line of text.
+// mandoc's style limit is 80 bytes.
 const LINE_MAX = 78;
 
 /** Prints the man page of a command, or of mbus; returns the exit code. */
 export function printManPage(command: Command | undefined): number {
-  const lines = command === undefined ? mainPage() : commandPage(command);
-  lines.forEach(printCode);
+  manPage(command).forEach(printCode);
   return EXIT.done;
+}
+
+/** Returns the man page of a command, or of mbus, as lines. */
+export function manPage(command: Command | undefined): string[] {
+  return command === undefined ? mainPage() : commandPage(command);
 }
 
 function mainPage(): string[] {
@@ -129,7 +132,7 @@ function head(page: string, summary: string): string[] {
   return [
     `.Dd ${date}`,
     `.Dt ${page.toUpperCase()} 1`,
-    `.Os mbus ${config.version}`,
+    ".Os",
     ".Sh NAME",
     `.Nm ${page}`,
     `.Nd ${escaped(summary)}`,
@@ -160,8 +163,8 @@ function optionTag(name: string, declaration: OptionDeclaration): string {
     : ` Ar ${escaped(placeholderOf(declaration))}`;
   return [
     ...(short === undefined ? [] : [`Fl ${short}`]),
-    ...aliases.map((alias) => `Fl -${alias}`),
-    `Fl -${name}${value}`,
+    ...aliases.map((alias) => `Fl ${escaped(`-${alias}`)}`),
+    `Fl ${escaped(`-${name}`)}${value}`,
   ].join(" , ");
 }
 
@@ -196,19 +199,28 @@ function references(pages: readonly string[]): string[] {
 /** Returns a text in lines, each sentence on lines of its own. */
 function prose(text: string): string[] {
   return text.split(/(?<=[.!?]) (?=\S)/)
-    .flatMap((sentence) => wrapText(sentence, LINE_MAX))
-    .map(escaped);
+    .flatMap((sentence) => wrapText(withoutTroff(sentence), LINE_MAX))
+    .map(asText);
 }
 
-/** Returns a text without characters that mean something in troff. */
+/** Returns a text as one line that troff prints as it is. */
 function escaped(text: string): string {
+  return asText(withoutTroff(text));
+}
+
+/** Keeps a line from being read as a macro. */
+function asText(line: string): string {
+  return line.replace(/^[.']/, "\\&$&");
+}
+
+function withoutTroff(text: string): string {
   return text.replaceAll("\\", "\\e")
-    .replace(/^[.']/, "\\&$&")
     .replaceAll('"', "\\(dq")
     .replaceAll("'", "\\(aq")
     .replaceAll("`", "\\(ga")
     .replaceAll("~", "\\(ti")
     .replaceAll("^", "\\(ha")
+    .replaceAll("-", "\\-")
     .replaceAll("…", "...")
     .replace(
       /[^\x20-\x7e]/gu,

@@ -7,13 +7,7 @@
  * @module
  */
 
-import {
-  type CommandName,
-  type GroupName,
-  GROUPS,
-  namesIn,
-  rowOf,
-} from "./command_table.ts";
+import { type CommandName, GROUPS, namesIn, rowOf } from "./command_table.ts";
 import { tableLines } from "./output/table.ts";
 import { paint, terminalColumns } from "./output/terminal.ts";
 import { wrapText } from "./output/text_width.ts";
@@ -47,11 +41,11 @@ export function overviewLines(): string[] {
     ),
     ...listed.flatMap(([group, names]) => [
       "",
-      heading(group),
+      ...headingLines(GROUPS[group]),
       ...commandLines(names, minWidth),
     ]),
     "",
-    heading("scripts"),
+    ...headingLines(GROUPS.scripts),
     ...wrapped(`  ${byGroup.get("scripts")!.join(", ")}`),
     "",
     ...wrapped(
@@ -82,14 +76,15 @@ export function wrapped(text: string): string[] {
   return wrapText(text, Math.min(terminalColumns() ?? TEXT_COLUMNS, 79));
 }
 
+/** Returns a heading in lines that fit the terminal. */
+export function headingLines(title: string): string[] {
+  return wrapped(title).map((line) => paint("bold", line));
+}
+
 function nameCell(name: CommandName): string {
   // A singular or plural needs no mention.
   const aliases = (rowOf(name).aliases ?? [])
     .filter((alias) => !alias.startsWith(name) && !name.startsWith(alias));
   const also = aliases.length === 0 ? "" : ` (${aliases.join(", ")})`;
   return `  ${name}${also}`;
-}
-
-function heading(group: GroupName): string {
-  return paint("bold", GROUPS[group]);
 }

@@ -84,7 +84,7 @@ _mbus() {
   _mbus_kind "$cur"
   case $kind in
   options | names) _mbus_words "$REPLY" ;;
-  choices:*) _mbus_words "\${\${kind#choices:}//,/$'\\n'}" ;;
+  choices:*) _mbus_words "\${(F)\${(s:,:)\${kind#choices:}}}" ;;
   none) ;;
   files) _files ;;
   folders) _files -/ ;;

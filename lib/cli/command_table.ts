@@ -54,7 +54,6 @@ export const COMMAND_TABLE = {
     group: "talk",
     summary: "Follow channels, or list the followed ones",
   },
-  unfollow: { group: "talk", summary: "Stop following channels" },
 
   lock: { group: "files", summary: "Lock files, folders, globs or @names" },
   unlock: { group: "files", summary: "Release locks of this session" },
@@ -118,6 +117,7 @@ export const COMMAND_TABLE = {
 
   send: { group: "scripts", summary: "Publish a message on a channel" },
   tail: { group: "scripts", summary: "Print messages as they arrive" },
+  unfollow: { group: "scripts", summary: "Stop following channels" },
   poll: {
     group: "scripts",
     summary: "Print the stored messages of a channel",

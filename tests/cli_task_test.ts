@@ -239,3 +239,103 @@ Deno.test("task list and task show print escaped text", async () => {
   assert.equal(help[0].command, "task done");
   refused(await mbus.run(["help", "task", "nothing"]), 2);
 });
+
+Deno.test("task post - posts the titles and JSON objects of its input", async () => {
+  await using mbus = new Mbus();
+  const input = [
+    "  write the parser  ",
+    "",
+    '{"title":"test it","id":"T-1","priority":7,"payload":{"on":"a.ts"}}',
+    '{"title":"ship it","id":"T-2","kind":"ops","dependsOn":["T-1"]}',
+  ].join("\r\n");
+  const args = ["task", "add", "-", "--kind", "code", "--priority", "2"];
+  const posted = await mbus.json(args, { input });
+  assert.deepEqual(
+    posted.map((
+      { title, kind, priority, payload, waitsFor },
+    ) => [title, kind, priority, payload, waitsFor]),
+    [
+      ["write the parser", "code", 2, null, 0],
+      ["test it", "code", 7, { on: "a.ts" }, 0],
+      ["ship it", "ops", 2, null, 1],
+    ],
+  );
+  const again = await mbus.done(
+    ["task", "post", "-", "--if-absent"],
+    { input: '{"title":"other","id":"T-1"}\n{"title":"new","id":"T-3"}' },
+  );
+  assert.equal(again, "T-1\nT-3\n");
+  assert.equal((await mbus.json(["task", "show", "T-1"]))[0].title, "test it");
+  const body = await mbus.json(
+    ["task", "post", "read it", "--body", "-"],
+    { input: "two\nlines\n" },
+  );
+  assert.equal(body[0].payload, "two\nlines");
+});
+
+Deno.test("task post - posts all tasks or none", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["task", "post", "one", "--id", "T-1"]);
+  const WRONG: readonly [input: string, exit: number, told: RegExp][] = [
+    ["", 2, /standard input is empty/],
+    [" \n\n", 2, /standard input is empty/],
+    ["good\n{title", 2, /line 2 is not a task.*not a JSON object/],
+    ['good\n\n{"title":5}', 2, /line 3 is not a task.*title is empty/],
+    ['good\n{"titel":"x"}', 2, /line 2 .*Did you mean "title"/],
+    ['good\n{"title":"x","kind":5}', 2, /line 2 .*kind is not a string/],
+    ['good\n{"title":"x","dependsOn":"T-1"}', 2, /line 2 .*not a list/],
+    [`good\n${"x".repeat(501)}`, 2, /line 2 .*longer than 500/],
+    ['good\n{"title":"x","dependsOn":["T-9"]}', 2, /"T-9", which is not/],
+    ['good\n{"title":"x","id":"T-1"}', 1, /another task has that id/],
+  ];
+  for (const [input, exit, told] of WRONG) {
+    const ended = await mbus.run(["task", "post", "-"], { input });
+    assert.match(refused(ended, exit), told);
+  }
+  for (
+    const args of [["--id", "T-2"], ["--payload", "-"], ["--body", "-"]]
+  ) refused(await mbus.run(["task", "post", "-", ...args], { input: "x" }), 2);
+  const both = ["task", "post", "x", "--body", "a", "--payload", "1"];
+  refused(await mbus.run(both), 2);
+  assert.deepEqual(await tasks(mbus), ["T-1 open undefined"]);
+});
+
+Deno.test("task edits an open task, and cancels an unfinished one", async () => {
+  await using mbus = new Mbus();
+  for (const id of ["T-1", "T-2"]) {
+    await mbus.done(["task", "post", "one", "--id", id]);
+  }
+  assert.equal(
+    await mbus.done(["task", "edit", "T-1", "--title", "two"]),
+    "Edited T-1: two\n",
+  );
+  const [edited] = await mbus.json([
+    ...["task", "edit", "T-1", "--kind", "code", "--priority", "-3"],
+    ...["--body", "as text"],
+  ], AS_TWO);
+  assert.deepEqual(
+    [edited.title, edited.kind, edited.priority, edited.payload],
+    ["two", "code", -3, "as text"],
+  );
+  refused(await mbus.run(["task", "edit", "T-1"]), 2);
+  refused(await mbus.run(["task", "edit", "T-1", "--title", " "]), 2);
+
+  await mbus.done(["task", "claim", "T-1"]);
+  const again = ["task", "edit", "T-1", "--priority", "1"];
+  assert.match(refused(await mbus.run(again), 1), /tester has it/);
+  assert.equal(
+    await mbus.done(["task", "cancel", "T-1", "no longer needed"], AS_TWO),
+    "Cancelled T-1: two\n",
+  );
+  refused(await mbus.run(["task", "done", "T-1"]), 1);
+  const [cancelled] = await mbus.json(["task", "cancel", "T-2"]);
+  assert.deepEqual(
+    [cancelled.status, cancelled.result],
+    ["failed", "cancelled"],
+  );
+  const shown = await mbus.json(["task", "show", "T-1"]);
+  assert.equal(shown[0].result, "no longer needed");
+  for (const act of [["cancel", "T-1"], ["cancel", "T-9"]]) {
+    refused(await mbus.run(["task", ...act]), 1);
+  }
+});

@@ -562,6 +562,9 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
     ifAbsent = false,
   } = task;
   assertTaskId(id);
+  if (!Array.isArray(dependsOn)) {
+    throw fieldError("post", id, "dependsOn", "its dependsOn is not a list");
+  }
   if (ifAbsent && task.id === undefined) {
     throw new InvalidInputError(
       "ifAbsent",
@@ -620,6 +623,9 @@ function assertFields(
   ) {
     const state = "its title is empty or longer than 500 characters";
     throw fieldError(act, id, "title", state);
+  }
+  if (kind !== undefined && typeof kind !== "string") {
+    throw fieldError(act, id, "kind", "its kind is not a string");
   }
   if ("priority" in fields && !Number.isSafeInteger(priority)) {
     const state = `its priority ${priority} is not a whole number`;

@@ -87,6 +87,11 @@ export const COMMAND_TABLE = {
     summary: "Post a task and print its id",
     aliases: ["add"],
   },
+  "task edit": { group: "tasks", summary: "Change an open task" },
+  "task cancel": {
+    group: "tasks",
+    summary: "Cancel a task that has not ended",
+  },
   "task claim": { group: "tasks", summary: "Claim a task for this session" },
   "task next": { group: "tasks", summary: "Claim the next free task" },
   "task renew": { group: "tasks", summary: "Extend the claim on a task" },

@@ -65,7 +65,13 @@ function notJsonMessage(
     `into "${usage} -".`;
 }
 
-async function readStdin(act: string): Promise<string> {
+/**
+ * Returns the text of standard input.
+ *
+ * @param act Verb and object, for errors.
+ * @throws {UsageError} If it is not UTF-8, or larger than 4 MiB.
+ */
+export async function readStdin(act: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for (;;) {
@@ -95,7 +101,7 @@ async function readStdin(act: string): Promise<string> {
   } catch {
     throw new UsageError(
       "payload",
-      `Cannot ${act}: standard input is not UTF-8. Pipe JSON in UTF-8.`,
+      `Cannot ${act}: standard input is not UTF-8. Pipe text in UTF-8.`,
     );
   }
 }

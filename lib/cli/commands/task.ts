@@ -26,6 +26,8 @@ const task: Command = defineGroup({
   json: [{ fields: TASK }],
   commands: {
     post: () => import("./task_post.ts"),
+    edit: () => import("./task_edit.ts"),
+    cancel: () => import("./task_cancel.ts"),
     claim: () => import("./task_claim.ts"),
     next: () => import("./task_next.ts"),
     renew: () => import("./task_renew.ts"),

@@ -1,26 +1,41 @@
 /**
- * `mbus task post`: posts a task for any session.
+ * `mbus task post`: posts a task for any session, or several from standard input.
  *
- * JSON: the task, with the fields that `mbus help task` lists.
+ * JSON: each task, with the fields that `mbus help task` lists.
  *
  * @module
  */
 
+import type { Batch } from "../../bus/batch.ts";
+import { InvalidInputError } from "../../model/errors.ts";
+import type { NewTask } from "../../model/task.ts";
+import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
-import { readPayload } from "../payload.ts";
+import { readStdin } from "../payload.ts";
+import { lineError, tasksIn } from "../task_input.ts";
+import { PAYLOAD_OPTIONS, payloadOf } from "../task_payload.ts";
 
 const post: Command = defineCommand({
   name: "task post",
+  details: [
+    "With - as the title, tasks come from standard input: a title a line, or a " +
+    "JSON object a line with title, id, kind, priority, dependsOn, payload and " +
+    "ifAbsent. Options set what a line leaves out. All tasks are posted, or none.",
+  ],
   examples: [
     "task post 'write the parser' --id T-1 --kind code --priority 5",
     `task post 'test it' --depends T-1,T-2 --payload '{"on":"src/a.ts"}'`,
+    "task post - --kind code < titles.txt",
   ],
   exitCodes: { 1: "A task has this id" },
   json: [{ fields: TASK }],
-  positionals: [{ name: "TITLE", help: "Title of the task, on one line" }],
+  positionals: [{
+    name: "TITLE",
+    help: "Title of the task, on one line; - reads several tasks",
+  }],
   options: {
     id: {
       kind: "string",
@@ -47,34 +62,75 @@ const post: Command = defineCommand({
       values: "tasks",
       help: "Tasks that must be done first; can be given repeatedly",
     },
-    payload: {
-      kind: "string",
-      placeholder: "JSON",
-      help: "Data of the task; - reads it from standard input",
+    ...PAYLOAD_OPTIONS,
+    "if-absent": {
+      kind: "flag",
+      help: "Print the task that has the id, instead of failing",
     },
   },
   async run({ positionals: [title], options }) {
-    const { id, kind, priority, depends } = options;
-    const payload = options.payload === undefined
-      ? undefined
-      : await readPayload(options.payload, {
-        act: "post a task",
-        usage: "mbus task post TITLE --payload",
-      });
+    const isList = title === "-";
+    if (isList) assertListOptions(options);
+    const payload = await payloadOf(options, {
+      act: "post a task",
+      usage: "mbus task post TITLE",
+    });
+    const fields = {
+      id: options.id,
+      kind: options.kind,
+      priority: options.priority,
+      dependsOn: options.depends,
+      payload,
+      ifAbsent: options["if-absent"],
+    };
+    const written = isList
+      ? tasksIn(await readStdin("post tasks"), fields)
+      : undefined;
     await using opened = await openBusToWrite(options);
     const { bus } = opened;
-    const task = await bus.tasks.post({
-      id,
-      title,
-      kind,
-      priority,
-      dependsOn: depends,
-      payload,
-    });
-    if (options.json) printJson(task);
-    else printLine(task.id);
+    const tasks = written === undefined
+      ? [await bus.tasks.post({ ...fields, title })]
+      : (await bus.batch((batch) => {
+        for (const { line, task } of written) postLine(batch, line, task);
+      })).tasks;
+    if (options.json) tasks.forEach(printJson);
+    else tasks.forEach(({ id }) => printLine(id));
     return EXIT.done;
   },
 });
+
+function assertListOptions(
+  { id, payload, body }: {
+    readonly id?: string;
+    readonly payload?: string;
+    readonly body?: string;
+  },
+): void {
+  const fail = (option: string, state: string, remedy: string) => {
+    throw new UsageError(
+      option,
+      `Cannot post tasks: ${state}. ${remedy}.`,
+    );
+  };
+  if (id !== undefined) {
+    fail("id", "--id names one task", "Pipe JSON objects with an id");
+  }
+  if (payload === "-" || body === "-") {
+    fail(
+      "payload",
+      "standard input has the tasks",
+      "Pipe JSON objects with a payload",
+    );
+  }
+}
+
+function postLine(batch: Batch, line: number, task: NewTask): void {
+  try {
+    batch.post(task);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    throw lineError(line, error.message);
+  }
+}
 
 export default post;

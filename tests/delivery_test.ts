@@ -384,3 +384,18 @@ Deno.test("ask() ends with its signal and with the bus", async () => {
   await ann.close();
   await assert.rejects(within("the end", asking), ClosedError);
 });
+
+Deno.test("ask() rejects at its timeout, even if its timer fires early", async () => {
+  await using home = new Home();
+  // No heartbeat and no poll wakes the wait.
+  const quiet = { ...NO_POLL, heartbeatIntervalMs: 600_000 };
+  const ann = await home.open({ ...quiet, session: "ann" });
+  const bob = await home.open({ ...quiet, session: "bob" });
+  await bob.sessions.register();
+  for (let i = 0; i < 100; i++) {
+    await assert.rejects(
+      within("the timeout", ann.ask("bob", i, { timeoutMs: 5 + i / 7 })),
+      AskTimeoutError,
+    );
+  }
+});

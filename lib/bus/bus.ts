@@ -497,7 +497,8 @@ export class MessageBus implements AsyncDisposable {
           return;
         }
         // No bell rings at the expiry.
-        expiry ??= this.#atExpiry(delivery, changes.wake);
+        clearTimeout(expiry);
+        expiry = this.#atExpiry(delivery, changes.wake);
         if (!await changes.next()) return;
       }
     } finally {

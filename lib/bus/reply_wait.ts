@@ -24,6 +24,9 @@ import type { Appended, Message } from "../model/message.ts";
 /** Interval of checks whether the asked session lives, in milliseconds. */
 const CHECK_MS = 250;
 
+// Longest delay of a timer; a longer one fires at once.
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** Wait for the reply to one question. */
 export class ReplyWait {
   readonly #operations: Operations;
@@ -63,10 +66,7 @@ export class ReplyWait {
     const check = setInterval(() => {
       if (asked !== undefined && isDead(asked)) this.#changes.wake();
     }, CHECK_MS);
-    const timer = setTimeout(
-      this.#changes.wake,
-      Math.max(0, startedAt + timeoutMs - performance.now()),
-    );
+    let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       for (;;) {
         // Checked before reading, because a session may reply and then end.
@@ -80,6 +80,12 @@ export class ReplyWait {
         if (waitedMs >= timeoutMs) {
           throw await this.#timeout(asked!, id, waitedMs);
         }
+        // Set at each round, because a timer may fire up to 1 ms early.
+        clearTimeout(timer);
+        timer = setTimeout(
+          this.#changes.wake,
+          Math.min(Math.ceil(timeoutMs - waitedMs), TIMER_MS_MAX),
+        );
         if (!await this.#changes.next()) throw new ClosedError(`ask "${to}"`);
         asked = await this.#operations.session(to);
       }

@@ -585,6 +585,14 @@ export class Operations implements AsyncDisposable {
     );
   }
 
+  /** Returns the number of tasks that can be claimed, at most `limit`. */
+  async openTaskCount(project: string | null, limit: number): Promise<number> {
+    return await this.#look("count tasks", function* (records) {
+      yield [{ kind: "tasks-free", project, filter: {}, limit }];
+      return [...records.tasks.values()].length;
+    });
+  }
+
   /**
    * Returns unacknowledged direct messages for a session after a cursor, in order;
    * with `untold` only messages that were not shown to a model.

@@ -3,7 +3,7 @@
  *
  * | event | what is done | what the model may be told |
  * | --- | --- | --- |
- * | session start | registered (before the decision) | pending context |
+ * | session start | registered (before the decision) | greeting, pending context |
  * | prompt | marked at work | pending context |
  * | before a tool | edits judged and locked, shell writes too | a denial |
  * | before an unknown tool | the files that it names are stamped | |
@@ -38,6 +38,7 @@ import {
 import type { SessionChange } from "../model/session.ts";
 import { noteBranches } from "./branches.ts";
 import { afterEdit, afterRead, beforeEdit } from "./edits.ts";
+import { withDueGreeting, withGreeting } from "./greeting.ts";
 import { plainName } from "./frame.ts";
 import {
   withPendingContext,
@@ -55,11 +56,11 @@ export async function decide(hook: HookContext): Promise<HookResult> {
   switch (event.kind) {
     case "session-start":
       await noteBranch(hook);
-      return await withPendingContext(hook);
+      return await withGreeting(hook, await withPendingContext(hook));
     case "prompt":
       await sendHeartbeat(hook, AT_WORK);
       await noteBranch(hook);
-      return await withPendingContext(hook);
+      return await withDueGreeting(hook, await withPendingContext(hook));
     case "before-tool":
       return await beforeTool(hook, event);
     case "after-tool":

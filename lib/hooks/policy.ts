@@ -4,7 +4,12 @@
  * folder.
  *
  * ```json
- * { "onOverlap": "warn", "holdAtStop": false, "contextBytesMax": 4096 }
+ * {
+ *   "onOverlap": "warn",
+ *   "holdAtStop": false,
+ *   "contextBytesMax": 4096,
+ *   "greeting": true
+ * }
  * ```
  *
  * A mistake in a file never weakens a policy. If a project's file has a mistake
@@ -38,6 +43,11 @@ export interface Policy {
    * @default {4096}
    */
   readonly contextBytesMax: number;
+  /**
+   * Whether a model reads its name and its peers when its session starts.
+   * @default {true}
+   */
+  readonly greeting: boolean;
 }
 
 /** The policy without a file. */
@@ -45,6 +55,7 @@ export const DEFAULT_POLICY: Policy = Object.freeze({
   onOverlap: "warn",
   holdAtStop: false,
   contextBytesMax: 4096,
+  greeting: true,
 });
 
 /** A configuration file, and the folder that must contain it. */
@@ -187,6 +198,10 @@ const ALLOWED: ReadonlyMap<
     has: (value: unknown) =>
       typeof value === "number" && value >= 1024 && value <= 65536,
     words: "a number from 1024 to 65536",
+  }],
+  ["greeting", {
+    has: (value: unknown) => typeof value === "boolean",
+    words: "true or false",
   }],
 ]);
 

@@ -157,7 +157,11 @@ for (const agent of AGENT_NAMES) {
     }
     const cwd = `${place.folder}/gone`;
     for (const point of POINTS) {
-      assert.equal(await place.call(agent, { point, cwd }), answered, point);
+      const output = await place.call(agent, { point, cwd });
+      // The greeting comes at the start or with the first prompt.
+      const mayGreet = point === "start" || point === "prompt";
+      if (mayGreet && /You are s-1\./.test(output)) continue;
+      assert.equal(output, answered, point);
     }
   });
 

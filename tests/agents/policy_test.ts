@@ -49,7 +49,12 @@ Deno.test("a project's setting takes precedence over the user's, field by field"
   });
   const user = '{"onOverlap":"block","contextBytesMax":2048}';
   assert.deepEqual(policyOf(user, '{"onOverlap":"inform","holdAtStop":true}'), {
-    policy: { onOverlap: "inform", holdAtStop: true, contextBytesMax: 2048 },
+    policy: {
+      onOverlap: "inform",
+      holdAtStop: true,
+      contextBytesMax: 2048,
+      greeting: true,
+    },
     warnings: [],
   });
 });
@@ -59,6 +64,7 @@ const BLOCK = '{"onOverlap":"block"}';
 
 /** A file with a mistake in it, and the message about it. */
 const MISTAKES: readonly (readonly [string, RegExp])[] = [
+  ['{"greeting":"no"}', /greeting is "no". Write true or false/],
   ['{"onOverlap":"blok"}', /onOverlap is "blok". Write warn, inform or block/],
   ['{"onOverlap":null}', /onOverlap is another kind of value. Write warn/],
   ['{"onoverlap":"block"}', /onoverlap is not a setting. Write onOverlap, /],

@@ -109,7 +109,7 @@ for (const name of AGENT_NAMES) {
         if (isCommand) commands.add(value);
         return value;
       });
-      assert.equal(commands.size, name === "copilot" ? 7 : 1);
+      assert.equal(commands.size, name === "copilot" ? 8 : 1);
       if (name !== "copilot") assert.ok(commands.has(hookCommand(agent)));
     }
   });

@@ -54,7 +54,7 @@ for (const [what, text] of KIMI_LISTS) {
     const { hooks: before, ...others } = parse(text);
     assert.ok(Array.isArray(hooks) && Array.isArray(before));
     assert.deepEqual(hooks.slice(0, before.length), before);
-    assert.equal(hooks.length, before.length + 7);
+    assert.equal(hooks.length, before.length + 11);
     assert.deepEqual(rest, others);
     assert.equal(KIMI.status(installed), "current");
     assert.equal(KIMI.install(installed), installed);

@@ -245,7 +245,8 @@ Deno.test("install at a terminal shows each change in colours and asks", {
   const path = home.path("codex");
   const no = await atTerminal(home, "install codex claude", "n\nn\n");
   assert.ok(no.includes("\x1b[32m+[[hooks.Stop]]\x1b[39m"));
-  assert.ok(no.includes("\x1b[36m@@ -0,0 +1,38 @@\x1b[39m"));
+  // deno-lint-ignore no-control-regex -- The heading of a part is cyan.
+  assert.match(no, /\x1b\[36m@@ -0,0 \+1,\d+ @@\x1b\[39m/);
   assert.equal(no.match(/Change .*\? \[y\/N\]/g)?.length, 2);
   assert.match(no, /codex: left .*config\.toml as it is\./);
   assert.deepEqual(home.listing(), {});

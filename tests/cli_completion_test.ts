@@ -4,7 +4,10 @@
  */
 
 import assert from "node:assert/strict";
+import { storedValues } from "../lib/cli/completion/stored_values.ts";
 import { allCommands } from "../lib/cli/help.ts";
+import { projectOf } from "../lib/path/project.ts";
+import { tryStoredValues } from "../lib/sqlite/fast_values.ts";
 import { Mbus, ROOT } from "./cli/mbus.ts";
 
 const COMMANDS = await allCommands();
@@ -192,4 +195,28 @@ Deno.test("completion refuses an unknown shell, and names the known ones", async
   const { code, stderr } = await mbus.run(["completion", "zhs"]);
   assert.equal(code, 2);
   assert.match(stderr, /"zhs" is not a SHELL\. Did you mean "zsh"\? Write one/);
+});
+
+Deno.test("completion reads the same values without the store as from it", async () => {
+  await using mbus = await furnished();
+  await mbus.done(["lock", "docs/", "@port/3000"], {
+    env: { MBUS_SESSION: "bob" },
+  });
+  await mbus.done(["send", "build", "2"]);
+  await mbus.done(["end", "--session", "bob"]);
+  const other = { cwd: `${mbus.folder}/home` };
+  await mbus.done(["lock", "elsewhere.ts"], other);
+  const { project } = projectOf(`${mbus.folder}/project`);
+  Deno.env.set("MBUS_HOME", mbus.home);
+  try {
+    for (
+      const kind of ["sessions", "session-ids", "locks", "tasks", "channels"]
+    ) {
+      const fast = tryStoredValues(kind, project);
+      assert.ok(fast !== undefined && fast.length > 0, kind);
+      assert.deepEqual(fast, await storedValues(kind, project), kind);
+    }
+  } finally {
+    Deno.env.delete("MBUS_HOME");
+  }
 });

@@ -74,6 +74,10 @@ Deno.test(
     );
     await assertSurvivesFileLimit(mbus, launcher);
     assert.match(await command("help"), /^ {2}doctor /m);
+    assert.equal(await command("--help"), await command("help"));
+    assert.match(await command("help", "lock"), /^Usage: mbus lock PATH…/m);
+    assert.match(await command("version"), /^mbus \d/);
+    assert.match(await command("__complete", "channels"), /^state\t/m);
     assert.match(await command("doctor"), /The bus is usable/);
 
     const fragment = `${mbus.folder}/home/.local/share/message-bus/hook.sh`;

@@ -27,6 +27,7 @@ export type ValueKind =
   | "files"
   | "folders"
   | "locks"
+  | "session-ids"
   | "sessions"
   | "tasks";
 
@@ -106,7 +107,7 @@ export const GLOBAL_OPTIONS = {
   session: {
     kind: "string",
     placeholder: "ID",
-    values: "sessions",
+    values: "session-ids",
     help: "Session to act as",
     default: "$MBUS_SESSION, or detected",
   },

@@ -52,6 +52,8 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "hook.js": "lib/cli/bin/hook.ts",
   "send.js": "lib/cli/bin/send.ts",
   "tail.js": "lib/cli/bin/tail.ts",
+  "help.js": "lib/cli/bin/help.ts",
+  "complete.js": "lib/cli/bin/complete.ts",
   "cli.js": "cli.ts",
 };
 
@@ -74,6 +76,8 @@ const STANDALONE: Readonly<Record<string, readonly string[]>> = {
   ],
   "send.js": ["send"],
   "tail.js": ["tail"],
+  "help.js": ["help"],
+  "complete.js": ["complete"],
 };
 
 // Arguments of the runtime for all programs, and further ones for bundled programs.
@@ -405,6 +409,8 @@ ${program("cli.js")} memory=
 case "$1" in
 hook) [ -t 0 ] || { shift; ${program("hook.js")}; ${LEAVE_GONE_FOLDER}; } ;;
 send) shift; ${program("send.js")} ;;
+help|--help|-h|version|--version|-V) [ $# -gt 1 ] || ${program("help.js")} ;;
+__complete) shift; ${program("complete.js")} ;;
 tail) shift; ${program("tail.js")} memory=${quoted(SMALL_MEMORY.join(" "))} ;;
 esac
 exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"

@@ -133,6 +133,26 @@ export async function warmUp(
     await send({ session: "" });
     await send({ options: ["--json"] });
     await send({ session: "", options: ["--json"] });
+    for (const word of ["help", "version"]) {
+      await run({
+        program: "help.js",
+        args: [word],
+        input: null,
+        cwd: folder,
+        usual: true,
+        env,
+      });
+    }
+    for (const kind of ["sessions", "locks", "tasks", "channels"]) {
+      await run({
+        program: "complete.js",
+        args: [kind],
+        input: null,
+        cwd: folder,
+        usual: true,
+        env,
+      });
+    }
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }

@@ -8,87 +8,46 @@
  * @module
  */
 
-import { Operations } from "../../bus/operations.ts";
-import { resolveOptions } from "../../bus/options.ts";
 import { AGENT_NAMES } from "../../hooks/agents/agent.ts";
 import { projectOf } from "../../path/project.ts";
-import { storePlace } from "../../store/place.ts";
+import { tryStoredValues } from "../../sqlite/fast_values.ts";
 import { endProcess } from "../exit.ts";
-import { reportFailure } from "../failure.ts";
 import { printLine } from "../output/output.ts";
 import { visible } from "../output/visible_text.ts";
 
 /** Prints the values of a kind; returns the exit code. */
-export async function complete(
-  [kind]: readonly string[],
-): Promise<number> {
+export async function complete([kind]: readonly string[]): Promise<number> {
   const values = kind === "agents"
-    ? AGENT_NAMES.map((name) => [name])
-    : await storedValues(kind);
-  for (const [value, description = ""] of values) {
+    ? AGENT_NAMES.map((name) => [name, ""] as const)
+    : await valuesOf(kind);
+  const folder = `${Deno.cwd()}/`;
+  const lines = values.flatMap(([value, description]) => {
     // A shell would take a control character as the end of the value.
-    if (visible(value) !== value) continue;
-    printLine(`${value}\t${visible(description)}`.trimEnd());
-  }
+    if (visible(value) !== value) return [];
+    const shown = value.startsWith(folder) ? value.slice(folder.length) : value;
+    return [`${shown}\t${visible(description)}`.trimEnd()];
+  });
+  if (lines.length > 0) printLine(lines.join("\n"));
   return 0;
-}
-
-type Value = readonly [value: string, description?: string];
-
-async function storedValues(kind: string): Promise<readonly Value[]> {
-  const place = storePlace({});
-  if (await place.isNew()) return [];
-  const resolved = resolveOptions({ warn: () => {} });
-  await using opened = await place.openOneShot(resolved);
-  const { store } = opened;
-  const operations = new Operations(store, resolved, resolved.warn, true);
-  const folder = Deno.cwd();
-  const { project } = projectOf(folder);
-  const values = await valuesOf(kind, operations, project, folder);
-  opened.detach();
-  return values;
 }
 
 async function valuesOf(
   kind: string,
-  operations: Operations,
-  project: string,
-  folder: string,
-): Promise<readonly Value[]> {
-  switch (kind) {
-    case "sessions": {
-      const all = await operations.sessions({ project, ended: false });
-      return all.map(({ id, vendor, task }): Value => [id, task ?? vendor]);
-    }
-    case "locks": {
-      const holds = await operations.locks({ project });
-      return holds.map(({ path, session }): Value => [
-        path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path,
-        session,
-      ]);
-    }
-    case "tasks": {
-      const tasks = await operations.tasks({ project, exactProject: true });
-      return tasks
-        .filter(({ status }) => status === "open" || status === "claimed")
-        .map(({ id, title }): Value => [id, title]);
-    }
-    case "channels": {
-      const { channels } = await operations.stats();
-      return channels.map(({ channel, messages }): Value => [
-        channel,
-        `${messages} messages`,
-      ]);
-    }
-    default:
-      return [];
-  }
+): Promise<readonly (readonly [value: string, description: string])[]> {
+  const { project } = projectOf(Deno.cwd());
+  const fast = Deno.env.get("MBUS_URL")
+    ? undefined
+    : tryStoredValues(kind, project);
+  if (fast !== undefined) return fast;
+  const { storedValues } = await import("../completion/stored_values.ts");
+  return await storedValues(kind, project);
 }
 
 if (import.meta.main) {
   try {
     endProcess(await complete(Deno.args));
   } catch (error) {
+    const { reportFailure } = await import("../failure.ts");
     endProcess(reportFailure(error, false));
   }
 }

@@ -339,3 +339,29 @@ Deno.test("task edits an open task, and cancels an unfinished one", async () => 
     refused(await mbus.run(["task", ...act]), 1);
   }
 });
+
+Deno.test("task assigns a task to one session", async () => {
+  await using mbus = new Mbus();
+  await mbus.done(["register", "--vendor", "codex"], AS_TWO);
+  const [task] = await mbus.json(
+    ["task", "post", "review", "--id", "T-1", "--assign", "tw"],
+  );
+  assert.equal(task.assignedTo, "two");
+  assert.match(await mbus.done(["task", "list"]), /T-1 +assigned +0 +- +two/);
+  refused(await mbus.run(["task", "next"]), 1);
+  assert.match(
+    refused(await mbus.run(["task", "claim", "T-1"]), 1),
+    /it is assigned to two/,
+  );
+  const [piped] = await mbus.json(
+    ["task", "post", "-"],
+    { input: '{"title":"x","id":"T-2","assign":"two"}' },
+  );
+  assert.equal(piped.assignedTo, "two");
+  assert.match(await mbus.done(["task", "next"], AS_TWO), /^Claimed T-1/);
+  await mbus.done(["task", "edit", "T-2", "--unassign"]);
+  assert.match(await mbus.done(["task", "next"]), /^Claimed T-2/);
+  const both = ["task", "edit", "T-2", "--unassign", "--assign", "two"];
+  refused(await mbus.run(both), 2);
+  refused(await mbus.run(["task", "post", "x", "--assign", "none"]), 2);
+});

@@ -585,10 +585,14 @@ export class Operations implements AsyncDisposable {
     );
   }
 
-  /** Returns the number of tasks that can be claimed, at most `limit`. */
-  async openTaskCount(project: string | null, limit: number): Promise<number> {
+  /** Returns the number of tasks that a session can claim, at most `limit`. */
+  async openTaskCount(
+    project: string | null,
+    session: string,
+    limit: number,
+  ): Promise<number> {
     return await this.#look("count tasks", function* (records) {
-      yield [{ kind: "tasks-free", project, filter: {}, limit }];
+      yield [{ kind: "tasks-free", project, session, filter: {}, limit }];
       return [...records.tasks.values()].length;
     });
   }

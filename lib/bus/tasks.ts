@@ -13,6 +13,7 @@
  * - A task that depends on others can be claimed when all of them are done.
  * - A task whose holder is dead, or whose lease has expired, is requeued by the
  *   next list or claim. `attempts` counts its claims.
+ * - Only the session that a task is assigned to can claim it.
  * - A task is edited while it is open. A cancelled task is failed, and a claim on it
  *   is lost.
  * - Every change is published on `task_broadcast` in the same transaction.
@@ -102,6 +103,7 @@ const NEW_TASK_KEYS: KeysOf<NewTask> = {
   priority: true,
   dependsOn: true,
   ifAbsent: true,
+  assign: true,
 };
 
 const CHANGE_KEYS: KeysOf<TaskChanges> = {
@@ -109,6 +111,7 @@ const CHANGE_KEYS: KeysOf<TaskChanges> = {
   kind: true,
   payload: true,
   priority: true,
+  assign: true,
 };
 
 /** Options of claiming a task. */
@@ -560,6 +563,7 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
     priority = 0,
     dependsOn = [],
     ifAbsent = false,
+    assign,
   } = task;
   assertTaskId(id);
   if (!Array.isArray(dependsOn)) {
@@ -572,7 +576,7 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
     );
   }
   dependsOn.forEach(assertTaskId);
-  assertFields("post", id, { title, kind, priority });
+  assertFields("post", id, { title, kind, priority, assign });
   const flaw = dependsOn.length > DEPENDENCIES_MAX
     ? `it depends on more than ${DEPENDENCIES_MAX} tasks`
     : dependsOn.includes(id)
@@ -587,6 +591,7 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
     priority,
     dependsOn: [...new Set(dependsOn)],
     ifAbsent,
+    assign,
     project: self.start.project,
     session: self.id,
   };
@@ -595,10 +600,11 @@ export function toPosting(task: NewTask, self: SessionSelf): TaskPosting {
 /** Returns the changes of a task as a store gets them. */
 function toEdit(id: string, changes: TaskChanges): TaskEdit {
   assertKnownKeys(`edit task "${id}"`, changes, CHANGE_KEYS);
-  const { title, kind, payload, priority } = changes;
+  const { title, kind, payload, priority, assign } = changes;
   assertFields("edit", id, {
     ...(title !== undefined && { title }),
     kind: kind ?? undefined,
+    assign: assign ?? undefined,
     ...(priority !== undefined && { priority }),
   });
   return {
@@ -606,16 +612,23 @@ function toEdit(id: string, changes: TaskChanges): TaskEdit {
     kind,
     payloadText: payload === undefined ? undefined : textOf(payload),
     priority,
+    assign,
   };
 }
 
 function assertFields(
   act: string,
   id: string,
-  fields: { title?: string; kind?: string; priority?: number },
+  fields: {
+    readonly title?: string;
+    readonly kind?: string;
+    readonly priority?: number;
+    readonly assign?: string;
+  },
 ): void {
-  const { title, kind, priority } = fields;
+  const { title, kind, priority, assign } = fields;
   assertNoNul("title", title);
+  assertNoNul("assign", assign);
   assertNoNul("kind", kind);
   if (
     "title" in fields &&
@@ -624,8 +637,9 @@ function assertFields(
     const state = "its title is empty or longer than 500 characters";
     throw fieldError(act, id, "title", state);
   }
-  if (kind !== undefined && typeof kind !== "string") {
-    throw fieldError(act, id, "kind", "its kind is not a string");
+  for (const [field, value] of Object.entries({ kind, assign })) {
+    if (value === undefined || typeof value === "string") continue;
+    throw fieldError(act, id, field, `its ${field} is not a string`);
   }
   if ("priority" in fields && !Number.isSafeInteger(priority)) {
     const state = `its priority ${priority} is not a whole number`;

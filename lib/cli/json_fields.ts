@@ -46,7 +46,7 @@ export const HOLD: readonly string[] = [
 // deno-fmt-ignore
 export const TASK: readonly string[] = [
   "id", "title", "kind?", "payload", "priority", "status", "dependsOn",
-  "waitsFor", "attempts", "postedBy", "postedAt", "changedAt", "session?",
+  "waitsFor", "attempts", "assignedTo?", "postedBy", "postedAt", "changedAt", "session?",
   "agent?", "token?", "leaseExpiresAt?", "result?", "project?",
 ];
 

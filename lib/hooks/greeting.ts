@@ -82,7 +82,7 @@ async function greetingOf({ store, session }: HookContext): Promise<string> {
   const peers = sessions.filter(({ id }) => id !== session.id)
     .toSorted((a, b) => rankOf(a) - rankOf(b));
   const doings = await store.doingsOf(peers);
-  const tasks = await store.openTaskCount(project, TASKS_MAX);
+  const tasks = await store.openTaskCount(project, session.id, TASKS_MAX);
   const counted = tasks === TASKS_MAX ? `${tasks} or more` : `${tasks}`;
   const textWith = (shown: readonly string[]) =>
     `[message-bus] You are ${plainName(nameOf(session))}. ` +

@@ -29,6 +29,8 @@ export interface Task {
   readonly waitsFor: number;
   /** Number of claims so far. */
   readonly attempts: number;
+  /** Id of the only session that may claim it; absent if any may. */
+  readonly assignedTo?: string;
   /** Id of the session that posted it. */
   readonly postedBy: string;
   /** Time of posting, as ISO 8601 in UTC. */
@@ -78,6 +80,11 @@ export interface NewTask {
    * @default {false}
    */
   readonly ifAbsent?: boolean;
+  /**
+   * Only session that may claim it, by its id, a unique prefix of it or its name.
+   * @default {any session}
+   */
+  readonly assign?: string;
 }
 
 /** Changes of an open task; absent fields stay. */
@@ -90,6 +97,11 @@ export interface TaskChanges {
   readonly payload?: Json;
   /** Priority: a higher one is claimed first. */
   readonly priority?: number;
+  /**
+   * Only session that may claim it, by its id, a unique prefix of it or its name;
+   * `null` for any session.
+   */
+  readonly assign?: string | null;
 }
 
 /** Filter of tasks. */
@@ -110,11 +122,13 @@ export interface Claim extends Task {
 
 /** Task to post, as a store gets it. */
 export interface TaskPosting
-  extends Required<Omit<NewTask, "kind" | "payload" | "ifAbsent">> {
+  extends Required<Omit<NewTask, "kind" | "payload" | "ifAbsent" | "assign">> {
   /** What kind of work it is. */
   readonly kind?: string;
   /** Whether an existing task of this id is returned. */
   readonly ifAbsent?: boolean;
+  /** Only session that may claim it, by any text that names it. */
+  readonly assign?: string;
   /** Details for the session that does it, as JSON text. */
   readonly payloadText: string;
   /** Project of the task; `null` for none. */

@@ -331,11 +331,13 @@ class Work {
           `t.project_id = $1 AND t.status = 'open' AND t.waits_for = 0
              AND ($2::text IS NULL OR t.kind = $2)
              AND ($3::float8 IS NULL OR t.priority >= $3)
+             AND (t.assigned_to IS NULL OR t.assigned_to = $5)
            ORDER BY t.priority DESC, t.seq LIMIT $4`,
           query.project ?? "",
           storable(query.filter.kind),
           query.filter.priorityMin ?? null,
           query.limit,
+          query.session,
         );
       case "tasks-of":
         return await this.#tasks(
@@ -1090,14 +1092,15 @@ function writeTask(tx: Transaction, { from, to }: ChangeOf<"task">): void {
     storable(task.kind),
     JSON.stringify(task.payload),
     task.priority,
+    task.assignedTo ?? null,
   ];
   if (from !== undefined) {
     return tx.send(
       `UPDATE tasks SET status = $1, waits_for = $2, attempts = $3,
          changed_at = $4, session_id = $5, agent_id = $6, token = $7,
          lease_expires_at = $8, result = $9, title = $10, kind = $11,
-         payload = $12, priority = $13
-       WHERE seq = $14`,
+         payload = $12, priority = $13, assigned_to = $14
+       WHERE seq = $15`,
       [...state, from.order!],
     );
   }
@@ -1105,13 +1108,13 @@ function writeTask(tx: Transaction, { from, to }: ChangeOf<"task">): void {
   tx.send(
     `WITH posted AS (INSERT INTO tasks
        (status, waits_for, attempts, changed_at, session_id, agent_id, token,
-        lease_expires_at, result, title, kind, payload, priority, project_id,
-        task_id, posted_by, posted_at)
+        lease_expires_at, result, title, kind, payload, priority, assigned_to,
+        project_id, task_id, posted_by, posted_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-       $16, $17) RETURNING seq)
+       $16, $17, $18) RETURNING seq)
      INSERT INTO task_dependencies(seq, depends_on)
      SELECT posted.seq, d.seq FROM posted, tasks AS d
-     WHERE d.project_id = $14 AND d.task_id = ANY($18::text[])`,
+     WHERE d.project_id = $15 AND d.task_id = ANY($19::text[])`,
     [
       ...state,
       project,

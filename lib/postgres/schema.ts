@@ -751,5 +751,10 @@ export const SCHEMA: Schema = {
         ON ${schema}.session_registry(right(name, 4))`,
       orderForeignMessage(schema),
     ],
+  }, {
+    purpose: "store the session that a task is assigned to",
+    statements: (schema) => [
+      `ALTER TABLE ${schema}.tasks ADD COLUMN IF NOT EXISTS assigned_to ${KEY}`,
+    ],
   }],
 };

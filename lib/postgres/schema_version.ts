@@ -5,7 +5,7 @@
  */
 
 /** The schema version of this program. */
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 /** The oldest schema version whose programs can work on this one. */
 export const COMPATIBLE_FROM = 1;

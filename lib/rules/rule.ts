@@ -157,10 +157,11 @@ export type TaskRecordQuery =
     readonly project: string | null;
     readonly id: string;
   }
-  /** First tasks that can be claimed, in order. */
+  /** First tasks that a session can claim, in order. */
   | {
     readonly kind: "tasks-free";
     readonly project: string | null;
+    readonly session: string;
     readonly filter: TaskFilter;
     readonly limit: number;
   }

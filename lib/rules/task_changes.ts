@@ -80,6 +80,7 @@ export function announceTask(
     status: task.status,
     priority: task.priority,
     attempts: task.attempts,
+    assignedTo: task.assignedTo,
     session: task.session,
     agent: task.agent,
     result: task.result,

@@ -36,7 +36,7 @@ import { isDead, processOf } from "./life.ts";
 import { LockTable } from "./lock_table.ts";
 import { type Records, taskKey, type TaskRecord } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
-import { assertActive } from "./sessions.ts";
+import { assertActive, resolveSession } from "./sessions.ts";
 import { announceTask, requeueTask, setTask } from "./task_changes.ts";
 
 /** Retention of an ended task and its result, in milliseconds. */
@@ -48,13 +48,14 @@ export const ENDED_TASK_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
  * @throws {TaskStateError} If another task of the project has its id, unless
  * `ifAbsent` is set; then that task is returned.
  * @throws {InvalidInputError} If it depends on a task that is not posted.
+ * @throws {UnknownSessionError} If it is assigned to a session not on the bus.
  */
 export function* postTask(
   records: Records,
   at: Moment,
   posting: TaskPosting,
 ): Plan<Task> {
-  const { id, project, dependsOn } = posting;
+  const { id, project, dependsOn, assign } = posting;
   yield* assertActive(records, at, `post task "${id}"`, posting.session);
   yield [id, ...dependsOn].map((id) => ({ kind: "task", project, id }));
   const existing = taskOf(records, project, id);
@@ -67,6 +68,9 @@ export function* postTask(
     if (found === undefined) throw dependencyError(id, other);
     return found;
   });
+  const assignee = assign === undefined
+    ? undefined
+    : yield* resolveSession(records, `assign task "${id}"`, assign);
   const now = new Date(at.nowMs).toISOString();
   const task: Task = {
     id,
@@ -78,6 +82,7 @@ export function* postTask(
     dependsOn,
     waitsFor: needed.filter(({ task }) => task.status !== "done").length,
     attempts: 0,
+    ...(assignee !== undefined && { assignedTo: assignee.id }),
     postedBy: posting.session,
     postedAt: now,
     changedAt: now,
@@ -107,7 +112,7 @@ export function* claimTask(
   if (found?.task.status === "claimed") {
     yield* reapHolders(records, at, [found]);
   }
-  const free = assertFree(id, taskOf(records, project, id));
+  const free = assertFree(id, taskOf(records, project, id), session);
   return yield* claim(records, at, free, claimer);
 }
 
@@ -135,17 +140,18 @@ export function* claimNextTask(
 function* nextFree(
   records: Records,
   filter: TaskFilter,
-  { project }: Claimer,
+  { project, session }: Claimer,
 ): Plan<TaskRecord | undefined> {
   // A task that this decision claimed is still open in the store.
   let taken = 0;
   for (const { from } of records.tasks.changes()) {
     if (from?.task.status === "open") taken++;
   }
-  yield [{ kind: "tasks-free", project, filter, limit: taken + 1 }];
+  const limit = taken + 1;
+  yield [{ kind: "tasks-free", project, session, filter, limit }];
   return [...records.tasks.values()].filter(({ task }) =>
     task.project === (project ?? undefined) && task.status === "open" &&
-    task.waitsFor === 0 &&
+    task.waitsFor === 0 && (task.assignedTo ?? session) === session &&
     (filter.kind === undefined || task.kind === filter.kind) &&
     (filter.priorityMin === undefined || task.priority >= filter.priorityMin)
   ).sort(inOrder)[0];
@@ -242,7 +248,12 @@ export function* editTask(
     yield* reapHolders(records, at, [found]);
   }
   const { task, order } = assertOpen("edit", id, taskOf(records, project, id));
-  const { kind: kindBefore, ...rest } = task;
+  const assignee = typeof edit.assign === "string"
+    ? (yield* resolveSession(records, `assign task "${id}"`, edit.assign)).id
+    : edit.assign === null
+    ? undefined
+    : task.assignedTo;
+  const { kind: kindBefore, assignedTo: _before, ...rest } = task;
   const kind = edit.kind === undefined ? kindBefore : edit.kind ?? undefined;
   const edited: Task = {
     ...rest,
@@ -252,6 +263,7 @@ export function* editTask(
       ? task.payload
       : decodePayload(edit.payloadText),
     priority: edit.priority ?? task.priority,
+    ...(assignee !== undefined && { assignedTo: assignee }),
     changedAt: new Date(at.nowMs).toISOString(),
   };
   setTask(records, { task: edited, order });
@@ -402,9 +414,22 @@ function* requireClaim(
   throw new NotHeldError(act, id, token);
 }
 
-function assertFree(id: string, found: TaskRecord | undefined): TaskRecord {
+function assertFree(
+  id: string,
+  found: TaskRecord | undefined,
+  session: string,
+): TaskRecord {
   const record = assertOpen("claim", id, found);
-  const { waitsFor } = record.task;
+  const { waitsFor, assignedTo = session } = record.task;
+  if (assignedTo !== session) {
+    throw new TaskStateError(
+      "claim",
+      id,
+      "assigned",
+      `it is assigned to ${assignedTo}`,
+      "Take another task (mbus task next), or ask for it",
+    );
+  }
   if (waitsFor > 0) {
     throw new TaskStateError(
       "claim",

@@ -11,7 +11,9 @@ import type { Columns } from "./columns.ts";
 /** Returns the task of a row. */
 export function toTask(row: Columns): Task {
   const optional = <T>(value: unknown, read: (value: unknown) => T) =>
-    value === null || value === "" ? undefined : read(value);
+    value === null || value === undefined || value === ""
+      ? undefined
+      : read(value);
   const iso = (value: unknown) => new Date(Number(value)).toISOString();
   const task: Task = {
     id: String(row.task_id),
@@ -23,6 +25,8 @@ export function toTask(row: Columns): Task {
     dependsOn: JSON.parse(String(row.depends_on)),
     waitsFor: Number(row.waits_for),
     attempts: Number(row.attempts),
+    // Absent in an older schema that is read only.
+    assignedTo: optional(row.assigned_to, String),
     postedBy: String(row.posted_by),
     postedAt: iso(row.posted_at),
     changedAt: iso(row.changed_at),

@@ -266,11 +266,13 @@ class Work {
           query,
           `t.project_id = ? AND t.status = 'open' AND t.waits_for = 0
            AND (?2 IS NULL OR t.kind = ?2) AND (?3 IS NULL OR t.priority >= ?3)
+           AND (t.assigned_to IS NULL OR t.assigned_to = ?5)
            ORDER BY t.priority DESC, t.seq LIMIT 0 + ?4`,
           query.project ?? "",
           query.filter.kind ?? null,
           query.filter.priorityMin ?? null,
           query.limit,
+          query.session,
         );
       case "tasks-of":
         return this.#tasks(
@@ -975,12 +977,13 @@ function writeTask(
     task.kind ?? null,
     JSON.stringify(task.payload),
     task.priority,
+    task.assignedTo ?? null,
   ];
   if (from !== undefined) {
     connection.sql(
       `UPDATE tasks SET status = ?, waits_for = ?, attempts = ?, changed_at = ?,
          session_id = ?, agent_id = ?, token = ?, lease_expires_at = ?, result = ?,
-         title = ?, kind = ?, payload = ?, priority = ?
+         title = ?, kind = ?, payload = ?, priority = ?, assigned_to = ?
        WHERE seq = ?`,
     ).run(...state, from.order!);
     return;
@@ -988,9 +991,9 @@ function writeTask(
   const { rowId } = connection.sql(
     `INSERT INTO tasks
        (status, waits_for, attempts, changed_at, session_id, agent_id, token,
-        lease_expires_at, result, title, kind, payload, priority, project_id,
-        task_id, posted_by, posted_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        lease_expires_at, result, title, kind, payload, priority, assigned_to,
+        project_id, task_id, posted_by, posted_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     ...state,
     task.project ?? "",

@@ -465,11 +465,16 @@ const version3 = (): readonly string[] => [
   messagesComplete(),
 ];
 
+/** Version 4: the session that a task is assigned to. */
+const VERSION_4: readonly string[] = [
+  "ALTER TABLE tasks ADD COLUMN assigned_to TEXT",
+];
+
 /** The schema of this program. */
 export const SCHEMA: Schema = {
   version: SCHEMA_VERSION,
   compatibleFrom: COMPATIBLE_FROM,
   get migrations(): Schema["migrations"] {
-    return [version1(), VERSION_2, version3()];
+    return [version1(), VERSION_2, version3(), VERSION_4];
   },
 };

@@ -9,7 +9,7 @@
 export const APPLICATION_ID = 0x6d627573;
 
 /** The schema version that this program writes. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** The oldest schema version whose programs can use such a file. */
 export const COMPATIBLE_FROM = 1;

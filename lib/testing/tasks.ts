@@ -10,6 +10,7 @@ import {
   InvalidInputError,
   NotHeldError,
   TaskStateError,
+  UnknownSessionError,
 } from "../model/errors.ts";
 import type { TaskQuery } from "../model/task.ts";
 import type { Claim, Task } from "../model/task.ts";
@@ -315,6 +316,38 @@ export function tasks(cases: Cases): void {
       }
     };
     await within("20 tasks", handOver());
+  });
+
+  cases.test("only the session that a task is assigned to can claim it", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const posted = await ann.post("T-1", { assign: "bo", priority: 9 });
+    assert.equal(posted.assignedTo, "bob");
+    assert.deepEqual(await taskOf(bob, "T-1"), posted);
+    await ann.post("T-2");
+    await assert.rejects(() => claim(ann, "T-1"), TaskStateError);
+    assert.equal(await next(ann), "T-2");
+    assert.equal(await next(ann), undefined);
+    const act = { id: "T-1", project: null, session: "ann" };
+    await ann.store.editTask(act, { assign: "ann" });
+    assert.equal(await next(bob), undefined);
+    await ann.store.editTask(act, { assign: null });
+    assert.equal((await taskOf(bob, "T-1")).assignedTo, undefined);
+    assert.equal(await next(bob), "T-1");
+    await assert.rejects(
+      () => ann.post("T-3", { assign: "none" }),
+      UnknownSessionError,
+    );
+  });
+
+  cases.test("a waiting claim gets a task once it is assigned to its session", async (scene) => {
+    const ann = await scene.bus("ann");
+    const bob = await scene.bus("bob");
+    await ann.tasks.post({ id: "T-1", title: "t", assign: "ann" });
+    const next = bob.tasks.claimNext({ waitMs: Infinity });
+    // Registers, which the wait has not done yet.
+    await bob.sessions.register();
+    await ann.tasks.edit("T-1", { assign: "bob" });
+    assert.equal((await within("the task", next))?.id, "T-1");
   });
 
   cases.test("a bus works off a plan", async (scene) => {

@@ -42,6 +42,8 @@ for (const agent of AGENT_NAMES) {
     await mbus.done(["register", "--vendor", "codex"]);
     await mbus.done(["status", "moves the parser"]);
     await mbus.done(["task", "post", "write it"]);
+    // The greeted session cannot claim it.
+    await mbus.done(["task", "post", "test it", "--assign", "tester"]);
     const start = await answer(mbus, agent, "start");
     const prompt = await answer(mbus, agent, "prompt");
     const [told, silent] = AT_PROMPT.includes(agent)

@@ -337,6 +337,7 @@ export class Memory {
           task: this.#tasks(({ task }) =>
             (task.project ?? null) === query.project &&
             task.status === "open" && task.waitsFor === 0 &&
+            (task.assignedTo ?? query.session) === query.session &&
             (query.filter.kind === undefined ||
               task.kind === query.filter.kind) &&
             task.priority >= (query.filter.priorityMin ?? -Infinity)

@@ -45,6 +45,7 @@ Deno.test({
       { version: 3, compatible_from: 1 },
       { version: 4, compatible_from: 1 },
       { version: 5, compatible_from: 1 },
+      { version: 6, compatible_from: 1 },
     ]);
     await bus.sessions.register();
     await bus.sessions.update({ activity: { state: "working" } });

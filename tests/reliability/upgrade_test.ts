@@ -89,6 +89,8 @@ for (const version of VERSIONS) {
     await assertKept(bus);
     await bus.publish("kept", "new");
     await bus.sessions.update({ doing: "upgrades" });
+    const own = { id: "own", title: "t", assign: bus.session };
+    assert.equal((await bus.tasks.post(own)).assignedTo, bus.session);
     home.foreign().exec(`INSERT INTO inter_session_messages
       (sender_id, channel, payload, ttl_seconds) VALUES ('x', 'chat', '1', 0)`);
     const [chat] = (await bus.poll("chat", { allProjects: true })).messages;

@@ -5,6 +5,7 @@ import {
   InvalidInputError,
   NotHeldError,
   TaskStateError,
+  UnknownSessionError,
 } from "../../lib/model/errors.ts";
 import type {
   Claim,
@@ -558,4 +559,74 @@ Deno.test("edit: a decision that edits and claims goes by the new priorities", (
     return ids;
   });
   assert.deepEqual(order, ["T-0", "T-2", "T-1"]);
+});
+
+// The session to which a text assigns a task, among ann, bob-1 and bob-2; the id is
+// undefined where posting fails.
+const ASSIGNED: readonly [text: string, id: string | undefined][] = [
+  ["ann", "ann"],
+  ["an", "ann"],
+  ["bob-1", "bob-1"],
+  ["bob", undefined],
+  ["eve", undefined],
+];
+
+for (const [assign, id] of ASSIGNED) {
+  Deno.test(`assign: the text ${assign} assigns a task to ${id}`, () => {
+    const world = worldOf("ann", "bob-1", "bob-2");
+    if (id === undefined) {
+      assert.throws(() => world.post("T-1", { assign }), UnknownSessionError);
+      assert.deepEqual(listed(world), []);
+      return;
+    }
+    assert.equal(world.post("T-1", { assign }).assignedTo, id);
+    assert.equal(world.payloads("task_broadcast").at(-1)!.assignedTo, id);
+    const other = id === "ann" ? "bob-2" : "ann";
+    assert.equal(next(world, other), undefined);
+    assert.throws(
+      () => world.claim("T-1", other),
+      (error) => error instanceof TaskStateError && error.state === "assigned",
+    );
+    assert.equal(next(world, id), "T-1");
+  });
+}
+
+Deno.test("assign: a session gets its own and any unassigned task, in order", () => {
+  const world = worldOf("ann", "bob");
+  world.post("T-1", { assign: "bob", priority: 3 });
+  world.post("T-2", { priority: 2 });
+  world.post("T-3", { assign: "ann", priority: 1 });
+  const order = ["T-2", "T-3", undefined];
+  for (const id of order) assert.equal(next(world, "ann"), id);
+  assert.equal(next(world, "bob"), "T-1");
+});
+
+Deno.test("assign: an edit assigns, keeps and removes the assignment", () => {
+  const world = worldOf("ann", "bob");
+  world.post("T-1", { assign: "ann" });
+  const edits: readonly [TaskEdit, string | undefined][] = [
+    [{ title: "x" }, "ann"],
+    [{ assign: "bo" }, "bob"],
+    [{ assign: null }, undefined],
+  ];
+  for (const [edit, assignedTo] of edits) {
+    world.run((records, at) => editTask(records, at, BY_BOB, edit));
+    assert.equal(world.task("T-1").assignedTo, assignedTo);
+  }
+  assert.throws(
+    () =>
+      world.run((records, at) =>
+        editTask(records, at, BY_BOB, { assign: "eve" })
+      ),
+    UnknownSessionError,
+  );
+});
+
+Deno.test("assign: a requeued or cancelled task stays assigned", () => {
+  const world = worldOf("ann", "bob");
+  world.post("T-1", { assign: "ann" });
+  end(world, world.claim("T-1", "ann"), { status: "open" });
+  assert.equal(next(world, "bob"), undefined);
+  world.run((records, at) => cancelTask(records, at, BY_BOB, "null"));
+  assert.equal(world.task("T-1").assignedTo, "ann");
 });

@@ -33,6 +33,13 @@ const edit: Command = defineCommand({
       help: "Priority; the highest is claimed first",
     },
     ...PAYLOAD_OPTIONS,
+    assign: {
+      kind: "string",
+      placeholder: "SESSION",
+      values: "sessions",
+      help: "Only session that may claim it",
+    },
+    unassign: { kind: "flag", help: "Let any session claim it" },
   },
   async run({ positionals: [id], options }) {
     const { title, kind, priority } = options;
@@ -40,12 +47,20 @@ const edit: Command = defineCommand({
       act: `edit task "${id}"`,
       usage: `mbus task edit ${id}`,
     });
-    const changes = { title, kind, priority, payload };
+    if (options.unassign && options.assign !== undefined) {
+      throw new UsageError(
+        "unassign",
+        `Cannot edit task "${id}": --assign and --unassign are both given. Leave ` +
+          `one out.`,
+      );
+    }
+    const assign = options.unassign ? null : options.assign;
+    const changes = { title, kind, priority, payload, assign };
     if (Object.values(changes).every((value) => value === undefined)) {
       throw new UsageError(
         "option",
         `Cannot edit task "${id}": the changes are missing. Pass --title, --kind, ` +
-          `--priority, --payload or --body.`,
+          `--priority, --payload, --body, --assign or --unassign.`,
       );
     }
     await using opened = await openBusToWrite(options);

@@ -22,8 +22,8 @@ const post: Command = defineCommand({
   name: "task post",
   details: [
     "With - as the title, tasks come from standard input: a title a line, or a " +
-    "JSON object a line with title, id, kind, priority, dependsOn, payload and " +
-    "ifAbsent. Options set what a line leaves out. All tasks are posted, or none.",
+    "JSON object a line with title, id, kind, priority, dependsOn, payload, " +
+    "assign and ifAbsent. Options set what a line leaves out. All tasks are posted, or none.",
   ],
   examples: [
     "task post 'write the parser' --id T-1 --kind code --priority 5",
@@ -63,6 +63,13 @@ const post: Command = defineCommand({
       help: "Tasks that must be done first; can be given repeatedly",
     },
     ...PAYLOAD_OPTIONS,
+    assign: {
+      kind: "string",
+      placeholder: "SESSION",
+      values: "sessions",
+      help: "Only session that may claim it",
+      default: "any",
+    },
     "if-absent": {
       kind: "flag",
       help: "Print the task that has the id, instead of failing",
@@ -82,6 +89,7 @@ const post: Command = defineCommand({
       dependsOn: options.depends,
       payload,
       ifAbsent: options["if-absent"],
+      assign: options.assign,
     };
     const written = isList
       ? tasksIn(await readStdin("post tasks"), fields)

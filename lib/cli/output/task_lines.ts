@@ -43,6 +43,7 @@ export function taskLines(task: Task): string[] {
     ["depends on", task.dependsOn.join(", ") || undefined],
     ["posted", `${ageOf(task.postedAt)} ago by ${task.postedBy}`],
     ["changed", `${ageOf(task.changedAt)} ago`],
+    ["assigned to", task.assignedTo],
     ["session", task.session],
     ["agent", task.agent],
     ["token", task.token === undefined ? undefined : String(task.token)],
@@ -83,7 +84,7 @@ function row(task: Task): Cell[] {
     { text: word, paint },
     { text: String(task.priority) },
     { text: task.kind ?? "-" },
-    { text: task.session ?? "-" },
+    { text: task.session ?? task.assignedTo ?? "-" },
     {
       text: task.leaseExpiresAt === undefined ? "-" : expiryOf(leaseOf(task)),
     },
@@ -96,7 +97,7 @@ function wordFor(task: Task): [string, Paint] {
   switch (task.status) {
     case "open":
       return task.waitsFor === 0
-        ? ["open", "green"]
+        ? [task.assignedTo === undefined ? "open" : "assigned", "green"]
         : [`waits for ${task.waitsFor}`, "dim"];
     case "claimed":
       return ["claimed", "yellow"];

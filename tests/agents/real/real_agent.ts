@@ -8,13 +8,13 @@ import assert from "node:assert/strict";
 import {
   type AgentStory,
   BEFORE,
-  HOLDER,
   MESSAGE,
   recordStory,
   SECOND_MESSAGE,
   type StoryResult,
   WHY,
 } from "./agent_story.ts";
+import { nameOf } from "../../../lib/model/session.ts";
 import { findProgram } from "./program.ts";
 
 /** Registers the test, which is ignored without the agent's program. */
@@ -36,6 +36,7 @@ export async function testRealAgent(story: AgentStory): Promise<void> {
 type Check = (seen: StoryResult, story: AgentStory) => void;
 
 const CHECKS: readonly (readonly [string, Check])[] = [
+  ["the model is greeted with its name and its peers", isGreeted],
   ["an edit of a held file is denied with its reason", isDenied],
   ["a retry passes after the release", passesWhenFree],
   ["a shell command that writes a held file is denied", isDeniedInShell],
@@ -48,9 +49,19 @@ const CHECKS: readonly (readonly [string, Check])[] = [
   ["the agent exits with 0, and hooks log no error", endsWell],
 ];
 
+function isGreeted(
+  { loopback: { server }, session }: StoryResult,
+): void {
+  const name = nameOf(session).replaceAll(".", "\\.");
+  const greeting = new RegExp(
+    `You are ${name}\\. Peers, in their words: ada-at-work \\(working\\)\\.`,
+  );
+  assert.match(server.textAt(0), greeting);
+}
+
 function isDenied({ loopback: { server }, edited }: StoryResult): void {
   assert.equal(edited[0], BEFORE);
-  assert.doesNotMatch(server.textAt(1), new RegExp(HOLDER));
+  assert.doesNotMatch(server.textAt(1), /holds exclusively/);
   assert.match(
     server.textAt(2),
     /\[message-bus\] ada-at-work \(person\) holds/,
@@ -129,4 +140,4 @@ function messagesIn(text: string): string[] {
 
 const FRAME = "[message-bus] From other sessions on this machine. ";
 const QUOTATION =
-  /^\[message-bus: message \S+ on chat from ada-at-work, \S+\]\n\| (.*)$/gm;
+  /^\[message-bus: message \S+ on chat from ada-at-work, [^\]]+\]\n\| (.*)$/gm;

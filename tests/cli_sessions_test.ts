@@ -123,3 +123,23 @@ Deno.test("commands that wait show their session as waiting", async () => {
   assert.equal(await ask.end(), 0);
   assert.deepEqual(await activity(), ["working", undefined]);
 });
+
+Deno.test("statusline prints one line, and makes no bus", async () => {
+  await using mbus = new Mbus();
+  assert.equal(await mbus.done(["statusline"]), "");
+  await assert.rejects(Deno.stat(mbus.home));
+  await mbus.done(["register", "--vendor", "claude"]);
+  await using busy = await inState(mbus, "busy", "working");
+  await using _asking = await inState(mbus, "asking", "needs-person");
+  await using _stuck = await inState(mbus, "stuck", "waiting");
+  await busy.publish("chat", "hello", { to: "tester" });
+  assert.equal(
+    await mbus.done(["statusline", ...ALL]),
+    "tester · needs you: asking · blocked: stuck · 1 working · 0 idle · 1 unread\n",
+  );
+  const away = { env: { MBUS_SESSION: "nobody" } };
+  assert.match(
+    await mbus.done(["statusline", ...ALL], away),
+    /^needs you: asking · blocked: stuck · 2 working · 0 idle$/m,
+  );
+});

@@ -87,6 +87,7 @@ Deno.test("commands print the fields that they declare", async () => {
   await check("register", ["register", "--vendor", "codex"], "bob");
   await check("sessions");
   await check("status");
+  await check("statusline");
   await check("send", ["send", "build", "1"]);
   await check("poll", ["poll", "build"]);
   await check("tail", ["tail", "build", "--from", "start", "--count", "1"]);

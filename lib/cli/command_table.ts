@@ -135,6 +135,10 @@ export const COMMAND_TABLE = {
     group: "scripts",
     summary: "End this session and release its locks",
   },
+  statusline: {
+    group: "scripts",
+    summary: "Print one line for a status line",
+  },
   init: { group: "scripts", summary: "Create the bus and print its folder" },
   stats: { group: "scripts", summary: "Print the size of the bus" },
   purge: {

@@ -21,6 +21,7 @@ export const COMMANDS: Readonly<Record<TopName, CommandLoader>> = {
   poll: () => import("./commands/poll.ts"),
   sessions: () => import("./commands/sessions.ts"),
   status: () => import("./commands/status.ts"),
+  statusline: () => import("./commands/statusline.ts"),
   register: () => import("./commands/register.ts"),
   end: () => import("./commands/end.ts"),
   purge: () => import("./commands/purge.ts"),

@@ -54,6 +54,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "tail.js": "lib/cli/bin/tail.ts",
   "help.js": "lib/cli/bin/help.ts",
   "complete.js": "lib/cli/bin/complete.ts",
+  "statusline.js": "lib/cli/bin/statusline.ts",
   "cli.js": "cli.ts",
 };
 
@@ -78,6 +79,7 @@ const STANDALONE: Readonly<Record<string, readonly string[]>> = {
   "tail.js": ["tail"],
   "help.js": ["help"],
   "complete.js": ["complete"],
+  "statusline.js": ["statusline"],
 };
 
 // Arguments of the runtime for all programs, and further ones for bundled programs.
@@ -411,6 +413,7 @@ hook) [ -t 0 ] || { shift; ${program("hook.js")}; ${LEAVE_GONE_FOLDER}; } ;;
 send) shift; ${program("send.js")} ;;
 help|--help|-h|version|--version|-V) [ $# -gt 1 ] || ${program("help.js")} ;;
 __complete) shift; ${program("complete.js")} ;;
+statusline) shift; ${program("statusline.js")} ;;
 tail) shift; ${program("tail.js")} memory=${quoted(SMALL_MEMORY.join(" "))} ;;
 esac
 exec "$deno" ${RUN.join(" ")} ${configuration} $memory "$program" "$@"

@@ -153,6 +153,14 @@ export async function warmUp(
         env,
       });
     }
+    await run({
+      program: "statusline.js",
+      args: [],
+      input: null,
+      cwd: folder,
+      usual: true,
+      env,
+    });
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }

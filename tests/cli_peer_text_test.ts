@@ -88,8 +88,8 @@ function plant(mbus: Repository, path: string): void {
   );
   const post = db.sql.prepare(`INSERT INTO tasks
     (project_id, task_id, title, kind, payload, priority, status, waits_for,
-     posted_by, posted_at, changed_at, session_id, result)
-    VALUES (?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?)`);
+     posted_by, posted_at, changed_at, session_id, result, assigned_to)
+    VALUES (?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?, ?)`);
   for (const status of ["open", "done", "failed"]) {
     post.run(
       project,
@@ -103,6 +103,7 @@ function plant(mbus: Repository, path: string): void {
       Date.now(),
       status === "open" ? null : id,
       status === "open" ? null : JSON.stringify(hostile("result")),
+      status === "open" ? id : null,
     );
   }
   post.run(
@@ -115,6 +116,7 @@ function plant(mbus: Repository, path: string): void {
     id,
     Date.now(),
     Date.now(),
+    null,
     null,
     null,
   );

@@ -192,6 +192,7 @@ export type {
   MessageFilter,
   NewMessage,
   Page,
+  Pending,
   Purged,
 } from "./lib/model/message.ts";
 export { type SubscribeOptions, Subscription } from "./lib/bus/subscription.ts";

@@ -97,6 +97,7 @@ export type {
   DeliveryQuery,
   DurableQuery,
   HoldQuery,
+  InboxCountQuery,
   MarkQuery,
   MessageQuery,
   Moment,
@@ -109,6 +110,7 @@ export type {
   TouchQuery,
   WaiterQuery,
 } from "./lib/rules/rule.ts";
+export type { FollowChange, Follows } from "./lib/rules/follows.ts";
 export {
   type Asker,
   type DeliveryRecord,

@@ -20,7 +20,7 @@
 
 import type { Life } from "../model/process.ts";
 import type { LockTarget } from "../model/lock.ts";
-import type { Incarnation, STALE_AFTER_MS } from "../model/session.ts";
+import type { Incarnation } from "../model/session.ts";
 import type { NewMessage, Pending } from "../model/message.ts";
 import type { TaskQuery } from "../model/task.ts";
 import type { TaskFilter } from "../model/task.ts";
@@ -262,7 +262,7 @@ export type TouchQuery =
 export type MessageQuery =
   /**
    * Messages past their expiry, except those that lived at one of the times
-   * `livingAtMs`: created at most {@linkcode STALE_AFTER_MS} after it, and not
+   * `livingAtMs`: created at most 30 s (`STALE_AFTER_MS`) after it, and not
    * expired then.
    */
   | {

@@ -7,6 +7,7 @@
 
 import { GROUPS, namesIn, rowOf } from "../lib/cli/command_table.ts";
 import { allCommands } from "../lib/cli/help.ts";
+import { fieldsOf } from "../lib/cli/json_fields.ts";
 import { ENVIRONMENT, EXIT_CODES } from "../lib/cli/help_topics.ts";
 
 /** Pages with tables. */
@@ -16,9 +17,9 @@ export const PAGES: readonly string[] = ["docs/commands.md", "docs/json.md"];
 async function tables(): Promise<ReadonlyMap<string, string>> {
   const commands = await allCommands();
   const json = commands.flatMap(({ name, json = [] }) =>
-    json.map(({ when, fields }) =>
-      `- \`${name}\`${when === undefined ? "" : `, ${when}`}: ${
-        fields.map((field) =>
+    json.map((line) =>
+      `- \`${name}\`${line.when === undefined ? "" : `, ${line.when}`}: ${
+        fieldsOf(line).map((field) =>
           `\`${field.replace("?", "")}\`${field.endsWith("?") ? "?" : ""}`
         )
           .join(", ")

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { allCommands } from "../lib/cli/help.ts";
+import { fieldsOf as lineFields } from "../lib/cli/json_fields.ts";
 import { AgentsHome } from "./cli/agents_home.ts";
 import { PAGES, withTables } from "./doc_tables.ts";
 
@@ -16,7 +17,9 @@ function fieldsOf(name: string, when?: string): Map<string, boolean> {
     ?.find((line) => line.when === when) ??
     assert.fail(`${name}, ${when}: no fields`);
   return new Map(
-    line.fields.map((field) => [field.replace("?", ""), !field.endsWith("?")]),
+    lineFields(line).map((
+      field,
+    ) => [field.replace("?", ""), !field.endsWith("?")]),
   );
 }
 

@@ -120,13 +120,6 @@ export const GLOBAL_OPTIONS = {
   version: { kind: "flag", short: "V", help: "Print the version" },
 } as const satisfies OptionDeclarations;
 
-/** Option of commands whose result may be of no interest. */
-export const QUIET = {
-  kind: "flag",
-  short: "q",
-  help: "Print no result",
-} as const satisfies OptionDeclaration;
-
 /** Values of the options of every command. */
 export type GlobalValues = OptionValues<typeof GLOBAL_OPTIONS>;
 

@@ -9,7 +9,7 @@ import { type Command, EXIT } from "./declaration.ts";
 import { GROUPS, namesIn, rowOf } from "./command_table.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT_CODES, pairLines } from "./help_topics.ts";
-import type { JsonLine } from "./json_fields.ts";
+import { fieldsOf, type JsonLine } from "./json_fields.ts";
 import { printJson, printLine } from "./output/output.ts";
 import { tableLines } from "./output/table.ts";
 import {
@@ -119,8 +119,9 @@ export function exitCodesOf(
   return { 0: done, 2: usage, 3: unusable, ...own };
 }
 
-function jsonLines({ when, fields }: JsonLine): string[] {
-  const names = fields.join(", ");
+function jsonLines(line: JsonLine): string[] {
+  const { when } = line;
+  const names = fieldsOf(line).join(", ");
   return wrapped(`  ${when === undefined ? names : `${when}: ${names}`}`);
 }
 
@@ -164,6 +165,9 @@ function toJson(command: Command): unknown {
     details: command.details ?? [],
     examples: (examples ?? []).map((example) => `mbus ${example}`),
     exitCodes: exitCodesOf(exitCodes),
-    json: json ?? [],
+    json: (json ?? []).map((line) => ({
+      when: line.when,
+      fields: fieldsOf(line),
+    })),
   };
 }

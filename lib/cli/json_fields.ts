@@ -1,7 +1,8 @@
 /**
- * Fields of the objects that several commands print as JSON.
+ * Fields of the lines that commands print as JSON.
  *
- * A `?` after a name marks a field that is left out where it has no value.
+ * A `?` after a name marks a field that is left out where it has no value. Only
+ * the help loads this module, because commands name the objects by words.
  *
  * @module
  */
@@ -10,55 +11,48 @@
 export interface JsonLine {
   /** Condition of the line, such as `with --list` (default: always). */
   readonly when?: string;
-  /** Names of the fields. */
-  readonly fields: readonly string[];
+  /** Object whose fields the line has (default: none). */
+  readonly object?: keyof typeof OBJECTS;
+  /** Names of further fields (default: none). */
+  readonly fields?: readonly string[];
 }
 
-/** A message. */
+// Fields of the objects that several commands print.
 // deno-fmt-ignore
-export const MESSAGE: readonly string[] = [
-  "id", "sender", "channel", "payload", "createdAt", "expiresAt", "project?",
-  "to?", "replyTo?",
-];
+const OBJECTS = {
+  message: [
+    "id", "sender", "channel", "payload", "createdAt", "expiresAt", "project?",
+    "to?", "replyTo?",
+  ],
+  sent: [
+    "id", "channel", "sender", "project?", "to?", "replyTo?", "notRunning?",
+  ],
+  session: [
+    "id", "vendor", "model?", "tty?", "pid?", "host?", "processStart?",
+    "project?", "worktree?", "branch?", "task?", "doing?", "activity?",
+    "activeFiles", "status", "registeredAt", "heartbeatAt", "endedAt?",
+  ],
+  hold: [
+    "token", "kind", "path", "type", "session", "agent?", "vendor", "task?",
+    "why?", "since", "expiresAt", "overdue", "count", "project?", "worktree?",
+  ],
+  task: [
+    "id", "title", "kind?", "payload", "priority", "status", "dependsOn",
+    "waitsFor", "attempts", "assignedTo?", "postedBy", "postedAt", "changedAt", "session?",
+    "agent?", "token?", "leaseExpiresAt?", "result?", "project?",
+  ],
+  guardHook: [
+    "hook", "path", "done", "chained?", "kept?",
+  ],
+  part: [
+    "agent", "scope", "part", "path?", "target?", "program?", "done", "dryRun?",
+    "diff?", "backup?", "message?", "line?", "column?",
+  ],
+} as const;
 
-/** A sent message. */
-// deno-fmt-ignore
-export const SENT: readonly string[] = [
-  "id", "channel", "sender", "project?", "to?", "replyTo?", "notRunning?",
-];
-
-/** A session. */
-// deno-fmt-ignore
-export const SESSION: readonly string[] = [
-  "id", "vendor", "model?", "tty?", "pid?", "host?", "processStart?",
-  "project?", "worktree?", "branch?", "task?", "doing?", "activity?",
-  "activeFiles", "status", "registeredAt", "heartbeatAt", "endedAt?",
-];
-
-/** A held lock. */
-// deno-fmt-ignore
-export const HOLD: readonly string[] = [
-  "token", "kind", "path", "type", "session", "agent?", "vendor", "task?",
-  "why?", "since", "expiresAt", "overdue", "count", "project?", "worktree?",
-];
-
-/** A task. */
-// deno-fmt-ignore
-export const TASK: readonly string[] = [
-  "id", "title", "kind?", "payload", "priority", "status", "dependsOn",
-  "waitsFor", "attempts", "assignedTo?", "postedBy", "postedAt", "changedAt", "session?",
-  "agent?", "token?", "leaseExpiresAt?", "result?", "project?",
-];
-
-/** A hook of git, with the guard. */
-// deno-fmt-ignore
-export const GUARD_HOOK: readonly string[] = [
-  "hook", "path", "done", "chained?", "kept?",
-];
-
-/** A part of an agent's configuration. */
-// deno-fmt-ignore
-export const PART: readonly string[] = [
-  "agent", "scope", "part", "path?", "target?", "program?", "done", "dryRun?",
-  "diff?", "backup?", "message?", "line?", "column?",
-];
+/** Returns the names of all fields of a line. */
+export function fieldsOf(
+  { object, fields = [] }: JsonLine,
+): readonly string[] {
+  return object === undefined ? fields : [...OBJECTS[object], ...fields];
+}

@@ -13,6 +13,7 @@ import {
 import { GROUPS, namesIn, rowOf } from "./command_table.ts";
 import { type Command, EXIT } from "./declaration.ts";
 import { exitCodesOf } from "./help.ts";
+import { fieldsOf } from "./json_fields.ts";
 import { ENVIRONMENT, EXIT_CODES } from "./help_topics.ts";
 import { OVERVIEW_EXAMPLES } from "./overview.ts";
 import { printCode } from "./output/output.ts";
@@ -107,10 +108,12 @@ function commandPage(command: Command): string[] {
     ...subsection("Options of every command", optionList(GLOBAL_OPTIONS)),
     ...subsection(
       "JSON fields",
-      json.flatMap(({ when, fields }, i) => [
+      json.flatMap((line, i) => [
         ...(i === 0 ? [] : [".Pp"]),
         ...prose(
-          `${when === undefined ? "" : `${when}: `}${fields.join(", ")}`,
+          `${line.when === undefined ? "" : `${line.when}: `}${
+            fieldsOf(line).join(", ")
+          }`,
         ),
       ]),
     ),

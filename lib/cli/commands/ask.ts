@@ -7,7 +7,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { MESSAGE } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
@@ -24,7 +23,7 @@ const ask: Command = defineCommand({
   ],
   examples: [`ask codex-7f3a '"may I have src/a.ts?"' --timeout 2m`],
   exitCodes: { 1: "No answer came in time" },
-  json: [{ fields: MESSAGE }],
+  json: [{ object: "message" }],
   positionals: [
     { name: "SESSION", help: "Id, unique prefix of it, or short name" },
     { name: "JSON", help: "Question; - reads it from standard input" },

@@ -9,7 +9,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { GUARD_HOOK } from "../json_fields.ts";
 import { HOOKS, installHook } from "../guard/hook.ts";
 import { hookPlace } from "../guard/place.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
@@ -24,7 +23,7 @@ const install: Command = defineCommand({
     "setting is a relative path: then install the guard in each worktree.",
   ],
   exitCodes: { 1: "The hooks cannot be written" },
-  json: [{ fields: GUARD_HOOK }],
+  json: [{ object: "guardHook" }],
   positionals: [],
   options: {},
   async run({ options }) {

@@ -12,7 +12,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { GUARD_HOOK } from "../json_fields.ts";
 import { hasGuard, HOOKS, removeHook } from "../guard/hook.ts";
 import { keptText, refused } from "./guard_install.ts";
 import { type HookPlace, hookPlace } from "../guard/place.ts";
@@ -23,7 +22,7 @@ const remove: Command = defineCommand({
   name: "guard remove",
   details: ["Hooks that have replaced the guard stay."],
   exitCodes: { 1: "The hooks cannot be written" },
-  json: [{ fields: GUARD_HOOK }],
+  json: [{ object: "guardHook" }],
   positionals: [],
   options: {},
   async run({ options }) {

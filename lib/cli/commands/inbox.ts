@@ -17,7 +17,6 @@ import type { Message } from "../../model/message.ts";
 import { expectationOf } from "../../model/question.ts";
 import type { ParsedArguments } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { MESSAGE } from "../json_fields.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -54,7 +53,7 @@ const inbox: Command = defineCommand({
   ],
   examples: ["inbox", "inbox --wait --timeout 5m --json"],
   exitCodes: { 1: "The timeout came before the messages" },
-  json: [{ fields: MESSAGE }],
+  json: [{ object: "message" }],
   positionals: [],
   options: OPTIONS,
   run,

@@ -15,7 +15,6 @@ import { AGENT_NAMES, type AgentName } from "../../hooks/agents/agent.ts";
 import { isAgentName } from "../../hooks/agents/agents.ts";
 import { type PositionalDeclaration, UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { PART } from "../json_fields.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { RefusalError } from "../refusal.ts";
 import { didYouMean } from "../../text/spelling.ts";
@@ -63,7 +62,7 @@ const install: Command = defineCommand({
     "install --list",
   ],
   exitCodes: { 1: "A part could not be changed" },
-  json: [{ fields: PART }, {
+  json: [{ object: "part" }, {
     when: "with --list",
     fields: ["agent", "program", "folder", "parts"],
   }, { when: "with --print-guide", fields: ["guide"] }],

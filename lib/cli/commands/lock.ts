@@ -16,9 +16,8 @@
 
 import type { Lock } from "../../bus/locks.ts";
 import type { Hold } from "../../model/lock.ts";
-import { type OptionDeclarations, QUIET } from "../arguments.ts";
+import type { OptionDeclarations } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { HOLD } from "../json_fields.ts";
 import {
   expiryOf,
   holdJson,
@@ -88,7 +87,7 @@ const lock: Command = defineCommand({
     "lock @git/head --exclusive --why 'rebasing'",
   ],
   exitCodes: { 1: "Another session has a conflicting lock" },
-  json: [{ fields: [...HOLD, "overlaps"] }, {
+  json: [{ object: "hold", fields: ["overlaps"] }, {
     when: "on standard error, with --wait",
     fields: ["waiting"],
   }],
@@ -105,7 +104,7 @@ const lock: Command = defineCommand({
       help: "Lease; locking again renews it",
       default: "10m",
     },
-    quiet: QUIET,
+    quiet: { kind: "flag", short: "q", help: "Print no result" },
   },
   async run({ positionals, options }) {
     await using opened = await openBusToHold(options);

@@ -10,7 +10,6 @@
 
 import type { Hold } from "../../model/lock.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { HOLD } from "../json_fields.ts";
 import { ageOf, expiryOf, holdJson, shownPath } from "../output/hold_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -24,7 +23,7 @@ const locks: Command = defineCommand({
     "An overdue lock is past its time, but its process lives. It is held until " +
     "it is released, or taken over with mbus lock --take-over.",
   ],
-  json: [{ fields: [...HOLD, "self"] }],
+  json: [{ object: "hold", fields: ["self"] }],
   positionals: [{
     name: "PATH",
     help: "File, folder, glob or @name to overlap",

@@ -8,7 +8,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { MESSAGE } from "../json_fields.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -16,7 +15,7 @@ import { printJson, printLine } from "../output/output.ts";
 const poll: Command = defineCommand({
   name: "poll",
   examples: ["poll state", "poll build.results --after 41 --limit 10"],
-  json: [{ fields: MESSAGE }],
+  json: [{ object: "message" }],
   positionals: [{ name: "CHANNEL", help: "Channel to read" }],
   options: {
     after: {

@@ -12,7 +12,6 @@
 
 import { assertName } from "../../bus/options.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { SESSION } from "../json_fields.ts";
 import { isOfAnotherHost, openBusToBegin } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { UsageError } from "../arguments.ts";
@@ -30,7 +29,7 @@ const register: Command = defineCommand({
     "register --session builder --vendor script",
   ],
   exitCodes: { 1: "Another live process has this session" },
-  json: [{ fields: SESSION }],
+  json: [{ object: "session" }],
   positionals: [],
   options: {
     vendor: {

@@ -10,7 +10,6 @@
 import type { MessageBus } from "../../bus/bus.ts";
 import type { Message } from "../../model/message.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { SENT } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { readPayload } from "../payload.ts";
@@ -23,7 +22,7 @@ const reply: Command = defineCommand({
   name: "reply",
   examples: [`reply 41 '"yes, it is yours"'`],
   exitCodes: { 1: "The message is expired" },
-  json: [{ fields: SENT }],
+  json: [{ object: "sent" }],
   positionals: [
     { name: "ID", help: "Message id, as inbox, tail or poll print it" },
     { name: "JSON", help: "Answer; - reads it from standard input" },

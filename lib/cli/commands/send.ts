@@ -15,7 +15,6 @@ import { storePlace } from "../../store/place.ts";
 import { Operations } from "../../bus/operations.ts";
 import { identityIn, placeOf, startOf, warn } from "../current_session.ts";
 import { type Command, defineCommand } from "../command.ts";
-import { SENT } from "../json_fields.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
 import { UsageError } from "../arguments.ts";
 import { WAIT_OPTIONS, waitForDelivery } from "../delivery_wait.ts";
@@ -37,7 +36,7 @@ const send: Command = defineCommand({
     `send chat '"are you done with src/a.ts?"' --to codex-7f3a`,
   ],
   exitCodes: { 1: "The session of --to is unknown" },
-  json: [{ fields: SENT }],
+  json: [{ object: "sent" }],
   positionals: [
     {
       name: "CHANNEL",

@@ -19,7 +19,6 @@ import {
 } from "../../model/session.ts";
 import { ago } from "../../text/ago.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { SESSION } from "../json_fields.ts";
 import { openBusFor } from "../open.ts";
 import { shownPath } from "../output/hold_lines.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -40,10 +39,8 @@ const sessions: Command = defineCommand({
   examples: ["sessions", "sessions --waiting --json"],
   exitCodes: { 1: "With --waiting: no session needs you" },
   json: [{
-    fields: [
-      ...SESSION,
-      ...["does?", "state", "stale", "life", "heartbeatAgeMs", "self"],
-    ],
+    object: "session",
+    fields: [...["does?", "state", "stale", "life", "heartbeatAgeMs", "self"]],
   }],
   positionals: [],
   options: {

@@ -9,7 +9,6 @@
 
 import { DOING_MAX, nameOf, stateOf } from "../../model/session.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { SESSION } from "../json_fields.ts";
 import { openBusFor, openBusToWrite, type OpenedBus } from "../open.ts";
 import { shownPath } from "../output/hold_lines.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -24,7 +23,7 @@ const status: Command = defineCommand({
     "name of this session, its work, locks, tasks and unread messages.",
   ],
   examples: ["status", "status moving the parser to src/parse"],
-  json: [{ fields: [...SESSION, "does?", "locks", "tasks", "unread"] }],
+  json: [{ object: "session", fields: ["does?", "locks", "tasks", "unread"] }],
   positionals: [{
     name: "TEXT",
     help: "What the session does",

@@ -20,7 +20,6 @@
 import type { Message } from "../../model/message.ts";
 import type { Subscription } from "../../bus/subscription.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { MESSAGE } from "../json_fields.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printLineAsync, printToStderr } from "../output/output.ts";
@@ -45,7 +44,7 @@ const tail: Command = defineCommand({
     130: "Ended by Ctrl-C",
     143: "Ended by SIGTERM",
   },
-  json: [{ fields: MESSAGE }, {
+  json: [{ object: "message" }, {
     when: "with --durable, for expired messages",
     fields: ["lost", "durable"],
   }],

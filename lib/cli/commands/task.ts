@@ -5,7 +5,6 @@
  */
 
 import type { Command } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { defineGroup } from "./group.ts";
 
 const task: Command = defineGroup({
@@ -23,7 +22,7 @@ const task: Command = defineGroup({
     `task done T-1 '{"lines":120}'`,
   ],
   fallback: "list",
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   commands: {
     post: () => import("./task_post.ts"),
     edit: () => import("./task_edit.ts"),

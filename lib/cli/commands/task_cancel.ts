@@ -7,7 +7,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printTask } from "../output/task_lines.ts";
 
@@ -19,7 +18,7 @@ const cancel: Command = defineCommand({
   ],
   examples: ["task cancel T-1 'no longer needed'"],
   exitCodes: { 1: "The task does not exist, or has ended" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [
     { name: "ID", help: "Id of the task", values: "tasks" },
     {

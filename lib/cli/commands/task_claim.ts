@@ -8,7 +8,6 @@
 
 import type { OptionDeclarations } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToHold } from "../open.ts";
 import { printClaim } from "../output/task_lines.ts";
 
@@ -25,7 +24,7 @@ export const LEASE_OPTION = {
 const claim: Command = defineCommand({
   name: "task claim",
   exitCodes: { 1: "The task is not free" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [{ name: "ID", help: "Id of the task", values: "tasks" }],
   options: LEASE_OPTION,
   async run({ positionals: [id], options }) {

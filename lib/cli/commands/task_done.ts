@@ -7,7 +7,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { readPayload } from "../payload.ts";
 import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
@@ -18,7 +17,7 @@ const done: Command = defineCommand({
   details: ["Tasks that wait for no other task can then be claimed."],
   examples: ["task done T-1", `task done T-1 '{"commit":"4f1c2d"}'`],
   exitCodes: { 1: "This session does not hold the claim" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [
     { name: "ID", help: "Id of the task", values: "tasks" },
     {

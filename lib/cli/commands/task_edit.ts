@@ -8,7 +8,6 @@
 
 import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printTask } from "../output/task_lines.ts";
 import { PAYLOAD_OPTIONS, payloadOf } from "../task_payload.ts";
@@ -21,7 +20,7 @@ const edit: Command = defineCommand({
     "task edit T-1 --title 'write the parser' --body - < notes.md",
   ],
   exitCodes: { 1: "The task does not exist, or is not open" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [{ name: "ID", help: "Id of the task", values: "tasks" }],
   options: {
     title: { kind: "string", placeholder: "TEXT", help: "Title, on one line" },

@@ -7,7 +7,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
 import { printTask } from "../output/task_lines.ts";
@@ -20,7 +19,7 @@ const fail: Command = defineCommand({
   ],
   examples: ["task fail T-1 'the API is gone'"],
   exitCodes: { 1: "This session does not hold the claim" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [
     { name: "ID", help: "Id of the task", values: "tasks" },
     { name: "REASON", help: "Reason, as plain text", optional: true },

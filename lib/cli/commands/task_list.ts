@@ -8,7 +8,6 @@
 
 import type { TaskStatus } from "../../model/task.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { visible } from "../output/visible_text.ts";
@@ -16,7 +15,7 @@ import { taskTable } from "../output/task_lines.ts";
 
 const list: Command = defineCommand({
   name: "task list",
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [],
   options: {
     status: {

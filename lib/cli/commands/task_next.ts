@@ -8,7 +8,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToHold } from "../open.ts";
 import { RefusalError } from "../refusal.ts";
 import { LEASE_OPTION } from "./task_claim.ts";
@@ -21,7 +20,7 @@ const next: Command = defineCommand({
     "others are not free. Exit code 1 means that no task is free.",
   ],
   exitCodes: { 1: "No task is free" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [],
   options: {
     ...LEASE_OPTION,

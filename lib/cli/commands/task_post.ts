@@ -11,7 +11,6 @@ import { InvalidInputError } from "../../model/errors.ts";
 import type { NewTask } from "../../model/task.ts";
 import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { readStdin } from "../payload.ts";
@@ -31,7 +30,7 @@ const post: Command = defineCommand({
     "task post - --kind code < titles.txt",
   ],
   exitCodes: { 1: "A task has this id" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [{
     name: "TITLE",
     help: "Title of the task, on one line; - reads several tasks",

@@ -7,7 +7,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
 import { printTask } from "../output/task_lines.ts";
@@ -15,7 +14,7 @@ import { printTask } from "../output/task_lines.ts";
 const release: Command = defineCommand({
   name: "task release",
   exitCodes: { 1: "This session does not hold the claim" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [{ name: "ID", help: "Id of the task", values: "tasks" }],
   options: TOKEN_OPTION,
   async run({ positionals: [id], options }) {

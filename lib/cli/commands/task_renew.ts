@@ -7,7 +7,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusToWrite } from "../open.ts";
 import { LEASE_OPTION } from "./task_claim.ts";
 import { claimOf, TOKEN_OPTION } from "../claim_lookup.ts";
@@ -16,7 +15,7 @@ import { printClaim } from "../output/task_lines.ts";
 const renew: Command = defineCommand({
   name: "task renew",
   exitCodes: { 1: "This session does not hold the claim" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [{ name: "ID", help: "Id of the task", values: "tasks" }],
   options: { ...LEASE_OPTION, ...TOKEN_OPTION },
   async run({ positionals: [id], options }) {

@@ -7,7 +7,6 @@
  */
 
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { TASK } from "../json_fields.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { taskOf } from "../claim_lookup.ts";
@@ -16,7 +15,7 @@ import { taskLines } from "../output/task_lines.ts";
 const show: Command = defineCommand({
   name: "task show",
   exitCodes: { 1: "No task has this id" },
-  json: [{ fields: TASK }],
+  json: [{ object: "task" }],
   positionals: [{ name: "ID", help: "Id of the task", values: "tasks" }],
   options: {},
   async run({ positionals: [id], options }) {

@@ -12,7 +12,6 @@
 import { AGENT_NAMES } from "../../hooks/agents/agent.ts";
 import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand } from "../command.ts";
-import { PART } from "../json_fields.ts";
 import { AGENTS, agentsNamed, DRY_RUN, editing } from "./install.ts";
 
 const uninstall: Command = defineCommand({
@@ -32,7 +31,7 @@ const uninstall: Command = defineCommand({
     "uninstall --all --purge --yes",
   ],
   exitCodes: { 1: "A part could not be removed" },
-  json: [{ fields: PART }, {
+  json: [{ object: "part" }, {
     when: "for each file that remains",
     fields: ["part", "path", "done", "dryRun?", "message?"],
   }],

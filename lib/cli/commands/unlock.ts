@@ -14,7 +14,7 @@ import type { MessageBus } from "../../bus/bus.ts";
 import { NotHeldError } from "../../model/errors.ts";
 import type { PathOptions } from "../../bus/locks.ts";
 import type { Hold } from "../../model/lock.ts";
-import { QUIET, UsageError } from "../arguments.ts";
+import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { shownPath } from "../output/hold_lines.ts";
 import { openBusToWrite } from "../open.ts";
@@ -50,7 +50,7 @@ const unlock: Command = defineCommand({
       help: "Token that the lock must have",
       default: "any",
     },
-    quiet: QUIET,
+    quiet: { kind: "flag", short: "q", help: "Print no result" },
     ...PATTERN_OPTIONS,
   },
   async run({ positionals, options }) {

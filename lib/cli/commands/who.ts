@@ -25,7 +25,6 @@ import type { Session } from "../../model/session.ts";
 import type { Message } from "../../model/message.ts";
 import { entryKindOf } from "../../path/paths.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
-import { HOLD } from "../json_fields.ts";
 import { ageOf, holdJson, shownPath } from "../output/hold_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
@@ -56,7 +55,11 @@ const who: Command = defineCommand({
     "has conflicts of the last minutes, and denied edits of the last hour, " +
     "from the channel file_conflict.",
   ],
-  json: [{ when: "does: holds", fields: ["does", "where", "self", ...HOLD] }, {
+  json: [{
+    when: "does: holds",
+    object: "hold",
+    fields: ["does", "where", "self"],
+  }, {
     when: "does: waits",
     fields: [
       "does",

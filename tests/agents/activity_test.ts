@@ -197,6 +197,23 @@ Deno.test("kimi: an answered permission and an interrupt end the need of a perso
   assert.equal(await hooks.state(), "idle");
 });
 
+const RECORDED: readonly (readonly [AgentName, string])[] = [
+  ["claude", "claude-2.1.330/PermissionRequest"],
+  ["gemini", "gemini-0.61.0/Notification"],
+];
+
+for (const [agent, file] of RECORDED) {
+  Deno.test(`${agent}: its recorded ${file} shows the need of a person`, async () => {
+    await using hooks = new Hooks();
+    const path = new URL(`./fixtures/${file}.json`, import.meta.url);
+    const recorded = JSON.parse(await Deno.readTextFile(path));
+    await hooks.call(agent, { point: "prompt" });
+    const input = { ...recorded, session_id: "s-1", cwd: hooks.project };
+    await hooks.answer(agent, input);
+    assert.match(await hooks.state(), /^needs-person: a permission/);
+  });
+}
+
 Deno.test("the recorded notification of Qwen changes no activity", async () => {
   await using hooks = new Hooks();
   const recorded = JSON.parse(

@@ -22,6 +22,13 @@ import {
 const FOLDER = "claude-2.1.330";
 
 const GOLDENS: readonly Golden[] = [
+  ["PermissionRequest", {
+    event: "PermissionRequest",
+    sessionId: "8fb39d66-a517-4248-8f2c-d1170ef6039a",
+    kind: "activity",
+    state: "needs-person",
+    why: "a permission for Bash",
+  }],
   ["PostToolBatch", {
     event: "PostToolBatch",
     sessionId: "f1aca997-7515-4b07-8080-da48e501fade",

@@ -133,6 +133,13 @@ const GOLDENS: readonly Golden[] = [
       paths: ["/home/dev/project/a.txt"],
     },
   }],
+  ["Notification", {
+    event: "Notification",
+    sessionId: "89e5908d-ba97-4180-80b1-eb40cdd94c74",
+    kind: "activity",
+    state: "needs-person",
+    why: "a permission",
+  }],
   ["SessionEnd", {
     event: "SessionEnd",
     sessionId: "f9c5ca21-9943-409a-b6c6-d284b976b125",

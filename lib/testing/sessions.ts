@@ -7,6 +7,7 @@
 import type { Operations } from "../bus/operations.ts";
 import assert from "node:assert/strict";
 import { SessionEndedError, UnknownSessionError } from "../model/errors.ts";
+import type { Json } from "../model/json.ts";
 import type { Session, SessionChange } from "../model/session.ts";
 import type { Cases } from "./case.ts";
 import { everything } from "./everything.ts";
@@ -239,6 +240,27 @@ export function sessions(cases: Cases): void {
     assert.ok(await since() - firstMs >= 60_000);
     await ann.store.endSession("ann");
     assert.equal((await bob.store.session("ann"))?.activity, undefined);
+  });
+
+  cases.test("a status on the channel state is what its sender does", async (scene) => {
+    const [ann, bob] = await scene.two();
+    const doing = async () => (await bob.store.session("ann"))?.doing;
+    const say = (payload: Json, channel = "state") =>
+      ann.append(payload, { channel });
+    await say({ status: " moves the parser " });
+    assert.equal(await doing(), "moves the parser");
+    for (const other of [1, null, { status: 1 }, { status: " " }, ["status"]]) {
+      await say(other);
+    }
+    await say({ status: "green" }, "build");
+    assert.equal(await doing(), "moves the parser");
+    await say({ status: "x".repeat(300) });
+    assert.equal(await doing(), "x".repeat(200));
+    const doings = await bob.store.doingsOf([
+      (await bob.store.session("ann"))!,
+      (await bob.store.session("bob"))!,
+    ]);
+    assert.deepEqual([...doings], [["ann", "x".repeat(200)]]);
   });
 
   cases.test("a change of status is announced, a heartbeat is not", async (scene) => {

@@ -64,6 +64,7 @@ export {
   LimitError,
   LockHeldError,
   MessageBusError,
+  NameTakenError,
   NotHeldError,
   PayloadTooLargeError,
   RateLimitError,
@@ -148,6 +149,7 @@ export {
   type FollowedChannel,
   type Incarnation,
   type ListedSession,
+  nameOf,
   type Session,
   type SessionActivity,
   type SessionChange,
@@ -271,6 +273,8 @@ function sessionStart(options: ResolvedOptions): SessionStart {
   const id = options.session ?? (Deno.env.get("MBUS_SESSION") || undefined);
   assertName("MBUS_SESSION", id);
   return {
+    name: options.name,
+    wishedName: Deno.env.get("MBUS_NAME") || undefined,
     id: id ?? `${options.vendor}-${crypto.randomUUID().slice(0, 8)}`,
     vendor: options.vendor,
     model: options.model,

@@ -50,6 +50,7 @@ Deno.test("a delivery moves from queued over noticed and injected to acked", asy
     await step();
     assert.deepEqual(await ann.delivery(id), {
       id,
+      sender: "ann",
       to: "bob",
       state,
       changedAt: new Date(clock.nowMs).toISOString(),

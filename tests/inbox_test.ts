@@ -38,7 +38,12 @@ Deno.test("a direct message reaches the addressed session only", async () => {
   const durable = eve.subscribe("chat", { durable: "eve", from: "start" });
   await durable.ready;
   const sent = await ann.publish("chat", "for bob", { to: "bob" });
-  assert.deepEqual(sent, { id: sent.id, to: "bob", notRunning: false });
+  assert.deepEqual(sent, {
+    id: sent.id,
+    to: "bob",
+    toName: "bob",
+    notRunning: false,
+  });
   await ann.publish("chat", "for all");
   const [bobs, eves, anns] = await Promise.all(
     readers.map(async (reader, i) => {

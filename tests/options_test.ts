@@ -52,6 +52,7 @@ const METHODS: readonly [
       "signal",
     ],
     sent: [(bus, o) => bus.sent(o), "limt", "limit"],
+    tell: [(bus, o) => bus.tell("peer", 1, o), "ttl", "ttlSeconds"],
     ask: [(bus, o) => bus.ask("peer", 1, o), "timeout", "timeoutMs"],
     reply: [
       (bus, o) => bus.reply({ id: "1", sender: "peer", channel: "ask" }, 1, o),
@@ -72,6 +73,7 @@ const METHODS: readonly [
     follow: WITHOUT_OPTIONS,
     unfollow: WITHOUT_OPTIONS,
     followed: WITHOUT_OPTIONS,
+    rename: WITHOUT_OPTIONS,
     end: WITHOUT_OPTIONS,
   }],
   [Locks, {

@@ -28,6 +28,7 @@ Deno.test("a session registers with its known facts", async () => {
   const { host, processStart, worktree: _w, branch: _b, ...known } = session;
   assert.deepEqual(known, {
     id: "me",
+    name: "me",
     vendor: "claude",
     model: "opus",
     task: "T-1",

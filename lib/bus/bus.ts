@@ -39,6 +39,7 @@ import type { SentMessage } from "./operations.ts";
 import { Inbox, INBOX_KEYS, type InboxOptions } from "./inbox.ts";
 import type { Delivery } from "../model/delivery.ts";
 import { encodePayload, type Json } from "../model/json.ts";
+import { EVERYONE } from "../rules/names.ts";
 import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
 import { ASK_CHANNEL, ASK_TIMEOUT_MS } from "../model/question.ts";
 import { Locks, markReleased } from "./locks.ts";
@@ -88,6 +89,9 @@ export interface AskOptions {
   /** Ends the waiting: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+/** Channel of conversations. */
+const CHAT = "chat";
 
 const ASK_KEYS: KeysOf<AskOptions> = {
   timeoutMs: true,
@@ -222,6 +226,11 @@ export class MessageBus implements AsyncDisposable {
   /** Id of the bus's own session. */
   get session(): string {
     return this.#self.id;
+  }
+
+  /** Name of the bus's own session; absent before registration. */
+  get name(): string | undefined {
+    return this.#self.name;
   }
 
   /** Project of the bus's session; `null` for every project. */
@@ -520,9 +529,43 @@ export class MessageBus implements AsyncDisposable {
   }
 
   /**
+   * Writes to one session, or to all sessions of the project on the channel `chat`.
+   *
+   * @param to Session: its name, a unique beginning of it, its id, or a vendor with
+   * one living session in the project; `all` for all sessions.
+   * @throws {UnknownSessionError} If no session or several sessions match.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * const home = await Deno.makeTempDir();
+   * await using bus = await openBus({ home });
+   * await using peer = await openBus({ home, name: "backend" });
+   * await peer.sessions.register();
+   * const { toName } = await bus.tell("back", "the tests are green");
+   * assert.equal(toName, "backend");
+   * ```
+   */
+  async tell(
+    to: string,
+    payload: Json,
+    options: Omit<PublishOptions, "to" | "replyTo"> = {},
+  ): Promise<Published> {
+    assertKnownKeys(`write to "${to}"`, options, REPLY_KEYS);
+    return await this.publish(
+      CHAT,
+      payload,
+      to === EVERYONE ? options : { ...options, to },
+    );
+  }
+
+  /**
    * Asks a session, and waits for its reply.
    *
-   * @param to Session: its id, a unique beginning of it, or its short name.
+   * @param to Session: its name, a unique beginning of it, its id, or a vendor with
+   * one living session in the project.
    * @throws {UnknownSessionError} If the session is not on the bus.
    * @throws {AskTimeoutError} If the session does not answer in time.
    * @throws {AskUnansweredError} If the session has ended, or ends before it

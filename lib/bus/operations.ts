@@ -55,6 +55,7 @@ import {
 import { publish } from "../rules/messages.ts";
 import { StoreError } from "../model/errors.ts";
 import { doingsOf } from "../rules/doings.ts";
+import { assertNoName, resolveSession } from "../rules/names.ts";
 import { noteActivity, readNotes } from "../rules/notes.ts";
 import { purgeExpiredAfter, STEP_MESSAGES_MAX } from "../rules/purge.ts";
 import type { Decide } from "../rules/rule.ts";
@@ -63,6 +64,7 @@ import {
   listIncarnations,
   listSessions,
   registerSession,
+  renameSession,
   updateSession,
 } from "../rules/sessions.ts";
 import {
@@ -192,6 +194,8 @@ export class Operations implements AsyncDisposable {
   /**
    * Publishes a message of a session in one transaction with its registration, or
    * with its heartbeat if it is joined.
+   *
+   * @throws {InvalidInputError} If the channel is the name of a living session.
    */
   async publishAs(
     sender: SessionStart | { readonly joined: string },
@@ -199,8 +203,11 @@ export class Operations implements AsyncDisposable {
   ): Promise<Appended & { readonly sender: string }> {
     const { id, appended } = await this.#update(
       "publish",
-      ["sessions"],
+      "joined" in sender ? ["sessions"] : guardsOf(sender),
       function* (records, at) {
+        if (message.to === undefined) {
+          yield* assertNoName(records, message.channel, message.project);
+        }
         const { id } = "joined" in sender
           ? yield* updateSession(records, at, sender.joined, {})
           : yield* registerSession(records, at, sender);
@@ -354,7 +361,7 @@ export class Operations implements AsyncDisposable {
     await this.#givingBack.settle();
     return await this.#update(
       `register session "${start.id}"`,
-      ["sessions"],
+      guardsOf(start),
       (records, at) => registerSession(records, at, start),
     );
   }
@@ -369,6 +376,32 @@ export class Operations implements AsyncDisposable {
     // Heartbeats also drive maintenance while no process publishes.
     this.#maintenance.published(0);
     return session;
+  }
+
+  /** Gives a session a chosen name. */
+  async renameSession(id: string, name: string): Promise<Session> {
+    return await this.#update(
+      `name session "${id}"`,
+      SHARED,
+      (records, at) => renameSession(records, at, id, name),
+    );
+  }
+
+  /**
+   * Returns the session of an id, a name, or a unique beginning of one.
+   *
+   * @param project Project in which names are looked up; `null` for all.
+   * @throws {UnknownSessionError} If no session or several sessions match.
+   */
+  async resolveSession(
+    act: string,
+    text: string,
+    project: string | null,
+  ): Promise<Session> {
+    return await this.#look(
+      act,
+      (records) => resolveSession(records, act, text, { project }),
+    );
   }
 
   /** Ends a session; with `process` only that incarnation. */
@@ -871,6 +904,11 @@ const SHARED: readonly Guard[] = ["locks", "sessions", "tasks"];
 /** Returns whether an error says that the database was moved or deleted. */
 export function isMoved(error: unknown): boolean {
   return error instanceof StoreError && error.fault === "moved";
+}
+
+/** Returns the guards of a registration, which ends a dead session with its name. */
+function guardsOf({ name, wishedName }: SessionStart): readonly Guard[] {
+  return name === undefined && wishedName === undefined ? ["sessions"] : SHARED;
 }
 
 function tasksOf(project: string | null | undefined): readonly Guard[] {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertNameChoosable } from "../rules/names.ts";
 import type { Store } from "../store/store.ts";
 import { InvalidInputError } from "../model/errors.ts";
 import { assertKnownKeys, type KeysOf } from "../model/known_keys.ts";
@@ -37,6 +38,12 @@ export interface OpenBusOptions {
    * @default {`$MBUS_SESSION`, or a new id of the vendor and a random part}
    */
   readonly session?: string;
+  /**
+   * Name of the bus's own session, which belongs to the project. The next session
+   * that takes it gets the messages that this one leaves unread.
+   * @default {`$MBUS_NAME` unless a living session has it, or a new name of the vendor and four characters}
+   */
+  readonly name?: string;
   /**
    * Vendor of the agent, such as `claude` or `codex`.
    * @default {"script"}
@@ -140,6 +147,7 @@ export interface OpenBusOptions {
 }
 
 const OPEN_KEYS: KeysOf<OpenBusOptions> = {
+  name: true,
   store: true,
   url: true,
   home: true,
@@ -233,6 +241,7 @@ export function resolveOptions(options: OpenBusOptions): ResolvedOptions {
     assertNoNul(field, options[field]);
   }
   assertName("session", options.session);
+  if (options.name !== undefined) assertNameChoosable(options.name);
   assertName("vendor", resolved.vendor);
   return resolved;
 }

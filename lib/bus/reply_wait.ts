@@ -56,12 +56,13 @@ export class ReplyWait {
    * @throws {AskUnansweredError} If the session ends without a reply.
    */
   async replyTo(
-    question: Pick<Appended, "id" | "to">,
+    question: Pick<Appended, "id" | "to" | "toName">,
     startedAt: number,
     timeoutMs: number,
   ): Promise<Message> {
-    const { id } = question;
+    const { id, toName } = question;
     const to = question.to!;
+    const name = toName ?? to;
     let asked = await this.#operations.session(to);
     const check = setInterval(() => {
       if (asked !== undefined && isDead(asked)) this.#changes.wake();
@@ -75,7 +76,7 @@ export class ReplyWait {
         // Also finds a reply that a reader of the inbox has acknowledged.
         const answer = await this.#operations.answerTo(this.#self.id, id);
         if (answer !== undefined) return answer;
-        if (ended) throw new AskUnansweredError(to, id);
+        if (ended) throw new AskUnansweredError(to, id, name);
         const waitedMs = performance.now() - startedAt;
         if (waitedMs >= timeoutMs) {
           throw await this.#timeout(asked!, id, waitedMs);
@@ -86,7 +87,7 @@ export class ReplyWait {
           this.#changes.wake,
           Math.min(Math.ceil(timeoutMs - waitedMs), TIMER_MS_MAX),
         );
-        if (!await this.#changes.next()) throw new ClosedError(`ask "${to}"`);
+        if (!await this.#changes.next()) throw new ClosedError(`ask "${name}"`);
         asked = await this.#operations.session(to);
       }
     } finally {

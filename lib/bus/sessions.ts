@@ -49,6 +49,8 @@ const LIST_KEYS: KeysOf<SessionListOptions> = {
 };
 
 const REGISTER_KEYS: KeysOf<Omit<SessionStart, "id">> = {
+  name: true,
+  wishedName: true,
   vendor: true,
   model: true,
   tty: true,
@@ -81,6 +83,8 @@ const CHANGE_KEYS: KeysOf<SessionChange> = {
 export interface SessionSelf {
   /** Id of the session; before registration the wanted id. */
   id: string;
+  /** Name of the session; absent before registration. */
+  name?: string;
   /** Whether this bus has registered the session, and so ends it. */
   owned: boolean;
   /** Whether the session was ended here, and so may not act. */
@@ -161,12 +165,11 @@ export class Sessions {
   async #register(
     known: Partial<Omit<SessionStart, "id">>,
   ): Promise<Session> {
-    const session = await this.#operations.registerSession({
-      ...this.#self.start,
-      ...known,
-      id: this.#self.id,
-    });
+    const start = { ...this.#self.start, ...known, id: this.#self.id };
+    if (start.name !== undefined) await this.#assertNoChannel(start.name);
+    const session = await this.#operations.registerSession(start);
     this.#self.id = session.id;
+    this.#self.name = session.name;
     this.#self.owned = true;
     this.#self.ended = false;
     this.#self.process = session;
@@ -194,6 +197,51 @@ export class Sessions {
     if (!owned) throw new UnknownSessionError(`update session "${id}"`, id);
     assertSessionChange(id, change);
     return await this.#operations.updateSession(this.#self.id, change);
+  }
+
+  /**
+   * Gives the bus's own session a name, which belongs to the project. The next
+   * session that takes it gets the messages that this one leaves unread.
+   *
+   * @throws {InvalidInputError} If the name has other characters than letters,
+   * digits and `. _ -`, has more than 32 of them, or is that of a vendor or of a
+   * channel with messages.
+   * @throws {NameTakenError} If another living session of the project has it.
+   *
+   * @example
+   * ```ts
+   * import { openBus } from "@coditect/message-bus";
+   * import assert from "node:assert/strict";
+   *
+   * const home = await Deno.makeTempDir();
+   * await using bus = await openBus({ home, vendor: "claude" });
+   * await bus.sessions.register();
+   * await bus.sessions.rename("backend");
+   * await using peer = await openBus({ home });
+   * await peer.tell("backend", "the schema has changed");
+   * const [message] = await bus.inbox().pending();
+   * assert.equal(message.payload, "the schema has changed");
+   * ```
+   */
+  async rename(name: string): Promise<Session> {
+    const { id, owned, ended } = this.#self;
+    const act = `name session "${id}"`;
+    if (ended) throw new SessionEndedError(act, id);
+    if (!owned) throw new UnknownSessionError(act, id);
+    await this.#assertNoChannel(name);
+    const session = await this.#operations.renameSession(id, name);
+    this.#self.name = session.name;
+    return session;
+  }
+
+  /** Throws if messages of a channel with that name are kept. */
+  async #assertNoChannel(name: string): Promise<void> {
+    const { channels } = await this.#operations.stats();
+    if (!channels.some(({ channel }) => channel === name)) return;
+    throw new InvalidInputError(
+      "name",
+      `Cannot take the name "${name}": it is a channel. Choose another one.`,
+    );
   }
 
   /**

@@ -50,6 +50,7 @@ export function startOf(identity: Identity, place: Project): SessionStart {
   const { id, vendor, process, keeper, tty } = identity;
   return {
     id,
+    wishedName: Deno.env.get("MBUS_NAME") || undefined,
     vendor,
     tty,
     pid: process?.pid,

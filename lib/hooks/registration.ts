@@ -31,6 +31,7 @@ import {
 import { isNearestAncestor, processEntry } from "../process/processes.ts";
 import { type Project, projectOf } from "../path/project.ts";
 import { headAt } from "../path/repository.ts";
+import { isNameChoosable } from "../rules/names.ts";
 import type { ActivityState, Incarnation, Session } from "../model/session.ts";
 import type { Keeper, KeeperProcess } from "../model/process.ts";
 import { AGENT_NAMES, type AgentName, type HookEvent } from "./agents/agent.ts";
@@ -145,6 +146,7 @@ async function register(
     before.status !== "terminated" && before.worktree === place.worktree;
   return await store.registerSession({
     id,
+    wishedName: keeper?.codex === undefined ? namedByEnvironment() : undefined,
     vendor: event.agent,
     model: event.model,
     tty: process === undefined ? undefined : processEntry(process.pid)?.tty,
@@ -163,6 +165,15 @@ async function register(
 function activityAt(event: HookEvent): ActivityState {
   const isStart = event.kind === "session-start" && event.source !== "compact";
   return isStart || event.kind === "stop" ? "idle" : "working";
+}
+
+/**
+ * Returns the name in `MBUS_NAME`, if it can be chosen. A daemon of Codex keeps the
+ * variables of its first window.
+ */
+function namedByEnvironment(): string | undefined {
+  const name = Deno.env.get("MBUS_NAME");
+  return name && isNameChoosable(name) ? name : undefined;
 }
 
 /**

@@ -17,7 +17,9 @@ export type DeliveryState =
 export interface Delivery {
   /** Id of the message. */
   readonly id: string;
-  /** Id of the recipient. */
+  /** Id of the sender. */
+  readonly sender: string;
+  /** Id of the recipient, or of the session that has taken its name since. */
   readonly to: string;
   /** Proven progress of the message. */
   readonly state: DeliveryState;

@@ -83,26 +83,80 @@ export class PayloadTooLargeError extends InvalidInputError {
 export class UnknownSessionError extends InvalidInputError {
   /** Text that was passed as the session. */
   readonly session: string;
-  /** Ids of the sessions that match the text; empty if none does. */
+  /** Names of the sessions that match the text; empty if none does. */
   readonly candidates: readonly string[];
 
-  /** Makes an error; `act` is the attempted act, such as `send to "x"`. */
+  /**
+   * Makes an error.
+   *
+   * @param act Attempted act, such as `send to "x"`.
+   * @param known Names of living sessions of the project, and the project of a
+   * session elsewhere that matches.
+   */
   constructor(
     act: string,
     session: string,
     candidates: readonly string[] = [],
+    known: {
+      readonly here?: readonly string[];
+      readonly elsewhere?: string;
+    } = {},
   ) {
-    super(
-      "session",
-      candidates.length === 0
-        ? `Cannot ${act}: no session "${session}" is on this bus. ` +
-          `Choose one that "mbus sessions" lists.`
-        : `Cannot ${act}: "${session}" fits ${candidates.length} sessions ` +
-          `(${candidates.slice(0, 5).join(", ")}). Give more of the id.`,
-    );
+    super("session", unknownSession(act, session, candidates, known));
     this.name = "UnknownSessionError";
     this.session = session;
     this.candidates = candidates;
+  }
+}
+
+const NAMES_SHOWN_MAX = 5;
+
+function unknownSession(
+  act: string,
+  session: string,
+  candidates: readonly string[],
+  { here = [], elsewhere }: {
+    readonly here?: readonly string[];
+    readonly elsewhere?: string;
+  },
+): string {
+  if (candidates.length > 0) {
+    return `Cannot ${act}: "${session}" fits ${candidates.length} sessions ` +
+      `(${shownNames(candidates)}). Write more of the name.`;
+  }
+  if (elsewhere !== undefined) {
+    return `Cannot ${act}: session "${session}" is in another project, ` +
+      `${elsewhere}. Add --all-projects, or pass the session's id.`;
+  }
+  return `Cannot ${act}: no session "${session}" is on this bus. ` +
+    (here.length === 0
+      ? `Choose one that "mbus sessions" lists.`
+      : `Choose one of ${shownNames(here)}.`);
+}
+
+function shownNames(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_SHOWN_MAX).join(", ");
+  const more = names.length - NAMES_SHOWN_MAX;
+  return more > 0 ? `${shown} and ${more} more` : shown;
+}
+
+/** Chosen name that another living session has. */
+export class NameTakenError extends MessageBusError {
+  /** Wanted name. */
+  readonly taken: string;
+  /** Id of the session that has it. */
+  readonly session: string;
+
+  /** Makes an error for a `name` that `session` has. */
+  constructor(name: string, session: string) {
+    super(
+      "NameTakenError",
+      "state",
+      `Cannot take the name "${name}": another living session has it. End that ` +
+        `session with "mbus end --session ${name}", or choose another name.`,
+    );
+    this.taken = name;
+    this.session = session;
   }
 }
 
@@ -435,11 +489,11 @@ export class AskUnansweredError extends MessageBusError {
   readonly id: string;
 
   /** Makes an error for a question to `session`. */
-  constructor(session: string, id: string) {
+  constructor(session: string, id: string, name = session) {
     super(
       "AskUnansweredError",
       "state",
-      `Cannot get an answer from "${session}": it has ended, and the question, ` +
+      `Cannot get an answer from "${name}": it has ended, and the question, ` +
         `message ${id}, stays in its inbox. Ask a session that "mbus sessions" lists.`,
     );
     this.session = session;

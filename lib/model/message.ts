@@ -40,7 +40,10 @@ export interface NewMessage {
   readonly ttlSeconds: number;
   /** Project of the message; `null` for every project. */
   readonly project: string | null;
-  /** Recipient: a session's id, a beginning of it, or its short name. */
+  /**
+   * Recipient: a session's id or name, a unique beginning of one, or a vendor with
+   * one living session in the project.
+   */
   readonly to?: string;
   /**
    * Id of the message that it answers. A direct message for the sender is
@@ -55,6 +58,8 @@ export interface Appended {
   readonly id: string;
   /** Id of the recipient. */
   readonly to?: string;
+  /** Name of the recipient. */
+  readonly toName?: string;
   /** Whether the recipient has ended; the message is kept in case it resumes. */
   readonly notRunning?: boolean;
 }

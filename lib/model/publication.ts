@@ -57,6 +57,8 @@ export interface Published {
   readonly id: string;
   /** Id of the recipient; absent for all sessions. */
   readonly to?: string;
+  /** Name of the recipient; absent for all sessions. */
+  readonly toName?: string;
   /** Whether the recipient has ended; it gets the message if it resumes in time. */
   readonly notRunning?: boolean;
 }

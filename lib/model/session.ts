@@ -126,6 +126,22 @@ export interface ListedSession extends Session {
   readonly does?: string;
 }
 
+/** Vendors that a session's name cannot be. */
+export const VENDORS: readonly string[] = Object.freeze([
+  "claude",
+  "codex",
+  "gemini",
+  "kimi",
+  "qwen",
+  "copilot",
+  "cursor",
+  "opencode",
+  "droid",
+  "shell",
+  "script",
+  "unknown",
+]);
+
 /** Process with which an incarnation of a session was registered. */
 export type Incarnation = Pick<Session, "pid" | "processStart">;
 
@@ -133,6 +149,10 @@ export type Incarnation = Pick<Session, "pid" | "processStart">;
 export interface SessionStart {
   /** Id of the session. */
   readonly id: string;
+  /** Chosen name; by default the session gets one. */
+  readonly name?: string;
+  /** Chosen name that it gets unless another living session has it. */
+  readonly wishedName?: string;
   /** Vendor of the agent. */
   readonly vendor: string;
   /** Model. */

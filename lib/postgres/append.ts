@@ -12,7 +12,7 @@
 
 import { MessageBusError } from "../model/errors.ts";
 import { resolveAddressee } from "../rules/messages.ts";
-import type { Incarnation, Session } from "../model/session.ts";
+import { type Incarnation, nameOf, type Session } from "../model/session.ts";
 import type { Appended, AppendResult, NewMessage } from "../model/message.ts";
 import type { Connection } from "./connection.ts";
 import { isDataError } from "./faults.ts";
@@ -26,6 +26,7 @@ type Incarnations = ReadonlyMap<string, Incarnation>;
 /** A message with a resolved addressee. */
 interface Ready {
   readonly message: NewMessage;
+  readonly toName?: string;
   readonly notRunning?: boolean;
 }
 
@@ -121,8 +122,8 @@ async function append(
   );
   wakeUps.committed(bells, { rung: isComplete });
   return idsOf(row).map((id, i): Appended => {
-    const { message: { to }, notRunning } = ready[i];
-    return to === undefined ? { id } : { id, to, notRunning };
+    const { message: { to }, toName, notRunning } = ready[i];
+    return to === undefined ? { id } : { id, to, toName, notRunning };
   });
 }
 
@@ -137,24 +138,28 @@ class Addressees {
 
   /** Returns a message with its resolved addressee. */
   async resolve(message: NewMessage): Promise<Ready> {
-    const { to } = message;
+    const { to, sender, project } = message;
     if (to === undefined) return { message };
-    const found = this.#found.get(to) ?? this.#lookUp(to);
-    this.#found.set(to, found);
-    const { id, status } = await found;
+    const key = JSON.stringify([to, sender, project]);
+    const found = this.#found.get(key) ?? this.#lookUp({ ...message, to });
+    this.#found.set(key, found);
+    const addressee = await found;
     return {
-      message: { ...message, to: id },
-      notRunning: status === "terminated",
+      message: { ...message, to: addressee.id },
+      toName: nameOf(addressee),
+      notRunning: addressee.status === "terminated",
     };
   }
 
-  async #lookUp(to: string): Promise<Session> {
+  async #lookUp(
+    message: NewMessage & { readonly to: string },
+  ): Promise<Session> {
     return await this.#connection.read(
       "publish",
       async (at) =>
         (await look(
           at,
-          (records) => resolveAddressee(records, to),
+          (records) => resolveAddressee(records, message),
           new Map(),
           this.#connection.readOnly,
         ))!.result,

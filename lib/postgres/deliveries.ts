@@ -21,7 +21,8 @@ export async function pendingFor(
   pending: "unacknowledged" | "untold",
 ): Promise<Message[]> {
   const rows = await connection.all(
-    `SELECT ${messageColumns("m")}
+    // A session that takes a name also gets messages that were for another one.
+    `SELECT ${messageColumns("m")}, d.recipient_id
      FROM deliveries AS d JOIN inter_session_messages AS m ON m.id = d.message_id
      WHERE d.recipient_id = $1 AND d.message_id > $2
        AND d.state IN ('queued', 'noticed', 'injected') AND m.expires_at > now_ms($3)

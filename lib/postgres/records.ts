@@ -221,8 +221,14 @@ class Work {
         return await this.#sessions(
           query,
           `s.status IS DISTINCT FROM 'terminated'
-             OR starts_with(s.session_id, $1)`,
+             OR starts_with(s.session_id, $1) OR starts_with(s.name, $1)`,
           query.text,
+        );
+      case "sessions-ending":
+        return await this.#sessions(
+          query,
+          "right(s.name, 4) = ANY($1::text[])",
+          arrayText(query.endings.map((ending) => ending.replaceAll("\0", ""))),
         );
       case "sessions":
         return await this.#sessions(
@@ -252,7 +258,8 @@ class Work {
         // A foreign writer never ends its session, so long silence counts.
         return await this.#sessions(
           query,
-          `(s.status = 'terminated' AND coalesce(s.ended_at, 0) < $1
+          `(s.status = 'terminated' AND coalesce(s.ended_at, 0) <
+               CASE WHEN s.name_chosen = 1 THEN $3::bigint ELSE $1::bigint END
              OR s.llm_vendor = 'unknown'
                AND s.heartbeat_at < to_timestamp($1::bigint / 1000.0))
            AND NOT EXISTS (SELECT 1 FROM inter_session_messages AS m
@@ -261,9 +268,13 @@ class Work {
              WHERE l.session_id = s.session_id)
            AND NOT EXISTS (SELECT 1 FROM lock_waiters AS w
              WHERE w.session_id = s.session_id)
+           AND NOT EXISTS (SELECT 1 FROM deliveries AS d
+             WHERE d.recipient_id = s.session_id
+               AND d.state IN ('queued', 'noticed', 'injected'))
            LIMIT $2`,
           query.beforeMs,
           query.limit,
+          query.namedBeforeMs,
         );
       case "sessions-quiet":
         return await this.#sessions(
@@ -417,6 +428,13 @@ class Work {
           "d.sender_id = $1 ORDER BY d.message_id DESC LIMIT $2",
           query.session,
           query.limit,
+        );
+      case "deliveries-open":
+        return await this.#deliveries(
+          query,
+          `d.recipient_id = $1 AND d.state IN ('queued', 'noticed', 'injected')
+           ORDER BY d.message_id`,
+          query.session,
         );
       case "deliveries-settled":
         return await this.#deliveries(
@@ -1134,8 +1152,9 @@ function writeDelivery(
     return tx.send("DELETE FROM deliveries WHERE message_id = $1", [key]);
   }
   tx.send(
-    `UPDATE deliveries SET state = $1, changed_at = $2 WHERE message_id = $3`,
-    [to.state, to.changedAtMs, key],
+    `UPDATE deliveries SET state = $1, changed_at = $2, recipient_id = $3
+     WHERE message_id = $4`,
+    [to.state, to.changedAtMs, to.to, key],
   );
 }
 

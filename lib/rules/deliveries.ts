@@ -187,7 +187,7 @@ function* shown(
   at: Moment,
   delivery: DeliveryRecord,
 ): Plan<Delivery> {
-  const { message, to, changedAtMs, expiresAtMs } = delivery;
+  const { message, sender, to, changedAtMs, expiresAtMs } = delivery;
   const isExpired = expiresAtMs !== null && expiresAtMs <= at.nowMs;
   const state = isExpired
     ? yield* expiredState(records, delivery)
@@ -195,6 +195,7 @@ function* shown(
   const changedMs = isExpired ? expiresAtMs : changedAtMs;
   return {
     id: message,
+    sender,
     to,
     state,
     changedAt: new Date(changedMs).toISOString(),

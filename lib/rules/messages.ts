@@ -7,12 +7,13 @@
 
 import { InboxFullError } from "../model/errors.ts";
 import type { Appended, NewMessage } from "../model/message.ts";
-import type { Session } from "../model/session.ts";
 import { move } from "./deliveries.ts";
 import { saidIn } from "./doings.ts";
 import type { Records } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
-import { assertActive, resolveSession } from "./sessions.ts";
+import { nameOf, type Session } from "../model/session.ts";
+import { resolveSession } from "./names.ts";
+import { assertActive } from "./sessions.ts";
 
 /** Largest number of unacknowledged direct messages of a session. */
 export const INBOX_MESSAGES_MAX = 20_000;
@@ -25,9 +26,12 @@ export const INBOX_MESSAGES_MAX = 20_000;
  */
 export function* resolveAddressee(
   records: Records,
-  to: string,
+  { to, project, sender }: NewMessage & { readonly to: string },
 ): Plan<Session> {
-  const session = yield* resolveSession(records, `send to "${to}"`, to);
+  const session = yield* resolveSession(records, `write to "${to}"`, to, {
+    project,
+    self: sender,
+  });
   const { id } = session;
   const pending = "unacknowledged";
   for (const exact of [false, true]) {
@@ -61,9 +65,10 @@ export function* publish(
     yield* move(records, at, sender, [replyTo], "acked");
   }
   if (to === undefined) return records.say(message);
-  const addressee = yield* resolveAddressee(records, to);
+  const addressee = yield* resolveAddressee(records, { ...message, to });
   return records.say({ ...message, to: addressee.id }, {
     to: addressee.id,
+    toName: nameOf(addressee),
     notRunning: addressee.status === "terminated",
   });
 }

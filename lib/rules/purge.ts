@@ -44,6 +44,9 @@ export const CLOCK_AHEAD_MAX_MS = 2 * 24 * 60 * 60 * 1000;
 /** Retention of a session's record after its end, in milliseconds. */
 export const SESSION_KEPT_MS = 24 * 60 * 60 * 1000;
 
+/** Retention of an ended session's record with a chosen name, in milliseconds. */
+export const NAME_KEPT_MS = 7 * SESSION_KEPT_MS;
+
 /** Returns whether a whole step is due. */
 export function* isPurgeDue(records: Records, at: Moment): Plan<boolean> {
   yield [{ kind: "mark", name: "purged-at" }];
@@ -173,7 +176,12 @@ export function* purge(
 
 function* dropSessions(records: Records, at: Moment): Plan<number> {
   const beforeMs = at.nowMs - SESSION_KEPT_MS;
-  yield [{ kind: "sessions-over", beforeMs, limit: STEP_SESSIONS_MAX }];
+  yield [{
+    kind: "sessions-over",
+    beforeMs,
+    namedBeforeMs: at.nowMs - NAME_KEPT_MS,
+    limit: STEP_SESSIONS_MAX,
+  }];
   const over = records.listed("sessions-over");
   for (const id of over) records.sessions.delete(id);
   return over.length;

@@ -67,8 +67,13 @@ export type SessionQuery =
   | { readonly kind: "session"; readonly id: string }
   /** Sessions with the id `id`, `id~2` and so on. */
   | { readonly kind: "incarnations"; readonly id: string }
-  /** Running sessions, and sessions whose id begins with the text. */
+  /** Running sessions, and sessions whose id or name begins with the text. */
   | { readonly kind: "sessions-named"; readonly text: string }
+  /** Sessions whose name has one of the endings (names.ts). */
+  | {
+    readonly kind: "sessions-ending";
+    readonly endings: readonly string[];
+  }
   | {
     readonly kind: "sessions";
     readonly project: string | null;
@@ -82,10 +87,15 @@ export type SessionQuery =
     readonly id: string;
     readonly limit: number;
   }
-  /** Sessions that ended before a time and that no record refers to. */
+  /**
+   * Sessions that ended before a time, to which no record refers, and for which no
+   * direct message waits.
+   */
   | {
     readonly kind: "sessions-over";
     readonly beforeMs: number;
+    /** The time for sessions with a chosen name. */
+    readonly namedBeforeMs: number;
     readonly limit: number;
   }
   /**
@@ -192,6 +202,8 @@ export type DeliveryQuery =
     readonly session: string;
     readonly limit: number;
   }
+  /** Unacknowledged deliveries to a session. */
+  | { readonly kind: "deliveries-open"; readonly session: string }
   /** Deliveries older than a time whose message is deleted. */
   | {
     readonly kind: "deliveries-settled";

@@ -6,7 +6,7 @@
  */
 
 import { UnknownSessionError } from "../model/errors.ts";
-import type { Session } from "../model/session.ts";
+import { nameOf, type Session } from "../model/session.ts";
 import type { NewMessage } from "../model/message.ts";
 import { announcement } from "./announcement.ts";
 import type { Records } from "./records.ts";
@@ -45,6 +45,7 @@ export function sessionEvent(session: Session, event: string): NewMessage {
   return announcement("heartbeat", session.id, session.project, {
     event,
     session: session.id,
+    name: nameOf(session),
     vendor: session.vendor,
     model: session.model,
     task: session.task,

@@ -27,11 +27,11 @@ import {
   type SessionActivity,
   type SessionChange,
   type SessionStart,
-  shortName,
   STALE_AFTER_MS,
 } from "../model/session.ts";
 import { isDead, isSameProcess, lifeOf, processOf } from "./life.ts";
 import { LockTable } from "./lock_table.ts";
+import { nameAtStart, takeName } from "./names.ts";
 import { noteKey, type Records } from "./records.ts";
 import type { Moment, Plan, SessionQuery } from "./rule.ts";
 import { sessionEvent } from "./session_end.ts";
@@ -114,10 +114,12 @@ export function* registerSession(
   const now = new Date(at.nowMs).toISOString();
   const wasThere = before !== undefined && before.status !== "terminated" &&
     before.host === at.self.host && isSameProcess(before, start);
+  const names = wasThere && before.name !== undefined
+    ? { name: before.name, nameIsChosen: before.nameIsChosen }
+    : yield* nameAtStart(records, at, id, start, before);
   const session = withoutUndefined<Session>({
     id,
-    name: before?.name,
-    nameIsChosen: before?.nameIsChosen,
+    ...names,
     vendor: start.vendor,
     model: start.model ?? before?.model,
     tty: start.tty,
@@ -222,6 +224,32 @@ export function* updateSession(
   if (session.status !== before.status) {
     records.say(sessionEvent(session, session.status));
   }
+  return session;
+}
+
+/**
+ * Gives a session a chosen name.
+ *
+ * @throws {InvalidInputError} If the name cannot be chosen.
+ * @throws {NameTakenError} If another living session has it.
+ */
+export function* renameSession(
+  records: Records,
+  at: Moment,
+  id: string,
+  name: string,
+): Plan<Session> {
+  const act = `name session "${id}"`;
+  const before = yield* requireActive(records, at, act, id);
+  yield* takeName(records, at, before, name);
+  const session: Session = {
+    ...before,
+    name,
+    nameIsChosen: true,
+    heartbeatAt: new Date(at.nowMs).toISOString(),
+  };
+  records.sessions.set(id, session);
+  if (name !== before.name) records.say(sessionEvent(session, "renamed"));
   return session;
 }
 
@@ -350,30 +378,6 @@ export function* announceSilent(records: Records, at: Moment): Plan<void> {
       changedAtMs: at.nowMs,
     });
   }
-}
-
-/**
- * Returns the session of a text: its id, a unique beginning of the id, or its short
- * name. Running sessions come before ended ones.
- *
- * @throws {UnknownSessionError} If no session or several sessions match.
- */
-export function* resolveSession(
-  records: Records,
-  act: string,
-  text: string,
-): Plan<Session> {
-  yield [{ kind: "session", id: text }];
-  const exact = records.sessions.get(text);
-  if (exact !== undefined) return exact;
-  yield [{ kind: "sessions-named", text }];
-  const named = sessionsListed(records, "sessions-named").filter((session) =>
-    session.id.startsWith(text) || shortName(session) === text
-  );
-  const running = named.filter(({ status }) => status !== "terminated");
-  const matching = running.length > 0 ? running : named;
-  if (text !== "" && matching.length === 1) return matching[0];
-  throw new UnknownSessionError(act, text, matching.map(({ id }) => id));
 }
 
 function sessionsListed(

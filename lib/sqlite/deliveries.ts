@@ -27,7 +27,9 @@ export function pendingFor(
   nowMs: number,
   pending: "unacknowledged" | "untold",
 ): Message[] {
-  const columns = COLUMNS.split(",").map((column) => `m.${column.trim()}`);
+  // A session that takes a name also gets messages that were for another one.
+  const columns = COLUMNS.split(",").map((column) => column.trim())
+    .map((column) => `${column === "recipient_id" ? "d" : "m"}.${column}`);
   return connection.sql(
     `SELECT ${columns.join(", ")}
      FROM deliveries AS d JOIN inter_session_messages AS m ON m.id = d.message_id

@@ -158,8 +158,17 @@ class Work {
         return this.#sessions(
           query,
           `status IS NOT 'terminated'
-            OR substr(session_id, 1, length(?1)) = ?1`,
+            OR substr(session_id, 1, length(?1)) = ?1
+            OR substr(name, 1, length(?1)) = ?1`,
           query.text,
+        );
+      case "sessions-ending":
+        return this.#sessions(
+          query,
+          `substr(name, -4) IN (${
+            new Array(query.endings.length).fill("?").join(", ")
+          })`,
+          ...query.endings,
         );
       case "sessions":
         return this.#sessions(
@@ -187,7 +196,8 @@ class Work {
         // A session of another program never ends, so it expires by its silence.
         return this.#sessions(
           query,
-          `(status = 'terminated' AND coalesce(ended_at, 0) < ?1
+          `(status = 'terminated' AND coalesce(ended_at, 0) <
+               CASE WHEN name_chosen THEN ?4 ELSE ?1 END
              OR llm_vendor = 'unknown' AND heartbeat_at < ?2)
            AND NOT EXISTS (SELECT 1 FROM inter_session_messages AS m
              WHERE m.sender_id = session_registry.session_id)
@@ -195,10 +205,14 @@ class Work {
              WHERE l.session_id = session_registry.session_id)
            AND NOT EXISTS (SELECT 1 FROM lock_waiters AS w
              WHERE w.session_id = session_registry.session_id)
+           AND NOT EXISTS (SELECT 1 FROM deliveries AS d
+             WHERE d.recipient_id = session_registry.session_id
+               AND d.state IN ('queued', 'noticed', 'injected'))
            LIMIT 0 + ?3`,
           query.beforeMs,
           new Date(query.beforeMs).toISOString(),
           query.limit,
+          query.namedBeforeMs,
         );
       case "sessions-quiet":
         return this.#sessions(
@@ -380,6 +394,13 @@ class Work {
           "d.sender_id = ? ORDER BY d.message_id DESC LIMIT 0 + ?",
           query.session,
           query.limit,
+        );
+      case "deliveries-open":
+        return this.#deliveries(
+          query,
+          `d.recipient_id = ? AND d.state IN ('queued', 'noticed', 'injected')
+           ORDER BY d.message_id`,
+          query.session,
         );
       case "deliveries-settled":
         return this.#deliveries(
@@ -1049,8 +1070,9 @@ function writeDelivery(
     return;
   }
   connection.sql(
-    "UPDATE deliveries SET state = ?, changed_at = ? WHERE message_id = ?",
-  ).run(to.state, to.changedAtMs, Number(key));
+    `UPDATE deliveries SET state = ?, changed_at = ?, recipient_id = ?
+     WHERE message_id = ?`,
+  ).run(to.state, to.changedAtMs, to.to, Number(key));
 }
 
 function writeDurable(

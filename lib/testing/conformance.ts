@@ -23,6 +23,7 @@ import { lockNames } from "./lock_names.ts";
 import { lockOverlaps } from "./lock_overlaps.ts";
 import { waiting } from "./lock_queue.ts";
 import { locks } from "./locks.ts";
+import { names } from "./names.ts";
 import { order } from "./order.ts";
 import { publishing } from "./publishing.ts";
 import { Scene } from "./scene.ts";
@@ -52,6 +53,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   cursors,
   durable: durableDelivery,
   sessions,
+  names,
   locks,
   "lock overlaps": lockOverlaps,
   "lock names": lockNames,

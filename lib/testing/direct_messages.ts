@@ -47,7 +47,13 @@ export function directMessages(cases: Cases): void {
       1,
     );
     const { changedAt, ...delivery } = (await ann.store.delivery(id))!;
-    assert.deepEqual(delivery, { id, to: "bob", state: "queued", expiresAt });
+    assert.deepEqual(delivery, {
+      id,
+      sender: "ann",
+      to: "bob",
+      state: "queued",
+      expiresAt,
+    });
     assert.match(changedAt, /^\d{4}-\d\d-\d\dT/);
   });
 

@@ -141,6 +141,7 @@ export function sessions(cases: Cases): void {
       registered;
     assert.deepEqual(known, {
       id: "ann",
+      name: "ann",
       ...start,
       pid: Deno.pid,
       activeFiles: [],

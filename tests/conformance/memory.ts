@@ -24,7 +24,12 @@ import {
 import type { RecordQuery } from "../../lib/rules/rule.ts";
 import { incarnationIds, SILENCE_NOTE } from "../../lib/rules/sessions.ts";
 import type { Message, NewMessage } from "../../lib/model/message.ts";
-import { type Session, STALE_AFTER_MS } from "../../lib/model/session.ts";
+import {
+  nameOf,
+  type Session,
+  STALE_AFTER_MS,
+} from "../../lib/model/session.ts";
+import { endingOf } from "../../lib/rules/names.ts";
 
 /** Extent of a query: the records that it names, or records of every kind. */
 export type Extent = "asked" | "all";
@@ -243,7 +248,12 @@ export class Memory {
         );
       case "sessions-named":
         return this.#sessions((session) =>
-          isRunning(session) || session.id.startsWith(query.text)
+          isRunning(session) || session.id.startsWith(query.text) ||
+          nameOf(session).startsWith(query.text)
+        );
+      case "sessions-ending":
+        return this.#sessions(({ name }) =>
+          name !== undefined && query.endings.includes(endingOf(name))
         );
       case "sessions-in":
         return this.#sessions((session) =>
@@ -259,7 +269,8 @@ export class Memory {
         return limited(
           query.limit,
           this.#sessions((session) =>
-            Date.parse(session.endedAt ?? "9999-01-01") < query.beforeMs &&
+            Date.parse(session.endedAt ?? "9999-01-01") <
+              (session.nameIsChosen ? query.namedBeforeMs : query.beforeMs) &&
             !this.#isReferred(session.id)
           ),
         );
@@ -400,6 +411,15 @@ export class Memory {
             ({ sender }) => sender === query.session,
           ).toSorted((a, b) => Number(b) - Number(a)),
         });
+      case "deliveries-open":
+        return {
+          delivery: this.#keys(
+            "delivery",
+            ({ to, state }) =>
+              to === query.session &&
+              ["queued", "noticed", "injected"].includes(state),
+          ),
+        };
       case "deliveries-settled":
         return limited(query.limit, {
           delivery: this.#keys(
@@ -534,6 +554,12 @@ export class Memory {
     return this.messages.some(({ sender }) => sender === session) ||
       this.#keys("hold", ({ hold }) => hold.session === session).length > 0 ||
       this.#keys("waiter", ({ request }) => request.session === session)
+          .length > 0 ||
+      this.#keys(
+          "delivery",
+          ({ to, state }) =>
+            to === session && ["queued", "noticed", "injected"].includes(state),
+        )
           .length > 0;
   }
 

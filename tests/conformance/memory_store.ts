@@ -99,8 +99,14 @@ export class MemoryStore implements Store {
       const living = after.filter(({ expiresAt }) =>
         Date.parse(expiresAt) > this.now()
       );
+      const { delivery } = this.#memory.records;
       const messages = living.filter((message) => this.#wants(filter, message))
-        .slice(0, limit);
+        .slice(0, limit)
+        .map((message) =>
+          filter.pending === undefined
+            ? message
+            : { ...message, to: delivery.get(message.id)!.to }
+        );
       return {
         messages,
         cursor: messages.length === limit
@@ -206,11 +212,13 @@ export class MemoryStore implements Store {
     if (sentBy !== undefined) {
       return message.sender === sentBy && message.to !== undefined;
     }
-    const state = this.#memory.records.delivery.get(message.id)?.state;
+    const delivery = this.#memory.records.delivery.get(message.id);
+    const state = delivery?.state;
+    const to = pending === undefined ? message.to : delivery?.to;
     return (channels === null || channels.includes(message.channel)) &&
       (project === null || message.project === undefined ||
         message.project === project) &&
-      (message.to === undefined || message.to === session) &&
+      (to === undefined ? pending === undefined : to === session) &&
       (replyTo === undefined ||
         message.replyTo === replyTo && message.to === session) &&
       (pending === undefined ||

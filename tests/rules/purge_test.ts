@@ -13,6 +13,7 @@ import {
 } from "../../lib/rules/notes.ts";
 import {
   isPurgeDue,
+  NAME_KEPT_MS,
   purge,
   PURGE_AFTER_MS,
   purgeExpiredAfter,
@@ -172,18 +173,30 @@ Deno.test("sessions: an ended one is kept for a day, and while a record refers t
   const here = world();
   here.join("bob");
   here.run((records, at) => endSession(records, at, "bob"));
-  here.publish("ann", "to the ended", { to: "bob", ttlSeconds: 1e6 });
+  here.join("joe");
+  here.run((records, at) => endSession(records, at, "joe"));
+  here.publish("ann", "to the ended", { to: "joe", ttlSeconds: 1e6 });
   here.advance(SESSION_KEPT_MS);
   assert.equal(step(here).sessions, 0);
   here.advance(1);
   assert.equal(step(here).sessions, 1);
-  assert.deepEqual([...here.memory.records.session.keys()], ["ann"]);
+  assert.deepEqual([...here.memory.records.session.keys()], ["ann", "joe"]);
 
   here.join("eve");
   here.publish("eve", "still here", { ttlSeconds: 1e6 });
   here.run((records, at) => endSession(records, at, "eve"));
   here.advance(2 * SESSION_KEPT_MS);
   assert.equal(step(here).sessions, 0);
+});
+
+Deno.test("sessions: an ended one with a chosen name is kept for a week", () => {
+  const here = world();
+  here.join("bob", { name: "backend" });
+  here.run((records, at) => endSession(records, at, "bob"));
+  here.advance(NAME_KEPT_MS);
+  assert.equal(step(here).sessions, 0);
+  here.advance(1);
+  assert.equal(step(here).sessions, 1);
 });
 
 Deno.test("sessions: a step deletes its limit, and reports that there is more", () => {

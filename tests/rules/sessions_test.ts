@@ -20,7 +20,6 @@ import {
   listIncarnations,
   listSessions,
   reapSome,
-  resolveSession,
   updateSession,
 } from "../../lib/rules/sessions.ts";
 import { purge } from "../../lib/rules/purge.ts";
@@ -177,6 +176,7 @@ Deno.test("register: known facts stay, and holds of a dead incarnation are free"
   const again = world.join("ann");
   assert.deepEqual(again, {
     id: "ann",
+    name: "ann",
     vendor: "script",
     model: "opus",
     pid: again.pid,
@@ -533,49 +533,6 @@ Deno.test("silence: a dead session is reaped, and not announced as silent", () =
   world.advance(STALE_AFTER_MS + 1);
   world.run(announceSilent);
   assert.deepEqual(world.events("heartbeat"), ["came ann"]);
-});
-
-// Sessions that a text means among: claude-1 (runs), claude-2 (runs), codex-1 (ended), a
-// long id of claude (runs), and the id "claude".
-const MEANINGS: readonly [text: string, means: string | readonly string[]][] = [
-  ["claude-1", "claude-1"],
-  ["claude", "claude"],
-  ["claude-", ["claude-1", "claude-2"]],
-  ["codex", "codex-1"],
-  ["0190aaaa", "0190aaaa-bbbb-cccc"],
-  ["claude-cccc", "0190aaaa-bbbb-cccc"],
-  ["", ["claude-1", "claude-2", "claude", "0190aaaa-bbbb-cccc"]],
-  ["none", []],
-];
-
-for (const [text, means] of MEANINGS) {
-  Deno.test(`names: "${text}" means ${means.length === 0 ? "no session" : means}`, () => {
-    const world = new World();
-    for (const id of ["claude-1", "claude-2", "codex-1", "claude"]) {
-      world.join(id);
-    }
-    world.join("0190aaaa-bbbb-cccc", { vendor: "claude" });
-    end(world, "codex-1");
-    const resolve = () =>
-      world.run((records) => resolveSession(records, "find", text));
-    if (typeof means === "string") return assert.equal(resolve().id, means);
-    assert.throws(resolve, (error) => {
-      assert.ok(error instanceof UnknownSessionError);
-      assert.deepEqual(error.candidates, means);
-      return true;
-    });
-  });
-}
-
-Deno.test("names: a beginning of an ended and a running session means the running one", () => {
-  const world = new World();
-  world.join("claude-1");
-  end(world, "claude-1");
-  world.join("claude-2");
-  const { id } = world.run((records) =>
-    resolveSession(records, "find", "claude-")
-  );
-  assert.equal(id, "claude-2");
 });
 
 Deno.test("list: sessions of a project and of no project, ended ones on request", () => {

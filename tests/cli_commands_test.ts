@@ -52,6 +52,7 @@ Deno.test("poll prints sent messages complete and in order", async () => {
     {
       id: sent.id,
       sender: "tester",
+      name: "tester",
       channel: "state",
       payload,
       createdAt: "",
@@ -121,6 +122,7 @@ Deno.test("a session registers, is listed, updates its data, and ends", async ()
 
   assert.deepEqual(await mbus.json(["end"]), [{
     session: "tester",
+    name: "tester",
     ended: true,
   }]);
   assert.equal(await mbus.done(["end"]), "Ended tester.\n", "twice is fine");

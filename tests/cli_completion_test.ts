@@ -210,7 +210,7 @@ Deno.test("completion reads the same values without the store as from it", async
   Deno.env.set("MBUS_HOME", mbus.home);
   try {
     for (
-      const kind of ["sessions", "session-ids", "locks", "tasks", "channels"]
+      const kind of ["sessions", "locks", "tasks", "channels"]
     ) {
       const fast = tryStoredValues(kind, project);
       assert.ok(fast !== undefined && fast.length > 0, kind);

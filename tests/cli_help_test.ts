@@ -181,7 +181,7 @@ Deno.test("help --all lists subcommands and the options of every command", async
   await using mbus = new Mbus();
   const text = await mbus.done(["help", "--all"]);
   for (const { name } of COMMANDS) assert.ok(text.includes(`  ${name} `), name);
-  assert.match(text, /--session ID +Session to act as/);
+  assert.match(text, /--session NAME +Session to act as/);
 });
 
 Deno.test("help prints each topic, as text and as JSON", async () => {
@@ -257,7 +257,13 @@ Deno.test("whoami prints the session, and version the version", async () => {
   await mbus.done(["register", "--vendor", "kimi"]);
   const project = `${mbus.folder}/project`;
   assert.deepEqual(await mbus.json(["whoami"]), [
-    { session: "tester", vendor: "kimi", registered: true, project },
+    {
+      session: "tester",
+      name: "tester",
+      vendor: "kimi",
+      registered: true,
+      project,
+    },
   ]);
   const version = await mbus.done(["version"]);
   assert.match(version, /^mbus \d+\.\d+\.\d+ \(Deno /);

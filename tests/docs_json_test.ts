@@ -95,7 +95,10 @@ Deno.test("commands print the fields that they declare", async () => {
   await check("poll", ["poll", "build"]);
   await check("tail", ["tail", "build", "--from", "start", "--count", "1"]);
 
-  const [{ id }] = await check("send", ["send", "chat", "1", "--to", "bob"]);
+  await check("name", ["name", "backend"], "bob");
+  await check("tell", ["tell", "all", "hello"]);
+  const [{ id }] = await check("tell", ["tell", "backend", "hello"]);
+  await check("send", ["send", "chat", "1", "--to", "bob"]);
   await check("inbox", ["inbox"], "bob");
   await check("reply", ["reply", String(id), "2"], "bob");
   const asked = mbus.json(["ask", "bob", "1"], as("ada"));

@@ -598,6 +598,13 @@ export class MessageBus implements AsyncDisposable {
     options: AskOptions = {},
   ): Promise<Message> {
     assertKnownKeys(`ask "${to}"`, options, ASK_KEYS);
+    if (to === EVERYONE) {
+      throw new InvalidInputError(
+        "to",
+        "Cannot ask all: only one session can answer. Ask one session, or write " +
+          'to all with "mbus tell all TEXT".',
+      );
+    }
     const { timeoutMs = ASK_TIMEOUT_MS, channel = ASK_CHANNEL, signal } =
       options;
     const { acknowledge = true } = options;

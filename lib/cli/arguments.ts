@@ -27,7 +27,6 @@ export type ValueKind =
   | "files"
   | "folders"
   | "locks"
-  | "session-ids"
   | "sessions"
   | "tasks";
 
@@ -81,6 +80,11 @@ export interface PositionalDeclaration {
   readonly optional?: boolean;
   /** Whether it may be given several times; only the last positional can be. */
   readonly repeated?: boolean;
+  /**
+   * Whether it is text: all words after its first one belong to it, except options
+   * after a first word with a space, which was in quotes.
+   */
+  readonly isText?: boolean;
 }
 
 /** Value of an option, by its kind. */
@@ -106,8 +110,8 @@ export const GLOBAL_OPTIONS = {
   },
   session: {
     kind: "string",
-    placeholder: "ID",
-    values: "session-ids",
+    placeholder: "NAME",
+    values: "sessions",
     help: "Session to act as",
     default: "$MBUS_SESSION, or detected",
   },
@@ -115,6 +119,12 @@ export const GLOBAL_OPTIONS = {
     kind: "flag",
     help: "All projects",
     default: "the project of this folder",
+  },
+  long: {
+    kind: "flag",
+    short: "l",
+    help: "Print ids of sessions",
+    default: "names",
   },
   help: { kind: "flag", short: "h", help: "Show the help of the command" },
   version: { kind: "flag", short: "V", help: "Print the version" },
@@ -165,8 +175,16 @@ export function parseArguments<O extends OptionDeclarations>(
   > = {};
   for (const name in declared) values[name] = WITHOUT[declared[name].kind];
   const positionals: string[] = [];
+  const textAt = grammar.positionals.findIndex(({ isText }) => isText);
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
+    if (
+      textAt !== -1 && positionals.length > textAt &&
+      !(/\s/.test(positionals[textAt]) && isDeclared(arg, declared))
+    ) {
+      positionals.push(arg);
+      continue;
+    }
     if (arg === "--") {
       positionals.push(...args.slice(i + 1));
       break;
@@ -227,6 +245,14 @@ export function placeholderOf(declaration: OptionDeclaration): string {
 function split(arg: string): [string, string | undefined] {
   const at = arg.indexOf("=");
   return at === -1 ? [arg, undefined] : [arg.slice(0, at), arg.slice(at + 1)];
+}
+
+function isDeclared(arg: string, declared: OptionDeclarations): boolean {
+  if (!isOption(arg)) return false;
+  const [written] = split(arg);
+  return written.startsWith("--")
+    ? Object.hasOwn(declared, written.slice(2))
+    : Object.values(declared).some(({ short }) => `-${short}` === written);
 }
 
 function nameOf(

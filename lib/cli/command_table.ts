@@ -42,7 +42,9 @@ export const COMMAND_TABLE = {
   status: { group: "see", summary: "Say what this session does, or show it" },
   who: { group: "see", summary: "List the sessions that use a file" },
   whoami: { group: "see", summary: "Print the session that you act for" },
+  name: { group: "see", summary: "Print or choose the name of this session" },
 
+  tell: { group: "talk", summary: "Write to a session, or to all" },
   ask: { group: "talk", summary: "Ask a session and print its answer" },
   inbox: { group: "talk", summary: "Print direct messages to this session" },
   reply: { group: "talk", summary: "Reply to the sender of a message" },
@@ -129,7 +131,7 @@ export const COMMAND_TABLE = {
   },
   register: {
     group: "scripts",
-    summary: "Register this session and print its id",
+    summary: "Register this session and print its name",
   },
   end: {
     group: "scripts",

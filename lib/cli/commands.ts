@@ -16,6 +16,7 @@ export type CommandLoader = () => Promise<{ readonly default: Command }>;
 /** Commands by name. */
 export const COMMANDS: Readonly<Record<TopName, CommandLoader>> = {
   init: () => import("./commands/init.ts"),
+  tell: () => import("./commands/tell.ts"),
   send: () => import("./commands/send.ts"),
   tail: () => import("./commands/tail.ts"),
   poll: () => import("./commands/poll.ts"),
@@ -23,6 +24,7 @@ export const COMMANDS: Readonly<Record<TopName, CommandLoader>> = {
   status: () => import("./commands/status.ts"),
   statusline: () => import("./commands/statusline.ts"),
   register: () => import("./commands/register.ts"),
+  name: () => import("./commands/name.ts"),
   end: () => import("./commands/end.ts"),
   purge: () => import("./commands/purge.ts"),
   stats: () => import("./commands/stats.ts"),

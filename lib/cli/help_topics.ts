@@ -25,6 +25,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
     "$CODITECT_HOME/message-bus, or the platform's folder for state)",
   MBUS_URL: "PostgreSQL server to use instead of the file, as a URL",
   MBUS_SESSION: "Session that commands act for (default: detected)",
+  MBUS_NAME: "Name of a new session, unless a living session has it",
   MBUS_WITHIN: "Sessions whose locks do not conflict, set by mbus with-lock",
   MBUS_HUB: "Folder in which sessions find mbus hub",
   MBUS_ALLOW_NETWORK_FS:
@@ -93,7 +94,7 @@ const START = [
   "     mbus locks",
   "     mbus unlock src/a.ts",
   "5. Ask an agent. The answer is printed here:",
-  `     mbus ask codex-7f3a '"may I have src/b.ts?"' --timeout 2m`,
+  "     mbus ask codex-7f3a 'may I have src/b.ts?' --timeout 2m",
   "6. Complete commands, sessions and locks with Tab:",
   "     mbus completion bash",
   "",

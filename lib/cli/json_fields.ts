@@ -21,25 +21,27 @@ export interface JsonLine {
 // deno-fmt-ignore
 const OBJECTS = {
   message: [
-    "id", "sender", "channel", "payload", "createdAt", "expiresAt", "project?",
-    "to?", "replyTo?",
+    "id", "sender", "name", "channel", "payload", "createdAt", "expiresAt",
+    "project?", "to?", "toName?", "replyTo?",
   ],
   sent: [
-    "id", "channel", "sender", "project?", "to?", "replyTo?", "notRunning?",
+    "id", "channel", "sender", "project?", "to?", "toName?", "replyTo?",
+    "notRunning?",
   ],
   session: [
-    "id", "vendor", "model?", "tty?", "pid?", "host?", "processStart?",
+    "id", "name", "nameIsChosen?", "vendor", "model?", "tty?", "pid?", "host?", "processStart?",
     "project?", "worktree?", "branch?", "task?", "doing?", "activity?",
     "activeFiles", "status", "registeredAt", "heartbeatAt", "endedAt?",
   ],
   hold: [
-    "token", "kind", "path", "type", "session", "agent?", "vendor", "task?",
+    "token", "kind", "path", "type", "session", "name", "agent?", "vendor", "task?",
     "why?", "since", "expiresAt", "overdue", "count", "project?", "worktree?",
   ],
   task: [
     "id", "title", "kind?", "payload", "priority", "status", "dependsOn",
-    "waitsFor", "attempts", "assignedTo?", "postedBy", "postedAt", "changedAt", "session?",
-    "agent?", "token?", "leaseExpiresAt?", "result?", "project?",
+    "waitsFor", "attempts", "assignedTo?", "postedBy", "postedAt", "changedAt",
+    "session?", "name?", "agent?", "token?", "leaseExpiresAt?", "result?",
+    "project?",
   ],
   guardHook: [
     "hook", "path", "done", "chained?", "kept?",

@@ -9,7 +9,7 @@
  */
 
 import { MessageBus } from "../bus/bus.ts";
-import { MessageBusError, UnknownSessionError } from "../model/errors.ts";
+import { MessageBusError } from "../model/errors.ts";
 import { hostId } from "../process/host.ts";
 import { openOperations } from "../store/open.ts";
 import { resolveOptions } from "../bus/options.ts";
@@ -37,23 +37,7 @@ export interface OpenedBus extends AsyncDisposable {
  * registered, which has nothing to read.
  */
 export async function openBusFor(options: GlobalValues): Promise<OpenedBus> {
-  const opened = await openBusToBegin(options);
-  const { session } = options;
-  try {
-    if (session !== undefined && opened.identity.joined === undefined) {
-      const all = await opened.bus.sessions.list({
-        allProjects: true,
-        ended: true,
-      });
-      if (!all.some(({ id }) => id === session)) {
-        throw new UnknownSessionError(`read as "${session}"`, session);
-      }
-    }
-    return opened;
-  } catch (error) {
-    await opened.bus.close();
-    throw error;
-  }
+  return await openBusToBegin(options, undefined, startOf, true);
 }
 
 /**
@@ -62,11 +46,14 @@ export async function openBusFor(options: GlobalValues): Promise<OpenedBus> {
  * @param vendor Vendor of a new session (default: detected).
  * @param sessionOf Session that the bus is opened as (default: the one that the
  * command acts for).
+ * @param isKnown Whether `--session` must name a session that was registered; then
+ * also by a unique beginning of its name.
  */
 export async function openBusToBegin(
   options: GlobalValues,
   vendor?: string,
   sessionOf: (identity: Identity, place: Project) => SessionStart = startOf,
+  isKnown = false,
 ): Promise<OpenedBus> {
   const place = projectOf(Deno.cwd());
   const resolved = resolveOptions({
@@ -75,7 +62,15 @@ export async function openBusToBegin(
   });
   const store = await openOperations(resolved);
   try {
-    const identity = await identityIn(store, options.session, vendor);
+    const { session } = options;
+    const given = isKnown && session !== undefined
+      ? (await store.resolveSession(
+        `read as "${session}"`,
+        session,
+        options["all-projects"] ? null : place.project,
+      )).id
+      : session;
+    const identity = await identityIn(store, given, vendor);
     const start = sessionOf(identity, place);
     const joined = identity.joined?.id === start.id;
     const bus = new MessageBus(store, start, resolved, joined);

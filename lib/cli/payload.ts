@@ -1,5 +1,5 @@
 /**
- * JSON from the command line, or from standard input.
+ * JSON or plain text from the command line, or from standard input.
  *
  * The error for other text names the probable cause: the shell removed the
  * quotes, or the text was meant to be plain.
@@ -8,7 +8,7 @@
  */
 
 import type { Json } from "../model/json.ts";
-import { UsageError } from "./arguments.ts";
+import { type PositionalDeclaration, UsageError } from "./arguments.ts";
 
 // Limits memory. The library's own limit is lower.
 const STDIN_BYTES_MAX = 4 << 20;
@@ -37,6 +37,52 @@ export async function readPayload(
   } catch {
     throw new UsageError("payload", notJsonMessage(json, piped, use));
   }
+}
+
+/** Positional of a session that is written to. */
+export const WHO: PositionalDeclaration = {
+  name: "WHO",
+  help: "Name, unique beginning of one, or vendor; all for all",
+};
+
+/** Positional of a text. */
+export const TEXT: PositionalDeclaration = {
+  name: "TEXT",
+  help: "Text to the end of the line",
+  default: "standard input",
+  optional: true,
+  repeated: true,
+  isText: true,
+};
+
+/**
+ * Returns the text of the rest of a command line. Without words, or with `-`, it is
+ * standard input without its last line end.
+ *
+ * @throws {UsageError} If there is no text.
+ */
+export async function readText(
+  words: readonly string[],
+  { act, usage }: PayloadUse,
+): Promise<string> {
+  const isPiped = words.length === 0 || words.length === 1 && words[0] === "-";
+  if (words.length === 0 && Deno.stdin.isTerminal()) {
+    throw new UsageError(
+      "text",
+      `Cannot ${act}: the text is missing. Write "${usage} TEXT".`,
+    );
+  }
+  const text = isPiped
+    ? (await readStdin(act)).replace(/\r?\n$/, "")
+    : words.join(" ");
+  if (text.trim() !== "") return text;
+  throw new UsageError(
+    "text",
+    isPiped
+      ? `Cannot ${act}: standard input is empty. Write "${usage} TEXT", or ` +
+        `pipe the text.`
+      : `Cannot ${act}: the text is empty. Write "${usage} TEXT".`,
+  );
 }
 
 function notJsonMessage(

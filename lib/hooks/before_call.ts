@@ -183,10 +183,10 @@ async function leftOutNotes(
     ...keys.map((key) => [key, "1"] as const),
     ...await noticeNotes(
       hook,
-      news.map(({ session, path, kind }) => ({
+      news.map(({ session, name, path, kind }) => ({
         session,
         facts: `Only part of ${plainPath(path)} (a ${kind}), which ` +
-          `${plainName(session)} holds, is checked after your commands: it ` +
+          `${plainName(name)} holds, is checked after your commands: it ` +
           `has more than ${ENTRIES_MAX} entries.`,
       })),
     ),

@@ -178,7 +178,7 @@ function sentenceOf(
   more: number,
   { call }: ObservedCall,
 ): string {
-  const { session } = hold;
+  const { name } = hold;
   const shown = paths.slice(0, NAMED_MAX).map(plainPath).join(", ");
   const rest = paths.length - NAMED_MAX;
   const files = rest <= 0 ? shown : `${shown} and ${rest} more files`;
@@ -189,7 +189,7 @@ function sentenceOf(
     ? hold
     : { ...hold, since: undefined };
   const what = `${files}, which ${standing(held, nowMs)},`;
-  const tell = `tell ${plainName(session)}${telling(session)}.${cut}`;
+  const tell = `tell ${plainName(name)}${telling(name)}.${cut}`;
   switch (certainty) {
     case "known":
       return `Your ${call} has changed ${what} so ${tell}`;
@@ -203,7 +203,7 @@ function sentenceOf(
 }
 
 function standing(
-  { session, type, kind, path, since }: OthersFile,
+  { name, type, kind, path, since }: OthersFile,
   nowMs: number,
 ): string {
   const how = type === undefined
@@ -218,14 +218,12 @@ function standing(
       : [`locked ${ago(nowMs - Date.parse(since))}`]),
   ];
   const noted = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
-  return `${plainName(session)} ${how}${noted}`;
+  return `${plainName(name)} ${how}${noted}`;
 }
 
-/** Returns the command that tells a session, if its id needs no quoting. */
-function telling(session: string): string {
-  return /^[\w.\-/:~@+]{1,128}$/.test(session)
-    ? ` (mbus send chat '"…"' --to ${session})`
-    : "";
+/** Returns the command that tells a session, if its name needs no quoting. */
+function telling(name: string): string {
+  return /^[\w.\-/:~@+]{1,128}$/.test(name) ? ` (mbus tell ${name} "…")` : "";
 }
 
 function messagesOf(

@@ -26,6 +26,8 @@ export interface FactContext {
   readonly readAtMs?: number;
   /** Sessions that have finished their turn. */
   readonly idle: ReadonlySet<string>;
+  /** Returns the name of a session. */
+  nameOf(session: string): string;
 }
 
 /**
@@ -41,6 +43,7 @@ export function factsOf(
     key: `hold:${hold.token}`,
     ...wordsOf(hold, path, telling),
     session: hold.session,
+    name: hold.name,
     path,
     held: true,
     project: hold.project ?? project,
@@ -49,8 +52,9 @@ export function factsOf(
   const [touch] = touches;
   if (touch === undefined) return facts;
   const { session, touchedAtMs } = touch;
-  const by = plainName(session);
-  const change = { session, by, atMs: touchedAtMs, isUnsure };
+  const name = telling.nameOf(session);
+  const by = plainName(name);
+  const change = { session, name, by, atMs: touchedAtMs, isUnsure };
   return [...facts, changedFact({ path, project }, change, telling)];
 }
 
@@ -64,7 +68,7 @@ export function adviceOn(facts: readonly Fact[]): Advice {
     notice: first === undefined
       ? ""
       : `mbus stopped an edit of ${plainPath(first.path)}: ` +
-        `${plainName(first.session)} ` +
+        `${plainName(first.name)} ` +
         `${first.held ? "is working on it" : "has changed it"}${more}.`,
   };
 }
@@ -81,13 +85,13 @@ function wordsOf(
       force: "firm",
       text: `${said}. Do not edit it now: wait for it ` +
         `(mbus lock ${word(plainPath(path))} --wait 60s), ` +
-        `${asking(hold.session)}or work elsewhere.`,
+        `${asking(hold.name)}or work elsewhere.`,
     };
   }
   return onOverlap === "block"
     ? {
       force: "firm",
-      text: `${said}. Wait until it is released, ${asking(hold.session)}` +
+      text: `${said}. Wait until it is released, ${asking(hold.name)}` +
         `or work elsewhere.`,
     }
     : { force: onOverlap === "inform" ? "inform" : "soft", text: `${said}.` };
@@ -97,6 +101,8 @@ function wordsOf(
 export interface FileChange {
   /** The session that changed it. */
   readonly session: string;
+  /** Name of that session. */
+  readonly name: string;
   /** Subject of the sentence. */
   readonly by: string;
   /** Time of the change, in milliseconds since 1970. */
@@ -111,8 +117,11 @@ export interface FileChange {
  */
 export function changedFact(
   { path, project }: Pick<LockTarget, "path" | "project">,
-  { session, by, atMs, isUnsure = false }: FileChange,
-  { policy: { onOverlap }, nowMs, readAtMs }: FactContext,
+  { session, name, by, atMs, isUnsure = false }: FileChange,
+  { policy: { onOverlap }, nowMs, readAtMs }: Omit<
+    FactContext,
+    "idle" | "nameOf"
+  >,
 ): Fact {
   const { size, mtimeMs, hash } = stampOf(path, { hash: true });
   return {
@@ -125,6 +134,7 @@ export function changedFact(
     // A change has ended: only a hold blocks.
     force: onOverlap === "inform" ? "inform" : "soft",
     session,
+    name,
     path,
     project,
   };
@@ -141,16 +151,16 @@ export function describe(
   const what = isPlain ? covered : `${covered} (a ${hold.kind})`;
   const vendor = plainName(hold.vendor) +
     (idle.has(hold.session) ? ", idle now" : "");
-  return `${plainName(hold.session)} (${vendor}) ${how} ${what}, ` +
+  return `${plainName(hold.name)} (${vendor}) ${how} ${what}, ` +
     `locked ${ago(nowMs - Date.parse(hold.since))}` +
     (hold.task === undefined ? "" : `, on task ${plainName(hold.task)}`) +
     (hold.why === undefined ? "" : `, saying: "${oneLine(hold.why)}"`);
 }
 
-/** Returns the command that asks a session, if its id needs no quoting. */
-export function asking(session: string): string {
-  return /^[\w.\-/:~@+]{1,128}$/.test(session)
-    ? `ask its holder (mbus ask ${session} '"…"'), `
+/** Returns the command that asks a session, if its name needs no quoting. */
+export function asking(name: string): string {
+  return /^[\w.\-/:~@+]{1,128}$/.test(name)
+    ? `ask its holder (mbus ask ${name} "…"), `
     : "";
 }
 

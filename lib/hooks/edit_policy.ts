@@ -10,6 +10,7 @@ import type { ChangeNote, ReadNote } from "./file_notes.ts";
 import { isUnsureChange } from "./file_notes.ts";
 import type { LockTarget } from "../model/lock.ts";
 import type { EditConflict } from "../model/edit.ts";
+import { nameOf } from "../model/session.ts";
 import type { HookContext, HookResult } from "./hook_context.ts";
 import { denyUntold } from "./deny_once.ts";
 import { hasChanged } from "./file_stamp.ts";
@@ -21,8 +22,8 @@ import {
   factsOf,
 } from "./deny_message.ts";
 
-// The status of at most this many holders is looked up.
-const HOLDERS_MAX = 20;
+// At most this many sessions are looked up.
+const PARTIES_MAX = 20;
 
 /** Returns the denial of an edit with conflicts; undefined if it passes. */
 export async function judgeConflicts(
@@ -31,13 +32,13 @@ export async function judgeConflicts(
   reads: ReadonlyMap<string, ReadNote>,
 ): Promise<HookResult | undefined> {
   const standing = conflicts.map((conflict) => withoutSame(conflict, reads));
-  const idle = await idleHolders(hook, standing);
+  const { idle, nameOf } = await partiesOf(hook, standing);
   const facts: Fact[] = [];
   for (const conflict of standing) {
     const { target, touches: [touch] } = conflict;
     const isUnsure = touch !== undefined &&
       await isUnsureChange(hook, touch.session, target.path);
-    const telling = factContext(hook, target, reads, idle);
+    const telling = { ...factContext(hook, target, reads), idle, nameOf };
     facts.push(...factsOf(conflict, telling, isUnsure));
   }
   return await denyUntold(hook, facts, adviceOn(facts));
@@ -63,7 +64,9 @@ export async function judgeSiblings(
     const by = agent === ""
       ? "The main agent of this session"
       : `Another agent of this session (${plainName(agent)})`;
-    const change = { session: hook.session.id, atMs, by, isUnsure };
+    const { id: session } = hook.session;
+    const name = nameOf(hook.session);
+    const change = { session, name, atMs, by, isUnsure };
     return changedFact(target, change, factContext(hook, target, reads));
   });
   return await denyUntold(hook, facts, adviceOn(facts));
@@ -74,30 +77,33 @@ function factContext(
   { policy, nowMs }: HookContext,
   { path, worktree }: LockTarget,
   reads: ReadonlyMap<string, ReadNote>,
-  idle: ReadonlySet<string> = new Set(),
-): FactContext {
+): Omit<FactContext, "idle" | "nameOf"> {
   return {
     policy: policy(worktree),
     nowMs,
     readAtMs: reads.get(path)?.atMs,
-    idle,
   };
 }
 
-/** Returns the holders that have finished their turn. */
-async function idleHolders(
+/** Returns the sessions that have finished their turn, and names. */
+async function partiesOf(
   { store }: HookContext,
   conflicts: readonly EditConflict[],
-): Promise<Set<string>> {
-  const holders = new Set(
-    conflicts.flatMap(({ holds }) => holds.map(({ session }) => session)),
+): Promise<Pick<FactContext, "idle" | "nameOf">> {
+  const parties = new Set(
+    conflicts.flatMap(({ holds, touches }) =>
+      [...holds, ...touches.slice(0, 1)].map(({ session }) => session)
+    ),
   );
   const idle = new Set<string>();
-  for (const holder of [...holders].slice(0, HOLDERS_MAX)) {
-    const status = (await store.session(holder))?.status;
-    if (status === "idle") idle.add(holder);
+  const names = new Map<string, string>();
+  for (const id of [...parties].slice(0, PARTIES_MAX)) {
+    const session = await store.session(id);
+    if (session === undefined) continue;
+    names.set(id, nameOf(session));
+    if (session.status === "idle") idle.add(id);
   }
-  return idle;
+  return { idle, nameOf: (id) => names.get(id) ?? id };
 }
 
 /** Drops changes that left the file as it was when it was read. */

@@ -20,6 +20,8 @@ export interface Fact {
   readonly force: Force;
   /** The session whose work is concerned. */
   readonly session: string;
+  /** The name of that session. */
+  readonly name: string;
   /** Further sessions whose work is concerned. */
   readonly others?: readonly string[];
   /** The file or other object that the call wants to change. */

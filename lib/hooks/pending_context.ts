@@ -30,6 +30,7 @@ import {
   type HookResult,
   notesOf,
 } from "./hook_context.ts";
+import { namesOf } from "./session_names.ts";
 import { frameTexts, type PeerText } from "./frame.ts";
 import { type DeferredNotice, INFORM } from "./deferred_notices.ts";
 
@@ -217,11 +218,22 @@ async function readPending(hook: HookContext): Promise<PendingContext> {
     told === undefined ? store.startCursor : JSON.parse(told),
     followsIn(notes.get(FOLLOWS_NOTE), session),
   );
+  const all = [
+    ...merged(pending.map((message) => directItem(hook, message)), items),
+    ...deferredItems(notes.get(INFORM), hook.nowMs),
+  ];
+  const nameOf = await namesOf(
+    store,
+    all.flatMap(({ text }) => text.session ?? []),
+  );
   return {
-    items: [
-      ...merged(pending.map((message) => directItem(hook, message)), items),
-      ...deferredItems(notes.get(INFORM), hook.nowMs),
-    ],
+    items: all.map(({ text, ...item }) => ({
+      ...item,
+      text: {
+        ...text,
+        ...(text.session !== undefined && { session: nameOf(text.session) }),
+      },
+    })),
     unreadBeyond: Math.max(0, unreadBeyond),
     claimedBy: notes.get(CLAIMED_BY),
     skippedTo,
@@ -480,14 +492,14 @@ function conflictText(
 
 /** Words a branch change; `branch` is absent on a detached HEAD. */
 function branchText(
-  { path, branch, was, by }: Record<string, unknown>,
+  { path, branch, was, by, name = by }: Record<string, unknown>,
   when: string,
 ): string {
   const named = (name: unknown) =>
     name === undefined ? "a detached head" : String(name);
   const cause = by === undefined
     ? `changed by an unknown process, found ${when}`
-    : `changed by ${by} ${when}`;
+    : `changed by ${name} ${when}`;
   return `The branch of ${path} is now ${named(branch)} (was ${named(was)}), ` +
     `${cause}: check git status before you edit or commit.`;
 }

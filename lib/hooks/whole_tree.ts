@@ -59,6 +59,7 @@ const NAMES = ["@git/head", "@git/index"] as const;
 /** Another session's work in a worktree. */
 interface Work {
   readonly session: string;
+  readonly name: string;
   readonly vendor: string;
   readonly holds: Hold[];
   readonly files: Set<string>;
@@ -97,7 +98,7 @@ export async function beforeWholeTree(
       "(git worktree add). If it must run now, retry: the retry passes unless " +
       "they change or lock another file there.",
     notice: `mbus stopped a git command that changes all of ` +
-      `${plainPath(first.path)}: ${plainName(first.session)} is working there` +
+      `${plainPath(first.path)}: ${plainName(first.name)} is working there` +
       (more > 0 ? `, and ${more} more.` : "."),
   });
 }
@@ -115,9 +116,9 @@ async function worksIn(hook: HookContext, worktree: string): Promise<Work[]> {
     lockTarget(worktree, "/", { pattern: "literal" }),
   ];
   const works = new Map<string, Work>();
-  const workOf = (id: string, vendor: string): Work => {
+  const workOf = (id: string, name: string, vendor: string): Work => {
     const work = works.get(id) ??
-      { session: id, vendor, holds: [], files: new Set(), newsAtMs: 0 };
+      { session: id, name, vendor, holds: [], files: new Set(), newsAtMs: 0 };
     works.set(id, work);
     return work;
   };
@@ -126,7 +127,7 @@ async function worksIn(hook: HookContext, worktree: string): Promise<Work[]> {
     for (const hold of await store.locks({ project: null, overlapping })) {
       const isThere = (hold.worktree ?? worktree) === worktree;
       if (!isOther(hold.session) || !isThere) continue;
-      const work = workOf(hold.session, hold.vendor);
+      const work = workOf(hold.session, hold.name, hold.vendor);
       work.holds.push(hold);
       work.files.add(hold.path);
       work.newsAtMs = Math.max(work.newsAtMs, Date.parse(hold.since));
@@ -138,10 +139,10 @@ async function worksIn(hook: HookContext, worktree: string): Promise<Work[]> {
     sinceMs: nowMs - WORK_MS,
     limit: TOUCHES_MAX,
   });
-  for (const { session: id, vendor, path, touchedAtMs } of touches) {
+  for (const { session: id, name, vendor, path, touchedAtMs } of touches) {
     const isThere = repositoryOf(parentOf(path))?.worktree === worktree;
     if (!isOther(id) || !isThere) continue;
-    const work = workOf(id, vendor);
+    const work = workOf(id, name, vendor);
     // The hold of the file was told, and its changes add no fact.
     if (work.files.has(path)) continue;
     work.files.add(path);
@@ -183,6 +184,7 @@ function factOf(
     text: `${text}.${force === "firm" ? ` ${remedyFor(first)}` : ""}`,
     force,
     session: first.session,
+    name: first.name,
     others: others.map(({ session }) => session),
     path: worktree,
     held: true,
@@ -196,18 +198,18 @@ function isExclusive({ holds }: Work): boolean {
 }
 
 /** Returns the advice while another session's work denies the command. */
-function remedyFor({ session, holds }: Work): string {
+function remedyFor({ name, holds }: Work): string {
   const exclusive = holds.find(({ type }) => type === "exclusive");
   const wait = exclusive === undefined
     ? "wait until it is done"
     : `wait for it (mbus lock ${word(plainPath(exclusive.path))} --wait 60s)`;
-  return `Do not run it now: ${wait}, ${asking(session)}or use a worktree of ` +
+  return `Do not run it now: ${wait}, ${asking(name)}or use a worktree of ` +
     `your own (git worktree add).`;
 }
 
 function describeWork(
   worktree: string,
-  { session, vendor, holds, files, newsAtMs }: Work,
+  { name, vendor, holds, files, newsAtMs }: Work,
   nowMs: number,
 ): string {
   const exclusive = holds.find(({ type }) => type === "exclusive");
@@ -217,7 +219,7 @@ function describeWork(
   const list = names.slice(0, FILES_SHOWN_MAX).join(", ") +
     (more > 0 ? ` and ${more} more` : "");
   if (exclusive === undefined) {
-    return `${plainName(session)} (${plainName(vendor)}) is working on ` +
+    return `${plainName(name)} (${plainName(vendor)}) is working on ` +
       `${list} (the latest ${ago(nowMs - newsAtMs)})`;
   }
   return describe(exclusive, { nowMs, idle: new Set() }) +

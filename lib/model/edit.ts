@@ -17,6 +17,8 @@ export interface FileTouch {
 
 /** Change of a file below a folder. */
 export interface FolderTouch extends FileTouch {
+  /** Name of the session. */
+  readonly name: string;
   /** Vendor of the session's agent. */
   readonly vendor: string;
   /** Absolute path of the file. */
@@ -73,6 +75,8 @@ export interface OthersFile {
   readonly path: string;
   /** Id of the session. */
   readonly session: string;
+  /** Name of the session. */
+  readonly name: string;
   /** Kind of path. */
   readonly kind: LockKind;
   /** Path set on disk. */

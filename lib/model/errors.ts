@@ -316,13 +316,13 @@ export class LockHeldError extends MessageBusError {
 
 /** Returns a blocker in words: session, lock, times, task and reason. */
 function describeBlocker(blocker: Blocker): string {
-  const { session, vendor, state, type, path, since, task, why } = blocker;
+  const { name, vendor, state, type, path, since, task, why } = blocker;
   const how = state === "waits"
     ? `waits for ${path} since`
     : `holds ${path} ${
       type === "exclusive" ? "exclusively" : "as an advisory lock"
     } since`;
-  return `${session} (${vendor}) ${how} ${since}` +
+  return `${name} (${vendor}) ${how} ${since}` +
     (blocker.expiresAt === undefined
       ? ""
       : blocker.overdue
@@ -410,14 +410,23 @@ export class DeadlockError extends MessageBusError {
   /** Cycle, beginning with the asking session. */
   readonly cycle: readonly DeadlockStep[];
 
-  /** Makes an error for `path`, which closes `cycle`. */
-  constructor(path: string, cycle: readonly DeadlockStep[]) {
+  /**
+   * Makes an error for `path`, which closes `cycle`.
+   *
+   * @param names Names of the sessions, by id.
+   */
+  constructor(
+    path: string,
+    cycle: readonly DeadlockStep[],
+    names: ReadonlyMap<string, string> = new Map(),
+  ) {
+    const named = (session: string) => names.get(session) ?? session;
     super(
       "DeadlockError",
       "state",
       `Cannot wait for "${path}": the wait would close a cycle (${
         cycle.map(({ session, path, waitsFor }) =>
-          `${session} waits for ${waitsFor} on ${path}`
+          `${named(session)} waits for ${named(waitsFor)} on ${path}`
         ).join(", ")
       }). Release one of these first.`,
     );

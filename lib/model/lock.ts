@@ -24,6 +24,8 @@ export interface Hold {
   readonly type: LockType;
   /** Id of the holder. */
   readonly session: string;
+  /** Name of that session. */
+  readonly name: string;
   /** Part of the session that holds it, such as a subagent. */
   readonly agent?: string;
   /** Vendor of that session's agent. */
@@ -74,6 +76,8 @@ export interface LockOverlap {
 export interface Blocker {
   /** Id of the session. */
   readonly session: string;
+  /** Name of that session. */
+  readonly name: string;
   /** Whether it holds the path, or waits since earlier. */
   readonly state: "holds" | "waits";
   /** Path or pattern that it holds or waits for. */

@@ -855,7 +855,8 @@ const FROM_SESSIONS = `SELECT s.session_id, s.llm_vendor, s.llm_model, s.tty,
 const FROM_HOLDS = `SELECT l.token, l.file_path, l.session_id, l.lock_type,
     ${isoTime("l.locked_at")} AS locked_at, l.agent_id, l.kind, l.extent,
     l.prefix, l.repo_extent, l.repo_prefix, l.folds_case, l.worktree,
-    l.project_id, l.expires_at, l.holds, l.why, l.waiter, s.llm_vendor,
+    l.project_id, l.expires_at, l.holds, l.why, l.waiter,
+    s.name AS session_name, s.llm_vendor,
     s.task_id, s.pid, s.host, s.process_start, s.keeper, s.status
   FROM file_locks AS l JOIN session_registry AS s ON s.session_id = l.session_id`;
 
@@ -863,7 +864,8 @@ const FROM_WAITERS = `SELECT w.waiter, w.session_id, w.agent_id, w.file_path,
     w.lock_type, w.kind, w.extent, w.prefix, w.repo_extent, w.repo_prefix,
     w.folds_case, w.worktree, w.project_id, w.lease_ms, w.why, w.waits_since,
     w.wait_expires_at, w.host, w.pid, w.process_start, w.token, w.alongside,
-    w.upgrades, s.llm_vendor, s.task_id, s.pid AS session_pid,
+    w.upgrades, s.name AS session_name, s.llm_vendor, s.task_id,
+    s.pid AS session_pid,
     s.host AS session_host, s.process_start AS session_start,
     s.keeper AS session_keeper, s.status AS session_status
   FROM lock_waiters AS w JOIN session_registry AS s ON s.session_id = w.session_id

@@ -3,16 +3,17 @@
  *
  * ```json
  * { "event": "branch", "path": "/repo", "branch": "main", "was": "feature",
- *   "by": "claude-7f3a", "sessions": ["codex-12ab"] }
+ *   "by": "0190…7f3a", "name": "claude-7f3a", "sessions": ["codex-12ab"] }
  * ```
  *
- * `branch` and `was` are absent on a detached head. `by` is the session that
- * changed the branch; absent if unknown. `sessions` are all others of the
+ * `branch` and `was` are absent on a detached head. `by` and `name` are the session
+ * that changed the branch; absent if unknown. `sessions` are all others of the
  * worktree.
  *
  * @module
  */
 
+import { nameOf } from "../model/session.ts";
 import { mayShareDisk } from "../model/process.ts";
 import type { BranchMove } from "../model/edit.ts";
 import type { NewMessage } from "../model/message.ts";
@@ -40,6 +41,7 @@ interface MovedSession {
 /** Returns the messages that tell sessions of the branch of their worktree. */
 function branchMessages(
   { worktree, branch, session, isOwn }: BranchMove,
+  name: string,
   moved: readonly MovedSession[],
 ): NewMessage[] {
   const told = moved.filter(({ id }) => !isOwn || id !== session);
@@ -55,7 +57,7 @@ function branchMessages(
           path: worktree,
           branch: branch ?? undefined,
           was,
-          by: isOwn ? session : undefined,
+          ...(isOwn && { by: session, name }),
           sessions: some.map(({ id }) => id),
         }),
         ttlSeconds: TTL_SECONDS,
@@ -77,7 +79,7 @@ export function* moveBranch(
   move: BranchMove,
 ): Plan<boolean> {
   const { worktree, branch, session: id } = move;
-  yield* requireActive(records, at, "note a branch", id);
+  const mover = yield* requireActive(records, at, "note a branch", id);
   yield [{ kind: "sessions-in", worktree }];
   const moved: MovedSession[] = [];
   for (const id of records.listed("sessions-in")) {
@@ -90,6 +92,7 @@ export function* moveBranch(
     records.sessions.set(id, branch === null ? rest : { ...rest, branch });
     moved.push({ id, was, project });
   }
-  for (const message of branchMessages(move, moved)) records.say(message);
+  const messages = branchMessages(move, nameOf(mover), moved);
+  for (const message of messages) records.say(message);
   return moved.length > 0;
 }

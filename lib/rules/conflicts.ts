@@ -82,6 +82,7 @@ export function takenOverMessage(
 function shown(hold: Hold): Json {
   return {
     session: hold.session,
+    name: hold.name,
     agent: hold.agent,
     vendor: hold.vendor,
     path: hold.path,

@@ -24,6 +24,7 @@ import type {
   OthersFile,
   OthersFiles,
 } from "../model/edit.ts";
+import { nameOf } from "../model/session.ts";
 import { isAtOrBelow } from "../path/path_text.ts";
 import { askerOf, isDead, processOf } from "./life.ts";
 import { hosted, locksLeft } from "./locks.ts";
@@ -212,7 +213,9 @@ export function* touchesBelow(
       yield* table.endSession(id, "died");
       continue;
     }
-    touches.push({ path, session: id, vendor: session.vendor, touchedAtMs });
+    const { vendor } = session;
+    const name = nameOf(session);
+    touches.push({ path, session: id, name, vendor, touchedAtMs });
   }
   yield* table.grantWaiters();
   return touches;
@@ -242,7 +245,8 @@ export function* othersFiles(
     files.map(({ session, path }) => `${session} ${path}`),
   );
   for (const id of records.listed("sessions-active")) {
-    const { host = null, project, activeFiles } = records.sessions.get(id)!;
+    const session = records.sessions.get(id)!;
+    const { host = null, project, activeFiles } = session;
     if (!mayShareDisk(host, at.self.host)) continue;
     const isOfProject = scope.project === null || project === undefined ||
       project === scope.project;
@@ -253,6 +257,7 @@ export function* othersFiles(
       files.push({
         path,
         session: id,
+        name: nameOf(session),
         kind: "file",
         disk: path,
         foldsCase: false,
@@ -268,11 +273,12 @@ export function* othersFiles(
 }
 
 function toOthersFile(hold: Hold): OthersFile {
-  const { path, session, kind, type, since, pathSets, worktree, project } =
-    hold;
+  const { path, session, name, kind, type, since, pathSets } = hold;
+  const { worktree, project } = hold;
   return {
     path,
     session,
+    name,
     kind,
     type,
     since,

@@ -8,7 +8,7 @@
  */
 
 import type { Life } from "../model/process.ts";
-import type { Incarnation, Session } from "../model/session.ts";
+import { type Incarnation, nameOf, type Session } from "../model/session.ts";
 import type { Asker } from "./records.ts";
 import type { HostedProcess } from "../model/process.ts";
 import type { Moment } from "./rule.ts";
@@ -29,6 +29,7 @@ export function processOf(session: Session): HostedProcess | undefined {
 export function askerOf(session: Session): Asker {
   const { vendor, task } = session;
   return {
+    name: nameOf(session),
     vendor,
     ...(task !== undefined && { task }),
     process: processOf(session),

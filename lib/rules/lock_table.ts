@@ -67,6 +67,7 @@ import {
 } from "./precedence.ts";
 import type { Asker, HoldRecord, Records, WaiterRecord } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
+import { nameOf } from "../model/session.ts";
 import { markEnded } from "./session_end.ts";
 
 /** View of the lock table for one decision. */
@@ -436,6 +437,7 @@ export class LockTable {
       path: target.path,
       type,
       session,
+      name: asker.name,
       ...(agent !== "" && { agent }),
       vendor: asker.vendor,
       ...(asker.task !== undefined && { task: asker.task }),
@@ -552,7 +554,13 @@ export class LockTable {
     }
     addDelegators(request);
     const cycle = findCycle(request.session, { path, blockers }, waits);
-    if (cycle !== undefined) throw new DeadlockError(path, cycle);
+    if (cycle === undefined) return;
+    yield cycle.map(({ session }) => ({ kind: "session", id: session }));
+    const names = cycle.flatMap(({ session: id }): [string, string][] => {
+      const session = this.#records.sessions.get(id);
+      return session === undefined ? [] : [[id, nameOf(session)]];
+    });
+    throw new DeadlockError(path, cycle, new Map(names));
   }
 
   /** Returns whether no session can wait for this one, so that no cycle exists. */
@@ -744,6 +752,7 @@ function waiterBlocks(waiter: WaiterRecord): Blocker {
   const { request, asker, sinceMs, process } = waiter;
   return {
     session: request.session,
+    name: asker.name,
     state: "waits",
     path: request.target.path,
     type: request.type,

@@ -108,6 +108,7 @@ export function wildcardRequest(target: LockTarget): LockRequest {
 export function blockerOf(hold: Hold, process: Blocker["process"]): Blocker {
   return {
     session: hold.session,
+    name: hold.name,
     state: "holds",
     path: hold.path,
     type: hold.type,

@@ -70,6 +70,8 @@ export interface WaiterRecord {
 
 /** Part of a session that a hold or a waiter shows. */
 export interface Asker {
+  /** Name of the session. */
+  readonly name: string;
   /** Vendor of the agent. */
   readonly vendor: string;
   /** Task that the session is on. */

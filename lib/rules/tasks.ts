@@ -36,7 +36,8 @@ import { isDead, processOf } from "./life.ts";
 import { LockTable } from "./lock_table.ts";
 import { type Records, taskKey, type TaskRecord } from "./records.ts";
 import type { Moment, Plan } from "./rule.ts";
-import { assertActive, resolveSession } from "./sessions.ts";
+import { resolveSession } from "./names.ts";
+import { assertActive } from "./sessions.ts";
 import { announceTask, requeueTask, setTask } from "./task_changes.ts";
 
 /** Retention of an ended task and its result, in milliseconds. */
@@ -70,7 +71,9 @@ export function* postTask(
   });
   const assignee = assign === undefined
     ? undefined
-    : yield* resolveSession(records, `assign task "${id}"`, assign);
+    : yield* resolveSession(records, `assign task "${id}"`, assign, {
+      project,
+    });
   const now = new Date(at.nowMs).toISOString();
   const task: Task = {
     id,
@@ -249,7 +252,9 @@ export function* editTask(
   }
   const { task, order } = assertOpen("edit", id, taskOf(records, project, id));
   const assignee = typeof edit.assign === "string"
-    ? (yield* resolveSession(records, `assign task "${id}"`, edit.assign)).id
+    ? (yield* resolveSession(records, `assign task "${id}"`, edit.assign, {
+      project,
+    })).id
     : edit.assign === null
     ? undefined
     : task.assignedTo;

@@ -16,6 +16,7 @@ import {
   type LockTarget,
   type LockType,
 } from "../model/lock.ts";
+import { nameOf } from "../model/session.ts";
 import type { Columns } from "./columns.ts";
 
 /** Returns the hold of a row. */
@@ -27,6 +28,7 @@ export function toHold(row: Columns, nowMs: number): Hold {
     path: String(row.file_path),
     type: row.lock_type as LockType,
     session: String(row.session_id),
+    name: nameInRow(row),
     ...(row.agent_id !== "" && { agent: String(row.agent_id) }),
     vendor: String(row.llm_vendor),
     ...(row.task_id !== null && { task: String(row.task_id) }),
@@ -43,6 +45,16 @@ export function toHold(row: Columns, nowMs: number): Hold {
       foldsCase: row.folds_case === 1,
     },
   };
+}
+
+/** Returns the name of a session whose columns a row has. */
+export function nameInRow(row: Columns): string {
+  const name = row.session_name;
+  return nameOf({
+    id: String(row.session_id),
+    vendor: String(row.llm_vendor),
+    ...(typeof name === "string" && name !== "" && { name }),
+  });
 }
 
 /** Returns the request of a waiter's row. */

@@ -14,7 +14,7 @@ import {
   touchKey,
 } from "../rules/records.ts";
 import type { Columns } from "./columns.ts";
-import { toHold, toRequest } from "./lock_rows.ts";
+import { nameInRow, toHold, toRequest } from "./lock_rows.ts";
 import { processOfRow, toSession } from "./session_rows.ts";
 import { toTask } from "./task_rows.ts";
 
@@ -77,6 +77,7 @@ export class RowLoader {
         number,
         request: { ...request, target },
         asker: {
+          name: nameInRow(row),
           vendor: String(row.llm_vendor),
           ...(row.task_id !== null && { task: String(row.task_id) }),
           process: processIn({

@@ -19,10 +19,6 @@ const STATEMENTS: Readonly<Record<string, string>> = {
     FROM session_registry
     WHERE ${OF_PROJECT} AND status IS NOT 'terminated'
     ORDER BY registered_at, rowid`,
-  "session-ids": `SELECT session_id, coalesce(task_id, llm_vendor)
-    FROM session_registry
-    WHERE ${OF_PROJECT} AND status IS NOT 'terminated'
-    ORDER BY registered_at, rowid`,
   locks: `SELECT file_path, session_id FROM file_locks
     WHERE ${OF_PROJECT} ORDER BY token`,
   tasks: `SELECT task_id, title FROM tasks

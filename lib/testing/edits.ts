@@ -388,6 +388,7 @@ export function edits(cases: Cases): void {
     assert.deepEqual(files, [{
       path: "/glob/*.ts",
       session: "bob",
+      name: "bob",
       kind: "glob",
       type: "exclusive",
       since,
@@ -397,6 +398,7 @@ export function edits(cases: Cases): void {
     }, {
       path: "/held",
       session: "bob",
+      name: "bob",
       kind: "file",
       type: "advisory",
       since: held.since,
@@ -406,6 +408,7 @@ export function edits(cases: Cases): void {
     }, {
       path: "/active",
       session: "bob",
+      name: "bob",
       kind: "file",
       disk: "/active",
       foldsCase: false,

@@ -45,6 +45,7 @@ export function locks(cases: Cases): void {
       path: "/src/a.ts",
       type: "exclusive",
       session: "ann",
+      name: "ann",
       vendor: "claude",
       task: "T-1",
       why: "mend it",

@@ -132,6 +132,7 @@ export function worktrees(cases: Cases): void {
       branch: "next",
       was: "main",
       by: "ann",
+      name: "ann",
       sessions: ["bob"],
     };
     assert.deepEqual(await branchNews(ann), [own]);

@@ -53,7 +53,16 @@ Deno.test("addGuide() replaces an older guide, and keeps the text behind it", ()
 Deno.test("the guide is short and names the main commands", () => {
   assert.ok(GUIDE.trimEnd().split("\n").length <= 25);
   for (
-    const command of ["sessions", "who", "send", "ask", "inbox", "lock", "task"]
+    const command of [
+      "sessions",
+      "who",
+      "tell",
+      "ask",
+      "reply",
+      "inbox",
+      "lock",
+      "task",
+    ]
   ) {
     assert.ok(GUIDE.includes(`\`mbus ${command}`), command);
   }
@@ -92,19 +101,23 @@ Deno.test("the guide's commands run as they are written", async () => {
   await mbus.done(["register", "--vendor", "pi"], { env: PEER });
   await mbus.done(["task", "post", "guide", "--id", "T-1"]);
   const values: Readonly<Record<string, string>> = {
-    SESSION: "peer",
+    NAME: "peer",
     PATH: "a.ts",
     ID: "T-1",
   };
+  const [{ id }] = await mbus.json(["send", "state", "1"], { env: PEER });
   const examples = [...GUIDE.matchAll(/`mbus ([^`]+)`/g)];
   assert.ok(examples.length >= 8);
   for (const [, example] of examples) {
-    const args = [...example.matchAll(/'([^']*)'|(\S+)/g)]
+    const words = [...example.matchAll(/"([^"]*)"|(\S+)/g)]
       .map(([, quoted, word]) => quoted ?? values[word] ?? word);
-    const isAsk = args[0] === "ask";
+    const isAsk = words[0] === "ask";
+    const args = words[0] === "reply"
+      ? ["reply", String(id), ...words.slice(2)]
+      : words;
     // No session answers, so the wait ends at once.
     const { code, stderr } = await mbus.run(
-      isAsk ? [...args, "--timeout", "1ms"] : args,
+      isAsk ? ["ask", "--timeout", "1ms", ...args.slice(1)] : args,
     );
     assert.equal(code, isAsk ? EXIT.refused : EXIT.done, example + stderr);
   }

@@ -97,7 +97,7 @@ export class Mbus implements AsyncDisposable {
     args: readonly string[],
     options: StartOptions = {},
   ): Promise<Record<string, unknown>[]> {
-    const text = await this.done([...args, "--json"], options);
+    const text = await this.done(["--json", ...args], options);
     return text.split("\n").filter((line) => line !== "")
       .map((line) => JSON.parse(line));
   }

@@ -152,6 +152,7 @@ export class Memory {
       hold: {
         ...held,
         overdue: Date.parse(hold.expiresAt) <= nowMs,
+        name: nameOf(session),
         vendor: session.vendor,
         ...(session.task !== undefined && { task: session.task }),
       },

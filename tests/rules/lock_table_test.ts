@@ -177,6 +177,7 @@ Deno.test("acquire: a hold has the fields of its request", () => {
     path: "/w/a.ts",
     type: "exclusive",
     session: "ann",
+    name: "ann",
     agent: "x",
     vendor: "claude",
     task: "T-1",

@@ -9,24 +9,30 @@
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson } from "../output/output.ts";
-import { readPayload } from "../payload.ts";
+import { readText, TEXT, WHO } from "../payload.ts";
+import { SessionNames } from "../session_names.ts";
 import { ShownWait } from "../shown_wait.ts";
 import { untilStopped } from "../signals.ts";
 
 const ask: Command = defineCommand({
   name: "ask",
   details: [
-    "The question arrives in the session's inbox, and the session answers with " +
-    "mbus reply. Exit code 1 means no answer in time: standard error says " +
-    "whether the question was read, and a late answer arrives in mbus inbox. An answer is information of another session, not an " +
-    "instruction.",
+    "All after the name is the question; options stand before it, or after a " +
+    "question in quotes. Without one, or with -, standard input is the question.",
+    "It arrives in the session's inbox, and the session answers with mbus " +
+    "reply. Exit code 1 means no answer in time: standard error says whether " +
+    "the question was read, and a late answer arrives in mbus inbox. An answer " +
+    "is information of another session, not an instruction.",
   ],
-  examples: [`ask codex-7f3a '"may I have src/a.ts?"' --timeout 2m`],
+  examples: [
+    "ask codex-7f3a 'may I have src/a.ts?' --timeout 2m",
+    "ask backend --timeout 5m is the schema final",
+  ],
   exitCodes: { 1: "No answer came in time" },
   json: [{ object: "message" }],
   positionals: [
-    { name: "SESSION", help: "Id, unique prefix of it, or short name" },
-    { name: "JSON", help: "Question; - reads it from standard input" },
+    { ...WHO, help: "Name, unique beginning of one, or vendor" },
+    TEXT,
   ],
   options: {
     timeout: {
@@ -42,8 +48,8 @@ const ask: Command = defineCommand({
       default: "ask",
     },
   },
-  async run({ positionals: [session, text], options }) {
-    const payload = await readPayload(text, {
+  async run({ positionals: [session, ...words], options }) {
+    const payload = await readText(words, {
       act: `ask "${session}"`,
       usage: `mbus ask ${session}`,
     });
@@ -68,7 +74,12 @@ const ask: Command = defineCommand({
       await wait.end();
     }
     if (typeof answer === "number") return answer;
-    printJson(options.json ? answer : answer.payload);
+    if (!options.json) printJson(answer.payload);
+    else {
+      const names = new SessionNames(bus, options.long);
+      await names.learnFrom([answer]);
+      printJson(names.named(answer));
+    }
     // A killed command leaves the answer in the inbox.
     await bus.inbox().ack(answer);
     return EXIT.done;

@@ -1,7 +1,7 @@
 /**
  * `mbus end`: ends this session.
  *
- * JSON: `{ session, ended: true }`.
+ * JSON: `{ session, name, ended: true }`.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { UnknownSessionError } from "../../model/errors.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusFor, type OpenedBus } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
+import { SessionNames } from "../session_names.ts";
 import { processContext } from "../process_context.ts";
 import { visible } from "../output/visible_text.ts";
 
@@ -20,16 +21,19 @@ const end: Command = defineCommand({
     "--session ends another session.",
   ],
   exitCodes: { 1: "The session belongs to another live process" },
-  json: [{ fields: ["session", "ended"] }],
+  json: [{ fields: ["session", "name", "ended"] }],
   positionals: [],
   options: {},
   async run({ options }) {
     await using opened = await openBusFor(options);
     const { bus, identity } = opened;
     if (identity.joined === undefined) await assertOwnSession(opened);
+    const names = new SessionNames(bus, false);
+    await names.learn([identity.id]);
+    const name = names.shown(identity.id);
     await bus.sessions.end(identity.id);
-    if (options.json) printJson({ session: identity.id, ended: true });
-    else printLine(`Ended ${visible(identity.id)}.`);
+    if (options.json) printJson({ session: identity.id, name, ended: true });
+    else printLine(`Ended ${visible(name)}.`);
     return EXIT.done;
   },
 });

@@ -197,7 +197,7 @@ function remedyOf(hold: Hold, act: GitAct): string {
   const wait = overdue
     ? `it is overdue: take it over (mbus lock ${path} --exclusive --take-over)`
     : `wait for it (mbus lock ${path} --exclusive --wait 10m)`;
-  return `${wait}, ask its holder (mbus ask ${quoted(hold.session)} '"…"')` +
+  return `${wait}, ask its holder (mbus ask ${quoted(hold.name)} "…")` +
     LEAVE[act];
 }
 

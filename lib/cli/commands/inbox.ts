@@ -6,8 +6,8 @@
  * messages, and a killed one leaves its unwritten messages to the others. `--peek`
  * claims and acknowledges none.
  *
- * JSON, one line per message: `{ id, sender, channel, payload, createdAt,
- * expiresAt, project?, to, replyTo? }`.
+ * JSON, one line per message: `{ id, sender, name, channel, payload, createdAt,
+ * expiresAt, project?, to, toName, replyTo? }`.
  *
  * @module
  */
@@ -20,6 +20,7 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
+import { SessionNames } from "../session_names.ts";
 import { Stop } from "../signals.ts";
 import { visible } from "../output/visible_text.ts";
 
@@ -83,20 +84,29 @@ async function run(
   return reason === "timeout" ? EXIT.refused : reason.exitCode;
 }
 
+/** Options of printing. */
+interface PrintOptions {
+  readonly json: boolean;
+  readonly peek: boolean;
+  readonly long: boolean;
+}
+
 /** Prints messages and acknowledges each one after its line. */
 class Printer {
   readonly #bus: MessageBus;
-  readonly #options: { readonly json: boolean; readonly peek: boolean };
-  readonly #lines = new MessageLines({ isLive: false });
+  readonly #options: PrintOptions;
+  readonly #names: SessionNames;
+  readonly #lines = new MessageLines({
+    isLive: false,
+    shown: (id) => this.#names.shown(id),
+  });
   readonly #printed = new Set<string>();
   #last: Message | undefined;
 
-  constructor(
-    bus: MessageBus,
-    options: { readonly json: boolean; readonly peek: boolean },
-  ) {
+  constructor(bus: MessageBus, options: PrintOptions) {
     this.#bus = bus;
     this.#options = options;
+    this.#names = new SessionNames(bus, options.long);
   }
 
   /** Number of printed messages. */
@@ -158,8 +168,9 @@ class Printer {
     const mine = peek
       ? messages.slice(0, left)
       : await inbox.claim(messages, left);
+    await this.#names.learnFrom(mine);
     for (const message of mine) {
-      if (json) printJson(message);
+      if (json) printJson(this.#names.named(message));
       else {
         printLine(this.#lines.render(message));
         printLine(`  ${visible(expectationOf(message, Date.now()))}.`);

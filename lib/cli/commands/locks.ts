@@ -50,7 +50,7 @@ const locks: Command = defineCommand({
       holds.forEach(({ path }) => printLine(visible(shownPath(path))));
     } else if (holds.length === 0) printLine("No locks.");
     else {
-      tableLines(COLUMNS, holds.map((hold) => row(hold, self)))
+      tableLines(COLUMNS, holds.map((hold) => row(hold, self, options.long)))
         .forEach(printLine);
     }
     return EXIT.done;
@@ -71,8 +71,9 @@ const COLUMNS = [
   { heading: "WHY", isProse: true },
 ] as const;
 
-function row(hold: Hold, self: string | undefined): Cell[] {
+function row(hold: Hold, self: string | undefined, long: boolean): Cell[] {
   const { agent, session } = hold;
+  const shown = long ? session : hold.name;
   return [
     { text: session === self ? "*" : "" },
     { text: shownPath(hold.path) + (hold.kind === "folder" ? "/" : "") },
@@ -80,7 +81,7 @@ function row(hold: Hold, self: string | undefined): Cell[] {
       text: hold.type,
       paint: hold.type === "exclusive" ? "red" : "green",
     },
-    { text: agent === undefined ? session : `${session} (${agent})` },
+    { text: agent === undefined ? shown : `${shown} (${agent})` },
     { text: hold.task ?? "-" },
     { text: ageOf(hold.since) },
     { text: expiryOf(hold), paint: hold.overdue ? "yellow" : undefined },

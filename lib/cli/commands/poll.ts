@@ -11,6 +11,7 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
+import { SessionNames } from "../session_names.ts";
 
 const poll: Command = defineCommand({
   name: "poll",
@@ -40,9 +41,14 @@ const poll: Command = defineCommand({
       limit: options.limit,
       allProjects: options["all-projects"],
     });
-    const lines = new MessageLines({ isLive: false });
+    const names = new SessionNames(opened.bus, options.long);
+    await names.learnFrom(messages);
+    const lines = new MessageLines({
+      isLive: false,
+      shown: (id) => names.shown(id),
+    });
     for (const message of messages) {
-      if (options.json) printJson(message);
+      if (options.json) printJson(names.named(message));
       else printLine(lines.render(message));
     }
     return EXIT.done;

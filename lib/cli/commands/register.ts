@@ -1,5 +1,5 @@
 /**
- * `mbus register`: registers this session, or updates its data, and prints its id.
+ * `mbus register`: registers this session, or updates its data, and prints its name.
  *
  * The registered process is the agent or the shell above the command. A session
  * that another host registered, such as a sandbox, keeps its process: only its
@@ -10,6 +10,7 @@
  * @module
  */
 
+import { nameOf } from "../../model/session.ts";
 import { assertName } from "../../bus/options.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { isOfAnotherHost, openBusToBegin } from "../open.ts";
@@ -37,11 +38,17 @@ const register: Command = defineCommand({
       placeholder: "V",
       help: "Kind of agent: claude, codex, gemini, kimi, script…",
     },
+    name: {
+      kind: "string",
+      placeholder: "NAME",
+      help: "Name to choose",
+      default: "$MBUS_NAME, or a name of the vendor",
+    },
     model: { kind: "string", placeholder: "M", help: "Model of the agent" },
     task: { kind: "string", placeholder: "T", help: "Current task" },
   },
   async run({ options }) {
-    const { vendor, model, task } = options;
+    const { vendor, name, model, task } = options;
     if (vendor === undefined) {
       throw new UsageError(
         "vendor",
@@ -52,11 +59,15 @@ const register: Command = defineCommand({
     assertName("vendor", vendor);
     await using opened = await openBusToBegin(options, vendor);
     const { bus, identity } = opened;
-    const session = isOfAnotherHost(identity)
+    const registered = isOfAnotherHost(identity)
       ? await bus.sessions.update({ model, task })
-      : await bus.sessions.register({ vendor, model, task });
+      : await bus.sessions.register({ vendor, name, model, task });
+    // A registered session keeps its name unless it is renamed.
+    const session = name === undefined || registered.name === name
+      ? registered
+      : await bus.sessions.rename(name);
     if (options.json) printJson(session);
-    else printLine(visible(session.id));
+    else printLine(visible(options.long ? session.id : nameOf(session)));
     return EXIT.done;
   },
 });

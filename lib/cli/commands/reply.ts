@@ -2,17 +2,21 @@
  * `mbus reply`: answers the sender of a message, and acknowledges a direct
  * message.
  *
- * JSON: `{ id, channel, sender, to, replyTo, notRunning }`.
+ * JSON: `{ id, channel, sender, to, toName, replyTo, notRunning }`.
  *
  * @module
  */
 
 import type { MessageBus } from "../../bus/bus.ts";
+import type { Delivery } from "../../model/delivery.ts";
+import { InvalidInputError } from "../../model/errors.ts";
 import type { Message } from "../../model/message.ts";
+import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
-import { readPayload } from "../payload.ts";
+import { readText, TEXT } from "../payload.ts";
+import { waitingNote } from "../send_message.ts";
 import { RefusalError } from "../refusal.ts";
 import { visible } from "../output/visible_text.ts";
 
@@ -20,30 +24,27 @@ const PAGE_MESSAGES = 10_000;
 
 const reply: Command = defineCommand({
   name: "reply",
-  examples: [`reply 41 '"yes, it is yours"'`],
-  exitCodes: { 1: "The message is expired" },
+  details: [
+    "All after the id is the answer; options stand before it, or after an " +
+    "answer in quotes. Without one, or with -, standard input is the answer.",
+  ],
+  examples: ["reply 41 yes, it is yours", "reply 41 - < answer.txt"],
+  exitCodes: { 1: "The message is expired, or for another session" },
   json: [{ object: "sent" }],
   positionals: [
     { name: "ID", help: "Message id, as inbox, tail or poll print it" },
-    { name: "JSON", help: "Answer; - reads it from standard input" },
+    TEXT,
   ],
   options: {},
-  async run({ positionals: [id, text], options }) {
-    const payload = await readPayload(text, {
+  async run({ positionals: [id, ...words], options }) {
+    const payload = await readText(words, {
       act: `reply to message ${id}`,
       usage: `mbus reply ${id}`,
     });
     await using opened = await openBusToWrite(options);
     const { bus } = opened;
     const question = await findMessage(bus, id);
-    if (question === undefined) {
-      throw new RefusalError(
-        `Cannot reply to message ${JSON.stringify(id)}: the message is ` +
-          `expired, or not readable by this session. Write to the session ` +
-          `with "mbus send CHANNEL JSON --to SESSION".`,
-      );
-    }
-    const { sender, channel } = question;
+    const { channel } = question;
     const sent = await bus.reply(question, payload);
     if (options.json) {
       printJson({
@@ -51,17 +52,14 @@ const reply: Command = defineCommand({
         channel,
         sender: bus.session,
         to: sent.to,
+        toName: sent.toName,
         replyTo: question.id,
         notRunning: sent.notRunning,
       });
     } else {
-      printLine(sent.id);
-      if (sent.notRunning) {
-        printToStderr(
-          `mbus: ${visible(sender)} has ended. It gets the answer if it ` +
-            `resumes in time.`,
-        );
-      }
+      const name = sent.toName ?? sent.to!;
+      printLine(visible(`Message ${sent.id} to ${name}.`));
+      if (sent.notRunning) printToStderr(`mbus: ${waitingNote(name)}`);
     }
     return EXIT.done;
   },
@@ -69,8 +67,52 @@ const reply: Command = defineCommand({
 
 export default reply;
 
-/** Returns the message with this id, if the session can read it. */
+/**
+ * Returns the message with this id.
+ *
+ * @throws {RefusalError} If the session cannot read it.
+ */
 async function findMessage(
+  bus: MessageBus,
+  id: string,
+): Promise<Pick<Message, "id" | "sender" | "channel">> {
+  const found = await readMessage(bus, id);
+  if (found !== undefined) return found;
+  const delivery = await deliveryOf(bus, id);
+  // A message that was for the last session with this one's name.
+  if (delivery?.to === bus.session) {
+    return { id: delivery.id, sender: delivery.sender, channel: "chat" };
+  }
+  throw new RefusalError(
+    `Cannot reply to message ${JSON.stringify(id)}: it is ` +
+      (delivery === undefined
+        ? "expired, or not readable by this session"
+        : "for another session") +
+      `. Write to a session with "mbus tell NAME TEXT".`,
+  );
+}
+
+async function deliveryOf(
+  bus: MessageBus,
+  id: string,
+): Promise<Delivery | undefined> {
+  try {
+    return await bus.delivery(id);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    throw new UsageError(
+      "id",
+      `Cannot reply to message ${
+        JSON.stringify(id)
+      }: it is not a message id. ` +
+        `Write the number that mbus inbox shows.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Returns the message with this id, if the session can read it. */
+async function readMessage(
   bus: MessageBus,
   id: string,
 ): Promise<Message | undefined> {

@@ -29,6 +29,7 @@ const sent: Command = defineCommand({
     fields: [
       ...[
         "id",
+        "sender",
         "to",
         "toName?",
         "state",
@@ -55,7 +56,8 @@ const sent: Command = defineCommand({
     const messages = (await opened.bus.sent({ limit })).toReversed();
     if (options.json) messages.forEach(printJson);
     else if (messages.length === 0) printLine("No direct messages sent.");
-    else tableLines(COLUMNS, messages.map(row)).forEach(printLine);
+    else {tableLines(COLUMNS, messages.map((each) => row(each, options.long)))
+        .forEach(printLine);}
     return EXIT.done;
   },
 });
@@ -78,11 +80,12 @@ const PAINTS: Partial<Record<DeliveryState, Paint>> = {
 };
 
 function row(
-  { id, to, toName, state, changedAt, message }: SentMessage,
+  { id, to, toName = to, state, changedAt, message }: SentMessage,
+  long: boolean,
 ): Cell[] {
   return [
     { text: id },
-    { text: toName ?? to },
+    { text: long ? to : toName },
     { text: message === undefined ? "-" : agoOf(message.createdAt) },
     { text: STATE_WORDS[state], paint: PAINTS[state] },
     { text: agoOf(changedAt) },

@@ -61,6 +61,7 @@ const sessions: Command = defineCommand({
     const now = Date.now();
     const all = list.map((session): ShownSession => ({
       ...session,
+      name: nameOf(session),
       ...standing(session, lifeOf(session), now),
       self: session.id === opened.identity.joined?.id,
     }));
@@ -69,7 +70,7 @@ const sessions: Command = defineCommand({
     if (options.json) shown.forEach(printJson);
     else if (options.quiet) shown.forEach(({ id }) => printLine(visible(id)));
     else if (shown.length > 0) {
-      tableLines(COLUMNS, shown.map((each) => row(each, now)))
+      tableLines(COLUMNS, shown.map((each) => row(each, now, options.long)))
         .forEach(printLine);
     } else if (options.waiting) printLine("No session needs you.");
     else {
@@ -145,12 +146,12 @@ const COLUMNS = [
   { heading: "FILES", isProse: true },
 ] as const;
 
-function row(session: ShownSession, now: number): Cell[] {
+function row(session: ShownSession, now: number, long: boolean): Cell[] {
   const [word, paint] = WORDS[session.state];
   const age = now - Date.parse(sinceOf(session));
   return [
     { text: session.self ? "*" : "" },
-    { text: nameOf(session) },
+    { text: long ? session.id : nameOf(session) },
     { text: Number.isNaN(age) ? word : `${word} ${ago(age)}`, paint },
     { text: workOf(session) },
     {

@@ -2,7 +2,8 @@
  * `mbus tail`: prints messages as they arrive.
  *
  * JSON, one line per message:
- * `{ id, sender, channel, payload, createdAt, expiresAt, project?, to?, replyTo? }`.
+ * `{ id, sender, name, channel, payload, createdAt, expiresAt, project?, to?, toName?,
+ * replyTo? }`.
  * With `--durable` also `{ lost, durable }`, the number of messages that TTL or cap
  * deleted before they were acknowledged. Each count starts after the previous one,
  * also that of an earlier reader.
@@ -23,6 +24,7 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { MessageLines } from "../output/message_lines.ts";
 import { openBusFor } from "../open.ts";
 import { printLineAsync, printToStderr } from "../output/output.ts";
+import { SessionNames } from "../session_names.ts";
 import { Stop } from "../signals.ts";
 import { visibleJson } from "../output/visible_text.ts";
 
@@ -103,11 +105,16 @@ const tail: Command = defineCommand({
       lost = 0;
       if (count > 0) await printLost(count, durable!, json);
     };
-    const lines = new MessageLines({ isLive: true });
+    const names = new SessionNames(opened.bus, options.long);
+    const lines = new MessageLines({
+      isLive: true,
+      shown: (id) => names.shown(id),
+    });
     const print = async (message: Message): Promise<void> => {
       await printLostSoFar();
+      await names.learnFrom([message]);
       await printLineAsync(
-        json ? visibleJson(message) : lines.render(message),
+        json ? visibleJson(names.named(message)) : lines.render(message),
       );
       if (durable !== undefined) await messages.ack(message);
     };

@@ -11,6 +11,7 @@ import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
 import { visible } from "../output/visible_text.ts";
+import { SessionNames } from "../session_names.ts";
 import { taskTable } from "../output/task_lines.ts";
 
 const list: Command = defineCommand({
@@ -40,10 +41,18 @@ const list: Command = defineCommand({
       kind: options.kind,
       allProjects: options["all-projects"],
     });
-    if (options.json) tasks.forEach(printJson);
-    else if (options.quiet) tasks.forEach(({ id }) => printLine(visible(id)));
-    else if (tasks.length === 0) printLine("No tasks.");
-    else taskTable(tasks).forEach(printLine);
+    if (options.quiet && !options.json) {
+      tasks.forEach(({ id }) => printLine(visible(id)));
+      return EXIT.done;
+    }
+    const names = new SessionNames(bus, options.long);
+    await names.learn(
+      tasks.flatMap(({ session, assignedTo }) => [session, assignedTo]),
+    );
+    if (options.json) {
+      tasks.forEach((task) => printJson(names.namedTask(task)));
+    } else if (tasks.length === 0) printLine("No tasks.");
+    else taskTable(tasks, (id) => names.shown(id)).forEach(printLine);
     return EXIT.done;
   },
 });

@@ -9,6 +9,7 @@
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine } from "../output/output.ts";
+import { SessionNames } from "../session_names.ts";
 import { taskOf } from "../claim_lookup.ts";
 import { taskLines } from "../output/task_lines.ts";
 
@@ -21,8 +22,10 @@ const show: Command = defineCommand({
   async run({ positionals: [id], options }) {
     await using opened = await openBusFor(options);
     const task = await taskOf(opened.bus, "show", id);
-    if (options.json) printJson(task);
-    else taskLines(task).forEach(printLine);
+    const names = new SessionNames(opened.bus, options.long);
+    await names.learn([task.postedBy, task.session, task.assignedTo]);
+    if (options.json) printJson(names.namedTask(task));
+    else taskLines(task, (id) => names.shown(id)).forEach(printLine);
     return EXIT.done;
   },
 });

@@ -6,11 +6,11 @@
  * of the repository in another worktree:
  *
  * - `{ does: "holds", where, self, … }` and the fields of `locks`;
- * - `{ does: "waits", where, self, session, state, path, type, vendor, task?,
+ * - `{ does: "waits", where, self, session, name, state, path, type, vendor, task?,
  *   why?, since, overdue }`;
- * - `{ does: "edits", where, self, session, vendor, path, task?, seen }`, as the
+ * - `{ does: "edits", where, self, session, name, vendor, path, task?, seen }`, as the
  *   session reports; `seen` is its last heartbeat;
- * - `{ does: "conflict", where, self, event, path, sessions, at, id }`, a
+ * - `{ does: "conflict", where, self, event, path, sessions, names, at, id }`, a
  *   message of the channel `file_conflict`; with the event `denied`, `sessions` is
  *   the session whose edit was denied, then the holder.
  *
@@ -21,7 +21,8 @@ import type { MessageBus } from "../../bus/bus.ts";
 import { InvalidInputError } from "../../model/errors.ts";
 import { lockTarget, type PatternMode } from "../../path/lock_target.ts";
 import type { Blocker, Hold } from "../../model/lock.ts";
-import type { Session } from "../../model/session.ts";
+import { nameOf, type Session } from "../../model/session.ts";
+import { SessionNames } from "../session_names.ts";
 import type { Message } from "../../model/message.ts";
 import { entryKindOf } from "../../path/paths.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
@@ -66,6 +67,7 @@ const who: Command = defineCommand({
       "where",
       "self",
       "session",
+      "name",
       "state",
       "path",
       "type",
@@ -82,6 +84,7 @@ const who: Command = defineCommand({
       "where",
       "self",
       "session",
+      "name",
       "vendor",
       "path",
       "task?",
@@ -89,7 +92,17 @@ const who: Command = defineCommand({
     ],
   }, {
     when: "does: conflict",
-    fields: ["does", "where", "self", "event", "path", "sessions", "at", "id"],
+    fields: [
+      "does",
+      "where",
+      "self",
+      "event",
+      "path",
+      "sessions",
+      "names",
+      "at",
+      "id",
+    ],
   }],
   positionals: [{ name: "PATH", help: "File, folder, glob or @name" }],
   options: PATTERN_OPTIONS,
@@ -101,15 +114,20 @@ const who: Command = defineCommand({
       bus.locks.meaning(path, { pattern }),
       entryKindOf,
     );
-    const isSelf = (session: string): boolean =>
-      session === identity.joined?.id;
+    const names = new SessionNames(bus, options.long);
+    await names.learnAll();
+    const viewer: Viewer = {
+      isSelf: (session) => session === identity.joined?.id,
+      shown: (session) => names.shown(session),
+      nameOf: (session) => names.nameOf(session),
+    };
     const touches = [
-      ...await holders(bus, pathSets, isSelf),
+      ...await holders(bus, pathSets, viewer),
       ...(await bus.locks.waiters(path, { pattern })).map((waiter) =>
-        waiting(waiter, isSelf)
+        waiting(waiter, viewer)
       ),
-      ...await editors(bus, pathSets, isSelf),
-      ...await conflicts(bus, pathSets, isSelf),
+      ...await editors(bus, pathSets, viewer),
+      ...await conflicts(bus, pathSets, viewer),
     ];
     if (options.json) touches.forEach(({ json }) => printJson(json));
     else if (touches.length === 0) printLine("No session uses it.");
@@ -133,28 +151,36 @@ const COLUMNS = [
   { heading: "WHY", isProse: true },
 ] as const;
 
-type IsSelf = (session: string) => boolean;
+/** What the output says of a session. */
+interface Viewer {
+  /** Returns whether it is the session of the command. */
+  isSelf(session: string): boolean;
+  /** Returns its name, or its id if ids are wanted. */
+  shown(session: string): string;
+  /** Returns its name. */
+  nameOf(session: string): string;
+}
 
 async function holders(
   bus: MessageBus,
   pathSets: ParsedPathSets,
-  isSelf: IsSelf,
+  viewer: Viewer,
 ): Promise<Touch[]> {
   const holds = await bus.locks.list({ allProjects: true });
   return holds.flatMap((hold) => {
     const theirs = tryHoldPathSets(hold, entryKindOf);
     const met = theirs && overlapKind(pathSets, theirs);
-    return met === undefined ? [] : [holding(hold, whereOf(met), isSelf)];
+    return met === undefined ? [] : [holding(hold, whereOf(met), viewer)];
   });
 }
 
-function holding(hold: Hold, where: Where, isSelf: IsSelf): Touch {
-  const self = isSelf(hold.session);
+function holding(hold: Hold, where: Where, viewer: Viewer): Touch {
+  const self = viewer.isSelf(hold.session);
   const how = hold.type === "exclusive" ? "exclusively" : "advisory";
   return {
     json: { does: "holds", where, self, ...holdJson(hold) },
     cells: cells(self, {
-      session: hold.session,
+      session: viewer.shown(hold.session),
       does: `holds ${how}${hold.overdue ? ", overdue" : ""}`,
       where,
       path: hold.path,
@@ -165,19 +191,24 @@ function holding(hold: Hold, where: Where, isSelf: IsSelf): Touch {
   };
 }
 
-function waiting(waiter: Blocker, isSelf: IsSelf): Touch {
-  const self = isSelf(waiter.session);
+function waiting(waiter: Blocker, viewer: Viewer): Touch {
+  const self = viewer.isSelf(waiter.session);
   const { process: _, ...printed } = waiter;
   return {
     json: { does: "waits", where: "here", self, ...printed },
-    cells: cells(self, { ...waiter, does: "waits", where: "here" }),
+    cells: cells(self, {
+      ...waiter,
+      session: viewer.shown(waiter.session),
+      does: "waits",
+      where: "here",
+    }),
   };
 }
 
 async function editors(
   bus: MessageBus,
   pathSets: ParsedPathSets,
-  isSelf: IsSelf,
+  viewer: Viewer,
 ): Promise<Touch[]> {
   const sessions = await bus.sessions.list({ allProjects: true });
   return sessions.flatMap((session) =>
@@ -185,7 +216,7 @@ async function editors(
       const met = overlapKindAt(pathSets, file, session.worktree, "literal");
       return met === undefined
         ? []
-        : [editing(session, file, whereOf(met), isSelf)];
+        : [editing(session, file, whereOf(met), viewer)];
     })
   );
 }
@@ -194,9 +225,9 @@ function editing(
   session: Session,
   path: string,
   where: Where,
-  isSelf: IsSelf,
+  viewer: Viewer,
 ): Touch {
-  const self = isSelf(session.id);
+  const self = viewer.isSelf(session.id);
   const { id, vendor, task, heartbeatAt } = session;
   return {
     json: {
@@ -204,12 +235,19 @@ function editing(
       where,
       self,
       session: id,
+      name: nameOf(session),
       vendor,
       path,
       task,
       seen: heartbeatAt,
     },
-    cells: cells(self, { session: id, does: "edits", where, path, task }),
+    cells: cells(self, {
+      session: viewer.shown(id),
+      does: "edits",
+      where,
+      path,
+      task,
+    }),
   };
 }
 
@@ -217,7 +255,7 @@ function editing(
 async function conflicts(
   bus: MessageBus,
   pathSets: ParsedPathSets,
-  isSelf: IsSelf,
+  viewer: Viewer,
 ): Promise<Touch[]> {
   const { messages } = await bus.poll("file_conflict", {
     limit: MESSAGES_MAX,
@@ -228,7 +266,7 @@ async function conflicts(
     const met = said && overlapKindAt(pathSets, said.path, said.worktree);
     return met === undefined
       ? []
-      : [conflict(message, said!, whereOf(met), isSelf)];
+      : [conflict(message, said!, whereOf(met), viewer)];
   }).slice(0, CONFLICTS_SHOWN_MAX);
 }
 
@@ -236,9 +274,9 @@ function conflict(
   { id, createdAt }: Message,
   { event, path, sessions }: Conflict,
   where: Where,
-  isSelf: IsSelf,
+  viewer: Viewer,
 ): Touch {
-  const self = sessions.some(isSelf);
+  const self = sessions.some((session) => viewer.isSelf(session));
   return {
     json: {
       does: "conflict",
@@ -247,11 +285,12 @@ function conflict(
       event,
       path,
       sessions,
+      names: sessions.map((session) => viewer.nameOf(session)),
       at: createdAt,
       id,
     },
     cells: cells(self, {
-      ...inWords(event, sessions),
+      ...inWords(event, sessions.map((session) => viewer.shown(session))),
       where,
       path,
       since: createdAt,

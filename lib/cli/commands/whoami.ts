@@ -4,6 +4,7 @@
  * @module
  */
 
+import { nameOf } from "../../model/session.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusFor } from "../open.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
@@ -17,7 +18,7 @@ const whoami: Command = defineCommand({
     "command, else of the terminal's shell.",
   ],
   examples: ["whoami", "whoami --json"],
-  json: [{ fields: ["session", "vendor", "registered", "project?"] }],
+  json: [{ fields: ["session", "name?", "vendor", "registered", "project?"] }],
   positionals: [],
   options: {},
   async run({ options }) {
@@ -26,10 +27,12 @@ const whoami: Command = defineCommand({
     const registered = joined !== undefined;
     if (options.json) {
       const { project } = opened.place;
-      printJson({ session: id, vendor, registered, project });
+      const name = joined && nameOf(joined);
+      printJson({ session: id, name, vendor, registered, project });
       return EXIT.done;
     }
-    printLine(visible(id));
+    const isNamed = joined !== undefined && !options.long;
+    printLine(visible(isNamed ? nameOf(joined) : id));
     if (!registered) {
       printToStderr(
         `mbus: This session is not registered yet. Its first message, lock or ` +

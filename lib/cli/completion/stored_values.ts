@@ -25,11 +25,10 @@ export async function storedValues(
   const operations = await openOperations(resolveOptions({ warn: () => {} }));
   try {
     switch (kind) {
-      case "sessions":
-      case "session-ids": {
+      case "sessions": {
         const all = await operations.sessions({ project, ended: false });
-        return all.map(({ id, name, task, vendor }) => [
-          kind === "sessions" ? name ?? id : id,
+        return all.map(({ id, name = id, task, vendor }) => [
+          name,
           task ?? vendor,
         ]);
       }

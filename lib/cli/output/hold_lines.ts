@@ -46,10 +46,10 @@ export function expiryOf(hold: Pick<Hold, "expiresAt" | "overdue">): string {
 export function holderPhrase(
   holder: Blocker | Hold,
 ): string {
-  const { session, vendor, type, path, since, expiresAt, task, why } = holder;
+  const { name, vendor, type, path, since, expiresAt, task, why } = holder;
   const waits = "state" in holder && holder.state === "waits";
   return visible(
-    `${session} (${vendor}) ${waits ? "waits for" : "holds"} ` +
+    `${name} (${vendor}) ${waits ? "waits for" : "holds"} ` +
       `${shownPath(path)} ${
         type === "exclusive" ? "exclusively" : "as an advisory lock"
       } since ${timeOf(since)}` +

@@ -29,25 +29,32 @@ const WIDTH_MAX = 32;
 export class MessageLines {
   readonly #widths = [3, 8, 5, 12];
   readonly #isLive: boolean;
+  readonly #shown: (session: string) => string;
 
   /**
    * Makes the lines of a stream.
    *
    * @param isLive Whether lines stay on the screen while further ones come. They
    * then have the time of day, because an age would soon be wrong.
+   * @param shown Returns the text for the session of an id.
    */
-  constructor({ isLive }: { readonly isLive: boolean }) {
+  constructor({ isLive, shown }: {
+    readonly isLive: boolean;
+    readonly shown: (session: string) => string;
+  }) {
     this.#isLive = isLive;
+    this.#shown = shown;
   }
 
   /** Returns the lines of the next message, separated by line breaks. */
   render(message: Message): string {
-    const to = message.to === undefined ? "" : ` → ${message.to}`;
+    const sender = this.#shown(message.sender);
+    const to = message.to === undefined ? "" : ` → ${this.#shown(message.to)}`;
     const cells: Cell[] = [
       { text: visible(message.id), paint: "dim" },
       { text: this.#timeOf(message), paint: "dim" },
       { text: visible(message.channel), paint: "cyan" },
-      { text: visible(message.sender + to), paint: "green" },
+      { text: visible(sender + to), paint: "green" },
       { text: visibleJson(message.payload) },
     ];
     cells.slice(0, -1).forEach((cell, i) => {

@@ -27,13 +27,19 @@ export function printClaim(task: Task, verb: string, json: boolean): void {
   );
 }
 
-/** Returns tasks as the lines of a table. */
-export function taskTable(tasks: readonly Task[]): string[] {
-  return tableLines(COLUMNS, tasks.map(row));
+/** Returns tasks as the lines of a table, each session as `shown` returns it. */
+export function taskTable(
+  tasks: readonly Task[],
+  shown: (session: string) => string,
+): string[] {
+  return tableLines(COLUMNS, tasks.map((task) => row(task, shown)));
 }
 
-/** Returns all fields of a task, as lines. */
-export function taskLines(task: Task): string[] {
+/** Returns all fields of a task, as lines, each session as `shown` returns it. */
+export function taskLines(
+  task: Task,
+  shown: (session: string) => string,
+): string[] {
   const rows: [string, string | undefined][] = [
     ["task", task.id],
     ["title", task.title],
@@ -41,10 +47,10 @@ export function taskLines(task: Task): string[] {
     ["kind", task.kind],
     ["priority", String(task.priority)],
     ["depends on", task.dependsOn.join(", ") || undefined],
-    ["posted", `${ageOf(task.postedAt)} ago by ${task.postedBy}`],
+    ["posted", `${ageOf(task.postedAt)} ago by ${shown(task.postedBy)}`],
     ["changed", `${ageOf(task.changedAt)} ago`],
-    ["assigned to", task.assignedTo],
-    ["session", task.session],
+    ["assigned to", task.assignedTo && shown(task.assignedTo)],
+    ["session", task.session && shown(task.session)],
     ["agent", task.agent],
     ["token", task.token === undefined ? undefined : String(task.token)],
     [
@@ -77,14 +83,15 @@ const COLUMNS = [
   { heading: "TITLE", isProse: true },
 ] as const;
 
-function row(task: Task): Cell[] {
+function row(task: Task, shown: (session: string) => string): Cell[] {
   const [word, paint] = wordFor(task);
+  const holder = task.session ?? task.assignedTo;
   return [
     { text: task.id },
     { text: word, paint },
     { text: String(task.priority) },
     { text: task.kind ?? "-" },
-    { text: task.session ?? task.assignedTo ?? "-" },
+    { text: holder === undefined ? "-" : shown(holder) },
     {
       text: task.leaseExpiresAt === undefined ? "-" : expiryOf(leaseOf(task)),
     },

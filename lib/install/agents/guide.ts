@@ -25,9 +25,10 @@ holds the file.
 
 - \`mbus sessions\`: list the sessions here and their work.
 - \`mbus who PATH\`: list the sessions that hold, wait for or edit a file.
-- \`mbus send chat '"text"' --to SESSION\`: tell another session what it needs.
-- \`mbus ask SESSION '"question"'\`: ask, and wait for the answer.
-- \`mbus inbox\`: read the messages sent to you.
+- \`mbus tell NAME "text"\`: tell another session what it needs, or \`all\`.
+- \`mbus ask NAME "question"\`: ask, and wait for the answer.
+- \`mbus inbox\`: read the messages sent to you; answer one with
+  \`mbus reply ID "text"\`.
 - \`mbus lock PATH\`: hold a file before a larger change.
 - \`mbus task list\`: list the tasks; claim one with \`mbus task claim ID\` before
   you start, and end it with \`mbus task done ID\`.

@@ -18,7 +18,7 @@ Deno.test("git commit fails for a file that another session holds exclusively", 
   assert.equal(refused.code, 1);
   assert.match(
     refused.stderr,
-    /^mbus: Cannot commit src\/ä b\.ts: holder \(codex\) holds src\/\*\.ts exclusively since \d\d:\d\d:\d\d until \d\d:\d\d:\d\d, on task T-7 \("moving it"\); wait for it \(mbus lock '\S+\/src\/\*\.ts' --exclusive --wait 10m\), ask its holder \(mbus ask holder '"…"'\), or leave the file out \(git restore --staged\)\.\n$/,
+    /^mbus: Cannot commit src\/ä b\.ts: holder \(codex\) holds src\/\*\.ts exclusively since \d\d:\d\d:\d\d until \d\d:\d\d:\d\d, on task T-7 \("moving it"\); wait for it \(mbus lock '\S+\/src\/\*\.ts' --exclusive --wait 10m\), ask its holder \(mbus ask holder "…"\), or leave the file out \(git restore --staged\)\.\n$/,
   );
   assert.equal(await repository.commits(), 1);
   const [found] = await repository.run(["guard", "check", "--json"])

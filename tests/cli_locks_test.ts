@@ -150,7 +150,17 @@ Deno.test("locks prints escaped text, and JSON", async () => {
   assert.deepEqual(
     Object.keys(hold),
     [
-      ...["token", "kind", "path", "type", "session", "vendor", "task", "why"],
+      ...[
+        "token",
+        "kind",
+        "path",
+        "type",
+        "session",
+        "name",
+        "vendor",
+        "task",
+        "why",
+      ],
       ...["since", "expiresAt", "overdue", "count", "project", "worktree"],
       "self",
     ].filter((key) => key in hold),

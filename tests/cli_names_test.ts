@@ -165,7 +165,7 @@ Deno.test("tell sends the rest of the line as text", async () => {
   );
 });
 
-Deno.test("options stand before the text, or after text in quotes", async () => {
+Deno.test("options stand before the text, or after text of one argument", async () => {
   await using mbus = await two();
   for (
     const args of [
@@ -177,7 +177,14 @@ Deno.test("options stand before the text, or after text in quotes", async () => 
     assert.equal(JSON.parse(await mbus.done(args)).toName, "codex-beef");
     assert.deepEqual(await inbox(mbus), ["hello there"]);
   }
+  await mbus.done(["tell", "codex", "hello", "--json"]);
+  assert.deepEqual(await inbox(mbus), ["hello"]);
   await refused(mbus, ["tell", "codex", "--unknown", "hello"]);
+  assert.match(
+    await refused(mbus, ["tell", "codex", "use", "-l", "now"]),
+    /goes on with "now" after an option\. Put the text in quotes/,
+  );
+  assert.deepEqual(await inbox(mbus), []);
 });
 
 Deno.test("tell, ask and reply read standard input", async () => {

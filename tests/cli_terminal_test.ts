@@ -138,10 +138,10 @@ Deno.test("a terminal wraps a long name and keeps each column after it", {
   assert.match(sessions, /claude-x+ +working \d+ s ago +y+/);
   assert.equal(sessions.match(/y{3,}/g)!.join("").length, 200, sessions);
   for (const line of sessions.split("\n")) assert.ok(line.length <= 80, line);
-  const locks = await onTerminal(mbus, "locks", 80, plain);
+  const locks = await onTerminal(mbus, "locks -l", 80, plain);
   assert.match(locks, /folder\/ +advisory +claude-x*/);
   assert.match(locks, /\bcart\.ts\b/);
-  const said = await onTerminal(mbus, "poll chat", 80, plain);
+  const said = await onTerminal(mbus, "poll chat -l", 80, plain);
   assert.match(said, /claude-x* +"what is said"$/m);
   for (const text of [locks, said]) {
     assert.equal(text.match(/x+/g)!.join("").length, 100, text);

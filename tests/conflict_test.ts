@@ -37,6 +37,7 @@ Deno.test("an overlap is announced with sessions, paths, times and tasks", async
     const [mine, other] = payload.holds as Record<string, unknown>[];
     assert.deepEqual(other, {
       session: "ann",
+      name: "ann",
       vendor: "claude",
       path,
       type: "advisory",

@@ -81,8 +81,8 @@ export interface PositionalDeclaration {
   /** Whether it may be given several times; only the last positional can be. */
   readonly repeated?: boolean;
   /**
-   * Whether it is text: all words after its first one belong to it, except options
-   * after a first word with a space, which was in quotes.
+   * Whether it is text: from its second word on, all words belong to it. Options
+   * may follow text of one word, such as text in quotes.
    */
   readonly isText?: boolean;
 }
@@ -176,15 +176,25 @@ export function parseArguments<O extends OptionDeclarations>(
   for (const name in declared) values[name] = WITHOUT[declared[name].kind];
   const positionals: string[] = [];
   const textAt = grammar.positionals.findIndex(({ isText }) => isText);
+  let hasOptionAfterText = false;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
-    if (
-      textAt !== -1 && positionals.length > textAt &&
-      !(/\s/.test(positionals[textAt]) && isDeclared(arg, declared))
-    ) {
+    const textWords = textAt === -1 ? 0 : positionals.length - textAt;
+    if (textWords > 1 || textWords === 1 && !isDeclared(arg, declared)) {
+      if (textWords === 1 && hasOptionAfterText) {
+        throw new UsageError(
+          "text",
+          `Cannot run "${grammar.name}": the text goes on with ` +
+            `${
+              JSON.stringify(arg)
+            } after an option. Put the text in quotes, or ` +
+            `the options before it.`,
+        );
+      }
       positionals.push(arg);
       continue;
     }
+    hasOptionAfterText = textWords === 1;
     if (arg === "--") {
       positionals.push(...args.slice(i + 1));
       break;
@@ -247,12 +257,20 @@ function split(arg: string): [string, string | undefined] {
   return at === -1 ? [arg, undefined] : [arg.slice(0, at), arg.slice(at + 1)];
 }
 
+/** Returns the name of the option that a word is; undefined if none is declared. */
+function declaredName(
+  written: string,
+  declared: OptionDeclarations,
+): string | undefined {
+  return Object.keys(declared).find((name) => {
+    const { aliases = [], short } = declared[name];
+    return written === `--${name}` || written === `-${short}` ||
+      aliases.some((alias) => written === `--${alias}`);
+  });
+}
+
 function isDeclared(arg: string, declared: OptionDeclarations): boolean {
-  if (!isOption(arg)) return false;
-  const [written] = split(arg);
-  return written.startsWith("--")
-    ? Object.hasOwn(declared, written.slice(2))
-    : Object.values(declared).some(({ short }) => `-${short}` === written);
+  return isOption(arg) && declaredName(split(arg)[0], declared) !== undefined;
 }
 
 function nameOf(
@@ -260,17 +278,8 @@ function nameOf(
   declared: OptionDeclarations,
   command: string,
 ): string {
-  if (written.startsWith("--")) {
-    const name = written.slice(2);
-    if (Object.hasOwn(declared, name)) return name;
-    for (const each in declared) {
-      if (declared[each].aliases?.includes(name)) return each;
-    }
-  } else {
-    for (const name in declared) {
-      if (`-${declared[name].short}` === written) return name;
-    }
-  }
+  const name = declaredName(written, declared);
+  if (name !== undefined) return name;
   const meant = didYouMean(
     written,
     Object.entries(declared)

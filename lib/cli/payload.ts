@@ -55,6 +55,12 @@ export const TEXT: PositionalDeclaration = {
   isText: true,
 };
 
+/** Paragraph of the help about that text. */
+export const TEXT_RULE: string =
+  "All words to the end of the line are the text. Options stand before it, or " +
+  "after text that is one argument, such as text in quotes. Without text, or " +
+  "with -, standard input is the text.";
+
 /**
  * Returns the text of the rest of a command line. Without words, or with `-`, it is
  * standard input without its last line end.

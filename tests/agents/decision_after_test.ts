@@ -62,7 +62,7 @@ for (
       told,
       /src\/a\.ts, which ada .* \(.*locked .* ago\),? or something else/,
     );
-    assert.match(told, /tell ada \(mbus send chat /);
+    assert.match(told, /tell ada \(mbus tell ada /);
     assertNoUndoing(told);
     const [{ event, path: file, sessions, certain }, ...more] = await machine
       .conflicts();

@@ -135,7 +135,7 @@ test("two agents below one editor are two sessions", async (stage) => {
   assert.equal(new Set(sessions.map(({ id }) => id)).size, 2);
   // Both end with the editor's window.
   assert.equal(new Set(sessions.map(({ pid }) => pid)).size, 1);
-  assert.match(errors, /Cannot lock .*cursor-\d+-\w+ \(cursor\) holds/);
+  assert.match(errors, /Cannot lock .*cursor-\w{4} \(cursor\) holds/);
 });
 
 for (const name of ["some-agent", "cursor-agent"]) {

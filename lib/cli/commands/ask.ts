@@ -9,7 +9,7 @@
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson } from "../output/output.ts";
-import { readText, TEXT, WHO } from "../payload.ts";
+import { readText, TEXT, TEXT_RULE, WHO } from "../payload.ts";
 import { SessionNames } from "../session_names.ts";
 import { ShownWait } from "../shown_wait.ts";
 import { untilStopped } from "../signals.ts";
@@ -17,8 +17,7 @@ import { untilStopped } from "../signals.ts";
 const ask: Command = defineCommand({
   name: "ask",
   details: [
-    "All after the name is the question; options stand before it, or after a " +
-    "question in quotes. Without one, or with -, standard input is the question.",
+    TEXT_RULE,
     "It arrives in the session's inbox, and the session answers with mbus " +
     "reply. Exit code 1 means no answer in time: standard error says whether " +
     "the question was read, and a late answer arrives in mbus inbox. An answer " +

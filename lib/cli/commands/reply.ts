@@ -15,7 +15,7 @@ import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand, EXIT } from "../command.ts";
 import { openBusToWrite } from "../open.ts";
 import { printJson, printLine, printToStderr } from "../output/output.ts";
-import { readText, TEXT } from "../payload.ts";
+import { readText, TEXT, TEXT_RULE } from "../payload.ts";
 import { waitingNote } from "../send_message.ts";
 import { RefusalError } from "../refusal.ts";
 import { visible } from "../output/visible_text.ts";
@@ -25,8 +25,7 @@ const PAGE_MESSAGES = 10_000;
 const reply: Command = defineCommand({
   name: "reply",
   details: [
-    "All after the id is the answer; options stand before it, or after an " +
-    "answer in quotes. Without one, or with -, standard input is the answer.",
+    TEXT_RULE,
   ],
   examples: ["reply 41 yes, it is yours", "reply 41 - < answer.txt"],
   exitCodes: { 1: "The message is expired, or for another session" },

@@ -10,15 +10,14 @@ import { UsageError } from "../arguments.ts";
 import { type Command, defineCommand } from "../command.ts";
 import { WAIT_OPTIONS, waitForDelivery } from "../delivery_wait.ts";
 import { visible } from "../output/visible_text.ts";
-import { readText, TEXT, WHO } from "../payload.ts";
+import { readText, TEXT, TEXT_RULE, WHO } from "../payload.ts";
 import { sendMessage } from "../send_message.ts";
 import { EVERYONE } from "../../rules/names.ts";
 
 const tell: Command = defineCommand({
   name: "tell",
   details: [
-    "All after the name is the text; options stand before it, or after text in " +
-    "quotes. Without text, or with -, standard input is the text.",
+    TEXT_RULE,
     "A message to one session waits in its inbox. A message to all is on the " +
     "channel chat for a day.",
   ],

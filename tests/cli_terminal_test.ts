@@ -97,7 +97,7 @@ Deno.test("a terminal of 80 columns wraps a reason and cuts nothing", {
   for (const command of ["who docs/guide.md", "locks"]) {
     const text = await shown(command);
     assert.ok(text.includes(`WHY ${why} `), text);
-    assert.match(text, /SESSION .* 3f2a9c1e-/);
+    assert.match(text, /SESSION .* claude-8e44/);
   }
   assert.ok((await shown("task list")).includes(title));
   assert.ok((await shown("task show T-1")).includes(title));

@@ -67,6 +67,7 @@ Deno.test("LockHeldError has the holder, its task, reason and expiry", async () 
     assert.equal(process?.pid, Deno.pid);
     assert.deepEqual(blocker, {
       session: "ann",
+      name: "ann",
       state: "holds",
       path,
       type: "exclusive",

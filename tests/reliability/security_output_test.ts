@@ -45,8 +45,8 @@ function writeHostileRows(mbus: Mbus, project: string, file: string): void {
     run(
       `INSERT OR REPLACE INTO session_registry(session_id, llm_vendor, llm_model,
          tty, project_id, task_id, active_files, heartbeat_at, worktree, branch,
-         host)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         host, name, name_chosen, doing, activity, activity_why, activity_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, 'waiting', ?, 1)`,
       `${evil}${scope === null ? "" : "-here"}`,
       HOSTILE,
       HOSTILE,
@@ -55,6 +55,9 @@ function writeHostileRows(mbus: Mbus, project: string, file: string): void {
       HOSTILE,
       JSON.stringify([HOSTILE, file]),
       now,
+      HOSTILE,
+      HOSTILE,
+      HOSTILE,
       HOSTILE,
       HOSTILE,
       HOSTILE,
@@ -176,6 +179,16 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   sent: [["sent"], ["sent", "--session", `${HOSTILE}-session`]],
   follow: [["follow", "builds"], ["follow"], ["follow", HOSTILE]],
   unfollow: [["unfollow", "builds"]],
+  name: [["name"], ["name", HOSTILE]],
+  whoami: [["whoami"], ["whoami", "--session", `${HOSTILE}-session`]],
+  status: [["status"], ["status", HOSTILE]],
+  statusline: [["statusline"]],
+  tell: [
+    ["tell", HOSTILE, "1"],
+    ["tell", `${HOSTILE}-session`, "1"],
+    ["tell", "no-session", "1"],
+    ["tell", "all", HOSTILE],
+  ],
   ask: [["ask", "x", "1", "--timeout", "50ms"]],
   reply: [["reply", "3", "1"], ["reply", "10", "1"]],
   who: [["who", "held.txt"], ["who", "."]],
@@ -188,6 +201,8 @@ const CALLS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   hub: [["hub"]],
   doctor: [["doctor"]],
   help: [["help"], ["help", HOSTILE]],
+  completion: [["completion", HOSTILE]],
+  version: [["version"]],
 };
 
 Deno.test("commands print no control character and no forged line of a peer", async () => {

@@ -23,7 +23,7 @@ export const TOPICS: readonly string[] = [
 /** Command lines at the end of the overview, without the leading `mbus`. */
 export const OVERVIEW_EXAMPLES: readonly string[] = [
   "lock src/parser --exclusive -m 'renaming Token'",
-  `ask codex-7f3a '"may I have src/a.ts?"' --timeout 2m`,
+  "tell all 'main is red, do not merge'",
 ];
 
 /** Returns the overview, as lines. */

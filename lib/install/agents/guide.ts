@@ -29,7 +29,7 @@ holds the file.
 - \`mbus ask NAME "question"\`: ask, and wait for the answer.
 - \`mbus inbox\`: read the messages sent to you; answer one with
   \`mbus reply ID "text"\`.
-- \`mbus lock PATH\`: hold a file before a larger change.
+- \`mbus lock PATH --exclusive\`: hold a file before a larger change.
 - \`mbus task list\`: list the tasks; claim one with \`mbus task claim ID\` before
   you start, and end it with \`mbus task done ID\`.
 

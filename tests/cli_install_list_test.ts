@@ -10,6 +10,7 @@ import { AGENT_NAMES } from "../lib/hooks/agents/agent.ts";
 import { GUIDE } from "../lib/install/agents/guide.ts";
 import { AgentsHome, read, write } from "./cli/agents_home.ts";
 import { ROOT } from "./cli/mbus.ts";
+import { terminalText } from "./terminal_text.ts";
 
 /** Makes a folder with programs of these names. */
 function programs(home: AgentsHome, ...names: string[]): string {
@@ -234,7 +235,7 @@ async function atTerminal(
   await writer.write(new TextEncoder().encode(typed));
   const { stdout } = await child.output();
   await writer.close().catch(() => {});
-  return new TextDecoder().decode(stdout).replaceAll("\r\n", "\n");
+  return terminalText(stdout);
 }
 
 Deno.test("install at a terminal shows each change in colours and asks", {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { textWidth } from "../lib/cli/output/text_width.ts";
 import { Mbus, ROOT } from "./cli/mbus.ts";
+import { terminalText } from "./terminal_text.ts";
 
 // deno-lint-ignore no-control-regex
 const COLOUR = /\x1b\[\d+m/;
@@ -29,7 +30,7 @@ async function onTerminal(
     clearEnv: true,
     stdin: "null",
   }).output();
-  return new TextDecoder().decode(stdout).replaceAll("\r\n", "\n");
+  return terminalText(stdout);
 }
 
 /** Returns the text with the ages of messages of one length. */

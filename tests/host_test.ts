@@ -12,6 +12,7 @@ import {
   startTimesReadable,
 } from "../lib/process/host.ts";
 import { program, sleeper, valueOf, works } from "./probe.ts";
+import { terminalText } from "./terminal_text.ts";
 
 const LINUX = Deno.build.os === "linux";
 const NAMESPACES = LINUX && works("unshare", "--pid", "--fork", "true");
@@ -369,6 +370,7 @@ Deno.test({
     }
     await child.stdin.close();
     await child.status;
-    assert.match(text, /^judged unknown\r?\nagent undefined\r?\n$/);
+    const shown = terminalText(new TextEncoder().encode(text));
+    assert.equal(shown, "judged unknown\nagent undefined\n");
   },
 });

@@ -13,6 +13,7 @@ import {
 import { outputOf } from "../lib/process/permissions.ts";
 import { parseStat } from "../lib/process/procfs.ts";
 import { parsePs, psEntries, psEntry } from "../lib/process/ps.ts";
+import { terminalText } from "./terminal_text.ts";
 import { until } from "./waiting.ts";
 import { program, sleeper, valueOf, works } from "./probe.ts";
 
@@ -187,7 +188,7 @@ Deno.test({
       args: ["-qec", line, "/dev/null"],
       stdin: "null",
     }).output();
-    const seen = JSON.parse(new TextDecoder().decode(stdout));
+    const seen = JSON.parse(terminalText(stdout));
     assert.equal(seen.leader.pid, seen.parent);
     assert.equal(seen.leader.startTime, seen.start);
     assert.match(seen.leader.tty, /^pts\/\d+$/);

@@ -178,8 +178,11 @@ export function pathOutside(folder: string, path: string): string | undefined {
   return withSystemErrors("read", path, () => {
     const root = Deno.realPathSync(folder);
     let existing = path;
-    while (!exists(existing)) existing = folderOf(existing);
-    const real = Deno.realPathSync(existing);
+    let real = realPath(existing);
+    while (real === undefined) {
+      existing = folderOf(existing);
+      real = realPath(existing);
+    }
     return real === root || real.startsWith(`${root === "/" ? "" : root}/`)
       ? undefined
       : real;

@@ -6,7 +6,7 @@ testDefects([
   {
     name: "a peer's id reaches a model unescaped",
     file: "lib/hooks/deny_message.ts",
-    text: "return /^[\\w.\\-/:~@+]{1,128}$/.test(session)",
+    text: "return /^[\\w.\\-/:~@+]{1,128}$/.test(name)",
     by: "return true",
     test: "security_output_test.ts",
     filter: "hooks frame a peer's text",
